@@ -1,0 +1,36 @@
+# make demo and make test are all a newcomer needs; each makes .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check format bench-ptq bench-start bench-charts clean
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.core            ## the whole job on a small built-in model
+	$(BIN)/edgetui demo
+
+test: $(VENV)/.dev             ## every test that this machine can run
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+check: $(VENV)/.dev            ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	mkdir -p .typecheck && ln -sfn .. .typecheck/edgetui
+	MYPYPATH=.typecheck $(BIN)/mypy -p edgetui.engine -p edgetui.tui -m edgetui.__main__
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .venv-* .typecheck build *.egg-info

@@ -1,0 +1,1 @@
+"""The asynchronous engine; no textual and no rich in here."""

@@ -1,0 +1,69 @@
+"""The protocol of a backend: what builds a plan from a lowered ONNX file, loads it and executes it.
+
+numpy types appear in annotations only; importing this file is light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..result import BackendStamp, TensorFacts
+from ..say import Say
+from ..spec import BackendSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Feeds = Mapping[str, NDArray[np.generic]]
+
+
+class Session(Protocol):
+    """A loaded plan. Close it; a session is good for one thread."""
+
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[np.generic]]:
+        """One inference; output name to a fresh array."""
+
+    def timed(self, feeds: Feeds) -> Callable[[], None]:
+        """A call that makes one whole inference on `feeds`, synchronised at its end, allocating nothing it can avoid."""
+
+    def plan_bytes(self) -> int | None:
+        """Device memory the plan says it needs; None: the backend does not say."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
+class Backend(Protocol):
+    """What executes a model."""
+
+    name: str
+
+    def stamp(self, settings: BackendSettings) -> BackendStamp:
+        """Version, threads and options, for the result.
+
+        Raises:
+            BackendRefused: it is not installed here.
+        """
+
+    def target(self) -> str:
+        """Which lowering its plans need on this machine, e.g. `onnxruntime-x86`."""
+
+    def build(self, onnx: Path, out: Path, settings: BackendSettings, say: Say) -> str:
+        """Make a plan from a lowered ONNX file; returns a line of what came out.
+
+        Raises:
+            BackendRefused: the model cannot be built here; the message names the node.
+        """
+
+    def load(self, plan: Path, settings: BackendSettings) -> Session:
+        """Load a plan.
+
+        Raises:
+            PlanRefused: it does not fit this machine or is broken.
+        """

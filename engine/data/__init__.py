@@ -1,0 +1,1 @@
+"""Datasets: how files become batches of model inputs."""

@@ -1,0 +1,93 @@
+"""One tree of errors a person can act on: what happened, and what to do about it.
+
+EdgetuiError
+ ├─ UsageError          a command or flag that cannot be (exit 2)
+ ├─ ConfigRefused       edgetui.toml, a board profile or a study
+ ├─ RecipeRefused       a recipe, or a step that cannot be done here
+ ├─ ModelRefused        a model that is no ONNX file, is broken, or cannot be compressed
+ ├─ DataRefused         a dataset that is missing, empty, broken or does not fit the model
+ ├─ BackendRefused      a backend that is not installed, or that refuses the model
+ ├─ PlanRefused         a plan that does not fit this machine, or differs from its model
+ ├─ StorageRefused      a full disk, a read-only folder, a run that is not there
+ └─ RunFailed           a stage that ended without telling why (killed, out of memory, crashed)
+
+Anything else that escapes is our bug: its traceback goes to a file whose path is shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable
+
+
+class EdgetuiError(Exception):
+    """What happened (`what`) and what to do about it (`fix`); shown as `error: what; fix`."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, fix: str) -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.fix}"
+
+
+class UsageError(EdgetuiError):
+    """A command or a flag that cannot be."""
+
+    exit_code = 2
+
+
+class ConfigRefused(EdgetuiError):
+    """edgetui.toml, a board profile or a study says something that cannot be."""
+
+
+class RecipeRefused(EdgetuiError):
+    """A recipe that cannot be read, or a step that cannot be done here."""
+
+
+class ModelRefused(EdgetuiError):
+    """A model that is no ONNX file, is broken, or cannot be compressed."""
+
+
+class DataRefused(EdgetuiError):
+    """A dataset that is missing, empty, broken, or does not fit the model."""
+
+
+class BackendRefused(EdgetuiError):
+    """A backend that is not installed, or that refuses the model."""
+
+
+class PlanRefused(EdgetuiError):
+    """A plan that does not fit this machine, or whose outputs differ from its model's."""
+
+
+class StorageRefused(EdgetuiError):
+    """A full disk, a read-only folder, a run that is not there."""
+
+
+class RunFailed(EdgetuiError):
+    """A stage that ended without telling why: killed, out of memory, crashed."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`did you mean X?`, or the list of what is known when nothing is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names)}"
+
+
+def from_os_error(error: OSError) -> StorageRefused:
+    """Say a failed file operation in words, with what mends it."""
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC or error.errno == errno.EDQUOT:
+        return StorageRefused(f"no space left{where}", fix="free some space, then `edgetui resume` the run")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StorageRefused(
+            f"cannot write{where} ({error.strerror})",
+            fix="choose a folder you may write to with XDG_STATE_HOME=DIR",
+        )
+    return StorageRefused(f"{error.strerror or error}{where}", fix="check the disk and the path, then try again")

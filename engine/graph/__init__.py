@@ -1,0 +1,1 @@
+"""ONNX graphs: load, inspect, fold, lint, edit; knows nothing of runs."""

@@ -1,0 +1,1 @@
+"""Latency, memory, fidelity, accuracy and their statistics."""

@@ -1,0 +1,41 @@
+"""How code below the pipeline tells how far it is, without knowing of runs, files or screens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Say(Protocol):
+    """Handed to everything that takes time. Cheap to call: the receiver thins progress out."""
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """How far: `done` of `total` (None: unknown), in units that `text` names."""
+
+    def note(self, text: str) -> None:
+        """A line for the log."""
+
+    def warn(self, text: str) -> None:
+        """A line for the log and for the result: what the user should know before trusting it."""
+
+    def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
+        """A live figure of the measured loop, a few a second at most."""
+
+
+class Silent:
+    """A `Say` for tests and for callers that do not listen; keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Drop it."""
+
+    def note(self, text: str) -> None:
+        """Drop it."""
+
+    def warn(self, text: str) -> None:
+        """Keep it."""
+        self.warnings.append(text)
+
+    def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
+        """Drop it."""

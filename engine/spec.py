@@ -1,0 +1,182 @@
+"""What may be asked of the engine: recipes and their steps, datasets, workloads, runs.
+
+Values only, frozen, and strict when read: an unknown key is an error that names its nearest neighbour.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
+    """One compression method with its parameters."""
+
+    on: bool = True
+    """A step that is off stays in the recipe and is passed over."""
+
+    @property
+    def method(self) -> str:
+        """The step's name in a recipe, e.g. `prune.magnitude`."""
+        return str(self.__struct_config__.tag)
+
+
+class PruneMagnitude(Step, frozen=True, kw_only=True, tag="prune.magnitude"):
+    """Zero the smallest weights by absolute value (Han et al. 2015). Biases stay."""
+
+    scope: Literal["layer", "global"] = "layer"
+    """Rank weights within each Conv, Gemm and MatMul, or over all of them."""
+    amount: Share | None = None
+    """Share of weights to zero, 0..1. Give this or `threshold`."""
+    threshold: Positive | None = None
+    """Zero every |w| below this, e.g. 1e-3."""
+
+    def __post_init__(self) -> None:
+        if (self.amount is None) == (self.threshold is None):
+            raise ValueError("give either `amount` or `threshold`")
+
+
+class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
+    """Weights and activations as 8-bit integers, from ranges seen on calibration samples."""
+
+    scheme: Literal["symmetric", "affine"] = "symmetric"
+    """`symmetric`: weights around zero, activations as the backend does best. `affine`: s and p of both as the paper has them."""
+    calibrator: Literal["minmax", "entropy", "percentile", "mse"] = "percentile"
+    """How an activation's range is chosen from what was seen."""
+    percentile: Annotated[float, Meta(gt=50, le=100)] = 99.99
+    """Share of values inside the range, in percent; for the percentile calibrator."""
+    per_channel: bool = True
+    """One weight scale for each output channel, not one for the tensor."""
+    samples: Count = 500
+    """Calibration samples to use, at most."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave in floating point: names, patterns such as `/head/*`, or operators such as `Softmax`."""
+
+
+class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
+    """Weights as integers, activations untouched: smaller, no calibration."""
+
+    bits: Literal[8, 4] = 8
+    """Bits a weight."""
+    grouping: Literal["tensor", "channel", "block"] = "channel"
+    """What shares one scale: the tensor, an output channel, or `block` weights along the input axis."""
+    block: Annotated[int, Meta(ge=8, le=1024)] = 32
+    """Weights in a block, when `grouping` is `block`."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave alone: names, patterns or operators."""
+
+
+class PrecisionFp16(Step, frozen=True, kw_only=True, tag="precision.fp16"):
+    """Half precision; inputs and outputs stay FP32."""
+
+    keep: tuple[str, ...] = ()
+    """Nodes to keep in FP32: names, patterns or operators. Values past 65504 are kept without asking."""
+
+
+AnyStep = PruneMagnitude | QuantizeInt8 | QuantizeWeights | PrecisionFp16
+STEPS: dict[str, type[Step]] = {
+    str(kind.__struct_config__.tag): kind for kind in (PruneMagnitude, QuantizeInt8, QuantizeWeights, PrecisionFp16)
+}
+
+
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An ordered list of steps."""
+
+    name: str = ""
+    """The file's stem; `*edited` recipes of the screen keep the name they came from."""
+    title: str = ""
+    """One line for people."""
+    step: tuple[AnyStep, ...] = ()
+
+    @property
+    def active(self) -> tuple[AnyStep, ...]:
+        """The steps that are on."""
+        return tuple(step for step in self.step if step.on)
+
+
+class ImageInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an image file becomes the model's input: (pixel / scale - mean) / std."""
+
+    size: tuple[Count, Count] | None = None
+    """[width, height] to resize to; None: the model's own."""
+    layout: Literal["NCHW", "NHWC"] | None = None
+    """None: what the model's input shape says."""
+    color: Literal["RGB", "BGR", "GRAY"] | None = None
+    """None: RGB for three channels, GRAY for one."""
+    scale: Positive = 255.0
+    mean: tuple[float, ...] = ()
+    """One number a channel, or one for all; empty: 0."""
+    std: tuple[Positive, ...] = ()
+    """One number a channel, or one for all; empty: 1."""
+    name: str = ""
+    """Which input of the model; empty: its only one."""
+
+
+class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Samples for calibration and evaluation, all paths absolute."""
+
+    kind: Literal["image-folder", "npz"]
+    path: str
+    calibration: str = ""
+    """Where calibration samples are; empty: a fixed share of `path`, which evaluation then leaves out."""
+    task: Literal["classification", "none"] = "classification"
+    """`none`: labels are not used even where there are some."""
+    input: ImageInput = ImageInput()
+    name: str = ""
+
+
+class FlatOut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="flat-out"):
+    """One stream, closed loop: the next inference begins when the last has ended."""
+
+
+class Paced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="paced"):
+    """One inference at each beat of a fixed clock, as a camera gives frames."""
+
+    rate_hz: Positive = 30.0
+
+
+Workload = FlatOut | Paced
+Preset = Literal["quick", "normal", "precise"]
+BackendName = Literal["onnxruntime"]
+
+
+class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What executes the model, and how; part of every result's stamp."""
+
+    name: BackendName = "onnxruntime"
+    threads: Annotated[int, Meta(ge=0)] = 0
+    """Threads inside an operator; 0: one for each physical core we may use."""
+    graph: Literal["off", "basic", "extended", "all"] = "all"
+    """How far ONNX Runtime may rewrite the graph."""
+
+
+class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One run: (model, recipe, backend, workload, dataset), carried through all its stages."""
+
+    model: str
+    """Absolute path of an ONNX file."""
+    recipe: Recipe
+    backend: BackendSettings = BackendSettings()
+    dataset: Dataset | None = None
+    """None: no evaluation; calibration data are needed only by some steps."""
+    calibration: Dataset | None = None
+    """None: what `dataset` says."""
+    workload: Workload = FlatOut()
+    preset: Preset = "normal"
+    shapes: dict[str, tuple[int, ...]] = {}
+    """Input name to the shape it shall have; needed where a dynamic axis is not the batch. The batch is 1 where nothing is said."""
+    seed: int = 0
+    """Draws the calibration share and the order of blocks."""
+    measure: bool = True
+    """False: stop after verify (`edgetui build`)."""
+
+
+def field_names(kind: type[Struct]) -> tuple[str, ...]:
+    """The keys a TOML table of this kind may have."""
+    return tuple(field.encode_name for field in msgspec.structs.fields(kind))

@@ -1,0 +1,1 @@
+"""Sensors, samples, the sampler process; knows nothing of models."""

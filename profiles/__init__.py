@@ -1,0 +1,1 @@
+"""Boards, recipes and studies: data, no code."""

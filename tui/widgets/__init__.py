@@ -1,0 +1,1 @@
+"""Drawing widgets that know nothing of the engine."""
