@@ -1,0 +1,177 @@
+"""edgetui.toml: the packaged default and the user's own on top of it, and where state lives.
+
+Order: the packaged `edgetui.toml`; then the file that EDGETUI_CONFIG names, or `edgetui.toml` in the user's configuration folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from .errors import ConfigRefused, nearest
+from .spec import Preset
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class Models(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where models lie."""
+
+    folders: tuple[str, ...] = ()
+
+
+class Recipes(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the user's own recipes lie."""
+
+    folder: str = ""
+    """Empty: `recipes` in the configuration folder."""
+
+
+class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run uses when nothing is said."""
+
+    recipe: str = "int8"
+    backend: Literal["onnxruntime"] = "onnxruntime"
+    preset: Preset = "normal"
+    dataset: str = ""
+
+
+class OnnxRuntimeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """See spec.BackendSettings."""
+
+    threads: Annotated[int, Meta(ge=0)] = 0
+    graph: Literal["off", "basic", "extended", "all"] = "all"
+
+
+class BackendTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """One table a backend."""
+
+    onnxruntime: OnnxRuntimeSettings = OnnxRuntimeSettings()
+
+
+class Ui(Struct, frozen=True, forbid_unknown_fields=True):
+    """The screen."""
+
+    graph: Literal["auto", "braille", "block", "ascii"] = "auto"
+    """auto: braille where the terminal speaks UTF-8, ascii elsewhere."""
+    rate_hz: Annotated[float, Meta(gt=0, le=10)] = 4.0
+    mouse: bool = True
+    theme: str = "auto"
+    keys: dict[str, str] = {}
+    """Binding id to keys, e.g. `run = "f5"`."""
+
+
+class Cache(Struct, frozen=True, forbid_unknown_fields=True):
+    """Stage outputs that are kept."""
+
+    limit_mb: Annotated[int, Meta(ge=0)] = 4096
+    """The oldest are removed above this; 0: no limit."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of edgetui.toml."""
+
+    models: Models = Models()
+    recipes: Recipes = Recipes()
+    datasets: dict[str, str] = {}
+    """Name to the path of a dataset description, folder, zip or npz."""
+    defaults: Defaults = Defaults()
+    backend: BackendTable = BackendTable()
+    ui: Ui = Ui()
+    cache: Cache = Cache()
+
+
+def state_home() -> Path:
+    """The folder of runs, cache and index; not created here."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base).expanduser() / "edgetui"
+
+
+def config_home() -> Path:
+    """The folder of the user's edgetui.toml and recipes; not created here."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base).expanduser() / "edgetui"
+
+
+def config_file() -> Path:
+    """The user's configuration file, which need not exist."""
+    named = os.environ.get("EDGETUI_CONFIG")
+    return Path(named).expanduser() if named else config_home() / "edgetui.toml"
+
+
+def load_config() -> Config:
+    """Read the packaged defaults and the user's file over them.
+
+    Raises:
+        ConfigRefused: a file is no TOML or has a key or value that cannot be.
+    """
+    merged = read_toml(PACKAGE / "edgetui.toml", ConfigRefused)
+    own = config_file()
+    if own.is_file():
+        mine = read_toml(own, ConfigRefused)
+        convert(mine, Config, own, ConfigRefused)
+        merged = _over(merged, mine)
+    elif os.environ.get("EDGETUI_CONFIG"):
+        raise ConfigRefused(f"there is no file {own}", fix="correct or unset EDGETUI_CONFIG")
+    return convert(merged, Config, own, ConfigRefused)
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables merge, anything else is replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def read_toml(path: Path, refuse: type[ConfigRefused] | type[Any]) -> dict[str, Any]:
+    """Parse a TOML file of at most 1 MB; `refuse` is the error to raise."""
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise refuse(f"{path} is over 1 MB", fix="give a TOML file written by hand")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refuse(f"cannot read {path} ({error.strerror})", fix="check the path and its permissions") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise refuse(f"{path} is not valid TOML: {error}", fix="correct that line") from None
+
+
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?(.*)`)?")
+
+
+def convert(data: Any, kind: type[Any], path: Path | str, refuse: type[Any]) -> Any:
+    """Check TOML data against a struct; the error names the key, the file and the nearest known name."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _UNKNOWN.search(text)
+        if found:
+            word, where = found.group(1), found.group(2) or ""
+            known = _keys_at(kind, where)
+            place = f"{where}." if where else ""
+            raise refuse(f"{path} has an unknown key `{place}{word}`", fix=nearest(word, known)) from None
+        what, _, where = text.partition(" - at `$")
+        raise refuse(f"{path}: {where.rstrip('`').lstrip('.') or 'top level'}: {what}", fix="correct that value") from None
+
+
+def _keys_at(kind: Any, where: str) -> tuple[str, ...]:
+    """The keys that the struct at a path like `ui` or `backend.onnxruntime` may have."""
+    for part in [p for p in re.sub(r"\[[^]]*\]", "", where).split(".") if p]:
+        fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
+        if part not in fields or not isinstance(fields[part], type) or not issubclass(fields[part], Struct):
+            return tuple(fields)
+        kind = fields[part]
+    return tuple(f.encode_name for f in msgspec.structs.fields(kind))
