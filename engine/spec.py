@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from .errors import UsageError
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -180,3 +182,16 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def field_names(kind: type[Struct]) -> tuple[str, ...]:
     """The keys a TOML table of this kind may have."""
     return tuple(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Read `NAME=1x3x224x224`: an input's name and the shape it shall have.
+
+    Raises:
+        UsageError: there is no name, or something that is no positive whole number.
+    """
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.lower().split("x")
+    if not equals or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"`{text}` is no shape", fix="write the input's name and its sizes, e.g. --shape image=1x3x224x224")
+    return name, tuple(int(part) for part in parts)
