@@ -1,0 +1,165 @@
+"""Reading and writing ONNX files, external data beside them included.
+
+Apart because it is the border to files nobody here made: everything that can be wrong with one is refused here, in words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, TensorProto, defs, helper
+
+from ..errors import ModelRefused, from_os_error
+from . import external
+from .walk import opset, tensors
+
+OLDEST_OPSET = 7
+OLDEST_IR = 3
+
+_OTHER_FILES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"PK\x03\x04", "a zip archive (PyTorch's .pt and .pth files are such)"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"ptrt", "a TensorRT engine"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
+    (b"<", "a web page or XML"),
+)
+
+
+def load(path: Path) -> ModelProto:
+    """Read a model with all its tensors in memory.
+
+    Raises:
+        ModelRefused: the file is missing, no ONNX, cut off, of a version nobody here reads, or its external data are missing,
+            cut off or outside the model's folder.
+    """
+    model = parse(path)
+    external.bring_in(model, path.parent)
+    _check_tensors(model, path)
+    return model
+
+
+def parse(path: Path) -> ModelProto:
+    """Read the file alone; external tensors stay where they are.
+
+    Raises:
+        ModelRefused: as `load`, but for external data.
+    """
+    data = _read(path)
+    try:
+        model = ModelProto.FromString(data)
+    except DecodeError as error:
+        raise _not_parsed(path, data) from error
+    if not model.HasField("graph") or not model.opset_import or not model.ir_version:
+        raise _not_parsed(path, data)
+    if not model.graph.output:
+        raise ModelRefused(f"{path.name} has no outputs", fix="export it again; nothing would come out of this graph")
+    _check_versions(model, path)
+    return model
+
+
+def save(model: ModelProto, path: Path) -> None:
+    """Write a model, with its tensors in `<name>.data` beside it when it is larger than 1.5 GB; the model stays as it was.
+
+    Raises:
+        StorageRefused: the disk is full or the folder cannot be written.
+    """
+    try:
+        external.write(model, path)
+    except OSError as error:
+        raise from_os_error(error) from error
+
+
+def digest(path: Path) -> tuple[str, int]:
+    """SHA-256 (hexadecimal) and size in bytes of the file and its external data.
+
+    Raises:
+        ModelRefused: the file or its external data cannot be read.
+    """
+    files = [path, *external.files(parse(path), path.parent)]
+    total = hashlib.sha256()
+    size = 0
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+                size += len(block)
+    return total.hexdigest(), size
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelRefused(f"{path} is a folder", fix="give the .onnx file in it")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelRefused(f"there is no file {path}", fix="check the path") from error
+    except OSError as error:
+        raise ModelRefused(f"cannot read {path} ({error.strerror})", fix="check its owner and mode") from error
+    if not data:
+        raise ModelRefused(f"{path.name} is empty", fix="copy or export it again")
+    return data
+
+
+def _not_parsed(path: Path, data: bytes) -> ModelRefused:
+    kind = next((name for start, name in _OTHER_FILES if data.startswith(start)), "")
+    if kind:
+        return ModelRefused(f"{path.name} is no ONNX file but {kind}", fix="give an .onnx file")
+    if data[0] == 0x08:
+        return ModelRefused(
+            f"{path.name} begins like an ONNX file but is cut off or damaged ({len(data)} bytes)",
+            fix="copy or export it again",
+        )
+    return ModelRefused(f"{path.name} is no ONNX file", fix="give an .onnx file")
+
+
+def _check_versions(model: ModelProto, path: Path) -> None:
+    version = opset(model)
+    newest = defs.onnx_opset_version()
+    if model.ir_version < OLDEST_IR:
+        raise ModelRefused(f"{path.name} has IR version {model.ir_version}; {OLDEST_IR} is the oldest read here", fix="export it again")
+    if version and version < OLDEST_OPSET:
+        raise ModelRefused(
+            f"{path.name} has opset {version}; {OLDEST_OPSET} is the oldest read here",
+            fix="export it again, or convert it with onnx.version_converter",
+        )
+    if version > newest:
+        raise ModelRefused(
+            f"{path.name} has opset {version}; the onnx package here knows up to {newest}",
+            fix=f"export it with opset {newest} or lower, or `pip install -U onnx onnxruntime`",
+        )
+
+
+def _check_tensors(model: ModelProto, path: Path) -> None:
+    """Refuse stored tensors whose bytes do not fill their shape: what a damaged file that still parses looks like."""
+    for tensor in tensors(model):
+        if not tensor.HasField("raw_data") or tensor.data_type == TensorProto.STRING:
+            continue
+        needed = bytes_of(tensor)
+        if len(tensor.raw_data) != needed:
+            raise ModelRefused(
+                f"tensor {tensor.name} of {path.name} holds {len(tensor.raw_data)} bytes, its shape needs {needed}",
+                fix="copy or export the model again",
+            )
+
+
+def bytes_of(tensor: TensorProto) -> int:
+    """Bytes that a tensor's shape and type need.
+
+    Raises:
+        ModelRefused: its type is none that ONNX knows, or a dimension is negative.
+    """
+    count = math.prod(tensor.dims)
+    bits = external.BITS.get(tensor.data_type)
+    if any(length < 0 for length in tensor.dims) or bits is None:
+        names = helper.tensor_dtype_to_string(tensor.data_type) if bits else tensor.data_type
+        raise ModelRefused(
+            f"tensor {tensor.name} has shape {list(tensor.dims)} and type {names}, which cannot be", fix="export the model again"
+        )
+    return (count * bits + 7) // 8

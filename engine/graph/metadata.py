@@ -1,0 +1,50 @@
+"""What one step leaves in a model for a later one: JSON under `edgetui.*` keys of its metadata.
+
+Apart because every family of compression writes such a key and `lower` reads them.
+"""
+
+from __future__ import annotations
+
+import json
+
+from onnx import ModelProto
+
+from ..errors import ModelRefused
+
+
+def put(model: ModelProto, key: str, value: object) -> None:
+    """Write `value` as JSON under `edgetui.<key>`, in place of what was there."""
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    name = f"edgetui.{key}"
+    for entry in model.metadata_props:
+        if entry.key == name:
+            entry.value = text
+            return
+    model.metadata_props.add(key=name, value=text)
+
+
+def get(model: ModelProto, key: str) -> object | None:
+    """What `edgetui.<key>` holds; None when it is not there.
+
+    Raises:
+        ModelRefused: it holds no JSON.
+    """
+    name = f"edgetui.{key}"
+    for entry in model.metadata_props:
+        if entry.key == name:
+            try:
+                found: object = json.loads(entry.value)
+            except ValueError as error:
+                raise ModelRefused(
+                    f"metadata `{name}` of the model is damaged ({error})", fix="make the model again with `edgetui run`"
+                ) from error
+            return found
+    return None
+
+
+def drop(model: ModelProto, key: str) -> None:
+    """Remove `edgetui.<key>`, if it is there."""
+    name = f"edgetui.{key}"
+    for index in reversed(range(len(model.metadata_props))):
+        if model.metadata_props[index].key == name:
+            del model.metadata_props[index]
