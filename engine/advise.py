@@ -1,0 +1,280 @@
+"""Which run to deploy: the Pareto front, the choice by goal, and the reasons in sentences.
+
+Only what was shown counts: a candidate that is not shown to be faster does not win by its mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from .errors import UsageError, nearest
+from .report import words
+from .report.front import Point, pareto, point
+from .report.rows import Row, Side, pays_back, rows
+from .result import Result
+
+Aim = Literal["fastest", "smallest", "least-memory", "least-energy"]
+
+
+class Goal(Struct, frozen=True, kw_only=True):
+    """What is wanted, and how much accuracy it may cost."""
+
+    aim: Aim = "fastest"
+    max_drop: float = 0.01
+    """Top-1 that may be lost, as a share (0.01 = one point); used where `min_top1` is not given."""
+    min_top1: float | None = None
+    min_cosine: float = 0.95
+    """Where there are no labels: how near the outputs must stay to the baseline's."""
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """Runs beside each other."""
+
+    title: str
+    """What was compared: how many runs, model, data, board."""
+    columns: tuple[str, ...]
+    runs: tuple[str, ...]
+    """Run of each column; empty for a baseline."""
+    rows: tuple[Row, ...]
+    advice: tuple[str, ...]
+    choice: str = ""
+    """Label of the column that serves the goal best; empty: it cannot be told."""
+    points: tuple[Point, ...] = ()
+    axes: tuple[str, str] = ("latency_ms", "top1")
+    """Fields of `Point` that the front is drawn over: a cost, and a quality."""
+
+
+def compare(results: Sequence[Result], goal: Goal | None = None) -> Comparison:
+    """Put runs side by side: a baseline for each model and backend, then their candidates.
+
+    Raises:
+        UsageError: there is nothing to compare.
+    """
+    goal = goal or Goal()
+    if not results:
+        raise UsageError("there are no runs to compare", fix="name at least one run; `edgetui runs` lists them")
+    columns = sides(results)
+    quality = "top1" if any(side.metrics.accuracy.top1 is not None for side in columns) else "cosine"
+    points = tuple(point(side) for side in columns)
+    front = pareto(points, "latency_ms", quality)
+    best = choose(columns, goal)
+    return Comparison(
+        title=_title(results),
+        columns=tuple(side.label for side in columns),
+        runs=tuple(side.result.run if side.candidate else "" for side in columns),
+        rows=rows(columns),
+        advice=_sentences(columns, best, goal),
+        choice=best.label if best else "",
+        points=tuple(msgspec.structs.replace(each, front=n in front) for n, each in enumerate(points)),
+        axes=("latency_ms", quality),
+    )
+
+
+def advise(results: Sequence[Result], goal: Goal | None = None) -> tuple[str, ...]:
+    """Only the sentences of `compare`."""
+    return compare(results, goal).advice
+
+
+def parse_goal(aim: str, max_drop: float | None = None, min_top1: float | None = None) -> Goal:
+    """A goal from the words of a command.
+
+    Raises:
+        UsageError: there is no such aim.
+    """
+    known: dict[str, Aim] = {
+        "fastest": "fastest",
+        "smallest": "smallest",
+        "least-memory": "least-memory",
+        "least-energy": "least-energy",
+    }
+    if aim not in known:
+        raise UsageError(f"there is no goal `{aim}`", fix=nearest(aim, known))
+    return Goal(aim=known[aim], max_drop=0.01 if max_drop is None else max_drop, min_top1=min_top1)
+
+
+def sides(results: Sequence[Result]) -> tuple[Side, ...]:
+    """Columns for runs: the baseline of each model and backend once, from its first run, before that model's candidates."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        sha = result.model.sha256 if result.model else ""
+        groups.setdefault((sha, result.backend.name, result.workload), []).append(result)
+    found: list[Side] = []
+    for group in groups.values():
+        first = next((result for result in group if result.baseline.latency_ms.mean is not None), group[0])
+        name = first.model.name if first.model and len(groups) > 1 else ""
+        found.append(Side(_unused(f"FP32 {name}".rstrip(), found), first.baseline, first, candidate=False))
+        for result in group:
+            found.append(Side(_unused(result.recipe.name or result.run, found), result.candidate, result, candidate=True))
+    return tuple(found)
+
+
+def _unused(label: str, taken: Sequence[Side]) -> str:
+    """The label, with a number when another column has it already."""
+    again = sum(1 for side in taken if side.label.partition(" #")[0] == label)
+    return f"{label} #{again + 1}" if again else label
+
+
+def _title(results: Sequence[Result]) -> str:
+    """`3 runs · resnet20 · cifar10 (5000) · Orin Nano 8GB`; what differs between the runs is left out."""
+    models = {result.model.name if result.model else "" for result in results}
+    data = {f"{r.dataset.name} ({r.dataset.evaluated})" if r.dataset and r.dataset.evaluated else "" for r in results}
+    boards = {result.board.name or result.board.cpu for result in results}
+    count = "1 run" if len(results) == 1 else f"{len(results)} runs"
+    same = [next(iter(names)) for names in (models, data, boards) if len(names) == 1]
+    return " · ".join([count, *filter(None, same)])
+
+
+def choose(columns: Sequence[Side], goal: Goal) -> Side | None:
+    """The column that serves the goal best within the accuracy it may cost; the baseline where no candidate is shown better.
+
+    None: columns of several models, or a figure that nobody measured.
+    """
+    baselines = [side for side in columns if not side.candidate]
+    if len(baselines) != 1:
+        return None
+    if all(_gain(side, goal.aim) is None for side in columns if side.candidate):
+        return None
+    able = [(gain, side) for side in columns if side.candidate and _fault(side, goal) == "" and (gain := _gain(side, goal.aim))]
+    winners = [(gain, side) for gain, side in able if _better(side, goal.aim)]
+    return min(winners, key=lambda pair: pair[0])[1] if winners else baselines[0]
+
+
+def _gain(side: Side, aim: Aim) -> float | None:
+    """Candidate over baseline in what the goal is about; below 1 is better."""
+    difference = side.result.difference
+    if side.result.state != "done":
+        return None
+    return {
+        "fastest": difference.latency_ratio.value,
+        "smallest": difference.size_ratio,
+        "least-memory": difference.memory_ratio,
+        "least-energy": difference.energy_ratio,
+    }[aim]
+
+
+def _better(side: Side, aim: Aim) -> bool:
+    """Whether a candidate is shown to be better than its baseline."""
+    if aim == "fastest":
+        return side.verdict("latency") == "faster"
+    gain = _gain(side, aim)
+    return gain is not None and gain < 0.995
+
+
+def _fault(side: Side, goal: Goal) -> str:
+    """Why a candidate is out of the question; empty when it is not."""
+    result = side.result
+    if result.state != "done":
+        return f"the run {result.state}" if result.state in ("failed", "crashed") else f"the run is {result.state}"
+    top1, drop = side.metrics.accuracy.top1, result.difference.top1_points.value
+    if goal.min_top1 is not None:
+        if top1 is None:
+            return "its top-1 is not known"
+        return f"top-1 is {top1:.3f}" if top1 < goal.min_top1 else ""
+    if drop is not None:
+        return f"it loses {_points(drop)} of top-1" if -drop > goal.max_drop else ""
+    cosine = result.fidelity.cosine
+    return f"its outputs are far from FP32's (cosine {cosine:.3f})" if cosine is not None and cosine < goal.min_cosine else ""
+
+
+def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal) -> tuple[str, ...]:
+    """The goal, the choice with its reasons, then why not each of the others."""
+    found = [f"Goal: {_goal_words(columns, goal)}."]
+    if best is None:
+        several = sum(1 for side in columns if not side.candidate) > 1
+        found.append(_NO_CHOICE_MODELS if several else f"What decides it, {_WHAT[goal.aim]}, was not measured in these runs.")
+        return (*found, *(f"{side.label}: {_deeds(side)}." for side in columns if side.candidate and _deeds(side)))
+    if best.candidate:
+        found.append(f"Take {best.label}: {_deeds(best)}; {_accuracy(best)}.")
+        inferences = pays_back(best.result)
+        if inferences is not None:
+            found.append(f"Compressing it has paid back after {words.thousands(inferences)} inferences.")
+    else:
+        found.append(f"Keep {best.label}: no candidate is {_SHOWN[goal.aim]} within what the goal allows.")
+    return (*found, *(_why_not(side, best, goal) for side in columns if side.candidate and side is not best))
+
+
+def _why_not(side: Side, best: Side, goal: Goal) -> str:
+    """Why a candidate was not chosen."""
+    fault = _fault(side, goal)
+    if fault:
+        return f"{side.label} is out: {fault}."
+    if not _better(side, goal.aim):
+        why = ""
+        if goal.aim == "fastest" and "prune.magnitude" in side.result.recipe.toml and "quantize" not in side.result.recipe.toml:
+            why = ": its zeros are scattered and the plan is dense"
+        verdict = side.verdict("latency") if goal.aim == "fastest" else ""
+        shown = "slower than FP32" if verdict == "slower" else f"not {_SHOWN[goal.aim]}"
+        return f"{side.label} is {shown}{why}."
+    if goal.aim == "fastest" and _overlap(side, best):
+        return f"{side.label} is not shown to differ from {best.label} in latency: {_deeds(side)}; {_accuracy(side)}."
+    return f"Runner-up: {side.label}: {_deeds(side)}; {_accuracy(side)}."
+
+
+def _overlap(one: Side, other: Side) -> bool:
+    """Whether the intervals of two latency ratios share a value."""
+    a, b = one.result.difference.latency_ratio, other.result.difference.latency_ratio
+    return None not in (a.low, a.high, b.low, b.high) and a.low <= b.high and b.low <= a.high  # type: ignore[operator]
+
+
+def _goal_words(columns: Sequence[Side], goal: Goal) -> str:
+    aim = goal.aim.replace("-", " ")
+    if goal.min_top1 is not None:
+        return f"{aim} with top-1 ≥ {goal.min_top1:g}"
+    if any(side.metrics.accuracy.top1 is not None for side in columns):
+        return f"{aim} with at most {_points(goal.max_drop)} of top-1 lost"
+    return f"{aim} with outputs near FP32's (cosine ≥ {goal.min_cosine:g}); without labels accuracy is not known"
+
+
+def _deeds(side: Side) -> str:
+    """`2.2 times faster, 57 % less energy, 68 % smaller`."""
+    difference, parts = side.result.difference, []
+    latency = difference.latency_ratio.value
+    verdict = side.verdict("latency")
+    if latency and verdict == "faster":
+        parts.append(f"{1 / latency:.1f} times faster" if latency < 0.8 else f"{1 - latency:.0%} faster".replace("%", " %"))
+    elif latency and verdict == "slower":
+        parts.append(f"{latency:.1f} times slower" if latency > 1.25 else f"{latency - 1:.0%} slower".replace("%", " %"))
+    elif latency:
+        parts.append("not shown to differ in latency")
+    for value, less, more in (
+        (difference.energy_ratio, "less energy an inference", "more energy an inference"),
+        (difference.size_ratio, "smaller", "larger"),
+    ):
+        if value is not None and abs(value - 1) >= 0.005:
+            parts.append(f"{abs(1 - value) * 100:.0f} % {less if value < 1 else more}")
+    return ", ".join(parts)
+
+
+def _accuracy(side: Side) -> str:
+    """What it costs in accuracy, or how near the outputs are."""
+    difference, fidelity = side.result.difference, side.result.fidelity
+    drop = difference.top1_points.value
+    if drop is not None:
+        p = difference.mcnemar_p
+        doubt = f" (not shown to differ, {words.p_value(p)})" if p is not None and p >= 0.05 else ""
+        return f"top-1 {'the same' if drop == 0 else _points(drop) + (' higher' if drop > 0 else ' lower')}{doubt}"
+    if fidelity.cosine is not None:
+        return f"cosine of its outputs to FP32's {fidelity.cosine:.4f}"
+    return "its accuracy is not known"
+
+
+def _points(share: float) -> str:
+    """A difference of shares in points: `0.1 points`."""
+    value = abs(share) * 100
+    return "1 point" if round(value, 2) == 1 else f"{words.digits(value, 2)} points"
+
+
+_WHAT = {"fastest": "latency", "smallest": "size", "least-memory": "memory", "least-energy": "energy"}
+_SHOWN = {
+    "fastest": "shown to be faster",
+    "smallest": "smaller",
+    "least-memory": "lighter in memory",
+    "least-energy": "thriftier in energy",
+}
+_NO_CHOICE_MODELS = (
+    "These runs are of different models or workloads: each is compared with its own FP32, and no one choice follows."
+)

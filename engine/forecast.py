@@ -1,0 +1,166 @@
+"""What will happen, before a run: sizes, memory, time, and what cannot win and why.
+
+Estimates from the model's facts and this board's own history; nothing is loaded, so the screen may ask at every key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from msgspec import Struct
+
+from .result import ModelFacts
+from .spec import Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe, RunSpec
+
+BASE_MB = 150
+"""What a stage's process holds before the model: interpreter, numpy, onnx, onnxruntime."""
+COPIES = 4.0
+"""Times the model's size that the hungriest stage holds at once: the file, the parsed graph, the edited one and its bytes."""
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """What is known about a run before it starts; None: cannot be told."""
+
+    size_bytes: int
+    size_after_bytes: int | None = None
+    """The model's file after the recipe; an estimate."""
+    memory_need_mb: float | None = None
+    """Peak of the hungriest stage; an estimate from the model's size."""
+    memory_free_mb: float | None = None
+    seconds: float | None = None
+    """Median of earlier runs like it on this board; None: there are none."""
+    history: int = 0
+    """How many runs `seconds` rests on."""
+    backend: str = ""
+    """One line for people, e.g. `onnxruntime, 2 threads`."""
+    data: str = ""
+    """One line for people, e.g. `digits: 500 to calibrate, the rest to evaluate`."""
+    warnings: tuple[str, ...] = ()
+    """What cannot win, or will be missing from the result; the run may start."""
+    errors: tuple[str, ...] = ()
+    """Why the run would be refused, each with what to do."""
+
+
+def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float], memory_free_mb: float | None) -> Forecast:
+    """Say what will happen if `spec` is run.
+
+    Args:
+        spec: what would be asked.
+        facts: what `inspect` found in `spec.model`.
+        history_seconds: what earlier runs of the same model, recipe and preset took on this board.
+        memory_free_mb: available system memory; None: unknown.
+    """
+    need = round(BASE_MB + COPIES * facts.size_bytes / 1e6)
+    warnings = _cannot_win(spec.recipe, facts) + _missing(spec)
+    if memory_free_mb is not None and need > memory_free_mb:
+        warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")
+    return Forecast(
+        size_bytes=facts.size_bytes,
+        size_after_bytes=size_after(spec.recipe, facts),
+        memory_need_mb=float(need),
+        memory_free_mb=memory_free_mb,
+        seconds=median(history_seconds) if history_seconds else None,
+        history=len(history_seconds),
+        backend=_backend_line(spec),
+        data=_data_line(spec),
+        warnings=tuple(warnings),
+        errors=tuple(_refusals(spec, facts)),
+    )
+
+
+def size_after(recipe: Recipe, facts: ModelFacts) -> int | None:
+    """Bytes of the model's file after the recipe; None where the weights are not FP32, so that the rules do not hold.
+
+    Weights of Conv, Gemm and MatMul take the fewest bits that a step gives them, all others those of half precision; a zero
+    takes as much room as any weight.
+    """
+    if not facts.parameters or facts.size_bytes < 3.5 * facts.parameters:
+        return None
+    bits_prunable, bits_rest = 32.0, 32.0
+    for step in recipe.active:
+        if isinstance(step, QuantizeInt8):
+            bits_prunable = min(bits_prunable, 8)
+        elif isinstance(step, QuantizeWeights):
+            scale_bits = 32 / step.block if step.grouping == "block" else 0
+            bits_prunable = min(bits_prunable, step.bits + scale_bits)
+        elif isinstance(step, PrecisionFp16):
+            bits_prunable, bits_rest = min(bits_prunable, 16), 16
+    rest = facts.parameters - facts.prunable
+    saved_bits = facts.prunable * (32 - bits_prunable) + rest * (32 - bits_rest)
+    return round(facts.size_bytes - saved_bits / 8)
+
+
+def _cannot_win(recipe: Recipe, facts: ModelFacts) -> list[str]:
+    """What will not make the model better in the way people hope."""
+    found = []
+    narrowed = False
+    for step in recipe.active:
+        if isinstance(step, PruneMagnitude):
+            share = f"{step.amount:.0%} zeros" if step.amount is not None else "the zeros"
+            found.append(f"scattered zeros do not make a dense plan faster; {share} change size only when compressed")
+            if narrowed:
+                found.append("pruning after quantization changes weights that ranges were chosen for: prune first")
+        elif isinstance(step, PrecisionFp16):
+            found.append("half precision halves the file; on a CPU without FP16 arithmetic it is no faster, often slower")
+        elif isinstance(step, QuantizeWeights):
+            found.append("weights alone in integers make the file smaller; the arithmetic stays in floating point")
+        narrowed = narrowed or isinstance(step, QuantizeInt8 | QuantizeWeights)
+    if not recipe.active:
+        found.append(
+            "the recipe has no step that is on: the candidate is the baseline, and no difference is what should come out"
+        )
+    if recipe.active and not facts.prunable:
+        found.append("the model has no constant weights in Conv, Gemm or MatMul: there is nothing to prune or quantize")
+    return list(dict.fromkeys(found))
+
+
+def _missing(spec: RunSpec) -> list[str]:
+    """What the result will lack for want of data."""
+    if spec.dataset is not None or not spec.measure:
+        return []
+    if spec.calibration is None and any(isinstance(step, PrecisionFp16) for step in spec.recipe.active):
+        return ["no dataset: no accuracy, and half precision is checked for overflow on weights alone"]
+    return ["no dataset: no accuracy"]
+
+
+def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
+    """Why the run would be refused."""
+    found = [f"the size of `{axis}` is not known; give it with --shape {axis}" for axis in facts.open_axes if _open(axis, spec)]
+    found += [f"{spec.backend.name} cannot read this model: {line}" for line in facts.refused.get(spec.backend.name, ())]
+    quantizes = [step for step in spec.recipe.active if isinstance(step, QuantizeInt8)]
+    if quantizes and spec.dataset is None and spec.calibration is None:
+        found.append("quantize.int8 needs samples to calibrate with; choose a dataset (--calibration D or --dataset D)")
+    if facts.quantized and any(isinstance(step, QuantizeInt8 | QuantizeWeights) for step in spec.recipe.active):
+        found.append("the model is quantized already; take the floating-point original")
+    return found
+
+
+def _open(axis: str, spec: RunSpec) -> bool:
+    """Whether an open axis, written `image=1x3x?x?`, is still without a size."""
+    return axis.rpartition("=")[0] not in spec.shapes
+
+
+def _backend_line(spec: RunSpec) -> str:
+    threads = spec.backend.threads
+    count = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "a thread for each physical core"
+    rewriting = "" if spec.backend.graph == "all" else f", graph options {spec.backend.graph}"
+    return f"{spec.backend.name}, {count}{rewriting}"
+
+
+def _data_line(spec: RunSpec) -> str:
+    evaluation, calibration = spec.dataset, spec.calibration or spec.dataset
+    parts = [_name(evaluation)] if evaluation else []
+    samples = [step.samples for step in spec.recipe.active if isinstance(step, QuantizeInt8)]
+    if samples and calibration:
+        of = "" if calibration is evaluation and not calibration.calibration else f" of {_name(calibration, calibrating=True)}"
+        parts.append(f"up to {max(samples)}{of} to calibrate")
+    return ", ".join(parts) or "none"
+
+
+def _name(dataset: Dataset, *, calibrating: bool = False) -> str:
+    """A dataset's name; for calibration its own file where it has one."""
+    if calibrating and dataset.calibration:
+        return Path(dataset.calibration).name
+    return dataset.name or Path(dataset.path).name
