@@ -10,7 +10,9 @@ import platform
 from pathlib import Path
 
 # The instruction sets by which ONNX Runtime chooses memory layouts and integer kernels when it optimises a graph.
-_TELLING = frozenset("avx avx2 avx512f avx512_vnni avx_vnni amx_int8 asimddp asimdhp i8mm bf16 sve sve2".split())
+_TELLING = frozenset(
+    ["avx", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "asimdhp", "i8mm", "bf16", "sve", "sve2"]
+)
 
 
 def _system(path: str) -> Path:

@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BackendRefused, DataRefused, EdgetuiError, PlanRefused, StorageRefused, from_os_error
 from ..result import BackendStamp, TensorFacts
@@ -30,6 +30,7 @@ from .onnxfile import add_metadata, read_metadata
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession, NodeArg, SessionOptions
 
     from .base import Feeds, Session
 
@@ -121,7 +122,7 @@ class OnnxRuntime:
 class _Session:
     """See `base.Session`."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: InferenceSession) -> None:
         self._session = session
         self.inputs = tuple(_facts(tensor) for tensor in session.get_inputs())
         self.outputs = tuple(_facts(tensor) for tensor in session.get_outputs())
@@ -136,7 +137,9 @@ class _Session:
         """
         try:
             return dict(zip(self._names, self._session.run(self._names, dict(feeds)), strict=True))
-        except (*_errors(), ValueError) as error:
+        except ValueError as error:
+            raise in_words(error) from None
+        except _errors() as error:
             raise in_words(error) from None
 
     def timed(self, feeds: Feeds) -> Callable[[], None]:
@@ -265,7 +268,7 @@ def _errors() -> tuple[type[Exception], ...]:
     return tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
 
 
-def _options(settings: BackendSettings) -> Any:
+def _options(settings: BackendSettings) -> SessionOptions:
     """Session options. Threads keep spinning for a while after an inference, as ONNX Runtime ships it: without that one image
     of ResNet-20 takes 0.86 ms for 0.48. Whoever measures two sessions in turn lets the other's threads fall asleep first
     (`measure.latency.settle`), or pays 20 % to them.
@@ -285,11 +288,11 @@ def _options(settings: BackendSettings) -> Any:
     return options
 
 
-def _open(path: Path, options: Any) -> Any:
+def _open(path: Path, options: SessionOptions) -> InferenceSession:
     return _runtime().InferenceSession(str(path), options, providers=[_PROVIDER])
 
 
-def _facts(tensor: Any) -> TensorFacts:
+def _facts(tensor: NodeArg) -> TensorFacts:
     """ONNX Runtime says `tensor(float)`; a dynamic axis is a text or None."""
     match = re.fullmatch(r"tensor\((\w+)\)", tensor.type)
     return TensorFacts(name=tensor.name, dtype=match[1] if match else tensor.type, shape=tuple(tensor.shape))
