@@ -5,8 +5,9 @@ Only what was shown counts: a candidate that is not shown to be faster does not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -48,13 +49,13 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Fields of `Point` that the front is drawn over: a cost, and a quality."""
 
 
-def compare(results: Sequence[Result], goal: Goal | None = None) -> Comparison:
+def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
     """Put runs side by side: a baseline for each model and backend, then their candidates.
 
     Raises:
-        UsageError: there is nothing to compare.
+        UsageError: there is nothing to compare, or no such goal.
     """
-    goal = goal or Goal()
+    goal = parse_goal(goal) if isinstance(goal, str) else goal
     if not results:
         raise UsageError("there are no runs to compare", fix="name at least one run; `edgetui runs` lists them")
     columns = sides(results)
@@ -74,26 +75,30 @@ def compare(results: Sequence[Result], goal: Goal | None = None) -> Comparison:
     )
 
 
-def advise(results: Sequence[Result], goal: Goal | None = None) -> tuple[str, ...]:
+def advise(results: Sequence[Result], goal: Goal | str = "") -> tuple[str, ...]:
     """Only the sentences of `compare`."""
     return compare(results, goal).advice
 
 
-def parse_goal(aim: str, max_drop: float | None = None, min_top1: float | None = None) -> Goal:
-    """A goal from the words of a command.
+def parse_goal(text: str) -> Goal:
+    """A goal from words: an aim, and if wanted `drop=0.02` or `top1=0.80`; empty: the default.
 
     Raises:
-        UsageError: there is no such aim.
+        UsageError: there is no such aim or limit.
     """
-    known: dict[str, Aim] = {
-        "fastest": "fastest",
-        "smallest": "smallest",
-        "least-memory": "least-memory",
-        "least-energy": "least-energy",
-    }
-    if aim not in known:
-        raise UsageError(f"there is no goal `{aim}`", fix=nearest(aim, known))
-    return Goal(aim=known[aim], max_drop=0.01 if max_drop is None else max_drop, min_top1=min_top1)
+    known: tuple[str, ...] = get_args(Aim)
+    found: dict[str, object] = {}
+    for word in text.replace(",", " ").split():
+        key, equals, value = word.partition("=")
+        if not equals:
+            if word not in known:
+                raise UsageError(f"there is no goal `{word}`", fix=nearest(word, known))
+            found["aim"] = word
+        elif key in ("drop", "top1") and re.fullmatch(r"[01]?\.?\d+", value):
+            found["max_drop" if key == "drop" else "min_top1"] = float(value)
+        else:
+            raise UsageError(f"`{word}` is no limit", fix="write drop=0.02 (top-1 that may be lost) or top1=0.80 (the least)")
+    return msgspec.convert(found, Goal)
 
 
 def sides(results: Sequence[Result]) -> tuple[Side, ...]:
@@ -116,6 +121,16 @@ def _unused(label: str, taken: Sequence[Side]) -> str:
     """The label, with a number when another column has it already."""
     again = sum(1 for side in taken if side.label.partition(" #")[0] == label)
     return f"{label} #{again + 1}" if again else label
+
+
+def in_words(result: Result) -> str:
+    """The verdict of one finished run in a sentence; empty when it measured nothing."""
+    side = sides([result])[1]
+    deeds = _deeds(side)
+    if result.difference.latency_ratio.value is None:
+        return ""
+    ratio = words.ratio(result.difference.latency_ratio)
+    return f"{side.label} against FP32: {deeds}; {_accuracy(side)}. Latency ratio {ratio}."
 
 
 def _title(results: Sequence[Result]) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from .config import PACKAGE, read_toml
+from .config import PACKAGE, Config, config_home, read_toml
 from .errors import RecipeRefused, from_os_error, nearest
 from .spec import STEPS, AnyStep, Recipe, Step, field_names
 
@@ -32,8 +31,8 @@ _KINDS = {
 }
 
 
-def find_recipe(name: str, own: Path | None = None) -> Recipe:
-    """Read the recipe that a path names, or one by name: the user's folder `own` first, then those that ship.
+def find_recipe(name: str, config: Config) -> Recipe:
+    """Read the recipe that a path names, or one by name: the user's folder first, then those that ship.
 
     Raises:
         RecipeRefused: there is none, or it cannot be read.
@@ -41,35 +40,47 @@ def find_recipe(name: str, own: Path | None = None) -> Recipe:
     path = Path(name).expanduser()
     if path.suffix == ".toml" or os.sep in name:
         if not path.is_file():
-            raise RecipeRefused(
-                f"there is no recipe file {path}", fix="check the path, or give a name from `edgetui run --help`"
-            )
+            raise RecipeRefused(f"there is no recipe file {path}", fix=f"check the path, or give a name: {_known(config)}")
         return read_recipe(path)
-    for folder in _folders(own):
+    for folder in _folders(config):
         if (folder / f"{name}.toml").is_file():
             return read_recipe(folder / f"{name}.toml")
-    raise RecipeRefused(f"there is no recipe `{name}`", fix=nearest(name, recipe_names(own)))
+    raise RecipeRefused(f"there is no recipe `{name}`", fix=nearest(name, recipe_names(config)))
 
 
-def recipe_names(own: Path | None = None) -> tuple[str, ...]:
+def own_folder(config: Config) -> Path:
+    """Where the user's own recipes lie; need not exist."""
+    return Path(config.recipes.folder).expanduser() if config.recipes.folder else config_home() / "recipes"
+
+
+def recipe_names(config: Config) -> tuple[str, ...]:
     """Names of all recipes, sorted; the user's own hide packaged ones of the same name."""
-    return tuple(sorted({path.stem for folder in _folders(own) for path in folder.glob("*.toml")}))
+    return tuple(sorted({path.stem for folder in _folders(config) for path in folder.glob("*.toml")}))
 
 
-def list_recipes(own: Path | None = None) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
-    """All recipes that can be read, by name, and a sentence for each one that cannot."""
-    good: list[Recipe] = []
-    broken: list[str] = []
-    for name in recipe_names(own):
-        try:
-            good.append(find_recipe(name, own))
-        except RecipeRefused as error:
-            broken.append(str(error))
-    return tuple(good), tuple(broken)
+def list_recipes(config: Config) -> tuple[Recipe, ...]:
+    """All recipes that can be read, by name; `broken_recipes` tells of the others."""
+    return tuple(found for name in recipe_names(config) if isinstance(found := _try(name, config), Recipe))
 
 
-def _folders(own: Path | None) -> Iterable[Path]:
-    return (own.expanduser(), PACKAGED) if own else (PACKAGED,)
+def broken_recipes(config: Config) -> tuple[str, ...]:
+    """A sentence for each recipe that cannot be read."""
+    return tuple(str(found) for name in recipe_names(config) if isinstance(found := _try(name, config), RecipeRefused))
+
+
+def _try(name: str, config: Config) -> Recipe | RecipeRefused:
+    try:
+        return find_recipe(name, config)
+    except RecipeRefused as error:
+        return error
+
+
+def _folders(config: Config) -> tuple[Path, ...]:
+    return (own_folder(config), PACKAGED)
+
+
+def _known(config: Config) -> str:
+    return ", ".join(recipe_names(config))
 
 
 def read_recipe(path: Path) -> Recipe:
