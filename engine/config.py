@@ -1,6 +1,7 @@
 """edgetui.toml: the packaged default and the user's own on top of it, and where state lives.
 
-Order: the packaged `edgetui.toml`; then the file that EDGETUI_CONFIG names, or `edgetui.toml` in the user's configuration folder.
+Order: the packaged `edgetui.toml`; then the file that EDGETUI_CONFIG names, or `edgetui.toml` in the
+user's configuration folder.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import ConfigRefused, nearest
+from .errors import ConfigRefused, EdgetuiError, nearest
 from .spec import Preset
 
 if sys.version_info >= (3, 11):
@@ -22,6 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -136,7 +138,7 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def read_toml(path: Path, refuse: type[ConfigRefused] | type[Any]) -> dict[str, Any]:
+def read_toml(path: Path, refuse: type[EdgetuiError]) -> dict[str, Any]:
     """Parse a TOML file of at most 1 MB; `refuse` is the error to raise."""
     try:
         if path.stat().st_size > 1_000_000:
@@ -151,7 +153,7 @@ def read_toml(path: Path, refuse: type[ConfigRefused] | type[Any]) -> dict[str, 
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?(.*)`)?")
 
 
-def convert(data: Any, kind: type[Any], path: Path | str, refuse: type[Any]) -> Any:
+def convert(data: object, kind: type[T], path: Path | str, refuse: type[EdgetuiError]) -> T:
     """Check TOML data against a struct; the error names the key, the file and the nearest known name."""
     try:
         return msgspec.convert(data, kind)
@@ -167,7 +169,7 @@ def convert(data: Any, kind: type[Any], path: Path | str, refuse: type[Any]) -> 
         raise refuse(f"{path}: {where.rstrip('`').lstrip('.') or 'top level'}: {what}", fix="correct that value") from None
 
 
-def _keys_at(kind: Any, where: str) -> tuple[str, ...]:
+def _keys_at(kind: type, where: str) -> tuple[str, ...]:
     """The keys that the struct at a path like `ui` or `backend.onnxruntime` may have."""
     for part in [p for p in re.sub(r"\[[^]]*\]", "", where).split(".") if p]:
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}

@@ -104,7 +104,7 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
 
 AnyEvent = RunBegan | Queued | StageBegan | Progress | Reading | Note | StageEnded | StageFailed | RunEnded
 
-_decoder = msgspec.json.Decoder(AnyEvent)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 encode = msgspec.json.encode
 
 

@@ -1,6 +1,6 @@
 """The result document: what `run --json` and `show --json` print and result.json holds.
 
-`None` is an unknown value; `reasons` says why, by the path of the field (`candidate.latency_ms.p99`). Never 0 for unknown.
+`None` is unknown; `reasons` says why, by the field's path (`candidate.latency_ms.p99`). Never 0 for unknown.
 """
 
 from __future__ import annotations

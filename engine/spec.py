@@ -48,7 +48,7 @@ class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
     """Weights and activations as 8-bit integers, from ranges seen on calibration samples."""
 
     scheme: Literal["symmetric", "affine"] = "symmetric"
-    """`symmetric`: weights around zero, activations as the backend does best. `affine`: s and p of both as the paper has them."""
+    """`symmetric`: weights around zero, activations as the backend does best. `affine`: s and p of both as in the paper."""
     calibrator: Literal["minmax", "entropy", "percentile", "mse"] = "percentile"
     """How an activation's range is chosen from what was seen."""
     percentile: Annotated[float, Meta(gt=50, le=100)] = 99.99
@@ -172,7 +172,7 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workload: Workload = FlatOut()
     preset: Preset = "normal"
     shapes: dict[str, tuple[int, ...]] = {}
-    """Input name to the shape it shall have; needed where a dynamic axis is not the batch. The batch is 1 where nothing is said."""
+    """Input name to the shape it shall have; needed where a dynamic axis is not the batch, which is 1 if nothing is said."""
     seed: int = 0
     """Draws the calibration share and the order of blocks."""
     measure: bool = True

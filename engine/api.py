@@ -1,0 +1,289 @@
+"""The engine's front: submit, watch, cancel, resume, list, inspect, compare. Asynchronous and light; others do the work.
+
+Both the command line and the screen use this and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .advise import Comparison, Goal, compare
+from .config import Config, state_home
+from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
+from .events import AnyEvent, RunEnded
+from .files import Folder, ModelFile, list_folder, model_hash
+from .forecast import Forecast, forecast
+from .index import Index, RunSummary
+from .questions import BenchQuestion, InspectQuestion, ask
+from .queue import draw_ticket, enter
+from .recipes import list_recipes, own_folder
+from .result import Metrics, ModelFacts, Result
+from .rundir import Asked, RunDir, create, new_name
+from .spec import Dataset, Recipe, RunSpec
+from .stages import versions
+from .state import assemble, close_cancelled
+from .supervisor import start
+
+if TYPE_CHECKING:
+    from .telemetry.client import Telemetry
+
+__all__ = ["BenchQuestion", "Comparison", "Engine", "Folder", "Forecast", "Goal", "ModelFile", "RunSummary"]
+
+POLL_S = 0.25
+START_S = 20.0
+CANCEL_S = 10.0
+
+
+class Engine:
+    """One state folder; any number of these, in any process, may work on it at once."""
+
+    def __init__(self, config: Config, home: Path | None = None) -> None:
+        self.config = config
+        self.home = home or state_home()
+        self.index = Index(self.home)
+        self._facts: dict[tuple[str, int, int, str], ModelFacts] = {}
+
+    async def submit(self, spec: RunSpec) -> str:
+        """Write the run folder and start its supervisor, detached; returns the run's id once it
+        has begun or stands in the queue.
+
+        Raises:
+            EdgetuiError: the model or data cannot be read, the state folder cannot be written, the supervisor did not start.
+        """
+        folder = await asyncio.to_thread(self._write, spec)
+        await self._start(folder)
+        return folder.name
+
+    def _write(self, spec: RunSpec) -> RunDir:
+        from .. import __version__
+        from .data.fingerprint import fingerprint
+
+        if not Path(spec.model).is_file():
+            raise ModelRefused(f"there is no model {spec.model}", fix="check the path; `ls` its folder")
+        sha = model_hash(Path(spec.model))
+        hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
+        try:
+            ticket = draw_ticket(self.home)
+            asked = Asked(
+                run=new_name(self.home, spec.model, spec.recipe.name),
+                ticket=ticket,
+                wall=datetime.now().astimezone().isoformat(timespec="seconds"),
+                edgetui=__version__,
+                python=sys.executable,
+                versions=versions(),
+                model_sha256=sha,
+                dataset_hash=hashes[0],
+                calibration_hash=hashes[1],
+                spec=spec,
+            )
+            folder = create(self.home, asked)
+            enter(self.home, ticket, asked.run)
+        except OSError as error:
+            raise from_os_error(error) from None
+        return folder
+
+    async def _start(self, folder: RunDir, after: int = 0) -> None:
+        await asyncio.to_thread(start, folder, self.home)
+        end = time.monotonic() + START_S
+        while not folder.events(after) and not folder.result():
+            if time.monotonic() > end:
+                raise StorageRefused(
+                    f"the supervisor of {folder.name} did not start",
+                    fix=f"see {folder.path / 'log.txt'}, then `edgetui resume`",
+                )
+            await asyncio.sleep(0.02)
+
+    async def watch(self, run: str, since: int = 0) -> AsyncIterator[AnyEvent]:
+        """All events numbered above `since`: the past first, then as they come, until the run has ended or crashed."""
+        folder = RunDir.find(self.home, run)
+        offset = 0
+        while True:
+            alive = folder.alive()
+            found, offset = folder.events_from(offset)
+            for event in found:
+                if event.n > since:
+                    yield event
+            if not alive and not found:
+                return
+            if alive or not isinstance(found[-1], RunEnded):
+                await asyncio.sleep(POLL_S)
+
+    async def cancel(self, run: str) -> None:
+        """End a run: SIGTERM to its processes, SIGKILL after 10 s. Returns when it has ended.
+
+        Raises:
+            StorageRefused: there is no such run, or it is not running.
+        """
+        folder = RunDir.find(self.home, run)
+        pid = folder.pid()
+        if pid is None:
+            raise StorageRefused(f"run {folder.name} is not running", fix="`edgetui runs` shows what is")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGTERM)
+        end = time.monotonic() + CANCEL_S
+        while folder.alive():
+            if time.monotonic() > end:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+                end = float("inf")
+            await asyncio.sleep(0.05)
+        if folder.result() is None:
+            close_cancelled(self.home, folder)
+
+    async def resume(self, run: str) -> str:
+        """Run again what did not end well; finished stages come from the cache. Returns the run's id.
+
+        Raises:
+            StorageRefused: there is no such run, it is running, or it is done.
+        """
+        folder = RunDir.find(self.home, run)
+        if folder.alive():
+            raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui watch {folder.name}`")
+        done = folder.result()
+        if done is not None and done.state == "done":
+            raise StorageRefused(f"run {folder.name} is done", fix=f"`edgetui show {folder.name}`, or start a new run")
+        asked = folder.asked()
+        now = await asyncio.to_thread(model_hash, Path(asked.spec.model))
+        if now != asked.model_sha256:
+            raise ModelRefused(
+                f"{asked.spec.model} has changed since run {folder.name}", fix="start a new run with `edgetui run`"
+            )
+        past = folder.events()
+        try:
+            (folder.path / "result.json").unlink(missing_ok=True)
+            enter(self.home, asked.ticket, asked.run)
+        except OSError as error:
+            raise from_os_error(error) from None
+        await self._start(folder, past[-1].n if past else 0)
+        return folder.name
+
+    async def list(self) -> tuple[RunSummary, ...]:
+        """All runs, the newest first."""
+        return await asyncio.to_thread(self.index.list)
+
+    async def result(self, run: str) -> Result:
+        """The result document; of a run that has not ended what is known by now."""
+        folder = RunDir.find(self.home, run)
+        known = folder.result()
+        return known if known is not None else await asyncio.to_thread(assemble, self.home, folder)
+
+    async def spec(self, run: str) -> RunSpec:
+        """What was asked."""
+        return RunDir.find(self.home, run).asked().spec
+
+    async def log(self, run: str, last_bytes: int = 65536) -> str:
+        """The end of log.txt."""
+        path = RunDir.find(self.home, run).path / "log.txt"
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - last_bytes))
+            return file.read().decode(errors="replace")
+
+    async def inspect(self, model: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> ModelFacts:
+        """What is in a model, found out in a process of its own and remembered while the file stays as it is.
+
+        Raises:
+            ModelRefused: it cannot be read.
+        """
+        try:
+            stat = model.stat()
+        except OSError as error:
+            raise ModelRefused(f"cannot read the model {model} ({error.strerror})", fix="check the path") from None
+        key = (str(model), stat.st_size, stat.st_mtime_ns, repr(shapes))
+        if key not in self._facts:
+            question = InspectQuestion(model=str(model.absolute()), shapes=dict(shapes or {}))
+            answer = await ask(self.home, question, None)
+            self._facts[key] = msgspec.json.decode(answer, type=ModelFacts)
+        return self._facts[key]
+
+    async def bench(self, question: BenchQuestion, listen: object = None) -> Metrics:
+        """Time a model or plan alone; `listen` hears the events."""
+        answer = await ask(self.home, question, listen if callable(listen) else None)
+        return msgspec.json.decode(answer, type=Metrics)
+
+    async def forecast(self, spec: RunSpec) -> Forecast:
+        """What will happen if `spec` is run.
+
+        Raises:
+            ModelRefused: the model cannot be read.
+        """
+        facts = await self.inspect(Path(spec.model), spec.shapes)
+        history = await asyncio.to_thread(self.index.similar_seconds, facts.name, spec)
+        return forecast(spec, facts, history, memory_free_mb())
+
+    async def compare(self, runs: Sequence[str], goal: Goal | str = "") -> Comparison:
+        """Several runs side by side, with advice."""
+        return compare([await self.result(run) for run in runs], goal)
+
+    async def delete(self, run: str) -> None:
+        """Remove a run's folder. What other runs share with it in the cache stays.
+
+        Raises:
+            StorageRefused: it is running, or cannot be removed.
+        """
+        import shutil
+
+        folder = RunDir.find(self.home, run)
+        if folder.alive():
+            raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui cancel {folder.name}` first")
+        try:
+            await asyncio.to_thread(shutil.rmtree, folder.path)
+        except OSError as error:
+            raise from_os_error(error) from None
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        """The packaged recipes and the user's own that can be read."""
+        return list_recipes(self.config)
+
+    def recipe_folder(self) -> Path:
+        """Where the user's own recipes lie; need not exist."""
+        return own_folder(self.config)
+
+    def models(self) -> tuple[Folder, ...]:
+        """What lies in the configured model folders."""
+        return tuple(list_folder(folder) for folder in self.config.models.folders)
+
+    def dataset(self, text: str) -> Dataset:
+        """A dataset by its name in edgetui.toml, or by path.
+
+        Raises:
+            DataRefused: it is missing or its description cannot be read.
+        """
+        from .data.describe import read_dataset
+
+        return read_dataset(text, self.config.datasets)
+
+    def telemetry(self, rate_hz: float = 2.0) -> Telemetry:
+        """Live samples of this board, from the sampler process, which is started if none runs."""
+        from .telemetry.client import open_telemetry
+
+        return open_telemetry(self.home, "auto", rate_hz)
+
+
+def memory_free_mb() -> float | None:
+    """Available system memory; None where /proc does not say."""
+    try:
+        lines = Path(os.environ.get("EDGETUI_ROOT", "/"), "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return None
+
+
+def explain(error: BaseException) -> str:
+    """An error as the one line a user sees."""
+    return f"error: {error}" if isinstance(error, EdgetuiError) else f"error: a defect of edgetui ({type(error).__name__})"

@@ -1,0 +1,68 @@
+"""One question answered in a process of its own, for callers that must stay light: inspect a model, time a model or plan.
+
+`python -m edgetui.engine.ask HOME QUESTION JSON`. Standard output carries events as a stage does, then `{"answer": ...}`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from .child import PipeSay, die_with_parent
+from .errors import EdgetuiError, RunFailed
+from .questions import BenchQuestion, InspectQuestion, Question
+from .queue import Device, draw_ticket, enter
+from .result import Metrics, ModelFacts
+
+
+def _inspect(question: InspectQuestion) -> ModelFacts:
+    from .graph.inspect import inspect
+
+    return inspect(Path(question.model), question.shapes)
+
+
+def _bench(home: Path, question: BenchQuestion, say: PipeSay) -> Metrics:
+    from .pipeline import bench
+
+    ticket, name = draw_ticket(home), f"bench-{os.getpid()}"
+    enter(home, ticket, name)
+    device = Device(home, ticket, name)
+    device.acquire(lambda run: say.note(f"waiting for {run}"), lambda: False)
+    try:
+        return bench(question, say)
+    finally:
+        device.release()
+
+
+def main() -> int:
+    """Answer; 0 when the answer was given."""
+    home = Path(sys.argv[1])
+    die_with_parent()
+    os.umask(0o077)
+    fd = os.dup(1)
+    os.dup2(2, 1)
+    say = PipeSay(fd, sys.argv[2])
+    try:
+        question = msgspec.json.decode(sys.argv[2], type=Question)
+        say = PipeSay(fd, str(question.__struct_config__.tag))
+        found = _inspect(question) if isinstance(question, InspectQuestion) else _bench(home, question, say)
+        os.write(fd, msgspec.json.encode({"answer": found}) + b"\n")
+    except EdgetuiError as error:
+        say.failed(error)
+        return 1
+    except Exception as error:
+        trace = home / f"trace-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+        home.mkdir(parents=True, exist_ok=True)
+        trace.write_text(traceback.format_exc())
+        say.failed(RunFailed(f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})", fix=f"report {trace}"))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

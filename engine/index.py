@@ -1,0 +1,236 @@
+"""SQLite over all run folders: lists and histories without opening every folder. Rebuilt from the folders at any time.
+
+One commit a run. The folder is the truth: a row whose result.json has another time stamp is read again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from . import events
+from .errors import StorageRefused
+from .result import Failure, Ratio, Result, State
+from .rundir import Asked, RunDir, run_paths
+from .spec import RunSpec
+from .stages import Stage
+
+SCHEMA = """
+create table if not exists runs (run text primary key, stamp integer, ticket integer, summary blob);
+create table if not exists stages (run text, name text, model text, backend text, preset text, seconds real);
+create index if not exists stages_by_name on stages (name, model);
+"""
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """One line of the list of runs."""
+
+    run: str
+    state: State
+    ticket: int = 0
+    model: str = ""
+    recipe: str = ""
+    backend: str = ""
+    preset: str = ""
+    began: str = ""
+    """Wall time of submission, ISO 8601."""
+    stage: str = ""
+    """The stage that is being done, or in which the run ended early."""
+    waiting_for: str = ""
+    seconds: float | None = None
+    latency_ratio: Ratio = Ratio()
+    size_ratio: float | None = None
+    top1_points: Ratio = Ratio()
+    verdict: dict[str, str] = {}
+    error: Failure | None = None
+
+
+class Index:
+    """`home`/index.db."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.file = home / "index.db"
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, timeout=5.0)
+        try:
+            connection.execute("pragma journal_mode=wal")
+            connection.execute("pragma synchronous=normal")
+            connection.executescript(SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def put(self, folder: RunDir) -> None:
+        """Take a finished run in; an index that cannot be written is no loss."""
+        try:
+            with closing(self._open()) as db, db:
+                _store(db, folder)
+        except (sqlite3.Error, StorageRefused):
+            return
+
+    def rebuild(self) -> int:
+        """Read every folder anew; returns how many runs there are.
+
+        Raises:
+            StorageRefused: the index cannot be written.
+        """
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.file}{suffix}").unlink(missing_ok=True)
+        try:
+            with closing(self._open()) as db, db:
+                return sum(_store(db, RunDir(path)) for path in run_paths(self.home))
+        except sqlite3.Error as error:
+            raise StorageRefused(f"cannot write {self.file} ({error})", fix="check that the state folder is writable") from None
+
+    def list(self) -> tuple[RunSummary, ...]:
+        """All runs, the newest first."""
+        known: dict[str, tuple[int, bytes]] = {}
+        try:
+            with closing(self._open()) as db, db:
+                known = {run: (stamp, blob) for run, stamp, blob in db.execute("select run, stamp, summary from runs")}
+        except sqlite3.Error:
+            known = {}
+        found, fresh = [], []
+        for path in run_paths(self.home):
+            row = known.get(path.name)
+            if row is not None and row[0] == _stamp(path):
+                found.append(msgspec.json.decode(row[1], type=RunSummary))
+                continue
+            summary = summarise(RunDir(path))
+            if summary is not None:
+                found.append(summary)
+                fresh.append(RunDir(path))
+        for folder in fresh:
+            if _stamp(folder.path):
+                self.put(folder)
+        return tuple(sorted(found, key=lambda s: s.ticket, reverse=True))
+
+    def typical_seconds(self, asked: Asked, stage: Stage) -> float | None:
+        """Median of what this stage took on this board: of the same model, else of any; None: never done here."""
+        backend, preset = asked.spec.backend.name, asked.spec.preset
+        query = "select seconds from stages where name = ? and backend = ? and (preset = ? or name != 'measure')"
+        try:
+            with closing(self._open()) as db:
+                same = db.execute(query + " and model = ?", (stage.name, backend, preset, asked.model_sha256)).fetchall()
+                rows = same or db.execute(query, (stage.name, backend, preset)).fetchall()
+        except sqlite3.Error:
+            return None
+        return statistics.median(seconds for (seconds,) in rows) if rows else None
+
+    def similar_seconds(self, model: str, spec: RunSpec) -> tuple[float, ...]:
+        """What finished runs of this model file, recipe and preset took on this board, from first event to last."""
+        return tuple(
+            run.seconds
+            for run in self.list()
+            if (run.state, run.model, run.recipe, run.backend) == ("done", model, spec.recipe.name, spec.backend.name)
+            and run.preset == spec.preset
+            and run.seconds is not None
+        )
+
+
+def _stamp(path: Path) -> int:
+    """Time stamp of result.json; 0 while there is none."""
+    try:
+        return (path / "result.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _store(db: sqlite3.Connection, folder: RunDir) -> int:
+    """Write a run's rows; 1 when it has a readable run.toml."""
+    summary, result = summarise(folder), folder.result()
+    if summary is None:
+        return 0
+    if result is None:
+        return 1
+    asked = folder.asked()
+    db.execute(
+        "insert or replace into runs values (?, ?, ?, ?)",
+        (folder.name, _stamp(folder.path), summary.ticket, msgspec.json.encode(summary)),
+    )
+    db.execute("delete from stages where run = ?", (folder.name,))
+    db.executemany(
+        "insert into stages values (?, ?, ?, ?, ?, ?)",
+        [
+            (folder.name, s.name, asked.model_sha256, asked.spec.backend.name, asked.spec.preset, s.seconds)
+            for s in result.stages
+            if not s.cached and s.seconds is not None
+        ],
+    )
+    return 1
+
+
+def summarise(folder: RunDir) -> RunSummary | None:
+    """One line about a run; None when its run.toml cannot be read."""
+    try:
+        asked = folder.asked()
+    except StorageRefused:
+        return None
+    result = folder.result()
+    spec = asked.spec
+    base = RunSummary(
+        run=folder.name,
+        state="crashed",
+        ticket=asked.ticket,
+        model=Path(spec.model).name,
+        recipe=spec.recipe.name,
+        backend=spec.backend.name,
+        preset=spec.preset,
+        began=asked.wall,
+    )
+    past = folder.events()
+    base = msgspec.structs.replace(
+        base, seconds=past[-1].t if past else None, stage=current_stage(past), waiting_for=waiting_for(past)
+    )
+    if result is None:
+        return msgspec.structs.replace(base, state=state_without_result(folder, past))
+    return _with_result(base, result)
+
+
+def _with_result(base: RunSummary, result: Result) -> RunSummary:
+    return msgspec.structs.replace(
+        base,
+        state=result.state,
+        stage=result.error.stage if result.error else "",
+        waiting_for="",
+        latency_ratio=result.difference.latency_ratio,
+        size_ratio=result.difference.size_ratio,
+        top1_points=result.difference.top1_points,
+        verdict=result.verdict,
+        error=result.error,
+    )
+
+
+def state_without_result(folder: RunDir, past: list[events.AnyEvent]) -> State:
+    """running, queued, or crashed when nobody holds the lock."""
+    if not folder.alive():
+        return "crashed"
+    return "queued" if waiting_for(past) else "running"
+
+
+def current_stage(past: list[events.AnyEvent]) -> str:
+    """The stage begun last and not ended; empty when there is none."""
+    for event in reversed(past):
+        if isinstance(event, events.StageBegan):
+            return event.stage
+        if isinstance(event, events.StageEnded | events.RunBegan):
+            return ""
+    return ""
+
+
+def waiting_for(past: list[events.AnyEvent]) -> str:
+    """For whom a queued run waits; empty when it does not."""
+    for event in reversed(past):
+        if isinstance(event, events.Queued):
+            return event.waiting_for or "another program"
+        if isinstance(event, events.StageBegan | events.RunBegan | events.RunEnded):
+            return ""
+    return ""

@@ -1,0 +1,56 @@
+"""Inputs to time with: one sample repeated to the batch, or made-up values where there are no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelRefused
+from ..result import TensorFacts
+
+DTYPES: dict[str, type[np.generic]] = {
+    "float": np.float32,
+    "double": np.float64,
+    "float16": np.float16,
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "int16": np.int16,
+    "uint16": np.uint16,
+    "int32": np.int32,
+    "uint32": np.uint32,
+    "int64": np.int64,
+    "uint64": np.uint64,
+    "bool": np.bool_,
+}
+
+
+def made_up(inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.generic]]:
+    """Standard normal values for floating point inputs; ones for whole numbers, which every vocabulary and mask knows.
+
+    Raises:
+        ModelRefused: an input has a type that cannot be made up.
+    """
+    draw = np.random.default_rng(seed)
+    feeds: dict[str, NDArray[np.generic]] = {}
+    for tensor in inputs:
+        kind, shape = DTYPES.get(tensor.dtype), shapes[tensor.name]
+        if kind is None:
+            raise ModelRefused(f"input {tensor.name} is of type {tensor.dtype}", fix="export with numbers as inputs")
+        values = draw.standard_normal(shape) if issubclass(kind, np.floating) else np.ones(shape)
+        feeds[tensor.name] = values.astype(kind)
+    return feeds
+
+
+def fill_batch(
+    feeds: Mapping[str, NDArray[np.generic]], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, NDArray[np.generic]]:
+    """Repeat samples along the first axis until the batch has the size that the model is run with."""
+    filled: dict[str, NDArray[np.generic]] = {}
+    for name, array in feeds.items():
+        want = shapes[name][0] if shapes.get(name) else 0
+        if want and array.ndim and array.shape[0] < want:
+            array = np.resize(array, (want, *array.shape[1:]))
+        filled[name] = np.ascontiguousarray(array)
+    return filled

@@ -1,0 +1,104 @@
+"""What a stage leaves beside its files: facts for the log and parts of the result, and how the parts make the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from .recipes import recipe_toml
+from .result import (
+    BackendStamp,
+    BoardStamp,
+    DatasetStamp,
+    Difference,
+    Failure,
+    Fidelity,
+    Metrics,
+    ModelFacts,
+    RecipeStamp,
+    Result,
+    StageFigures,
+    State,
+)
+from .rundir import Asked
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """outcome.json of a stage; parts that a stage does not know keep their defaults."""
+
+    summary: str = ""
+    seconds: float | None = None
+    peak_mb: float | None = None
+    warnings: tuple[str, ...] = ()
+    reasons: dict[str, str] = {}
+    files: dict[str, str] = {}
+    """Artifact word (`onnx`, `plan`, ...) to the file's name in the stage's folder."""
+    model: ModelFacts | None = None
+    dataset: DatasetStamp | None = None
+    board: BoardStamp = BoardStamp()
+    backend: BackendStamp = BackendStamp()
+    baseline: Metrics = Metrics()
+    candidate: Metrics = Metrics()
+    difference: Difference = Difference()
+    fidelity: Fidelity = Fidelity()
+
+
+decode = msgspec.json.Decoder(Outcome).decode
+encode = msgspec.json.encode
+S = TypeVar("S", bound=Struct)
+
+
+def over(below: S, above: S) -> S:
+    """`above` where it says something (differs from its default), `below` elsewhere; nested structs likewise."""
+    changes = {}
+    for field in msgspec.structs.fields(type(below)):
+        old, new = getattr(below, field.name), getattr(above, field.name)
+        if isinstance(old, Struct) and type(old) is type(new):
+            changes[field.name] = over(old, new)
+        elif new != field.default and new is not None:
+            changes[field.name] = new
+    return msgspec.structs.replace(below, **changes)
+
+
+def compose(
+    asked: Asked,
+    state: State,
+    done: Iterable[tuple[str, bool, Outcome]],
+    verdict: dict[str, str],
+    artifacts: dict[str, str],
+    error: Failure | None = None,
+) -> Result:
+    """The result document from what the stages left; `done` is (name, came from the cache, outcome) in order."""
+    spec = asked.spec
+    whole, figures, warnings, reasons = Outcome(), [], [], {}
+    for name, cached, part in done:
+        whole = over(whole, part)
+        if part.dataset is not None:
+            whole = msgspec.structs.replace(whole, dataset=over(whole.dataset or DatasetStamp(), part.dataset))
+        warnings += [w for w in part.warnings if w not in warnings]
+        reasons.update(part.reasons)
+        figures.append(StageFigures(name=name, seconds=part.seconds, peak_mb=part.peak_mb, cached=cached, summary=part.summary))
+    return Result(
+        run=asked.run,
+        state=state,
+        model=whole.model,
+        recipe=RecipeStamp(name=spec.recipe.name, title=spec.recipe.title, toml=recipe_toml(spec.recipe)),
+        dataset=whole.dataset,
+        board=whole.board,
+        backend=whole.backend,
+        preset=spec.preset,
+        workload=str(spec.workload.__struct_config__.tag),
+        baseline=whole.baseline,
+        candidate=whole.candidate,
+        difference=whole.difference,
+        verdict=verdict,
+        fidelity=whole.fidelity,
+        stages=tuple(figures),
+        artifacts=artifacts,
+        warnings=tuple(warnings),
+        reasons=reasons,
+        error=error,
+    )

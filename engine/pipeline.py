@@ -1,0 +1,386 @@
+"""What each stage does: the only file that knows compression, backends and measurement at once.
+
+Runs inside a stage's child process (`child.py`). Each method reads files of earlier stages from the cache, writes files
+into `self.out`, and returns an Outcome.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .backends.base import Backend
+from .backends.onnxruntime import OnnxRuntime
+from .cache import Cache
+from .errors import DataRefused, ModelRefused, PlanRefused, RunFailed
+from .outcome import Outcome
+from .questions import BenchQuestion
+from .result import DatasetStamp, Difference, Metrics, ModelFacts
+from .rundir import Asked
+from .say import Say
+from .spec import BackendSettings, Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights
+from .stages import Stage, needs_samples, plan_stages
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .data.open import Samples
+
+    Feeds = Mapping[str, NDArray[np.generic]]
+
+VERIFY_SAMPLES = 32
+
+
+class Job:
+    """One stage of one run."""
+
+    def __init__(self, home: Path, asked: Asked, name: str, out: Path, say: Say) -> None:
+        self.home, self.asked, self.spec, self.out, self.say = home, asked, asked.spec, out, say
+        self.cache = Cache(home)
+        self.stages = plan_stages(asked)
+        self.stage = next(stage for stage in self.stages if stage.name == name)
+        self.backend: Backend = backend(self.spec.backend)
+
+    def do(self) -> Outcome:
+        """Do the stage."""
+        made: Outcome = getattr(self, f"_{self.stage.kind}")()
+        warned = getattr(self.say, "warnings", [])
+        return msgspec.structs.replace(made, warnings=tuple(warned))
+
+    # what earlier stages left
+
+    def _before(self) -> Path:
+        """The graph that this stage begins with."""
+        place = self.stages.index(self.stage)
+        return self.cache.path(self.stages[place - 1].key) / "model.onnx"
+
+    def _made(self, kind: str) -> tuple[Path, Outcome]:
+        """Folder and facts of the last stage of a kind."""
+        stage: Stage = [s for s in self.stages if s.kind == kind][-1]
+        facts = self.cache.get(stage.key)
+        if facts is None:
+            raise RunFailed(f"the output of {stage.name} is gone from the cache", fix=f"`edgetui resume {self.asked.run}`")
+        return self.cache.path(stage.key), facts
+
+    def _model(self) -> ModelFacts:
+        facts = self._made("inspect")[1].model
+        assert facts is not None
+        return facts
+
+    # samples
+
+    def _samples(self, part: str) -> Samples | None:
+        """Evaluation or calibration samples; None when none were named."""
+        from .data.open import open_samples
+
+        dataset = self._dataset(part)
+        if dataset is None:
+            return None
+        facts = self._model()
+        return open_samples(dataset, facts.inputs, facts.shapes, part, self.spec.seed, self.say)
+
+    def _dataset(self, part: str) -> Dataset | None:
+        """Where a part's samples are. A dataset named for calibration is used whole for it."""
+        named = self.spec.calibration
+        if part == "calibration" and named is not None:
+            return named if named.calibration else msgspec.structs.replace(named, calibration=named.path)
+        if part == "evaluation" and self.spec.dataset is None and named is not None:
+            return msgspec.structs.replace(named, task="none")
+        return self.spec.dataset
+
+    def _shown(self) -> Samples | None:
+        """Samples to look at outputs with: evaluation samples, else calibration samples."""
+        return self._samples("evaluation")
+
+    def _one(self) -> Feeds:
+        """One sample to time with; made up when there are no data, which is said."""
+        shown = self._shown()
+        if shown is not None:
+            for batch in shown.take(1).batches(1):
+                return self._fill(batch.feeds)
+        self.say.warn("no data given: latency is measured on made-up inputs, and outputs are compared on them")
+        return self._made_up(0)
+
+    def _made_up(self, seed: int) -> Feeds:
+        from .measure.inputs import made_up
+
+        facts = self._model()
+        return made_up(facts.inputs, facts.shapes, seed)
+
+    def _fill(self, feeds: Feeds) -> Feeds:
+        """Repeat one sample to the batch that the model is run with."""
+        from .measure.inputs import fill_batch
+
+        return fill_batch(feeds, self._model().shapes)
+
+    # stages
+
+    def _inspect(self) -> Outcome:
+        from .graph.inspect import inspect
+
+        facts = inspect(Path(self.spec.model), self.spec.shapes)
+        if facts.open_axes:
+            raise open_axes(facts)
+        refused = facts.refused.get(self.backend.name, ())
+        if refused:
+            raise ModelRefused(f"{self.backend.name} cannot read {facts.name}: {refused[0]}", fix="export the model without it")
+        if facts.quantized and any(isinstance(s, QuantizeInt8) for s in self.spec.recipe.active):
+            raise ModelRefused(f"{facts.name} is quantized already", fix="start from its FP32 export")
+        self._check_data(facts)
+        text = f"{facts.parameters:,} parameters, opset {facts.opset}".replace(",", " ")
+        return Outcome(summary=text, model=facts, backend=self.backend.stamp(self.spec.backend))
+
+    def _check_data(self, facts: ModelFacts) -> None:
+        """Refuse data that cannot serve before any work is done."""
+        from .data.open import open_samples
+
+        wanted = [s.method for s in self.spec.recipe.active if isinstance(s, QuantizeInt8)]
+        if wanted and self._dataset("calibration") is None:
+            raise DataRefused(f"{wanted[0]} needs calibration samples", fix="give --dataset D or --calibration D")
+        for part in ("calibration", "evaluation"):
+            dataset = self._dataset(part)
+            if dataset is not None and (part == "evaluation" or wanted):
+                samples = open_samples(dataset, facts.inputs, facts.shapes, part, self.spec.seed, self.say)
+                next(iter(samples.take(1).batches(1)), None)
+
+    def _normalise(self) -> Outcome:
+        from .graph.normalise import normalise
+
+        facts = self._model()
+        return Outcome(summary=normalise(Path(self.spec.model), self.out / "model.onnx", facts.shapes, self.say))
+
+    def _step(self) -> Outcome:
+        step = self.spec.recipe.active[self.stage.step]
+        source, out = self._before(), self.out / "model.onnx"
+        samples = self._samples("calibration") if needs_samples(step) else None
+        if isinstance(step, PruneMagnitude):
+            from .compress.magnitude import prune
+
+            text = prune(step, source, out, self.say)
+        elif isinstance(step, QuantizeInt8):
+            from .compress.quantize import int8
+
+            assert samples is not None
+            text = int8(step, source, out, samples.take(step.samples), self.say)
+        elif isinstance(step, QuantizeWeights):
+            from .compress.weight_only import weights
+
+            text = weights(step, source, out, self.say)
+        else:
+            assert isinstance(step, PrecisionFp16)
+            from .compress.precision import fp16
+
+            text = fp16(step, source, out, samples.take(VERIFY_SAMPLES) if samples else None, self.say)
+        stamp = None
+        if samples is not None:
+            used = min(len(samples), step.samples) if isinstance(step, QuantizeInt8) else min(len(samples), VERIFY_SAMPLES)
+            stamp = DatasetStamp(calibrated=used, calibration=samples.source, skipped=len(samples.skipped))
+        return Outcome(summary=text, dataset=stamp)
+
+    def _lower(self) -> Outcome:
+        from .compress.lower import lower
+        from .graph.inspect import inspect
+        from .graph.lint import lint
+        from .graph.load import load
+        from .measure.sizes import gz_bytes, size_bytes
+
+        source = self._before()
+        text = lower(source, self.out / "model.onnx", self.backend.target(), self.say)
+        files = {"onnx": "model.onnx"}
+        try:
+            lower(source, self.out / "tensorrt.onnx", "tensorrt", self.say)
+            refusals = lint(load(self.out / "tensorrt.onnx"), "tensorrt")
+            files["onnx_tensorrt"] = "tensorrt.onnx"
+            for sentence in refusals[:5]:
+                self.say.note(f"TensorRT would refuse: {sentence}")
+        except ModelRefused as error:
+            self.say.note(f"no file for TensorRT: {error.what}")
+        model, after = self._model(), inspect(source, {})
+        original, lowered = Path(self.spec.model), self.out / "model.onnx"
+        baseline = Metrics(
+            size_bytes=model.size_bytes,
+            size_gz_bytes=gz_bytes(original),
+            parameters=model.parameters,
+            nonzero=model.nonzero,
+            macs=model.macs,
+        )
+        candidate = Metrics(
+            size_bytes=size_bytes(lowered),
+            size_gz_bytes=gz_bytes(lowered),
+            parameters=after.parameters,
+            nonzero=after.nonzero,
+            macs=after.macs,
+        )
+        ratio = candidate.size_bytes / baseline.size_bytes if candidate.size_bytes and baseline.size_bytes else None
+        return Outcome(
+            summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio)
+        )
+
+    def _build(self) -> Outcome:
+        lowered = self._made("lower")[0] / "model.onnx"
+        settings = self.spec.backend
+        self.say.progress(0, 2, "baseline")
+        self.backend.build(Path(self.spec.model), self.out / "baseline.onnx", settings, self.say)
+        self.say.progress(1, 2, "candidate")
+        text = self.backend.build(lowered, self.out / "plan.onnx", settings, self.say)
+        return Outcome(
+            summary=text,
+            files={"plan": "plan.onnx", "baseline_plan": "baseline.onnx"},
+            backend=self.backend.stamp(settings),
+            baseline=Metrics(plan_bytes=(self.out / "baseline.onnx").stat().st_size),
+            candidate=Metrics(plan_bytes=(self.out / "plan.onnx").stat().st_size),
+        )
+
+    def _plans(self) -> tuple[Path, Path]:
+        folder, _ = self._made("build")
+        return folder / "baseline.onnx", folder / "plan.onnx"
+
+    def _verify(self) -> Outcome:
+        from .measure.fidelity import Fidelity
+
+        reference, candidate = (self.backend.load(plan, self.spec.backend) for plan in self._plans())
+        found = Fidelity()
+        shown = self._shown()
+        if shown is not None:
+            some = shown.take(VERIFY_SAMPLES)
+            feeds = (self._fill(batch.feeds) for batch in some.batches(1))
+        else:
+            feeds = (self._made_up(seed) for seed in range(VERIFY_SAMPLES))
+        for done, one in enumerate(feeds, 1):
+            found.add(reference.run(one), candidate.run(one))
+            self.say.progress(done, VERIFY_SAMPLES, "samples")
+        reference.close()
+        candidate.close()
+        bad = found.broken()
+        if bad:
+            raise PlanRefused(bad, fix="exclude those nodes from the recipe's steps, or choose a milder recipe")
+        figures = found.figures()
+        return Outcome(summary=fidelity_words(figures.cosine, figures.sqnr_db), fidelity=figures)
+
+    def _measure(self) -> Outcome:
+        from . import boards
+        from .measure.paired import measure
+
+        spec = self.spec
+        board = boards.stamp()
+        feeds = self._one()
+        alone = {side: self._probe(side) for side in ("baseline", "candidate")}
+        reference, candidate = (self.backend.load(plan, spec.backend) for plan in self._plans())
+        found = measure(reference, candidate, feeds, spec.workload, spec.preset, spec.seed, self.say)
+        reference.close()
+        candidate.close()
+        found.save(self.out / "latencies.npz")
+        sides = {}
+        for side, latency in (("baseline", found.baseline), ("candidate", found.candidate)):
+            fps = 1000 / latency.mean if latency.mean else None
+            sides[side] = msgspec.structs.replace(alone[side], latency_ms=latency, fps=fps)
+        peaks = [sides[side].memory_mb.process_peak for side in ("baseline", "candidate")]
+        memory_ratio = peaks[1] / peaks[0] if peaks[0] and peaks[1] else None
+        return Outcome(
+            summary=latency_words(found.ratio.value, found.ratio.low, found.ratio.high),
+            files={"latencies": "latencies.npz"},
+            board=board,
+            backend=self.backend.stamp(spec.backend),
+            baseline=sides["baseline"],
+            candidate=sides["candidate"],
+            difference=Difference(latency_ratio=found.ratio, memory_ratio=memory_ratio),
+            reasons=dict(found.reasons),
+        )
+
+    def _probe(self, side: str) -> Metrics:
+        """Load time, first inference and memory of one plan, alone in a process of its own."""
+        self.say.note(f"loading the {side} alone, for its memory and first inference")
+        argv = [sys.executable, "-m", "edgetui.engine.probing", str(self.home), self.asked.run, side]
+        ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        sys.stderr.write(ended.stderr.decode(errors="replace"))
+        if ended.returncode != 0:
+            raise RunFailed(
+                f"loading the {side} alone failed", fix=f"`edgetui show {self.asked.run}` and its log.txt tell more"
+            )
+        return msgspec.json.decode(ended.stdout, type=Metrics)
+
+    def probe(self, side: str) -> Metrics:
+        """What `engine.probing` does in its process."""
+        from .measure.probe import probe
+
+        plan = self._plans()[0 if side == "baseline" else 1]
+        found = probe(self.backend, plan, self.spec.backend, self._one())
+        return Metrics(load_ms=found.load_ms, first_ms=found.first_ms, memory_mb=found.memory)
+
+    def _evaluate(self) -> Outcome:
+        from .evaluate import evaluate
+
+        samples = self._samples("evaluation")
+        assert samples is not None
+        if self.spec.dataset is None:
+            self.say.warn("fidelity is over the calibration samples: no other data were given")
+        sessions = tuple(self.backend.load(plan, self.spec.backend) for plan in self._plans())
+        try:
+            return evaluate(sessions[0], sessions[1], samples, self._model().shapes, self.spec, self.say)
+        finally:
+            for session in sessions:
+                session.close()
+
+
+def backend(settings: BackendSettings) -> Backend:
+    """The backend of a name."""
+    return {"onnxruntime": OnnxRuntime}[settings.name]()
+
+
+def fidelity_words(cosine: float | None, sqnr_db: float | None) -> str:
+    """One line of how near the candidate's outputs are."""
+    first = "cosine –" if cosine is None else f"cosine {cosine:.5f}"
+    return first + ("" if sqnr_db is None else f", SQNR {sqnr_db:.1f} dB")
+
+
+def latency_words(value: float | None, low: float | None, high: float | None) -> str:
+    """One line of the latency ratio."""
+    if value is None:
+        return "no ratio"
+    return f"ratio {value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+
+
+def bench(question: BenchQuestion, say: Say) -> Metrics:
+    """Time one model or plan alone.
+
+    Raises:
+        ModelRefused: an axis needs a size.
+        PlanRefused: the file is no plan for this machine.
+    """
+    from .graph.inspect import inspect
+    from .measure.inputs import made_up
+    from .measure.paired import measure
+    from .measure.probe import probe
+
+    path, engine = Path(question.model), backend(question.backend)
+    facts = inspect(path, question.shapes)
+    if facts.open_axes:
+        raise open_axes(facts)
+    feeds = made_up(facts.inputs, facts.shapes, question.seed)
+    alone = probe(engine, path, question.backend, feeds)
+    session = engine.load(path, question.backend)
+    found = measure(session, None, feeds, question.workload, question.preset, question.seed, say)
+    session.close()
+    return Metrics(
+        size_bytes=facts.size_bytes,
+        parameters=facts.parameters,
+        nonzero=facts.nonzero,
+        macs=facts.macs,
+        load_ms=alone.load_ms,
+        first_ms=alone.first_ms,
+        memory_mb=alone.memory,
+        latency_ms=found.baseline,
+        fps=1000 / found.baseline.mean if found.baseline.mean else None,
+    )
+
+
+def open_axes(facts: ModelFacts) -> ModelRefused:
+    """The error for axes without a size, with the flags that give them."""
+    flags = " ".join(f"--shape {axes}" for axes in facts.open_axes)
+    return ModelRefused(f"{facts.name} has axes without a size", fix=f"give each `?` a number: {flags}")

@@ -1,0 +1,112 @@
+"""The stages of a run: their names, their order and the keys of their outputs in the cache. Light: nothing is computed here.
+
+A key is a hash of what goes in, the settings, and the versions that matter; equal keys mean equal outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from .rundir import Asked
+from .spec import AnyStep, QuantizeInt8, RunSpec
+
+FORMAT = 1
+"""Raised when the meaning of a stage's output changes."""
+PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxconverter-common", "pillow")
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """One stage of a run."""
+
+    name: str
+    kind: str
+    """inspect, normalise, step, lower, build, verify, measure or evaluate."""
+    key: str
+    step: int = -1
+    """Place in the recipe's active steps, for kind `step`."""
+
+
+def versions() -> dict[str, str]:
+    """Package versions that outputs depend on, from the installed metadata."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def machine() -> str:
+    """What a plan is tied to: the processor's name and abilities."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "|".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
+
+
+def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
+    """(name, kind, place in the recipe) in order. A method that occurs again gets a number."""
+    found = [("inspect", "inspect", -1), ("normalise", "normalise", -1)]
+    seen: dict[str, int] = {}
+    for place, step in enumerate(spec.recipe.active):
+        seen[step.method] = seen.get(step.method, 0) + 1
+        again = seen[step.method]
+        found.append((step.method if again == 1 else f"{step.method}#{again}", "step", place))
+    found += [("lower", "lower", -1), ("build", "build", -1), ("verify", "verify", -1)]
+    if spec.measure:
+        found.append(("measure", "measure", -1))
+        if spec.dataset or spec.calibration:
+            found.append(("evaluate", "evaluate", -1))
+    return found
+
+
+def plan_stages(asked: Asked) -> tuple[Stage, ...]:
+    """All stages with their keys; each key holds the one before it."""
+    spec = asked.spec
+    shapes = msgspec.to_builtins(spec.shapes)
+    key = _hash(FORMAT, asked.versions, asked.model_sha256, shapes)
+    data = [
+        asked.dataset_hash,
+        asked.calibration_hash,
+        msgspec.to_builtins(spec.dataset),
+        msgspec.to_builtins(spec.calibration),
+        spec.seed,
+    ]
+    backend = msgspec.to_builtins(spec.backend)
+    planned = []
+    for name, kind, place in stage_names(spec):
+        settings: list[object] = []
+        if kind == "step":
+            step = spec.recipe.active[place]
+            settings = [msgspec.to_builtins(step), data if needs_samples(step) else None]
+        elif kind == "lower":
+            settings = [spec.backend.name, machine()]
+        elif kind == "build":
+            settings = [backend]
+        elif kind == "measure":
+            settings = [asked.run, spec.preset, msgspec.to_builtins(spec.workload), data]
+        elif kind in ("verify", "evaluate"):
+            settings = [data]
+        own = _hash(key, name, settings)
+        if kind not in ("inspect", "verify", "measure"):
+            key = own
+        planned.append(Stage(name=name, kind=kind, key=own, step=place))
+    return tuple(planned)
+
+
+def needs_samples(step: AnyStep) -> bool:
+    """Whether a step reads calibration samples if there are any."""
+    return isinstance(step, QuantizeInt8) or step.method == "precision.fp16"
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
