@@ -1,0 +1,229 @@
+"""Boards: what machine this is, by the profiles in `profiles/boards/`, and its state for the stamp on every result.
+
+A board is known by the module number in the device tree's `compatible` list (never by the model string, which changes
+with the release). One that no profile knows works all the same: rails are shown, without a total.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from .errors import ConfigRefused
+from .result import BoardStamp
+from .telemetry.files import Files
+from .telemetry.sample import wall_now
+
+PROFILES = Path(__file__).resolve().parents[1] / "profiles"
+_MB = 1e6
+
+
+class Total(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule for the total power: the sum of these rails. The first rule of a profile whose rails are all there counts."""
+
+    rails: tuple[str, ...]
+    scope: str
+    """`module`, `board input`, `package` or `gpu`: what the sum covers."""
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A board profile as its file has it."""
+
+    name: str
+    modules: tuple[str, ...] = ()
+    """Module numbers (`p3767-0005`), and other names out of the compatible list (`quill`), most specific first."""
+    soc: str | None = None
+    """`tegra234`; None: a plain computer."""
+    memory_gb: float | None = None
+    precisions: tuple[str, ...] = ("fp32",)
+    """What the hardware is fast with."""
+    sparse: bool = False
+    """Runs 2:4 sparse weights faster."""
+    dla_cores: int = 0
+    power_step_mw: int | None = None
+    """One step of the power sensor on the main rail; readings are no finer than that."""
+    total: tuple[Total, ...] = ()
+    note: str = ""
+    """What its owner should know about its readings."""
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """The machine this process runs on."""
+
+    name: str
+    known: bool
+    """A profile recognised it."""
+    profile: Profile
+    model: str = ""
+    """The model string as the firmware has it."""
+    compatible: tuple[str, ...] = ()
+    os: str = ""
+    l4t: str | None = None
+    """Release of Jetson Linux, e.g. `36.4.3`."""
+    kernel: str = ""
+    cpu: str = ""
+    cores: int | None = None
+    memory_mb: float | None = None
+    """In units of 10^6 bytes."""
+
+    @property
+    def jetson(self) -> bool:
+        """A module with a Tegra chip."""
+        return self.profile.soc is not None
+
+
+@functools.cache
+def profiles() -> tuple[Profile, ...]:
+    """All board profiles.
+
+    Raises:
+        ConfigRefused: a profile cannot be read; the file and the key are named.
+    """
+    found = []
+    for path in sorted((PROFILES / "boards").glob("*.toml")):
+        try:
+            found.append(msgspec.toml.decode(path.read_bytes(), type=Profile))
+        except msgspec.DecodeError as error:
+            raise ConfigRefused(f"board profile {path}: {error}", fix="correct the file") from error
+    return tuple(found)
+
+
+def detect(files: Files | None = None) -> Board:
+    """What machine this is. Cheap: a few small files, no command."""
+    files = files or Files()
+    compatible = _device_tree(files, "compatible")
+    profile, known = _recognise(files, compatible)
+    release = l4t(files)
+    model = " ".join(_device_tree(files, "model"))
+    cpuinfo = files.text("/proc/cpuinfo") or ""
+    total_kib = _meminfo_kib(files, "MemTotal")
+    return Board(
+        name=profile.name,
+        known=known,
+        profile=profile,
+        model=model or files.text("/sys/class/dmi/id/product_name") or "",
+        compatible=compatible,
+        os=_os_name(files, release),
+        l4t=release,
+        kernel=files.text("/proc/sys/kernel/osrelease") or ("" if files.root else os.uname().release),
+        cpu=_cpu_name(cpuinfo),
+        cores=_cores(files, cpuinfo),
+        memory_mb=None if total_kib is None else round(total_kib * 1024 / _MB, 1),
+    )
+
+
+def stamp(files: Files | None = None) -> BoardStamp:
+    """The machine and its state now, for a result. Takes a quarter of a second: busy processes need two looks."""
+    from .telemetry import state
+    from .telemetry.channel import Notes
+    from .telemetry.sources.thermal import Thermal
+
+    files = files or Files()
+    board = detect(files)
+    free_kib = _meminfo_kib(files, "MemAvailable")
+    load = (files.text("/proc/loadavg") or "").split()
+    return BoardStamp(
+        name=board.name,
+        os=board.os,
+        kernel=board.kernel,
+        cpu=board.cpu,
+        cores=board.cores,
+        memory_mb=board.memory_mb,
+        memory_free_mb=None if free_kib is None else round(free_kib * 1024 / _MB, 1),
+        power_mode=state.power_mode(files) if board.jetson else None,
+        clocks=state.clocks(files),
+        governor=state.governor(files),
+        fan_rpm=state.fan_rpm(files),
+        temps_c=Thermal(files, Notes(), hwmon=not board.jetson).read(0.0),
+        load_1min=float(load[0]) if load and re.fullmatch(r"\d+(\.\d+)?", load[0]) else None,
+        busy=state.busy(files, 0.25),
+        wall=wall_now(),
+    )
+
+
+def l4t(files: Files) -> str | None:
+    """Release of Jetson Linux from /etc/nv_tegra_release (`# R36 (release), REVISION: 4.3`); None: there is no such file."""
+    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", files.text("/etc/nv_tegra_release") or "")
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def jetpack(release: str) -> str | None:
+    """JetPack's version for a release of Jetson Linux; None: newer than our table, which changes nothing else."""
+    table = msgspec.toml.decode((PROFILES / "jetpack.toml").read_bytes(), type=dict[str, str])
+    parts = release.split(".")
+    candidates = (".".join(parts[:k]) for k in range(len(parts), 0, -1))
+    return next((table[c] for c in candidates if c in table), None)
+
+
+def total_of(rules: Iterable[Total], rails_mw: dict[str, int | None]) -> tuple[int | None, str | None]:
+    """(mW, scope) by the first rule whose rails are all there; (None, None) when no rule fits.
+
+    A rule with a rail that is there but silent gives (None, scope): half a sum is no total.
+    """
+    for rule in rules:
+        if all(rail in rails_mw for rail in rule.rails):
+            values = [rails_mw[rail] for rail in rule.rails]
+            known = [value for value in values if value is not None]
+            return (sum(known) if len(known) == len(values) else None), rule.scope
+    return None, None
+
+
+def _recognise(files: Files, compatible: tuple[str, ...]) -> tuple[Profile, bool]:
+    names = module_names(compatible)
+    for name in names:
+        for profile in profiles():
+            if name in profile.modules:
+                return profile, True
+    soc = next((name for name in names if re.fullmatch(r"tegra\d+", name)), None)
+    if soc:
+        return Profile(name=f"unknown board with {soc}", soc=soc), False
+    gpu = files.exists("/proc/driver/nvidia/version")
+    wanted = "gpu-host" if gpu else "cpu-host"
+    return next(p for p in profiles() if wanted in p.modules), True
+
+
+def module_names(compatible: Iterable[str]) -> list[str]:
+    """`nvidia,p3768-0000+p3767-0005-super` is `p3768-0000`, `p3767-0005`; revisions (`-b00`) and `-super` are taken off."""
+    names: list[str] = []
+    for entry in compatible:
+        for part in entry.removeprefix("nvidia,").split("+"):
+            part = part.removesuffix("-super")
+            found = re.match(r"p\d{4}-\d{4}", part)
+            names.append(found[0] if found else part)
+    return names
+
+
+def _device_tree(files: Files, name: str) -> tuple[str, ...]:
+    text = files.text(f"/proc/device-tree/{name}") or files.text(f"/sys/firmware/devicetree/base/{name}") or ""
+    return tuple(part for part in text.split("\0") if part)
+
+
+def _os_name(files: Files, release: str | None) -> str:
+    if release:
+        version = jetpack(release)
+        return f"Jetson Linux {release}" + (f" (JetPack {version})" if version else "")
+    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', files.text("/etc/os-release") or "", re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _cpu_name(cpuinfo: str) -> str:
+    found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _cores(files: Files, cpuinfo: str) -> int | None:
+    """Cores that are on."""
+    from .telemetry.sources.machine import cpus
+
+    return len(cpus(files.text("/sys/devices/system/cpu/online"))) or cpuinfo.count("processor\t") or None
+
+
+def _meminfo_kib(files: Files, name: str) -> int | None:
+    found = re.search(rf"^{name}:\s+(\d+) kB", files.text("/proc/meminfo") or "", re.MULTILINE)
+    return int(found[1]) if found else None

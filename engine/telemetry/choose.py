@@ -1,0 +1,59 @@
+"""Which source reads the sensors: the one asked for, or the best that works here, with the reasons against the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import UsageError, nearest
+from .files import Files
+from .sources.base import Source, SourceRefused
+
+AUTO = "auto"
+ORDER = ("host",)
+"""What `auto` tries, best first."""
+
+
+@dataclass
+class Choice:
+    """The source in use, and why the better ones are not."""
+
+    source: Source
+    passed_over: dict[str, str] = field(default_factory=dict)
+
+
+def check_name(name: str) -> None:
+    """Refuse a source that does not exist.
+
+    Raises:
+        UsageError: with the nearest known name.
+    """
+    if name != AUTO and name not in ORDER:
+        raise UsageError(f"there is no telemetry source `{name}`", fix=nearest(name, (AUTO, *ORDER)))
+
+
+def choose(name: str, files: Files) -> Choice:
+    """Open the source `name`, or the best one for `auto`.
+
+    Raises:
+        UsageError: there is no such source.
+        SourceRefused: it cannot be used here; or none can.
+    """
+    check_name(name)
+    passed_over: dict[str, str] = {}
+    for candidate in ORDER if name == AUTO else (name,):
+        try:
+            return Choice(_open(candidate, files), passed_over)
+        except SourceRefused as why:
+            passed_over[candidate] = why.what
+    raise SourceRefused("; ".join(f"{source}: {why}" for source, why in passed_over.items()))
+
+
+def _open(name: str, files: Files) -> Source:
+    """Each source's module is imported only when it is tried."""
+    match name:
+        case "host":
+            from .sources.host import Host
+
+            return Host(files)
+        case _:
+            raise UsageError(f"there is no telemetry source `{name}`", fix=nearest(name, (AUTO, *ORDER)))

@@ -1,0 +1,109 @@
+"""Reading the system's files below EDGETUI_ROOT, one file at a time, each with its own error.
+
+`os.open` and `os.read`: Python's buffered reading of a sysfs file that answers EAGAIN raises TypeError. A file is opened
+for each reading: a core that goes and comes back has new files, and 5 us is little beside a sensor's milliseconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+
+_CHUNK = 65536
+
+
+class Files:
+    """The system's files. `root` is put before every path; None takes EDGETUI_ROOT, empty means the real system."""
+
+    def __init__(self, root: str | None = None) -> None:
+        self.root = (os.environ.get("EDGETUI_ROOT", "") if root is None else root).rstrip("/")
+
+    def read(self, path: str) -> bytes:
+        """The whole file.
+
+        Raises:
+            OSError: as the kernel answers: ENOENT, EACCES, EAGAIN and ENODATA are all normal here.
+        """
+        fd = os.open(self.root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            data = os.read(fd, _CHUNK)
+            if len(data) < _CHUNK and not path.startswith("/proc/"):
+                return data
+            parts = [data]
+            while data:
+                data = os.read(fd, _CHUNK)
+                parts.append(data)
+            return b"".join(parts)
+        finally:
+            os.close(fd)
+
+    def text(self, path: str) -> str | None:
+        """The file without the blanks, newlines and NULs around it; None: it cannot be read."""
+        try:
+            return self.read(path).decode("utf-8", "replace").strip(" \t\r\n\0")
+        except OSError:
+            return None
+
+    def number(self, path: str) -> float | None:
+        """The number that the file begins with (`32760 ma` is 32760); None: unreadable, or no number."""
+        try:
+            return leading_number(self.read(path))
+        except OSError:
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        """What is in a folder, sorted with numbers as numbers; empty when it is not there."""
+        try:
+            return sorted(os.listdir(self.root + folder), key=_natural)  # noqa: PTH208  names, and many a second
+        except OSError:
+            return []
+
+    def under(self, folder: str) -> Iterator[str]:
+        """Full paths of what is in a folder."""
+        return (f"{folder}/{name}" for name in self.names(folder))
+
+    def exists(self, path: str) -> bool:
+        """There is such a file or folder."""
+        return os.path.exists(self.root + path)  # noqa: PTH110  many a second
+
+    def why_not(self, path: str) -> str | None:
+        """Why a file cannot be read, in words; None: it can."""
+        try:
+            self.read(path)
+        except OSError as error:
+            return reason(error)
+        return None
+
+
+def leading_number(data: bytes) -> float | None:
+    """The number that `data` begins with, or None: never 0 for what is no number."""
+    try:
+        return int(data)
+    except ValueError:
+        words = data.split(None, 1)
+        try:
+            value = float(words[0]) if words else None
+        except ValueError:
+            return None
+        return value if value is not None and abs(value) < 1e18 else None
+
+
+def reason(error: OSError) -> str:
+    """An errno in words."""
+    words = {
+        errno.EACCES: "only root may read it",
+        errno.EPERM: "only root may read it",
+        errno.ENOENT: "not there",
+        errno.EAGAIN: "the sensor is off",
+        errno.ENODATA: "the channel is not in use",
+        errno.EIO: "the sensor does not answer",
+    }
+    return words.get(error.errno or 0, error.strerror or str(error))
+
+
+def _natural(name: str) -> tuple[object, ...]:
+    """Sort key: `cpu2` before `cpu10`."""
+    head = name.rstrip("0123456789")
+    tail = name[len(head) :]
+    return (head, int(tail) if tail else -1, name)

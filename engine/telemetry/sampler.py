@@ -1,0 +1,165 @@
+"""The sampler process: reads one source at a fixed rate into the ring, for as long as anybody reads.
+
+    python -m edgetui.engine.telemetry.sampler --home DIR --source auto --rate 2
+
+A process of its own, because a sweep over sensors can take 40 ms and the interpreter lock would carry that into the
+screen or the measured loop. One for each (home, source): two of them would take each other's conversions from the sensor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ..errors import EdgetuiError
+from .beats import Beats, Figures
+from .choose import Choice, choose
+from .files import Files
+from .place import SamplerLock, meeting_place, wanted_rate
+from .ring import RingWriter
+from .sample import Sample, Stats, encode
+
+LEAST_HZ, MOST_HZ = 0.05, 2000.0
+_RING_BYTES, _LEAST_SLOTS, _LEAST_PAYLOAD = 4 << 20, 1024, 1000
+_LINGER_S = 3.0
+"""How long a sampler without readers waits for the next one: a reader that restarts finds it warm."""
+
+
+class Sampler:
+    """One source, one ring. `run` returns when the last reader has gone or a signal came."""
+
+    def __init__(self, folder: Path, choice: Choice, rate_hz: float) -> None:
+        self._folder, self._choice, self._source = folder, choice, choice.source
+        self._began_s = time.monotonic()
+        self._beats = Beats(rate_hz, self._began_s)
+        self._figures = Figures()
+        self._ring: RingWriter | None = None
+        self._samples = self._distinct = 0
+        self._readings: object = None
+        self._sweep_ms: float | None = None
+        self._last_user_s = self._began_s
+        self.ended = False
+
+    def run(self) -> None:
+        """Sample until nobody reads."""
+        next_chores_s = self._began_s
+        while not self.ended:
+            pause_s = self._beats.due_s - time.monotonic()
+            if pause_s > 0:
+                time.sleep(pause_s)
+            now_s = time.monotonic()
+            sample = self._source.read(now_s)
+            if sample is not None:
+                self._take(sample)
+            after_s = time.monotonic()
+            self._sweep_ms = _smooth(self._sweep_ms, (after_s - now_s) * 1e3)
+            if after_s >= next_chores_s:
+                self._chores(after_s)
+                next_chores_s = after_s + 1.0
+            self._beats.done(time.monotonic())
+        self._source.close()
+        if self._ring is not None:
+            self._ring.close()
+
+    def _take(self, sample: Sample) -> None:
+        readings = sample.rails_mw or (sample.gpu_load_pct, sample.cpu_load_pct, sample.cpu_freq_mhz, sample.temps_c)
+        self._samples += 1
+        if readings != self._readings:
+            self._distinct += 1
+            self._readings = readings
+        payload = encode(sample)
+        if self._ring is None or not self._ring.fits(payload):
+            self._renew(2 * len(payload))
+        assert self._ring is not None
+        self._ring.push(payload)
+
+    def _renew(self, room: int) -> None:
+        """A ring with larger slots; readers of the old one see that it is closed and open this one."""
+        old, room = self._ring, max(room, _LEAST_PAYLOAD)
+        self._ring = RingWriter(self._folder / "ring", room, max(_LEAST_SLOTS, _RING_BYTES // room))
+        if old is not None:
+            old.close()
+
+    def _chores(self, now_s: float) -> None:
+        """Once a second: who still reads, how fast they want it, what we say about ourselves."""
+        rate_hz = wanted_rate(self._folder)
+        if rate_hz is not None:
+            self._last_user_s = now_s
+            self._beats.retime(min(max(rate_hz, LEAST_HZ), MOST_HZ), now_s)
+        elif now_s - self._last_user_s > _LINGER_S:
+            self.ended = True
+        self._figures.mark(now_s, self._samples, self._distinct)
+        if self._ring is not None:
+            self._ring.put_stats(encode(self._stats()))
+
+    def _stats(self) -> Stats:
+        effective, distinct, share = self._figures.per_second()
+        return Stats(
+            pid=os.getpid(),
+            source=self._source.name,
+            passed_over=self._choice.passed_over,
+            notes=self._source.notes(),
+            rate_hz=self._beats.rate_hz,
+            effective_rate_hz=effective,
+            distinct_rate_hz=distinct,
+            samples=self._samples,
+            distinct=self._distinct,
+            gaps=self._beats.gaps,
+            cpu_s=round(time.process_time(), 3),
+            cpu_share=share,
+            sweep_ms=None if self._sweep_ms is None else round(self._sweep_ms, 3),
+            began_s=self._began_s,
+        )
+
+
+def _smooth(before: float | None, value: float) -> float:
+    return value if before is None else before + (value - before) / 16
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Be the sampler of a folder, unless there is one. Exit status 0, or 1 with the reason in the file `problem`."""
+    parser = argparse.ArgumentParser(description="Reads sensors into shared memory for as long as anybody looks.")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--source", default="auto")
+    parser.add_argument("--rate", type=float, default=2.0)
+    asked = parser.parse_args(arguments)
+    with contextlib.suppress(OSError):
+        os.setsid()  # the end of the terminal that happened to start us is not ours
+    folder = meeting_place(asked.home, asked.source)
+    lock = SamplerLock(folder)
+    if not _insist(lock):
+        return 0
+    try:
+        (folder / "problem").unlink(missing_ok=True)
+        try:
+            choice = choose(asked.source, Files())
+        except EdgetuiError as why:
+            (folder / "problem").write_text(str(why))
+            return 1
+        sampler = Sampler(folder, choice, min(max(asked.rate, LEAST_HZ), MOST_HZ))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: setattr(sampler, "ended", True))
+        gc.freeze()
+        sampler.run()
+    finally:
+        lock.leave()
+    return 0
+
+
+def _insist(lock: SamplerLock) -> bool:
+    """A reader that looks whether the lock is held holds it for an instant itself: try for half a second."""
+    for _ in range(25):
+        if lock.take():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""What every Linux machine tells below /proc and /sys: load and clock of each core, memory, swap.
+
+Read from the files, not through psutil: the paths can be moved with EDGETUI_ROOT, cores that are off keep their
+place, and a reading costs a quarter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..channel import Beat
+from ..files import Files
+
+_KIB_PER_MB = 1024.0
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """Cores by their number, None for one that is off; memory in units of 2^20 bytes."""
+
+    cpu_load_pct: tuple[float | None, ...] = ()
+    cpu_freq_mhz: tuple[float | None, ...] = ()
+    ram_used_mb: float | None = None
+    ram_total_mb: float | None = None
+    swap_used_mb: float | None = None
+    swap_total_mb: float | None = None
+
+
+class Machine:
+    """Reads at most five times a second.
+
+    The kernel counts a core's time in ticks of 10 ms: a share over less than 0.2 s would move in steps of more than 5 %.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._beat = Beat(0.2)
+        self._before: dict[int, tuple[int, int]] = {}
+        self._state = MachineState()
+        self._present = cpus(files.text("/sys/devices/system/cpu/present"))
+        self._cpufreq = files.exists("/sys/devices/system/cpu/cpu0/cpufreq")
+        self._cpuinfo_beat = Beat(1.0)
+        self._cpuinfo: dict[int, float] = {}
+
+    def read(self, now_s: float) -> MachineState:
+        """The state now, or the last one when it is younger than 0.2 s."""
+        if not self._beat.due(now_s):
+            return self._state
+        loads = self._loads()
+        if not self._cpufreq and self._cpuinfo_beat.due(now_s):
+            self._cpuinfo = cpuinfo_mhz(self._files)
+        count = max([*self._present, *loads], default=-1) + 1
+        used, total, swap_used, swap_total = memory(self._files)
+        self._state = MachineState(
+            cpu_load_pct=tuple(loads.get(k) for k in range(count)),
+            cpu_freq_mhz=tuple(self._clock(k) if k in loads else None for k in range(count)),
+            ram_used_mb=used,
+            ram_total_mb=total,
+            swap_used_mb=swap_used,
+            swap_total_mb=swap_total,
+        )
+        return self._state
+
+    def _loads(self) -> dict[int, float | None]:
+        """Busy share in percent since the last reading, by core; None for a core seen for the first time."""
+        now = core_ticks(self._files)
+        loads: dict[int, float | None] = {}
+        for core, (busy, total) in now.items():
+            busy_before, total_before = self._before.get(core, (0, 0))
+            span = total - total_before
+            if total_before == 0 or span < 0:
+                loads[core] = None
+            elif span == 0:
+                loads[core] = self._last(core)
+                now[core] = (busy_before, total_before)
+            else:
+                loads[core] = round(min(max(100.0 * (busy - busy_before) / span, 0.0), 100.0), 1)
+        self._before = now
+        return loads
+
+    def _last(self, core: int) -> float | None:
+        known = self._state.cpu_load_pct
+        return known[core] if core < len(known) else None
+
+    def _clock(self, core: int) -> float | None:
+        if not self._cpufreq:
+            return self._cpuinfo.get(core)
+        khz = self._files.number(f"/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq")
+        return None if khz is None else round(khz / 1000.0, 1)
+
+
+def core_ticks(files: Files) -> dict[int, tuple[int, int]]:
+    """(busy, total) ticks of every core that is on. Waiting for a disk is not busy; guests are part of user time."""
+    try:
+        data = files.read("/proc/stat")
+    except OSError:
+        return {}
+    ticks: dict[int, tuple[int, int]] = {}
+    for line in data.split(b"\n"):
+        if not line.startswith(b"cpu"):
+            break
+        words = line.split()
+        try:
+            core, spent = int(words[0][3:]), [int(word) for word in words[1:9]]
+        except ValueError:
+            continue  # the line of all cores together
+        if len(spent) >= 4:
+            total = sum(spent)
+            ticks[core] = (total - spent[3] - (spent[4] if len(spent) > 4 else 0), total)
+    return ticks
+
+
+def cpuinfo_mhz(files: Files) -> dict[int, float]:
+    """Clocks from /proc/cpuinfo by core, where there is no cpufreq (virtual machines). x86 only; slow on many cores."""
+    clocks: dict[int, float] = {}
+    core = -1
+    for line in (files.text("/proc/cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.startswith("processor") and value.strip().isdigit():
+            core = int(value)
+        elif name.startswith("cpu MHz"):
+            clocks[core] = round(float(value), 1)
+    return clocks
+
+
+def memory(files: Files) -> tuple[float | None, float | None, float | None, float | None]:
+    """(RAM used, RAM total, swap used, swap total). Used is what a new program could not have: total - available."""
+    fields: dict[bytes, int] = {}
+    try:
+        for line in files.read("/proc/meminfo").split(b"\n"):
+            name, _, rest = line.partition(b":")
+            words = rest.split()
+            if words and words[0].isdigit():
+                fields[name] = int(words[0])
+    except OSError:
+        return None, None, None, None
+
+    def mb(kib: int | None) -> float | None:
+        return None if kib is None else round(kib / _KIB_PER_MB, 1)
+
+    def used(whole: bytes, left: bytes) -> int | None:
+        return fields[whole] - fields[left] if whole in fields and left in fields else None
+
+    ram, swap = used(b"MemTotal", b"MemAvailable"), used(b"SwapTotal", b"SwapFree")
+    return mb(ram), mb(fields.get(b"MemTotal")), mb(swap), mb(fields.get(b"SwapTotal"))
+
+
+def cpus(text: str | None) -> list[int]:
+    """Core numbers of the kernel's list form: `0,3-5` is 0, 3, 4, 5; what is no list gives none."""
+    numbers: list[int] = []
+    for part in (text or "").split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit() and (last.isdigit() or not last):
+            numbers.extend(range(int(first), min(int(last or first), int(first) + 4096) + 1))
+    return numbers

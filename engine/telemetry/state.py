@@ -1,0 +1,98 @@
+"""The state of a machine that changes seldom: power mode, whether clocks are locked, governor, fan, busy processes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+
+from .files import Files
+from .sources.machine import cpus
+
+_BUSY_SHARE = 0.1
+_TICKS_PER_S = 100.0
+
+
+def power_mode(files: Files, timeout_s: float = 3.0) -> str | None:
+    """The mode's name as `nvpmodel -q` says it, else by its number in /var/lib/nvpmodel/status; None: cannot be told.
+
+    Takes as long as the command, which can hang under load: for use outside the sampling loop.
+    """
+    if shutil.which("nvpmodel"):
+        try:
+            done = subprocess.run(["nvpmodel", "-q"], capture_output=True, text=True, timeout=timeout_s, check=False)
+            mode = mode_of(done.stdout)
+            if mode:
+                return mode
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    number = re.search(r"pmode:(\d+)", files.text("/var/lib/nvpmodel/status") or "")
+    return power_modes(files).get(int(number[1])) if number else None
+
+
+def mode_of(output: str) -> str | None:
+    """`NV Power Mode: 15W` out of what `nvpmodel -q` printed; old releases print a line about the fan first."""
+    found = re.search(r"^NV Power Mode:\s*(\S+)", output, re.MULTILINE)
+    return found[1] if found else None
+
+
+def power_modes(files: Files) -> dict[int, str]:
+    """Number to name of this module's modes. They differ between modules, so they come from its own file."""
+    text = files.text("/etc/nvpmodel.conf") or ""
+    return {int(n): name for n, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>", text)}
+
+
+def clocks(files: Files) -> str | None:
+    """`locked` when every core that is on, and the GPU, may have one clock only; `floating`; None: cannot be told."""
+    pairs = []
+    for core in cpus(files.text("/sys/devices/system/cpu/online")):
+        folder = f"/sys/devices/system/cpu/cpu{core}/cpufreq"
+        pairs.append((files.number(f"{folder}/scaling_min_freq"), files.number(f"{folder}/scaling_max_freq")))
+    gpus = [folder for folder in files.under("/sys/class/devfreq") if "gpu" in folder or re.search(r"g[vpab]\d+b$", folder)]
+    pairs += [(files.number(f"{folder}/min_freq"), files.number(f"{folder}/max_freq")) for folder in gpus]
+    known = [(low, high) for low, high in pairs if low is not None and high is not None]
+    if not known:
+        return None
+    return "locked" if all(low == high for low, high in known) else "floating"
+
+
+def governor(files: Files) -> str | None:
+    """The cores' frequency governor; several are joined with a comma."""
+    folder = "/sys/devices/system/cpu"
+    found = (files.text(f"{folder}/cpu{core}/cpufreq/scaling_governor") for core in cpus(files.text(f"{folder}/online")))
+    return ",".join(sorted({name for name in found if name})) or None
+
+
+def fan_rpm(files: Files) -> float | None:
+    """Revolutions a minute of the first fan that has a tachometer."""
+    for folder in files.under("/sys/class/hwmon"):
+        for name in ("rpm", "fan1_input"):
+            value = files.number(f"{folder}/{name}")
+            if value is not None:
+                return value
+    return files.number("/sys/devices/pwm-fan/rpm_measured")
+
+
+def busy(files: Files, span_s: float) -> tuple[str, ...]:
+    """Names of processes that use more than a tenth of a core over `span_s`, busiest first; ours is left out."""
+    before = _process_ticks(files)
+    time.sleep(span_s)
+    shares = [
+        ((ticks - before[pid][0]) / _TICKS_PER_S / span_s, name)
+        for pid, (ticks, name) in _process_ticks(files).items()
+        if pid in before
+    ]
+    return tuple(name for share, name in sorted(shares, reverse=True) if share > _BUSY_SHARE)
+
+
+def _process_ticks(files: Files) -> dict[str, tuple[int, str]]:
+    """Process number to (ticks used so far, name)."""
+    found: dict[str, tuple[int, str]] = {}
+    for pid in files.names("/proc"):
+        if pid.isdigit():
+            head, _, tail = (files.text(f"/proc/{pid}/stat") or "").rpartition(")")
+            words = tail.split()
+            if len(words) > 12:
+                found[pid] = (int(words[11]) + int(words[12]), head.partition("(")[2])
+    return found
