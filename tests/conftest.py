@@ -1,13 +1,16 @@
-"""What all tests share: where the real data lie, and a state folder of the test's own."""
+"""What all tests share: where the real data lie, a state folder of the test's own, and no silent skips in CI."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
+MAY_SKIP = ("needs a GPU", "needs a board", "needs torch", "needs root", "needs another user than root")
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +18,21 @@ def shared() -> Path:
     """The folder `shared/data` beside the checkout, with real models, images, captures and board trees."""
     folder = REPO.parent / "shared" / "data"
     if not folder.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"{folder} is missing, and CI must not skip what needs it")
-        pytest.skip("needs ../shared/data, which is not here")
+        pytest.skip("the folder ../shared/data is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """The path of a program, or a skip that names it."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+        if found is None:
+            pytest.skip(f"the program {name} is not here")
+        return found
+
+    return find
 
 
 @pytest.fixture(autouse=True)
@@ -27,4 +41,18 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.delenv("EDGETUI_CONFIG", raising=False)
+    monkeypatch.delenv("EDGETUI_ROOT", raising=False)
     return home / "state" / "edgetui"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip for want of data or of a program that can be installed is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None or hasattr(session.config, "workerinput"):
+        return
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith(MAY_SKIP):
+            reporter.write_line(f"CI may not skip: {report.nodeid}: {reason}", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
