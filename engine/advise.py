@@ -94,7 +94,7 @@ def parse_goal(text: str) -> Goal:
             if word not in known:
                 raise UsageError(f"there is no goal `{word}`", fix=nearest(word, known))
             found["aim"] = word
-        elif key in ("drop", "top1") and re.fullmatch(r"[01]?\.?\d+", value):
+        elif key in ("drop", "top1") and re.fullmatch(r"0?\.\d+|[01]", value):
             found["max_drop" if key == "drop" else "min_top1"] = float(value)
         else:
             raise UsageError(f"`{word}` is no limit", fix="write drop=0.02 (top-1 that may be lost) or top1=0.80 (the least)")

@@ -1,0 +1,195 @@
+"""Reports as plain text for a terminal: a run, a comparison, a model's facts, the list of runs.
+
+Each takes the terminal's width and a `paint`, and returns lines without a newline at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+from ..advise import Comparison, in_words, sides
+from ..forecast import Forecast
+from ..result import ModelFacts, Result, TensorFacts
+from . import words
+from .rows import Row, rows
+from .table import Paint, paragraph, plain, table
+
+if TYPE_CHECKING:
+    from ..index import RunSummary
+
+BARS = " ▁▂▃▄▅▆▇█"
+INDENT = "  "
+
+
+def run_report(result: Result, width: int, paint: Paint = plain) -> str:
+    """One run: what it was, the verdict, the table, what it cost, and what to know before trusting it."""
+    parts = [paint(f"{result.run}  {result.state}", "head")]
+    parts += _stamps(result, width)
+    if result.error:
+        where = f"in stage {result.error.stage}: " if result.error.stage else ""
+        parts += ["", paint(paragraph(f"{where}{result.error.what}; {result.error.fix}", width), "worse")]
+    verdict = in_words(result)
+    if verdict:
+        parts += ["", paint(paragraph(verdict, width), "accent")]
+    columns = sides([result])
+    lines = rows(columns)
+    if lines:
+        parts += ["", figures([side.label for side in columns], lines, width, paint)]
+    if result.stages:
+        parts += ["", _stages(result, width, paint)]
+    if result.artifacts:
+        parts += ["", *(f"{word:<8} {path}" for word, path in result.artifacts.items())]
+    parts += [paint(paragraph(f"! {warning}", width), "worse") for warning in result.warnings]
+    return "\n".join(parts)
+
+
+def _stamps(result: Result, width: int) -> list[str]:
+    """Model, recipe, data, board and backend, a line each."""
+    board, backend, data = result.board, result.backend, result.dataset
+    found = []
+    if result.model:
+        found.append(("model", f"{result.model.name}  {words.count(result.model.parameters)} parameters"))
+    found.append(("recipe", f"{result.recipe.name}  {result.recipe.title}".rstrip()))
+    if data:
+        used = [
+            f"{data.evaluated} to evaluate" if data.evaluated else "",
+            f"{data.calibrated} to calibrate" if data.calibrated else "",
+        ]
+        skipped = f"{data.skipped} broken files passed over" if data.skipped else ""
+        found.append(("data", "  ".join([data.name or data.path, ", ".join(filter(None, [*used, skipped]))])))
+    if backend.name:
+        threads = f"{backend.threads} thread{'' if backend.threads == 1 else 's'}" if backend.threads else ""
+        found.append(("backend", f"{backend.name} {backend.version}  {threads}  preset {result.preset}, {result.workload}"))
+    if board.name or board.cpu:
+        power = [board.power_mode or "", f"clocks {board.clocks}" if board.clocks else "", board.os]
+        found.append(("board", "  ".join(filter(None, [board.name or board.cpu, *power]))))
+    if board.busy:
+        found.append(("busy", ", ".join(board.busy)))
+    return [paragraph(f"{label:<8} {text}", width) for label, text in found]
+
+
+def _stages(result: Result, width: int, paint: Paint) -> str:
+    head = ("stage", "took", "peak MB", "")
+    lines = [
+        (
+            stage.name,
+            words.seconds(stage.seconds),
+            words.mb(stage.peak_mb),
+            ("from the cache  " if stage.cached else "") + stage.summary,
+        )
+        for stage in result.stages
+    ]
+    tones = [("dim",) * 4, *((("", "", "", "dim"),) * len(lines))]
+    return table([head, *lines], width=width, right={1, 2}, tones=tones, paint=paint)
+
+
+def figures(columns: Sequence[str], lines: Sequence[Row], width: int, paint: Paint = plain) -> str:
+    """The rows of a comparison below the names of its columns."""
+    shown: list[tuple[str, ...]] = [("", *columns)]
+    tones: list[tuple[str, ...]] = [("", *("head",) * len(columns))]
+    for row in lines:
+        detail = row.kind == "detail"
+        shown.append(((INDENT if detail else "") + row.label, *row.cells))
+        tones.append(("dim", *(tone or ("dim" if detail else "") for tone in row.tones)))
+    return table(shown, width=width, tones=tones, paint=paint)
+
+
+def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> str:
+    """Runs side by side, then the advice."""
+    advice = [paragraph(sentence, width, INDENT) for sentence in found.advice]
+    front = [point.label for point in found.points if point.front]
+    parts = [paint(f"Compare  {found.title}", "head"), "", figures(found.columns, found.rows, width, paint), ""]
+    if front:
+        quality = {"top1": "top-1", "cosine": "cosine"}[found.axes[1]]
+        parts += [paragraph(f"On the front of latency and {quality}: {', '.join(front)}.", width), ""]
+    return "\n".join([*parts, paint("Advice", "head"), *advice])
+
+
+def facts_report(facts: ModelFacts, width: int, paint: Paint = plain) -> str:
+    """What `inspect` prints."""
+    zeros = (facts.parameters - facts.nonzero) / facts.parameters if facts.parameters else None
+    operators = "  ".join(f"{name} {count}" for name, count in facts.operators.items())
+    foreign = "".join(f" + {name} {version}" for name, version in facts.domains.items())
+    pairs = [
+        ("size", words.size(facts.size_bytes)),
+        ("opset", f"{facts.opset}{foreign}  IR {facts.ir_version}" + (f"  from {facts.producer}" if facts.producer else "")),
+        ("parameters", f"{words.count(facts.parameters)}, {words.count(facts.prunable)} of them in Conv, Gemm and MatMul"),
+        ("zeros", words.percent(zeros)),
+        ("MACs", words.count(facts.macs) if facts.macs is not None else words.dash("a shape is not known")),
+        *(("input", _tensor(tensor, facts.shapes)) for tensor in facts.inputs),
+        *(("output", _tensor(tensor, {})) for tensor in facts.outputs),
+        ("operators", operators),
+    ]
+    if any(facts.histogram):
+        pairs.append(("weights", f"{facts.histogram_low:.2g} {_bars(facts.histogram)} {facts.histogram_high:.2g}"))
+    pairs += [("needs", f"a size for each ?: --shape {axis}") for axis in facts.open_axes]
+    for backend, refused in facts.refused.items():
+        pairs += [(backend, f"refuses: {line}") for line in refused] or [(backend, "reads it")]
+    if facts.quantized:
+        pairs.append(("quantized", "has QuantizeLinear nodes already"))
+    return "\n".join([paint(facts.name, "head"), table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint)])
+
+
+def _tensor(tensor: TensorFacts, shapes: dict[str, tuple[int, ...]]) -> str:
+    shape = ", ".join("?" if size is None else str(size) for size in tensor.shape)
+    run_at = shapes.get(tensor.name)
+    settled = f"  run as {'x'.join(map(str, run_at))}" if run_at and run_at != tensor.shape else ""
+    return f"{tensor.name}  {tensor.dtype} [{shape}]{settled}"
+
+
+def _bars(counts: Sequence[int], wide: int = 32) -> str:
+    """A histogram in one line; the root of the count, so that the tails show."""
+    step = max(1, -(-len(counts) // wide))
+    sums = [sum(counts[n : n + step]) for n in range(0, len(counts), step)]
+    top = max(sums) ** 0.5
+    return "".join(BARS[ceil((len(BARS) - 1) * value**0.5 / top)] for value in sums)
+
+
+def forecast_report(found: Forecast, width: int, paint: Paint = plain) -> str:
+    """What will happen, as the screen's box of that name has it."""
+    after = f" → about {words.size(found.size_after_bytes)}" if found.size_after_bytes is not None else ""
+    free = f" of {words.mb(found.memory_free_mb)} MB free" if found.memory_free_mb is not None else ""
+    runs = f"{found.history} run{'' if found.history == 1 else 's'} like it on this board"
+    pairs = [
+        ("size", words.size(found.size_bytes) + after),
+        ("memory", f"needs about {words.mb(found.memory_need_mb)} MB{free}"),
+        (
+            "time",
+            f"about {words.seconds(found.seconds)} ({runs})"
+            if found.seconds is not None
+            else "not known (first run of its kind)",
+        ),
+        ("backend", found.backend),
+        ("data", found.data),
+    ]
+    notes = [paint(paragraph(f"! {line}", width), "worse") for line in (*found.errors, *found.warnings)]
+    return "\n".join([table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint), *notes])
+
+
+def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) -> str:
+    """The list of runs, newest first."""
+    if not runs:
+        return "no runs yet: `edgetui run MODEL --recipe R`, or `edgetui demo`"
+    shown: list[tuple[str, ...]] = [("run", "state", "latency", "size", "top-1", "took")]
+    tones: list[tuple[str, ...]] = [("dim",) * 6]
+    for run in runs:
+        state = f"{run.state} in {run.stage}" if run.stage and run.state != "done" else run.state
+        if run.waiting_for and run.state == "queued":
+            state = f"queued behind {run.waiting_for}"
+        word = run.verdict.get("latency", "")
+        points = run.top1_points.value
+        shown.append(
+            (
+                run.run,
+                state,
+                words.digits(run.latency_ratio.value) if run.latency_ratio.value is not None else words.DASH,
+                words.digits(run.size_ratio) if run.size_ratio is not None else words.DASH,
+                f"{points * 100:+.1f}" if points is not None else words.DASH,
+                words.seconds(run.seconds),
+            )
+        )
+        bad = run.state in ("failed", "crashed")
+        tones.append(("", "worse" if bad else "", {"faster": "better", "slower": "worse"}.get(word, ""), "", "", "dim"))
+    return table(shown, width=width, tones=tones, right={2, 3, 4, 5}, paint=paint)
