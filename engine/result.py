@@ -269,7 +269,7 @@ class Result(Struct, frozen=True, kw_only=True):
     candidate: Metrics = Metrics()
     difference: Difference = Difference()
     verdict: dict[str, str] = {}
-    """Metric (`latency`, `size`, `memory`, `accuracy`) to a word: faster, slower, smaller, larger, ..., `no difference shown`."""
+    """Metric (`latency`, `size`, `memory`, `accuracy`) to a word: faster, smaller, ..., `no difference shown`."""
     fidelity: Fidelity = Fidelity()
     stages: tuple[StageFigures, ...] = ()
     artifacts: dict[str, str] = {}

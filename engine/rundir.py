@@ -1,6 +1,6 @@
 """The run folder, which is the truth about a run: write it, read it, follow it.
 
-runs/NAME/ holds run.toml (what was asked), events.jsonl, log.txt, alive.lock (held for the supervisor's whole life), result.json
+runs/NAME/ holds run.toml (what was asked), events.jsonl, log.txt, alive.lock (held while the supervisor lives), result.json
 (the last thing written), artifacts/ and `reserve`, given up when the disk is full so that the ending can be told.
 """
 
@@ -175,7 +175,8 @@ def create(home: Path, asked: Asked) -> RunDir:
 
     folder = RunDir(home / "runs" / asked.run)
     try:
-        folder.artifacts.mkdir(mode=0o700, parents=True)
+        for path in (home, home / "runs", folder.path, folder.artifacts):
+            path.mkdir(mode=0o700, parents=True, exist_ok=path in (home, home / "runs"))
         write_atomic(folder.path / "reserve", os.urandom(RESERVE_BYTES))
         plain = msgspec.to_builtins(asked)
         write_atomic(folder.path / "run.toml", tomlkit.dumps({k: _without_none(v) for k, v in plain.items()}).encode())

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from edgetui.engine.rundir import Asked
+from edgetui.engine.spec import BackendSettings, Dataset, PruneMagnitude, QuantizeInt8, Recipe, RunSpec
+from edgetui.engine.stages import plan_stages
+
+DATA = Dataset(kind="npz", path="/data/a.npz")
+SPEC = RunSpec(model="/m.onnx", recipe=Recipe(name="r", step=(PruneMagnitude(amount=0.3), QuantizeInt8())), dataset=DATA)
+
+
+def keys(spec: RunSpec, run: str = "one", sha: str = "aa", data: str = "d") -> dict[str, str]:
+    asked = Asked(
+        run=run,
+        ticket=1,
+        wall="",
+        edgetui="",
+        python="",
+        versions={"numpy": "2"},
+        model_sha256=sha,
+        dataset_hash=data,
+        spec=spec,
+    )
+    return {stage.name: stage.key for stage in plan_stages(asked)}
+
+
+def changed(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    return [name for name in one if one[name] != other.get(name)]
+
+
+LATE = ["lower", "build", "verify", "measure", "evaluate"]
+STEPS = ["prune.magnitude", "quantize.int8"]
+
+
+def test_the_order_of_stages() -> None:
+    assert list(keys(SPEC)) == ["inspect", "normalise", *STEPS, *LATE]
+
+
+def test_a_method_that_occurs_twice_has_two_names() -> None:
+    twice = Recipe(step=(PruneMagnitude(amount=0.3), PruneMagnitude(threshold=1e-3), PruneMagnitude(amount=0.1, on=False)))
+    names = list(keys(msgspec.structs.replace(SPEC, recipe=twice)))
+    assert [n for n in names if n.startswith("prune")] == ["prune.magnitude", "prune.magnitude#2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "made_again"),
+    [
+        ({"preset": "quick"}, ["measure"]),
+        ({"backend": BackendSettings(threads=1)}, ["build", "verify", "measure", "evaluate"]),
+        ({"recipe": Recipe(name="r", step=(PruneMagnitude(amount=0.3), QuantizeInt8(calibrator="mse")))}, STEPS[1:] + LATE),
+        ({"recipe": Recipe(name="other", step=SPEC.recipe.step)}, []),
+        ({"shapes": {"image": (1, 3, 8, 8)}}, ["inspect", "normalise", *STEPS, *LATE]),
+        ({"seed": 1}, ["quantize.int8", *LATE]),
+    ],
+)
+def test_only_what_depends_on_a_change_is_made_again(change: dict[str, object], made_again: list[str]) -> None:
+    assert changed(keys(SPEC), keys(msgspec.structs.replace(SPEC, **change))) == made_again
+
+
+def test_another_run_measures_again_and_takes_the_rest_from_the_cache() -> None:
+    assert changed(keys(SPEC), keys(SPEC, run="two")) == ["measure"]
+
+
+def test_other_data_are_calibrated_again_and_another_model_is_done_anew() -> None:
+    assert changed(keys(SPEC), keys(SPEC, data="e")) == ["quantize.int8", *LATE]
+    assert changed(keys(SPEC), keys(SPEC, sha="bb")) == list(keys(SPEC))
