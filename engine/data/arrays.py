@@ -1,0 +1,239 @@
+"""Samples from an .npz: one array for each input, and `labels`.
+
+Apart from `images.py` because nothing is decoded here; what matters is that a large array is never whole in memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataRefused, nearest
+from ..result import TensorFacts
+from ..say import Say
+from .samples import Array, Broken, Row
+
+_NUMPY_NAMES = {"float": "float32", "double": "float64"}
+_LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class _Member:
+    """An array in the archive, by its header alone."""
+
+    entry: zipfile.ZipInfo
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    header_bytes: int
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """Which array feeds which input, and how."""
+
+    member: _Member
+    dtype: np.dtype[np.generic]
+    whole: bool
+    """A row is the whole input, batch axis included."""
+
+
+def open_arrays(
+    path: Path, inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], *, labelled: bool, say: Say
+) -> Arrays:
+    """Match the arrays of `path` with the model's inputs.
+
+    Raises:
+        DataRefused: not an .npz, an array missing, or one whose shape or type does not fit.
+    """
+    members = _members(path)
+    data = {name: member for name, member in members.items() if name != _LABELS}
+    if not data:
+        raise DataRefused(f"{path} is empty: no array in it", fix="save one array for each input of the model")
+    feeds = {}
+    for tensor in inputs:
+        name = tensor.name if tensor.name in data else next(iter(data)) if len(inputs) == len(data) == 1 else ""
+        if not name:
+            wanted = ", ".join(one.name for one in inputs)
+            raise DataRefused(
+                f"{path} has no array for input {tensor.name}", fix=f"name its arrays {wanted}; {nearest(tensor.name, data)}"
+            )
+        feeds[tensor.name] = _fitting(name, data[name], tensor, shapes.get(tensor.name, ()))
+    if unused := sorted(set(data) - set(feeds)) if len(data) > len(feeds) else []:
+        say.note(f"{path.name}: no input is named {', '.join(unused)}; left aside")
+    counts = {name: feed.member.shape[0] for name, feed in feeds.items()}
+    if len(set(counts.values())) > 1:
+        raise DataRefused(
+            f"the arrays of {path} differ in their number of samples ({counts})", fix="save as many of one as of the other"
+        )
+    count = next(iter(counts.values()))
+    labels = _labels(path, members[_LABELS], count) if labelled and _LABELS in members else None
+    return Arrays(path, feeds, count, labels)
+
+
+class Arrays:
+    """See `samples.Reader`."""
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, feeds: dict[str, _Feed], count: int, labels: NDArray[np.int64] | None) -> None:
+        self._path = path
+        self._feeds = feeds
+        self._count = count
+        self.labels = labels
+        self._whole = any(feed.whole for feed in feeds.values())
+        self.largest_batch = 1 if self._whole else None
+
+    def __len__(self) -> int:
+        """The length of every array's first axis."""
+        return self._count
+
+    def rows(self, order: Sequence[int]) -> Iterator[Row | Broken]:
+        """Rows in ascending order: from memory pages of the file where an array is stored, else from one pass of decompression.
+
+        Raises:
+            DataRefused: the compressed data are damaged.
+        """
+        with zipfile.ZipFile(self._path) as archive:
+            sources = {name: _source(self._path, archive, feed.member) for name, feed in self._feeds.items()}
+            try:
+                for number in order:
+                    yield {name: self._row(name, source.row(number)) for name, source in sources.items()}
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise DataRefused(f"{self._path} is damaged ({error})", fix="save it again") from None
+            finally:
+                for source in sources.values():
+                    source.close()
+
+    def _row(self, name: str, data: bytes | memoryview) -> Array:
+        feed = self._feeds[name]
+        row = np.frombuffer(data, feed.member.dtype).reshape(feed.member.shape[1:])
+        return row.astype(feed.dtype)
+
+    def pack(self, rows: list[Row]) -> dict[str, Array]:
+        """Rows stacked; a whole input as it is."""
+        if self._whole:
+            return {name: rows[0][name] if feed.whole else rows[0][name][None] for name, feed in self._feeds.items()}
+        return {name: np.stack([row[name] for row in rows]) for name in self._feeds}
+
+
+class _Source(Protocol):
+    def row(self, number: int) -> bytes | memoryview: ...
+
+    def close(self) -> None: ...
+
+
+class _Mapped:
+    """A stored member: its bytes lie in the file as they are."""
+
+    def __init__(self, path: Path, member: _Member, start: int) -> None:
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._start, self._row_bytes = start, member.row_bytes
+
+    def row(self, number: int) -> bytes:
+        at = self._start + number * self._row_bytes
+        return self._map[at : at + self._row_bytes]
+
+    def close(self) -> None:
+        self._map.close()
+
+
+class _Inflated:
+    """A compressed member: rows that are not wanted are decompressed and dropped."""
+
+    def __init__(self, archive: zipfile.ZipFile, member: _Member) -> None:
+        self._file: IO[bytes] = archive.open(member.entry)
+        self._file.read(member.header_bytes)
+        self._next, self._row_bytes = 0, member.row_bytes
+
+    def row(self, number: int) -> bytes:
+        while self._next <= number:
+            data = self._file.read(self._row_bytes)
+            if len(data) < self._row_bytes:
+                raise EOFError("ends too early")
+            self._next += 1
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _source(path: Path, archive: zipfile.ZipFile, member: _Member) -> _Source:
+    if member.entry.compress_type != zipfile.ZIP_STORED:
+        return _Inflated(archive, member)
+    with path.open("rb") as file:  # the local header repeats name and extra field, of lengths of its own
+        file.seek(member.entry.header_offset + 26)
+        name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))
+    start = member.entry.header_offset + 30 + name_bytes + extra_bytes + member.header_bytes
+    return _Mapped(path, member, start)
+
+
+def _members(path: Path) -> dict[str, _Member]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+            return {entry.filename[:-4]: _member(path, archive, entry) for entry in entries}
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        raise DataRefused(f"{path} is no .npz, or a truncated one", fix="save it again with numpy.savez") from None
+    except OSError as error:
+        raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check the path and its permissions") from None
+
+
+def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Member:
+    name = entry.filename[:-4]
+    try:
+        with archive.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, by_column, dtype = read(file)
+            header_bytes = file.tell()
+    except ValueError as error:
+        raise DataRefused(f"array {name} of {path} cannot be read ({error})", fix="save it again with numpy.savez") from None
+    if dtype.hasobject or dtype.kind not in "fiub":
+        raise DataRefused(f"array {name} of {path} holds {dtype}, not numbers", fix="save numbers of a fixed type")
+    if by_column and len(shape) > 1:
+        raise DataRefused(f"array {name} of {path} is stored column by column", fix="save it through numpy.ascontiguousarray")
+    member = _Member(entry, dtype, tuple(shape), header_bytes)
+    if not shape:
+        raise DataRefused(f"array {name} of {path} is a single number", fix="save one row for each sample")
+    if entry.file_size != header_bytes + member.row_bytes * shape[0]:
+        raise DataRefused(f"array {name} of {path} is shorter than its header says", fix="save it again")
+    return member
+
+
+def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, ...]) -> _Feed:
+    wanted = np.dtype(_NUMPY_NAMES.get(tensor.dtype, tensor.dtype))
+    row = member.shape[1:]
+    if row not in (shape, shape[1:]):
+        raise DataRefused(
+            f"array {name} has samples of shape {list(row)}, and input {tensor.name} wants {list(shape[1:])}",
+            fix=f"save it with shape [samples, {', '.join(map(str, shape[1:]))}]",
+        )
+    same_family = np.can_cast(member.dtype, wanted, "same_kind")
+    if not same_family:
+        raise DataRefused(f"array {name} is {member.dtype}, and input {tensor.name} wants {wanted}", fix=f"save it as {wanted}")
+    return _Feed(member, wanted, whole=row == shape)
+
+
+def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
+    with np.load(path, allow_pickle=False) as archive:
+        labels: NDArray[np.int64] = archive[_LABELS].reshape(-1)
+    if member.dtype.kind not in "iu" or len(labels) != count or (labels < 0).any():
+        raise DataRefused(
+            f"`labels` of {path} is {member.dtype} of shape {list(member.shape)}",
+            fix=f"save one whole number from 0 for each of the {count} samples",
+        )
+    return labels.astype(np.int64)

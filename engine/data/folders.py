@@ -1,0 +1,184 @@
+"""Find image files in a folder or a zip, and the classes their folders name.
+
+Apart from `images.py`, which decodes them. A zip is read in place and never extracted, so the names in it cannot lead anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataRefused
+
+_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"])
+_PARTS = frozenset(["train", "training", "val", "valid", "validation", "test", "testing"])
+_LARGEST_BYTES = 64_000_000
+"""A file that says (or turns out) to be larger is no photograph: a zip of zeros grows a thousandfold."""
+
+
+class Store(Protocol):
+    """Where the bytes of a file come from."""
+
+    def read(self, name: str) -> bytes:
+        """The file's content.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+    def close(self) -> None:
+        """Give files back."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files in a fixed order, and what their folders say."""
+
+    path: Path
+    names: tuple[str, ...]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    mean_bytes: float
+
+    def read(self, order: Sequence[int]) -> Iterator[tuple[str, bytes | OSError]]:
+        """Name and content of the files asked for, one at a time; the error in place of what cannot be read."""
+        store = _Zip(self.path) if self.path.is_file() else _Folder(self.path)
+        try:
+            for number in order:
+                name = self.names[number]
+                try:
+                    yield name, store.read(name)
+                except OSError as error:
+                    yield name, error
+        finally:
+            store.close()
+
+
+def find_files(path: Path, *, labelled: bool) -> Files:
+    """All images below `path`. Class folders give the labels, numbered in the order of their names (as numbers, where all are);
+    images that lie flat have none. One folder around everything is looked through.
+
+    Raises:
+        DataRefused: not there, not a readable zip, no image in it, or parts (train, test) in place of classes.
+    """
+    if not path.exists():
+        raise DataRefused(f"dataset {path} is not there", fix="check the path")
+    listed = _in_zip(path) if path.is_file() else _in_folder(path)
+    if not listed:
+        raise DataRefused(f"{path} is empty: no image in it", fix=f"put images into it ({' '.join(sorted(_SUFFIXES))})")
+    names = sorted(listed)
+    mean_bytes = sum(listed.values()) / len(listed)
+    skip = _depth_around(names)
+    inside = [name for name in names if name.count("/") > skip]
+    if not labelled or not inside:
+        return Files(path, tuple(names), None, (), mean_bytes)
+    folder_of = [name.split("/")[skip] for name in inside]
+    classes = _sorted_classes(set(folder_of) | (_empty_classes(path, inside, skip) if path.is_dir() else set()))
+    if {word.lower() for word in classes} <= _PARTS:
+        raise DataRefused(
+            f"{path} holds parts ({', '.join(classes)}), not classes",
+            fix=f"name one of them as the dataset, e.g. {path / classes[0]}" if path.is_dir() else "zip each part by itself",
+        )
+    number = {name: position for position, name in enumerate(classes)}
+    return Files(path, tuple(inside), np.array([number[name] for name in folder_of], np.int64), classes, mean_bytes)
+
+
+def _depth_around(names: Sequence[str]) -> int:
+    """How many folders are around everything and hold folders themselves: `root/cat/1.jpg` has one, `cat/1.jpg` none."""
+    depth = 0
+    while len({name.split("/")[depth] for name in names}) == 1 and all(name.count("/") > depth + 1 for name in names):
+        depth += 1
+    return depth
+
+
+def _empty_classes(path: Path, names: Sequence[str], skip: int) -> set[str]:
+    """Folders without an image keep their place among the classes."""
+    root = path.joinpath(*names[0].split("/")[:skip])
+    return {entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))}
+
+
+def _sorted_classes(names: set[str]) -> tuple[str, ...]:
+    numbers = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else (lambda name: (0, name))))
+
+
+def _wanted(name: str) -> bool:
+    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return not hidden and os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122
+
+
+def _in_folder(path: Path) -> dict[str, int]:
+    """Relative name to size in bytes."""
+    found: dict[str, int] = {}
+    for folder, inner, files in os.walk(path, onerror=_refuse_folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for file in files:
+            name = os.path.relpath(os.path.join(folder, file), path)  # noqa: PTH118
+            if _wanted(name):
+                try:
+                    found[name] = os.stat(os.path.join(folder, file)).st_size  # noqa: PTH116, PTH118
+                except OSError:  # a dangling link: met again, and named, when it is read
+                    found[name] = 0
+    return found
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise DataRefused(f"{error.filename} cannot be read ({error.strerror})", fix="check its permissions")
+
+
+def _in_zip(path: Path) -> dict[str, int]:
+    with _opened(path) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir() and _wanted(entry.filename)]
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise DataRefused(f"{path} is encrypted", fix="zip it again without a password")
+    return {entry.filename: entry.file_size for entry in entries}
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise DataRefused(f"{path} is no zip, or a truncated one", fix="copy or download it again") from None
+    except OSError as error:
+        raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check its permissions") from None
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, name: str) -> bytes:
+        with (self._path / name).open("rb") as file:
+            return _bounded(file.read(_LARGEST_BYTES + 1))
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self._archive = _opened(path)
+
+    def read(self, name: str) -> bytes:
+        try:
+            with self._archive.open(name) as file:
+                return _bounded(file.read(_LARGEST_BYTES + 1))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise OSError(str(error) or "damaged in the zip") from None
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def _bounded(data: bytes) -> bytes:
+    if len(data) > _LARGEST_BYTES:
+        raise OSError(f"larger than {_LARGEST_BYTES / 1e6:.0f} MB")
+    return data

@@ -1,0 +1,149 @@
+"""Samples: what calibration and evaluation iterate over, whatever the files are.
+
+Apart from the readers (`images.py`, `arrays.py`) because order, balance, batching and broken files are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataRefused
+from ..say import Say
+
+Array = NDArray[np.generic]
+Row = dict[str, Array]
+
+_NAMED = 5
+"""Broken files that are named one by one; the others are only counted."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A sample that cannot be read, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples stacked along the first axis."""
+
+    feeds: dict[str, Array]
+    """Input name to an array of shape (n, ...) in the model's own type."""
+    labels: NDArray[np.int64] | None
+    """Class of each sample, shape (n,); None: the dataset has no labels."""
+    n: int
+
+
+class Reader(Protocol):
+    """What a kind of dataset has to offer; samples are numbered from 0."""
+
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    """Names in the order of their numbers; empty: not known."""
+    largest_batch: int | None
+    """None: any."""
+
+    def __len__(self) -> int:
+        """How many samples there are, broken ones included."""
+
+    def rows(self, order: Sequence[int]) -> Iterator[Row | Broken]:
+        """Samples in the (ascending) order asked for, one at a time: memory does not grow with their number."""
+
+    def pack(self, rows: list[Row]) -> dict[str, Array]:
+        """Rows as one batch of feeds."""
+
+
+class Samples:
+    """A part of a dataset, iterated again as often as wanted, always in the order of the files."""
+
+    def __init__(self, reader: Reader, order: NDArray[np.int64], source: str, say: Say) -> None:
+        self._reader = reader
+        self._order = order
+        self._say = say
+        self.source = source
+        """Where the samples came from, in words, e.g. `10 % of test.zip (seed 0)`."""
+        self.classes = reader.classes
+        """Class names in the order of the labels' numbers; empty: not known, or no labels."""
+        self.labels = reader.labels is not None
+        """Whether batches have labels."""
+        self.skipped: list[str] = []
+        """Broken samples met so far, in the order met."""
+
+    def __len__(self) -> int:
+        """Samples asked for; broken ones, known only once met, are counted."""
+        return len(self._order)
+
+    def take(self, n: int) -> Samples:
+        """The first `n` of the seeded, class-balanced order; broken files are shared with this part's count."""
+        part = Samples(self._reader, self._order[:n], self.source, self._say)
+        part.skipped = self.skipped
+        return part
+
+    def batches(self, size: int, *, padded: bool = False) -> Iterator[Batch]:
+        """All samples in batches of `size`, the last one shorter; or, `padded`, filled with its last sample, for a model whose
+        batch is fixed (`n` and `labels` still tell of real samples only). One batch is in memory at a time.
+
+        Raises:
+            DataRefused: not one sample can be read.
+        """
+        size = min(size, self._reader.largest_batch or size)
+        order = np.sort(self._order)
+        rows: list[Row] = []
+        numbers: list[int] = []
+        good = 0
+        for number, row in zip(order.tolist(), self._reader.rows(order.tolist()), strict=True):
+            if isinstance(row, Broken):
+                self._skip(row)
+                continue
+            rows.append(row)
+            numbers.append(number)
+            good += 1
+            if len(rows) == size:
+                yield self._batch(rows, numbers)
+                rows, numbers = [], []
+        if rows:
+            yield self._batch(rows + rows[-1:] * (size - len(rows) if padded else 0), numbers)
+        if not good:
+            raise DataRefused(
+                f"none of the {len(order)} samples can be read (the first: {self.skipped[0] if self.skipped else '-'})",
+                fix="check the files",
+            )
+
+    def _batch(self, rows: list[Row], numbers: list[int]) -> Batch:
+        labels = None if self._reader.labels is None else self._reader.labels[numbers]
+        return Batch(feeds=self._reader.pack(rows), labels=labels, n=len(numbers))
+
+    def _skip(self, broken: Broken) -> None:
+        if broken.name in self.skipped:
+            return
+        self.skipped.append(broken.name)
+        if len(self.skipped) <= _NAMED:
+            self._say.warn(f"{broken.name} is passed over: {broken.why}")
+        elif len(self.skipped) == _NAMED + 1:
+            self._say.warn(f"more than {_NAMED} broken files; the result counts the others without naming them")
+
+
+def balanced_order(labels: NDArray[np.int64] | None, n: int, seed: int) -> NDArray[np.int64]:
+    """A seeded order of 0..n-1 in which every beginning holds the classes as evenly as they allow.
+
+    Each class is shuffled; then its first samples come, one a class, then its second ones, and so on, the classes of each round
+    in random order.
+    """
+    draw = np.random.default_rng(seed)
+    order = draw.permutation(n)
+    if labels is None:
+        return order.astype(np.int64)
+    shuffled = labels[order]
+    by_class = np.argsort(shuffled, kind="stable")
+    counts = np.bincount(shuffled)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    rounds = np.empty(n, np.int64)
+    rounds[by_class] = np.arange(n) - starts
+    return order[np.argsort(rounds, kind="stable")].astype(np.int64)
