@@ -174,4 +174,3 @@ def _copy_tensor(tensor: TensorProto, light: TensorProto, smallest: int) -> None
     light.name = tensor.name
     light.data_type = tensor.data_type
     light.dims.extend(tensor.dims)
-    light.doc_string = tensor.doc_string

@@ -9,7 +9,7 @@ import hashlib
 import math
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, defs, helper
 
 from ..errors import ModelRefused, from_os_error
@@ -53,7 +53,8 @@ def parse(path: Path) -> ModelProto:
     """
     data = _read(path)
     try:
-        model = ModelProto.FromString(data)
+        model = ModelProto()
+        model.ParseFromString(data)
     except DecodeError as error:
         raise _not_parsed(path, data) from error
     if not model.HasField("graph") or not model.opset_import or not model.ir_version:
@@ -123,7 +124,9 @@ def _check_versions(model: ModelProto, path: Path) -> None:
     version = opset(model)
     newest = defs.onnx_opset_version()
     if model.ir_version < OLDEST_IR:
-        raise ModelRefused(f"{path.name} has IR version {model.ir_version}; {OLDEST_IR} is the oldest read here", fix="export it again")
+        raise ModelRefused(
+            f"{path.name} has IR version {model.ir_version}; {OLDEST_IR} is the oldest read here", fix="export it again"
+        )
     if version and version < OLDEST_OPSET:
         raise ModelRefused(
             f"{path.name} has opset {version}; {OLDEST_OPSET} is the oldest read here",
@@ -160,6 +163,7 @@ def bytes_of(tensor: TensorProto) -> int:
     if any(length < 0 for length in tensor.dims) or bits is None:
         names = helper.tensor_dtype_to_string(tensor.data_type) if bits else tensor.data_type
         raise ModelRefused(
-            f"tensor {tensor.name} has shape {list(tensor.dims)} and type {names}, which cannot be", fix="export the model again"
+            f"tensor {tensor.name} has shape {list(tensor.dims)} and type {names}, which cannot be",
+            fix="export the model again",
         )
-    return (count * bits + 7) // 8
+    return int(count * bits + 7) // 8

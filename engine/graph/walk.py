@@ -61,6 +61,18 @@ def _attribute_tensors(node: NodeProto) -> Iterator[TensorProto]:
             yield from attribute.tensors
 
 
+def constants(model: ModelProto) -> dict[str, TensorProto]:
+    """Initializers and values of Constant nodes by the name the graph has for them, bodies included."""
+    held: dict[str, TensorProto] = {}
+    for graph in graphs(model.graph):
+        held.update({tensor.name: tensor for tensor in graph.initializer})
+        for node in graph.node:
+            value = attribute(node, "value") if node.op_type == "Constant" else None
+            if value is not None:
+                held[node.output[0]] = value.t
+    return held
+
+
 def is_onnx(node: NodeProto) -> bool:
     """True when the operator is one of ONNX's own."""
     return node.domain in ONNX_DOMAINS

@@ -1,0 +1,143 @@
+"""What is in an ONNX file: inputs, outputs, parameters, zeros, multiply-accumulates, operators, what backends refuse.
+
+Apart because it must answer for every file that can be read at all, also one that nothing here could run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, inliner, numpy_helper
+
+from ..result import ModelFacts
+from .lint import TARGETS, lint
+from .load import digest, load
+from .macs import macs
+from .shapes import Shapes, facts, inferred, open_inputs, settled_part, shape_table
+from .walk import ONNX_DOMAINS, constants, nodes, opset, real_inputs
+from .weights import FLOATS, Weight, weights
+
+BINS = 64
+"""Bins of the weight histogram."""
+
+_SMALL_INTEGERS = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4)
+_FLOAT8 = (TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E4M3FNUZ, TensorProto.FLOAT8E5M2, TensorProto.FLOAT8E5M2FNUZ)
+_SCALES: dict[str, tuple[int, ...]] = {
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "ConvInteger": (2, 3),
+    "MatMulInteger": (2, 3),
+    "MatMulNBits": (2, 3),
+}
+"""Inputs that are scales and zero points: how a weight is written, no weights themselves."""
+
+
+def inspect(path: Path, shapes: Shapes) -> ModelFacts:
+    """Read a model and say what is in it; `shapes` settles dynamic axes by input name.
+
+    Raises:
+        ModelRefused: the file cannot be read, or `shapes` does not fit it.
+    """
+    model = load(path)
+    sha256, size_bytes = digest(path)
+    settled = settled_part(model, shapes)
+    open_axes = open_inputs(model, shapes)
+    parameters, nonzero = _parameters(model)
+    found = weights(model)
+    counts, low, high = _histogram(found)
+    operators = Counter(node.op_type for node in nodes(model))
+    names = set(real_inputs(model.graph))
+    return ModelFacts(
+        name=path.stem,
+        path=str(path),
+        sha256=sha256,
+        size_bytes=size_bytes,
+        ir_version=model.ir_version,
+        opset=opset(model),
+        domains={entry.domain: entry.version for entry in model.opset_import if entry.domain not in ONNX_DOMAINS},
+        producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
+        inputs=tuple(facts(value) for value in model.graph.input if value.name in names),
+        outputs=tuple(facts(value) for value in model.graph.output),
+        parameters=parameters,
+        nonzero=nonzero,
+        macs=None if open_axes else count_macs(model, settled),
+        operators=dict(operators.most_common()),
+        prunable=sum(weight.size for weight in found),
+        histogram=counts,
+        histogram_low=low,
+        histogram_high=high,
+        shapes=settled,
+        open_axes=open_axes,
+        refused={target: tuple(lint(model, target)) for target in TARGETS},
+        quantized=any(name.startswith(("QuantizeLinear", "QLinear")) for name in operators),
+    )
+
+
+def count_macs(model: ModelProto, settled: Shapes) -> int | None:
+    """Multiply-accumulates of one inference at settled input shapes; None: a shape inside cannot be told."""
+    full = inferred(model, settled)
+    if full.functions:
+        full = inferred(inliner.inline_local_functions(full), settled)
+    return macs(full.graph, shape_table(full))
+
+
+def _parameters(model: ModelProto) -> tuple[int, int]:
+    """How many numbers the model has learnt, and how many of them are not zero.
+
+    Constants in floating point, in 8 and in 4 bits count, and 32-bit integers where they are dequantized biases; shapes, axes,
+    scales and zero points do not.
+    """
+    scales: set[str] = set()
+    dequantized: dict[str, NodeProto] = {}
+    for node in nodes(model):
+        scales.update(node.input[index] for index in _SCALES.get(node.op_type, ()) if index < len(node.input))
+        if node.op_type == "DequantizeLinear":
+            dequantized[node.input[0]] = node
+        elif node.op_type == "QLinearConv" and len(node.input) > 8:
+            dequantized[node.input[8]] = node
+    held = constants(model)
+    total = nonzero = 0
+    for name, tensor in held.items():
+        learnt = tensor.data_type in (*FLOATS, *_SMALL_INTEGERS, *_FLOAT8)
+        if name in scales or not (learnt or (tensor.data_type == TensorProto.INT32 and name in dequantized)):
+            continue
+        total += math.prod(tensor.dims)
+        nonzero += int(np.count_nonzero(_centred(tensor, dequantized.get(name), held)))
+    return total, nonzero
+
+
+def _centred(tensor: TensorProto, reader: NodeProto | None, held: dict[str, TensorProto]) -> NDArray[np.generic]:
+    """The stored numbers with a single zero point subtracted, so that what stands for 0 is 0."""
+    array = numpy_helper.to_array(tensor)
+    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
+        array = array.astype(np.int8)
+    if reader is None or reader.op_type != "DequantizeLinear" or len(reader.input) < 3:
+        return array
+    point = held.get(reader.input[2])
+    if point is None or math.prod(point.dims) != 1:
+        return array
+    zero = int(numpy_helper.to_array(point).astype(np.int32).reshape(()))
+    return array if zero == 0 else array.astype(np.int32) - zero
+
+
+def _histogram(found: list[Weight]) -> tuple[tuple[int, ...], float, float]:
+    """Counts in equal bins from the smallest to the largest weight; one tensor in memory at a time."""
+    low, high = math.inf, -math.inf
+    for weight in found:
+        array = weight.array().astype(np.float32)
+        finite = array[np.isfinite(array)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
+        return (), 0.0, 0.0
+    counts = np.zeros(BINS, dtype=np.int64)
+    for weight in found:
+        array = weight.array().astype(np.float32)
+        counts += np.histogram(array[np.isfinite(array)], bins=BINS, range=(low, high))[0]
+    return tuple(int(count) for count in counts), low, high

@@ -1,0 +1,48 @@
+"""What a backend would refuse of a model, and what it would read but be slow with, before minutes are spent on trying.
+
+Apart because it must work where the backend is not installed: TensorRT's rules come from its parser's table of operators
+(onnx-tensorrt, docs/operators.md) and from its parser's own answers.
+"""
+
+from __future__ import annotations
+
+from onnx import ModelProto, NodeProto
+
+from ..errors import UsageError, nearest
+from . import lint_onnxruntime, lint_tensorrt
+from .walk import is_onnx, label, nodes
+
+TARGETS = ("onnxruntime", "tensorrt")
+
+
+def lint(model: ModelProto, target: str) -> list[str]:
+    """What `target` (`onnxruntime` or `tensorrt`) refuses: a sentence each, with the node and what mends it; empty: reads it.
+
+    Raises:
+        UsageError: nobody knows the target.
+    """
+    if target == "onnxruntime":
+        return lint_onnxruntime.refusals(model)
+    if target == "tensorrt":
+        return lint_tensorrt.refusals(model)
+    raise UsageError(f"`{target}` cannot be checked for", fix=nearest(target, TARGETS))
+
+
+def hints(model: ModelProto, target: str) -> list[str]:
+    """What `target` reads but is slow with: a sentence each, with the node and what mends it."""
+    consumers: dict[str, list[NodeProto]] = {}
+    for node in nodes(model):
+        for name in node.input:
+            consumers.setdefault(name, []).append(node)
+    found: list[str] = []
+    for node in nodes(model):
+        if target != "tensorrt" or node.op_type not in ("Conv", "ConvTranspose", "Gemm") or not is_onnx(node):
+            continue
+        for pair in consumers.get(node.output[0], []):
+            later = [after for back in consumers.get(pair.output[0], []) for after in consumers.get(back.output[0], [])]
+            if pair.op_type == "QuantizeLinear" and any(after.op_type in ("Relu", "Clip") for after in later):
+                found.append(
+                    f"{label(node)}: a Q/DQ pair stands between it and its activation, which keeps "
+                    "TensorRT from fusing the two; put the pair after the activation"
+                )
+    return found

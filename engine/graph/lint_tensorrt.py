@@ -1,0 +1,128 @@
+"""What TensorRT's ONNX parser refuses, checked without TensorRT.
+
+Apart because these are another project's rules: its operator table (onnx-tensorrt, docs/operators.md) and the answers of its
+parser to Q/DQ graphs (zero points other than 0, unsigned and 32-bit integers are refused).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+
+from .walk import attribute, attribute_int, constants, graphs, is_onnx, label, nodes, opset, real_inputs
+
+PLUGIN_DOMAINS = ("TRT", "trt", "trt.plugins")
+"""Domains under which exporters write TensorRT plugins."""
+
+_FLOATING = "quantize with explicit Q/DQ pairs instead (`quantize.int8` does)"
+_WITHOUT = "export without it, or run with `--backend onnxruntime`"
+_REFUSED: dict[str, str] = {
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), _FLOATING),
+    **dict.fromkeys(
+        (
+            "BitShift", "Compress", "ConcatFromSequence", "Det", "MaxRoiPool", "MaxUnpool", "Multinomial",
+            "NegativeLogLikelihoodLoss", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt",
+            "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap",
+            "SoftmaxCrossEntropyLoss", "SplitToSequence", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer", "Unique",
+        ),
+        _WITHOUT,
+    ),
+}  # fmt: skip
+_ODD_TYPES: dict[int, str] = {
+    TensorProto.STRING: "strings",
+    TensorProto.DOUBLE: "64-bit floats",
+    TensorProto.UINT16: "16-bit integers",
+    TensorProto.INT16: "16-bit integers",
+    TensorProto.UINT32: "unsigned integers",
+    TensorProto.UINT64: "unsigned integers",
+    TensorProto.COMPLEX64: "complex numbers",
+    TensorProto.COMPLEX128: "complex numbers",
+}
+
+
+def refusals(model: ModelProto) -> list[str]:
+    """A sentence for each thing the parser would refuse."""
+    held = constants(model)
+    found = [*_type_refusals(model, held)]
+    own = {(function.domain, function.name) for function in model.functions}
+    for node in nodes(model):
+        if (node.domain, node.op_type) in own:
+            continue
+        if not is_onnx(node):
+            if node.domain not in PLUGIN_DOMAINS:
+                found.append(f"{label(node)}: operator {node.op_type} of domain {node.domain} is not TensorRT's; {_WITHOUT}")
+        elif node.op_type in _REFUSED:
+            found.append(f"{label(node)}: TensorRT has no {node.op_type}; {_REFUSED[node.op_type]}")
+        elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            found.extend(_pair_refusals(node, held))
+        elif node.op_type == "Resize":
+            found.extend(_resize_refusals(node))
+        elif node.op_type == "Cast" and attribute_int(node, "to", 0) in _ODD_TYPES:
+            kind = _ODD_TYPES[attribute_int(node, "to", 0)]
+            found.append(f"{label(node)}: TensorRT has no {kind} to cast to; {_WITHOUT}")
+    if _has_half(model) and any(node.op_type == "QuantizeLinear" for node in nodes(model)) and opset(model) < 19:
+        found.append(
+            f"half floats beside QuantizeLinear need opset 19, the model has {opset(model)}; convert the opset up first"
+        )
+    return found
+
+
+def _type_refusals(model: ModelProto, held: dict[str, TensorProto]) -> Iterator[str]:
+    names = set(real_inputs(model.graph))
+    values = [("input", value) for value in model.graph.input if value.name in names]
+    values += [("output", value) for value in model.graph.output]
+    for role, value in values:
+        kind = _ODD_TYPES.get(_elements(value))
+        if value.type.WhichOneof("value") != "tensor_type":
+            yield f"{role} {value.name} is no tensor, and TensorRT has only tensors; {_WITHOUT}"
+        elif kind:
+            yield f"{role} {value.name} holds {kind}, which TensorRT does not read; export it in 32 bits"
+    for tensor in held.values():
+        if tensor.data_type == TensorProto.STRING:
+            yield f"tensor {tensor.name} holds strings, which TensorRT does not read; {_WITHOUT}"
+
+
+def _elements(value: ValueInfoProto) -> int:
+    return int(value.type.tensor_type.elem_type)
+
+
+def _pair_refusals(node: NodeProto, held: dict[str, TensorProto]) -> Iterator[str]:
+    """Zero points must be 0, integers signed and of 8 or 4 bits."""
+    lower = "lower it for tensorrt"
+    stored = held.get(node.input[0])
+    point = held.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+    kind = point.data_type if point is not None else None
+    if node.op_type == "DequantizeLinear" and stored is not None:
+        kind = stored.data_type
+    if kind is None and node.op_type == "QuantizeLinear":
+        kind = attribute_int(node, "output_dtype", 0) or TensorProto.UINT8
+    if kind == TensorProto.INT32:
+        yield f"{label(node)}: dequantizes a 32-bit bias; keep biases in floating point ({lower})"
+    elif kind in (TensorProto.UINT8, TensorProto.UINT4):
+        yield f"{label(node)}: unsigned integers; TensorRT quantizes to signed ones only ({lower})"
+    elif kind in (TensorProto.INT16, TensorProto.UINT16):
+        yield f"{label(node)}: 16-bit integers; TensorRT quantizes to 8 and 4 bits only ({lower})"
+    if len(node.input) > 2 and node.input[2] and point is None:
+        yield f"{label(node)}: its zero point is computed, and TensorRT needs a constant 0 ({lower})"
+    elif point is not None and np.any(numpy_helper.to_array(point).astype(np.float32)):
+        yield f"{label(node)}: its zero point is not 0, and TensorRT reads symmetric quantization only ({lower})"
+
+
+def _resize_refusals(node: NodeProto) -> Iterator[str]:
+    mode = attribute(node, "mode")
+    coefficient = attribute(node, "cubic_coeff_a")
+    place = attribute(node, "coordinate_transformation_mode")
+    if mode is not None and mode.s == b"cubic" and coefficient is not None and abs(coefficient.f + 0.75) > 1e-6:
+        yield f"{label(node)}: cubic_coeff_a is {coefficient.f:g}, TensorRT has -0.75 only; export that, or mode=linear"
+    if place is not None and place.s == b"tf_crop_and_resize":
+        yield f"{label(node)}: TensorRT cannot crop while it resizes (tf_crop_and_resize); crop with Slice first"
+    if attribute_int(node, "antialias", 0):
+        yield f"{label(node)}: TensorRT resizes without antialias; export with antialias=False"
+
+
+def _has_half(model: ModelProto) -> bool:
+    return any(tensor.data_type == TensorProto.FLOAT16 for graph in graphs(model.graph) for tensor in graph.initializer) or any(
+        node.op_type == "Cast" and attribute_int(node, "to", 0) == TensorProto.FLOAT16 for node in nodes(model)
+    )

@@ -1,0 +1,190 @@
+"""The first change to any model: one plain form that every later step can rely on.
+
+Apart because everything after it assumes what it makes: fixed shapes, inputs that are inputs, every node named once, constants
+folded, batch norms in their convolutions, metadata that traces where the exporter ran gone. The opset stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, NodeProto, helper
+
+from ..errors import ModelRefused
+from ..say import Say
+from .external import skeleton
+from .load import load, save
+from .shapes import Shapes, declared, fix_inputs, inferred, settle
+from .walk import graphs, is_onnx, label, nodes, opset, real_inputs, tensors
+
+LARGEST_IN_MEMORY = 1_800_000_000
+"""Bytes of tensors above which the library's passes, which serialize the whole model, cannot be used."""
+_OLDEST_IR = 4
+"""The first in which an initializer need not be an input."""
+
+
+def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
+    """Write the normal form of the model at `path` to `out`; returns what was done, in a line.
+
+    The names and the order of inputs and outputs stay, and so do the outputs' values within float rounding.
+
+    Raises:
+        ModelRefused: the file is broken, or a dynamic axis has no length.
+        StorageRefused: `out` cannot be written.
+    """
+    model = load(path)
+    settled = settle(model, shapes)
+    before = Counter(node.op_type for node in nodes(model))
+    done = _plain(model, settled)
+    say.progress(1, 3, "folding constants and batch norms")
+    model = _folded(model, say)
+    say.progress(2, 3, "shapes")
+    _settle_outputs(model)
+    _check(model, say)
+    save(model, out)
+    say.progress(3, 3, "written")
+    after = Counter(node.op_type for node in nodes(model))
+    fused = before["BatchNormalization"] - after["BatchNormalization"]
+    if fused > 0:
+        done.append(f"{fused} batch norms fused")
+    if before != after:
+        done.append(f"{before.total()} nodes became {after.total()}")
+    return ", ".join(done) or "nothing to do"
+
+
+def _plain(model: ModelProto, settled: dict[str, tuple[int, ...]]) -> list[str]:
+    """Edits that need no library; returns them in words."""
+    done: list[str] = []
+    dynamic = [value.name for value in model.graph.input if value.name in settled and declared(value) != settled[value.name]]
+    fix_inputs(model, settled)
+    if dynamic:
+        done.append("fixed " + ", ".join(f"{name} to {'x'.join(map(str, settled[name])) or 'a scalar'}" for name in dynamic))
+    names = set(real_inputs(model.graph))
+    kept = [value for value in model.graph.input if value.name in names]
+    if len(kept) < len(model.graph.input):
+        done.append(f"{len(model.graph.input) - len(kept)} initializers out of the inputs")
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+    model.ir_version = max(model.ir_version, _OLDEST_IR, _least_ir(model))
+    _name_nodes(model)
+    for graph in graphs(model.graph):
+        graph.ClearField("doc_string")
+        for part in [*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output]:
+            part.ClearField("doc_string")
+            part.ClearField("metadata_props")
+    return done
+
+
+def _least_ir(model: ModelProto) -> int:
+    return int(helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True))
+
+
+def _name_nodes(model: ModelProto) -> None:
+    """Give every node a name that no other has: recipes and reports mean nodes by name."""
+    taken = Counter(node.name for node in nodes(model))
+    for index, node in enumerate(nodes(model)):
+        if node.name and taken[node.name] == 1:
+            continue
+        stem = name = f"{node.name or node.op_type}_{index}"
+        while taken[name]:
+            name = f"{stem}_"
+            stem = name
+        taken[name] += 1
+        node.name = name
+
+
+def _folded(model: ModelProto, say: Say) -> ModelProto:
+    """Constants folded and batch norms fused by onnxscript's optimizer, or the model as it is where that trips."""
+    if sum(len(tensor.raw_data) for tensor in tensors(model)) > LARGEST_IN_MEMORY:
+        say.warn("the model is too large for folding constants and batch norms; it goes on as it is")
+        return model
+    from onnxscript import optimizer
+
+    # Names of what was, and by which node each tensor was made, before the optimizer renames what it rewrites.
+    makers = {name: node for node in nodes(model) for name in node.output if name}
+    light = skeleton(model, smallest=0)
+    try:
+        better: ModelProto = optimizer.optimize(model)
+    except Exception as error:
+        # A library that meets strangers' graphs may raise anything; the run can do without it.
+        say.warn(f"constants and batch norms were not folded ({type(error).__name__}: {_first_line(error)})")
+        return model
+    fault = _fault(light, better)
+    if fault:
+        say.warn(f"constants and batch norms were not folded ({fault})")
+        return model
+    _restore_names(better, makers)
+    _name_nodes(better)
+    for graph in graphs(better.graph):
+        kept = [value for value in graph.value_info if _made_abroad(value.name, makers)]
+        del graph.value_info[:]
+        graph.value_info.extend(kept)
+        for node in graph.node:
+            node.ClearField("metadata_props")
+    return better
+
+
+def _made_abroad(name: str, makers: dict[str, NodeProto]) -> bool:
+    return name in makers and not is_onnx(makers[name])
+
+
+def _fault(before: ModelProto, after: ModelProto) -> str:
+    """Why the optimizer's result cannot stand for the model; empty when it can."""
+    for kind, old, new in (
+        ("inputs", before.graph.input, after.graph.input),
+        ("outputs", before.graph.output, after.graph.output),
+    ):
+        if [value.name for value in old] != [value.name for value in new]:
+            return f"the optimizer changed the {kind}"
+        if [value.type.tensor_type.elem_type for value in old] != [value.type.tensor_type.elem_type for value in new]:
+            return f"the optimizer changed the types of the {kind}"
+    if opset(before) != opset(after):
+        return "the optimizer changed the opset"
+    try:
+        onnx.checker.check_model(after)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        try:
+            onnx.checker.check_model(before)
+        except (onnx.checker.ValidationError, ValueError):
+            return ""
+        return f"the optimizer made an invalid graph: {_first_line(error)}"
+    return ""
+
+
+def _restore_names(model: ModelProto, makers: dict[str, NodeProto]) -> None:
+    """Call a rewritten node as the node it stands for: a convolution that took in its batch norm keeps its own name."""
+    known = {label(node) for node in makers.values()}
+    for node in nodes(model):
+        if node.name in known:
+            continue
+        source = next((makers[name] for name in node.output if name in makers), None)
+        while source is not None and source.op_type != node.op_type:
+            source = makers.get(source.input[0]) if source.input else None
+        if source is not None:
+            node.name = label(source)
+
+
+def _settle_outputs(model: ModelProto) -> None:
+    """Write inferred shapes into the outputs where they are known."""
+    for value, known in zip(model.graph.output, inferred(model, {}).graph.output, strict=True):
+        shape = declared(known)
+        if shape is not None and None not in shape:
+            value.type.CopyFrom(known.type)
+
+
+def _check(model: ModelProto, say: Say) -> None:
+    """Say what ONNX's checker objects to; only the backend can tell whether it runs all the same."""
+    if sum(len(tensor.raw_data) for tensor in tensors(model)) > LARGEST_IN_MEMORY:
+        return
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        say.warn(f"ONNX's checker objects to this model: {_first_line(error)}")
+    except ValueError as error:
+        raise ModelRefused(f"the model is no valid graph ({error})", fix="export it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:160]

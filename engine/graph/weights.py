@@ -1,0 +1,147 @@
+"""The constant weights of Conv, ConvTranspose, Gemm and MatMul: what pruning and quantization act on.
+
+Apart because finding them is the hard part: exporters hide them behind Constant, Identity and Transpose nodes, share them
+between nodes, and store them as float, half, bfloat16 or double.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from .walk import attribute, attribute_int, is_onnx, label
+
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+_POSITIONS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)}
+
+
+@dataclass(eq=False)
+class Weight:
+    """A stored tensor that at least one Conv, ConvTranspose, Gemm or MatMul multiplies with."""
+
+    tensor: TensorProto
+    """Where it is stored: an initializer, or the value of a Constant node."""
+    name: str
+    """What the graph calls it: the initializer's name, or the Constant's output."""
+    shape: tuple[int, ...]
+    output_axis: int | None
+    """Axis of the stored tensor that counts output channels; None: its users do not agree."""
+    input_axis: int | None
+    """Axis that is summed over, first of them for convolutions; None: its users do not agree."""
+    nodes: list[str] = field(default_factory=list)
+    """Labels of the nodes that multiply with it."""
+    operators: list[str] = field(default_factory=list)
+    """Their operators, in the same order."""
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+    def array(self) -> NDArray[np.generic]:
+        """A copy in the stored type (float32, float64, float16 or bfloat16 of ml_dtypes), of shape `shape`."""
+        return np.array(numpy_helper.to_array(self.tensor))
+
+    def write(self, array: NDArray[np.generic]) -> None:
+        """Put `array` in its place, cast to the stored type.
+
+        Raises:
+            ValueError: it has another shape.
+        """
+        if array.shape != self.shape:
+            raise ValueError(f"{self.name}: shape {array.shape} instead of {self.shape}")
+        stored = array.astype(helper.tensor_dtype_to_np_dtype(self.tensor.data_type), copy=False)
+        fresh = numpy_helper.from_array(np.ascontiguousarray(stored), self.tensor.name)
+        fresh.doc_string = self.tensor.doc_string
+        self.tensor.CopyFrom(fresh)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A constant as a node sees it: where it is stored, and which stored axis each seen axis is."""
+
+    tensor: TensorProto
+    name: str
+    axes: tuple[int, ...]
+
+
+Scope = dict[str, _Stored | None]
+"""Names to constants; None for a name that an inner graph gives to something else."""
+
+
+def weights(model: ModelProto) -> list[Weight]:
+    """Constant weights in the order of their first use; one that is shared comes once.
+
+    Integer tensors, biases (input C of Gemm, B of Conv) and what passes through DequantizeLinear are no weights here.
+    """
+    found: dict[int, Weight] = {}
+    for node, scope in _scoped(model.graph, {}):
+        for position in _POSITIONS.get(node.op_type, ()) if is_onnx(node) else ():
+            seen = scope.get(node.input[position]) if position < len(node.input) else None
+            if seen is None or seen.tensor.data_type not in FLOATS or not seen.axes:
+                continue
+            output_axis, input_axis = _axes(node, position, len(seen.axes))
+            stored_output = None if output_axis is None else seen.axes[output_axis]
+            stored_input = None if input_axis is None else seen.axes[input_axis]
+            key = id(seen.tensor)
+            if key not in found:
+                shape = tuple(seen.tensor.dims)
+                found[key] = Weight(seen.tensor, seen.name, shape, stored_output, stored_input)
+            weight = found[key]
+            weight.output_axis = stored_output if weight.output_axis == stored_output else None
+            weight.input_axis = stored_input if weight.input_axis == stored_input else None
+            weight.nodes.append(label(node))
+            weight.operators.append(node.op_type)
+    return list(found.values())
+
+
+def _scoped(graph: GraphProto, outer: Scope) -> Iterator[tuple[NodeProto, Scope]]:
+    """Every node with the constants it can see, bodies included."""
+    scope = dict(outer)
+    scope.update({value.name: None for value in graph.input})
+    scope.update({tensor.name: _Stored(tensor, tensor.name, tuple(range(len(tensor.dims)))) for tensor in graph.initializer})
+    for node in graph.node:
+        yield node, scope
+        for entry in node.attribute:
+            for body in [entry.g] if entry.HasField("g") else entry.graphs:
+                yield from _scoped(body, scope)
+        scope.update(dict.fromkeys(node.output))
+        known = _constant(node, scope) if is_onnx(node) else None
+        if known is not None:
+            scope[node.output[0]] = known
+
+
+def _constant(node: NodeProto, scope: Scope) -> _Stored | None:
+    if node.op_type == "Constant":
+        value = attribute(node, "value")
+        if value is not None:
+            return _Stored(value.t, node.output[0], tuple(range(len(value.t.dims))))
+    elif node.op_type in ("Identity", "Transpose"):
+        source = scope.get(node.input[0])
+        if source is not None and node.op_type == "Transpose":
+            order = attribute(node, "perm")
+            steps = list(order.ints) if order is not None else list(reversed(range(len(source.axes))))
+            return _Stored(source.tensor, source.name, tuple(source.axes[step] for step in steps))
+        return source
+    return None
+
+
+def _axes(node: NodeProto, position: int, rank: int) -> tuple[int | None, int | None]:
+    """Axes of outputs and of summation of the tensor at an input of a node, as the node sees it."""
+    if node.op_type == "Conv":
+        return 0, 1
+    if node.op_type == "ConvTranspose":
+        # With groups, axis 1 holds the channels of one group only: still right for a scale each, for they share it.
+        return 1, 0
+    if node.op_type == "Gemm":
+        flipped = bool(attribute_int(node, "transA" if position == 0 else "transB", 0))
+        inputs = position ^ 1 ^ flipped
+        return 1 - inputs, inputs
+    if rank == 1:
+        return None, 0
+    return (rank - 1, rank - 2) if position == 1 else (rank - 2, rank - 1)
