@@ -25,7 +25,10 @@ _LARGEST_BYTES = 64_000_000
 
 
 class Store(Protocol):
-    """Where the bytes of a file come from."""
+    """Where the bytes of files come from."""
+
+    def sizes(self) -> dict[str, int]:
+        """Images in it: name to size in bytes."""
 
     def read(self, name: str) -> bytes:
         """The file's content.
@@ -34,15 +37,12 @@ class Store(Protocol):
             OSError: it cannot be read.
         """
 
-    def close(self) -> None:
-        """Give files back."""
-
 
 @dataclass(frozen=True)
 class Files:
     """Image files in a fixed order, and what their folders say."""
 
-    path: Path
+    store: Store
     names: tuple[str, ...]
     labels: NDArray[np.int64] | None
     classes: tuple[str, ...]
@@ -50,16 +50,12 @@ class Files:
 
     def read(self, order: Sequence[int]) -> Iterator[tuple[str, bytes | OSError]]:
         """Name and content of the files asked for, one at a time; the error in place of what cannot be read."""
-        store = _Zip(self.path) if self.path.is_file() else _Folder(self.path)
-        try:
-            for number in order:
-                name = self.names[number]
-                try:
-                    yield name, store.read(name)
-                except OSError as error:
-                    yield name, error
-        finally:
-            store.close()
+        for number in order:
+            name = self.names[number]
+            try:
+                yield name, self.store.read(name)
+            except OSError as error:
+                yield name, error
 
 
 def find_files(path: Path, *, labelled: bool) -> Files:
@@ -71,7 +67,8 @@ def find_files(path: Path, *, labelled: bool) -> Files:
     """
     if not path.exists():
         raise DataRefused(f"dataset {path} is not there", fix="check the path")
-    listed = _in_zip(path) if path.is_file() else _in_folder(path)
+    store: Store = _Zip(path) if path.is_file() else _Folder(path)
+    listed = store.sizes()
     if not listed:
         raise DataRefused(f"{path} is empty: no image in it", fix=f"put images into it ({' '.join(sorted(_SUFFIXES))})")
     names = sorted(listed)
@@ -79,7 +76,7 @@ def find_files(path: Path, *, labelled: bool) -> Files:
     skip = _depth_around(names)
     inside = [name for name in names if name.count("/") > skip]
     if not labelled or not inside:
-        return Files(path, tuple(names), None, (), mean_bytes)
+        return Files(store, tuple(names), None, (), mean_bytes)
     folder_of = [name.split("/")[skip] for name in inside]
     classes = _sorted_classes(set(folder_of) | (_empty_classes(path, inside, skip) if path.is_dir() else set()))
     if {word.lower() for word in classes} <= _PARTS:
@@ -88,7 +85,7 @@ def find_files(path: Path, *, labelled: bool) -> Files:
             fix=f"name one of them as the dataset, e.g. {path / classes[0]}" if path.is_dir() else "zip each part by itself",
         )
     number = {name: position for position, name in enumerate(classes)}
-    return Files(path, tuple(inside), np.array([number[name] for name in folder_of], np.int64), classes, mean_bytes)
+    return Files(store, tuple(inside), np.array([number[name] for name in folder_of], np.int64), classes, mean_bytes)
 
 
 def _depth_around(names: Sequence[str]) -> int:
@@ -115,57 +112,43 @@ def _wanted(name: str) -> bool:
     return not hidden and os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122
 
 
-def _in_folder(path: Path) -> dict[str, int]:
-    """Relative name to size in bytes."""
-    found: dict[str, int] = {}
-    for folder, inner, files in os.walk(path, onerror=_refuse_folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for file in files:
-            name = os.path.relpath(os.path.join(folder, file), path)  # noqa: PTH118
-            if _wanted(name):
-                try:
-                    found[name] = os.stat(os.path.join(folder, file)).st_size  # noqa: PTH116, PTH118
-                except OSError:  # a dangling link: met again, and named, when it is read
-                    found[name] = 0
-    return found
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise DataRefused(f"{error.filename} cannot be read ({error.strerror})", fix="check its permissions")
-
-
-def _in_zip(path: Path) -> dict[str, int]:
-    with _opened(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir() and _wanted(entry.filename)]
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise DataRefused(f"{path} is encrypted", fix="zip it again without a password")
-    return {entry.filename: entry.file_size for entry in entries}
-
-
-def _opened(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
-        raise DataRefused(f"{path} is no zip, or a truncated one", fix="copy or download it again") from None
-    except OSError as error:
-        raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check its permissions") from None
-
-
 class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def sizes(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for folder, inner, files in os.walk(self._path, onerror=_refuse_folder):
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            for file in files:
+                path = Path(folder, file)
+                if _wanted(name := path.relative_to(self._path).as_posix()):
+                    # A dangling link has no size; it is met again, and named, when it is read.
+                    found[name] = path.stat().st_size if path.exists() else 0
+        return found
 
     def read(self, name: str) -> bytes:
         with (self._path / name).open("rb") as file:
             return _bounded(file.read(_LARGEST_BYTES + 1))
 
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 class _Zip:
+    """Opened once: reading the directory of a zip of 10000 files takes 50 ms."""
+
     def __init__(self, path: Path) -> None:
-        self._archive = _opened(path)
+        self._path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except zipfile.BadZipFile:
+            raise DataRefused(f"{path} is no zip, or a truncated one", fix="copy or download it again") from None
+        except OSError as error:
+            raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check its permissions") from None
+
+    def sizes(self) -> dict[str, int]:
+        entries = [entry for entry in self._archive.infolist() if not entry.is_dir() and _wanted(entry.filename)]
+        if any(entry.flag_bits & 1 for entry in entries):
+            raise DataRefused(f"{self._path} is encrypted", fix="zip it again without a password")
+        return {entry.filename: entry.file_size for entry in entries}
 
     def read(self, name: str) -> bytes:
         try:
@@ -174,8 +157,9 @@ class _Zip:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise OSError(str(error) or "damaged in the zip") from None
 
-    def close(self) -> None:
-        self._archive.close()
+
+def _refuse_folder(error: OSError) -> None:
+    raise DataRefused(f"{error.filename} cannot be read ({error.strerror})", fix="check its permissions")
 
 
 def _bounded(data: bytes) -> bytes:
