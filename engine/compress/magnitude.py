@@ -1,0 +1,117 @@
+"""`prune.magnitude`: zero the smallest weights by absolute value (Han et al. 2015, Learning both Weights and Connections).
+
+Apart from the other families because it changes values only: the graph, its shapes and its speed on dense hardware stay.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelRefused
+from ..graph.load import load, save
+from ..graph.weights import Weight, weights
+from ..say import Say
+from ..spec import PruneMagnitude
+
+Magnitudes = NDArray[np.float32] | NDArray[np.float64]
+
+
+def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
+    """Write the model at `source` with its smallest weights zero to `out`; returns how many are zero now, in a line.
+
+    With `amount`, exactly floor(amount x n) weights are zeroed: of each tensor, or of all of them together. Weights of equal
+    magnitude go in the order of their position. With `threshold`, all with |w| below it. Biases stay.
+
+    Raises:
+        ModelRefused: the model has no weights to prune, or one is not a number.
+        StorageRefused: `out` cannot be written.
+    """
+    model = load(source)
+    found = weights(model)
+    if not found:
+        raise ModelRefused(
+            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to prune",
+            fix="prune before quantizing, or leave the step out",
+        )
+    limits = _limits(step, found)
+    total = zero = 0
+    emptied: list[str] = []
+    for index, (weight, (limit, at_limit)) in enumerate(zip(found, limits, strict=True)):
+        array = weight.array()
+        flat = array.reshape(-1)
+        magnitudes = _magnitudes(weight)
+        had = int(np.count_nonzero(flat))
+        flat[magnitudes < limit] = 0
+        flat[np.flatnonzero(magnitudes == limit)[:at_limit]] = 0
+        weight.write(array)
+        left = int(np.count_nonzero(flat))
+        if had and not left:
+            emptied.append(weight.name)
+        total += flat.size
+        zero += flat.size - left
+        say.progress(index + 1, len(found), "tensors")
+    if emptied:
+        more = "" if len(emptied) <= 3 else f" and {len(emptied) - 3} more"
+        say.warn(f"nothing is left of {', '.join(emptied[:3])}{more}: their layers give a constant now")
+    save(model, out)
+    return f"{100 * zero / total:.1f} % of {_spaced(total)} weights are zero now ({len(found)} tensors)"
+
+
+def smallest(magnitudes: Magnitudes, count: int) -> tuple[float, int]:
+    """The limit below which all go, and how many of those exactly at it go too, so that `count` go in all.
+
+    Linear time: a partition, no sort.
+    """
+    if count == 0:
+        return 0.0, 0
+    limit = np.partition(magnitudes, count - 1)[count - 1]
+    return float(limit), count - int(np.count_nonzero(magnitudes < limit))
+
+
+def share_of(amount: float, size: int) -> int:
+    """floor(amount x size) with `amount` read as the decimal it was written as: 0.29 of 100 is 29, not 28."""
+    return int(Fraction(repr(amount)) * size)
+
+
+def _limits(step: PruneMagnitude, found: list[Weight]) -> list[tuple[float, int]]:
+    """For each tensor the limit below which its weights go, and how many at the limit go."""
+    if step.amount is None:
+        for weight in found:
+            _magnitudes(weight)
+        return [(step.threshold or 0.0, 0)] * len(found)
+    if step.scope == "layer":
+        return [smallest(_magnitudes(weight), share_of(step.amount, weight.size)) for weight in found]
+    everything = np.concatenate([_magnitudes(weight) for weight in found])
+    limit, at_limit = smallest(everything, share_of(step.amount, everything.size))
+    limits: list[tuple[float, int]] = []
+    start = 0
+    for weight in found:
+        here = int(np.count_nonzero(everything[start : start + weight.size] == limit))
+        limits.append((limit, min(here, at_limit)))
+        at_limit -= min(here, at_limit)
+        start += weight.size
+    return limits
+
+
+def _magnitudes(weight: Weight) -> Magnitudes:
+    """|w|, flat, in float64 for doubles and float32 for the rest.
+
+    Raises:
+        ModelRefused: one is not a number.
+    """
+    array = weight.array().reshape(-1)
+    wide: Magnitudes = array.astype(np.float64) if array.dtype == np.float64 else array.astype(np.float32)
+    if np.isnan(wide).any():
+        raise ModelRefused(
+            f"weight {weight.name} holds values that are not numbers (NaN)", fix="train or export the model again"
+        )
+    np.abs(wide, out=wide)
+    return wide
+
+
+def _spaced(number: int) -> str:
+    return f"{number:,}".replace(",", " ")

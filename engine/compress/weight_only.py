@@ -1,0 +1,196 @@
+"""`quantize.weights`: weights stored as 8- or 4-bit integers with scales; activations stay in floating point.
+
+Apart from the int8 pass because it needs no calibration and serves another goal: less storage, not less arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ml_dtypes import int4
+from numpy.typing import DTypeLike, NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from ..errors import ModelRefused
+from ..graph import weights as stored
+from ..graph.load import load, save
+from ..graph.opset import raise_opset
+from ..graph.select import select
+from ..graph.walk import graphs
+from ..say import Say
+from ..spec import QuantizeWeights
+
+SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
+"""Shares of the largest magnitude tried as the end of a 4-bit range; the one with the least squared error is taken."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Integers and scales of a tensor: w is about q x scale, the scale repeated as the grouping says."""
+
+    integers: NDArray[np.int8]
+    """Shape of the tensor; -7 to 7 where 4 bits were asked for."""
+    scales: Floats
+    """No axes (tensor), one (channel), or those of the tensor with the input axis shortened (block)."""
+    axis: int | None
+    """Axis along which scales change; None: one scale."""
+    block: int
+    """Weights that share a scale along `axis`; 0: not in blocks."""
+
+
+def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
+    """Write the model at `source` with integer weights to `out`; returns what became how small, in a line.
+
+    Each weight becomes an int8 or int4 tensor and a DequantizeLinear. 4 bits and blocks need opset 21; the model is brought
+    there. Where a tensor is shorter than a block along its input axis, its output channels share a scale each instead; where
+    it is not a multiple, its last block is shorter.
+
+    Raises:
+        ModelRefused: there is no weight to quantize, one is not finite, or the opset cannot be raised.
+        RecipeRefused: a pattern of `exclude` means no node.
+        StorageRefused: `out` cannot be written.
+    """
+    model = load(source)
+    model = raise_opset(model, _least_opset(step, model), f"{step.bits}-bit weights by {step.grouping}")
+    excluded = select(model, step.exclude)
+    chosen = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
+    doubles = [weight for weight in chosen if weight.tensor.data_type == TensorProto.DOUBLE]
+    if doubles:
+        say.warn(f"{len(doubles)} weights in 64-bit floats stay as they are: ONNX has no integers that become such")
+        chosen = [weight for weight in chosen if weight.tensor.data_type != TensorProto.DOUBLE]
+    if not chosen:
+        raise ModelRefused(
+            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to quantize",
+            fix="exclude less, or leave the step out",
+        )
+    before = after = 0
+    for index, weight in enumerate(chosen):
+        packed = pack(weight, step)
+        before += len(weight.tensor.raw_data) or 4 * weight.size
+        after += _replace(model, weight, packed, step.bits)
+        say.progress(index + 1, len(chosen), "tensors")
+    save(model, out)
+    return f"{len(chosen)} tensors to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
+
+
+def _least_opset(step: QuantizeWeights, model: ModelProto) -> int:
+    if step.bits == 4 or step.grouping == "block":
+        return 21
+    if any(weight.tensor.data_type != TensorProto.FLOAT for weight in stored.weights(model)):
+        return 19
+    return 13 if step.grouping == "channel" else 10
+
+
+def pack(weight: stored.Weight, step: QuantizeWeights) -> Packed:
+    """Symmetric integers of a weight, so that zeros stay zeros.
+
+    Raises:
+        ModelRefused: a value is infinite or not a number.
+    """
+    array = weight.array().astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ModelRefused(
+            f"weight {weight.name} holds values that are infinite or not numbers",
+            fix="exclude its node, or export the model again",
+        )
+    grouping, axis, block = step.grouping, weight.output_axis, 0
+    if grouping == "block" and weight.input_axis is not None and array.shape[weight.input_axis] >= step.block:
+        axis, block = weight.input_axis, step.block
+    elif grouping == "tensor":
+        axis = None
+    scales = _scales(array, axis, block, 127 if step.bits == 8 else 7)
+    # The scale as it will be stored, or integers would be off by its rounding.
+    kept = scales.astype(_scale_type(weight)).astype(np.float32)
+    top = 127 if step.bits == 8 else 7
+    integers = np.clip(np.rint(array / _spread(kept, array.shape, axis, block)), -top, top).astype(np.int8)
+    return Packed(integers, kept, axis, block)
+
+
+def _scales(array: Floats, axis: int | None, block: int, top: int) -> Floats:
+    """A scale for each group: the largest magnitude over `top`, or for 4 bits the best of `SHRINKS` of it."""
+    tiny = float(np.finfo(np.float16).tiny)
+    largest = _grouped(np.abs(array), axis, block, np.maximum)
+    full = np.where(largest > 0, np.maximum(largest / top, tiny), 1).astype(np.float32)
+    if top > 7:
+        return full
+    best, least = full, np.full(full.shape, np.inf, dtype=np.float32)
+    for shrink in SHRINKS:
+        scales = (full * np.float32(shrink)).astype(np.float32)
+        spread = _spread(scales, array.shape, axis, block)
+        error = _grouped((np.clip(np.rint(array / spread), -top, top) * spread - array) ** 2, axis, block, np.add)
+        best, least = np.where(error < least, scales, best), np.minimum(error, least)
+    return best
+
+
+def _grouped(array: Floats, axis: int | None, block: int, how: np.ufunc) -> Floats:
+    """`how` (add or maximum) over each group."""
+    if axis is None:
+        whole: Floats = np.asarray(how.reduce(array, axis=None), dtype=np.float32)
+        return whole
+    if block:
+        starts = np.arange(0, array.shape[axis], block)
+        blocks: Floats = how.reduceat(array, starts, axis=axis).astype(np.float32)
+        return blocks
+    others = tuple(index for index in range(array.ndim) if index != axis)
+    channels: Floats = how.reduce(array, axis=others).astype(np.float32)
+    return channels
+
+
+def _spread(scales: Floats, shape: tuple[int, ...], axis: int | None, block: int) -> Floats:
+    """The scales, so that they broadcast over the tensor."""
+    if axis is None:
+        return scales
+    if block:
+        return np.repeat(scales, block, axis=axis).take(range(shape[axis]), axis=axis)
+    return scales.reshape([-1 if index == axis else 1 for index in range(len(shape))])
+
+
+def _scale_type(weight: stored.Weight) -> DTypeLike:
+    """The type of the scale is the type that comes out of DequantizeLinear: the weight's own."""
+    return helper.tensor_dtype_to_np_dtype(weight.tensor.data_type)
+
+
+def _replace(model: ModelProto, weight: stored.Weight, packed: Packed, bits: int) -> int:
+    """Put integers, scales and a DequantizeLinear in a weight's place; returns the bytes they take."""
+    integers, scales = f"{weight.name}_q{bits}", f"{weight.name}_scale"
+    attributes: dict[str, int] = {} if packed.axis is None else {"axis": packed.axis}
+    if packed.block:
+        attributes["block_size"] = packed.block
+    node = helper.make_node(
+        "DequantizeLinear", [integers, scales], [weight.name], name=f"{weight.name}_dequantize", **attributes
+    )
+    held = packed.integers.astype(int4) if bits == 4 else packed.integers
+    tensors = [
+        numpy_helper.from_array(held, integers),
+        numpy_helper.from_array(packed.scales.astype(_scale_type(weight)), scales),
+    ]
+    _put_in(model, weight, node, tensors)
+    return math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data)
+
+
+def _put_in(model: ModelProto, weight: stored.Weight, node: NodeProto, tensors: list[TensorProto]) -> None:
+    for graph in graphs(model.graph):
+        place = _taken_out(graph, weight.name)
+        if place is not None:
+            graph.node.insert(place, node)
+            graph.initializer.extend(tensors)
+            return
+    raise KeyError(weight.name)
+
+
+def _taken_out(graph: GraphProto, name: str) -> int | None:
+    """Remove a weight from the graph that holds it; where its DequantizeLinear belongs, or None: it is not in this graph."""
+    for index, tensor in enumerate(graph.initializer):
+        if tensor.name == name:
+            del graph.initializer[index]
+            return 0
+    for index, other in enumerate(graph.node):
+        if other.op_type == "Constant" and other.output[0] == name:
+            del graph.node[index]
+            return index
+    return None

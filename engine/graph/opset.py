@@ -1,0 +1,53 @@
+"""Raising a model's opset, where a step needs an operator's later form.
+
+Apart because the converter has gaps that every caller must be shielded from: it loses metadata, cannot go down, and trips over
+operators of other domains.
+"""
+
+from __future__ import annotations
+
+import onnx
+from onnx import ModelProto, helper, version_converter
+
+from ..errors import ModelRefused
+from .walk import opset
+
+
+def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
+    """The model with opset `version` or later; itself when it has that already. `purpose` says in errors what for.
+
+    Raises:
+        ModelRefused: ONNX's converter cannot bring it there.
+    """
+    if opset(model) >= version:
+        return model
+    try:
+        raised: ModelProto = version_converter.convert_version(model, version)
+        _carry_over(model, raised)
+        onnx.checker.check_model(raised)
+    except (RuntimeError, ValueError, onnx.checker.ValidationError, version_converter.ConvertError) as error:
+        raise ModelRefused(
+            f"{purpose} needs opset {version}, the model has {opset(model)}, and ONNX's converter cannot raise it "
+            f"({str(error).strip().splitlines()[0][:120]})",
+            fix=f"export the model with opset {version} or later",
+        ) from error
+    return raised
+
+
+def _carry_over(model: ModelProto, raised: ModelProto) -> None:
+    """Put back what the converter drops or changes.
+
+    Raises:
+        ValueError: inputs or outputs have other names now.
+    """
+    for kind in ("input", "output"):
+        before, after = getattr(model.graph, kind), getattr(raised.graph, kind)
+        if [value.name for value in before] != [value.name for value in after]:
+            raise ValueError(f"it changed the {kind}s")
+        for old, new in zip(before, after, strict=True):
+            new.CopyFrom(old)
+    del raised.metadata_props[:]
+    raised.metadata_props.extend(model.metadata_props)
+    raised.producer_name, raised.producer_version = model.producer_name, model.producer_version
+    least = helper.find_min_ir_version_for(list(raised.opset_import), ignore_unknown=True)
+    raised.ir_version = max(model.ir_version, least)
