@@ -25,15 +25,15 @@ from .events import AnyEvent, RunEnded
 from .files import Folder, ModelFile, list_folder, model_hash
 from .forecast import Forecast, forecast
 from .index import Index, RunSummary
+from .launch import start
 from .questions import BenchQuestion, InspectQuestion, ask
 from .queue import draw_ticket, enter
 from .recipes import list_recipes, own_folder
 from .result import Metrics, ModelFacts, Result
-from .rundir import Asked, RunDir, create, new_name
+from .rundir import Asked, RunDir, check_room, create, new_name
 from .spec import Dataset, Recipe, RunSpec
 from .stages import versions
 from .state import assemble, close_cancelled
-from .supervisor import start
 
 if TYPE_CHECKING:
     from .telemetry.client import Telemetry
@@ -75,6 +75,7 @@ class Engine:
         hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
         try:
             ticket = draw_ticket(self.home)
+            check_room(self.home)
             asked = Asked(
                 run=new_name(self.home, spec.model, spec.recipe.name),
                 ticket=ticket,
@@ -94,6 +95,7 @@ class Engine:
         return folder
 
     async def _start(self, folder: RunDir, after: int = 0) -> None:
+        """Start the supervisor and wait for its first event above `after`."""
         await asyncio.to_thread(start, folder, self.home)
         end = time.monotonic() + START_S
         while not folder.events(after) and not folder.result():
@@ -154,6 +156,7 @@ class Engine:
         if done is not None and done.state == "done":
             raise StorageRefused(f"run {folder.name} is done", fix=f"`edgetui show {folder.name}`, or start a new run")
         asked = folder.asked()
+        check_room(self.home)
         now = await asyncio.to_thread(model_hash, Path(asked.spec.model))
         if now != asked.model_sha256:
             raise ModelRefused(

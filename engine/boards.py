@@ -49,6 +49,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     power_step_mw: int | None = None
     """One step of the power sensor on the main rail; readings are no finer than that."""
     total: tuple[Total, ...] = ()
+    carrier: tuple[str, ...] = ()
+    """Rails of the carrier board, which lie beside the module's."""
     note: str = ""
     """What its owner should know about its readings."""
 

@@ -23,7 +23,7 @@ from .questions import BenchQuestion
 from .result import DatasetStamp, Difference, Metrics, ModelFacts
 from .rundir import Asked
 from .say import Say
-from .spec import BackendSettings, Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights
+from .spec import BackendSettings, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights
 from .stages import Stage, needs_samples, plan_stages
 
 if TYPE_CHECKING:
@@ -76,34 +76,29 @@ class Job:
     # samples
 
     def _samples(self, part: str) -> Samples | None:
-        """Evaluation or calibration samples; None when none were named."""
+        """Samples for `calibration` or `evaluation`; None when no data were named."""
+        return self._open(part, self._model())
+
+    def _open(self, part: str, facts: ModelFacts) -> Samples | None:
+        """See `_samples`. A dataset named for calibration is used whole for it, and the other whole for evaluation."""
         from .data.open import open_samples
 
-        dataset = self._dataset(part)
+        dataset, calibration = self.spec.dataset, self.spec.calibration
+        if part == "calibration" and calibration is not None:
+            dataset, part = calibration, "calibration" if calibration.calibration else "all"
+        elif dataset is None and calibration is not None:
+            dataset, part = msgspec.structs.replace(calibration, task="none"), "all"
+        elif calibration is not None:
+            part = "all"
         if dataset is None:
             return None
-        facts = self._model()
         return open_samples(dataset, facts.inputs, facts.shapes, part, self.spec.seed, self.say)
-
-    def _dataset(self, part: str) -> Dataset | None:
-        """Where a part's samples are. A dataset named for calibration is used whole for it."""
-        named = self.spec.calibration
-        if part == "calibration" and named is not None:
-            return named if named.calibration else msgspec.structs.replace(named, calibration=named.path)
-        if part == "evaluation" and self.spec.dataset is None and named is not None:
-            return msgspec.structs.replace(named, task="none")
-        return self.spec.dataset
-
-    def _shown(self) -> Samples | None:
-        """Samples to look at outputs with: evaluation samples, else calibration samples."""
-        return self._samples("evaluation")
 
     def _one(self) -> Feeds:
         """One sample to time with; made up when there are no data, which is said."""
-        shown = self._shown()
+        shown = self._samples("evaluation")
         if shown is not None:
-            for batch in shown.take(1).batches(1):
-                return self._fill(batch.feeds)
+            return next(shown.take(1).batches(self._batch(), padded=True)).feeds
         self.say.warn("no data given: latency is measured on made-up inputs, and outputs are compared on them")
         return self._made_up(0)
 
@@ -113,11 +108,9 @@ class Job:
         facts = self._model()
         return made_up(facts.inputs, facts.shapes, seed)
 
-    def _fill(self, feeds: Feeds) -> Feeds:
-        """Repeat one sample to the batch that the model is run with."""
-        from .measure.inputs import fill_batch
-
-        return fill_batch(feeds, self._model().shapes)
+    def _batch(self) -> int:
+        """Samples in one inference: the first axis of the first input."""
+        return next((shape[0] for shape in self._model().shapes.values() if shape), 1)
 
     # stages
 
@@ -138,16 +131,13 @@ class Job:
 
     def _check_data(self, facts: ModelFacts) -> None:
         """Refuse data that cannot serve before any work is done."""
-        from .data.open import open_samples
-
         wanted = [s.method for s in self.spec.recipe.active if isinstance(s, QuantizeInt8)]
-        if wanted and self._dataset("calibration") is None:
+        if wanted and self.spec.dataset is None and self.spec.calibration is None:
             raise DataRefused(f"{wanted[0]} needs calibration samples", fix="give --dataset D or --calibration D")
-        for part in ("calibration", "evaluation"):
-            dataset = self._dataset(part)
-            if dataset is not None and (part == "evaluation" or wanted):
-                samples = open_samples(dataset, facts.inputs, facts.shapes, part, self.spec.seed, self.say)
-                next(iter(samples.take(1).batches(1)), None)
+        for part in ("calibration", "evaluation") if wanted else ("evaluation",):
+            samples = self._open(part, facts)
+            if samples is not None:
+                next(samples.take(1).batches(1))
 
     def _normalise(self) -> Outcome:
         from .graph.normalise import normalise
@@ -246,10 +236,9 @@ class Job:
 
         reference, candidate = (self.backend.load(plan, self.spec.backend) for plan in self._plans())
         found = Fidelity()
-        shown = self._shown()
+        shown = self._samples("evaluation")
         if shown is not None:
-            some = shown.take(VERIFY_SAMPLES)
-            feeds = (self._fill(batch.feeds) for batch in some.batches(1))
+            feeds = (batch.feeds for batch in shown.take(VERIFY_SAMPLES).batches(self._batch(), padded=True))
         else:
             feeds = (self._made_up(seed) for seed in range(VERIFY_SAMPLES))
         for done, one in enumerate(feeds, 1):

@@ -194,6 +194,20 @@ def _without_none(value: object) -> object:
     return value
 
 
+def check_room(home: Path) -> None:
+    """Refuse to begin where not even the events of a run would find room.
+
+    Raises:
+        StorageRefused: less than 1 MB is free.
+    """
+    try:
+        disk = os.statvfs(home)
+    except OSError:
+        return
+    if disk.f_bavail * disk.f_frsize < 1_000_000:
+        raise StorageRefused(f"no space left at {home}", fix="free some space, then try again")
+
+
 def run_paths(home: Path) -> list[Path]:
     """All run folders, in no order."""
     try:

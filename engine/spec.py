@@ -195,3 +195,20 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     if not equals or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise UsageError(f"`{text}` is no shape", fix="write the input's name and its sizes, e.g. --shape image=1x3x224x224")
     return name, tuple(int(part) for part in parts)
+
+
+def parse_workload(text: str) -> Workload:
+    """Read `flat-out`, `paced` (30 a second) or `paced:HZ`.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    kind, colon, rate = text.partition(":")
+    if kind == "flat-out" and not colon:
+        return FlatOut()
+    if kind == "paced" and not colon:
+        return Paced()
+    try:
+        return msgspec.convert({"kind": kind, "rate_hz": float(rate)}, Paced)
+    except (ValueError, msgspec.ValidationError):
+        raise UsageError(f"`{text}` is no workload", fix="write flat-out, paced or paced:HZ, e.g. paced:15") from None

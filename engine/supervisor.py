@@ -6,6 +6,7 @@ kill hits the child. SIGTERM cancels.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -26,7 +27,7 @@ from .index import Index
 from .outcome import Outcome
 from .queue import Device
 from .result import Failure, State
-from .rundir import Asked, EventLog, RunDir
+from .rundir import RESERVE_BYTES, Asked, EventLog, RunDir, write_atomic
 from .stages import Stage, plan_stages
 from .verdict import verdicts
 
@@ -68,6 +69,7 @@ class Supervisor:
             log = EventLog(self.folder)
             self.say = log.write
             self.say(RunBegan(stages=tuple(s.name for s in stages), pid=os.getpid(), resumed=before is not None or log.resumed))
+            self._restore_reserve()
             device = Device(self.home, self.asked.ticket, self.asked.run)
             state: State = "failed"
             failure: Failure | None = None
@@ -97,6 +99,13 @@ class Supervisor:
 
     def _cancel(self) -> None:
         self.cancelled = True
+
+    def _restore_reserve(self) -> None:
+        """A run that ended on a full disk gave its reserve up; take it again if there is room."""
+        reserve = self.folder.path / "reserve"
+        if not reserve.exists():
+            with contextlib.suppress(OSError):
+                write_atomic(reserve, os.urandom(RESERVE_BYTES))
 
     def _end(self, state: State, failure: Failure | None, log: EventLog) -> None:
         document = outcome.compose(self.asked, state, self.done, {}, self.artifacts, failure)
@@ -261,19 +270,6 @@ def _exit_words(code: int) -> str:
         return signal.Signals(-code).name if code < 0 else f"status {code}"
     except ValueError:
         return f"status {code}"
-
-
-def start(folder: RunDir, home: Path) -> None:
-    """Start a supervisor of its own session, with no terminal and no parent to wait for it; returns when it has left."""
-    with (folder.path / "log.txt").open("ab") as log:
-        subprocess.run(
-            [sys.executable, "-m", "edgetui.engine.supervisor", str(home), folder.name],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder.path,
-            check=False,
-        )
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Inputs to time with: one sample repeated to the batch, or made-up values where there are no data."""
+"""Made-up inputs, to time a model with where there are no data."""
 
 from __future__ import annotations
 
@@ -41,16 +41,3 @@ def made_up(inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]]
         values = draw.standard_normal(shape) if issubclass(kind, np.floating) else np.ones(shape)
         feeds[tensor.name] = values.astype(kind)
     return feeds
-
-
-def fill_batch(
-    feeds: Mapping[str, NDArray[np.generic]], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, NDArray[np.generic]]:
-    """Repeat samples along the first axis until the batch has the size that the model is run with."""
-    filled: dict[str, NDArray[np.generic]] = {}
-    for name, array in feeds.items():
-        want = shapes[name][0] if shapes.get(name) else 0
-        if want and array.ndim and array.shape[0] < want:
-            array = np.resize(array, (want, *array.shape[1:]))
-        filled[name] = np.ascontiguousarray(array)
-    return filled

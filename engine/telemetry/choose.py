@@ -9,7 +9,7 @@ from .files import Files
 from .sources.base import Source, SourceRefused
 
 AUTO = "auto"
-ORDER = ("host",)
+ORDER = ("jetson", "host")
 """What `auto` tries, best first."""
 
 
@@ -51,6 +51,10 @@ def choose(name: str, files: Files) -> Choice:
 def _open(name: str, files: Files) -> Source:
     """Each source's module is imported only when it is tried."""
     match name:
+        case "jetson":
+            from .sources.jetson import Jetson
+
+            return Jetson(files)
         case "host":
             from .sources.host import Host
 

@@ -21,6 +21,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     source: str = ""
     rails_mw: dict[str, int | None] = {}
     """Power of each rail by the name that the board prints; can be negative."""
+    carrier_mw: dict[str, int | None] = {}
+    """Rails of the carrier board, beside the module's: no part of its total."""
     total_mw: int | None = None
     """By the board's rule in its profile; None: no rule, or a rail of the rule is silent."""
     total_scope: str | None = None

@@ -27,6 +27,11 @@ def power_mode(files: Files, timeout_s: float = 3.0) -> str | None:
                 return mode
         except (OSError, subprocess.TimeoutExpired):
             pass
+    return mode_by_status(files)
+
+
+def mode_by_status(files: Files) -> str | None:
+    """The mode's name by its number in /var/lib/nvpmodel/status; None: there is no such file."""
     number = re.search(r"pmode:(\d+)", files.text("/var/lib/nvpmodel/status") or "")
     return power_modes(files).get(int(number[1])) if number else None
 

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from edgetui.engine import events
+from edgetui.engine.api import Engine
+from edgetui.engine.errors import StorageRefused
+from edgetui.engine.result import Result
+from edgetui.engine.rundir import RunDir
+from edgetui.engine.spec import RunSpec
+from live_runs import end_all, ended, kill_supervisor, until_stage
+
+STAGES = ["inspect", "normalise", "prune.magnitude", "quantize.int8", "lower", "build", "verify", "measure", "evaluate"]
+
+
+def lasting(result: Result) -> dict[str, object]:
+    """What must be equal however often a run was interrupted: all but times and memory."""
+    return {
+        "sizes": (result.baseline.size_bytes, result.candidate.size_bytes, result.candidate.nonzero),
+        "accuracy": (result.baseline.accuracy, result.candidate.accuracy),
+        "fidelity": result.fidelity,
+        "stages": [stage.name for stage in result.stages],
+        "state": result.state,
+    }
+
+
+async def test_a_whole_run_and_the_same_killed_in_every_stage_and_resumed(
+    engine: Engine, spec: RunSpec, tmp_path: Path
+) -> None:
+    calm = await engine.submit(spec)
+    assert isinstance((await ended(engine, calm))[-1], events.RunEnded)
+    whole = await engine.result(calm)
+    assert whole.state == "done", whole.error
+    assert [stage.name for stage in whole.stages] == STAGES
+    assert whole.difference.latency_ratio.value is not None
+    assert whole.candidate.accuracy.top1 is not None
+    assert whole.candidate.accuracy.top1 > 0.9
+    assert whole.difference.size_ratio is not None
+    assert whole.difference.size_ratio < 0.4
+    assert Path(whole.artifacts["plan"]).is_file()
+    assert Path(whole.artifacts["onnx_tensorrt"]).is_file()
+
+    other = Engine(engine.config, tmp_path / "other")
+    try:
+        run = await other.submit(spec)
+        for stage in STAGES:
+            folder = await until_stage(other, run, stage)
+            kill_supervisor(folder)
+            broken = await other.result(run)
+            assert (broken.state, broken.error and broken.error.what) == ("crashed", f"interrupted in stage {stage}")
+            assert (await other.list())[0].state == "crashed"
+            await other.resume(run)
+        past = await ended(other, run)
+        again = await other.result(run)
+    finally:
+        end_all(other.home)
+    assert lasting(again) == lasting(whole)
+    assert all(stage.cached for stage in again.stages[:-1])
+    assert [event.n for event in past] == list(range(1, len(past) + 1))
+
+
+async def test_two_at_once_one_waits_and_says_for_whom(engine: Engine, light: RunSpec) -> None:
+    first = await engine.submit(light)
+    second = await engine.submit(light)
+    await asyncio.gather(ended(engine, first), ended(engine, second))
+    queued = [event for event in RunDir.find(engine.home, second).events() if isinstance(event, events.Queued)]
+    assert [event.waiting_for for event in queued] == [first]
+    summaries = await engine.list()
+    assert [(s.run, s.state) for s in summaries] == [(second, "done"), (first, "done")]
+    assert all(stage.cached for stage in (await engine.result(second)).stages)
+
+
+async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, light: RunSpec) -> None:
+    run = await engine.submit(light)
+    folder = await until_stage(engine, run, "quantize.int8")
+    pid = folder.pid()
+    await engine.cancel(run)
+    result = await engine.result(run)
+    assert result.state == "cancelled"
+    assert pid is not None
+    left = subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False).stdout
+    assert left == b""
+    with pytest.raises(StorageRefused, match="is not running"):
+        await engine.cancel(run)
+    await engine.resume(run)
+    await ended(engine, run)
+    assert (await engine.result(run)).state == "done"
+    with pytest.raises(StorageRefused, match="is done"):
+        await engine.resume(run)
+
+
+async def test_the_stage_process_dies_with_its_supervisor(engine: Engine, light: RunSpec) -> None:
+    run = await engine.submit(light)
+    folder = await until_stage(engine, run, "normalise")
+    pid = folder.pid()
+    kill_supervisor(folder)
+    end = time.monotonic() + 10
+    while subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False).stdout:
+        assert time.monotonic() < end, "a stage outlived its supervisor"
+        await asyncio.sleep(0.02)
+
+
+async def test_the_index_is_rebuilt_from_the_folders(engine: Engine, light: RunSpec) -> None:
+    run = await engine.submit(light)
+    await ended(engine, run)
+    before = await engine.list()
+    (engine.home / "index.db").write_bytes(b"this is no database" * 100)
+    assert await engine.list() == before
+    assert engine.index.rebuild() == 1
+    assert await engine.list() == before
+
+
+async def test_a_run_from_a_closed_terminal_goes_on(own_state: Path, engine: Engine, light: RunSpec) -> None:
+    asked = msgspec.json.encode(light).decode()
+    code = (
+        "import asyncio, msgspec, os, pathlib, signal, sys\n"
+        "from edgetui.engine.api import Engine\nfrom edgetui.engine.config import Config\nfrom edgetui.engine.spec import RunSpec\n"
+        f"engine = Engine(Config(), pathlib.Path({str(own_state)!r}))\n"
+        "asyncio.run(engine.submit(msgspec.json.decode(sys.argv[1], type=RunSpec)))\n"
+        "os.killpg(0, signal.SIGHUP)\n"
+    )
+    gone = subprocess.run([sys.executable, "-c", code, asked], start_new_session=True, check=False)
+    assert gone.returncode == -1
+    (summary,) = await engine.list()
+    await ended(engine, summary.run)
+    assert (await engine.result(summary.run)).state == "done"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A tmpfs of 12 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("needs root and the right to mount")
+    yield folder
+    end_all(folder / "edgetui")
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+async def test_a_full_disk_in_every_stage_loses_nothing(small_disk: Path, engine: Engine, spec: RunSpec) -> None:
+    home = small_disk / "edgetui"
+    full = Engine(engine.config, home)
+    run = await full.submit(spec)
+    for stage in STAGES:
+        await until_stage(full, run, stage)
+        fill(small_disk / "ballast")
+        await ended(full, run)
+        result = await full.result(run)
+        assert result.state == "failed", stage
+        assert result.error is not None
+        assert "no space left" in result.error.what
+        assert "free some space" in result.error.fix
+        with pytest.raises(StorageRefused, match="no space left"):
+            await full.submit(spec)
+        (small_disk / "ballast").unlink()
+        await full.resume(run)
+    await ended(full, run)
+    assert (await full.result(run)).state == "done"
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        block = 1 << 20
+        while block:
+            try:
+                file.write(bytes(block))
+            except OSError:
+                block //= 2
+
+
+async def test_a_read_only_state_folder_is_refused_in_words(small_disk: Path, engine: Engine, light: RunSpec) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(StorageRefused, match="cannot write") as told:
+        await Engine(engine.config, small_disk / "edgetui").submit(light)
+    assert "XDG_STATE_HOME" in told.value.fix
