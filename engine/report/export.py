@@ -22,9 +22,8 @@ def export(result: Result, run_folder: Path, to: Path) -> tuple[Path, ...]:
     Raises:
         StorageRefused: the folder has something in it, cannot be written to, or the disk is full.
     """
+    refuse_full(to)
     try:
-        if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            raise StorageRefused(f"{to} is there already", fix="name a new folder with --to")
         to.mkdir(parents=True, exist_ok=True)
         texts = {
             "report.md": markdown([result]),
@@ -45,3 +44,29 @@ def export(result: Result, run_folder: Path, to: Path) -> tuple[Path, ...]:
     except OSError as error:
         raise from_os_error(error) from None
     return tuple(sorted(path for path in to.rglob("*") if path.is_file()))
+
+
+def copy_artifacts(result: Result, to: Path) -> tuple[Path, ...]:
+    """Copy the files a run made (model, plan) into a folder; returns the copies.
+
+    Raises:
+        StorageRefused: as `export`.
+    """
+    refuse_full(to)
+    sources = [Path(name) for name in result.artifacts.values()]
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        beside = [file for source in sources for file in source.parent.glob(f"{source.name}.*")]
+        return tuple(Path(shutil.copyfile(file, to / file.name)) for file in dict.fromkeys(sources + beside))
+    except OSError as error:
+        raise from_os_error(error) from None
+
+
+def refuse_full(folder: Path) -> None:
+    """Only a new or empty folder is written into.
+
+    Raises:
+        StorageRefused: there is something in it, or it is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StorageRefused(f"{folder} is there already", fix="name a new folder")

@@ -50,6 +50,8 @@ class Side(Struct, frozen=True):
 
 
 Cell = Callable[[Side], str]
+_ITSELF = "1"
+"""A baseline's ratio to the baseline: no reason to draw a row."""
 
 
 def rows(sides: Sequence[Side]) -> tuple[Row, ...]:
@@ -57,7 +59,7 @@ def rows(sides: Sequence[Side]) -> tuple[Row, ...]:
     found = []
     for label, kind, metric, cell in _ROWS:
         cells = tuple(cell(side) for side in sides)
-        if any(text not in (DASH, "") for text in cells):
+        if any(text not in (DASH, "", _ITSELF) for text in cells):
             tones = tuple(_tone(side.verdict(metric)) for side in sides)
             found.append(Row(label, cells, kind, tones))
     return tuple(found)
@@ -90,7 +92,7 @@ def _latency(side: Side) -> str:
 
 def _ratio(side: Side) -> str:
     if not side.candidate:
-        return "1"
+        return _ITSELF
     value = side.result.difference.latency_ratio
     verdict = side.verdict("latency")
     return DASH if value.value is None else f"{words.ratio(value)} {verdict}".rstrip()

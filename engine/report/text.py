@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..advise import Comparison, in_words, sides
 from ..forecast import Forecast
-from ..result import ModelFacts, Result, TensorFacts
+from ..result import Metrics, ModelFacts, Result, TensorFacts
 from . import words
-from .rows import Row, rows
+from .rows import Row, Side, rows
 from .table import Paint, paragraph, plain, table
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ def figures(columns: Sequence[str], lines: Sequence[Row], width: int, paint: Pai
         shown.append(((INDENT if detail else "") + row.label, *row.cells))
         tones.append(("dim", *(tone or ("dim" if detail else "") for tone in row.tones)))
     return table(shown, width=width, tones=tones, paint=paint)
+
+
+def metrics_report(name: str, metrics: Metrics, width: int, paint: Paint = plain) -> str:
+    """What `bench` prints: one model or plan by itself."""
+    return figures([name], rows([Side(name, metrics, Result(run="", state="done"), candidate=False)]), width, paint)
 
 
 def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> str:

@@ -1,0 +1,219 @@
+"""What this machine offers a run, what is missing, and the command that mends it.
+
+Light: metadata of packages, not the packages; files of /proc and /etc below EDGETUI_ROOT. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from . import boards
+from .config import Config, config_file
+from .recipes import broken_recipes
+from .telemetry.files import Files
+
+PACKAGES = ("onnxruntime", "onnx", "onnxscript", "onnxconverter-common", "numpy", "pillow", "textual", "msgspec", "psutil")
+INT8_FLAGS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "asimddp": "dot product", "i8mm": "int8 matrix multiply"}
+LOW_MEMORY_MB, LOW_DISK_MB = 1000, 1000
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One thing that was looked at."""
+
+    name: str
+    state: Literal["good", "note", "bad"]
+    """`note`: works, but should be known. `bad`: a run will fail or be lost."""
+    text: str
+    mend: str = ""
+    """A command or an act; empty: nothing to do."""
+
+
+def examine(config: Config, home: Path) -> tuple[Check, ...]:
+    """Look at everything; takes well under a second."""
+    files = Files()
+    return (
+        *_python(),
+        _backend(),
+        *_optional(),
+        *_board(files),
+        *_memory(files),
+        *_state(home),
+        _logout(files),
+        *_configuration(config),
+    )
+
+
+def _python() -> Iterator[Check]:
+    version = platform.python_version()
+    good = sys.version_info >= (3, 10)
+    yield Check(
+        name="Python",
+        state="good" if good else "bad",
+        text=f"{version}, {sys.executable}",
+        mend="" if good else "install Python 3.10 or later",
+    )
+    found = {name: _version(name) for name in PACKAGES}
+    missing = [name for name, version in found.items() if version is None]
+    if missing:
+        yield Check(
+            name="packages", state="bad", text=f"missing: {', '.join(missing)}", mend=f"pip install {' '.join(missing)}"
+        )
+    else:
+        yield Check(name="packages", state="good", text=", ".join(f"{name} {version}" for name, version in found.items()))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _backend() -> Check:
+    version = _version("onnxruntime") or _version("onnxruntime-gpu")
+    if version is None:
+        return Check(name="backend", state="bad", text="onnxruntime is missing", mend="pip install onnxruntime")
+    return Check(name="backend", state="good", text=f"onnxruntime {version}, on the CPU")
+
+
+def _optional() -> Iterator[Check]:
+    """What is not needed, and what for; nothing in this version uses them."""
+    present = [name for name in ("torch", "tensorrt") if importlib.util.find_spec(name) is not None]
+    if present:
+        yield Check(name="also here", state="note", text=f"{', '.join(present)}; no step or backend of this version uses them")
+
+
+def _board(files: Files) -> Iterator[Check]:
+    board = boards.detect(files)
+    parts = [board.name, board.model if board.model != board.name else "", board.os, f"kernel {board.kernel}"]
+    yield Check(name="board", state="good", text=", ".join(filter(None, parts)))
+    flags = _flags(files)
+    fast = [words for flag, words in INT8_FLAGS.items() if flag in flags]
+    cores = f"{board.cpu or platform.machine()}, {board.cores or '?'} cores"
+    if fast:
+        yield Check(name="processor", state="good", text=f"{cores}; INT8 arithmetic: {', '.join(fast)}")
+    else:
+        text = f"{cores}; no INT8 dot products (VNNI, dotprod): INT8 makes models smaller here, and less faster than elsewhere"
+        yield Check(name="processor", state="note", text=text)
+
+
+def _flags(files: Files) -> frozenset[str]:
+    """Abilities of the processor, as /proc/cpuinfo names them."""
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", files.text("/proc/cpuinfo") or "", re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def _memory(files: Files) -> Iterator[Check]:
+    text = files.text("/proc/meminfo") or ""
+    kib = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
+    if "MemAvailable" not in kib:
+        return
+    free, total, swap = (kib.get(key, 0) * 1024 / 1e6 for key in ("MemAvailable", "MemTotal", "SwapTotal"))
+    low = free < LOW_MEMORY_MB
+    swap_text = f"{swap / 1000:.1f} GB swap" if swap else "no swap"
+    yield Check(
+        name="memory",
+        state="note" if low else "good",
+        text=f"{free / 1000:.1f} of {total / 1000:.1f} GB free, {swap_text}",
+        mend="close other programs, or add swap: sudo fallocate -l 4G /swap && sudo mkswap /swap && sudo swapon /swap"
+        if low
+        else "",
+    )
+
+
+def _state(home: Path) -> Iterator[Check]:
+    """The state folder: can it be written to, is there room, does the index answer."""
+    below = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=below):
+            writable = True
+    except OSError:
+        writable = False
+    free_mb = shutil.disk_usage(below).free / 1e6
+    low = free_mb < LOW_DISK_MB
+    if not writable:
+        mend = f"export XDG_STATE_HOME=DIR with a folder you may write to (or: sudo chown -R {getpass.getuser()} {below})"
+        yield Check(name="state folder", state="bad", text=f"{home} cannot be written to", mend=mend)
+    else:
+        yield Check(name="state folder", state="good", text=str(home))
+    yield Check(
+        name="disk",
+        state="note" if low else "good",
+        text=f"{free_mb / 1000:.1f} GB free for runs and cache",
+        mend=f"free some space, or lower [cache] limit_mb in {config_file()}" if low else "",
+    )
+    yield _index(home)
+
+
+def _index(home: Path) -> Check:
+    file = home / "index.db"
+    if not file.is_file():
+        return Check(name="index", state="good", text="none yet; the first run makes it")
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=2.0)) as db:
+            told = db.execute("pragma quick_check(1)").fetchone()[0]
+            count = db.execute("select count(*) from runs").fetchone()[0]
+    except sqlite3.Error as error:
+        told, count = str(error), 0
+    if told == "ok":
+        return Check(name="index", state="good", text=f"{count} runs")
+    return Check(
+        name="index", state="note", text=f"index.db is damaged ({told}); no run is lost", mend="edgetui runs --rebuild"
+    )
+
+
+def _logout(files: Files) -> Check:
+    """Whether systemd-logind ends what a user leaves running (KillUserProcesses)."""
+    if not files.exists("/run/systemd/system"):
+        return Check(name="logout", state="good", text="no systemd here: runs go on after logout")
+    kills, where = _kill_user_processes(files)
+    spared = getpass.getuser() == "root"
+    if not kills or spared:
+        return Check(name="logout", state="good", text=f"runs go on after logout ({where})")
+    return Check(
+        name="logout",
+        state="bad",
+        text=f"logging out ends runs ({where})",
+        mend="loginctl enable-linger, then start with: systemd-run --user --scope edgetui run ...",
+    )
+
+
+def _kill_user_processes(files: Files) -> tuple[bool, str]:
+    """(whether, who says so). systemd's own default is yes; Debian and Ubuntu, so JetPack too, build it with no."""
+    folders = ("/usr/lib/systemd", "/run/systemd", "/etc/systemd")
+    drops = [path for folder in folders for path in files.under(f"{folder}/logind.conf.d") if path.endswith(".conf")]
+    told: bool | None = None
+    where = ""
+    for path in (*(f"{folder}/logind.conf" for folder in folders), *drops):
+        for value in re.findall(r"^\s*KillUserProcesses\s*=\s*(\w+)", files.text(path) or "", re.MULTILINE):
+            told, where = value.lower() in ("yes", "true", "on", "1"), f"KillUserProcesses={value} in {path}"
+    if told is not None:
+        return told, where
+    release = files.text("/etc/os-release") or ""
+    debian = re.search(r"^ID(?:_LIKE)?=.*\b(?:debian|ubuntu)\b", release, re.MULTILINE) is not None
+    return not debian, f"KillUserProcesses is not set, {'no' if debian else 'yes'} is its default here"
+
+
+def _configuration(config: Config) -> Iterator[Check]:
+    file = config_file()
+    yield Check(name="configuration", state="good", text=str(file) if file.is_file() else f"defaults ({file} is not there)")
+    for folder in config.models.folders:
+        if not os.access(Path(folder).expanduser(), os.R_OK | os.X_OK):
+            yield Check(name="models", state="note", text=f"{folder} cannot be read", mend=f"mkdir -p {folder}")
+    for line in broken_recipes(config):
+        yield Check(name="recipe", state="note", text=line)

@@ -1,0 +1,117 @@
+"""The command line: which commands there are, and how every failure ends (`error: what; fix`, an exit status, no traceback).
+
+Light on purpose: `edgetui --help` must answer at once over a slow link, so nothing here imports textual, numpy or the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from .. import __version__
+from .commands.doctor import doctor
+from .commands.look import compare, export, inspect, recipes, runs, show
+from .commands.make import bench, build
+from .commands.run import cancel, demo, resume, run_command, watch
+from .commands.shared import echo_error
+
+INTERRUPTED = 130
+
+
+class InOrder(click.Group):
+    """A group whose help lists commands as they were added: in the order in which one needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of adding."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(
+    cls=InOrder,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="RUN is a run's id, any part of it that only one run has, or `last`. State lies in $XDG_STATE_HOME/edgetui.",
+)
+@click.version_option(__version__, prog_name="edgetui")
+@click.pass_context
+def cli(context: click.Context) -> int:
+    """Compress a model on the device it will run on, measure it beside the original, and see which to deploy.
+
+    Without a command: the workbench, a screen for all of this.
+    """
+    return 0 if context.invoked_subcommand else _workbench()
+
+
+for _command in (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, build, bench, doctor):
+    cli.add_command(_command)
+
+
+def _workbench() -> int:
+    """The screen; refused where nobody could see it."""
+    from ..engine.errors import UsageError
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the workbench needs a terminal", fix="run it in one (ssh -t), or use a command: `edgetui --help`")
+    from ..engine.api import Engine
+    from ..engine.config import load_config
+    from .app import run_app
+
+    config = load_config()
+    return run_app(config, Engine(config))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; returns the exit status."""
+    from ..engine.errors import EdgetuiError, from_os_error
+
+    try:
+        return int(cli.main(args=argv, prog_name="edgetui", standalone_mode=False) or 0)
+    except click.UsageError as error:
+        return _usage(error)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except EdgetuiError as error:
+        echo_error(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # `edgetui show | head` is no failure; what is still buffered has nobody to read it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        echo_error(str(from_os_error(error)))
+        return 1
+    except Exception as error:
+        echo_error(f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]}); report {_traceback_file()}")
+        return 1
+
+
+def _usage(error: click.UsageError) -> int:
+    """Click's own words in our form; a group without arguments shows its help."""
+    path = error.ctx.command_path if error.ctx else "edgetui"
+    what = error.format_message().rstrip(".").replace("'", "`")
+    echo_error(f"{what[:1].lower()}{what[1:]}; see `{path} --help`")
+    return error.exit_code
+
+
+def _traceback_file() -> Path:
+    """Write the traceback into the state folder, or where one can write; returns its path."""
+    from ..engine.config import state_home
+
+    name = f"traceback-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    text = f"edgetui {__version__}  Python {sys.version.split()[0]}  {' '.join(sys.argv[:2])}\n\n{traceback.format_exc()}"
+    for folder in (state_home(), Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / name).write_text(text, encoding="utf-8")
+        except OSError:
+            continue
+        return folder / name
+    return Path("(no folder could be written to)")

@@ -1,0 +1,118 @@
+"""The options that say what shall be run, and how they become a RunSpec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+
+import click
+
+from ...engine.errors import ModelRefused, nearest
+from ...engine.spec import BackendName, BackendSettings, Preset, Recipe, RunSpec, parse_shape, parse_workload
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+shape_option = click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Shape of an input with open axes; may be repeated."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(0, 1024), help="Threads of the backend; 0: one for each physical core."
+)
+backend_option = click.option("--backend", type=click.Choice(get_args(BackendName)), help="What executes the model.")
+preset_option = click.option(
+    "--preset", type=click.Choice(get_args(Preset)), help="How sure: 10 % (quick), 5 % (normal), 1 % (precise) at 95 %."
+)
+workload_option = click.option(
+    "--workload", default="flat-out", metavar="flat-out|paced[:HZ]", help="How inferences are issued.", show_default=True
+)
+calibration_option = click.option(
+    "--calibration", metavar="D", help="Samples to calibrate with; without it those of --dataset."
+)
+
+
+def data_options(function: F) -> F:
+    """--dataset and --calibration."""
+    function = calibration_option(function)
+    return click.option(
+        "--dataset",
+        metavar="D",
+        help="Samples to evaluate on: a name from edgetui.toml, a folder or zip of class folders, an .npz, or a .toml.",
+    )(function)
+
+
+def run_options(function: F) -> F:
+    """Everything that `run` takes beside the model."""
+    for option in (shape_option, threads_option, preset_option, workload_option, backend_option):
+        function = option(function)
+    function = data_options(function)
+    return click.option("--recipe", "-r", metavar="R", help="A recipe: a name that `edgetui recipes` lists, or a file.")(
+        function
+    )
+
+
+def find_model(engine: Engine, text: str) -> Path:
+    """A model by path, or by its name in a model folder of edgetui.toml.
+
+    Raises:
+        ModelRefused: there is none.
+    """
+    path = Path(text).expanduser().absolute()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise ModelRefused(f"{text} is a folder", fix="name an .onnx file in it")
+    known = {Path(file.path).stem: file.path for folder in engine.models() for file in folder.models}
+    if os.sep not in text and text.removesuffix(".onnx") in known:
+        return Path(known[text.removesuffix(".onnx")])
+    hint = f", or: {nearest(text, known)}" if known else ""
+    raise ModelRefused(f"there is no model {text}", fix=f"check the path{hint}")
+
+
+def backend_settings(engine: Engine, name: str | None, threads: int | None) -> BackendSettings:
+    """The backend of the flags, over that of edgetui.toml."""
+    own = engine.config.backend.onnxruntime
+    chosen = name or engine.config.defaults.backend
+    return BackendSettings(
+        name=cast("BackendName", chosen), threads=own.threads if threads is None else threads, graph=own.graph
+    )
+
+
+def make_spec(
+    engine: Engine,
+    model: str,
+    *,
+    recipe: str | Recipe | None,
+    backend: str | None,
+    dataset: str | None,
+    calibration: str | None,
+    workload: str,
+    preset: str | None,
+    shapes: Sequence[str],
+    threads: int | None,
+    measure: bool = True,
+) -> RunSpec:
+    """What the flags ask, with the defaults of edgetui.toml below them.
+
+    Raises:
+        EdgetuiError: a model, recipe or dataset is not there or cannot be, a flag's value cannot be.
+    """
+    from ...engine.recipes import find_recipe
+
+    config = engine.config
+    data = dataset if dataset is not None else config.defaults.dataset
+    return RunSpec(
+        model=str(find_model(engine, model)),
+        recipe=recipe if isinstance(recipe, Recipe) else find_recipe(recipe or config.defaults.recipe, config),
+        backend=backend_settings(engine, backend, threads),
+        dataset=engine.dataset(data) if data else None,
+        calibration=engine.dataset(calibration) if calibration else None,
+        workload=parse_workload(workload),
+        preset=cast("Preset", preset or config.defaults.preset),
+        shapes=dict(parse_shape(text) for text in shapes),
+        measure=measure,
+    )

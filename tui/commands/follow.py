@@ -1,0 +1,184 @@
+"""Follow a run on the terminal: a line a stage, the current one rewritten in place; `d` leaves the run going, Ctrl+C ends it.
+
+Where there is no terminal, a plain line when a stage has ended, and one now and then while it takes long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import termios
+import time
+import tty
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from ...engine.events import AnyEvent, Queued, StageEnded, StageFailed
+from ...engine.report import words
+from ...engine.report.table import cells
+from ..runview import RunView
+from .shared import fit, width
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+
+Ending = Literal["ended", "left", "interrupted", "terminated"]
+TICK_S = 0.5
+PLAIN_EVERY_S = 30.0
+
+
+class Line:
+    """A terminal's last line, written over; where there is no terminal, only lines that stay."""
+
+    def __init__(self, out: TextIO | None) -> None:
+        """`out`: None writes nowhere."""
+        self.out = out
+        self.live = out is not None and out.isatty()
+        self._shown = ""
+
+    def keep(self, text: str) -> None:
+        """A line that stays."""
+        self.erase()
+        self._write((self._cut(text) if self.live else text) + "\n")
+
+    def rewrite(self, text: str) -> None:
+        """The line that is written over, when it has changed."""
+        text = self._cut(text)
+        if not self.live or not text or text == self._shown:
+            return
+        clear = " " * (width(self.out) - 1 - cells(text)) if os.environ.get("TERM") == "dumb" else "\x1b[K"
+        self._write("\r" + text + clear)
+        self._shown = text
+
+    def erase(self) -> None:
+        """Make room for what comes."""
+        if self._shown:
+            self._write("\r" + " " * (width(self.out) - 1) + "\r")
+            self._shown = ""
+
+    def _cut(self, text: str) -> str:
+        room = width(self.out) - 1
+        return text if cells(text) <= room else text[: room - 1] + "…"
+
+    def _write(self, text: str) -> None:
+        """A terminal that is gone must not end the following of a run that goes on."""
+        if self.out is not None:
+            with contextlib.suppress(OSError):
+                self.out.write(fit(text, self.out))
+                self.out.flush()
+
+
+class Follower:
+    """Shows one run until it ends or somebody has seen enough."""
+
+    def __init__(self, engine: Engine, run: str, out: TextIO | None, hint: str) -> None:
+        """`out`: where progress goes, None: nowhere; `hint`: the keys, shown on a terminal."""
+        self.engine = engine
+        self.view = RunView(run)
+        self.line = Line(out)
+        self.hint = hint
+        self._plain_at = time.monotonic()
+
+    async def follow(self) -> Ending:
+        """Returns when the run has ended, or when a key or a signal says so; the run itself is left as it is."""
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[Ending] = loop.create_future()
+
+        def ask(ending: Ending) -> None:
+            if not asked.done():
+                asked.set_result(ending)
+
+        loop.add_signal_handler(signal.SIGINT, ask, "interrupted")
+        loop.add_signal_handler(signal.SIGTERM, ask, "terminated")
+        watcher, ticker = asyncio.create_task(self._watch()), asyncio.create_task(self._tick())
+        try:
+            with _keys(loop, self.line.live, lambda key: ask("left") if key == "d" else None):
+                both: set[asyncio.Future[Any]] = {watcher, asked}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ticker.cancel()
+            watcher.cancel()
+            self.line.erase()
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)
+        if asked.done():
+            return asked.result()
+        await watcher
+        return "ended"
+
+    async def _watch(self) -> None:
+        events: AsyncIterator[AnyEvent] = self.engine.watch(self.view.run)
+        async for event in events:
+            self.view.take(event)
+            if isinstance(event, StageEnded | StageFailed):
+                self._keep(self._ended(event))
+            elif isinstance(event, Queued):
+                self._keep(f" · waiting for {event.waiting_for or 'another program'}")
+
+    async def _tick(self) -> None:
+        while True:
+            if self.line.live:
+                self.line.rewrite(self._going())
+            elif time.monotonic() - self._plain_at > PLAIN_EVERY_S:
+                self._keep(self._going())
+            await asyncio.sleep(TICK_S)
+
+    def _keep(self, text: str) -> None:
+        self.line.keep(text)
+        self._plain_at = time.monotonic()
+
+    def _ended(self, event: StageEnded | StageFailed) -> str:
+        """The line of a stage that is over."""
+        if isinstance(event, StageFailed):
+            return f" ✗ {event.stage}"
+        took = "cached" if event.cached else words.seconds(event.seconds)
+        return f" ✓ {event.stage:<18} {took:>8}   {event.summary}".rstrip()
+
+    def _going(self) -> str:
+        """The line of the stage that is being done: elapsed, how long it may take, how far it is."""
+        view = self.view
+        if not view.stage or view.state:
+            return ""
+        elapsed, progress = view.stage_elapsed(), view.progress
+        whole = view.eta_s
+        far = ""
+        if progress is not None:
+            if progress.total:
+                share = min(1.0, progress.done / progress.total)
+                whole = elapsed / share if share > 0.05 else whole
+                far = f"{progress.done:.0f} of {progress.total:.0f} {progress.text}"
+            else:
+                far = progress.text
+        about = f" of about {words.seconds(max(whole, elapsed))}" if whole is not None else ""
+        keys = f"   {self.hint}" if self.line.live else ""
+        return f" ▶ {view.stage:<18} {words.seconds(elapsed):>8}{about}   {far}".rstrip() + keys
+
+
+@contextlib.contextmanager
+def _keys(loop: asyncio.AbstractEventLoop, live: bool, press: Callable[[str], None]) -> Iterator[None]:
+    """Hear single keys while we are in the terminal's foreground; its settings are put back."""
+    stdin = sys.stdin
+    if not live or stdin is None or not stdin.isatty() or os.tcgetpgrp(stdin.fileno()) != os.getpgrp():
+        yield
+        return
+    fd = stdin.fileno()
+
+    def hear() -> None:
+        key = os.read(fd, 1)
+        if key:
+            press(key.decode("ascii", "replace"))
+        else:
+            loop.remove_reader(fd)  # the terminal is gone
+
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd, termios.TCSADRAIN)
+    loop.add_reader(fd, hear)
+    try:
+        yield
+    finally:
+        loop.remove_reader(fd)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)

@@ -1,0 +1,128 @@
+"""Parts of a run on their own: build a plan without measuring it, time a model or plan without compressing it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...engine.events import AnyEvent, Reading
+from ...engine.report import words
+from .ask import (
+    backend_option,
+    backend_settings,
+    data_options,
+    find_model,
+    make_spec,
+    preset_option,
+    shape_option,
+    threads_option,
+    workload_option,
+)
+from .follow import Follower, Line
+from .run import INTERRUPTED, RUN_KEYS, TERMINATED, ended_well, progress_stream
+from .shared import echo, echo_json, json_option, open_engine, paint, width
+
+if TYPE_CHECKING:
+    from ...engine.api import BenchQuestion, Engine
+    from ...engine.spec import RunSpec
+
+
+@click.command(short_help="Compress, lower and build, without measuring.")
+@click.argument("model")
+@click.option("--recipe", "-r", metavar="R", help="A recipe; without it MODEL is built as it is.")
+@data_options
+@backend_option
+@threads_option
+@shape_option
+@click.option("--out", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path), help="A new folder.")
+@json_option
+def build(model: str, recipe: str | None, folder: Path, as_json: bool, **flags: object) -> int:
+    """Compress MODEL, lower it for the backend and build the plan, without measuring."""
+    from ...engine.report.export import refuse_full
+    from ...engine.spec import Recipe
+
+    folder = folder.expanduser()
+    refuse_full(folder)
+    engine = open_engine()
+    chosen = recipe or Recipe(name="fp32", title="The model as it is")
+    spec = make_spec(engine, model, recipe=chosen, workload="flat-out", preset=None, measure=False, **flags)  # type: ignore[arg-type]
+    return asyncio.run(_build(engine, spec, folder, as_json))
+
+
+async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> int:
+    from ...engine import result as documents
+    from ...engine.report.export import copy_artifacts
+
+    run = await engine.submit(spec)
+    ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow()
+    if ending == "interrupted":
+        await engine.cancel(run)
+        return INTERRUPTED
+    if ending != "ended":
+        echo(f"run {run} goes on; `edgetui export {run} --to {folder}` when it has ended", sys.stderr)
+        return TERMINATED if ending == "terminated" else 0
+    result = await engine.result(run)
+    files = copy_artifacts(result, folder) if result.state == "done" else ()
+    if as_json:
+        echo_json(documents.encode(result))
+    elif files:
+        echo("\n" + "\n".join(str(path) for path in files))
+    return ended_well(result)
+
+
+@click.command(short_help="Time a model or plan as it is.")
+@click.argument("model_or_plan")
+@backend_option
+@threads_option
+@preset_option
+@workload_option
+@shape_option
+@json_option
+def bench(
+    model_or_plan: str,
+    backend: str | None,
+    threads: int | None,
+    preset: str | None,
+    workload: str,
+    shapes: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Time a model or a plan as it is: latency, load, first inference, memory."""
+    from ...engine.api import BenchQuestion
+    from ...engine.spec import parse_shape, parse_workload
+
+    engine = open_engine()
+    question = BenchQuestion(
+        model=str(find_model(engine, model_or_plan)),
+        shapes=dict(parse_shape(text) for text in shapes),
+        backend=backend_settings(engine, backend, threads),
+        workload=parse_workload(workload),
+        preset=preset or engine.config.defaults.preset,  # type: ignore[arg-type]
+    )
+    return asyncio.run(_bench(engine, question, as_json))
+
+
+async def _bench(engine: Engine, question: BenchQuestion, as_json: bool) -> int:
+    import msgspec
+
+    from ...engine.report.text import metrics_report
+
+    line = Line(progress_stream(as_json))
+
+    def listen(event: AnyEvent) -> None:
+        if isinstance(event, Reading):
+            line.rewrite(f" ▶ {event.samples} inferences, mean {words.ms(event.mean_ms)}")
+
+    try:
+        metrics = await engine.bench(question, listen)
+    finally:
+        line.erase()
+    if as_json:
+        echo_json(msgspec.json.encode(metrics))
+    else:
+        echo(metrics_report(Path(question.model).name, metrics, width(), paint))
+    return 0

@@ -1,0 +1,90 @@
+"""What all commands share: the engine, plain output that suits the terminal, and options that many of them have."""
+
+from __future__ import annotations
+
+import functools
+import locale
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+
+WIDTH_WITHOUT_TERMINAL = 120
+_COLOURS = {"better": "green", "worse": "yellow", "accent": "cyan"}
+_ASCII = str.maketrans(
+    {"±": "+-", "–": "-", "·": "|", "×": "x", "µ": "u", "→": "->", "✓": "+", "✗": "x", "▶": ">", "≥": ">=", "…": "..."}
+    | dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+def open_engine() -> Engine:
+    """The engine on the user's configuration and state folder."""
+    from ...engine.api import Engine
+    from ...engine.config import load_config
+
+    return Engine(load_config())
+
+
+def echo(text: str, stream: TextIO | None = None) -> None:
+    """Print a line, in ASCII where the terminal or the locale knows no more."""
+    stream = stream or sys.stdout
+    stream.write(fit(text, stream) + "\n")
+    stream.flush()
+
+
+def echo_error(text: str) -> None:
+    """`error: what; fix` on standard error, on one line."""
+    echo(f"error: {' '.join(text.split())}", sys.stderr)
+
+
+def echo_json(data: bytes) -> None:
+    """One JSON document on standard output, indented; bytes, so that no locale spoils it."""
+    import msgspec
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(msgspec.json.format(data, indent=2) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def fit(text: str, stream: TextIO) -> str:
+    """The text as the stream can show it."""
+    if unicode_ok():
+        encoding = stream.encoding or "utf-8"
+        return text if encoding.lower().startswith("utf") else text.encode(encoding, "replace").decode(encoding)
+    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+
+
+@functools.cache
+def unicode_ok() -> bool:
+    """Whether the locale speaks UTF-8. Python's own UTF-8 mode hides LANG=C, so the variables are asked."""
+    said = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
+    return "utf" in (said or locale.getpreferredencoding(do_setlocale=False)).lower()
+
+
+def width(stream: TextIO | None = None) -> int:
+    """Columns to write in."""
+    stream = stream or sys.stdout
+    if stream.isatty():
+        return shutil.get_terminal_size((80, 24)).columns
+    return int(os.environ["COLUMNS"]) if os.environ.get("COLUMNS", "").isdecimal() else WIDTH_WITHOUT_TERMINAL
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether colour is wanted there."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+
+
+def paint(text: str, tone: str) -> str:
+    """Make a tone visible on standard output; the words alone say as much."""
+    if not tone or not colours(sys.stdout):
+        return text
+    if tone == "dim":
+        return click.style(text, dim=True)
+    return click.style(text, bold=True) if tone == "head" else click.style(text, fg=_COLOURS[tone])
