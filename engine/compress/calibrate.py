@@ -1,0 +1,267 @@
+"""Streaming calibration: forward passes over samples, and what each tensor's values look like, in memory that does not grow.
+
+Apart from the step because it is the same for whoever needs ranges. The session reduces every tensor itself: to its two ends
+for minmax, else to 16-bit codes, which are counted while the next batch is computed. The first batch fixes the step of the
+codes, with room for values 30 times as large; a tensor that goes beyond gets a coarser step, and its batch is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from ..errors import DataRefused, ModelRefused
+from ..say import Say
+from .observe import HIGHEST, ZERO, Array, Codes, Ends, Feeds, Values, batched
+from .ranges import BINS, Histogram, Range
+
+BATCH = 16
+"""Samples computed at once, at most: enough for all cores, and 5 000 000 observed values still lie in 10 MB."""
+_VALUES = 5_000_000
+
+_LEAST = 1e-20
+"""A tensor that is 0 all through the first batch starts with steps this fine, and is widened by its first other value."""
+
+_Found = TypeVar("_Found")
+
+Choose = Callable[[Histogram], Range]
+"""From a histogram to a range: `ranges.percentile` and its like."""
+
+
+def calibrate(
+    model: ModelProto, tensors: Sequence[str], samples: Iterable[Feeds], limit: int, choose: Choose | None, say: Say
+) -> tuple[dict[str, Range], int]:
+    """Ranges of float `tensors` over at most `limit` samples, and how many samples there were.
+
+    `samples` are feeds, input name to array; those of one sample each (first axis 1) are computed several at once where the
+    model allows. `choose` None keeps the least and largest value.
+
+    Raises:
+        DataRefused: there are no samples, one does not fit the model, or one holds NaN or infinity.
+        ModelRefused: ONNX Runtime cannot run the model, or a tensor became NaN or infinite on the way.
+    """
+    stream = islice(iter(samples), limit)
+    head = list(islice(stream, 2))
+    if not head:
+        raise DataRefused("there are no calibration samples", fix="give a dataset with at least one, better with 100 or more")
+    watch, size = _batching(model, tensors, head, say)
+    count = 0
+
+    def batches() -> Iterator[Feeds]:
+        nonlocal count
+        for batch, length in _stacked(chain(head, stream), size):
+            _check(batch, count)
+            yield batch
+            count += length
+            say.progress(count, limit, "calibration samples")
+
+    if choose is None:
+        ends = _ends(watch, batches())
+        return dict(zip(tensors, ends, strict=True)), count
+    histograms = _histograms(watch, batches())
+    return {name: choose(histogram) for name, histogram in zip(tensors, histograms, strict=True)}, count
+
+
+@dataclass
+class _Watch:
+    """What is observed, and in which form of the model."""
+
+    model: ModelProto
+    tensors: Sequence[str]
+    ends: Ends
+    forgiven: bool = False
+    """The model's outputs hold infinities by design (a mask, a logarithm): no observed tensor does."""
+
+    def look(self, feeds: Feeds, outputs: Sequence[Array]) -> None:
+        """Find the tensor at fault where an output is not finite.
+
+        Raises:
+            ModelRefused: an observed tensor is not finite.
+        """
+        if self.forgiven or all(_is_finite(array) for array in outputs):
+            return
+        self.blame(feeds)
+        self.forgiven = True
+
+    def blame(self, feeds: Feeds) -> None:
+        """Raise for the first observed tensor that is not finite on these feeds, if one is.
+
+        Raises:
+            ModelRefused: one is.
+        """
+        for name, array in zip(self.tensors, Values(self.model, self.tensors).run(feeds), strict=True):
+            if not _is_finite(array):
+                what = "NaN" if np.isnan(array).any() else "infinite"
+                raise ModelRefused(
+                    f"tensor {name} becomes {what} on the calibration samples",
+                    fix="check the dataset's scale, mean and std, and run the model without compression first",
+                )
+
+
+def _batching(model: ModelProto, tensors: Sequence[str], head: list[Feeds], say: Say) -> tuple[_Watch, int]:
+    """The model to run and the samples a batch: several only where two at once give what each gives alone."""
+    free = batched(model)
+    if free is not None and len(head) == 2 and _shape(head[0]) == _shape(head[1]) and _single(head[0]):
+        watch = _Watch(free, tensors, Ends(free, tensors))
+        try:
+            alone = [watch.ends.run(feeds)[2] for feeds in head]
+            _, sizes, both = watch.ends.run(_joined(head))
+        except DataRefused:
+            say.note("the model computes one sample at a time: its first axis is fixed inside")
+        else:
+            if _unmixed(alone, both):
+                return watch, max(1, min(BATCH, 2 * _VALUES // max(int(sizes.sum()), 1)))
+    return _Watch(model, tensors, Ends(model, tensors)), 1
+
+
+def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
+    """True when the outputs of a batch are those of its samples."""
+    for first, second, joined in zip(*alone, both, strict=True):
+        if not first.ndim or joined.shape[0] != first.shape[0] + second.shape[0]:
+            return False
+        expected = np.concatenate((first, second))
+        if not np.allclose(expected, joined, rtol=1e-2, atol=1e-3 * float(np.abs(expected).max(initial=1e-6)), equal_nan=True):
+            return False
+    return True
+
+
+def _ends(watch: _Watch, batches: Iterator[Feeds]) -> list[Range]:
+    """Least and largest value of each tensor."""
+    low = np.full(len(watch.tensors), np.inf)
+    high = np.full(len(watch.tensors), -np.inf)
+    with ThreadPoolExecutor(1) as pool:
+        for feeds, (ends, _, outputs) in _ahead(pool, batches, watch.ends.run):
+            watch.look(feeds, outputs)
+            if not np.isfinite(ends).all():
+                watch.blame(feeds)
+            low, high = np.minimum(low, ends[:, 0]), np.maximum(high, ends[:, 1])
+    return [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
+
+
+def _histograms(watch: _Watch, batches: Iterator[Feeds]) -> list[Histogram]:
+    """A histogram of each tensor."""
+    first = next(batches)
+    tally = _Tally(watch.ends.run(first)[0])
+    codes = Codes(watch.model, watch.tensors)
+
+    def observe(feeds: Feeds) -> tuple[NDArray[np.float32], list[NDArray[np.uint16]], list[Array]]:
+        steps = tally.steps
+        return steps, *codes.run(feeds, steps)
+
+    with ThreadPoolExecutor(1) as pool:
+        for feeds, (steps, found, outputs) in _ahead(pool, chain([first], batches), observe):
+            watch.look(feeds, outputs)
+            if steps is not tally.steps:
+                found = codes.run(feeds, tally.steps)[0]
+            if tally.add(found):
+                continue
+            tally.widen(watch.ends.run(feeds)[0])
+            if not tally.add(codes.run(feeds, tally.steps)[0]):
+                watch.blame(feeds)
+                raise ModelRefused("a tensor's values cannot be counted", fix="use the minmax calibrator")
+    return tally.histograms()
+
+
+class _Tally:
+    """Counts of codes for each tensor, and the step of each tensor's codes."""
+
+    def __init__(self, ends: NDArray[np.float64]) -> None:
+        largest = np.maximum(np.abs(ends).max(axis=1), _LEAST)
+        self.steps: NDArray[np.float32] = np.where(np.isfinite(largest), largest / BINS, 1.0).astype(np.float32)
+        self._counts = [np.zeros(ZERO + BINS + 1, np.int64) for _ in largest]
+
+    def add(self, codes: Sequence[NDArray[np.uint16]]) -> bool:
+        """Count a batch; False, and nothing is counted, when a value lies outside what codes can say."""
+        fresh = [np.bincount(array) for array in codes]
+        if any(counts.size > HIGHEST or (counts.size and counts[0]) for counts in fresh):
+            return False
+        for index, counts in enumerate(fresh):
+            if counts.size > self._counts[index].size:
+                counts[: self._counts[index].size] += self._counts[index]
+                self._counts[index] = counts
+            else:
+                self._counts[index][: counts.size] += counts
+        return True
+
+    def widen(self, ends: NDArray[np.float64]) -> None:
+        """Make steps coarser, by powers of two, where `ends` lie outside."""
+        steps = self.steps.copy()
+        for index, (low, high) in enumerate(ends):
+            needed = max(-low / (ZERO - 2), high / (HIGHEST - ZERO - 2))
+            if not np.isfinite(needed) or needed <= steps[index]:
+                continue
+            doublings = int(np.ceil(np.log2(needed / steps[index])))
+            steps[index] *= 2.0**doublings
+            self._counts[index] = _coarser(self._counts[index], doublings)
+        self.steps = steps
+
+    def histograms(self) -> list[Histogram]:
+        """What was counted."""
+        return [Histogram(counts, ZERO, float(step)) for counts, step in zip(self._counts, self.steps, strict=True)]
+
+
+def _coarser(counts: NDArray[np.int64], doublings: int) -> NDArray[np.int64]:
+    """The same counts in bins 2**doublings as wide, zero still in the middle of its own."""
+    used = np.flatnonzero(counts)
+    codes = np.rint((used - ZERO) / 2.0**doublings).astype(np.int64) + ZERO
+    coarse = np.zeros_like(counts)
+    np.add.at(coarse, codes, counts[used])
+    return coarse
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, batches: Iterator[Feeds], run: Callable[[Feeds], _Found]
+) -> Iterator[tuple[Feeds, _Found]]:
+    """Each batch with what `run` found, computed while the one before is being looked at and the one after is being read."""
+    waiting: tuple[Feeds, Future[_Found]] | None = None
+    for feeds in batches:
+        fresh = (feeds, pool.submit(run, feeds))
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+        waiting = fresh
+    if waiting is not None:
+        yield waiting[0], waiting[1].result()
+
+
+def _stacked(samples: Iterable[Feeds], size: int) -> Iterator[tuple[Feeds, int]]:
+    """Up to `size` samples of one shape as one, and how many they are."""
+    group: list[Feeds] = []
+    for feeds in samples:
+        if group and (len(group) == size or _shape(feeds) != _shape(group[0])):
+            yield _joined(group), len(group)
+            group = []
+        group.append(feeds)
+    if group:
+        yield _joined(group), len(group)
+
+
+def _joined(group: list[Feeds]) -> Feeds:
+    return group[0] if len(group) == 1 else {name: np.concatenate([feeds[name] for feeds in group]) for name in group[0]}
+
+
+def _shape(feeds: Feeds) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in feeds.items()}
+
+
+def _single(feeds: Feeds) -> bool:
+    return all(array.ndim and array.shape[0] == 1 for array in feeds.values())
+
+
+def _is_finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _check(feeds: Feeds, count: int) -> None:
+    for name, array in feeds.items():
+        if not _is_finite(array):
+            raise DataRefused(
+                f"calibration sample {count + 1} or one soon after it holds NaN or infinity in input {name}",
+                fix="mend or remove it; a standard deviation of 0 in the dataset's settings does this too",
+            )

@@ -1,0 +1,119 @@
+"""From what a recipe asked for to what a target is fast with: the calibrated FP32 graph becomes a quantized one.
+
+Apart because it runs once for each target on the same calibrated file, and because only here the targets differ.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto
+
+from ..errors import ModelRefused
+from ..graph import load as files
+from ..graph import metadata
+from ..graph.opset import raise_opset
+from ..say import Say
+from . import qdq, qdq_tensorrt
+from .wishes import Int8, read_fp16, read_int8
+
+TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt")
+
+
+def lower(source: Path, out: Path, target: str, say: Say) -> str:
+    """Write the graph that `target` is fast with; returns a line of what was done.
+
+    A model that no step marked passes through unchanged.
+
+    Raises:
+        ModelRefused: the opset is too old and cannot be raised, the marks are damaged, or the result is no valid ONNX.
+        StorageRefused: the disk is full.
+    """
+    model = files.load(source)
+    int8, keep = read_int8(model), read_fp16(model)
+    if int8 is None and keep is None:
+        files.save(model, out)
+        return f"{target}: nothing to lower"
+    done = []
+    if int8 is not None:
+        model = raise_opset(model, 19 if target == "tensorrt" and keep is not None else 13, "INT8")
+        done.append(_quantized(model, int8, target, say))
+        metadata.drop(model, "int8")
+    if keep is not None:
+        model, line = _halved(model, keep, target, int8 is not None)
+        done.append(line)
+        metadata.drop(model, "fp16")
+    _check(model, source)
+    files.save(model, out)
+    return f"{target}: " + ", ".join(done)
+
+
+def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
+    """Insert the pairs; the line names the scheme that the target really uses."""
+    excluded = set(wish.exclude)
+    ranges = dict(wish.ranges)
+    if target == "tensorrt":
+        if wish.scheme == "affine":
+            # The recipe serves every backend; refusing here would make the same file useless for half of them.
+            say.warn("TensorRT reads zero-point 0 only: the affine scheme was lowered as symmetric int8 over the same ranges")
+        count = qdq_tensorrt.insert(model, ranges, excluded, wish.per_channel)
+        line = f"{count} nodes in symmetric int8"
+    else:
+        settings = _settings(wish, target)
+        count = qdq.insert(model, ranges, excluded, settings)
+        line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
+    if not count:
+        raise ModelRefused(
+            "no node of the calibrated model can be computed in integers",
+            fix="run the recipe again; the model has changed",
+        )
+    return line
+
+
+def _settings(wish: Int8, target: str) -> qdq.Settings:
+    """What is fast on ONNX Runtime's CPU kernels (MLAS).
+
+    x86: unsigned activations, signed weights: VPDPBUSD multiplies just those. Without VNNI, VPMADDUBSW does, and saturates, so
+    that weights get 7 bits (onnxruntime.ai, "Quantize ONNX models": when to use reduce_range).
+    Arm: signed ones: SDOT and the symmetric convolution kernels take int8 x int8 directly, while uint8 x int8 is flipped on the
+    way (microsoft/onnxruntime pull requests 9902, 9772 and 9655).
+    """
+    arm = target == "onnxruntime-arm"
+    bits = 8 if arm or multiplies_bytes_exactly() else 7
+    return qdq.Settings("int8" if arm else "uint8", wish.scheme == "affine", wish.per_channel, bits)
+
+
+def multiplies_bytes_exactly(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """True where uint8 x int8 products do not saturate: x86 with VNNI or AMX, and whatever is no x86 at all.
+
+    Where the machine does not say (no such file), x86 is taken to be without.
+    """
+    if platform.machine() not in ("x86_64", "AMD64", "i686"):
+        return True
+    try:
+        words = set(cpuinfo.read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+def _halved(model: ModelProto, keep: tuple[str, ...], target: str, integers: bool) -> tuple[ModelProto, str]:
+    if integers and target != "tensorrt":
+        # Its integer kernels read float32 scales only; halving the rest would put casts around every one of them.
+        return model, "the rest in FP32 (its integer kernels have no FP16 beside them)"
+    from . import precision
+
+    return precision.to_fp16(model, set(keep)), "FP16"
+
+
+def _check(model: ModelProto, source: Path) -> None:
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise ModelRefused(f"lowering {source.name} gave an invalid graph ({reason})", fix="export the model again") from error
+    except ValueError:
+        # Past 2 GB the checker cannot serialize the model; the backend checks it when it builds.
+        return

@@ -1,0 +1,231 @@
+"""Q/DQ pairs for ONNX Runtime's CPU: placed so that its optimiser finds an integer kernel for every node between them.
+
+What only moves values (pooling by maximum, reshapes, slices, padding) is written on the integers at once, for ONNX Runtime
+drops pairs around some such operators only; Relu and Clip go into the range of what is before them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto, NodeProto, helper
+
+from ..graph.walk import attribute, attribute_int
+from .grid import Activations, Floats, Grid, Range, Stored, activation, bias_as_integers, room_for_bias, weight
+from .placement import SINGLES, Placement, for_onnxruntime
+from .view import View, clip_limits, keeps_axes, moves
+from .writer import Writer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How integers are chosen."""
+
+    activations: Activations
+    affine: bool
+    per_channel: bool
+    weight_bits: int
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A tensor as integers."""
+
+    name: str
+    grid: Grid
+    scale: str
+    zero: str
+
+
+def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], settings: Settings) -> int:
+    """Rewrite the model in place; returns how many nodes are computed in integers."""
+    view = View(model)
+    placement = for_onnxruntime(view, excluded, ranges.__contains__)
+    if placement.integer:
+        _Pass(view, placement, ranges, settings).run()
+    return len(placement.integer)
+
+
+class _Pass:
+    def __init__(self, view: View, placement: Placement, ranges: dict[str, Range], settings: Settings) -> None:
+        self.view = view
+        self.placement = placement
+        self.ranges = ranges
+        self.settings = settings
+        self.writer = Writer(view.model)
+        self.forms: dict[str, _Form] = {}
+        self.floats: dict[str, str] = {}
+        """Tensor to the DequantizeLinear output that integer nodes read."""
+
+    def run(self) -> None:
+        absorbed = {node.output[0] for node in self.placement.fused.values()}
+        for node in self.view.graph.node:
+            key = node.output[0] if node.output else ""
+            if key in absorbed:
+                continue
+            if key not in self.placement.integer:
+                for name in node.input:
+                    self._as_float(name)
+                self.writer.nodes.append(node)
+            elif node.op_type in ("Relu", "Clip"):
+                self._clip(node)
+            elif moves(self.view, node):
+                self._move(node)
+            else:
+                self._compute(node)
+            for name in node.output:
+                if name in self.view.held:
+                    self._as_float(name)
+        for name in self.view.held:
+            self._as_float(name)
+        self.writer.finish()
+
+    def _as_float(self, name: str) -> None:
+        """Make sure that a tensor made by an integer node exists as float, under its own name."""
+        if name in self.placement.carried and name in self.forms and name not in self.floats:
+            form = self.forms[name]
+            self.floats[name] = self.writer.add("DequantizeLinear", [form.name, form.scale, form.zero], name)
+
+    def _read(self, name: str) -> str:
+        """The DequantizeLinear output of a tensor, quantizing it first where it is float."""
+        if name not in self.forms:
+            self.forms[name] = self._quantize(name, name)
+        if name in self.placement.carried:
+            self._as_float(name)
+        elif name not in self.floats:
+            form = self.forms[name]
+            dequantized = self.writer.unique(f"{name}_dq")
+            self.floats[name] = self.writer.add("DequantizeLinear", [form.name, form.scale, form.zero], dequantized)
+        return self.floats[name]
+
+    def _quantize(self, tensor: str, source: str) -> _Form:
+        """A QuantizeLinear on `source` with the grid of `tensor`'s range."""
+        grid = activation(self.ranges[tensor], self.settings.activations, self.settings.affine)
+        scale, zero = self.writer.grid(tensor, grid)
+        name = self.writer.add("QuantizeLinear", [source, scale, zero], self.writer.unique(f"{tensor}_q"))
+        return _Form(name, grid, scale, zero)
+
+    def _move(self, node: NodeProto) -> None:
+        form = self.forms[node.input[0]]
+        moved = NodeProto()
+        moved.CopyFrom(node)
+        moved.input[0] = form.name
+        for index, name in enumerate(node.output):
+            if name:
+                moved.output[index] = self.writer.unique(f"{name}_q")
+                self.forms[name] = _Form(moved.output[index], form.grid, form.scale, form.zero)
+        mode = attribute(node, "mode")
+        if node.op_type == "Pad" and (mode is None or mode.s == b"constant"):
+            value = self.writer.constant(f"{node.output[0]}_value", form.grid.zero)
+            axes = list(node.input[3:])
+            del moved.input[2:]
+            moved.input.extend([value, *axes])
+        self.writer.nodes.append(moved)
+
+    def _clip(self, node: NodeProto) -> None:
+        """Relu and Clip that could not go into a range: a Clip between integers."""
+        form = self.forms[node.input[0]]
+        low, high = clip_limits(self.view, node) or (-np.inf, np.inf)
+        kind = form.grid.zero.dtype
+        span = np.iinfo(kind)
+        limits = [
+            np.clip(np.rint(limit / form.grid.scale) + int(form.grid.zero), span.min, span.max).astype(kind)
+            for limit in (low, high)
+        ]
+        names = [
+            self.writer.constant(f"{node.output[0]}_{end}", limit) for end, limit in zip(("min", "max"), limits, strict=True)
+        ]
+        output = self.writer.add("Clip", [form.name, *names], self.writer.unique(f"{node.output[0]}_q"))
+        self.forms[node.output[0]] = _Form(output, form.grid, form.scale, form.zero)
+
+    def _compute(self, node: NodeProto) -> None:
+        key = node.output[0]
+        fused = self.placement.fused.get(key)
+        result = key if fused is None else fused.output[0]
+        fresh = NodeProto()
+        fresh.CopyFrom(node)
+        self._inputs(node, fresh)
+        carried = result in self.placement.carried
+        if carried:
+            fresh.output[0] = self.writer.unique(f"{result}_float")
+        self.writer.nodes.append(fresh)
+        if not carried:
+            return
+        if node.op_type == "ReduceMean":
+            self._mean(node, fresh, result)
+        else:
+            self.forms[result] = self._quantize(result, fresh.output[0])
+
+    def _mean(self, node: NodeProto, fresh: NodeProto, result: str) -> None:
+        """A mean over height and width becomes GlobalAveragePool, then loses its axes as integers."""
+        fresh.op_type = "GlobalAveragePool"
+        del fresh.attribute[:]
+        del fresh.input[1:]
+        form = self._quantize(result, fresh.output[0])
+        if not keeps_axes(node):
+            flat = self.writer.add("Flatten", [form.name], self.writer.unique(f"{result}_q"), axis=1)
+            form = _Form(flat, form.grid, form.scale, form.zero)
+        self.forms[result] = form
+
+    def _inputs(self, node: NodeProto, fresh: NodeProto) -> None:
+        """Point a node at dequantized activations, weights and bias."""
+        if node.op_type in ("Conv", "Gemm") or (node.op_type == "MatMul" and self.view.is_constant(node.input[1])):
+            self._weighted(node, fresh)
+            return
+        count = 1 if node.op_type in SINGLES else len(node.input)
+        for index, name in enumerate(node.input[:count]):
+            fresh.input[index] = self._constant(name) if self.view.is_constant(name) else self._read(name)
+
+    def _constant(self, name: str) -> str:
+        """A constant operand of a sum or product, on an activation's kind of grid."""
+        array = self.view.array(name).astype(np.float32)
+        span = (float(array.min(initial=0.0)), float(array.max(initial=0.0)))
+        grid = activation(span, self.settings.activations, self.settings.affine)
+        kind = grid.zero.dtype
+        limits = np.iinfo(kind)
+        integers = np.clip(np.rint(array / grid.scale) + int(grid.zero), limits.min, limits.max).astype(kind)
+        scale, zero = self.writer.grid(name, grid)
+        stored = self.writer.constant(f"{name}_{kind}", integers)
+        return self.writer.add("DequantizeLinear", [stored, scale, zero], self.writer.unique(f"{name}_dq"))
+
+    def _weighted(self, node: NodeProto, fresh: NodeProto) -> None:
+        fresh.input[0] = self._read(node.input[0])
+        scale = self.forms[node.input[0]].grid.scale
+        array = self.view.array(node.input[1]).astype(np.float32)
+        bias = self.view.array(node.input[2]).astype(np.float32) if len(node.input) > 2 and node.input[2] else None
+        if node.op_type == "Gemm":
+            array, bias = _plain(node, fresh, array, bias)
+        stored = weight(array, self._axis(node, array), self.settings.affine, self.settings.weight_bits)
+        if bias is not None:
+            stored = room_for_bias(array, stored, bias, scale)
+        fresh.input[1] = self.writer.dequantized(node.input[1], stored)
+        if bias is not None:
+            fresh.input[2] = self._bias(node.input[2], bias, stored, scale)
+
+    def _bias(self, name: str, bias: Floats, stored: Stored, scale: np.float32) -> str:
+        steps, bias_scale = bias_as_integers(bias, scale, stored.scale)
+        return self.writer.bias(name, steps, bias_scale)
+
+    def _axis(self, node: NodeProto, array: Floats) -> int | None:
+        """The axis of output channels, where each shall have its own scale and the kernel can."""
+        if not self.settings.per_channel:
+            return None
+        if node.op_type == "Conv":
+            return 0
+        if node.op_type == "Gemm":
+            return 0 if attribute_int(node, "transB", 0) else 1
+        return 1 if array.ndim == 2 else None
+
+
+def _plain(node: NodeProto, fresh: NodeProto, array: Floats, bias: Floats | None) -> tuple[Floats, Floats | None]:
+    """Gemm's alpha and beta go into weights and bias, and the bias becomes a row: the integer kernel knows neither."""
+    factors = {entry.name: entry.f for entry in node.attribute if entry.name in ("alpha", "beta")}
+    kept = [entry for entry in node.attribute if entry.name not in ("alpha", "beta")]
+    del fresh.attribute[:]
+    fresh.attribute.extend(kept)
+    fresh.attribute.extend([helper.make_attribute("alpha", 1.0), helper.make_attribute("beta", 1.0)])
+    columns = array.shape[0] if attribute_int(node, "transB", 0) else array.shape[1]
+    if bias is not None:
+        bias = np.broadcast_to(bias.reshape(-1), (columns,)) * np.float32(factors.get("beta", 1.0))
+    return array * np.float32(factors.get("alpha", 1.0)), bias

@@ -1,0 +1,99 @@
+"""`quantize.int8`: observe what will be quantized, and leave the ranges in the model. The graph stays FP32.
+
+Apart from the calibration because a step only chooses: which nodes, which tensors, which rule for ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from onnx import ModelProto, TensorProto
+
+from ..errors import RecipeRefused
+from ..graph import load as files
+from ..graph.select import select
+from ..graph.weights import weights as constant_weights
+from ..say import Say
+from ..spec import QuantizeInt8
+from . import ranges
+from .calibrate import Choose, calibrate
+from .observe import Feeds
+from .placement import for_onnxruntime, for_tensorrt
+from .view import View
+from .wishes import Int8, write_int8
+
+FEW = 32
+"""Below this many samples the ranges are guesses; the result says so."""
+
+
+def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], say: Say) -> str:
+    """Calibrate the model at `source` and write it with its ranges to `out`; returns a line of what was done.
+
+    `samples` are feeds (input name to array), read once and as a stream.
+
+    Raises:
+        RecipeRefused: the model has nothing to quantize, or an exclusion means no node.
+        DataRefused: there are no samples, or they do not fit the model.
+        ModelRefused: the model cannot be run, or a tensor became NaN or infinite.
+        StorageRefused: `out` cannot be written.
+    """
+    model = files.load(source)
+    excluded = select(model, step.exclude)
+    tensors = _observed(model, excluded)
+    found, count = calibrate(model, tensors, samples, step.samples, _choice(step), say)
+    if count < FEW:
+        say.warn(f"ranges come from {count} samples only; give 100 or more that look like what the model will see")
+    wish = Int8(
+        ranges=found,
+        scheme=step.scheme,
+        per_channel=step.per_channel,
+        exclude=tuple(sorted(excluded)),
+        calibrator=step.calibrator,
+        samples=count,
+    )
+    write_int8(model, wish)
+    files.save(model, out)
+    left = f", {len(excluded)} nodes left out" if excluded else ""
+    return f"{len(tensors)} tensors calibrated ({step.calibrator}) on {count} samples{left}"
+
+
+def _observed(model: ModelProto, excluded: set[str]) -> list[str]:
+    """Every tensor that some target will quantize, in the graph's order."""
+    view = View(model)
+    wanted = for_onnxruntime(view, excluded, _all).ranged | for_tensorrt(view, excluded, _all).ranged
+    if not wanted:
+        raise _nothing(model, excluded)
+    order = [value.name for value in model.graph.input] + [name for node in model.graph.node for name in node.output]
+    return [name for name in order if name in wanted]
+
+
+def _all(_tensor: str) -> bool:
+    return True
+
+
+def _nothing(model: ModelProto, excluded: set[str]) -> RecipeRefused:
+    found = constant_weights(model)
+    if not found:
+        return RecipeRefused(
+            "the model has nothing to quantize: no Conv, ConvTranspose, Gemm or MatMul with constant weights",
+            fix="leave `quantize.int8` out of the recipe",
+        )
+    if all(weight.tensor.data_type != TensorProto.FLOAT for weight in found):
+        return RecipeRefused("the model's weights are not FP32", fix="give the FP32 export; the recipe makes it smaller")
+    if excluded:
+        return RecipeRefused("`exclude` leaves nothing to quantize", fix="exclude fewer nodes")
+    return RecipeRefused(
+        "no Conv, Gemm or MatMul of this model has a form that integers can be used for", fix="use `quantize.weights` instead"
+    )
+
+
+def _choice(step: QuantizeInt8) -> Choose | None:
+    """The rule that turns a histogram into a range; None: keep the ends."""
+    if step.calibrator == "percentile":
+        return lambda histogram: ranges.percentile(histogram, step.percentile)
+    if step.calibrator == "entropy":
+        return ranges.entropy
+    if step.calibrator == "mse":
+        return ranges.mse
+    return None

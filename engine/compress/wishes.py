@@ -1,0 +1,71 @@
+"""What the steps leave in a model for `lower`: the values behind `edgetui.int8` and `edgetui.fp16`.
+
+Apart because one module writes them and another, in another process, reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+from onnx import ModelProto
+
+from ..errors import ModelRefused
+from ..graph import metadata
+
+_Kind = TypeVar("_Kind")
+
+
+class Int8(Struct, frozen=True, kw_only=True):
+    """A calibration: what to quantize and over which ranges."""
+
+    ranges: dict[str, tuple[float, float]]
+    """Tensor name to (lowest, highest) value that shall be kept."""
+    scheme: Literal["symmetric", "affine"] = "symmetric"
+    per_channel: bool = True
+    exclude: tuple[str, ...] = ()
+    """Labels (`graph.walk.label`) of nodes that stay in floating point."""
+    calibrator: str = ""
+    samples: int = 0
+    """How many samples the ranges come from."""
+
+
+class _Fp16(Struct, frozen=True, kw_only=True):
+    keep: tuple[str, ...] = ()
+
+
+def write_int8(model: ModelProto, wish: Int8) -> None:
+    """Leave a calibration in the model, in place of an earlier one."""
+    metadata.put(model, "int8", msgspec.to_builtins(wish))
+
+
+def read_int8(model: ModelProto) -> Int8 | None:
+    """The calibration in a model; None: there is none.
+
+    Raises:
+        ModelRefused: it is damaged.
+    """
+    return _read(model, "int8", Int8)
+
+
+def read_fp16(model: ModelProto) -> tuple[str, ...] | None:
+    """The nodes that stay in FP32 when the rest is halved; None: nobody asked for half precision.
+
+    Raises:
+        ModelRefused: it is damaged.
+    """
+    found = _read(model, "fp16", _Fp16)
+    return None if found is None else found.keep
+
+
+def _read(model: ModelProto, key: str, kind: type[_Kind]) -> _Kind | None:
+    found = metadata.get(model, key)
+    if found is None:
+        return None
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise ModelRefused(
+            f"metadata `edgetui.{key}` is damaged ({error})", fix="make the model again with `edgetui run`"
+        ) from error
