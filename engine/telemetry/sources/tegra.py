@@ -1,0 +1,174 @@
+"""What is special about a Tegra chip: GPU load and clock, memory bandwidth, fan, what throttles, the power mode."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import time
+
+from .. import state
+from ..channel import Beat, Channel, Notes
+from ..files import Files
+
+_GPU_NODES = frozenset(("gv11b", "gp10b", "ga10b", "gb10b", "gpu"))
+_DEBUG = "/sys/kernel/debug"
+_EMC_RATES = (f"{_DEBUG}/bpmp/debug/clk/emc/rate", f"{_DEBUG}/clk/override.emc/clk_rate", "/sys/class/devfreq/bwmgr/cur_freq")
+_EMC_ACTIVITY = (
+    f"{_DEBUG}/cactmon/mc_all",
+    "/sys/kernel/actmon_avg_activity/mc_all",
+    f"{_DEBUG}/bpmp/debug/actmon/mc_all_avg_activity",
+)
+
+
+class Gpu:
+    """Load and clock of the GPU. Its device can appear after we have started, so it is looked for until it is there."""
+
+    def __init__(self, files: Files, notes: Notes) -> None:
+        self._files, self._notes = files, notes
+        self._look = Beat(10.0)
+        self._load: Channel | None = None
+        self._clocks: list[Channel] = []
+        self._engines: list[Channel] = []
+
+    def read(self, now_s: float) -> tuple[float | None, tuple[float, ...], dict[str, float | None]]:
+        """(percent, clock of each GPU device in MHz, clocks of its engines); a clock of 0 is a GPU that is powered off."""
+        if not self._clocks and self._look.due(now_s):
+            self._find()
+        load = self._load.read(now_s) if self._load is not None else None
+        clocks = [channel.read(now_s) for channel in self._clocks]
+        engines = {channel.name: channel.read(now_s) for channel in self._engines}
+        percent = None if load is None or not 0 <= load <= 1000 else load / 10.0
+        return percent, tuple(round(mhz, 3) for mhz in clocks if mhz is not None), engines
+
+    def _find(self) -> None:
+        files, notes = self._files, self._notes
+        loads = ["/sys/devices/gpu.0/load", "/sys/devices/platform/gpu.0/load"]
+        for folder in files.under("/sys/class/devfreq"):
+            name = folder.rpartition("/")[2]
+            if (files.text(f"{folder}/device/of_node/name") or "") in _GPU_NODES or name.startswith("gpu-gpc"):
+                self._clocks.append(Channel(files, notes, "GPU clock", f"{folder}/cur_freq", 1e-6))
+                loads.insert(0, f"{folder}/device/load")
+            elif name.startswith("gpu-"):
+                self._engines.append(Channel(files, notes, name[4:].rpartition("-")[0].upper(), f"{folder}/cur_freq", 1e-6))
+        path = next((path for path in loads if files.exists(path)), None)
+        self._load = Channel(files, notes, "GPU load", path) if path else None
+        if path is None:
+            notes.once("gpu-load", "GPU load: this board has no file for it")
+
+
+class Emc:
+    """Clock and load of the memory; on most boards only root may know."""
+
+    def __init__(self, files: Files, notes: Notes) -> None:
+        self._rate = self._first(files, notes, "EMC clock", _EMC_RATES)
+        self._activity = self._first(files, notes, "EMC load", _EMC_ACTIVITY)
+        self._beat = Beat(0.2)
+        self._state: tuple[float | None, float | None] = (None, None)
+        if self._rate is None or self._activity is None:
+            notes.once("emc", "EMC load: only root may read it")
+
+    def read(self, now_s: float) -> tuple[float | None, float | None]:
+        """(percent of the bandwidth, MHz)."""
+        if self._beat.due(now_s):
+            hz = self._rate.read(now_s) if self._rate is not None else None
+            active = self._activity.read(now_s) if self._activity is not None else None
+            load = None if not hz or active is None else round(active / (hz / 1000.0) * 100.0, 1)
+            self._state = load, None if hz is None else round(hz / 1e6, 3)
+        return self._state
+
+    @staticmethod
+    def _first(files: Files, notes: Notes, name: str, paths: tuple[str, ...]) -> Channel | None:
+        path = next((path for path in paths if files.exists(path)), None)
+        return Channel(files, notes, name, path) if path else None
+
+
+class Throttle:
+    """What holds the clocks down now, and the counters of over-current events."""
+
+    def __init__(self, files: Files, notes: Notes, alarms: list[tuple[str, Channel]]) -> None:
+        cooling = [f for f in files.under("/sys/class/thermal") if "/cooling_device" in f]
+        kinds = ((folder, files.text(f"{folder}/type") or "") for folder in cooling)
+        self._alerts = [(k, Channel(files, notes, k, f"{f}/cur_state")) for f, k in kinds if k.endswith("throttle-alert")]
+        self._alerts += alarms
+        self._counts = [
+            Channel(files, notes, name.partition("_")[0], f"{folder}/{name}")
+            for folder in files.under("/sys/class/hwmon")
+            if files.text(f"{folder}/name") == "soctherm_oc"
+            for name in files.names(folder)
+            if re.fullmatch(r"oc\d+_event_cnt", name)
+        ]
+        self._beat = Beat(0.2)
+        self._state: tuple[tuple[str, ...] | None, dict[str, float]] = (None, {})
+
+    def read(self, now_s: float) -> tuple[tuple[str, ...] | None, dict[str, float]]:
+        """(reasons, counters). Reasons are None where the board has no alert that could be read."""
+        if self._beat.due(now_s):
+            states = [(name, channel.read(now_s)) for name, channel in self._alerts]
+            on = tuple(dict.fromkeys(name for name, value in states if value is not None and value > 0))
+            counts = {channel.name: channel.read(now_s) for channel in self._counts}
+            told = any(value is not None for _, value in states)
+            self._state = (on if told else None), {name: value for name, value in counts.items() if value is not None}
+        return self._state
+
+
+class Fan:
+    """Revolutions a minute, once a second."""
+
+    def __init__(self, files: Files) -> None:
+        self._files, self._beat = files, Beat(1.0)
+        self._rpm: float | None = None
+
+    def read(self, now_s: float) -> float | None:
+        """The fan's speed; None: it has no tachometer."""
+        if self._beat.due(now_s):
+            self._rpm = state.fan_rpm(self._files)
+        return self._rpm
+
+
+class PowerMode:
+    """Asks `nvpmodel -q` once a minute in a child: the command takes up to seconds under load, and can hang."""
+
+    def __init__(self, files: Files) -> None:
+        self._command = shutil.which("nvpmodel")
+        self._beat = Beat(60.0)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._began_s = 0.0
+        self._mode = state.mode_by_status(files)
+
+    def read(self, now_s: float) -> str | None:
+        """The mode as it was last said; None: not said yet."""
+        if self._child is not None:
+            self._collect(now_s)
+        elif self._command and self._beat.due(now_s):
+            with contextlib.suppress(OSError):
+                self._child = subprocess.Popen(
+                    [self._command, "-q"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
+                self._began_s = now_s
+        return self._mode
+
+    def wait(self, timeout_s: float) -> None:
+        """Let a question that is on its way be answered."""
+        end_s = time.monotonic() + timeout_s
+        while self._child is not None and time.monotonic() < end_s:
+            time.sleep(0.01)
+            self._collect(time.monotonic())
+
+    def close(self) -> None:
+        """End the child if there is one."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def _collect(self, now_s: float) -> None:
+        if self._child is None:
+            return
+        if self._child.poll() is not None:
+            output, _ = self._child.communicate()
+            self._mode = state.mode_of(output.decode("utf-8", "replace")) or self._mode
+            self._child = None
+        elif now_s - self._began_s > 10.0:
+            self.close()
