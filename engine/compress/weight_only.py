@@ -161,9 +161,8 @@ def _replace(model: ModelProto, weight: stored.Weight, packed: Packed, bits: int
     attributes: dict[str, int] = {} if packed.axis is None else {"axis": packed.axis}
     if packed.block:
         attributes["block_size"] = packed.block
-    node = helper.make_node(
-        "DequantizeLinear", [integers, scales], [weight.name], name=f"{weight.name}_dequantize", **attributes
-    )
+    node = helper.make_node("DequantizeLinear", [integers, scales], [weight.name], name=f"{weight.name}_dequantize")
+    node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
     held = packed.integers.astype(int4) if bits == 4 else packed.integers
     tensors = [
         numpy_helper.from_array(held, integers),

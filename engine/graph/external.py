@@ -16,6 +16,8 @@ from .walk import tensors
 
 LARGEST_FILE = 1_500_000_000
 """Bytes of tensors above which they go beside the file; protobuf cannot hold 2 GiB."""
+LARGEST_IN_MEMORY = 1_800_000_000
+"""Bytes of tensors above which passes that serialize the whole model (checker, optimizer, a session from bytes) cannot be used."""
 ALIGNMENT = 4096
 """Where each tensor begins in the file beside: a page, so that runtimes may map it."""
 SMALLEST = 1024
@@ -105,6 +107,11 @@ def _broken(name: str, why: str) -> ModelRefused:
     return ModelRefused(f"external data of tensor {name} are broken: {why}", fix="copy or export the model again")
 
 
+def size_of(model: ModelProto) -> int:
+    """Bytes of all tensors kept as raw data; other forms cannot pass protobuf's limit."""
+    return sum(len(tensor.raw_data) for tensor in tensors(model))
+
+
 def write(model: ModelProto, path: Path, largest: int = LARGEST_FILE) -> None:
     """Write the model; tensors go to `<name>.data` beside it when together they pass `largest` bytes.
 
@@ -112,7 +119,7 @@ def write(model: ModelProto, path: Path, largest: int = LARGEST_FILE) -> None:
         OSError: the disk is full or the folder cannot be written.
     """
     data = path.with_name(path.name + ".data")
-    if sum(len(tensor.raw_data) for tensor in tensors(model)) <= largest:
+    if size_of(model) <= largest:
         data.unlink(missing_ok=True)
         _write_bytes(path, model.SerializeToString())
         return

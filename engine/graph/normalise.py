@@ -14,13 +14,11 @@ from onnx import ModelProto, NodeProto, helper
 
 from ..errors import ModelRefused
 from ..say import Say
-from .external import skeleton
+from .external import LARGEST_IN_MEMORY, size_of, skeleton
 from .load import load, save
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
-from .walk import graphs, is_onnx, label, nodes, opset, real_inputs, tensors
+from .walk import graphs, is_onnx, label, nodes, opset, real_inputs
 
-LARGEST_IN_MEMORY = 1_800_000_000
-"""Bytes of tensors above which the library's passes, which serialize the whole model, cannot be used."""
 _OLDEST_IR = 4
 """The first in which an initializer need not be an input."""
 
@@ -97,7 +95,7 @@ def _name_nodes(model: ModelProto) -> None:
 
 def _folded(model: ModelProto, say: Say) -> ModelProto:
     """Constants folded and batch norms fused by onnxscript's optimizer, or the model as it is where that trips."""
-    if sum(len(tensor.raw_data) for tensor in tensors(model)) > LARGEST_IN_MEMORY:
+    if size_of(model) > LARGEST_IN_MEMORY:
         say.warn("the model is too large for folding constants and batch norms; it goes on as it is")
         return model
     from onnxscript import optimizer
@@ -176,7 +174,7 @@ def _settle_outputs(model: ModelProto) -> None:
 
 def _check(model: ModelProto, say: Say) -> None:
     """Say what ONNX's checker objects to; only the backend can tell whether it runs all the same."""
-    if sum(len(tensor.raw_data) for tensor in tensors(model)) > LARGEST_IN_MEMORY:
+    if size_of(model) > LARGEST_IN_MEMORY:
         return
     try:
         onnx.checker.check_model(model)

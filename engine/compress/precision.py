@@ -1,0 +1,153 @@
+"""`precision.fp16`: half precision where numbers fit into it; inputs and outputs stay FP32.
+
+The step finds out which nodes must stay in FP32 and says so in the model's metadata; the rewrite itself (`to_fp16`) is for
+`lower`, so that one calibrated FP32 file serves every backend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from ..errors import BackendRefused
+from ..graph import metadata
+from ..graph.external import LARGEST_IN_MEMORY, size_of
+from ..graph.load import load, save
+from ..graph.select import select
+from ..graph.shapes import inferred
+from ..graph.walk import constants, label, nodes
+from ..say import Say
+from ..spec import PrecisionFp16
+from .half import LARGEST_HALF, to_fp16
+
+__all__ = ["FRAGILE", "KEY", "fp16", "kept", "to_fp16"]
+
+KEY = "fp16"
+"""Metadata key under `edgetui.`: JSON {"keep": [node names]}."""
+
+FRAGILE = frozenset(
+    {
+        "Pow", "Exp", "Log", "CumSum", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMean", "ReduceProd",
+        "ReduceSum", "ReduceSumSquare", "GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization",
+        "MeanVarianceNormalization", "RMSNormalization",
+    }
+)  # fmt: skip
+"""Operators whose sums and powers leave the range or the digits of half floats inside, where no output shows it."""
+
+Feeds = Mapping[str, NDArray[np.generic]]
+
+
+def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Say) -> str:
+    """Write the model at `source`, still FP32, with the wish for half precision in its metadata; returns a line of what stays.
+
+    Kept in FP32: what the step's patterns name, sums and powers (`FRAGILE`), nodes with a constant past 65504, and, where
+    samples are given, nodes that make or read an activation past it on one of them (the samples stream, one at a time).
+
+    Raises:
+        RecipeRefused: a pattern of `keep` means no node.
+        BackendRefused: the dry run over the samples failed.
+        StorageRefused: `out` cannot be written.
+    """
+    model = load(source)
+    asked = select(model, step.keep)
+    large = {name for name, tensor in constants(model).items() if _past_half(tensor)}
+    ran = 0
+    too_large = size_of(model) > LARGEST_IN_MEMORY
+    if samples is not None and not too_large:
+        peaks, ran = _peaks(model, samples, say)
+        large |= {name for name, peak in peaks.items() if peak > LARGEST_HALF}
+        odd = sorted(name for name, peak in peaks.items() if math.isnan(peak))
+        if odd:
+            say.warn(f"{odd[0]} is not a number (NaN) on a sample, in FP32 already ({len(odd)} tensors)")
+    past = {label(node) for node in nodes(model) if large.intersection([*node.input, *node.output])}
+    fragile = {label(node) for node in nodes(model) if node.op_type in FRAGILE}
+    metadata.put(model, KEY, {"keep": sorted(asked | past | fragile)})
+    save(model, out)
+    if not ran:
+        why = "the model is too large for a dry run" if too_large else "there are no samples"
+        say.note(f"half precision: {why}, so only weights were checked for values past 65504")
+    counts = {"asked for": asked, "past 65504": past - asked, "sums and powers": fragile - past - asked}
+    parts = [f"{len(names)} {why}" for why, names in counts.items() if names]
+    total = len(list(nodes(model)))
+    left = f"; FP32: {', '.join(parts)}" if parts else ""
+    seen = f" ({ran} samples tried)" if ran else ""
+    return f"half precision for {total - len(asked | past | fragile)} of {total} nodes{left}{seen}"
+
+
+def kept(model: ModelProto) -> list[str] | None:
+    """Labels of the nodes to keep in FP32, as the step wrote them; None: half precision was not asked for.
+
+    Raises:
+        ModelRefused: the metadata are damaged.
+    """
+    found = metadata.get(model, KEY)
+    if not isinstance(found, dict):
+        return None
+    names = found.get("keep", [])
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _past_half(tensor: TensorProto) -> bool:
+    if tensor.data_type not in (TensorProto.FLOAT, TensorProto.BFLOAT16):
+        return False
+    array = numpy_helper.to_array(tensor).astype(np.float32)
+    finite = np.abs(array[np.isfinite(array)])
+    return bool(finite.size and finite.max() > LARGEST_HALF)
+
+
+def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[str, float], int]:
+    """The largest magnitude of every float activation over the samples, and how many samples there were.
+
+    The graph itself reduces each activation to one number, so that memory does not grow with the model or the samples.
+    """
+    import onnxruntime
+
+    watched, names = _watched(model)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Nothing is fused: a fused activation would not be seen.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        peaks = np.zeros(len(names), dtype=np.float64)
+        count = 0
+        for feeds in samples:
+            seen = session.run([f"{name}_peak" for name in names], dict(feeds))
+            peaks = np.maximum(peaks, [float(value) for value in seen])
+            count += 1
+            say.progress(count, None, "samples tried for half precision")
+    except Exception as error:
+        # Its exceptions have no base of their own; an error of ours (a broken sample) passes as it is.
+        if type(error).__module__.startswith("onnxruntime"):
+            line = str(error).strip().partition("\n")[0][:160]
+            raise BackendRefused(f"the dry run for half precision failed ({line})", fix="leave precision.fp16 out") from error
+        raise
+    return dict(zip(names, peaks.tolist(), strict=True)), count
+
+
+def _watched(model: ModelProto) -> tuple[ModelProto, list[str]]:
+    """A copy that gives the largest magnitude of each float activation of the main graph instead of its outputs."""
+    full = inferred(model, {})
+    floats = {
+        value.name
+        for value in [*full.graph.value_info, *full.graph.output]
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+    names = [name for node in model.graph.node for name in node.output if name in floats and node.op_type != "Constant"]
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    del watched.graph.output[:]
+    watched.graph.node.extend(_watchers(names))
+    watched.graph.output.extend(helper.make_tensor_value_info(f"{name}_peak", TensorProto.FLOAT, []) for name in names)
+    return watched, names
+
+
+def _watchers(names: list[str]) -> Iterator[NodeProto]:
+    for name in names:
+        yield helper.make_node("Abs", [name], [f"{name}_magnitude"])
+        yield helper.make_node("ReduceMax", [f"{name}_magnitude"], [f"{name}_peak"], keepdims=0)
