@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,11 +16,6 @@ from msgspec import Meta, Struct
 
 from .errors import ConfigRefused, EdgetuiError, nearest
 from .spec import Preset
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -118,15 +112,31 @@ def load_config() -> Config:
     Raises:
         ConfigRefused: a file is no TOML or has a key or value that cannot be.
     """
-    merged = read_toml(PACKAGE / "edgetui.toml", ConfigRefused)
+    merged = _anchored(read_toml(PACKAGE / "edgetui.toml", ConfigRefused), PACKAGE)
     own = config_file()
     if own.is_file():
         mine = read_toml(own, ConfigRefused)
         convert(mine, Config, own, ConfigRefused)
-        merged = _over(merged, mine)
+        merged = _over(merged, _anchored(mine, own.parent))
     elif os.environ.get("EDGETUI_CONFIG"):
         raise ConfigRefused(f"there is no file {own}", fix="correct or unset EDGETUI_CONFIG")
     return convert(merged, Config, own, ConfigRefused)
+
+
+def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with relative paths started at the folder of the file that has them."""
+
+    def anchor(text: str) -> str:
+        return text if not text or text.startswith("~") else str(folder.absolute() / text)
+
+    changed = dict(data)
+    if "models" in data:
+        changed["models"] = {k: [anchor(text) for text in v] for k, v in data["models"].items()}
+    if "recipes" in data:
+        changed["recipes"] = {k: anchor(v) for k, v in data["recipes"].items()}
+    if "datasets" in data:
+        changed["datasets"] = {k: anchor(v) for k, v in data["datasets"].items()}
+    return changed
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -143,11 +153,12 @@ def read_toml(path: Path, refuse: type[EdgetuiError]) -> dict[str, Any]:
     try:
         if path.stat().st_size > 1_000_000:
             raise refuse(f"{path} is over 1 MB", fix="give a TOML file written by hand")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = msgspec.toml.decode(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise refuse(f"cannot read {path} ({error.strerror})", fix="check the path and its permissions") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refuse(f"{path} is not valid TOML: {error}", fix="correct that line") from None
+    return table
 
 
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?(.*)`)?")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .data.open import Samples
+    from .data.open import Part
+    from .data.samples import Samples
 
     Feeds = Mapping[str, NDArray[np.generic]]
 
@@ -75,11 +76,11 @@ class Job:
 
     # samples
 
-    def _samples(self, part: str) -> Samples | None:
+    def _samples(self, part: Part) -> Samples | None:
         """Samples for `calibration` or `evaluation`; None when no data were named."""
         return self._open(part, self._model())
 
-    def _open(self, part: str, facts: ModelFacts) -> Samples | None:
+    def _open(self, part: Part, facts: ModelFacts) -> Samples | None:
         """See `_samples`. A dataset named for calibration is used whole for it, and the other whole for evaluation."""
         from .data.open import open_samples
 
@@ -112,6 +113,10 @@ class Job:
         """Samples in one inference: the first axis of the first input."""
         return next((shape[0] for shape in self._model().shapes.values() if shape), 1)
 
+    def _feeds(self, samples: Samples, most: int) -> Iterator[Feeds]:
+        """Batches as the model is run with them, of at most so many samples."""
+        return (batch.feeds for batch in samples.take(most).batches(self._batch(), padded=True))
+
     # stages
 
     def _inspect(self) -> Outcome:
@@ -134,7 +139,8 @@ class Job:
         wanted = [s.method for s in self.spec.recipe.active if isinstance(s, QuantizeInt8)]
         if wanted and self.spec.dataset is None and self.spec.calibration is None:
             raise DataRefused(f"{wanted[0]} needs calibration samples", fix="give --dataset D or --calibration D")
-        for part in ("calibration", "evaluation") if wanted else ("evaluation",):
+        parts: tuple[Part, ...] = ("calibration", "evaluation") if wanted else ("evaluation",)
+        for part in parts:
             samples = self._open(part, facts)
             if samples is not None:
                 next(samples.take(1).batches(1))
@@ -157,7 +163,7 @@ class Job:
             from .compress.quantize import int8
 
             assert samples is not None
-            text = int8(step, source, out, samples.take(step.samples), self.say)
+            text = int8(step, source, out, self._feeds(samples, step.samples), self.say)
         elif isinstance(step, QuantizeWeights):
             from .compress.weight_only import weights
 
@@ -166,7 +172,7 @@ class Job:
             assert isinstance(step, PrecisionFp16)
             from .compress.precision import fp16
 
-            text = fp16(step, source, out, samples.take(VERIFY_SAMPLES) if samples else None, self.say)
+            text = fp16(step, source, out, self._feeds(samples, VERIFY_SAMPLES) if samples else None, self.say)
         stamp = None
         if samples is not None:
             used = min(len(samples), step.samples) if isinstance(step, QuantizeInt8) else min(len(samples), VERIFY_SAMPLES)
@@ -195,14 +201,14 @@ class Job:
         original, lowered = Path(self.spec.model), self.out / "model.onnx"
         baseline = Metrics(
             size_bytes=model.size_bytes,
-            size_gz_bytes=gz_bytes(original),
+            size_gz_bytes=gz_bytes([original]),
             parameters=model.parameters,
             nonzero=model.nonzero,
             macs=model.macs,
         )
         candidate = Metrics(
-            size_bytes=size_bytes(lowered),
-            size_gz_bytes=gz_bytes(lowered),
+            size_bytes=size_bytes([lowered]),
+            size_gz_bytes=gz_bytes([lowered]),
             parameters=after.parameters,
             nonzero=after.nonzero,
             macs=after.macs,
@@ -238,7 +244,7 @@ class Job:
         found = Fidelity()
         shown = self._samples("evaluation")
         if shown is not None:
-            feeds = (batch.feeds for batch in shown.take(VERIFY_SAMPLES).batches(self._batch(), padded=True))
+            feeds = self._feeds(shown, VERIFY_SAMPLES)
         else:
             feeds = (self._made_up(seed) for seed in range(VERIFY_SAMPLES))
         for done, one in enumerate(feeds, 1):
@@ -253,6 +259,8 @@ class Job:
         return Outcome(summary=fidelity_words(figures.cosine, figures.sqnr_db), fidelity=figures)
 
     def _measure(self) -> Outcome:
+        import numpy as np
+
         from . import boards
         from .measure.paired import measure
 
@@ -264,7 +272,8 @@ class Job:
         found = measure(reference, candidate, feeds, spec.workload, spec.preset, spec.seed, self.say)
         reference.close()
         candidate.close()
-        found.save(self.out / "latencies.npz")
+        assert found.candidate is not None
+        np.savez_compressed(self.out / "latencies.npz", **found.raw)  # type: ignore[arg-type]
         sides = {}
         for side, latency in (("baseline", found.baseline), ("candidate", found.candidate)):
             fps = 1000 / latency.mean if latency.mean else None
