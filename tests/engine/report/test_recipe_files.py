@@ -1,0 +1,133 @@
+"""Recipes as files: the ready ones, the round trip, and every error naming key, file and what to write instead."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import msgspec
+import pytest
+from edgetui.engine.config import Config, Recipes
+from edgetui.engine.errors import RecipeRefused
+from edgetui.engine.recipes import (
+    PACKAGED,
+    broken_recipes,
+    find_recipe,
+    list_recipes,
+    read_recipe,
+    recipe_toml,
+    write_recipe,
+)
+from edgetui.engine.spec import PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
+from hypothesis import given
+from hypothesis import strategies as st
+
+NAMES = st.lists(st.text(min_size=1, max_size=12), max_size=3).map(tuple)
+STEPS = st.one_of(
+    st.builds(PruneMagnitude, scope=st.sampled_from(["layer", "global"]), amount=st.floats(0, 1), on=st.booleans()),
+    st.builds(PruneMagnitude, threshold=st.floats(1e-9, 10)),
+    st.builds(
+        QuantizeInt8,
+        scheme=st.sampled_from(["symmetric", "affine"]),
+        calibrator=st.just("percentile"),
+        percentile=st.floats(51, 100),
+        per_channel=st.booleans(),
+        samples=st.integers(1, 10000),
+        exclude=NAMES,
+    ),
+    st.builds(QuantizeInt8, calibrator=st.sampled_from(["minmax", "entropy", "mse"])),
+    st.builds(QuantizeWeights, bits=st.sampled_from([4, 8]), grouping=st.just("block"), block=st.integers(8, 1024)),
+    st.builds(PrecisionFp16, keep=NAMES),
+)
+
+
+def refused(folder: Path, text: str) -> RecipeRefused:
+    file = folder / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(RecipeRefused) as caught:
+        read_recipe(file)
+    assert "mine.toml" in caught.value.what
+    return caught.value
+
+
+def test_every_ready_recipe_reads_and_says_what_it_is():
+    found = list_recipes(Config())
+    assert len(found) == len(list(PACKAGED.glob("*.toml"))) >= 13
+    assert all(recipe.title and recipe.step for recipe in found)
+    assert broken_recipes(Config()) == ()
+
+
+@given(recipe=st.builds(Recipe, title=st.text(max_size=20), step=st.lists(STEPS, min_size=1, max_size=4).map(tuple)))
+def test_what_is_written_reads_the_same(tmp_path_factory, recipe):
+    file = tmp_path_factory.mktemp("recipe") / "kept.toml"
+    write_recipe(recipe, file)
+    assert read_recipe(file) == msgspec.structs.replace(recipe, name="kept")
+
+
+def test_a_written_recipe_keeps_silent_about_what_does_not_apply():
+    text = recipe_toml(Recipe(step=(QuantizeInt8(calibrator="minmax"), QuantizeWeights(bits=4))))
+    assert "percentile" not in text
+    assert "block" not in text
+    assert "exclude" not in text
+
+
+@pytest.mark.parametrize(
+    ("step", "what", "fix"),
+    [
+        ('method = "prune.magnitude"\namount = 1.5', "`amount = 1.5`", "at most 1"),
+        ('method = "prune.magnitude"\namount = 0.5\nthreshold = 0.1', "both `amount` and `threshold`", "keep one"),
+        ('method = "prune.magnitude"', "`amount` or `threshold`", "amount = 0.3"),
+        ('method = "prune.magnitude"\namout = 0.5', "`amout`", "did you mean `amount`?"),
+        ('method = "prune.magnitud"\namount = 0.5', "`prune.magnitud`", "did you mean `prune.magnitude`?"),
+        ('method = "quantize.int8"\ncalibrator = "entropi"', '`calibrator = "entropi"`', "did you mean `entropy`?"),
+        ('method = "quantize.int8"\nsamples = 0', "`samples = 0`", "at least 1"),
+        ('method = "quantize.int8"\nper_channel = "no"', "`per_channel", "true or false"),
+        ('method = "quantize.int8"\nexclude = "Softmax"', "`exclude", "a list"),
+        ('method = "quantize.weights"\nbits = 5', "`bits = 5`", "4, 8"),
+        ("amount = 0.5", "no `method`", "prune.magnitude"),
+    ],
+)
+def test_a_step_that_cannot_be_is_named_with_what_can(tmp_path, step, what, fix):
+    error = refused(tmp_path, f"[[step]]\n{step}\n")
+    assert what in error.what
+    assert fix in error.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "fix"),
+    [
+        ('titel = "x"', "`titel`", "did you mean `title`?"),
+        ('title = "x"', "no steps", "[[step]]"),
+        ('[step]\nmethod = "quantize.int8"', "no list of tables", "[[step]]"),
+        ("step = [", "not valid TOML", "correct"),
+    ],
+)
+def test_a_file_that_is_no_recipe_says_why(tmp_path, text, what, fix):
+    error = refused(tmp_path, text)
+    assert what in error.what
+    assert fix in error.fix
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="needs a Python without torch")
+def test_a_train_step_without_torch_says_how_to_install_it(tmp_path):
+    error = refused(tmp_path, '[[step]]\nmethod = "train.finetune"\n')
+    assert "PyTorch" in error.what
+    assert "pip install 'edgetui[train]'" in error.fix
+
+
+def test_own_recipes_hide_packaged_ones_and_a_broken_one_hides_nothing(tmp_path):
+    config = Config(recipes=Recipes(folder=str(tmp_path)))
+    write_recipe(Recipe(title="mine", step=(PrecisionFp16(),)), tmp_path / "int8.toml")
+    (tmp_path / "bad.toml").write_text("x = 1")
+    assert find_recipe("int8", config).title == "mine"
+    assert "int8-mse" in [recipe.name for recipe in list_recipes(config)]
+    assert "bad.toml" in broken_recipes(config)[0]
+
+
+def test_an_unknown_name_gets_the_nearest_and_a_path_is_a_path(tmp_path):
+    with pytest.raises(RecipeRefused, match="did you mean `prune-5-fp16`"):
+        find_recipe("prune5-fp16", Config())
+    with pytest.raises(RecipeRefused, match="there is no recipe file"):
+        find_recipe(str(tmp_path / "none.toml"), Config())
+    write_recipe(Recipe(step=(PrecisionFp16(),)), tmp_path / "one.toml")
+    assert find_recipe(str(tmp_path / "one.toml"), Config()).name == "one"
