@@ -1,0 +1,160 @@
+"""The text user interface: one app that shows what the engine does and asks it to do more.
+
+A run goes on without it: all that is shown is read from run folders, so quitting, a dropped link or a crash here costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.screen import Screen
+
+from ..engine.config import Config
+from ..engine.errors import EdgetuiError
+from .link import Link
+from .looks import AsciiFilter, choose_graph, choose_theme, themes
+from .pace import Pace
+from .screens.workbench import WorkbenchScreen
+
+if TYPE_CHECKING:
+    from ..engine.api import Engine
+
+LEAST = (60, 16)
+"""Columns and rows below which nothing can be drawn that helps."""
+
+
+def _palette() -> type[Provider]:
+    """The palette's provider; imported when the palette opens."""
+    from .palette import BenchCommands
+
+    return BenchCommands
+
+
+class Workbench(App[int]):
+    """The app."""
+
+    TITLE = "edgetui"
+    CSS_PATH = "app.tcss"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
+    HORIZONTAL_BREAKPOINTS = [(0, "-one"), (120, "-two"), (160, "-three")]  # noqa: RUF012  (Textual declares it so)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+p", "command_palette", "palette", id="palette", tooltip="Everything that can be done, by name"),
+        Binding("question_mark", "help", "help", id="help", tooltip="What has the focus, and its keys"),
+        Binding("q", "leave", "quit", id="quit", tooltip="Leave; a run goes on"),
+        Binding("S", "picture", "screenshot", id="screenshot", show=False, tooltip="Save the screen as an SVG file"),
+        Binding("ctrl+z", "suspend_process", "suspend", id="suspend", show=False, tooltip="Back to the shell; `fg` returns"),
+    ]
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        super().__init__()
+        self.config = config
+        self.link = Link(config, engine)
+        self.pace = Pace(self, config.ui.rate_hz)
+        self.graph = choose_graph(config.ui.graph, os.environ)
+        if self.graph == "ascii":
+            self._filters.append(AsciiFilter())
+        self.defect: BaseException | None = None
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = choose_theme(config.ui.theme, os.environ, self.available_themes)
+        self.bench = WorkbenchScreen()
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The workbench."""
+        return self.bench
+
+    def on_mount(self) -> None:
+        """Leave cleanly when the link or the system ends us; a SIGHUP that is ignored makes the input thread spin for ever."""
+        self.set_keymap(self.config.ui.keys)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            loop.add_signal_handler(number, self.exit, 128 + number, 128 + number)
+        self.watch(self, "app_focus", self.pace.settle, init=False)
+
+    def on_resize(self) -> None:
+        """Below the least size keys must not act on what cannot be seen."""
+        from .screens.small import TooSmall
+
+        small = self.size.width < LEAST[0] or self.size.height < LEAST[1]
+        if small and not isinstance(self.screen, TooSmall):
+            self.push_screen(TooSmall())
+        elif not small and isinstance(self.screen, TooSmall):
+            self.pop_screen()
+
+    def complain(self, error: EdgetuiError) -> None:
+        """Say what happened and what to do."""
+        self.notify(f"error: {error}", severity="error", timeout=8, markup=False)
+
+    def attempt(self, work: Coroutine[Any, Any, None], group: str) -> None:
+        """Do something with the engine beside the screen; the newest of a group ends the one before."""
+        self.run_worker(self._attempt(work), group=group, exclusive=True)
+
+    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except EdgetuiError as error:
+            self.complain(error)
+
+    def ask_folder(self) -> None:
+        """Ask for a folder of models."""
+        self.bench.ask_folder()
+
+    def action_leave(self) -> None:
+        """Quit; the run goes on."""
+        self.exit(0)
+
+    def action_help(self) -> None:
+        """The help of what has the focus."""
+        from .screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_picture(self) -> None:
+        """Save the screen."""
+        try:
+            path = self.save_screenshot(path=str(Path.cwd()))
+        except OSError as error:
+            self.notify(f"error: cannot write here ({error.strerror}); start edgetui in a folder of yours", severity="error")
+            return
+        self.notify(f"saved {path}", markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands only the theme: the rest are bindings of ours."""
+        del screen
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A defect: leave, and let the command line write its traceback to a file; never onto the screen."""
+        if self.is_headless:
+            super()._handle_exception(error)
+        elif self.defect is None:
+            self.defect = error
+            self.exit(1, 1)
+
+    async def on_unmount(self) -> None:
+        """Let go of the sampler."""
+        self.link.close()
+
+
+def run_app(config: Config, engine: Engine) -> int:
+    """Show the workbench until the user leaves; returns the exit status.
+
+    Raises:
+        Exception: whatever defect ended the app.
+    """
+    app = Workbench(config, engine)
+    app.run(mouse=config.ui.mouse)
+    if app.defect is not None:
+        raise app.defect
+    return app.return_code or 0

@@ -1,0 +1,254 @@
+"""All traffic with the engine: what the screen asks for, and what comes back folded into values that panes draw.
+
+Panes never touch the engine. Nothing here draws; `pace.py` decides when what has arrived is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..engine.config import Config, Models, config_home
+from ..engine.errors import EdgetuiError, ModelRefused
+from ..engine.spec import BackendSettings, Dataset, Recipe, RunSpec
+from .draft import Asked
+from .runview import RunView
+
+if TYPE_CHECKING:
+    from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary
+    from ..engine.result import ModelFacts, Result
+    from ..engine.telemetry.client import Telemetry
+    from ..engine.telemetry.sample import Sample
+
+
+class Link:
+    """One engine, and the run that is being watched."""
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        self.config = config
+        self.engine = engine
+        self.view: RunView | None = None
+        self.board = ""
+        """The machine in a few words; empty until `look_at_board`."""
+        self._telemetry: Telemetry | None = None
+        self._sampled = 0
+        self._trouble = ""
+        self._known: dict[str, Dataset] = {}
+
+    # models and recipes
+
+    def models(self) -> tuple[Folder, ...]:
+        """What lies in the model folders."""
+        return self.engine.models()
+
+    def open_folder(self, text: str) -> str:
+        """Add a folder, or a model's folder, to those that are shown; returns the model to point at, or "".
+
+        Raises:
+            ModelRefused: there is no such folder or model.
+        """
+        path = Path(text).expanduser()
+        if not path.exists():
+            raise ModelRefused(f"there is no {path}", fix="check the path, then press o again")
+        folder = str(path if path.is_dir() else path.parent)
+        folders = self.engine.config.models.folders
+        if folder not in (str(Path(known).expanduser()) for known in folders):
+            self.engine.config = msgspec.structs.replace(self.engine.config, models=Models(folders=(*folders, folder)))
+        return "" if path.is_dir() else str(path)
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        """The recipes that ship and the user's own."""
+        return self.engine.recipes()
+
+    def save_recipe(self, recipe: Recipe) -> Path:
+        """Write a recipe into the user's folder.
+
+        Raises:
+            StorageRefused: the folder cannot be written to.
+        """
+        from ..engine.recipes import write_recipe
+
+        folder = Path(self.config.recipes.folder).expanduser() if self.config.recipes.folder else config_home() / "recipes"
+        path = folder / f"{recipe.name}.toml"
+        write_recipe(recipe, path)
+        return path
+
+    async def inspect(self, model: str, shapes: dict[str, tuple[int, ...]] | None = None) -> ModelFacts:
+        """What is in a model."""
+        return await self.engine.inspect(Path(model), shapes or {})
+
+    # what would be run
+
+    def dataset_names(self) -> tuple[str, ...]:
+        """Names to choose from: those of edgetui.toml, and those that runs of this session used."""
+        return tuple(dict.fromkeys((*self.config.datasets, *self._known)))
+
+    def check_dataset(self, text: str) -> None:
+        """See whether a dataset can be read.
+
+        Raises:
+            DataRefused: it cannot; says why.
+        """
+        self._dataset(text)
+
+    def _dataset(self, text: str) -> Dataset | None:
+        if not text:
+            return None
+        return self._known.get(text) or self.engine.dataset(text)
+
+    def first_asked(self, recipes: Sequence[Recipe]) -> Asked:
+        """What a new run starts from: the defaults of edgetui.toml."""
+        chosen = self.config.defaults
+        recipe = next((r for r in recipes if r.name == chosen.recipe), recipes[0] if recipes else Recipe())
+        own = self.config.backend.onnxruntime
+        backend = BackendSettings(name=chosen.backend, threads=own.threads, graph=own.graph)
+        return Asked(recipe=recipe, dataset=chosen.dataset, preset=chosen.preset, backend=backend)
+
+    def asked_fields(self, spec: RunSpec) -> dict[str, object]:
+        """What an earlier run asked, as fields of `Asked`, so that it can be changed and run again."""
+        names = []
+        for data in (spec.dataset, spec.calibration):
+            name = "" if data is None else data.name or data.path
+            if data is not None and name not in self.config.datasets:
+                self._known[name] = data
+            names.append(name)
+        return {
+            "recipe": spec.recipe,
+            "dataset": names[0],
+            "calibration": names[1],
+            "preset": spec.preset,
+            "workload": spec.workload,
+            "backend": spec.backend,
+            "shapes": {spec.model: spec.shapes} if spec.shapes else {},
+        }
+
+    def spec(self, asked: Asked, model: str) -> RunSpec:
+        """The run as the engine wants it.
+
+        Raises:
+            DataRefused: a dataset is missing or cannot be read.
+        """
+        return RunSpec(
+            model=model,
+            recipe=asked.recipe,
+            backend=asked.backend,
+            dataset=self._dataset(asked.dataset),
+            calibration=self._dataset(asked.calibration),
+            workload=asked.workload,
+            preset=asked.preset,
+            shapes=asked.shapes.get(model, {}),
+        )
+
+    async def forecast(self, asked: Asked, model: str) -> Forecast:
+        """What will happen if this is run."""
+        return await self.engine.forecast(await asyncio.to_thread(self.spec, asked, model))
+
+    async def submit(self, asked: Asked, model: str) -> str:
+        """Start a run; returns its id."""
+        return await self.engine.submit(await asyncio.to_thread(self.spec, asked, model))
+
+    # runs
+
+    async def runs(self) -> tuple[RunSummary, ...]:
+        """All runs, the newest first."""
+        return await self.engine.list()
+
+    async def latest(self) -> RunSummary | None:
+        """The newest run that is running, else the newest."""
+        runs = await self.runs()
+        return next((run for run in runs if run.state in ("running", "queued")), runs[0] if runs else None)
+
+    async def spec_of(self, run: str) -> RunSpec:
+        """What a run asked."""
+        return await self.engine.spec(run)
+
+    async def follow(self, run: str) -> None:
+        """Watch a run from its first event to its last; `view` is the run from now on."""
+        spec = await self.engine.spec(run)
+        view = RunView(run, f"{Path(spec.model).stem} · {spec.recipe.name or 'recipe'}")
+        self.view = view
+        async for event in self.engine.watch(run):
+            view.take(event)
+        view.result = await self.engine.result(run)
+        view.state = view.result.state
+
+    async def cancel(self, run: str) -> None:
+        """End a run."""
+        await self.engine.cancel(run)
+
+    async def resume(self, run: str) -> None:
+        """Take a run up again."""
+        await self.engine.resume(run)
+
+    async def delete(self, run: str) -> None:
+        """Remove a run's folder."""
+        await self.engine.delete(run)
+
+    async def compare(self, runs: Sequence[str], goal: str = "") -> Comparison:
+        """Runs side by side."""
+        return await self.engine.compare(runs, goal)
+
+    async def result(self, run: str) -> Result:
+        """A run's result document."""
+        return await self.engine.result(run)
+
+    async def tool_log(self, run: str) -> str:
+        """The end of what the run's tools printed."""
+        return await self.engine.log(run)
+
+    # the board
+
+    def look_at_board(self) -> None:
+        """Find out what machine this is; reads some small files."""
+        from ..engine.boards import detect
+
+        board = detect()
+        name = board.name if board.known else platform.node()
+        about = [name, board.os, board.cpu if not board.jetson else "", f"{board.cores} cores" if board.cores else ""]
+        self.board = " · ".join(part for part in about if part)
+
+    def disk_free(self) -> str:
+        """Free space where runs are kept, in words; whole GB, so that it seldom changes."""
+        for folder in (self.engine.home, *self.engine.home.parents):
+            if folder.is_dir():
+                return f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free"
+        return ""
+
+    # telemetry
+
+    async def open_telemetry(self) -> None:
+        """Begin to read the board's sensors."""
+        try:
+            self._telemetry = await asyncio.to_thread(self.engine.telemetry, self.config.ui.rate_hz)
+        except EdgetuiError as error:
+            self._trouble = str(error)
+
+    def fresh_samples(self) -> list[Sample]:
+        """Samples that have come since the last call, oldest first."""
+        if self._telemetry is None:
+            return []
+        found = self._telemetry.since(self._sampled)
+        if found:
+            self._sampled = found[-1][0]
+        return [sample for _, sample in found]
+
+    def telemetry_state(self) -> str:
+        """Source and rate in words, or why there is nothing."""
+        if self._telemetry is None:
+            return self._trouble
+        if not self._sampled:
+            return self._telemetry.problem() or ""
+        rate = self._telemetry.stats().effective_rate_hz
+        return self._telemetry.source + (f" {rate:.3g} Hz" if rate else "")
+
+    def close(self) -> None:
+        """Let go of the sampler."""
+        if self._telemetry is not None:
+            self._telemetry.close()
+            self._telemetry = None

@@ -1,0 +1,100 @@
+"""Colours and glyphs: which theme and which dots a terminal gets, and how a terminal without UTF-8 is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast, get_args
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.theme import Theme
+
+from .widgets.chart import Graph
+
+_TABLE: dict[int, str | int] = {
+    **dict.fromkeys(map(ord, "─━═▔▁▂"), "-"),
+    **dict.fromkeys(map(ord, "│┃║▌▐▎▏▕┤├"), "|"),
+    **dict.fromkeys(map(ord, "╭╮╰╯┌┐└┘┼╋┬┴"), "+"),
+    **dict.fromkeys(map(ord, "█▓▰▉▊▋"), "#"),
+    **dict.fromkeys(map(ord, "░▒▱"), "."),
+    **str.maketrans("▸▶▾✓✗·•●○↑↓←→‹›…–±×°²▲▼≥≤α", ">>vvx..*o^v<><>.-~xo2+-><a"),
+}
+
+
+class AsciiFilter(LineFilter):
+    """Every character that is not ASCII as one that is: frames, marks and names keep their width."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Translate a row."""
+        del background
+        return [
+            segment if segment.text.isascii() else Segment(_ascii(segment.text), segment.style, segment.control)
+            for segment in segments
+        ]
+
+
+def _ascii(text: str) -> str:
+    return text.translate(_TABLE).encode("ascii", "replace").decode()
+
+
+def speaks_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the locale says that the terminal takes UTF-8."""
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    return "utf-8" in locale.lower() or "utf8" in locale.lower()
+
+
+def choose_graph(wanted: str, environ: Mapping[str, str]) -> Graph:
+    """What charts are drawn with; `auto`: braille where the terminal speaks UTF-8, blocks on a Linux console."""
+    for graph in get_args(Graph):
+        if graph == wanted:
+            return cast("Graph", graph)
+    if not speaks_utf8(environ):
+        return "ascii"
+    return "block" if environ.get("TERM") == "linux" else "braille"
+
+
+def choose_theme(wanted: str, environ: Mapping[str, str], known: Iterable[str]) -> str:
+    """A theme's name; `auto`: our own where the terminal has all colours, its own 16 elsewhere, light where it says so."""
+    if wanted in known:
+        return wanted
+    background = environ.get("COLORFGBG", "").rpartition(";")[2]
+    light = background.isdigit() and int(background) >= 7 and int(background) != 8
+    rich = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") and "NO_COLOR" not in environ
+    return f"{'edgetui' if rich else 'ansi'}-{'light' if light else 'dark'}"
+
+
+def themes() -> tuple[Theme, Theme]:
+    """Our own colours: one accent for the focus, one for better, one for worse."""
+    return (
+        Theme(
+            name="edgetui-dark",
+            primary="#5fafd7",
+            secondary="#87afaf",
+            accent="#5fafd7",
+            success="#87c38a",
+            warning="#d7af5f",
+            error="#e5786d",
+            foreground="#d0d4d8",
+            background="#14171a",
+            surface="#14171a",
+            panel="#1c2024",
+            dark=True,
+            variables={"border-blurred": "#343b42", "footer-key-foreground": "#5fafd7"},
+        ),
+        Theme(
+            name="edgetui-light",
+            primary="#00668a",
+            secondary="#456",
+            accent="#00668a",
+            success="#2c7a32",
+            warning="#8a5a00",
+            error="#b3261e",
+            foreground="#24292e",
+            background="#fbfbf9",
+            surface="#fbfbf9",
+            panel="#efefec",
+            dark=False,
+            variables={"border-blurred": "#c9ccd0", "footer-key-foreground": "#00668a"},
+        ),
+    )

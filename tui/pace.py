@@ -1,0 +1,55 @@
+"""The one timer of the screen: how often what is shown is brought up to date.
+
+4 Hz; 1 Hz while the terminal is not looked at or a measurement window is open (the screen's own watts must not be in the
+reading); nothing for what is hidden. One tick for all panes, so that all changes go out in one frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+from textual.timer import Timer
+from textual.widget import Widget
+
+SLOW_HZ = 1.0
+
+
+class Pace:
+    """Calls every drawer whose widget is on screen, at the rate that the moment allows."""
+
+    def __init__(self, app: App[Any], rate_hz: float) -> None:
+        self.app = app
+        self.rate_hz = rate_hz
+        self.hush = False
+        """A measurement window is open."""
+        self._drawers: list[tuple[Widget, Callable[[], None]]] = []
+        self._timer: Timer | None = None
+        self._running_hz = 0.0
+
+    @property
+    def wanted_hz(self) -> float:
+        """The rate for this moment."""
+        return min(self.rate_hz, SLOW_HZ) if self.hush or not self.app.app_focus else self.rate_hz
+
+    def add(self, widget: Widget, draw: Callable[[], None]) -> None:
+        """Have `draw` called at every tick at which `widget` can be seen."""
+        self._drawers.append((widget, draw))
+
+    def settle(self) -> None:
+        """Start the timer, or change its rate if the moment asks for another one."""
+        if self._running_hz == self.wanted_hz:
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        self._running_hz = self.wanted_hz
+        self._timer = self.app.set_interval(1 / self._running_hz, self.tick, name="pace")
+
+    def tick(self) -> None:
+        """Draw what is seen."""
+        self.settle()
+        self._drawers = [(widget, draw) for widget, draw in self._drawers if widget.is_attached]
+        for widget, draw in self._drawers:
+            if widget.screen is self.app.screen and widget.is_on_screen:
+                draw()

@@ -1,0 +1,88 @@
+"""The run's log: its notes, stage by stage; or, on demand, the end of what its tools printed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from ..runview import RunView, Told
+from ..widgets.lines import Line, Scrolling
+from .pane import Pane
+
+TONES = {"warning": "warn", "error": "bad"}
+MARKS = {"warning": "! ", "error": "✗ "}
+
+
+class LogPane(Pane):
+    """Notes of the run, the newest at the foot."""
+
+    TITLE = "Log"
+    HELP = (
+        "What the run noted, with seconds since it began; the newest stands at the foot, and the pane follows it until\n"
+        "you scroll up. t shows the end of log.txt instead: everything that the engine and its tools printed."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "tools", "tools' output", id="log.tools", tooltip="Show the end of log.txt, or the notes again")
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="log", classes="pane")
+        self._state: tuple[int, int, int] | None = None
+        self.tools = False
+
+    def compose(self) -> ComposeResult:
+        """One block of rows."""
+        self.rows = Scrolling(id="log-rows")
+        yield self.rows
+
+    def on_mount(self) -> None:
+        """Draw with the pace."""
+        super().on_mount()
+        self.bench.pace.add(self, self.tick)
+
+    def tick(self) -> None:
+        """Write what is new."""
+        view = self.bench.link.view
+        if self.tools:
+            return
+        state = (id(view), view.logged if view else -1, self.rows.size.width)
+        if state != self._state:
+            self._state = state
+            self.write([told_line(told) for told in view.log] if view else [((" what the run notes will stand here", "dim"),)])
+
+    def write(self, lines: list[Line]) -> None:
+        """Show rows; stay at the foot if we were there."""
+        rows = self.rows
+        following = rows.top >= len(rows.lines) - rows.size.height
+        rows.show(lines)
+        if following and len(lines) > rows.size.height:
+            rows.scroll_rows(len(lines))
+
+    def on_resize(self) -> None:
+        """The foot stays in sight."""
+        self.rows.scroll_rows(1_000_000)
+
+    def action_tools(self) -> None:
+        """Notes, or log.txt."""
+        self.tools = not self.tools
+        self._state = None
+        view = self.bench.link.view
+        self.border_title = "Log  log.txt" if self.tools else "Log"
+        if self.tools and view is not None:
+            self.run_worker(self._read(view), group="log", exclusive=True)
+        else:
+            self.tick()
+
+    async def _read(self, view: RunView) -> None:
+        text = await self.bench.link.tool_log(view.run)
+        lines = text.splitlines() or ["log.txt is empty"]
+        self.write([((f" {line}", ""),) for line in lines])
+        self.rows.scroll_rows(1_000_000)
+
+
+def told_line(told: Told) -> Line:
+    """`  12.3 s  build    tactic memory ...`."""
+    mark = MARKS.get(told.level, "")
+    return ((f" {told.t:7.1f} s  ", "dim"), (f"{told.stage:<16.16} ", "dim"), (mark + told.text, TONES.get(told.level, "")))

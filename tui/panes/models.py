@@ -1,0 +1,247 @@
+"""Models on the left: the folders of edgetui.toml with a filter, and what is in the highlighted model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from ...engine.report.words import count, percent, size
+from ..widgets.entry import Entry
+from ..widgets.histogram import bars
+from ..widgets.lines import Line, Lines, Rows
+from .pane import Pane
+
+if TYPE_CHECKING:
+    from ...engine.api import Folder
+    from ...engine.result import ModelFacts, TensorFacts
+
+DTYPES = {"float": "f32", "float16": "f16", "double": "f64", "int64": "i64", "int32": "i32", "uint8": "u8", "int8": "i8"}
+
+
+class ModelRows(Rows):
+    """The tree of folders; while a filter is typed it takes the keys."""
+
+    def __init__(self) -> None:
+        super().__init__(id="models-tree")
+        self.entry: Entry | None = None
+
+    def on_key(self, event: events.Key) -> None:
+        """Typing goes into the filter."""
+        if self.entry is None:
+            return
+        if event.key in ("escape", "enter"):
+            keep = event.key == "enter"
+            self.entry = None if not keep or not self.entry.text else self.entry
+            pane = self.query_ancestor(ModelsPane)
+            pane.filter_done(keep)
+        elif self.entry.press(event):
+            self.query_ancestor(ModelsPane).rewrite()
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+
+class ModelsPane(Pane):
+    """Folders, models, and details of the highlighted one."""
+
+    TITLE = "Models"
+    HELP = (
+        "The .onnx files of the folders in edgetui.toml. The highlighted model is the one that a run takes.\n"
+        "Enter on a folder folds it. Below: inputs and outputs, parameters, multiply-accumulates of one inference,\n"
+        "the share of zeros, operators, the weights' histogram, and which backends read the model."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
+        Binding("o", "open", "open folder", id="models.open", tooltip="Add a folder of models, or one model, to the list"),
+        Binding("f5", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
+    ]
+
+    class Picked(Message):
+        """Another model is highlighted; "" when there is none."""
+
+        def __init__(self, path: str) -> None:
+            super().__init__()
+            self.path = path
+
+    def __init__(self) -> None:
+        super().__init__(id="models", classes="pane")
+        self.folders: tuple[Folder, ...] = ()
+        self.folded: set[str] = set()
+        self.model = ""
+        self.facts: ModelFacts | None = None
+        self.note = ""
+        self.filter_text = ""
+        self.typing = False
+
+    def compose(self) -> ComposeResult:
+        """The tree above, the details below."""
+        self.tree_rows = ModelRows()
+        self.details = Lines(id="models-details")
+        yield self.tree_rows
+        yield self.details
+
+    def on_resize(self) -> None:
+        """Sizes stand at the right edge."""
+        self.rewrite()
+        self.show_details()
+
+    def take(self, folders: tuple[Folder, ...], point_at: str = "") -> None:
+        """Show these folders."""
+        self.folders = folders
+        self.rewrite(point_at or None)
+
+    def rewrite(self, cursor: str | None = None) -> None:
+        """Write the tree."""
+        if self.tree_rows.entry is not None:
+            self.filter_text = self.tree_rows.entry.text
+        rows: list[tuple[str, Line]] = []
+        if self.typing and self.tree_rows.entry is not None:
+            rows.append(("", (("/ ", "accent"), *self.tree_rows.entry.spans())))
+        width = max(12, self.tree_rows.size.width - 2)
+        total = 0
+        for folder in self.folders:
+            found, lines = self._folder(folder, width)
+            total += found
+            rows += lines
+        if not total:
+            rows += self._empty()
+        if not self.tree_rows.cursor and cursor is None:
+            cursor = next((key for key, _ in rows if key and not key.startswith("folder:")), None)
+        self.tree_rows.fill(rows, cursor)
+        self.border_subtitle = f"{total} model{'' if total == 1 else 's'}" if total else ""
+        self.border_title = f"Models  / {self.filter_text}" if self.filter_text and not self.typing else "Models"
+        self._picked(self.tree_rows.cursor)
+
+    def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
+        root = Path(folder.path).expanduser()
+        name = folder.path.replace(str(Path.home()), "~", 1)
+        models = [m for m in folder.models if self.filter_text.lower() in m.path.lower()]
+        folded = folder.path in self.folded
+        rows: list[tuple[str, Line]] = [(f"folder:{folder.path}", ((f"{'▸' if folded else '▾'} {name}", "dim"),))]
+        if folder.error:
+            rows.append(("", ((f"    {folder.error}", "warn"),)))
+        for model in () if folded else models:
+            shown = str(Path(model.path).relative_to(root).with_suffix("")) if root in Path(model.path).parents else model.path
+            bytes_text = size(model.size_bytes)
+            room = max(4, width - 5 - len(bytes_text))
+            shown = shown if cell_len(shown) <= room else shown[: room - 1] + "…"
+            style = "value" if model.path == self.model else ""
+            rows.append((model.path, ((f"  {shown}{' ' * (room - cell_len(shown))} ", style), (bytes_text, "dim"))))
+        return len(models), rows
+
+    def _empty(self) -> list[tuple[str, Line]]:
+        if self.filter_text:
+            return [("", ((f"  no model has `{self.filter_text}` in its path", "dim"),))]
+        first = self.folders[0].path if self.folders else "a folder"
+        words = ("no models yet:", f"put .onnx files into {first},", "or press o to open a folder")
+        return [("", ()), *(("", ((f"  {text}", "dim"),)) for text in words)]
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Tell which model is meant."""
+        event.stop()
+        self._picked(event.key)
+
+    def _picked(self, key: str) -> None:
+        if key.startswith("folder:") or key == self.model:
+            return
+        self.model, self.facts, self.note = key, None, "reading …" if key else ""
+        self.show_details()
+        self.post_message(self.Picked(key))
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """Fold a folder."""
+        event.stop()
+        if event.key.startswith("folder:"):
+            self.folded ^= {event.key.removeprefix("folder:")}
+            self.rewrite()
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.tree_rows.focus()
+        self.tree_rows.entry = Entry(self.filter_text)
+        self.typing = True
+        self.rewrite()
+
+    def filter_done(self, keep: bool) -> None:
+        """Enter keeps the filter, escape clears it."""
+        self.filter_text = self.filter_text if keep else ""
+        self.tree_rows.entry = None
+        self.typing = False
+        self.rewrite()
+
+    def action_open(self) -> None:
+        """Ask for a folder."""
+        self.bench.ask_folder()
+
+    def action_reload(self) -> None:
+        """Look into the folders again."""
+        self.take(self.bench.link.models())
+
+    # details
+
+    def tell(self, model: str, facts: ModelFacts | None, note: str = "") -> None:
+        """Show what was found in a model, if it is still the highlighted one."""
+        if model == self.model:
+            self.facts, self.note = facts, note
+            self.show_details()
+
+    def show_details(self) -> None:
+        """Write the lower half."""
+        width = max(10, self.details.size.width - 2)
+        if self.facts is not None:
+            lines = facts_lines(self.facts, width, self.bench.graph == "ascii")
+        else:
+            lines = [((f" {Path(self.model).name}", "title"),), *(((f" {text}", "dim"),) for text in wrap(self.note, width))]
+        self.details.show(lines if self.model else [])
+
+
+def facts_lines(facts: ModelFacts, width: int, ascii_only: bool) -> list[Line]:
+    """A model's facts in rows of `width`."""
+    zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else None
+    lines: list[Line] = [
+        ((f" {facts.name}", "title"),),
+        ((" opset ", "dim"), (f"{facts.opset}", "value"), ("   parameters ", "dim"), (count(facts.parameters), "value")),
+        ((" MACs ", "dim"), (count(facts.macs), "value"), ("   zeros ", "dim"), (percent(zeros), "value")),
+    ]
+    for tensors, arrow in ((facts.inputs, "in "), (facts.outputs, "out")):
+        lines += [((f" {arrow} ", "dim"), (t.name, "value"), (f"  {shape_words(t)}", "dim")) for t in tensors[:3]]
+    operators = "  ".join(f"{name} {n}" for name, n in facts.operators.items())
+    lines += [((f" {text}", ""),) for text in wrap(operators, width)[:2]]
+    if facts.histogram:
+        lines.append(((" weights", "dim"),))
+        room = min(width, 32)
+        lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, room, 2, "ascii" if ascii_only else "braille")]
+        low, high = f"{facts.histogram_low:.2g}", f"{facts.histogram_high:.2g}"
+        columns = min(room, len(facts.histogram))
+        lines.append(((f" {low}{'0':^{max(1, columns - len(low) - len(high))}}{high}", "dim"),))
+    for backend, refusals in facts.refused.items():
+        if refusals:
+            lines.append(((f" ✗ {backend} ", "bad"), (refusals[0], "dim")))
+        else:
+            lines.append(((" ✓ ", "good"), (f"{backend} reads it", "dim")))
+    return lines
+
+
+def shape_words(tensor: TensorFacts) -> str:
+    """`f32 [batch,3,32,32]`."""
+    axes = ",".join("?" if axis is None else str(axis) for axis in tensor.shape)
+    return f"{DTYPES.get(tensor.dtype, tensor.dtype)} [{axes}]"
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break at spaces."""
+    rows, row = [], ""
+    for word in text.split(" "):
+        if row and len(row) + 1 + len(word) > width:
+            rows.append(row)
+            row = word
+        else:
+            row = f"{row} {word}" if row else word
+    return [*rows, row] if row else rows

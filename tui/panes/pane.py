@@ -1,0 +1,33 @@
+"""What all panes have in common: a frame with a title, a page of help, and a tick of the pace timer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+
+if TYPE_CHECKING:
+    from ..app import Workbench
+
+
+class Pane(Vertical):
+    """One pane of the workbench."""
+
+    TITLE: ClassVar[str] = ""
+    HELP: ClassVar[str] = ""
+    """What the pane shows and what can be done in it; for the help screen."""
+
+    @property
+    def bench(self) -> Workbench:
+        """The app, by its own type."""
+        from ..app import Workbench
+
+        assert isinstance(self.app, Workbench)
+        return self.app
+
+    def on_mount(self) -> None:
+        """Write the title into the frame."""
+        self.border_title = self.TITLE
+
+    def tick(self) -> None:
+        """Bring what is seen up to date."""

@@ -1,0 +1,244 @@
+"""The run that is being watched: its stages, how far it is, what it reads, and at the end the verdict in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+
+from ...engine.report.words import DASH, digits, percent, ratio, seconds, size
+from ...engine.result import Metrics, Result
+from ..runview import RunView, StageView
+from ..widgets.lines import Line, Scrolling, Span
+from .pane import Pane
+
+MARKS = {"waiting": ("·", "dim"), "going": ("▶", "accent"), "done": ("✓", "good"), "failed": ("✗", "bad")}
+GOOD = {"faster", "smaller", "less", "cooler", "more accurate"}
+BAD = {"slower", "larger", "more", "hotter", "less accurate"}
+STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn"}
+
+
+class RunPane(Pane):
+    """Stages, bar, readings, verdict."""
+
+    TITLE = "Run"
+    HELP = (
+        "The run that was started last, or was opened in the list of runs (R). It goes on when you quit.\n"
+        "Stages: ✓ done, ▶ at work, · to come, ✗ failed. The bar's time comes from this board's own history.\n"
+        "Frames a second and latency are those of the measured loop, baseline and candidate on the same backend;\n"
+        "the ratio is candidate over baseline, with its 95 % interval."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(id="run", classes="pane")
+        self._titles = ("", "")
+
+    def compose(self) -> ComposeResult:
+        """One block of rows."""
+        self.rows = Scrolling(id="run-rows")
+        yield self.rows
+
+    def on_mount(self) -> None:
+        """Draw with the pace."""
+        super().on_mount()
+        self.bench.pace.add(self, self.tick)
+        self.tick()
+
+    def on_resize(self) -> None:
+        """Fit the new width."""
+        self.tick()
+
+    def tick(self) -> None:
+        """Write what is known."""
+        view = self.bench.link.view
+        width = max(20, self.rows.size.width)
+        self.rows.show(run_lines(view, width) if view else EMPTY)
+        title = f"Run  {view.title}" if view else "Run"
+        foot = "" if view is None else "c cancel" if not view.state else "ctrl+r resume" if view.state != "done" else ""
+        if (title, foot) != self._titles:
+            self._titles = (title, foot)
+            self.border_title, self.border_subtitle = title, foot
+
+
+EMPTY: list[Line] = [
+    (),
+    ((" nothing has run yet: choose a model and a recipe, then press ", "dim"), ("r", "key")),
+]
+
+
+def run_lines(view: RunView, width: int) -> list[Line]:
+    """All rows of the pane."""
+    stages = stage_rows(list(view.stages.values()), width)
+    lines: list[Line] = [*stages, ()]
+    if view.waiting_for is not None and not view.state:
+        lines.append((("  queued  ", "warn"), (f"the board is busy with {view.waiting_for or 'another run'}", "")))
+    elif not view.state:
+        lines.append(bar_row(view, width))
+    else:
+        lines += ending(view)
+    table = result_rows(view.result) if view.result else reading_rows(view)
+    return [*lines, *([()] if table else []), *table]
+
+
+def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:
+    """`✓ inspect 0.4 s   ▶ measure   · evaluate`, over as many rows as it takes."""
+    rows: list[Line] = []
+    row: Line = ()
+    used = 0
+    for stage in stages:
+        mark, tone = MARKS[stage.state]
+        took = f" {seconds(stage.seconds)}" if stage.state == "done" and stage.seconds is not None else ""
+        took = " cached" if stage.cached else took
+        size_ = 1 + 2 + cell_len(stage.name) + cell_len(took) + 2
+        if row and used + size_ > width:
+            rows.append(row)
+            row, used = (), 0
+        name: Span = (stage.name, "value" if stage.state == "going" else "dim" if stage.state == "waiting" else "")
+        row = (*row, (f" {mark} ", tone), name, (f"{took}  ", "dim"))
+        used += size_
+    return [*rows, row] if row else [((" starting …", "dim"),)]
+
+
+def share_done(view: RunView) -> float | None:
+    """How far the stage is, 0..1; None: not known."""
+    progress = view.progress
+    if progress is not None and progress.total:
+        return min(1.0, progress.done / progress.total)
+    if view.eta_s:
+        return min(0.99, view.stage_elapsed() / view.eta_s)
+    return None
+
+
+def bar_row(view: RunView, width: int) -> Line:
+    """`measure   ████░░░  31 s of about 46 s   pair 19 of 28`."""
+    elapsed = view.stage_elapsed()
+    share = share_done(view)
+    time_words = f"{elapsed:.0f} s"
+    if view.eta_s:
+        time_words += f" of about {max(view.eta_s, elapsed):.0f} s"
+    text = view.progress.text if view.progress else ""
+    room = max(10, min(60, width - 16 - cell_len(time_words) - min(48, cell_len(text)) - 8))
+    full = 0 if share is None else round(share * room)
+    percent_words = f" {share:4.0%}" if share is not None else "    –"
+    return (
+        (f"  {view.stage:<12.12} ", "value"),
+        ("█" * full, "accent"),
+        ("░" * (room - full), "dim"),
+        (percent_words, "value"),
+        (f"   {time_words}   ", ""),
+        (text, "dim"),
+    )
+
+
+def reading_rows(view: RunView) -> list[Line]:
+    """Baseline and candidate while they are measured."""
+    if not view.sides:
+        return []
+    rows: list[Line] = [((f"{'':13}{'mean':>11}{'frames/s':>11}{'± 95 %':>9}{'samples':>9}", "dim"),)]
+    for side, name in (("baseline", "FP32"), ("candidate", "candidate")):
+        reading = view.sides.get(side)
+        if reading is None:
+            continue
+        narrow = DASH if reading.half_width is None else f"{reading.half_width:.1%}"
+        fps = digits(1000 / reading.mean_ms) if reading.mean_ms else DASH
+        figures = f"{digits(reading.mean_ms) + ' ms':>11}{fps:>11}{narrow:>9}{reading.samples:>9}"
+        rows.append(((f"  {name:<11}", "dim"), (figures, "value")))
+    both = [view.sides.get(side) for side in ("candidate", "baseline")]
+    if both[0] and both[1] and both[1].mean_ms:
+        rows.append(
+            (("  ratio      ", "dim"), (f"{digits(both[0].mean_ms / both[1].mean_ms):>8}   ", "value"), ("so far", "dim"))
+        )
+    return rows
+
+
+def ending(view: RunView) -> list[Line]:
+    """How the run ended, in words."""
+    tone = STATE_TONE.get(view.state, "")
+    error = view.result.error if view.result and view.result.error else view.failure
+    if view.state == "done" and view.result:
+        return [verdict_line(view.result)]
+    lines: list[Line] = []
+    if error is not None:
+        mark = "✗" if view.state in ("failed", "crashed") else "·"
+        lines.append(
+            ((f"  {mark} {view.state}", tone), (f" in {error.stage}: " if error.stage else ": ", "dim"), (error.what, "value"))
+        )
+        lines.append(((f"    {error.fix}", "dim"),))
+    else:
+        lines.append(((f"  {view.state}", tone),))
+    if view.state in ("crashed", "cancelled", "failed"):
+        lines.append((("    ", ""), ("ctrl+r", "key"), (" takes the run up again: finished stages come from the cache", "dim")))
+    return lines
+
+
+def verdict_line(result: Result) -> Line:
+    """`faster: 0.452 [0.447, 0.458] of the baseline's time · smaller: 0.26 of its size · ...`."""
+    difference = result.difference
+    figures = {
+        "latency": f"{ratio(difference.latency_ratio)} of the time",
+        "size": f"{digits(difference.size_ratio)} of the size" if difference.size_ratio else "",
+        "memory": f"{digits(difference.memory_ratio)} of the memory" if difference.memory_ratio else "",
+        "accuracy": top1_words(result),
+    }
+    line: Line = (("  ", ""),)
+    for metric, word in result.verdict.items():
+        tone = "good" if word in GOOD else "bad" if word in BAD else "value"
+        mark = "▲ " if word in GOOD else "▼ " if word in BAD else "= "
+        name = f"{metric}: " if word not in GOOD | BAD else ""
+        line = (*line, (f"{mark}{name}{word}", tone), (f"  {figures.get(metric, '')}   ", "dim"))
+    return line if result.verdict else (("  done", "good"), ("  nothing was compared", "dim"))
+
+
+def top1_words(result: Result) -> str:
+    """Top-1 of both sides."""
+    pair = (result.baseline.accuracy.top1, result.candidate.accuracy.top1)
+    return "" if None in pair else f"top-1 {pair[0]:.3f} → {pair[1]:.3f}"
+
+
+def result_rows(result: Result) -> list[Line]:
+    """The figures of both sides when all is done."""
+    if result.baseline.latency_ms.mean is None and result.candidate.size_bytes is None:
+        return []
+    head = f"{'':13}{'mean':>11}{'p50':>8}{'p90':>8}{'p99':>8}{'frames/s':>10}{'size':>10}{'memory':>9}{'top-1':>8}"
+    rows: list[Line] = [((head, "dim"),)]
+    rows += [_side_row("FP32", result.baseline), _side_row("candidate", result.candidate)]
+    value = result.difference.latency_ratio
+    if value.value is not None:
+        word = result.verdict.get("latency", "")
+        rows.append((("  ratio      ", "dim"), (f"{ratio(value):>10}  ", "value"), (word, "good" if word in GOOD else "")))
+    fidelity = result.fidelity
+    if fidelity.cosine is not None:
+        words = (
+            f"cosine {fidelity.cosine:.4f}   SQNR {fidelity.sqnr_db:.1f} dB"
+            if fidelity.sqnr_db
+            else f"cosine {fidelity.cosine:.4f}"
+        )
+        rows.append((("  outputs    ", "dim"), (f"{words}   offset rate {percent(fidelity.offset_rate_abs)}", "")))
+    rows += [(("  ! ", "warn"), (text, "dim")) for text in result.warnings]
+    return rows
+
+
+def _side_row(name: str, side: Metrics) -> Line:
+    latency = side.latency_ms
+    mean = DASH if latency.mean is None else f"{digits(latency.mean)} ms"
+    cells = [f"{mean:>11}"]
+    cells += [f"{DASH if p is None else digits(p):>8}" for p in (latency.p50, latency.p90, latency.p99)]
+    cells.append(f"{DASH if side.fps is None else digits(side.fps):>10}")
+    cells.append(f"{size(side.size_bytes):>10}")
+    peak = side.memory_mb.process_peak
+    cells.append(f"{DASH if peak is None else f'{peak:.0f} MB':>9}")
+    top1 = side.accuracy.top1
+    cells.append(f"{DASH if top1 is None else f'{top1:.3f}':>8}")
+    return ((f"  {name:<11}", "dim"), ("".join(cells), "value"))
+
+
+def strip_lines(view: RunView, width: int) -> list[Line]:
+    """Three rows for the narrow screen: the last stages, the bar, the newest figures."""
+    stages = [stage for stage in view.stages.values() if stage.state != "waiting"][-3:]
+    first = stage_rows(stages, 10_000)[0]
+    if not view.state:
+        second = bar_row(view, width)
+        table = reading_rows(view)
+        return [first, second, table[-1] if table else ()]
+    return [first, *ending(view)[:2]][:3]

@@ -1,0 +1,384 @@
+"""Compression settings in the middle: the recipe, its steps' fields, the run's settings, and what will happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from ...engine.errors import EdgetuiError
+from ...engine.report.words import DASH, seconds, size
+from ...engine.spec import STEPS
+from ..draft import Draft
+from ..fields import NONE, nudged, parse, shown
+from ..widgets.entry import Entry
+from ..widgets.lines import Line, Lines, Rows
+from .models import wrap
+from .pane import Pane
+from .settings_rows import BACKEND_FIELDS, PRESETS, RUN_FIELDS, field_at, help_of, next_workload, settings_rows
+
+if TYPE_CHECKING:
+    from ...engine.api import Forecast
+    from ...engine.result import ModelFacts
+
+
+class SettingsRows(Rows):
+    """The rows; while a value is typed they take the keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,minus,h", "nudge(-1)", "less", show=False, id="settings.less", tooltip="The value before, or less of it"),
+        Binding("right,plus", "nudge(1)", "more", show=False, id="settings.more", tooltip="The next value, or more of it"),
+        Binding("enter", "choose", "edit", id="settings.edit", tooltip="Type a value; switch a step; add the step"),
+        Binding("space", "flip", "on/off", id="settings.flip", tooltip="Switch the step of this row on or off"),
+        Binding("left_square_bracket", "shift(-1)", "move up", show=False, id="settings.up", tooltip="Move the step up"),
+        Binding("right_square_bracket", "shift(1)", "move down", show=False, id="settings.down", tooltip="Move the step down"),
+        Binding("x,delete", "drop", "remove step", show=False, id="settings.remove", tooltip="Remove the step of this row"),
+        Binding("a", "append", "add step", show=False, id="settings.add", tooltip="Go to the row that adds a step"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="settings-rows")
+        self.entry: Entry | None = None
+
+    @property
+    def pane(self) -> SettingsPane:
+        """Whose rows these are."""
+        return self.query_ancestor(SettingsPane)
+
+    @property
+    def typing(self) -> bool:
+        """A value is being typed."""
+        return self.entry is not None
+
+    def on_key(self, event: events.Key) -> None:
+        """Typing goes into the value; a digit on a number begins to type."""
+        if self._typed(event):
+            event.stop()
+            event.prevent_default()
+            self.pane.rewrite()
+
+    def _typed(self, event: events.Key) -> bool:
+        entry = self.entry
+        if entry is None:
+            if not (event.character and event.character in "0123456789." and self.pane.begins_with_digit()):
+                return False
+            entry = self.entry = Entry()
+        if event.key == "escape":
+            self.entry = None
+            self.pane.complaint = ""
+            return True
+        if event.key in ("enter", "up", "down", "tab", "shift+tab"):
+            self.pane.commit()
+            if event.key in ("up", "down") and not self.typing:
+                self.action_move(1 if event.key == "down" else -1)
+            return self.typing or not event.key.endswith("tab")
+        return entry.press(event)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A pasted path goes into the value."""
+        if self.entry is not None:
+            event.stop()
+            self.entry.insert(event.text.strip())
+            self.pane.rewrite()
+
+    def action_nudge(self, by: int) -> None:
+        """The value before or after."""
+        self.pane.nudge(by)
+
+    def action_flip(self) -> None:
+        """On or off."""
+        self.pane.flip()
+
+    def action_shift(self, by: int) -> None:
+        """Move the step."""
+        self.pane.shift(by)
+
+    def action_drop(self) -> None:
+        """Remove the step."""
+        self.pane.drop()
+
+    def action_append(self) -> None:
+        """To the row that adds a step."""
+        self.point("add")
+
+
+class SettingsPane(Pane):
+    """Recipe, steps, run, forecast."""
+
+    TITLE = "Compression"
+    HELP = (
+        "The recipe and the run, row by row. ← → change a value, enter types one, a digit begins to type; space switches\n"
+        "a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves the recipe\n"
+        "under a name. A value that cannot be is refused at once and nothing changes. Below: what will happen."
+    )
+
+    class Edited(Message):
+        """The draft has changed."""
+
+    def __init__(self) -> None:
+        super().__init__(id="settings", classes="pane")
+        self.draft: Draft | None = None
+        self.facts: ModelFacts | None = None
+        self.method = next(iter(STEPS))
+        self.complaint = ""
+        self.forecast_lines: list[Line] = []
+
+    def compose(self) -> ComposeResult:
+        """Rows above; help for the row, and what will happen, below."""
+        self.rows = SettingsRows()
+        self.help = Lines(id="field-help")
+        self.what = Lines(id="forecast")
+        yield self.rows
+        yield self.help
+        yield self.what
+
+    def on_mount(self) -> None:
+        """Keys stand in the frame."""
+        super().on_mount()
+        self.border_subtitle = "r run   s save   u undo"
+
+    def on_resize(self) -> None:
+        """Fit the new width."""
+        self.rewrite()
+        self.what.show(self.forecast_lines)
+
+    def take(self, draft: Draft) -> None:
+        """Edit this draft from now on."""
+        self.draft = draft
+        self.rewrite()
+        self.post_message(self.Edited())
+
+    def model_facts(self, facts: ModelFacts | None) -> None:
+        """The model's inputs ask for shapes."""
+        self.facts = facts
+        self.rewrite()
+
+    def rewrite(self, cursor: str | None = None) -> None:
+        """Write all rows."""
+        if self.draft is None:
+            return
+        rows = self.rows
+        at = cursor or rows.cursor
+        entry = rows.entry.spans() if rows.entry is not None else None
+        rows.fill(settings_rows(self.draft, self.facts, at, entry, self.method), cursor)
+        self._say_help()
+
+    def _say_help(self) -> None:
+        if self.draft is None:
+            return
+        width = max(10, self.help.size.width - 2)
+        if self.complaint:
+            lines: list[Line] = [((f" {text}", "bad"),) for text in wrap(f"✗ {self.complaint}", width)]
+        else:
+            lines = [((f" {text}", "dim"),) for text in wrap(help_of(self.draft, self.rows.cursor, self.method), width)]
+        self.help.show(lines)
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """The marks of choice and the help go with the cursor."""
+        event.stop()
+        self.complaint = ""
+        self.rewrite()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """Enter: type, switch, or add."""
+        event.stop()
+        if self.draft is None:
+            return
+        kind = event.key.partition(":")[0]
+        if kind == "recipe":
+            self.nudge(1)
+        elif kind == "step":
+            self.flip()
+        elif kind == "add":
+            self._do(lambda draft: draft.add(self.method))
+            self.rewrite(f"step:{len(self.draft.recipe.step) - 1}")
+        elif event.key == "run:preset" or self._kind_here() in ("choice", "switch"):
+            self.nudge(1)
+        else:
+            self.rows.entry = Entry(self._text_here())
+            self.rewrite()
+
+    # what the cursor's row holds
+
+    def _kind_here(self) -> str:
+        """The kind of field under the cursor."""
+        if self.draft is None:
+            return ""
+        found = field_at(self.draft, self.rows.cursor)
+        kind, _, name = self.rows.cursor.partition(":")
+        if kind == "backend":
+            return BACKEND_FIELDS[name].kind
+        return found[1].kind if found else ""
+
+    def begins_with_digit(self) -> bool:
+        """Whether a digit on this row is the beginning of a value."""
+        here = self.rows.cursor
+        return self._kind_here() in ("share", "whole", "number") or here.startswith("shape:") or here == "run:workload"
+
+    def _text_here(self) -> str:
+        if self.draft is None:
+            return ""
+        kind, _, name = self.rows.cursor.partition(":")
+        asked = self.draft.asked
+        if kind == "shape" and self.facts:
+            return self.draft.shape_text(self.facts.path, name)
+        if kind == "run":
+            return {"dataset": asked.dataset, "calibration": asked.calibration}.get(name, "")
+        if kind == "backend":
+            return shown(getattr(asked.backend, name))
+        found = field_at(self.draft, self.rows.cursor)
+        text = shown(getattr(self.draft.recipe.step[found[0]], found[1].name)) if found else ""
+        return "" if text == NONE else text
+
+    # changes
+
+    def _do(self, change: Callable[[Draft], object]) -> None:
+        """Make a change; say why where it cannot be."""
+        if self.draft is None:
+            return
+        before = self.draft.asked
+        self.complaint = self.draft.note = ""
+        try:
+            change(self.draft)
+        except EdgetuiError as error:
+            self.complaint = str(error)
+        self.rewrite()
+        if self.draft.note:
+            self.app.notify(self.draft.note, timeout=4)
+        if self.draft.asked != before:
+            self.post_message(self.Edited())
+
+    def commit(self) -> None:
+        """Take what was typed; if it cannot be, the typing goes on."""
+        entry = self.rows.entry
+        if entry is None or self.draft is None:
+            return
+        self._do(lambda draft: self._put(draft, entry.text))
+        if not self.complaint:
+            self.rows.entry = None
+
+    def _put(self, draft: Draft, text: str) -> None:
+        kind, _, name = self.rows.cursor.partition(":")
+        found = field_at(draft, self.rows.cursor)
+        if found:
+            draft.type_in(*found, text)
+        elif kind == "shape" and self.facts:
+            draft.set_shape(self.facts.path, name, text)
+        elif kind == "backend":
+            draft.set_backend(name, parse(BACKEND_FIELDS[name], text))
+        elif name == "workload":
+            draft.set_workload(text)
+        else:
+            self.bench.link.check_dataset(text)
+            draft.change(**{name: text})
+
+    def nudge(self, by: int) -> None:
+        """The value before or after."""
+        key = self.rows.cursor
+        kind, _, name = key.partition(":")
+        if kind == "recipe":
+            self._do(lambda draft: draft.next_recipe(by))
+        elif kind == "add":
+            methods = tuple(STEPS)
+            self.method = methods[(methods.index(self.method) + by) % len(methods)]
+            self.rewrite()
+        elif kind == "step":
+            self.flip()
+        elif kind == "run":
+            self._do(lambda draft: self._nudge_run(draft, name, by))
+        elif kind == "backend":
+            self._do(
+                lambda draft: draft.set_backend(name, nudged(BACKEND_FIELDS[name], getattr(draft.asked.backend, name), by))
+            )
+        elif kind == "field":
+            self._do(lambda draft: self._nudge_field(draft, key, by))
+
+    @staticmethod
+    def _nudge_field(draft: Draft, key: str, by: int) -> None:
+        found = field_at(draft, key)
+        if found is not None:
+            index, field = found
+            draft.put(index, field.name, nudged(field, getattr(draft.recipe.step[index], field.name), by))
+
+    def _nudge_run(self, draft: Draft, name: str, by: int) -> None:
+        asked = draft.asked
+        if name == "preset":
+            draft.change(preset=PRESETS[(PRESETS.index(asked.preset) + by) % len(PRESETS)])
+        elif name == "workload":
+            draft.set_workload(next_workload(asked, by))
+        else:
+            now = getattr(asked, RUN_FIELDS[name].name)
+            names = ("", *dict.fromkeys((*self.bench.link.dataset_names(), *([now] if now else []))))
+            draft.change(**{name: names[(names.index(now) + by) % len(names)]})
+
+    def _step_here(self) -> int | None:
+        kind, _, rest = self.rows.cursor.partition(":")
+        return int(rest.split(":")[0]) if kind in ("step", "field") else None
+
+    def flip(self) -> None:
+        """Switch the step, or the field, of this row."""
+        index = self._step_here()
+        if self._kind_here() == "switch":
+            self.nudge(1)
+        elif index is not None:
+            self._do(lambda draft: draft.toggle(index))
+
+    def shift(self, by: int) -> None:
+        """Move the step of this row."""
+        index = self._step_here()
+        if index is not None and self.draft is not None:
+            self._do(lambda draft: draft.move(index, by))
+            there = max(0, min(index + by, len(self.draft.recipe.step) - 1))
+            self.rows.point(f"step:{there}")
+
+    def drop(self) -> None:
+        """Remove the step of this row; undo brings it back."""
+        index = self._step_here()
+        if index is not None:
+            self._do(lambda draft: draft.remove(index))
+            self.app.notify("step removed; u brings it back", timeout=3)
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        if self.draft is not None and not self.draft.undo():
+            self.app.notify("nothing to undo", timeout=2)
+            return
+        self.complaint = ""
+        self.rewrite()
+        self.post_message(self.Edited())
+
+    def show_forecast(self, forecast: Forecast | None, trouble: str = "") -> None:
+        """Write what will happen."""
+        width = max(10, self.what.size.width - 2)
+        self.forecast_lines = forecast_rows(forecast, trouble, width)
+        self.what.styles.height = min(len(self.forecast_lines) + 1, max(5, self.size.height // 2))
+        self.what.show(self.forecast_lines)
+
+
+def forecast_rows(forecast: Forecast | None, trouble: str, width: int) -> list[Line]:
+    """What will happen, in rows of `width`."""
+    if forecast is None:
+        return [((f" {text}", "dim"),) for text in wrap(trouble or "choose a model to see what will happen", width)]
+    after = "" if forecast.size_after_bytes is None else f" → about {size(forecast.size_after_bytes)}"
+    need, free = forecast.memory_need_mb, forecast.memory_free_mb
+    memory = DASH if need is None else f"needs {need:.0f} MB" + ("" if free is None else f" of {free:.0f} MB free")
+    runs = f"{forecast.history} run{'' if forecast.history == 1 else 's'} like it on this board"
+    time = f"about {seconds(forecast.seconds)}  ({runs})" if forecast.seconds else "not known: no run like it on this board yet"
+    lines: list[Line] = []
+    for text in forecast.errors:
+        lines += _marked("✗", "bad", text, width)
+    rows = (("size", size(forecast.size_bytes) + after), ("memory", memory), ("time", time))
+    lines += [((f" {name:<9}", "dim"), (text, "value")) for name, text in rows]
+    lines += [((f" {name:<9}", "dim"), (text, "")) for name, text in (("backend", forecast.backend), ("data", forecast.data))]
+    for text in forecast.warnings:
+        lines += _marked("!", "warn", text, width)
+    return lines
+
+
+def _marked(mark: str, tone: str, text: str, width: int) -> list[Line]:
+    rows = wrap(text, width - 2)
+    return [((f" {mark if n == 0 else ' '} ", tone), (row, "")) for n, row in enumerate(rows)]

@@ -1,0 +1,228 @@
+"""Live telemetry on the right: what the board's sensors say, and what the running run measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual.app import ComposeResult
+from textual.containers import Grid
+
+from ...engine.report.words import digits
+from ..runview import RunView
+from ..widgets.chart import Chart
+from ..widgets.lines import Line, Lines
+from .pane import Pane
+
+if TYPE_CHECKING:
+    from ...engine.telemetry.sample import Sample
+
+WINDOWS_MIN = (1, 5, 30)
+READINGS = 300
+"""Readings of a run that its two charts show."""
+
+
+class Quantity(NamedTuple):
+    """Something that a sensor chart can show."""
+
+    title: str
+    value: Callable[[Sample], float | None]
+    words: Callable[[float], str]
+    low: float | None = None
+    high: float | None = None
+
+
+def cpu_pct(sample: Sample) -> float | None:
+    """Mean load of the cores that are on."""
+    loads = [load for load in sample.cpu_load_pct if load is not None]
+    return fmean(loads) if loads else None
+
+
+def hottest_c(sample: Sample) -> float | None:
+    """The warmest zone."""
+    return max((t for t in sample.temps_c.values() if t is not None), default=None)
+
+
+def watts(sample: Sample) -> float | None:
+    """Total power by the board's rule."""
+    return None if sample.total_mw is None else sample.total_mw / 1000
+
+
+def ram_gb(sample: Sample) -> float | None:
+    """Used memory in GB of 2^30 bytes, as boards are sold."""
+    return None if sample.ram_used_mb is None else sample.ram_used_mb / 1024
+
+
+QUANTITIES = {
+    "power": Quantity("Power  W", watts, lambda v: f"{v:.2f} W"),
+    "temperature": Quantity("Temperature  °C", hottest_c, lambda v: f"{v:.1f} °C"),
+    "gpu": Quantity("GPU  %", lambda s: s.gpu_load_pct, lambda v: f"{v:.0f} %", 0.0, 100.0),
+    "cpu": Quantity("CPU  %", cpu_pct, lambda v: f"{v:.0f} %", 0.0, 100.0),
+    "ram": Quantity("Memory  GB", ram_gb, lambda v: f"{v:.2f} GB", 0.0),
+}
+
+
+def choose_slots(sample: Sample) -> list[str]:
+    """Which four quantities are drawn: frames a second always, then what this board can say, in the order of interest."""
+    can = [name for name, quantity in QUANTITIES.items() if quantity.value(sample) is not None][:3]
+    slots = [*can[:1], "fps", *can[1:]]
+    return [*slots, "latency"] if len(slots) < 4 else slots
+
+
+class LivePane(Pane, can_focus=True):
+    """Four charts and a line of figures."""
+
+    TITLE = "Live"
+    HELP = (
+        "What the board's sensors say: power, temperature, load and memory, as far as there are sensors;\n"
+        "and frames a second and latency of the run that measures. p stops the picture, the data go on.\n"
+        "w changes how much of the past is shown. While a measurement window is open the picture moves once a second,\n"
+        "so that the screen's own work is not in the reading."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(id="live", classes="pane")
+        self.paused = False
+        self.slots: list[str] = []
+        self.window = 1
+        self._view: RunView | None = None
+        self._heard = 0
+        self._last: dict[str, float] = {}
+        self._subtitle = ""
+
+    def compose(self) -> ComposeResult:
+        """Figures above, charts below."""
+        self.figures = Lines(id="live-figures")
+        graph = self.bench.graph
+        points = round(WINDOWS_MIN[self.window] * 60 * self.bench.config.ui.rate_hz)
+        self.charts = [Chart("", graph=graph, points=points, id=f"chart-{n}") for n in range(4)]
+        yield self.figures
+        with Grid(id="charts"):
+            yield from self.charts
+
+    def on_mount(self) -> None:
+        """Draw with the pace."""
+        super().on_mount()
+        self.bench.pace.add(self, self.tick)
+        self._frame()
+
+    def tick(self) -> None:
+        """Take what has come, and draw it unless the picture is stopped."""
+        samples = self.bench.link.fresh_samples()
+        if samples:
+            self._take(samples)
+        self._listen()
+        if not self.paused:
+            if samples or not self.slots:
+                self.figures.show([self._figures(samples[-1] if samples else None)])
+            for chart in self.charts:
+                chart.draw()
+            self._frame()
+
+    def _take(self, samples: list[Sample]) -> None:
+        slots = choose_slots(samples[-1])
+        if slots != self.slots and len(slots) >= len(self.slots):
+            self.slots = slots
+            for chart, name in zip(self.charts, slots, strict=False):
+                self._assign(chart, name, samples[-1])
+        for chart, name in zip(self.charts, self.slots, strict=False):
+            quantity = QUANTITIES.get(name)
+            if quantity is None:
+                continue
+            for sample in samples:
+                value = quantity.value(sample)
+                chart.push(value)
+                if value is not None:
+                    chart.value = quantity.words(value)
+
+    def _assign(self, chart: Chart, name: str, sample: Sample) -> None:
+        """Give a chart its quantity."""
+        if name in QUANTITIES:
+            quantity = QUANTITIES[name]
+            high = quantity.high
+            if name == "ram" and sample.ram_total_mb:
+                high = round(sample.ram_total_mb / 1024, 1)
+            chart.become(quantity.title, low=quantity.low, high=high)
+            return
+        chart.become("Frames a second" if name == "fps" else "Latency  ms", series=2, low=0.0)
+        chart.window(READINGS)
+        self._heard = 0
+
+    def _listen(self) -> None:
+        """Readings of the run since the last tick, into the charts of frames a second and latency."""
+        view = self.bench.link.view
+        if view is None or not self.slots:
+            return
+        if view is not self._view:
+            self._view, self._heard, self._last = view, 0, {}
+            for chart, name in zip(self.charts, self.slots, strict=False):
+                if name not in QUANTITIES:
+                    chart.clear()
+        fresh = min(view.heard - self._heard, len(view.readings))
+        self._heard = view.heard
+        for reading in list(view.readings)[-fresh:] if fresh else []:
+            self._last[reading.side] = reading.latency_ms
+            base, candidate = self._last.get("baseline"), self._last.get("candidate")
+            for chart, name in zip(self.charts, self.slots, strict=False):
+                if name == "latency":
+                    chart.push(candidate, base)
+                elif name == "fps":
+                    chart.push(*(1000 / ms if ms else None for ms in (candidate, base)))
+        if fresh:
+            self._say_readings()
+
+    def _say_readings(self) -> None:
+        """Last figures of both sides beside the titles."""
+        for chart, name in zip(self.charts, self.slots, strict=False):
+            if name in QUANTITIES:
+                continue
+            words = []
+            for side, ms in sorted(self._last.items(), reverse=True):
+                value = ms if name == "latency" else 1000 / ms if ms else 0.0
+                words.append(f"{'FP32' if side == 'baseline' else side} {digits(value)}")
+            chart.value = "  ".join(words)
+
+    def _figures(self, sample: Sample | None) -> Line:
+        """One row of what the board says now; figures have a fixed width, so that nothing jumps."""
+        if sample is None:
+            trouble = self.bench.link.telemetry_state()
+            return ((f" {trouble or 'waiting for the first sample …'}", "dim"),)
+        line: Line = ((" ", ""),)
+        for name, rail in list(sample.rails_mw.items())[:4]:
+            line = (*line, (f"{name} ", "dim"), ("–" if rail is None else f"{rail / 1000:5.2f}", "value"), (" W  ", "dim"))
+        load, used = cpu_pct(sample), ram_gb(sample)
+        if load is not None:
+            line = (*line, ("CPU ", "dim"), (f"{load:3.0f}", "value"), (" %  ", "dim"))
+        if used is not None and sample.ram_total_mb:
+            line = (*line, ("RAM ", "dim"), (f"{used:4.1f}", "value"), (f"/{sample.ram_total_mb / 1024:.1f} GB  ", "dim"))
+        if (heat := hottest_c(sample)) is not None:
+            line = (*line, (f"{heat:5.1f}", "value"), (" °C  ", "dim"))
+        if sample.throttled:
+            line = (*line, (f"! throttled: {', '.join(sample.throttled)}", "warn"))
+        return line
+
+    def _frame(self) -> None:
+        """Title and foot of the frame; written only when they change, for that repaints the pane."""
+        state = self.bench.link.telemetry_state() if self.slots else ""
+        source = state.split()[0] if state else ""
+        title = f"Live  {source}".rstrip() + ("  paused" if self.paused else "")
+        foot = f"p {'go on' if self.paused else 'pause'}   w window {WINDOWS_MIN[self.window]} min"
+        if self._subtitle != title + foot:
+            self._subtitle = title + foot
+            self.border_title, self.border_subtitle = title, foot
+
+    def pause(self) -> None:
+        """Stop the picture, or let it go on."""
+        self.paused = not self.paused
+        self._frame()
+
+    def next_window(self) -> None:
+        """Show more or less of the past."""
+        self.window = (self.window + 1) % len(WINDOWS_MIN)
+        points = round(WINDOWS_MIN[self.window] * 60 * self.bench.config.ui.rate_hz)
+        for chart, name in zip(self.charts, self.slots, strict=False):
+            if name in QUANTITIES:
+                chart.window(points)
+                chart.draw()
+        self._frame()

@@ -1,0 +1,234 @@
+"""Runs side by side: the table with intervals and verdicts, advice, the Pareto front, weights before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from ..panes.models import wrap
+from ..widgets.chart import Graph
+from ..widgets.histogram import bars
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Line, Lines, Scrolling, Span
+from ..widgets.scatter import Dot, scatter
+
+if TYPE_CHECKING:
+    from ...engine.api import Comparison
+    from ...engine.result import ModelFacts
+    from ..app import Workbench
+
+GOALS = ("fastest", "smallest", "least-memory")
+TONES = {"better": "good", "worse": "bad", "": "value"}
+AXIS_WORDS = {
+    "latency_ms": "ms",
+    "size_mb": "MB",
+    "memory_mb": "memory MB",
+    "energy_j": "J",
+    "top1": "top-1",
+    "cosine": "cosine to FP32",
+}
+COSTS = ("latency_ms", "size_mb", "memory_mb", "energy_j")
+
+
+class CompareScreen(Screen[None]):
+    """The comparison of some runs."""
+
+    CSS_PATH = "compare.tcss"
+    HELP = (
+        "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
+        "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
+        "on both axes. g changes the goal of the advice, a the cost axis, h shows the weights before and after."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
+        Binding("right", "column(1)", "columns", id="compare.right", tooltip="Columns further right"),
+        Binding("g", "goal", "goal", id="compare.goal", tooltip="Advise for another goal"),
+        Binding("a", "axes", "axes", id="compare.axes", tooltip="Draw the front over another cost"),
+        Binding("h", "histogram", "histogram", id="compare.histogram", tooltip="Weights before and after, or the front again"),
+        Binding("y", "copy", "copy", id="compare.copy", tooltip="Copy the table to the clipboard"),
+        Binding("escape", "back", "back", id="compare.back", tooltip="To the list of runs"),
+    ]
+
+    def __init__(self, runs: Sequence[str]) -> None:
+        super().__init__()
+        self.runs = tuple(runs)
+        self.comparison: Comparison | None = None
+        self.goal = 0
+        self.cost = 0
+        self.first = 0
+        """First column shown beside the labels."""
+        self.histograms: list[tuple[str, ModelFacts]] | None = None
+
+    @property
+    def bench(self) -> Workbench:
+        """The app, by its own type."""
+        from ..app import Workbench
+
+        assert isinstance(self.app, Workbench)
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        """Table above, picture and advice below."""
+        yield Lines(id="compare-head")
+        yield Scrolling(id="compare-table", classes="pane")
+        with Container(id="compare-below"):
+            yield Lines(id="compare-picture", classes="pane")
+            yield Scrolling(id="compare-advice", classes="pane")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Ask the engine."""
+        self.query_one("#compare-head", Lines).show([((" edgetui  Compare", "title"),)])
+        self.query_one("#compare-table").focus()
+        self.bench.attempt(self._ask(), "compare")
+
+    async def _ask(self) -> None:
+        self.comparison = await self.bench.link.compare(self.runs, GOALS[self.goal])
+        self.write()
+
+    def on_resize(self) -> None:
+        """Fit the new size."""
+        self.call_after_refresh(self.write)
+
+    def write(self) -> None:
+        """Draw everything."""
+        found = self.comparison
+        if found is None:
+            return
+        table = self.query_one("#compare-table", Scrolling)
+        table.border_title = found.title
+        table.show(table_lines(found, self.first, max(20, table.size.width - 1)))
+        advice = self.query_one("#compare-advice", Scrolling)
+        advice.border_title = f"Advice  goal: {GOALS[self.goal]}"
+        width = max(10, advice.size.width - 2)
+        advice.show([((f" {row}", ""),) for text in found.advice for row in (*wrap(text, width), "")])
+        self._picture(found)
+
+    def _picture(self, found: Comparison) -> None:
+        picture = self.query_one("#compare-picture", Lines)
+        width, height = picture.size.width, picture.size.height
+        if self.histograms is not None:
+            picture.border_title = "Weights before and after"
+            picture.show(self._histogram_lines(width - 2))
+            return
+        cost, quality = self._axes(found)
+        picture.border_title = f"Front  {AXIS_WORDS[cost]} × {AXIS_WORDS[quality]}"
+        dots = []
+        for point in found.points:
+            x, y = getattr(point, cost), getattr(point, quality)
+            if x is not None and y is not None:
+                dots.append(Dot(x, y, point.label, front=False))
+        picture.show(scatter(front(dots), width, height, AXIS_WORDS[cost], AXIS_WORDS[quality]))
+
+    def _axes(self, found: Comparison) -> tuple[str, str]:
+        can = [name for name in COSTS if any(getattr(point, name) is not None for point in found.points)] or [COSTS[0]]
+        return can[self.cost % len(can)], found.axes[1]
+
+    def _histogram_lines(self, width: int) -> list[Line]:
+        graph: Graph = "ascii" if self.bench.graph == "ascii" else "braille"
+        lines: list[Line] = []
+        for name, facts in self.histograms or []:
+            zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else 0.0
+            lines.append(((f" {name}", "value"), (f"   {zeros:.0%} zeros", "dim")))
+            lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, width, 3, graph)]
+            ends = f"{facts.histogram_low:.2g}", f"{facts.histogram_high:.2g}"
+            columns = min(width, len(facts.histogram))
+            lines.append(((f" {ends[0]}{ends[1].rjust(columns - len(ends[0]))}", "dim"),))
+        return lines or [((" no weights that can be shown", "dim"),)]
+
+    def action_column(self, by: int) -> None:
+        """Other columns."""
+        if self.comparison is not None:
+            self.first = max(0, min(self.first + by, len(self.comparison.columns) - 1))
+            self.write()
+
+    def action_goal(self) -> None:
+        """Another goal."""
+        self.goal = (self.goal + 1) % len(GOALS)
+        self.bench.attempt(self._ask(), "compare")
+
+    def action_axes(self) -> None:
+        """Another cost."""
+        self.cost += 1
+        self.histograms = None
+        self.write()
+
+    def action_histogram(self) -> None:
+        """Weights, or the front."""
+        if self.histograms is not None:
+            self.histograms = None
+            self.write()
+        else:
+            self.bench.attempt(self._inspect(), "compare-weights")
+
+    async def _inspect(self) -> None:
+        link = self.bench.link
+        found: list[tuple[str, ModelFacts]] = []
+        for run in self.runs:
+            result = await link.result(run)
+            if result.model is not None and not found:
+                found.append((f"FP32 {result.model.name}", result.model))
+            path = result.artifacts.get("onnx", "")
+            if path and Path(path).is_file():
+                found.append((result.recipe.name or run, await link.inspect(path)))
+        self.histograms = found
+        self.write()
+
+    def action_copy(self) -> None:
+        """The whole table."""
+        if self.comparison is not None:
+            rows = [("", *self.comparison.columns), *((row.label, *row.cells) for row in self.comparison.rows)]
+            self.app.copy_to_clipboard("\n".join("\t".join(row) for row in rows))
+            self.notify("copied", timeout=2)
+
+    def action_back(self) -> None:
+        """Where we came from."""
+        self.app.pop_screen()
+
+
+def front(dots: Sequence[Dot]) -> list[Dot]:
+    """The dots, those marked that no other beats: a cost that is less and a quality that is more."""
+
+    def beaten(dot: Dot) -> bool:
+        return any(o.x <= dot.x and o.y >= dot.y and (o.x, o.y) != (dot.x, dot.y) for o in dots)
+
+    return [dot._replace(front=not beaten(dot)) for dot in dots]
+
+
+def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
+    """The table in rows of `width`: labels, then as many columns as fit from the `first`."""
+    labels = max((cell_len(row.label) for row in found.rows), default=0) + 5
+    columns = range(first, len(found.columns))
+    widths = {n: max(cell_len(found.columns[n]), *(cell_len(row.cells[n]) for row in found.rows), 6) + 3 for n in columns}
+    kept: list[int] = []
+    room = width - labels
+    for n in columns:
+        if kept and widths[n] > room:
+            break
+        kept.append(n)
+        room -= widths[n]
+    more = len(found.columns) - len(kept)
+    head: Line = ((" " * labels, ""), *(_cell(found.columns[n], widths[n], "title") for n in kept))
+    if more:
+        head = (*head, (f" ← → {more} more", "accent"))
+    lines = [head]
+    for row in found.rows:
+        detail = row.kind == "detail"
+        name: Span = (f"{'     ' if detail else '  '}{row.label}"[:labels].ljust(labels), "dim" if detail else "")
+        cells = []
+        for n in kept:
+            tone = row.tones[n] if n < len(row.tones) else ""
+            cells.append(_cell(row.cells[n], widths[n], TONES[tone] if tone or not detail else ""))
+        lines.append((name, *cells))
+    return lines
+
+
+def _cell(text: str, width: int, tone: str) -> Span:
+    return (text + " " * (width - cell_len(text)), tone)

@@ -1,0 +1,89 @@
+"""Questions: yes or no before what cannot be taken back, and a line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from ...engine.errors import EdgetuiError
+
+
+class Confirm(ModalScreen[bool]):
+    """A question that y answers with yes; everything else with no."""
+
+    DEFAULT_CSS = """
+    Confirm { align: center middle; background: $background 60%; }
+    Confirm > Vertical { width: auto; max-width: 90%; height: auto; border: round $warning; padding: 1 2; }
+    Confirm > Vertical { background: $surface; }
+    Confirm Static { width: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "yes"),
+        Binding("n,escape,enter", "answer(False)", "no"),
+    ]
+
+    def __init__(self, question: str, consequence: str = "") -> None:
+        super().__init__()
+        self.question, self.consequence = question, consequence
+
+    def compose(self) -> ComposeResult:
+        """The question, what it would cost, the keys."""
+        with Vertical():
+            yield Static(self.question, markup=False)
+            yield Static(self.consequence, markup=False)
+            yield Static("\ny yes     n no", markup=False)
+
+    def action_answer(self, yes: bool) -> None:
+        """Close with the answer."""
+        self.dismiss(yes)
+
+
+class Ask(ModalScreen[str]):
+    """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers ""."""
+
+    DEFAULT_CSS = """
+    Ask { align: center middle; background: $background 60%; }
+    Ask > Vertical { width: 72; max-width: 94%; height: auto; border: round $accent; background: $surface; padding: 1 2; }
+    Ask Input { border: none; height: 1; padding: 0; background: $panel; }
+    Ask #ask-refused { color: $error; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "cancel")]
+
+    def __init__(self, question: str, value: str = "", check: Callable[[str], object] | None = None) -> None:
+        super().__init__()
+        self.question, self.value, self.check = question, value, check
+
+    def compose(self) -> ComposeResult:
+        """The question, the line, what was wrong with it."""
+        with Vertical():
+            yield Static(self.question, markup=False)
+            field = Input(self.value, id="ask-line", select_on_focus=False)
+            field.cursor_blink = False  # a caret that blinks is bytes on the link
+            yield field
+            yield Static("", id="ask-refused", markup=False)
+            yield Static("enter take it     esc leave it", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the text, if it can be."""
+        event.stop()
+        text = event.value.strip()
+        if not text:
+            self.dismiss("")
+            return
+        try:
+            if self.check is not None:
+                self.check(text)
+        except EdgetuiError as error:
+            self.query_one("#ask-refused", Static).update(str(error))
+            return
+        self.dismiss(text)
+
+    def action_give_up(self) -> None:
+        """Close with nothing."""
+        self.dismiss("")

@@ -1,0 +1,61 @@
+"""Help for what has the focus: what it shows, and every key that works there now."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+
+from ..panes.pane import Pane
+from ..widgets.keybar import key_name
+from ..widgets.lines import Line, Scrolling
+
+GENERAL = (
+    "Choose a model, choose or edit a recipe, press r. The run goes on when you quit, when the link drops, and shows its\n"
+    "past when you come back. Keys can be changed under [ui.keys] in edgetui.toml, by the names at the right."
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """A page over the screen it explains."""
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; background: $background 60%; }
+    HelpScreen > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "dismiss", "back")]
+
+    def __init__(self, about: Screen[Any]) -> None:
+        super().__init__()
+        self.about = about
+        self.keys = list(about.active_bindings.values())
+        self.pane = next((pane for pane in about.query(Pane) if pane.has_focus_within), None)
+
+    def compose(self) -> ComposeResult:
+        """One page."""
+        with Vertical() as frame:
+            frame.border_title = f"Help  {self.pane.TITLE}" if self.pane else "Help"
+            frame.border_subtitle = "↑ ↓ scroll   esc back"
+            yield Scrolling(id="help-rows")
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        rows = self.query_one(Scrolling)
+        rows.show(self._lines())
+        rows.focus()
+
+    def _lines(self) -> list[Line]:
+        text = self.pane.HELP if self.pane else getattr(self.about, "HELP", GENERAL)
+        lines: list[Line] = [(), *(((f" {row}", ""),) for row in text.splitlines()), ()]
+        named = [active for active in self.keys if active.binding.id and active.enabled]
+        for active in named:
+            binding = active.binding
+            keys = " ".join(key_name(key) for key in binding.key.split(","))
+            words = binding.tooltip or binding.description
+            lines.append(((f" {keys:>14}  ", "key"), (f"{words:<64}", ""), (f" {binding.id}", "dim")))
+        if self.pane:
+            lines += [(), *(((f" {row}", "dim"),) for row in GENERAL.splitlines())]
+        return lines

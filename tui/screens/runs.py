@@ -1,0 +1,277 @@
+"""All runs: filter, sort, open, resume, cancel, mark some and compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import DataTable
+
+from ...engine.report.words import DASH, digits, ratio, seconds
+from ..panes.progress import BAD, GOOD
+from ..widgets.entry import Entry
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from ...engine.api import RunSummary
+    from ..app import Workbench
+
+REFRESH_S = 2.0
+STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
+COLUMNS = ("", "state", "model", "recipe", "began", "took", "time ratio", "size", "top-1", "verdict")
+SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
+    ("newest", lambda run: run.began),
+    ("model", lambda run: run.model),
+    ("recipe", lambda run: run.recipe),
+    ("state", lambda run: run.state),
+    ("fastest", lambda run: float("inf") if run.latency_ratio.value is None else run.latency_ratio.value),
+    ("smallest", lambda run: float("inf") if run.size_ratio is None else run.size_ratio),
+)
+
+
+class RunsScreen(Screen[None]):
+    """The list."""
+
+    CSS_PATH = "runs.tcss"
+    HELP = (
+        "Every run on this machine, also those of other terminals. Enter shows a run in the workbench, with its whole past.\n"
+        "Space marks runs, C compares the marked ones (or the one under the cursor with its baseline)."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", id="runs.open", tooltip="Show the run in the workbench"),
+        Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
+        Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
+        Binding("slash", "filter", "filter", id="runs.filter", tooltip="Show only runs that have these letters"),
+        Binding("s", "sort", "sort", id="runs.sort", tooltip="Sort by the next column"),
+        Binding("r", "resume", "resume", id="runs.resume", tooltip="Take an interrupted, failed or cancelled run up again"),
+        Binding("c", "cancel", "cancel", id="runs.cancel", tooltip="End a run that is going; asks first"),
+        Binding("D", "delete", "delete", id="runs.delete", show=False, tooltip="Remove a run and its files; asks first"),
+        Binding("y", "copy", "copy", id="runs.copy", show=False, tooltip="Copy the table to the clipboard"),
+        Binding("escape", "back", "back", id="runs.back", tooltip="To the workbench"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: tuple[RunSummary, ...] = ()
+        self.marked: set[str] = set()
+        self.sort = 0
+        self.entry: Entry | None = None
+        self.filter_text = ""
+        self._drawn: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def bench(self) -> Workbench:
+        """The app, by its own type."""
+        from ..app import Workbench
+
+        assert isinstance(self.app, Workbench)
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        """Title, table, keys."""
+        yield Lines(id="runs-title")
+        yield DataTable(id="runs-table", cursor_type="row", zebra_stripes=False)
+        yield KeyBar()
+
+    @property
+    def table(self) -> DataTable[Text]:
+        """The table."""
+        return self.query_one(DataTable)
+
+    def on_mount(self) -> None:
+        """Read the list now and, while it is looked at, every two seconds."""
+        for name in COLUMNS:
+            self.table.add_column(name, key=name or "mark")
+        self.table.focus()
+        self._read()
+        self.set_interval(REFRESH_S, self._read)
+
+    def _read(self) -> None:
+        if self.is_current:
+            self.bench.attempt(self._fill(), "runs")
+
+    async def _fill(self) -> None:
+        self.runs = await self.bench.link.runs()
+        self.write()
+
+    def shown(self) -> list[RunSummary]:
+        """The runs that pass the filter, sorted."""
+        letters = self.filter_text.lower()
+        found = [run for run in self.runs if letters in f"{run.run} {run.model} {run.recipe} {run.state} {run.backend}".lower()]
+        name, key = SORTS[self.sort]
+        return sorted(found, key=key, reverse=name == "newest")  # type: ignore[arg-type]
+
+    def write(self) -> None:
+        """Bring the table up to date; only cells that differ are touched."""
+        rows = {run.run: self._cells(run) for run in self.shown()}
+        if list(rows) != list(self._drawn):
+            at = self.current()
+            self.table.clear()
+            for run, cells in rows.items():
+                self.table.add_row(*map(_styled, cells), key=run)
+            if at in rows:
+                self.table.move_cursor(row=list(rows).index(at))
+        else:
+            for run, cells in rows.items():
+                for name, old, new in zip(COLUMNS, self._drawn[run], cells, strict=True):
+                    if old != new:
+                        self.table.update_cell(run, name or "mark", _styled(new), update_width=True)
+        self._drawn = rows
+        self._title()
+
+    def _title(self) -> None:
+        typed = (("  / ", "accent"), *self.entry.spans()) if self.entry else ()
+        kept = f"   filter `{self.filter_text}`" if self.filter_text and not self.entry else ""
+        words = f"   {len(self._drawn)} of {len(self.runs)}   sorted: {SORTS[self.sort][0]}   marked: {len(self.marked)}{kept}"
+        empty = "   nothing has run yet: esc, choose a model and a recipe, then r" if not self.runs else ""
+        self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (empty or words, "dim"), *typed)])
+
+    def _cells(self, run: RunSummary) -> tuple[str, ...]:
+        points = run.top1_points.value
+        began = run.began
+        if began:
+            began = datetime.fromisoformat(began).strftime("%d %b %H:%M")
+        stage = f" {run.stage}" if run.stage and run.state in ("running", "crashed", "failed") else ""
+        waiting = f" for {run.waiting_for}" if run.state == "queued" and run.waiting_for else ""
+        words = "; ".join(f"{metric} {word}" if word not in GOOD | BAD else word for metric, word in run.verdict.items())
+        return (
+            "*" if run.run in self.marked else " ",
+            f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}{waiting}",
+            run.model,
+            run.recipe or DASH,
+            began,
+            seconds(run.seconds),
+            ratio(run.latency_ratio),
+            DASH if run.size_ratio is None else digits(run.size_ratio),
+            DASH if points is None else f"{points * 100:+.1f} pt",
+            words or (run.error.what if run.error else DASH),
+        )
+
+    def current(self) -> str:
+        """The run under the cursor; "" when there is none."""
+        table = self.table
+        if not table.row_count:
+            return ""
+        return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+
+    def _summary(self) -> RunSummary | None:
+        at = self.current()
+        return next((run for run in self.runs if run.run == at), None)
+
+    def on_key(self, event: events.Key) -> None:
+        """Typing goes into the filter."""
+        if self.entry is None:
+            return
+        if event.key in ("escape", "enter"):
+            self.filter_text = self.entry.text if event.key == "enter" else ""
+            self.entry = None
+        elif self.entry.press(event):
+            self.filter_text = self.entry.text
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+        self.write()
+
+    def on_data_table_row_selected(self) -> None:
+        """Enter or a click."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Show the run in the workbench."""
+        at = self.current()
+        if at:
+            self.app.pop_screen()
+            self.bench.attempt(self.bench.bench.open_run(at), "open")
+
+    def action_mark(self) -> None:
+        """Mark or unmark, and go one down."""
+        at = self.current()
+        if at:
+            self.marked ^= {at}
+            self.write()
+            self.table.action_cursor_down()
+
+    def action_compare(self) -> None:
+        """Compare the marked runs, or this one."""
+        from .compare import CompareScreen
+
+        chosen = [run.run for run in self.shown() if run.run in self.marked] or [self.current()]
+        if chosen[0]:
+            self.app.push_screen(CompareScreen(chosen))
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.entry = Entry(self.filter_text)
+        self._title()
+
+    def action_sort(self) -> None:
+        """The next order."""
+        self.sort = (self.sort + 1) % len(SORTS)
+        self.write()
+
+    def action_resume(self) -> None:
+        """Take the run up again, in the workbench."""
+        at = self.current()
+        if at:
+            self.bench.attempt(self._resume(at), "resume")
+
+    async def _resume(self, run: str) -> None:
+        await self.bench.bench.resume(run)
+        if self.is_current:
+            self.app.pop_screen()
+
+    def action_cancel(self) -> None:
+        """Ask, then end the run."""
+        run = self._summary()
+        if run is None or run.state not in ("running", "queued"):
+            self.notify("this run is not going", timeout=2)
+            return
+        self._ask(f"End the run {run.run}?", "Finished stages stay in the cache; r takes it up again.", self.bench.link.cancel)
+
+    def action_delete(self) -> None:
+        """Ask, then remove the run."""
+        run = self._summary()
+        if run is not None:
+            self._ask(
+                f"Remove the run {run.run}?", "Its events, log, result and artifacts are gone for good.", self.bench.link.delete
+            )
+
+    def _ask(self, question: str, cost: str, do: Callable[[str], object]) -> None:
+        from .dialogs import Confirm
+
+        at = self.current()
+
+        async def work() -> None:
+            await do(at)  # type: ignore[misc]
+            self.marked.discard(at)
+            await self._fill()
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.bench.attempt(work(), "runs-do")
+
+        self.app.push_screen(Confirm(question, cost), answer)
+
+    def action_copy(self) -> None:
+        """The table as tab-separated text."""
+        rows = ["\t".join(COLUMNS[1:]), *("\t".join(cells[1:]) for cells in self._drawn.values())]
+        self.app.copy_to_clipboard("\n".join(rows))
+        self.notify("copied", timeout=2)
+
+    def action_back(self) -> None:
+        """To the workbench; an open filter is closed first."""
+        self.app.pop_screen()
+
+
+def _styled(text: str) -> Text:
+    """A cell; figures stand at the right."""
+    numeric = text[:1].isdigit() or text[:1] in "+-" or text == DASH
+    return Text(text, justify="right" if numeric else "left", no_wrap=True)

@@ -1,0 +1,45 @@
+"""A line that is being typed, drawn by whoever shows it: no caret that blinks, no widget to mount."""
+
+from __future__ import annotations
+
+from textual import events
+
+from .lines import Line
+
+
+class Entry:
+    """Text and a caret. `press` takes a key; it answers whether the key was one for typing."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+        self.at = len(text)
+
+    def press(self, event: events.Key) -> bool:
+        """Type, erase or move; False for keys that mean something else."""
+        key = event.key
+        if event.is_printable and event.character:
+            self.insert(event.character)
+        elif key == "backspace":
+            self.text, self.at = self.text[: max(0, self.at - 1)] + self.text[self.at :], max(0, self.at - 1)
+        elif key == "delete":
+            self.text = self.text[: self.at] + self.text[self.at + 1 :]
+        elif key == "ctrl+u":
+            self.text, self.at = self.text[self.at :], 0
+        elif key in ("left", "right"):
+            self.at = max(0, min(len(self.text), self.at + (1 if key == "right" else -1)))
+        elif key in ("home", "end"):
+            self.at = 0 if key == "home" else len(self.text)
+        else:
+            return False
+        return True
+
+    def insert(self, text: str) -> None:
+        """Type or paste at the caret."""
+        clean = "".join(ch for ch in text if ch.isprintable())
+        self.text = self.text[: self.at] + clean + self.text[self.at :]
+        self.at += len(clean)
+
+    def spans(self) -> Line:
+        """The text with the caret as one reversed cell."""
+        under = self.text[self.at : self.at + 1] or " "
+        return ((self.text[: self.at], "value"), (under, "edit"), (self.text[self.at + 1 :], "value"))

@@ -1,0 +1,80 @@
+"""The row of keys at the foot of the screen: the focused pane's first; help and quit are never cut off."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from .lines import Line, Lines
+
+LAST = ("help", "quit")
+"""Binding ids that keep their place at the right however narrow the screen is."""
+SHORT = {
+    "question_mark": "?",
+    "slash": "/",
+    "escape": "esc",
+    "space": "space",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as a person reads it: `?`, `ctrl+p`, `R`."""
+    first = key.split(",")[0]
+    if first.startswith("shift+") and len(first) == 7:
+        return first[-1].upper()
+    return SHORT.get(first, first)
+
+
+def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
+    """(binding id, key, words) of what can be pressed now, the focused widget's own first."""
+    found = []
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.show and active.enabled:
+            found.append((binding.id or "", key_name(binding.key), binding.description))
+    unique: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for id_, key, words in found:
+        unique.setdefault((id_ or words, words), (id_, key, words))
+    return list(unique.values())
+
+
+class KeyBar(Widget):
+    """`tab next pane  r run  ...  ? help  q quit`."""
+
+    def compose(self) -> ComposeResult:
+        """One row."""
+        yield Lines()
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.write())
+
+    def on_resize(self) -> None:
+        """Fit the new width."""
+        self.write()
+
+    def write(self) -> None:
+        """Show as many keys as fit."""
+        hints = key_hints(self.screen)
+        last = [hint for name in LAST for hint in hints if hint[0] == name]
+        rest = [hint for hint in hints if hint not in last]
+        room = self.size.width - 1 - sum(_width(hint) for hint in last)
+        kept = []
+        for hint in rest:
+            if _width(hint) <= room:
+                kept.append(hint)
+                room -= _width(hint)
+        line: Line = ((" ", ""),)
+        for _, key, words in [*kept, *last]:
+            line = (*line, (key, "key"), (f" {words}   ", "dim"))
+        self.query_one(Lines).show([line])
+
+
+def _width(hint: tuple[str, str, str]) -> int:
+    return cell_len(hint[1]) + cell_len(hint[2]) + 4

@@ -1,0 +1,259 @@
+"""Rows of styled text, and rows with a cursor: what most panes are made of.
+
+One widget a pane instead of one a label: mounting and styling forty labels is what makes a first paint slow,
+and only rows that changed are sent to the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+Span = tuple[str, str]
+"""A text and the name of its style: `""` plain, or one of STYLES."""
+Line = tuple[Span, ...]
+
+STYLES = ("dim", "value", "title", "accent", "good", "bad", "warn", "key", "edit")
+
+
+class Lines(Widget):
+    """Rows of styled text; cut at the right edge, never wrapped here."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*STYLES, "cursor")}
+
+    def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self.lines: list[Line] = list(lines)
+        self.top = 0
+        self._styles: dict[str, Style] = {}
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Take new rows; repaint those that differ."""
+        old, self.lines = self.lines, list(lines)
+        dirty = [
+            y
+            for y in range(self.size.height)
+            if self._at(old, y + self.top) != self._at(self.lines, y + self.top) or y in self._edges(len(old))
+        ]
+        self._repaint(dirty)
+
+    def _edges(self, before: int) -> tuple[int, ...]:
+        """Screen rows whose scroll marks may have changed with the number of rows."""
+        height = self.size.height
+        return (0, height - 1) if (before > height) != (len(self.lines) > height) else ()
+
+    def _repaint(self, rows: Sequence[int]) -> None:
+        if rows:
+            self.refresh(*[Region(0, y, self.size.width, 1) for y in rows])
+
+    @staticmethod
+    def _at(lines: Sequence[Line], index: int) -> Line:
+        return lines[index] if 0 <= index < len(lines) else ()
+
+    def notify_style_update(self) -> None:
+        """Forget resolved styles: the theme or a state has changed."""
+        super().notify_style_update()
+        self._styles = {}
+
+    def style_of(self, name: str) -> Style:
+        """The style of a span, resolved once for each theme."""
+        found = self._styles.get(name)
+        if found is None:
+            found = self.get_component_rich_style(f"lines--{name}") if name else self.rich_style
+            self._styles[name] = found
+        return found
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one row of the screen."""
+        return self._strip(self._at(self.lines, y + self.top), "", y)
+
+    def _strip(self, line: Line, cover: str, y: int) -> Strip:
+        """A row's strip; `cover` is a style laid over all of it (the cursor)."""
+        width = self.size.width
+        mark = self._scroll_mark(y)
+        over = self.style_of(cover) if cover else None
+        segments = [Segment(text, self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
+        strip = Strip(segments).adjust_cell_length(width - len(mark), over or self.style_of(""))
+        if mark:
+            strip = Strip([*strip, Segment(mark, self.style_of("dim"))], width)
+        return strip
+
+    def _scroll_mark(self, y: int) -> str:
+        """An arrow at the right edge where rows are out of sight."""
+        if y == 0 and self.top > 0:
+            return "↑"
+        if y == self.size.height - 1 and self.top + self.size.height < len(self.lines):
+            return "↓"
+        return ""
+
+    def scroll_rows(self, by: int) -> None:
+        """Move the window over the rows."""
+        top = max(0, min(self.top + by, len(self.lines) - self.size.height))
+        if top != self.top:
+            self.top = top
+            self.refresh()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Wheel."""
+        event.stop()
+        self.scroll_rows(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Wheel."""
+        event.stop()
+        self.scroll_rows(-3)
+
+    def plain(self) -> str:
+        """All rows as text, for the clipboard."""
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in self.lines)
+
+
+class Scrolling(Lines, can_focus=True):
+    """Rows to read: the arrow keys move the window."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_rows(-1)", "up", show=False),
+        Binding("down,j", "scroll_rows(1)", "down", show=False),
+        Binding("pageup", "scroll_rows(-10)", "page up", show=False),
+        Binding("pagedown", "scroll_rows(10)", "page down", show=False),
+        Binding("home,g", "scroll_rows(-1000000)", "first", show=False),
+        Binding("end,G", "scroll_rows(1000000)", "last", show=False),
+    ]
+
+    def action_scroll_rows(self, by: int) -> None:
+        """Move the window."""
+        self.scroll_rows(by)
+
+
+class Rows(Lines, can_focus=True):
+    """Rows with a cursor. A row whose key is empty is passed over."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "move(-10)", "page up", show=False),
+        Binding("pagedown", "move(10)", "page down", show=False),
+        Binding("home", "move(-1000000)", "first", show=False),
+        Binding("end", "move(1000000)", "last", show=False),
+        Binding("enter", "choose", "choose", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+        def __init__(self, rows: Rows, key: str) -> None:
+            super().__init__()
+            self.rows, self.key = rows, key
+
+        @property
+        def control(self) -> Rows:
+            """Whose cursor."""
+            return self.rows
+
+    class Chosen(Moved):
+        """Enter or a click on the row under the cursor."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self.keys: list[str] = []
+        self.cursor = ""
+
+    def fill(self, rows: Sequence[tuple[str, Line]], cursor: str | None = None) -> None:
+        """Take new rows, each with its key; the cursor keeps its key, or its place where that is gone."""
+        place = self.keys.index(self.cursor) if self.cursor in self.keys else 0
+        self.keys = [key for key, _ in rows]
+        wanted = cursor if cursor is not None and cursor in self.keys else self.cursor
+        before = self.cursor
+        if wanted not in self.keys or not wanted:
+            wanted = self._nearest(place)
+        self.cursor = wanted
+        self.show([line for _, line in rows])
+        self._into_view()
+        if wanted != before:
+            self.refresh()
+            self.post_message(self.Moved(self, wanted))
+
+    def _nearest(self, place: int) -> str:
+        free = [(abs(i - place), key) for i, key in enumerate(self.keys) if key]
+        return min(free, key=lambda pair: pair[0])[1] if free else ""
+
+    def point(self, key: str) -> None:
+        """Put the cursor on a row."""
+        if key == self.cursor or key not in self.keys:
+            return
+        old = self.keys.index(self.cursor) if self.cursor in self.keys else -1
+        self.cursor = key
+        if not self._into_view():
+            rows = (old - self.top, self.keys.index(key) - self.top)
+            self._repaint([y for y in rows if 0 <= y < self.size.height])
+        self.post_message(self.Moved(self, key))
+
+    def _into_view(self) -> bool:
+        """Scroll so that the cursor is seen; True if that moved the window."""
+        if self.cursor not in self.keys or not self.size.height:
+            return False
+        at, height = self.keys.index(self.cursor), self.size.height
+        first = next((i for i, key in enumerate(self.keys) if key), 0)
+        lowest = 0 if at == first else at
+        top = max(min(self.top, lowest), at - height + 1, 0)
+        top = max(0, min(top, len(self.lines) - height))
+        if top == self.top:
+            return False
+        self.top = top
+        self.refresh()
+        return True
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self.top = max(0, min(self.top, len(self.lines) - self.size.height))
+        self._into_view()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one row; the cursor's with a pointer, so that it is seen without colour."""
+        index = y + self.top
+        line = self._at(self.lines, index)
+        key = self.keys[index] if index < len(self.keys) else ""
+        if key and key == self.cursor:
+            mark: Span = ("▸", "accent")
+            return self._strip((mark, *line), "cursor" if self.has_focus else "", y)
+        return self._strip(((" ", ""), *line) if line else (), "", y)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor over rows that can have it."""
+        free = [key for key in self.keys if key]
+        if free:
+            at = free.index(self.cursor) if self.cursor in free else 0
+            self.point(free[max(0, min(at + by, len(free) - 1))])
+
+    def action_choose(self) -> None:
+        """Say that this row is meant."""
+        if self.cursor:
+            self.post_message(self.Chosen(self, self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        """Point; on the row that already has the cursor: choose."""
+        index = event.y + self.top - self.gutter.top
+        key = self.keys[index] if 0 <= index < len(self.keys) else ""
+        if not key:
+            return
+        if key == self.cursor:
+            self.action_choose()
+        else:
+            self.point(key)
+
+    def on_focus(self) -> None:
+        """The cursor's row looks different with the focus."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor's row looks different without the focus."""
+        self.refresh()
