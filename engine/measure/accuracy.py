@@ -21,7 +21,7 @@ _NO_LABELS = 'set task = "none" in the dataset\'s TOML file to compare outputs w
 
 
 class Accuracy:
-    """Add batches of outputs and labels, then ask for `result()`."""
+    """Add batches of outputs and labels, then ask for `figures()`."""
 
     def __init__(self, classes: int | None = None) -> None:
         """`classes`: how many the dataset has, where that is known; the model must tell as many apart."""
@@ -61,7 +61,7 @@ class Accuracy:
         right: NDArray[np.bool_] = self.predicted == self.true
         return right
 
-    def result(self, seed: int) -> result.Accuracy:
+    def figures(self, seed: int) -> result.Accuracy:
         """The figures; empty when nothing was added. `seed` draws the bootstrap."""
         right = self.right()
         if not len(right):

@@ -36,7 +36,7 @@ class _Sums:
 
 
 class Fidelity:
-    """Add batches of both sides' outputs, then ask for `result()`."""
+    """Add batches of both sides' outputs, then ask for `figures()`."""
 
     def __init__(self) -> None:
         self._outputs: dict[str, _Sums] = {}
@@ -48,14 +48,15 @@ class Fidelity:
         self._broken = [0, 0]
         self._uneven: set[str] = set()
 
-    def add(self, baseline: Mapping[str, Array], candidate: Mapping[str, Array], n: int) -> None:
-        """Outputs of `n` samples: name to an array whose first axis is the sample (rows past `n` are padding), or, for n = 1,
-        anything.
+    def add(self, baseline: Mapping[str, Array], candidate: Mapping[str, Array], n: int = 1, of: int | None = None) -> None:
+        """Outputs of one inference, by name. `n` samples lie along the first axis of length `of` (None: `n`; rows past `n` are
+        padding); an output without such an axis, or of a batch of one, counts as one sample whatever its shape.
 
         Raises:
             PlanRefused: the candidate lacks an output.
         """
         self._samples += n
+        batch = of or n
         for name, a in baseline.items():
             if name not in candidate:
                 raise PlanRefused(f"the candidate has no output {name}", fix="this should not be; run the lint on its graph")
@@ -65,7 +66,7 @@ class Fidelity:
             if a.shape != b.shape:
                 self._uneven.add(name)
                 continue
-            by_sample = a.ndim > 0 and a.shape[0] >= n > 1
+            by_sample = batch > 1 and a.ndim > 0 and a.shape[0] == batch
             for row_a, row_b in zip(a[:n], b[:n], strict=True) if by_sample else [(a, b)]:
                 self._add_sample(name, row_a.astype(np.float64).ravel(), row_b.astype(np.float64).ravel())
 
@@ -97,7 +98,7 @@ class Fidelity:
         self._compared += rates.size
         self._left_out += a.size - rates.size
 
-    def result(self) -> result.Fidelity:
+    def figures(self) -> result.Fidelity:
         """Offset rates over all elements of all outputs; cosine (mean over samples), SQNR and largest error of the output that
         fares worst.
         """
@@ -125,17 +126,17 @@ class Fidelity:
             reasons["sqnr_db"] = "the outputs are identical: no noise to divide by"
         return reasons
 
+    def broken(self) -> str:
+        """Why the candidate cannot be trusted at all; empty: it can."""
+        if self._broken[1]:
+            return f"{self._broken[1]} output elements are NaN or infinite in the candidate and finite in the baseline"
+        return ""
+
     def warnings(self) -> list[str]:
         """What must be known before the figures are trusted, a sentence each."""
-        said = []
-        if self._broken[1]:
-            said.append(
-                f"the candidate has {self._broken[1]} output elements that are NaN or infinite where the baseline's are not"
-            )
+        said = [self.broken()] if self._broken[1] else []
         if self._broken[0]:
-            said.append(
-                f"the baseline itself has {self._broken[0]} output elements that are NaN or infinite; they are left out"
-            )
+            said.append(f"{self._broken[0]} output elements are NaN or infinite in the baseline itself; they are left out")
         said.extend(f"output {name} differs in shape between the sides and is not compared" for name in sorted(self._uneven))
         return said
 
