@@ -175,8 +175,10 @@ def _better(side: Side, aim: Aim) -> bool:
     """Whether a candidate is shown to be better than its baseline."""
     if aim == "fastest":
         return side.verdict("latency") == "faster"
+    if aim == "least-memory":
+        return side.verdict("memory") == "smaller"
     gain = _gain(side, aim)
-    return gain is not None and gain < 0.995
+    return gain is not None and gain < 1
 
 
 def _fault(side: Side, goal: Goal) -> str:

@@ -15,8 +15,8 @@ from . import words
 from .words import DASH, dash
 
 Tone = Literal["", "better", "worse"]
-BETTER = frozenset({"faster", "smaller", "less", "more accurate", "cooler"})
-WORSE = frozenset({"slower", "larger", "more", "less accurate", "hotter"})
+BETTER = frozenset({"faster", "smaller", "better"})
+WORSE = frozenset({"slower", "larger", "worse"})
 
 
 class Row(Struct, frozen=True):

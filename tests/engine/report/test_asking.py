@@ -15,7 +15,9 @@ def test_a_shape_is_read_as_it_is_written(name, sizes):
     assert parse_shape(f"{name}={'x'.join(map(str, sizes))}") == (name, tuple(sizes))
 
 
-@pytest.mark.parametrize("text", ["", "image", "=1x2", "image=", "image=0x3", "image=1x-3", "image=1.5", "image=1xx2", "image=?x2"])
+@pytest.mark.parametrize(
+    "text", ["", "image", "=1x2", "image=", "image=0x3", "image=1x-3", "image=1.5", "image=1xx2", "image=?x2"]
+)
 def test_no_shape_says_how_to_write_one(text):
     with pytest.raises(UsageError, match=r"--shape image=1x3x224x224"):
         parse_shape(text)
@@ -39,7 +41,9 @@ def test_goals():
     assert parse_goal("least-energy, top1=.8") == Goal(aim="least-energy", min_top1=0.8)
 
 
-@pytest.mark.parametrize(("text", "fix"), [("fastet", "`fastest`"), ("drop=2", "drop=0.02"), ("top1=x", "top1=0.80"), ("a=1", "drop")])
+@pytest.mark.parametrize(
+    ("text", "fix"), [("fastet", "`fastest`"), ("drop=2", "drop=0.02"), ("top1=x", "top1=0.80"), ("a=1", "drop")]
+)
 def test_no_goal(text, fix):
     with pytest.raises(UsageError) as caught:
         parse_goal(text)

@@ -1,0 +1,118 @@
+"""What is advised: only what was shown counts, accuracy within the goal, and a reason for every run that was not taken."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from edgetui.engine.advise import compare, in_words
+from edgetui.engine.errors import UsageError
+from edgetui.engine.report.front import Point, pareto
+from edgetui.engine.result import Difference, Metrics
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_the_fastest_within_the_goal_is_taken_with_its_reasons(make):
+    found = compare([make("prune-50", 0.99, "no difference shown", size=1.0, toml='method = "prune.magnitude"'), make()])
+    assert found.choice == "int8"
+    text = " ".join(found.advice)
+    assert "at most 1 point of top-1 lost" in text
+    assert "Take int8: 2.2 times faster, 68 % smaller; top-1 0.10 points lower (not shown to differ, p 0.61)." in text
+    assert "prune-50 is not shown to be faster: its zeros are scattered and the plan is dense." in text
+
+
+def test_a_lower_mean_that_is_not_shown_does_not_win(make):
+    found = compare([make("prune-50", 0.97, "no difference shown", size=1.0)])
+    assert found.choice == "FP32"
+    assert "Keep FP32" in found.advice[1]
+
+
+def test_a_faster_run_that_loses_too_much_is_out(make):
+    runs = [make("student", 0.33, points=-0.042, p=0.0001), make()]
+    assert compare(runs).choice == "int8"
+    assert "student is out: it loses 4.2 points of top-1." in compare(runs).advice
+    assert compare(runs, "fastest drop=0.05").choice == "student"
+    assert compare(runs, "fastest top1=0.9").choice == "FP32"
+
+
+def test_the_goal_may_be_size(make):
+    runs = [make("int8", size=0.32), make("weights-4", 1.0, "no difference shown", size=0.2)]
+    assert compare(runs, "smallest").choice == "weights-4"
+    assert compare(runs, "fastest").choice == "int8"
+
+
+def test_without_labels_the_outputs_decide_and_it_is_said(make):
+    found = compare([make(points=None, cosine=0.99), make("broken", 0.2, points=None, cosine=0.4)])
+    assert found.choice == "int8"
+    assert "without labels accuracy is not known" in found.advice[0]
+    assert any("broken is out" in line and "0.400" in line for line in found.advice)
+    assert found.axes == ("latency_ms", "cosine")
+
+
+def test_what_was_not_measured_cannot_be_the_goal(make):
+    found = compare([make()], "least-energy")
+    assert found.choice == ""
+    assert "energy, was not measured" in found.advice[1]
+
+
+def test_two_that_overlap_are_not_ranked_by_their_means(make):
+    found = compare([make("a", 0.452), make("b", 0.456)])
+    assert any("b is not shown to differ from a in latency" in line for line in found.advice)
+
+
+def test_several_models_have_a_baseline_each_and_no_one_choice(make):
+    found = compare([make(), make(model="vgg"), make("fp16", 1.2, "slower", model="vgg")])
+    assert found.columns == ("FP32 resnet20", "int8", "FP32 vgg", "int8 #2", "fp16")
+    assert found.runs[0] == found.runs[2] == ""
+    assert found.choice == ""
+
+
+def test_a_run_that_failed_is_a_column_of_dashes(make):
+    failed = msgspec.structs.replace(make("fp16"), state="failed", candidate=Metrics(), difference=Difference(), verdict={})
+    found = compare([make(), failed])
+    assert "fp16 is out: the run failed." in found.advice
+    column = [row.cells[2] for row in found.rows if row.label == "latency, mean"]
+    assert column == ["–"]
+
+
+def test_dashes_give_the_reason_and_the_payback_its_price(make):
+    cells = {row.label: row.cells for row in compare([make(), make("fp16", 1.3, "slower", size=0.5)]).rows}
+    assert cells["p50 p90 p99, ms"][1].endswith("– (have 480 of 662)")
+    assert cells["ratio to FP32"] == ("1", "0.452 [0.446, 0.458] faster", "1.30 [1.29, 1.31] slower")
+    assert cells["pays back after"] == ("–", "1 500 inferences", "never")  # (1.3 + 0.3 + 0.4) s at 1.337 ms each
+    assert cells["time to compress"][1] == "2.0 s"
+    assert cells["top-1"][1] == "0.809  McNemar p 0.61"
+
+
+def test_tones_say_what_the_verdict_says(make):
+    rows = {row.label: row.tones for row in compare([make(), make("fp16", 1.3, "slower", size=0.5)]).rows}
+    assert rows["latency, mean"] == ("", "better", "worse")
+    assert rows["offset rate"] == ("", "", "")
+
+
+def test_a_run_in_words(make):
+    assert in_words(make()).startswith("int8 against FP32: 2.2 times faster, 68 % smaller; top-1 0.10 points lower")
+    assert "15 % faster" in in_words(make(ratio=0.85))
+
+
+def test_nothing_to_compare():
+    with pytest.raises(UsageError, match="edgetui runs"):
+        compare([])
+
+
+VALUES = st.lists(st.tuples(st.floats(0.1, 10), st.floats(0, 1)), min_size=1, max_size=12)
+
+
+@given(values=VALUES)
+def test_the_front_is_what_nobody_beats(values):
+    points = [Point(label=str(n), run="", latency_ms=x, top1=y) for n, (x, y) in enumerate(values)]
+    front = pareto(points, "latency_ms", "top1")
+    assert front
+    for n, (x, y) in enumerate(values):
+        beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b in values)
+        assert (n in front) != beaten
+
+
+def test_a_point_without_a_value_is_not_on_the_front():
+    points = [Point(label="a", run="", latency_ms=1.0), Point(label="b", run="", latency_ms=2.0, top1=0.5)]
+    assert pareto(points, "latency_ms", "top1") == {1}

@@ -1,0 +1,89 @@
+"""What is said before a run: sizes by the recipe's bits, what is refused, and what cannot win."""
+
+from __future__ import annotations
+
+import pytest
+from edgetui.engine.config import Config
+from edgetui.engine.forecast import forecast, size_after
+from edgetui.engine.recipes import find_recipe
+from edgetui.engine.result import ModelFacts
+from edgetui.engine.spec import Dataset, Recipe, RunSpec
+
+FACTS = ModelFacts(name="m", size_bytes=4_100_000, parameters=1_000_000, prunable=900_000, refused={"onnxruntime": ()})
+DATA = Dataset(kind="npz", path="/data/digits.npz", name="digits")
+
+
+def spec(recipe: str, **more: object) -> RunSpec:
+    return RunSpec(model="/m.onnx", recipe=find_recipe(recipe, Config()), **more)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "after"),
+    [
+        ("int8", 4_100_000 - 900_000 * 3),
+        ("fp16", 4_100_000 - 1_000_000 * 2),
+        ("weights-8", 4_100_000 - 900_000 * 3),
+        ("weights-4", 4_100_000 - 900_000 * (32 - 5) // 8),
+        ("prune-30-global", 4_100_000),
+        ("prune-30-int8", 4_100_000 - 900_000 * 3),
+    ],
+)
+def test_size_follows_the_bits(recipe, after):
+    assert size_after(find_recipe(recipe, Config()), FACTS) == after
+
+
+def test_a_model_that_is_not_fp32_is_not_guessed_at():
+    half = ModelFacts(name="m", size_bytes=2_000_000, parameters=1_000_000, prunable=900_000)
+    assert size_after(find_recipe("int8", Config()), half) is None
+
+
+def test_time_comes_from_history_or_is_not_known():
+    assert forecast(spec("int8", dataset=DATA), FACTS, [], None).seconds is None
+    found = forecast(spec("int8", dataset=DATA), FACTS, [30.0, 50.0, 40.0], None)
+    assert (found.seconds, found.history) == (40.0, 3)
+
+
+def test_int8_without_samples_is_refused_before_the_run():
+    assert "needs samples" in forecast(spec("int8"), FACTS, [], None).errors[0]
+    assert forecast(spec("int8", calibration=DATA), FACTS, [], None).errors == ()
+
+
+def test_open_axes_and_refusals_say_what_to_do():
+    facts = ModelFacts(
+        name="m",
+        size_bytes=10,
+        open_axes=("image=1x3x?x?",),
+        refused={"onnxruntime": ("node /x (Foo) is not known",), "other": ("no",)},
+    )
+    errors = forecast(spec("fp16"), facts, [], None).errors
+    assert any("--shape image=1x3x?x?" in line for line in errors)
+    assert any("/x (Foo)" in line for line in errors)
+    assert not any("other" in line for line in errors)
+    given = forecast(spec("fp16", shapes={"image": (1, 3, 8, 8)}), facts, [], None).errors
+    assert not any("--shape" in line for line in given)
+
+
+def test_a_quantized_model_is_not_quantized_again():
+    facts = ModelFacts(name="m", size_bytes=10, quantized=True)
+    assert any("quantized already" in line for line in forecast(spec("weights-8"), facts, [], None).errors)
+    assert forecast(spec("prune-5"), facts, [], None).errors == ()
+
+
+def test_what_cannot_win_is_said():
+    warnings = forecast(spec("prune-30-global", dataset=DATA), FACTS, [], None).warnings
+    assert any("scattered zeros do not make a dense plan faster; 30% zeros" in line for line in warnings)
+    nothing = forecast(RunSpec(model="/m", recipe=Recipe(), dataset=DATA), FACTS, [], None).warnings
+    assert any("no step that is on" in line for line in nothing)
+
+
+def test_too_little_memory_is_said():
+    found = forecast(spec("fp16", dataset=DATA), FACTS, [], 100.0)
+    assert any("100 MB are free" in line for line in found.warnings)
+    assert not any("free" in line for line in forecast(spec("fp16", dataset=DATA), FACTS, [], 8000.0).warnings)
+
+
+def test_data_in_one_line():
+    calibration = Dataset(kind="npz", path="/data/train.npz", name="train")
+    assert forecast(spec("int8", dataset=DATA), FACTS, [], None).data == "digits, up to 500 to calibrate"
+    assert "500 of train to" in forecast(spec("int8", dataset=DATA, calibration=calibration), FACTS, [], None).data
+    assert forecast(spec("fp16"), FACTS, [], None).data == "none"

@@ -1,0 +1,187 @@
+"""Reports as text, Markdown, CSV and folders: nothing is lost on the way, and they fit the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import msgspec
+import pytest
+from edgetui.engine import result as documents
+from edgetui.engine.advise import compare
+from edgetui.engine.errors import StorageRefused
+from edgetui.engine.forecast import Forecast
+from edgetui.engine.index import RunSummary
+from edgetui.engine.report import words
+from edgetui.engine.report.export import copy_artifacts, export
+from edgetui.engine.report.flat import csv_text
+from edgetui.engine.report.markdown import markdown
+from edgetui.engine.report.table import cells, table
+from edgetui.engine.report.text import comparison_report, facts_report, forecast_report, run_report, runs_report
+from edgetui.engine.result import Failure, ModelFacts, Ratio, TensorFacts
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(value=st.floats(1e-6, 1e9))
+def test_three_digits_are_within_half_a_percent(value):
+    text = words.digits(value)
+    assert "e" not in text
+    assert float(text) == pytest.approx(value, rel=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (words.digits(9.996), "10.0"),
+        (words.digits(0.9996), "1.00"),
+        (words.ms(1.1, 0.0213), "1.10 ms ± 0.02"),
+        (words.ms(12.3, 0.001), "12.3 ms ± 0.001"),
+        (words.ms(None, reason="never run"), "– (never run)"),
+        (words.ratio(Ratio(value=0.452, low=0.447, high=0.458)), "0.452 [0.447, 0.458]"),
+        (words.size(999_600), "1.00 MB"),
+        (words.size(None), "–"),
+        (words.seconds(0.42), "0.4 s"),
+        (words.seconds(14 * 60), "14 min"),
+        (words.seconds(7505), "2 h 05 min"),
+        (words.thousands(18_999), "19 000"),
+        (words.p_value(0.00001), "p <0.001"),
+        (words.percent(0.0001), "<0.1 %"),
+        (words.percent(-0.002), "-0.2 %"),
+        (words.joules(0.0171), "17.1 mJ"),
+    ],
+)
+def test_figures_as_people_read_them(shown, text):
+    assert shown == text
+
+
+CELLS = st.lists(st.lists(st.text("ab é漢-", max_size=30), min_size=3, max_size=3), min_size=1, max_size=5)
+
+
+@given(rows=CELLS, width=st.integers(40, 120))
+def test_a_table_fits_and_keeps_every_letter(rows, width):
+    text = table(rows, width=width)
+    if not any("漢" in cell for row in rows for cell in row):
+        assert all(cells(line) <= width for line in text.splitlines())
+    for letter in "abé漢":
+        assert text.count(letter) == sum(cell.count(letter) for row in rows for cell in row)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_run_tells_its_verdict_and_table(make, width):
+    text = run_report(make(), width)
+    assert "2.2 times faster" in text
+    assert "0.452 [0.446, 0.458]" in " ".join(text.split()) or width == 80
+    assert "quantize.int8" in text
+    assert all(cells(line) <= width for line in text.splitlines())
+
+
+def test_a_failed_run_says_what_to_do(make):
+    failed = msgspec.structs.replace(
+        make(), state="failed", error=Failure(stage="build", what="no space left", fix="free some space")
+    )
+    assert "in stage build: no space left; free some space" in run_report(failed, 100)
+
+
+def test_a_comparison_has_the_advice_and_the_front(make):
+    text = comparison_report(compare([make(), make("fp16", 1.3, "slower", size=0.5)]), 120)
+    assert "On the front of latency and top-1: FP32, int8." in text
+    assert "Take int8" in text
+    assert "2 runs · resnet20 · cifar10 (5000) · a board" in text
+
+
+def test_a_model_says_what_it_needs():
+    facts = ModelFacts(
+        name="net",
+        size_bytes=1_000_000,
+        opset=17,
+        domains={"com.acme": 1},
+        inputs=(TensorFacts(name="image", dtype="float", shape=("batch", 3, None, None)),),
+        parameters=1000,
+        nonzero=750,
+        operators={"Conv": 3, "Relu": 2},
+        histogram=(1, 5, 1),
+        open_axes=("image=1x3x?x?",),
+        refused={"onnxruntime": (), "tensorrt": ("node /a (Foo) is not known",)},
+    )
+    text = facts_report(facts, 100)
+    for words_of_it in (
+        "--shape image=1x3x?x?",
+        "com.acme 1",
+        "25.0 %",
+        "[batch, 3, ?, ?]",
+        "reads it",
+        "refuses: node /a",
+        "Conv 3  Relu 2",
+    ):
+        assert words_of_it in text
+
+
+def test_what_will_happen_is_said():
+    text = forecast_report(
+        Forecast(size_bytes=1_100_000, size_after_bytes=360_000, seconds=40.0, history=3, errors=("no data",)), 100
+    )
+    assert "1.10 MB → about 360 kB" in text
+    assert "about 40 s (3 runs like it on this board)" in text
+    assert "! no data" in text
+
+
+def test_the_list_of_runs():
+    runs = (
+        RunSummary(run="b", state="crashed", stage="build"),
+        RunSummary(run="a", state="done", latency_ratio=Ratio(value=0.5), top1_points=Ratio(value=-0.012), seconds=61.0),
+    )
+    text = runs_report(runs, 100)
+    assert "crashed in build" in text
+    assert "0.500" in text
+    assert "-1.2" in text
+    assert "edgetui demo" in runs_report((), 100)
+
+
+def test_markdown_is_a_table_of_the_same_rows(make):
+    found = compare([make()])
+    text = markdown([make(toml='[[step]]\nmethod = "quantize.int8"')])
+    assert text.count("\n| ") >= len(found.rows)
+    assert "```toml" in text
+    assert "SHA-256 `sha-resnet20`" in text
+
+
+def test_csv_has_every_figure_and_why_one_is_missing(make):
+    lines = list(csv.DictReader(io.StringIO(csv_text([make()]))))
+    by_field = {line["field"]: line for line in lines}
+    assert float(by_field["candidate.latency_ms.mean"]["value"]) == pytest.approx(2.44 * 0.452)
+    assert by_field["candidate.latency_ms.p99"] == {
+        "run": make().run,
+        "field": "candidate.latency_ms.p99",
+        "value": "",
+        "reason": "have 480 of 662",
+    }
+
+
+def test_export_writes_a_folder_that_reads_back(make, tmp_path):
+    run = tmp_path / "run"
+    (run / "artifacts").mkdir(parents=True)
+    (run / "artifacts" / "plan.onnx").write_bytes(b"plan")
+    (run / "run.toml").write_text("x = 1")
+    files = export(make(toml="x"), run, tmp_path / "out")
+    names = {str(path.relative_to(tmp_path / "out")) for path in files}
+    assert names == {"report.md", "result.json", "figures.csv", "recipe.toml", "run.toml", "artifacts/plan.onnx"}
+    assert documents.decode((tmp_path / "out" / "result.json").read_bytes()) == make(toml="x")
+
+
+def test_export_overwrites_nothing(make, tmp_path):
+    (tmp_path / "kept").write_text("mine")
+    with pytest.raises(StorageRefused, match="is there already"):
+        export(make(), tmp_path, tmp_path)
+    with pytest.raises(StorageRefused, match="is there already"):
+        export(make(), tmp_path, tmp_path / "kept")
+    assert (tmp_path / "kept").read_text() == "mine"
+
+
+def test_artifacts_are_copied_with_their_data_files(make, tmp_path):
+    (tmp_path / "plan.onnx").write_bytes(b"plan")
+    (tmp_path / "plan.onnx.data").write_bytes(b"weights")
+    done = msgspec.structs.replace(make(), artifacts={"plan": str(tmp_path / "plan.onnx")})
+    copies = copy_artifacts(done, tmp_path / "out")
+    assert [path.name for path in copies] == ["plan.onnx", "plan.onnx.data"]
+    assert (tmp_path / "out" / "plan.onnx.data").read_bytes() == b"weights"
