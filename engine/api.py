@@ -69,8 +69,10 @@ class Engine:
         from .. import __version__
         from .data.fingerprint import fingerprint
 
-        if not Path(spec.model).is_file():
-            raise ModelRefused(f"there is no model {spec.model}", fix="check the path; `ls` its folder")
+        model = Path(spec.model).expanduser().absolute()
+        if not model.is_file():
+            raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
+        spec = msgspec.structs.replace(spec, model=str(model))
         sha = model_hash(Path(spec.model))
         hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
         try:

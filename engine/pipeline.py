@@ -320,7 +320,7 @@ class Job:
             self.say.warn("fidelity is over the calibration samples: no other data were given")
         sessions = tuple(self.backend.load(plan, self.spec.backend) for plan in self._plans())
         try:
-            return evaluate(sessions[0], sessions[1], samples, self._model().shapes, self.spec, self.say)
+            return evaluate(sessions[0], sessions[1], samples, self._batch(), self.spec, self.say)
         finally:
             for session in sessions:
                 session.close()
