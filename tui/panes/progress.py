@@ -117,7 +117,10 @@ def bar_row(view: RunView, width: int) -> Line:
     time_words = f"{elapsed:.0f} s"
     if view.eta_s:
         time_words += f" of about {max(view.eta_s, elapsed):.0f} s"
-    text = view.progress.text if view.progress else ""
+    text = ""
+    if view.progress is not None:
+        of = f"{view.progress.done:.0f} of {view.progress.total:.0f} " if view.progress.total else ""
+        text = of + view.progress.text
     room = max(10, min(60, width - 16 - cell_len(time_words) - min(48, cell_len(text)) - 8))
     full = 0 if share is None else round(share * room)
     percent_words = f" {share:4.0%}" if share is not None else "    –"

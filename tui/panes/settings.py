@@ -140,6 +140,7 @@ class SettingsPane(Pane):
         """Keys stand in the frame."""
         super().on_mount()
         self.border_subtitle = "r run   s save   u undo"
+        self.what.border_title = "what will happen"
 
     def on_resize(self) -> None:
         """Fit the new width."""
@@ -164,7 +165,10 @@ class SettingsPane(Pane):
         rows = self.rows
         at = cursor or rows.cursor
         entry = rows.entry.spans() if rows.entry is not None else None
-        rows.fill(settings_rows(self.draft, self.facts, at, entry, self.method), cursor)
+        found = settings_rows(self.draft, self.facts, at, entry, self.method)
+        if len(found) > rows.size.height > 0:  # where room is short the rows stand closer
+            found = [row for row in found if row != ("", ())]
+        rows.fill(found, cursor)
         self._say_help()
 
     def _say_help(self) -> None:

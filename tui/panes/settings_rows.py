@@ -53,7 +53,7 @@ def settings_rows(
             )
     rows.append(("", ()))
     rows.append(row("add", "+ add a step", method if cursor == "add" else "", choose=True))
-    rows += [("", ()), ("", (("run", "title"),))]
+    rows += [("", ()), ("", (("the run", "title"),))]
     rows.append(row("run:dataset", "data", asked.dataset or NONE, choose=True))
     rows.append(row("run:calibration", "calibration", asked.calibration or "as data", choose=True))
     rows.append(row("run:preset", "preset", asked.preset, [(f"   {PRESET_WORDS[asked.preset]}", "dim")], choose=True))

@@ -145,7 +145,7 @@ class LivePane(Pane, can_focus=True):
                 high = round(sample.ram_total_mb / 1024, 1)
             chart.become(quantity.title, low=quantity.low, high=high)
             return
-        chart.become("Frames a second" if name == "fps" else "Latency  ms", series=2, low=0.0)
+        chart.become("Frames/s" if name == "fps" else "Latency  ms", series=2, low=0.0)
         chart.window(READINGS)
         self._heard = 0
 
@@ -177,11 +177,9 @@ class LivePane(Pane, can_focus=True):
         for chart, name in zip(self.charts, self.slots, strict=False):
             if name in QUANTITIES:
                 continue
-            words = []
-            for side, ms in sorted(self._last.items(), reverse=True):
-                value = ms if name == "latency" else 1000 / ms if ms else 0.0
-                words.append(f"{'FP32' if side == 'baseline' else side} {digits(value)}")
-            chart.value = "  ".join(words)
+            figures = {side: ms if name == "latency" else 1000 / ms for side, ms in self._last.items() if ms}
+            chart.value = digits(figures["candidate"]) if "candidate" in figures else ""
+            chart.second = f"FP32 {digits(figures['baseline'])}" if "baseline" in figures else ""
 
     def _figures(self, sample: Sample | None) -> Line:
         """One row of what the board says now; figures have a fixed width, so that nothing jumps."""

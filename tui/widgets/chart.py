@@ -87,7 +87,9 @@ class Chart(Widget):
         super().__init__(id=id, classes=classes)
         self.title = title
         self.value = ""
-        """What stands at the right of the title: the last reading in words."""
+        """What stands at the right of the title: the last reading of the first series in words."""
+        self.second = ""
+        """The last reading of the second series, in its colour."""
         self.dots = DOTS[graph]
         self.points = points
         self.fixed = (low, high)
@@ -111,7 +113,7 @@ class Chart(Widget):
         """Forget all samples."""
         self.samples.clear()
         self.count = 0
-        self.value = ""
+        self.value = self.second = ""
         self._rebuild()
 
     def become(self, title: str, *, series: int = 1, low: float | None = None, high: float | None = None) -> None:
@@ -170,8 +172,8 @@ class Chart(Widget):
             self.refresh(*dirty)
 
     def _title_row(self, width: int) -> str:
-        value = self.value[-(width - 2) :]
-        room = width - len(value) - 1
+        value = self.value + (f"  {self.second}" if self.second else "")
+        room = max(0, width - len(value) - 1)
         return f"{self.title[:room]:<{room}} {value}"
 
     def _scale(self) -> None:
@@ -248,12 +250,7 @@ class Chart(Widget):
         width = self.size.width
         dim = self.get_component_rich_style("chart--dim")
         if y == 0:
-            value = len(self.value)
-            head = self._head or self._title_row(width)
-            bright = self.get_component_rich_style("chart--value")
-            return Strip([Segment(head[: width - value], dim), Segment(head[width - value :], bright)]).adjust_cell_length(
-                width
-            )
+            return self._head_strip(self._head or self._title_row(width), dim)
         if y - 1 >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         text, who = self._rows[y - 1]
@@ -264,6 +261,19 @@ class Chart(Widget):
         else:
             segments = self._spans(body, who, first, self.get_component_rich_style("chart--second"))
         return Strip([Segment(text[:GUTTER], dim), *segments]).adjust_cell_length(width, self.rich_style)
+
+    def _head_strip(self, head: str, dim: Style) -> Strip:
+        """Title dim, values bright; of two series each in its colour."""
+        second = len(self.second)
+        first = len(self.value) + (second + 2 if second else 0)
+        kind = "chart--first" if second else "chart--value"
+        at = len(head)
+        segments = [
+            Segment(head[: at - first], dim),
+            Segment(head[at - first : at - second], self.get_component_rich_style(kind)),
+            Segment(head[at - second :] if second else "", self.get_component_rich_style("chart--second")),
+        ]
+        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
 
     @staticmethod
     def _spans(body: str, who: str, first: Style, second: Style) -> list[Segment]:
