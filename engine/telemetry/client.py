@@ -21,7 +21,7 @@ from .ring import RingReader
 from .sample import Sample, Stats, decode, decode_stats
 
 _LOOK_S = 0.25
-_START_AGAIN_S, _START_AGAIN_AFTER_PROBLEM_S = 3.0, 30.0
+_START_AGAIN_S, _START_AGAIN_AFTER_PROBLEM_S = 1.0, 30.0
 
 
 def open_telemetry(home: Path, source: str = AUTO, rate_hz: float = 2.0) -> Telemetry:

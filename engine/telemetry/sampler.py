@@ -27,7 +27,7 @@ from .sample import Sample, Stats, encode
 
 LEAST_HZ, MOST_HZ = 0.05, 2000.0
 _RING_BYTES, _LEAST_SLOTS, _LEAST_PAYLOAD = 4 << 20, 1024, 1000
-_LINGER_S = 3.0
+_LINGER_S = 2.0
 """How long a sampler without readers waits for the next one: a reader that restarts finds it warm."""
 
 
