@@ -5,7 +5,6 @@ Apart from `images.py` because nothing is decoded here; what matters is that a l
 
 from __future__ import annotations
 
-import mmap
 import struct
 import zipfile
 import zlib
@@ -101,7 +100,7 @@ class Arrays:
         return self._count
 
     def rows(self, order: Sequence[int]) -> Iterator[Row | Broken]:
-        """Rows in ascending order: from memory pages of the file where an array is stored, else from one pass of decompression.
+        """Rows in ascending order: from their place in the file where an array is stored, else from one pass of decompression.
 
         Raises:
             DataRefused: the compressed data are damaged.
@@ -117,10 +116,16 @@ class Arrays:
                 for source in sources.values():
                     source.close()
 
-    def _row(self, name: str, data: bytes | memoryview) -> Array:
+    def _row(self, name: str, data: bytes) -> Array:
         feed = self._feeds[name]
         row = np.frombuffer(data, feed.member.dtype).reshape(feed.member.shape[1:])
-        return row.astype(feed.dtype)
+        made = row.astype(feed.dtype)
+        if feed.dtype.kind in "iu" and not np.array_equal(made, row):
+            raise DataRefused(
+                f"array for input {name} has numbers that do not fit {feed.dtype}",
+                fix=f"save it as {feed.dtype} in the first place",
+            )
+        return made
 
     def pack(self, rows: list[Row]) -> dict[str, Array]:
         """Rows stacked; a whole input as it is."""
@@ -130,25 +135,24 @@ class Arrays:
 
 
 class _Source(Protocol):
-    def row(self, number: int) -> bytes | memoryview: ...
+    def row(self, number: int) -> bytes: ...
 
     def close(self) -> None: ...
 
 
-class _Mapped:
-    """A stored member: its bytes lie in the file as they are."""
+class _Stored:
+    """A stored member: its bytes lie in the file as they are. Read, not mapped: mapped pages count as the process's memory."""
 
     def __init__(self, path: Path, member: _Member, start: int) -> None:
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file = path.open("rb")
         self._start, self._row_bytes = start, member.row_bytes
 
     def row(self, number: int) -> bytes:
-        at = self._start + number * self._row_bytes
-        return self._map[at : at + self._row_bytes]
+        self._file.seek(self._start + number * self._row_bytes)
+        return self._file.read(self._row_bytes)
 
     def close(self) -> None:
-        self._map.close()
+        self._file.close()
 
 
 class _Inflated:
@@ -178,7 +182,7 @@ def _source(path: Path, archive: zipfile.ZipFile, member: _Member) -> _Source:
         file.seek(member.entry.header_offset + 26)
         name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))
     start = member.entry.header_offset + 30 + name_bytes + extra_bytes + member.header_bytes
-    return _Mapped(path, member, start)
+    return _Stored(path, member, start)
 
 
 def _members(path: Path) -> dict[str, _Member]:
@@ -215,15 +219,19 @@ def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Me
 
 
 def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, ...]) -> _Feed:
-    wanted = np.dtype(_NUMPY_NAMES.get(tensor.dtype, tensor.dtype))
+    try:
+        wanted = np.dtype(_NUMPY_NAMES.get(tensor.dtype, tensor.dtype))
+    except TypeError:
+        raise DataRefused(
+            f"input {tensor.name} is of type {tensor.dtype}", fix="export the model with numbers as inputs"
+        ) from None
     row = member.shape[1:]
     if row not in (shape, shape[1:]):
         raise DataRefused(
             f"array {name} has samples of shape {list(row)}, and input {tensor.name} wants {list(shape[1:])}",
             fix=f"save it with shape [samples, {', '.join(map(str, shape[1:]))}]",
         )
-    same_family = np.can_cast(member.dtype, wanted, "same_kind")
-    if not same_family:
+    if not np.can_cast(member.dtype, wanted, "same_kind"):
         raise DataRefused(f"array {name} is {member.dtype}, and input {tensor.name} wants {wanted}", fix=f"save it as {wanted}")
     return _Feed(member, wanted, whole=row == shape)
 

@@ -1,0 +1,120 @@
+"""Arrays of an .npz feed the model's inputs: matched by name, checked by their headers, streamed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from edgetui.engine.data.open import open_samples
+from edgetui.engine.errors import DataRefused
+from edgetui.engine.result import TensorFacts
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import Dataset
+
+IDS = TensorFacts(name="ids", dtype="int64", shape=(1, 5))
+MASK = TensorFacts(name="mask", dtype="float", shape=(1, 5))
+SHAPES = {"ids": (1, 5), "mask": (1, 5)}
+
+
+def opened(path, inputs=(IDS,), part="all", task="classification", shapes=SHAPES):
+    return open_samples(Dataset(kind="npz", path=str(path), task=task), inputs, shapes, part, 0, Silent())
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_several_inputs_and_labels_come_together(saved, compressed):
+    ids = np.arange(50, dtype=np.int64).reshape(10, 5)
+    path = saved(compressed=compressed, ids=ids, mask=ids / 2, labels=np.arange(10) % 3)
+    samples = opened(path, (IDS, MASK)).take(7)
+    for batch in [*samples.batches(3), *samples.batches(3)]:
+        assert batch.feeds["ids"].dtype == np.int64
+        assert batch.feeds["mask"].dtype == np.float32
+        assert (batch.feeds["ids"] / 2 == batch.feeds["mask"]).all()
+        assert (batch.labels == batch.feeds["ids"][:, 0] // 5 % 3).all()
+    assert sum(batch.n for batch in samples.batches(3)) == 7
+
+
+def test_the_only_array_feeds_the_only_input_whatever_its_name(saved):
+    samples = opened(saved(arr_0=np.zeros((4, 5), np.int32)))
+    assert next(samples.batches(4)).feeds["ids"].dtype == np.int64
+    assert not samples.labels
+
+
+def test_samples_that_bring_their_batch_axis_are_fed_one_by_one(saved):
+    samples = opened(saved(ids=np.zeros((4, 1, 5), np.int64)))
+    assert [batch.feeds["ids"].shape for batch in samples.batches(3)] == [(1, 5)] * 4
+
+
+def test_labels_are_not_used_where_the_task_is_none(saved):
+    assert not opened(saved(ids=np.zeros((4, 5), np.int64), labels=np.arange(4)), task="none").labels
+
+
+@pytest.mark.parametrize(
+    ("arrays", "what"),
+    [
+        ({"ids": np.zeros((4, 6), np.int64)}, r"array ids has samples of shape \[6\], and input ids wants \[5\]"),
+        ({"ids": np.zeros((4, 5), np.float32)}, "array ids is float32, and input ids wants int64"),
+        ({"idz": np.zeros((4, 5), np.int64), "other": np.zeros((4, 5))}, "has no array for input ids"),
+        ({"ids": np.zeros((0, 5), np.int64)}, "is empty"),
+        ({}, "is empty"),
+        ({"ids": np.int64(3)}, "single number"),
+        ({"ids": np.array([["a"] * 5])}, "not numbers"),
+        ({"ids": np.array([[None] * 5])}, "not numbers"),
+        ({"ids": np.asfortranarray(np.zeros((4, 5), np.int64))}, "column by column"),
+        ({"ids": np.zeros((4, 5), np.int64), "labels": np.zeros(3, np.int64)}, "`labels`"),
+        ({"ids": np.zeros((4, 5), np.int64), "labels": np.zeros(4)}, "`labels`"),
+        ({"ids": np.zeros((4, 5), np.int64), "labels": np.full(4, 7)}, "of one class"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_by_name(saved, arrays, what):
+    with pytest.raises(DataRefused, match=what):
+        opened(saved(**arrays))
+
+
+def test_arrays_of_different_lengths_are_refused(saved):
+    with pytest.raises(DataRefused, match="differ in their number"):
+        opened(saved(ids=np.zeros((4, 5), np.int64), mask=np.zeros((3, 5), np.float32)), (IDS, MASK))
+
+
+def test_numbers_too_large_for_the_input_are_refused(saved):
+    small = TensorFacts(name="ids", dtype="int32", shape=(1, 5))
+    samples = opened(saved(ids=np.full((4, 5), 2**40)), (small,))
+    with pytest.raises(DataRefused, match="do not fit int32"):
+        next(samples.batches(1))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_truncated_file_is_refused(saved, compressed, tmp_path):
+    path = saved(compressed=compressed, ids=np.arange(5000, dtype=np.int64).reshape(-1, 5))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DataRefused, match=r"truncated|damaged"):
+        list(opened(path).batches(10))
+
+
+def test_a_folder_that_became_an_npz_by_name_is_refused(tmp_path):
+    (tmp_path / "x.npz").write_text("hello")
+    with pytest.raises(DataRefused, match=r"no \.npz"):
+        opened(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_memory_does_not_grow_with_the_array(saved, compressed):
+    path = saved(compressed=compressed, ids=np.zeros((40_000, 500), np.int64))  # 160 MB
+    code = """
+import sys
+from edgetui.engine.data.open import open_samples
+from edgetui.engine.measure.probe import peak_rss_mb, forget_peak
+from edgetui.engine.result import TensorFacts
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import Dataset
+facts = [TensorFacts(name="ids", dtype="int64", shape=(1, 500))]
+samples = open_samples(Dataset(kind="npz", path=sys.argv[1]), facts, {"ids": (1, 500)}, "all", 0, Silent()).take(2000)
+next(samples.take(1).batches(1))
+forget_peak()
+before = peak_rss_mb()
+assert sum(batch.n for batch in samples.batches(64)) == 2000
+print(peak_rss_mb() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
+    assert float(grown) < 40
