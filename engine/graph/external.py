@@ -17,7 +17,7 @@ from .walk import tensors
 LARGEST_FILE = 1_500_000_000
 """Bytes of tensors above which they go beside the file; protobuf cannot hold 2 GiB."""
 LARGEST_IN_MEMORY = 1_800_000_000
-"""Bytes of tensors above which passes that serialize the whole model (checker, optimizer, a session from bytes) cannot be used."""
+"""Bytes of tensors above which what serializes the whole model (checker, optimizer, sessions from bytes) cannot be used."""
 ALIGNMENT = 4096
 """Where each tensor begins in the file beside: a page, so that runtimes may map it."""
 SMALLEST = 1024

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, inliner, numpy_helper
 
 from ..result import ModelFacts
+from .external import LARGEST_IN_MEMORY, size_of
 from .lint import TARGETS, lint
 from .load import digest, load
 from .macs import macs
-from .shapes import Shapes, facts, inferred, open_inputs, settled_part, shape_table
+from .shapes import Shapes, facts, fix_inputs, inferred, open_inputs, settled_part, shape_table
 from .walk import ONNX_DOMAINS, constants, nodes, opset, real_inputs
 from .weights import FLOATS, Weight, weights
 
@@ -81,7 +82,23 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
 
 def count_macs(model: ModelProto, settled: Shapes) -> int | None:
     """Multiply-accumulates of one inference at settled input shapes; None: a shape inside cannot be told."""
-    full = inferred(model, settled)
+    found = _count(inferred(model, settled), settled)
+    if found is not None or size_of(model) > LARGEST_IN_MEMORY:
+        return found
+    # ONNX's inference does not follow a Reshape whose target is computed before opset 14; folding constants does.
+    from onnxscript import optimizer
+
+    fixed = ModelProto()
+    fixed.CopyFrom(model)
+    fix_inputs(fixed, settled)
+    try:
+        return _count(inferred(optimizer.optimize(fixed), settled), settled)
+    except Exception:
+        # A library that meets strangers' graphs may raise anything; the figure stays unknown.
+        return None
+
+
+def _count(full: ModelProto, settled: Shapes) -> int | None:
     if full.functions:
         full = inferred(inliner.inline_local_functions(full), settled)
     return macs(full.graph, shape_table(full))

@@ -10,6 +10,7 @@ import onnx
 from onnx import ModelProto, helper, version_converter
 
 from ..errors import ModelRefused
+from .external import LARGEST_IN_MEMORY, size_of
 from .walk import opset
 
 
@@ -21,6 +22,11 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
     """
     if opset(model) >= version:
         return model
+    if size_of(model) > LARGEST_IN_MEMORY:
+        raise ModelRefused(
+            f"{purpose} needs opset {version}, the model has {opset(model)} and is too large for ONNX's converter",
+            fix=f"export the model with opset {version} or later",
+        )
     try:
         raised: ModelProto = version_converter.convert_version(model, version)
         _carry_over(model, raised)

@@ -1,0 +1,211 @@
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from edgetui.engine.errors import ModelRefused, StorageRefused
+from edgetui.engine.graph import external
+from edgetui.engine.graph.load import digest, load, save
+from onnx import TensorProto, helper, numpy_helper
+
+
+def affine(rows: int = 64, opset: int = 13) -> onnx.ModelProto:
+    """y = x W, W of [rows, 8] floats."""
+    weight = np.random.default_rng(0).standard_normal((rows, 8)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="mm")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, rows])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def with_external(folder: Path, rows: int = 64, **changes: str) -> Path:
+    """The model with `w` in weights.bin, the entries of its location changed as said."""
+    model = affine(rows)
+    tensor = model.graph.initializer[0]
+    (folder / "weights.bin").write_bytes(tensor.raw_data)
+    entries = {"location": "weights.bin", "offset": "0", "length": str(len(tensor.raw_data))} | changes
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=value)
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelRefused) as caught:
+        load(path)
+    assert caught.value.fix
+    return str(caught.value)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert "no file" in refusal(tmp_path / "none.onnx")
+
+
+def test_folder(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(tmp_path)
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").touch()
+    assert "is empty" in refusal(tmp_path / "m.onnx")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_unreadable_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"x")
+    path.chmod(0)
+    assert "cannot read" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "PNG"),
+        (b"PK\x03\x04" + b"\0" * 64, "zip"),
+        (b"hello, this is text\n" * 10, "no ONNX file"),
+        (b"\xff" * 100, "no ONNX file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"\x80\x02}q\x00.", "pickle"),
+    ],
+)
+def test_other_content(tmp_path: Path, content: bytes, word: str) -> None:
+    (tmp_path / "m.onnx").write_bytes(content)
+    assert word in refusal(tmp_path / "m.onnx")
+
+
+def test_every_truncation_is_refused(tmp_path: Path) -> None:
+    whole = affine(rows=4).SerializeToString()
+    path = tmp_path / "m.onnx"
+    for length in range(1, len(whole)):
+        path.write_bytes(whole[:length])
+        try:
+            model = load(path)
+        except ModelRefused:
+            continue
+        pytest.fail(f"{length} of {len(whole)} bytes were taken for a model with {len(model.graph.node)} nodes")
+
+
+def test_truncated_model_is_called_so(tmp_path: Path) -> None:
+    whole = affine().SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(whole[: len(whole) // 2])
+    assert "cut off or damaged" in refusal(tmp_path / "m.onnx")
+
+
+def test_protobuf_without_a_graph(tmp_path: Path) -> None:
+    model = onnx.ModelProto(ir_version=8, producer_name="nobody")
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert "damaged" in refusal(tmp_path / "m.onnx")
+
+
+def test_graph_without_outputs(tmp_path: Path) -> None:
+    model = affine()
+    del model.graph.output[:]
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert "no outputs" in refusal(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(("opset", "word"), [(6, "oldest"), (99, "knows up to")])
+def test_opsets_out_of_reach(tmp_path: Path, opset: int, word: str) -> None:
+    (tmp_path / "m.onnx").write_bytes(affine(opset=opset).SerializeToString())
+    assert word in refusal(tmp_path / "m.onnx")
+
+
+def test_weight_with_too_few_bytes(tmp_path: Path) -> None:
+    model = affine()
+    model.graph.initializer[0].raw_data = b"\0" * 12
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert "tensor w" in refusal(tmp_path / "m.onnx")
+
+
+def test_external_data_come_in(tmp_path: Path) -> None:
+    model = load(with_external(tmp_path))
+    assert model == affine()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"location": "other.bin"}, "missing"),
+        ({"location": ""}, "says no file"),
+        ({"location": "/etc/hostname"}, "outside"),
+        ({"location": "../weights.bin"}, "outside"),
+        ({"location": "a/../../weights.bin"}, "outside"),
+        ({"location": "C:\\weights.bin"}, "outside"),
+        ({"location": "..\\weights.bin"}, "outside"),
+        ({"offset": "8"}, "past the end"),
+        ({"offset": "-8"}, "past the end"),
+        ({"offset": "eight"}, "no number"),
+        ({"length": "99999999"}, "past the end"),
+        ({"length": "16"}, "its shape needs"),
+    ],
+)
+def test_bad_external_data(tmp_path: Path, changes: dict[str, str], word: str) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    (tmp_path / "weights.bin").write_bytes(b"\0" * 64 * 8 * 4)
+    assert word in refusal(with_external(folder, **changes))
+
+
+def test_external_data_through_a_symlink_out_of_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    path = with_external(folder)
+    (folder / "weights.bin").rename(tmp_path / "secret.bin")
+    (folder / "weights.bin").symlink_to(tmp_path / "secret.bin")
+    assert "outside" in refusal(path)
+
+
+def test_external_data_of_a_constant_node_are_checked_too(tmp_path: Path) -> None:
+    model = affine()
+    constant = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.zeros(4, np.float32)))
+    constant.attribute[0].t.ClearField("raw_data")
+    constant.attribute[0].t.data_location = TensorProto.EXTERNAL
+    constant.attribute[0].t.external_data.add(key="location", value="/etc/hostname")
+    model.graph.node.insert(0, constant)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert "outside" in refusal(tmp_path / "m.onnx")
+
+
+def test_large_models_are_written_beside(tmp_path: Path) -> None:
+    model = affine(rows=512)
+    external.write(model, tmp_path / "m.onnx", largest=1000)
+    assert (tmp_path / "m.onnx").stat().st_size < 1000
+    assert (tmp_path / "m.onnx.data").stat().st_size == 512 * 8 * 4
+    assert model == affine(rows=512)
+    assert load(tmp_path / "m.onnx") == model
+
+
+def test_small_models_leave_nothing_beside(tmp_path: Path) -> None:
+    external.write(affine(rows=512), tmp_path / "m.onnx", largest=1000)
+    save(affine(), tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_digest_covers_external_data(tmp_path: Path) -> None:
+    path = with_external(tmp_path)
+    first, size = digest(path)
+    data = bytearray((tmp_path / "weights.bin").read_bytes())
+    assert size == path.stat().st_size + len(data)
+    data[0:4] = struct.pack("<f", 42.0)
+    (tmp_path / "weights.bin").write_bytes(data)
+    assert digest(path)[0] != first
+
+
+def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(StorageRefused):
+        save(affine(), tmp_path / "no" / "m.onnx")
+
+
+def test_saving_to_a_full_disk() -> None:
+    with pytest.raises(StorageRefused, match="no space left"):
+        save(affine(), Path("/dev/full"))

@@ -1,0 +1,126 @@
+import pytest
+from edgetui.engine.errors import ModelRefused, UsageError
+from edgetui.engine.graph.shapes import inferred, open_inputs, parse_shape_flag, settle, shape_table
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import ModelProto, TensorProto, helper, parser
+
+
+def two_inputs() -> ModelProto:
+    return parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (int64[batch, seq] ids, int64[batch, seq] mask) => (int64[batch, seq] y) { y = Mul(ids, mask) }"""
+    )
+
+
+def image(*axes: int | str | None) -> ModelProto:
+    value = helper.make_tensor_value_info("image", TensorProto.FLOAT, axes)
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, axes)
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["y"])], "g", [value], [out])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+
+
+@given(st.text(min_size=1).filter(lambda name: name == name.strip()), st.lists(st.integers(1, 10**6), max_size=6))
+def test_flags_read_back(name: str, lengths: list[int]) -> None:
+    text = f"{name}={'x'.join(map(str, lengths)) or 'scalar'}"
+    if "\n" in name:
+        return
+    assert parse_shape_flag(text) == (name, tuple(lengths))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "image", "image=", "image=1x", "image=ax3", "image=1,3", "=1x3", "image=1x0", "image=1x-3", "image=1x?"]
+)
+def test_what_is_no_shape(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_shape_flag(text)
+
+
+def test_the_batch_is_one() -> None:
+    assert settle(image("batch", 3, 8, 8), {}) == {"image": (1, 3, 8, 8)}
+    assert settle(image(None, 3, 8, 8), {}) == {"image": (1, 3, 8, 8)}
+    assert settle(image(-1, 3, 8, 8), {}) == {"image": (1, 3, 8, 8)}
+
+
+def test_other_axes_are_asked_for_with_the_flag() -> None:
+    with pytest.raises(ModelRefused) as caught:
+        settle(image("batch", 3, "height", None), {})
+    assert "--shape image=1x3x?x?" in caught.value.fix
+
+
+def test_all_open_inputs_are_in_one_answer() -> None:
+    with pytest.raises(ModelRefused) as caught:
+        settle(two_inputs(), {})
+    assert "--shape ids=1x? --shape mask=1x?" in caught.value.fix
+
+
+def test_a_name_settles_the_same_axis_everywhere() -> None:
+    assert settle(two_inputs(), {"ids": (2, 16)}) == {"ids": (2, 16), "mask": (2, 16)}
+
+
+def test_one_name_cannot_have_two_lengths() -> None:
+    with pytest.raises(ModelRefused, match="at once"):
+        settle(two_inputs(), {"ids": (1, 16), "mask": (1, 8)})
+
+
+@pytest.mark.parametrize(
+    ("shapes", "word"),
+    [
+        ({"images": (1, 3, 8, 8)}, "did you mean `image`"),
+        ({"image": (1, 3, 8)}, "4 axes"),
+        ({"image": (1, 4, 8, 8)}, "axis 1"),
+    ],
+)
+def test_shapes_that_do_not_fit(shapes: dict[str, tuple[int, ...]], word: str) -> None:
+    with pytest.raises(ModelRefused, match=word):
+        settle(image("batch", 3, "h", "w"), shapes)
+
+
+def test_an_input_without_a_rank_is_open() -> None:
+    model = image(1, 3)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    assert open_inputs(model, {}) == ("image=?",)
+    assert settle(model, {"image": (5, 5)}) == {"image": (5, 5)}
+
+
+def test_an_initializer_listed_as_input_needs_no_shape() -> None:
+    model = image("batch", 3)
+    model.graph.initializer.append(helper.make_tensor("k", TensorProto.FLOAT, [2], [1.0, 2.0]))
+    model.graph.input.append(helper.make_tensor_value_info("k", TensorProto.FLOAT, ["n"]))
+    assert settle(model, {}) == {"image": (1, 3)}
+
+
+def test_inputs_that_are_no_tensors() -> None:
+    model = image(1, 3)
+    model.graph.input[0].type.CopyFrom(helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, [1])))
+    with pytest.raises(ModelRefused, match="sequence"):
+        settle(model, {})
+
+
+def test_inference_follows_settled_shapes_past_stale_ones() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[n, 3] x) => (float[1, 3] y) <float[1, 3] mid> { mid = Relu(x) y = Relu(mid) }"""
+    )
+    table = shape_table(inferred(model, {"x": (4, 3)}))
+    assert table["mid"] == (4, 3)
+    assert table["y"] == (4, 3)
+
+
+def test_shapes_that_depend_on_shapes_are_computed() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[n, 4, 6] x) => (float[a, b] y)
+        <int64[1] zero = {0}, int64[1] rest = {-1}> {
+            shape = Shape(x) first = Gather(shape, zero) target = Concat<axis = 0>(first, rest) y = Reshape(x, target)
+        }"""
+    )
+    assert shape_table(inferred(model, {"x": (2, 4, 6)}))["y"] == (2, 24)
+
+
+def test_a_graph_inference_trips_over_keeps_what_it_says() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 13, "odd.domain" : 1]>
+        g (float[1, 3] x) => (float[1, 7] y) { y = odd.domain.Thing(x) }"""
+    )
+    assert shape_table(inferred(model, {"x": (1, 3)}))["y"] == (1, 7)
