@@ -36,6 +36,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A board profile as its file has it."""
 
     name: str
+    """As people call it."""
     modules: tuple[str, ...] = ()
     """Module numbers (`p3767-0005`), and other names out of the compatible list (`quill`), most specific first."""
     soc: str | None = None
@@ -174,6 +175,12 @@ def total_of(rules: Iterable[Total], rails_mw: dict[str, int | None]) -> tuple[i
             known = [value for value in values if value is not None]
             return (sum(known) if len(known) == len(values) else None), rule.scope
     return None, None
+
+
+def total_by_rails(rails_mw: dict[str, int | None]) -> tuple[int | None, str | None]:
+    """(mW, scope) where no board is known: the rule of whichever Jetson has these rails."""
+    rules = {rule.rails: rule for profile in profiles() if profile.soc for rule in profile.total}
+    return total_of(sorted(rules.values(), key=lambda rule: (rule.scope, len(rule.rails))), rails_mw)
 
 
 def _recognise(files: Files, compatible: tuple[str, ...]) -> tuple[Profile, bool]:

@@ -35,8 +35,7 @@ class Beats:
 
     def retime(self, rate_hz: float, now_s: float) -> None:
         """Another rate from now on."""
-        if rate_hz != self.rate_hz:
-            self.rate_hz, self._start_s, self._k = rate_hz, now_s, 0
+        self.rate_hz, self._start_s, self._k = rate_hz, now_s, 0
 
 
 class Figures:

@@ -9,7 +9,7 @@ from .files import Files
 from .sources.base import Source, SourceRefused
 
 AUTO = "auto"
-ORDER = ("jetson", "host")
+ORDER = ("jetson", "tegrastats", "host")
 """What `auto` tries, best first."""
 
 
@@ -31,7 +31,7 @@ def check_name(name: str) -> None:
         raise UsageError(f"there is no telemetry source `{name}`", fix=nearest(name, (AUTO, *ORDER)))
 
 
-def choose(name: str, files: Files) -> Choice:
+def choose(name: str, files: Files, rate_hz: float = 2.0) -> Choice:
     """Open the source `name`, or the best one for `auto`.
 
     Raises:
@@ -42,19 +42,23 @@ def choose(name: str, files: Files) -> Choice:
     passed_over: dict[str, str] = {}
     for candidate in ORDER if name == AUTO else (name,):
         try:
-            return Choice(_open(candidate, files), passed_over)
+            return Choice(_open(candidate, files, rate_hz), passed_over)
         except SourceRefused as why:
             passed_over[candidate] = why.what
     raise SourceRefused("; ".join(f"{source}: {why}" for source, why in passed_over.items()))
 
 
-def _open(name: str, files: Files) -> Source:
+def _open(name: str, files: Files, rate_hz: float) -> Source:
     """Each source's module is imported only when it is tried."""
     match name:
         case "jetson":
             from .sources.jetson import Jetson
 
             return Jetson(files)
+        case "tegrastats":
+            from .sources.tegrastats import Tegrastats
+
+            return Tegrastats(files, rate_hz)
         case "host":
             from .sources.host import Host
 

@@ -91,12 +91,17 @@ class Sampler:
         rate_hz = wanted_rate(self._folder)
         if rate_hz is not None:
             self._last_user_s = now_s
-            self._beats.retime(min(max(rate_hz, LEAST_HZ), MOST_HZ), now_s)
+            self._retime(min(max(rate_hz, LEAST_HZ), MOST_HZ), now_s)
         elif now_s - self._last_user_s > _LINGER_S:
             self.ended = True
         self._figures.mark(now_s, self._samples, self._distinct)
         if self._ring is not None:
             self._ring.put_stats(encode(self._stats()))
+
+    def _retime(self, rate_hz: float, now_s: float) -> None:
+        if rate_hz != self._beats.rate_hz:
+            self._beats.retime(rate_hz, now_s)
+            self._source.pace(rate_hz)
 
     def _stats(self) -> Stats:
         effective, distinct, share = self._figures.per_second()
@@ -138,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         (folder / "problem").unlink(missing_ok=True)
         try:
-            choice = choose(asked.source, Files())
+            choice = choose(asked.source, Files(), asked.rate)
         except EdgetuiError as why:
             (folder / "problem").write_text(str(why))
             return 1

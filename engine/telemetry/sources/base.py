@@ -23,6 +23,9 @@ class Source(Protocol):
     def read(self, now_s: float) -> Sample | None:
         """One sample stamped with `now_s`, monotonic seconds; None: nothing new (a source that is told, not asked)."""
 
+    def pace(self, rate_hz: float) -> None:
+        """The beat is now this; for sources that are told rather than asked."""
+
     def notes(self) -> tuple[str, ...]:
         """Channels that could not be read, one line each."""
 

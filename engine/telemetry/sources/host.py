@@ -1,4 +1,4 @@
-"""A plain computer: cores, memory and temperatures as the Linux kernel tells them."""
+"""A plain computer: cores, memory, temperatures and, for root, the power of the processor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from ..files import Files
 from ..sample import Sample, wall_now
 from .base import SourceRefused
 from .machine import Machine
+from .rapl import Rapl
 from .thermal import Thermal
 
 
@@ -25,14 +26,22 @@ class Host:
         self._notes = Notes()
         self._machine = Machine(files)
         self._thermal = Thermal(files, self._notes, hwmon=True)
+        self._rapl = Rapl(files, self._notes)
 
     def read(self, now_s: float) -> Sample:
-        """One sweep over cores, memory and temperatures."""
+        """One sweep."""
         machine = self._machine.read(now_s)
+        rails, counters = self._rapl.read(now_s)
+        packages = [milliwatts for name, milliwatts in rails.items() if name.startswith("package-")]
+        known = [milliwatts for milliwatts in packages if milliwatts is not None]
         return Sample(
             t_s=now_s,
             wall=wall_now(),
             source=self.name,
+            rails_mw=rails,
+            total_mw=sum(known) if known and len(known) == len(packages) else None,
+            total_scope="package" if packages else None,
+            counters=counters,
             cpu_load_pct=machine.cpu_load_pct,
             cpu_freq_mhz=machine.cpu_freq_mhz,
             ram_used_mb=machine.ram_used_mb,
@@ -41,6 +50,9 @@ class Host:
             swap_total_mb=machine.swap_total_mb,
             temps_c=self._thermal.read(now_s),
         )
+
+    def pace(self, rate_hz: float) -> None:
+        """Files are read when asked: nothing to change."""
 
     def notes(self) -> tuple[str, ...]:
         """Channels that could not be read."""

@@ -79,6 +79,9 @@ class Jetson:
         """Wait for what is answered late: the power mode."""
         self._mode.wait(timeout_s)
 
+    def pace(self, rate_hz: float) -> None:
+        """Files are read when asked: nothing to change."""
+
     def notes(self) -> tuple[str, ...]:
         """Channels that could not be read."""
         return self._notes.lines()
