@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from edgetui.engine.errors import ModelRefused
+from edgetui.engine.graph import metadata
+from edgetui.engine.graph.load import load
+from edgetui.engine.graph.normalise import normalise
+from edgetui.engine.graph.walk import nodes, opset, real_inputs
+from edgetui.engine.say import Silent
+from onnx import ModelProto, numpy_helper, parser
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+def run(path: Path, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]).run(None, feeds)
+
+
+def noise(model: ModelProto, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    names = real_inputs(model.graph)
+    feeds = {}
+    for value in model.graph.input:
+        if value.name in names:
+            shape = shapes.get(value.name) or tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
+            feeds[value.name] = rng.standard_normal(shape).astype(np.float32)
+    return feeds
+
+
+def written(text: str, folder: Path, opset_: int = 13, **constants: np.ndarray) -> Path:
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset_}, "odd" : 1]> g {text}')
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def same_outputs(source: Path, out: Path) -> None:
+    before, after = load(source), load(out)
+    assert [value.name for value in before.graph.output] == [value.name for value in after.graph.output]
+    assert real_inputs(before.graph) == [value.name for value in after.graph.input]
+    assert opset(before) == opset(after)
+    onnx.checker.check_model(after)
+    feeds = noise(after)
+    for old, new in zip(run(source, feeds), run(out, feeds), strict=True):
+        assert old.shape == new.shape
+        np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-5 * float(np.abs(old).max() + 1e-30))
+
+
+@pytest.mark.parametrize("name", ["light_squeezenet", "light_shufflenet", "light_inception_v1"])
+def test_light_models_give_the_same(name: str, tmp_path: Path) -> None:
+    say = Silent()
+    normalise(LIGHT / f"{name}.onnx", tmp_path / "n.onnx", {}, say)
+    assert say.warnings == []
+    same_outputs(LIGHT / f"{name}.onnx", tmp_path / "n.onnx")
+
+
+@pytest.mark.parametrize("name", ["resnet20_cifar10", "ultraface_rfb320"])
+def test_real_models_give_the_same(shared: Path, name: str, tmp_path: Path) -> None:
+    source = shared / "models" / f"{name}.onnx"
+    say = Silent()
+    normalise(source, tmp_path / "n.onnx", {}, say)
+    assert say.warnings == []
+    same_outputs(source, tmp_path / "n.onnx")
+
+
+def test_the_face_detector_loses_its_batch_norms(shared: Path, tmp_path: Path) -> None:
+    line = normalise(shared / "models" / "ultraface_rfb320.onnx", tmp_path / "n.onnx", {}, Silent())
+    model = load(tmp_path / "n.onnx")
+    assert "35 batch norms fused" in line
+    assert "244 initializers out of the inputs" in line
+    assert not [node for node in nodes(model) if node.op_type in ("BatchNormalization", "Constant", "Shape", "Gather")]
+    assert (opset(model), len(model.graph.input)) == (9, 1)
+
+
+def test_dynamic_axes_become_what_was_asked_for(shared: Path, tmp_path: Path) -> None:
+    line = normalise(shared / "models" / "resnet20_cifar10.onnx", tmp_path / "n.onnx", {"image": (4, 3, 32, 32)}, Silent())
+    model = load(tmp_path / "n.onnx")
+    assert "image to 4x3x32x32" in line
+    assert [axis.dim_value for axis in model.graph.output[0].type.tensor_type.shape.dim] == [4, 10]
+    same_outputs(shared / "models" / "resnet20_cifar10.onnx", tmp_path / "n.onnx")
+
+
+def test_an_open_axis_is_refused(tmp_path: Path) -> None:
+    path = written("(float[n, len] x) => (float[n, len] y) { y = Relu(x) }", tmp_path)
+    with pytest.raises(ModelRefused, match="--shape x=1x"):
+        normalise(path, tmp_path / "n.onnx", {}, Silent())
+    assert not (tmp_path / "n.onnx").exists()
+
+
+def test_every_node_gets_a_name_of_its_own(tmp_path: Path) -> None:
+    text = "(float[2] x) => (float[2] y) { a = Relu(x) [same] b = Neg(a) [same] c = Exp(b) [Relu_0] d = Abs(c) y = Sqrt(d) }"
+    normalise(written(text, tmp_path), tmp_path / "n.onnx", {}, Silent())
+    names = [node.name for node in nodes(load(tmp_path / "n.onnx"))]
+    assert len(set(names)) == len(names) == 5
+    assert all(names)
+
+
+def test_a_convolution_keeps_its_name_when_it_takes_in_a_batch_norm(tmp_path: Path) -> None:
+    ones = np.ones(4, np.float32)
+    text = "(float[1,3,8,8] x) => (float[1,4,6,6] y) { [stem] a = Conv(x, w) [norm] y = BatchNormalization(a, one, b, b, one) }"
+    rng = np.random.default_rng(0)
+    source = written(text, tmp_path, w=rng.standard_normal((4, 3, 3, 3)).astype(np.float32), one=ones * 2, b=ones * 0.5)
+    normalise(source, tmp_path / "n.onnx", {}, Silent())
+    assert [node.name for node in nodes(load(tmp_path / "n.onnx"))] == ["stem"]
+    same_outputs(source, tmp_path / "n.onnx")
+
+
+def test_a_graph_that_is_quantized_stays_so(tmp_path: Path) -> None:
+    text = "(float[1,4] x) => (float[1,2] y) { w = DequantizeLinear(q, s) y = MatMul(x, w) }"
+    source = written(text, tmp_path, q=np.arange(8, dtype=np.int8).reshape(4, 2), s=np.float32(0.1))
+    normalise(source, tmp_path / "n.onnx", {}, Silent())
+    assert [node.op_type for node in nodes(load(tmp_path / "n.onnx"))] == ["DequantizeLinear", "MatMul"]
+
+
+def test_foreign_operators_pass_through(tmp_path: Path) -> None:
+    source = written("(float[1,4] x) => (float[1,4] y) { a = Relu(x) b = odd.Thing(a) y = Relu(b) }", tmp_path)
+    normalise(source, tmp_path / "n.onnx", {}, Silent())
+    assert [node.op_type for node in nodes(load(tmp_path / "n.onnx"))] == ["Relu", "Thing", "Relu"]
+
+
+def test_a_graph_that_the_checker_rejects_is_said_so(tmp_path: Path) -> None:
+    say = Silent()
+    normalise(written("(float[1,4] x) => (float[1,4] y) { y = Nonsense(x) }", tmp_path), tmp_path / "n.onnx", {}, say)
+    assert any("Nonsense" in warning for warning in say.warnings)
+
+
+def test_inputs_and_outputs_that_are_one(tmp_path: Path) -> None:
+    source = written("(float[2] x) => (float[2] y, float[2] z) { y = Identity(x) z = Identity(x) }", tmp_path)
+    normalise(source, tmp_path / "n.onnx", {}, Silent())
+    same_outputs(source, tmp_path / "n.onnx")
+
+
+def test_tokens_and_several_inputs(tmp_path: Path) -> None:
+    text = """(int64[batch, seq] ids, float[batch, seq, 4] add) => (float[batch, seq, 4] y) {
+        e = Gather(table, ids) y = Add(e, add)
+    }"""
+    source = written(text, tmp_path, table=np.ones((9, 4), np.float32))
+    normalise(source, tmp_path / "n.onnx", {"ids": (1, 6)}, Silent())
+    feeds = {"ids": np.ones((1, 6), np.int64), "add": np.ones((1, 6, 4), np.float32)}
+    np.testing.assert_array_equal(run(source, feeds)[0], run(tmp_path / "n.onnx", feeds)[0])
+
+
+def test_metadata_of_the_model_stay_and_traces_of_the_exporter_go(tmp_path: Path) -> None:
+    source = written("(float[2] x) => (float[2] y) { y = Relu(x) }", tmp_path)
+    model = load(source)
+    metadata.put(model, "test", {"a": [1]})
+    model.graph.node[0].metadata_props.add(key="stack_trace", value="/home/somebody/train.py")
+    model.graph.node[0].doc_string = "/home/somebody"
+    source.write_bytes(model.SerializeToString())
+    normalise(source, tmp_path / "n.onnx", {}, Silent())
+    assert metadata.get(load(tmp_path / "n.onnx"), "test") == {"a": [1]}
+    assert b"somebody" not in (tmp_path / "n.onnx").read_bytes()
