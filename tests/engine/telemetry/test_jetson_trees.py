@@ -192,3 +192,26 @@ def test_the_stamp_of_a_board(lay_out: LayOut, name: str) -> None:
     assert stamp.power_mode == board.document["commands"]["nvpmodel -q"].split("NV Power Mode: ")[1].split("\n")[0]
     assert stamp.clocks == "floating"
     assert stamp.governor == "schedutil"
+
+
+def test_processor_power_is_the_difference_of_a_counter_that_wraps(lay_out: LayOut) -> None:
+    board = lay_out("x86_rapl")
+    source = choose("host", Files()).source
+    assert read(source, 100.0).rails_mw == {}
+    board.a_second_later()
+    sample = read(source, 100.0 + board.expect["later_seconds"])
+    joules = board.expect["package0_later_joules"]
+    assert sample.counters["package-0 J"] == pytest.approx(joules, rel=1e-6)
+    assert sample.rails_mw == {"package-0": round(joules * 1000), "core": round(board.expect["core_later_joules"] * 1000)}
+    assert (sample.total_mw, sample.total_scope) == (round(joules * 1000), "package")
+
+
+def test_without_root_processor_power_is_unknown_and_the_reason_is_said(lay_out: LayOut) -> None:
+    board = lay_out("x86_rapl", as_root=False)
+    source = choose("host", Files()).source
+    read(source, 100.0)
+    board.a_second_later()
+    for path in board.document["root_only"]:
+        board.path(path).unlink()
+    assert read(source, 101.0).total_mw is None
+    assert any("processor power" in note for note in source.notes())

@@ -39,8 +39,6 @@ def as_sidecar(line: Line) -> dict[str, Any]:
     rails = {
         rail: {n: v for n, v in zip(names, values, strict=True) if v is not None} for rail, values in line.rails_mw.items()
     }
-        rail: {n: v for n, v in zip(names, values, strict=True) if v is not None} for rail, values in line.rails_mw.items()
-    }
     plain = {name: getattr(line, name) for name in line.__struct_fields__}
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
     return {**lists, "rails_mw": rails}
