@@ -38,6 +38,7 @@ _PROVIDER = "CPUExecutionProvider"
 _BUILT_WITH, _BUILT_FOR = "edgetui.plan.onnxruntime", "edgetui.plan.processor"
 _EXTERNAL_ABOVE_BYTES = 1_500_000_000
 """A protobuf message ends at 2 GiB; weights above this go into a file beside the plan."""
+_EXTERNAL_LEAST_BYTES = 1024
 _LOW_DISK_BYTES = 1_000_000
 
 
@@ -74,23 +75,25 @@ class OnnxRuntime:
         options = _options(settings)
         options.optimized_model_filepath = str(out)
         if _size_bytes(onnx) > _EXTERNAL_ABOVE_BYTES:
-            options.add_session_config_entry("session.optimized_model_external_initializers_file_name", out.name + ".data")
-            options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+            key = "session.optimized_model_external_initializers_"
+            options.add_session_config_entry(key + "file_name", out.name + ".data")
+            options.add_session_config_entry(key + "min_size_in_bytes", str(_EXTERNAL_LEAST_BYTES))
         say.note(f"optimising {onnx.name} for onnxruntime {_runtime().__version__} at level {settings.graph}")
         try:
+            out.touch()
             _open(onnx, options)
-        except _errors() as error:
-            out.unlink(missing_ok=True)
-            raise _full_disk(out.parent) or in_words(error) from None
-        try:
             add_metadata(out, {_BUILT_WITH: _runtime().__version__, _BUILT_FOR: instruction_sets()})
             read_metadata(out)
         except OSError as error:
-            raise from_os_error(error) from error
+            raise from_os_error(error) from None
         except ValueError:
-            raise _full_disk(out.parent) or BackendRefused(
-                f"onnxruntime wrote only a part of {out.name}", fix="free some space, then try again"
+            raise _no_space(out) or BackendRefused(
+                f"onnxruntime wrote only a part of {out.name}", fix="check the disk, then try again"
             ) from None
+        except _errors() as error:
+            refused = _no_space(out) or in_words(error)
+            out.unlink()
+            raise refused from None
         return f"plan of {out.stat().st_size / 1e6:.2f} MB"
 
     def load(self, plan: Path, settings: BackendSettings) -> Session:
@@ -315,8 +318,8 @@ def _size_bytes(onnx: Path) -> int:
     return onnx.stat().st_size + max((path.stat().st_size for path in beside), default=0)
 
 
-def _full_disk(folder: Path) -> StorageRefused | None:
-    """ONNX Runtime says only `serialization failed` when the disk is full."""
-    if shutil.disk_usage(folder).free > _LOW_DISK_BYTES:
+def _no_space(out: Path) -> StorageRefused | None:
+    """ONNX Runtime says only `serialization failed` when the disk is full; asked while the part it wrote still fills it."""
+    if shutil.disk_usage(out.parent).free > _LOW_DISK_BYTES:
         return None
-    return from_os_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)))
+    return from_os_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out)))
