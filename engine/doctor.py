@@ -147,7 +147,7 @@ def _state(home: Path) -> Iterator[Check]:
     free_mb = shutil.disk_usage(below).free / 1e6
     low = free_mb < LOW_DISK_MB
     if not writable:
-        mend = f"export XDG_STATE_HOME=DIR with a folder you may write to (or: sudo chown -R {getpass.getuser()} {below})"
+        mend = f"export XDG_STATE_HOME=DIR with a folder you may write to (or: sudo chown -R {_user()} {below})"
         yield Check(name="state folder", state="bad", text=f"{home} cannot be written to", mend=mend)
     else:
         yield Check(name="state folder", state="good", text=str(home))
@@ -182,8 +182,7 @@ def _logout(files: Files) -> Check:
     if not files.exists("/run/systemd/system"):
         return Check(name="logout", state="good", text="no systemd here: runs go on after logout")
     kills, where = _kill_user_processes(files)
-    spared = getpass.getuser() == "root"
-    if not kills or spared:
+    if not kills or _user() == "root":  # KillExcludeUsers=root is the default
         return Check(name="logout", state="good", text=f"runs go on after logout ({where})")
     return Check(
         name="logout",
@@ -191,6 +190,14 @@ def _logout(files: Files) -> Check:
         text=f"logging out ends runs ({where})",
         mend="loginctl enable-linger, then start with: systemd-run --user --scope edgetui run ...",
     )
+
+
+def _user() -> str:
+    """Who we are; a container may have no name for us."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
 
 
 def _kill_user_processes(files: Files) -> tuple[bool, str]:

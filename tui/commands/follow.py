@@ -140,7 +140,7 @@ class Follower:
     def _going(self) -> str:
         """The line of the stage that is being done: elapsed, how long it may take, how far it is."""
         view = self.view
-        if not view.stage or view.state:
+        if view.state or view.stage not in view.stages or view.stages[view.stage].state != "going":
             return ""
         elapsed, progress = view.stage_elapsed(), view.progress
         whole = view.eta_s

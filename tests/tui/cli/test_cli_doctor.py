@@ -1,0 +1,88 @@
+"""`doctor` on machines that are laid out in a folder: what is missing there, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from edgetui.engine.config import Config
+from edgetui.engine.doctor import examine
+
+MEMINFO = "MemTotal:        8000000 kB\nMemFree:  100 kB\nMemAvailable:    {free} kB\nSwapTotal:       {swap} kB\n"
+
+
+@pytest.fixture
+def board(tmp_path, monkeypatch):
+    """Lay a file out below EDGETUI_ROOT."""
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path / "root"))
+
+    def lay(path: str, text: str) -> None:
+        file = tmp_path / "root" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    lay("proc/meminfo", MEMINFO.format(free=6_000_000, swap=0))
+    lay("proc/cpuinfo", "processor\t: 0\nmodel name\t: Old CPU\nflags\t\t: fpu avx2\n")
+    lay("etc/os-release", 'ID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 22.04"\n')
+    lay("run/systemd/system/x", "")
+    return lay
+
+
+def found(home, name, config=None):
+    return next(check for check in examine(config or Config(), home) if check.name == name)
+
+
+def test_a_processor_without_dot_products_is_noted(board, tmp_path):
+    assert found(tmp_path, "processor").state == "note"
+    board("proc/cpuinfo", "processor\t: 0\nFeatures\t: fp asimd asimddp\n")
+    check = found(tmp_path, "processor")
+    assert check.state == "good"
+    assert "dot product" in check.text
+
+
+def test_little_memory_says_how_to_add_swap(board, tmp_path):
+    assert found(tmp_path, "memory").state == "good"
+    board("proc/meminfo", MEMINFO.format(free=300_000, swap=0))
+    check = found(tmp_path, "memory")
+    assert check.state == "note"
+    assert "swapon" in check.mend
+
+
+def test_logout_that_ends_runs_is_bad_and_mended(board, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "engineer")
+    assert found(tmp_path, "logout").state == "good"
+    board("etc/systemd/logind.conf", "[Login]\n#KillUserProcesses=no\n")
+    assert found(tmp_path, "logout").state == "good"
+    board("etc/systemd/logind.conf.d/50-site.conf", "[Login]\nKillUserProcesses=yes\n")
+    check = found(tmp_path, "logout")
+    assert check.state == "bad"
+    assert "systemd-run --user" in check.mend
+    monkeypatch.setenv("LOGNAME", "root")
+    assert found(tmp_path, "logout").state == "good"
+
+
+def test_another_distribution_has_another_default(board, tmp_path):
+    board("etc/os-release", "ID=arch\n")
+    assert "yes is its default" in found(tmp_path, "logout").text
+
+
+def test_an_index_that_is_damaged_is_rebuilt(board, tmp_path):
+    assert "none yet" in found(tmp_path, "index").text
+    (tmp_path / "index.db").write_bytes(b"no database at all" * 100)
+    check = found(tmp_path, "index")
+    assert check.state == "note"
+    assert check.mend == "edgetui runs --rebuild"
+    (tmp_path / "index.db").unlink()
+    with sqlite3.connect(tmp_path / "index.db") as db:
+        db.execute("create table runs (run text)")
+    db.close()
+    assert found(tmp_path, "index").text == "0 runs"
+
+
+def test_the_document_says_whether_all_is_well(tell):
+    said = tell("doctor", "--json")
+    document = json.loads(said.out)
+    assert document["healthy"] == (said.code == 0)
+    assert {"Python", "backend", "memory", "state folder", "logout"} <= {check["name"] for check in document["checks"]}
+    assert "Python" in tell("doctor").out

@@ -1,0 +1,135 @@
+"""Every failure a user can cause: one line `error: what; fix` on stderr, the right exit status, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import click
+import pytest
+from edgetui.engine.config import PACKAGE
+from edgetui.tui.cli import cli
+
+COMMANDS = sorted(cli.commands)
+MODEL = str(PACKAGE / "profiles" / "demo" / "digits.onnx")
+
+
+def refused(said, code=1):
+    assert said.code == code
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert "; " in said.err
+    assert "Traceback" not in said.err + said.out
+    return said.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_json(tell, command):
+    said = tell(command, "--help")
+    assert said.code == 0
+    assert said.out.startswith(f"Usage: edgetui {command}")
+    assert "--json" in said.out
+
+
+def test_all_commands_of_the_contract_are_there():
+    wanted = "demo run build bench inspect runs show watch cancel resume compare export doctor"
+    assert set(wanted.split()) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["rnu"], "`rnu`"),
+        (["run"], "argument"),
+        (["run", "m.onnx", "--preset", "slow"], "`quick`"),
+        (["run", "m.onnx", "--presett"], "--presett"),
+        (["export", "x"], "--to"),
+        (["compare"], "RUN"),
+        (["show", "a", "b"], "unexpected"),
+    ],
+)
+def test_usage_exits_2_and_points_at_the_help(tell, words, says):
+    message = refused(tell(*words), 2)
+    assert says in message
+    assert "--help`" in message
+
+
+@pytest.mark.parametrize("flag", [["--shape", "image=1x"], ["--workload", "paced:x"]])
+def test_a_flag_that_cannot_be_is_usage_too(tell, flag):
+
+    refused(tell("run", MODEL, *flag), 2)
+
+
+def test_without_a_terminal_there_is_no_workbench(tell):
+    assert "needs a terminal" in refused(tell(), 2)
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "cancel", "resume", "compare"])
+def test_a_run_that_is_not_there(tell, command):
+    assert "no run `nix`; `edgetui runs`" in refused(tell(command, "nix"))
+
+
+def test_a_model_that_is_not_there_or_no_file(tell, tmp_path):
+    assert "no model" in refused(tell("inspect", str(tmp_path / "m.onnx")))
+    assert "is a folder" in refused(tell("inspect", str(tmp_path)))
+    assert "did you mean `digits`?" in refused(tell("inspect", "digit"))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x09" * 500])
+def test_a_file_that_is_no_model(tell, tmp_path, content):
+    (tmp_path / "m.onnx").write_bytes(content)
+    refused(tell("inspect", str(tmp_path / "m.onnx")))
+
+
+def test_data_and_recipes_that_are_not_there(tell):
+
+    assert "dataset" in refused(tell("run", MODEL, "--dataset", "/nowhere/x.npz"))
+    assert "did you mean `int8`?" in refused(tell("run", MODEL, "--recipe", "int9"))
+
+
+def test_a_recipe_with_a_wrong_amount(tell, tmp_path):
+
+    (tmp_path / "r.toml").write_text('[[step]]\nmethod = "prune.magnitude"\namount = 1.5\n')
+    assert "amount = 1.5" in refused(tell("run", MODEL, "--recipe", str(tmp_path / "r.toml")))
+
+
+def test_a_configuration_with_an_unknown_key(tell, tmp_path, monkeypatch):
+    file = tmp_path / "edgetui.toml"
+    file.write_text("[ui]\ngraf = 1\n")
+    monkeypatch.setenv("EDGETUI_CONFIG", str(file))
+    message = refused(tell("runs"))
+    assert "`ui.graf`" in message
+    assert "did you mean `graph`?" in message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_state_folder_that_cannot_be_written(tell, tmp_path, monkeypatch):
+
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert "XDG_STATE_HOME" in refused(tell("run", MODEL, "--recipe", "fp16"))
+
+
+def test_a_defect_of_ours_goes_to_a_file_whose_path_is_shown(tell, own_state):
+    def fail():
+        raise RuntimeError("two\nlines")
+
+    cli.add_command(click.Command("boom", callback=fail))
+    try:
+        message = refused(tell("boom"))
+    finally:
+        del cli.commands["boom"]
+    (file,) = own_state.glob("traceback-*.txt")
+    assert str(file) in message
+    assert "RuntimeError: two\nlines" in file.read_text()
+
+
+def test_ctrl_c_is_130(tell):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    cli.add_command(click.Command("stop", callback=interrupt))
+    try:
+        assert tell("stop").code == 130
+    finally:
+        del cli.commands["stop"]

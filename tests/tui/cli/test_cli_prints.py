@@ -1,0 +1,116 @@
+"""What commands print: one JSON document with --json, plain words without, ASCII where the locale knows no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from edgetui.engine import result as documents
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.index import RunSummary
+from edgetui.engine.result import ModelFacts
+
+DEMO = PACKAGE / "profiles" / "demo"
+MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
+
+
+@pytest.fixture
+def in_built(built, monkeypatch):
+    """Commands find the run that was built."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(built))
+
+
+def spawn(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "edgetui", *words], capture_output=True, env=os.environ | environment, timeout=60, check=False
+    )
+
+
+def test_build_prints_its_document_and_leaves_the_plan(built):
+    result = documents.decode((built / "said.json").read_bytes())
+    assert result.state == "done"
+    assert [stage.name for stage in result.stages] == ["inspect", "normalise", "quantize.int8", "lower", "build", "verify"]
+    assert any(path.suffix == ".onnx" for path in (built / "out").iterdir())
+
+
+def test_show_prints_the_same_document_as_the_run(built, in_built, tell):
+    said = tell("show", "last", "--json")
+    assert documents.decode(said.out.encode()) == documents.decode((built / "said.json").read_bytes())
+    text = tell("show", "last").out
+    assert "done" in text.splitlines()[0]
+    assert "quantize.int8" in text
+
+
+def test_runs_lists_it_and_rebuilds(in_built, tell):
+    (one,) = msgspec.json.decode(tell("runs", "--json").out, type=tuple[RunSummary, ...])
+    assert (one.state, one.recipe) == ("done", "int8")
+    assert one.run in tell("runs").out
+    assert one.run in tell("runs", "--rebuild").out
+
+
+def test_watch_of_an_ended_run_tells_its_past(in_built, tell):
+    said = tell("watch", "last")
+    assert said.code == 0
+    lines = [line for line in said.out.splitlines() if line.startswith(" ✓")]
+    assert [line.split()[1] for line in lines] == ["inspect", "normalise", "quantize.int8", "lower", "build", "verify"]
+
+
+def test_export_writes_the_report(in_built, tell, tmp_path):
+    said = tell("export", "last", "--to", str(tmp_path / "out"), "--json")
+    files = {os.path.basename(name) for name in json.loads(said.out)["files"]}
+    assert {"report.md", "result.json", "figures.csv", "recipe.toml", "run.toml"} <= files
+
+
+def test_compare_of_what_was_not_measured_says_so(in_built, tell):
+    said = tell("compare", "last")
+    assert said.code == 0
+    assert "was not measured" in said.out
+    assert json.loads(tell("compare", "last", "--json").out)["columns"] == ["FP32", "int8"]
+
+
+def test_a_run_that_is_done_is_not_resumed_or_cancelled(in_built, tell):
+    assert "is done" in tell("resume", "last").err
+    assert "is not running" in tell("cancel", "last").err
+
+
+def test_inspect_by_name_and_by_path(tell):
+    facts = msgspec.json.decode(tell("inspect", "digits", "--json").out, type=ModelFacts)
+    assert facts.operators["Conv"] == 3
+    assert "Conv 3" in tell("inspect", MODEL).out
+
+
+def test_a_dry_run_says_what_will_happen_and_starts_nothing(tell, own_state):
+    said = tell("run", MODEL, "--recipe", "int8", "--dataset", DATA, "--dry-run")
+    assert said.code == 0
+    assert "→ about" in said.out
+    assert "up to 500 of digits-calibration.npz to calibrate" in said.out
+    refused = tell("run", MODEL, "--recipe", "int8", "--dry-run", "--json")
+    assert refused.code == 1
+    assert "needs samples" in json.loads(refused.out)["errors"][0]
+    assert not list((own_state / "runs").glob("*"))
+
+
+def test_recipes_lists_them_all(tell):
+    assert "prune-5-fp16" in tell("recipes").out
+    assert len(json.loads(tell("recipes", "--json").out)) >= 13
+
+
+def test_lang_c_gets_ascii(tmp_path):
+    done = spawn("inspect", MODEL, LC_ALL="C", XDG_STATE_HOME=str(tmp_path))
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert b"Conv 3" in done.stdout
+
+
+def test_a_closed_pipe_is_no_failure():
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; '{sys.executable}' -m edgetui recipes | head -1 >/dev/null"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == b""
