@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..channel import Notes
+from ..energy import TOTAL_JOULES
 from ..files import Files
 from ..sample import Sample, wall_now
 from .base import SourceRefused
@@ -34,6 +35,8 @@ class Host:
         rails, counters = self._rapl.read(now_s)
         packages = [milliwatts for name, milliwatts in rails.items() if name.startswith("package-")]
         known = [milliwatts for milliwatts in packages if milliwatts is not None]
+        if packages:
+            counters[TOTAL_JOULES] = sum(joules for name, joules in counters.items() if name.startswith("package-"))
         return Sample(
             t_s=now_s,
             wall=wall_now(),

@@ -1,0 +1,206 @@
+"""Energy of a window of time: the integral of power over monotonic stamps, and what makes it worth believing.
+
+Trapezoids between samples; the edges of the window are interpolated between the samples around them. A source with an
+energy counter (RAPL, NVML) gives the difference of its counter instead. Never from a column of averages.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct, structs
+
+from .sample import Sample, Stats
+
+LEAST_DISTINCT = 10
+LEAST_COVERAGE = 0.8
+_GAP_FACTOR = 3.0
+"""A distance of more than this many usual ones is a gap."""
+_LONGEST_WAIT_S = 1.0
+TOTAL_JOULES = "total J"
+"""The counter that covers what the total covers."""
+
+Point = tuple[float, float]
+"""(monotonic seconds, value)."""
+
+
+class EnergyFigure(Struct, frozen=True, kw_only=True):
+    """Energy and power of a window. `joules`, `mean_w` and `peak_w` are None together, and `reason` says why."""
+
+    joules: float | None = None
+    mean_w: float | None = None
+    peak_w: float | None = None
+    """Largest sample inside the window."""
+    seconds: float = 0.0
+    coverage: float = 0.0
+    """Share of the window that lies between samples without a gap."""
+    samples: int = 0
+    distinct: int = 0
+    """Samples with a time of their own inside the window: a reading that was read twice counts once."""
+    changes: int = 0
+    """How often the value changed from one sample to the next."""
+    gaps: int = 0
+    longest_gap_s: float = 0.0
+    """The longest distance between samples that counts as a gap; 0: none does."""
+    effective_rate_hz: float | None = None
+    scope: str | None = None
+    """What the power covers, as the samples say."""
+    method: str = "trapezoid"
+    """`trapezoid`, or `counter` where the sensor counts energy itself."""
+    reason: str | None = None
+
+    def per(self, inferences: int) -> float | None:
+        """Joules of each of `inferences` in the window."""
+        return None if self.joules is None or inferences < 1 else self.joules / inferences
+
+
+def energy(points: Sequence[Point], begin_s: float, end_s: float) -> EnergyFigure:
+    """Integrate watts over [begin_s, end_s]. `points` are in order of time; those around the window serve its edges.
+
+    Within a gap, and between an edge and the nearest sample, power is taken as linear and as constant; both are left
+    out of `coverage`.
+    """
+    points = [point for k, point in enumerate(points) if k == 0 or point[0] > points[k - 1][0]]
+    inside = [point for point in points if begin_s <= point[0] <= end_s]
+    seconds = end_s - begin_s
+    facts = _facts(points, inside, begin_s, end_s)
+    if facts.reason is not None:
+        return facts
+    values = [(begin_s, value_at(points, begin_s)), *inside, (end_s, value_at(points, end_s))]
+    joules = sum((t1 - t0) * (w0 + w1) / 2.0 for (t0, w0), (t1, w1) in itertools.pairwise(values))
+    return _with(facts, joules, joules / seconds, max(watts for _, watts in inside))
+
+
+def net_joules(gross: EnergyFigure, idle: EnergyFigure) -> float | None:
+    """What was used above idle: gross energy minus idle power times the window; None when either is unknown."""
+    if gross.joules is None or idle.mean_w is None:
+        return None
+    return gross.joules - idle.mean_w * gross.seconds
+
+
+def value_at(points: Sequence[Point], t_s: float) -> float:
+    """Linear between samples, constant before the first and after the last."""
+    k = bisect.bisect_left(points, (t_s, float("-inf")))
+    if k == 0:
+        return points[0][1]
+    if k == len(points):
+        return points[-1][1]
+    (t0, v0), (t1, v1) = points[k - 1], points[k]
+    return v0 + (v1 - v0) * (t_s - t0) / (t1 - t0)
+
+
+def _facts(points: Sequence[Point], inside: Sequence[Point], begin_s: float, end_s: float) -> EnergyFigure:
+    """Everything but the energy, with the reason against it if there is one."""
+    seconds = end_s - begin_s
+    distances = [b[0] - a[0] for a, b in itertools.pairwise(points)]
+    limit_s = _GAP_FACTOR * statistics.median(distances) if distances else 0.0
+    covered_s, gaps = 0.0, []
+    for (t0, _), distance in zip(points, distances, strict=False):
+        overlap = min(t0 + distance, end_s) - max(t0, begin_s)
+        if overlap > 0 and distance > limit_s:
+            gaps.append(distance)
+        elif overlap > 0:
+            covered_s += overlap
+    coverage = min(covered_s / seconds, 1.0) if seconds > 0 else 0.0
+    span = inside[-1][0] - inside[0][0] if inside else 0.0
+    return EnergyFigure(
+        seconds=seconds,
+        coverage=round(coverage, 6),
+        samples=len(inside),
+        distinct=len(inside),
+        changes=sum(a[1] != b[1] for a, b in itertools.pairwise(inside)),
+        gaps=len(gaps),
+        longest_gap_s=max(gaps, default=0.0),
+        effective_rate_hz=(len(inside) - 1) / span if span > 0 else None,
+        reason=_reason(len(inside), coverage, seconds),
+    )
+
+
+def _reason(distinct: int, coverage: float, seconds: float) -> str | None:
+    if seconds <= 0:
+        return "the window has no length"
+    if distinct < LEAST_DISTINCT:
+        return f"only {distinct} distinct power samples in {seconds:.3g} s; {LEAST_DISTINCT} are needed"
+    if coverage < LEAST_COVERAGE:
+        return f"power was seen during {100 * coverage:.0f} % of the window only"
+    return None
+
+
+def _with(facts: EnergyFigure, joules: float, mean_w: float, peak_w: float, method: str = "trapezoid") -> EnergyFigure:
+    return structs.replace(facts, joules=joules, mean_w=mean_w, peak_w=peak_w, method=method)
+
+
+class Readings(Protocol):
+    """What a window reads from: a sampler's client, or a recording that plays."""
+
+    def newest(self) -> Sample | None:
+        """The newest sample."""
+
+    def newest_number(self) -> int:
+        """Its number."""
+
+    def since(self, n: int) -> list[tuple[int, Sample]]:
+        """Samples after number `n`."""
+
+    def stats(self) -> Stats:
+        """What the sampler says about itself."""
+
+
+class Window:
+    """Energy between now and `end()`. In a window longer than the ring (a minute at 20 Hz) call `poll()` now and then."""
+
+    def __init__(self, readings: Readings, rail: str | None = None) -> None:
+        self._readings, self._rail = readings, rail
+        self._seen = max(readings.newest_number() - 1, 0)
+        self._samples: list[Sample] = []
+        self.begin_s = time.monotonic()
+
+    def poll(self) -> None:
+        """Take over what the ring has, before it is overwritten."""
+        for n, sample in self._readings.since(self._seen):
+            self._seen = n
+            self._samples.append(sample)
+
+    def end(self, end_s: float | None = None) -> EnergyFigure:
+        """The figure for `begin_s` to `end_s` (None: now). Waits up to a second for a sample after the end."""
+        end_s = time.monotonic() if end_s is None else end_s
+        give_up_s = time.monotonic() + _LONGEST_WAIT_S
+        self.poll()
+        while (not self._samples or self._samples[-1].t_s < end_s) and time.monotonic() < give_up_s:
+            time.sleep(0.005)
+            self.poll()
+        figure = energy_of(self._samples, self.begin_s, end_s, self._rail)
+        if figure.samples == 0 and not any(_power(sample, self._rail) is not None for sample in self._samples):
+            notes = " (" + "; ".join(self._readings.stats().notes) + ")" if self._readings.stats().notes else ""
+            return EnergyFigure(seconds=figure.seconds, reason=f"no power reading on this board{notes}")
+        return figure
+
+
+def energy_of(samples: Sequence[Sample], begin_s: float, end_s: float, rail: str | None = None) -> EnergyFigure:
+    """Energy of the total, or of one rail, over a window of samples."""
+    points = [(sample.t_s, mw / 1000.0) for sample in samples if (mw := _power(sample, rail)) is not None]
+    scope = next((sample.total_scope for sample in samples if sample.total_scope), None) if rail is None else rail
+    figure = energy(points, begin_s, end_s)
+    counted = _counted(samples, begin_s, end_s) if rail is None else None
+    if counted is not None and figure.joules is not None and figure.peak_w is not None:
+        figure = _with(figure, counted, counted / figure.seconds, figure.peak_w, "counter")
+    return structs.replace(figure, scope=scope)
+
+
+def _counted(samples: Sequence[Sample], begin_s: float, end_s: float) -> float | None:
+    """Joules by the source's own counter; None: it has none, or it began again in between."""
+    points = [(sample.t_s, sample.counters[TOTAL_JOULES]) for sample in samples if TOTAL_JOULES in sample.counters]
+    if len(points) < 2 or points[0][0] > begin_s or points[-1][0] < end_s:
+        return None
+    if any(b[1] < a[1] for a, b in itertools.pairwise(points)):
+        return None
+    return value_at(points, end_s) - value_at(points, begin_s)
+
+
+def _power(sample: Sample, rail: str | None) -> int | None:
+    return sample.total_mw if rail is None else sample.rails_mw.get(rail)
