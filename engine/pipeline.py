@@ -131,7 +131,7 @@ class Job:
         if facts.quantized and any(isinstance(s, QuantizeInt8) for s in self.spec.recipe.active):
             raise ModelRefused(f"{facts.name} is quantized already", fix="start from its FP32 export")
         self._check_data(facts)
-        text = f"{facts.parameters:,} parameters, opset {facts.opset}".replace(",", " ")
+        text = f"{facts.parameters:_} parameters, opset {facts.opset}".replace("_", " ")
         return Outcome(summary=text, model=facts, backend=self.backend.stamp(self.spec.backend))
 
     def _check_data(self, facts: ModelFacts) -> None:

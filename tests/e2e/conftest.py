@@ -10,7 +10,7 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE, Config
 from edgetui.engine.data.describe import read_dataset
-from edgetui.engine.spec import PruneMagnitude, QuantizeInt8, Recipe, RunSpec
+from edgetui.engine.spec import BackendSettings, PruneMagnitude, QuantizeInt8, Recipe, RunSpec
 from live_runs import end_all
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -30,6 +30,7 @@ def spec() -> RunSpec:
         model=str(DEMO / "digits.onnx"),
         recipe=Recipe(name="both", step=(PruneMagnitude(amount=0.3), QuantizeInt8(samples=64))),
         dataset=read_dataset(str(DEMO / "digits.toml"), {}),
+        backend=BackendSettings(threads=1),
         preset="quick",
     )
 

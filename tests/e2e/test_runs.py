@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -85,8 +86,7 @@ async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, lig
     result = await engine.result(run)
     assert result.state == "cancelled"
     assert pid is not None
-    left = subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False).stdout
-    assert left == b""
+    await gone(pid)
     with pytest.raises(StorageRefused, match="is not running"):
         await engine.cancel(run)
     await engine.resume(run)
@@ -96,15 +96,25 @@ async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, lig
         await engine.resume(run)
 
 
+async def gone(group: int) -> None:
+    """Return when no process of a group is left."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        assert time.monotonic() < end, "a process outlived its run"
+        await asyncio.sleep(0.02)
+
+
 async def test_the_stage_process_dies_with_its_supervisor(engine: Engine, light: RunSpec) -> None:
     run = await engine.submit(light)
     folder = await until_stage(engine, run, "normalise")
     pid = folder.pid()
     kill_supervisor(folder)
-    end = time.monotonic() + 10
-    while subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False).stdout:
-        assert time.monotonic() < end, "a stage outlived its supervisor"
-        await asyncio.sleep(0.02)
+    assert pid is not None
+    await gone(pid)
 
 
 async def test_the_index_is_rebuilt_from_the_folders(engine: Engine, light: RunSpec) -> None:
