@@ -58,7 +58,7 @@ def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
         more = "" if len(emptied) <= 3 else f" and {len(emptied) - 3} more"
         say.warn(f"nothing is left of {', '.join(emptied[:3])}{more}: their layers give a constant now")
     save(model, out)
-    return f"{100 * zero / total:.1f} % of {_spaced(total)} weights are zero now ({len(found)} tensors)"
+    return f"{100 * zero / total:.1f} % of {_spaced(total)} weights are zero now ({counted(len(found))})"
 
 
 def smallest(magnitudes: Magnitudes, count: int) -> tuple[float, int]:
@@ -111,6 +111,11 @@ def _magnitudes(weight: Weight) -> Magnitudes:
         )
     np.abs(wide, out=wide)
     return wide
+
+
+def counted(tensors: int) -> str:
+    """`1 tensor`, `20 tensors`."""
+    return f"{tensors} tensor" + ("" if tensors == 1 else "s")
 
 
 def _spaced(number: int) -> str:

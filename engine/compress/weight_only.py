@@ -22,6 +22,7 @@ from ..graph.select import select
 from ..graph.walk import graphs
 from ..say import Say
 from ..spec import QuantizeWeights
+from .magnitude import counted
 
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 """Shares of the largest magnitude tried as the end of a 4-bit range; the one with the least squared error is taken."""
@@ -75,7 +76,7 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
         after += _replace(model, weight, packed, step.bits)
         say.progress(index + 1, len(chosen), "tensors")
     save(model, out)
-    return f"{len(chosen)} tensors to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
+    return f"{counted(len(chosen))} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
 
 
 def _least_opset(step: QuantizeWeights, model: ModelProto) -> int:

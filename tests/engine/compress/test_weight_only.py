@@ -159,7 +159,7 @@ def test_excluded_nodes_keep_their_weights(tmp_path: Path) -> None:
     line = weights(QuantizeWeights(exclude=("three",)), source, tmp_path / "o.onnx", Silent())
     names = {tensor.name for tensor in load(tmp_path / "o.onnx").graph.initializer}
     assert names == {"w", "v_q8", "v_scale"}
-    assert line.startswith("1 tensors to 8 bits")
+    assert line.startswith("1 tensor to 8 bits")
 
 
 def test_a_pattern_that_means_nothing_is_refused(tmp_path: Path) -> None:
