@@ -76,7 +76,9 @@ def _chains(view: View, excluded: set[str], known: Known, floats: set[str]) -> P
         elif moves(view, node) and node.input[0] in found.carried:
             found.integer.add(key)
             found.carried.update(filter(None, node.output))
-        elif _weighted(view, node, known) or (key not in floats and _follows(view, node, found.carried)):
+        elif _weighted(view, node, lambda name: name in found.carried or known(name)) or (
+            key not in floats and _follows(view, node, found.carried)
+        ):
             behind = view.only_user(key)
             folds = key not in floats and behind is not None and _foldable(view, behind, excluded)
             result = behind.output[0] if behind is not None and folds else key
