@@ -55,7 +55,7 @@ class Workbench(App[int]):
     ]
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Engine | None = None) -> None:
         super().__init__()
         self.config = config
         self.link = Link(config, engine)
@@ -147,8 +147,8 @@ class Workbench(App[int]):
         self.link.close()
 
 
-def run_app(config: Config, engine: Engine) -> int:
-    """Show the workbench until the user leaves; returns the exit status.
+def run_app(config: Config, engine: Engine | None = None) -> int:
+    """Show the workbench until the user leaves; returns the exit status. Without an engine it makes its own, after the first paint.
 
     Raises:
         Exception: whatever defect ended the app.

@@ -5,6 +5,7 @@ Light on purpose: `edgetui --help` must answer at once over a slow link, so noth
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -60,12 +61,11 @@ def _workbench() -> int:
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the workbench needs a terminal", fix="run it in one (ssh -t), or use a command: `edgetui --help`")
-    from ..engine.api import Engine
+    gc.disable()  # an eighth of the start; on again after the first paint
     from ..engine.config import load_config
     from .app import run_app
 
-    config = load_config()
-    return run_app(config, Engine(config))
+    return run_app(load_config())
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,6 @@ Panes never touch the engine. Nothing here draws; `pace.py` decides when what ha
 from __future__ import annotations
 
 import asyncio
-import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 class Link:
     """One engine, and the run that is being watched."""
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Engine | None = None) -> None:
         self.config = config
-        self.engine = engine
+        self._engine = engine
         self.view: RunView | None = None
         self.board = ""
         """The machine in a few words; empty until `look_at_board`."""
@@ -40,6 +39,15 @@ class Link:
         self._sampled = 0
         self._trouble = ""
         self._known: dict[str, Dataset] = {}
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; imported when it is first asked something, which is after the first paint."""
+        if self._engine is None:
+            from ..engine.api import Engine
+
+            self._engine = Engine(self.config)
+        return self._engine
 
     # models and recipes
 
@@ -206,6 +214,8 @@ class Link:
 
     def look_at_board(self) -> None:
         """Find out what machine this is; reads some small files."""
+        import platform
+
         from ..engine.boards import detect
 
         board = detect()

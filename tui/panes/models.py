@@ -83,7 +83,7 @@ class ModelsPane(Pane):
     def compose(self) -> ComposeResult:
         """The tree above, the details below."""
         self.tree_rows = ModelRows()
-        self.details = Lines(id="models-details")
+        self.details = Lines(id="models-details", classes="-empty")
         yield self.tree_rows
         yield self.details
 
@@ -200,6 +200,7 @@ class ModelsPane(Pane):
         else:
             lines = [((f" {Path(self.model).name}", "title"),), *(((f" {text}", "dim"),) for text in wrap(self.note, width))]
         self.details.show(lines if self.model else [])
+        self.details.set_class(not self.model, "-empty")
 
 
 def facts_lines(facts: ModelFacts, width: int, ascii_only: bool) -> list[Line]:

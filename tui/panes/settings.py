@@ -130,8 +130,8 @@ class SettingsPane(Pane):
     def compose(self) -> ComposeResult:
         """Rows above; help for the row, and what will happen, below."""
         self.rows = SettingsRows()
-        self.help = Lines(id="field-help")
-        self.what = Lines(id="forecast")
+        self.help = Lines(id="field-help", classes="-empty")
+        self.what = Lines(id="forecast", classes="-empty")
         yield self.rows
         yield self.help
         yield self.what
@@ -150,6 +150,8 @@ class SettingsPane(Pane):
     def take(self, draft: Draft) -> None:
         """Edit this draft from now on."""
         self.draft = draft
+        self.help.remove_class("-empty")
+        self.what.remove_class("-empty")
         self.rewrite()
         self.post_message(self.Edited())
 

@@ -98,7 +98,7 @@ class LivePane(Pane, can_focus=True):
         points = round(WINDOWS_MIN[self.window] * 60 * self.bench.config.ui.rate_hz)
         self.charts = [Chart("", graph=graph, points=points, id=f"chart-{n}") for n in range(4)]
         yield self.figures
-        with Grid(id="charts"):
+        with Grid(id="charts", classes="-empty") as self.grid:
             yield from self.charts
 
     def on_mount(self) -> None:
@@ -124,6 +124,7 @@ class LivePane(Pane, can_focus=True):
         slots = choose_slots(samples[-1])
         if slots != self.slots and len(slots) >= len(self.slots):
             self.slots = slots
+            self.grid.remove_class("-empty")
             for chart, name in zip(self.charts, slots, strict=False):
                 self._assign(chart, name, samples[-1])
         for chart, name in zip(self.charts, self.slots, strict=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 from datetime import datetime
@@ -75,6 +76,13 @@ class WorkbenchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, tabs (one column only), panes, a strip of the run (one column only), keys."""
+        for steps, room in (
+            (self.bench.HORIZONTAL_BREAKPOINTS, self.app.size.width),
+            (self.bench.VERTICAL_BREAKPOINTS, self.app.size.height),
+        ):
+            self.add_class(
+                max(step for step in steps if room >= step[0])[1]
+            )  # before the first layout, which would be the wrong one
         self.models, self.settings, self.live, self.run_pane, self.log_pane = (
             ModelsPane(),
             SettingsPane(),
@@ -94,12 +102,14 @@ class WorkbenchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """The first paint shows the empty panes; everything that takes time comes after it."""
-        self._show_tab()
+        self.models.add_class("-tab")
         self.bench.pace.add(self, self.tick)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         """Fill the panes."""
+        gc.enable()
+        gc.freeze()  # what was imported stays; later collections need not walk it
         recipes = self.bench.link.recipes()
         self.settings.take(Draft(self.bench.link.first_asked(recipes), recipes))
         self.models.take(self.bench.link.models())

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections import deque
 from itertools import groupby
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+
+from .tones import tone
 
 Graph = Literal["braille", "block", "ascii"]
 Pair = tuple[float, float]
@@ -70,8 +72,6 @@ def label(value: float) -> str:
 class Chart(Widget):
     """One or two series over the last samples; the title and the last value stand above the picture."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"chart--first", "chart--second", "chart--dim", "chart--value"}
-
     def __init__(
         self,
         title: str,
@@ -102,6 +102,19 @@ class Chart(Widget):
         self._rows: list[tuple[str, str]] = []
         self._head = ""
         self._shape = (0, 0)
+        self._styles: dict[str, Style] = {}
+
+    def notify_style_update(self) -> None:
+        """Forget resolved styles: the theme or a state has changed."""
+        super().notify_style_update()
+        self._styles = {}
+
+    def style_of(self, name: str) -> Style:
+        """A tone over the widget's own style, resolved once for each state of the widget."""
+        found = self._styles.get(name)
+        if found is None:
+            found = self._styles[name] = self.rich_style + tone(self.app, name)
+        return found
 
     def push(self, *values: float | None) -> None:
         """Take one sample of every series (None: a gap). Nothing is drawn until `draw`."""
@@ -248,32 +261,29 @@ class Chart(Widget):
     def render_line(self, y: int) -> Strip:
         """Draw one row of the screen."""
         width = self.size.width
-        dim = self.get_component_rich_style("chart--dim")
+        dim = self.style_of("dim")
         if y == 0:
             return self._head_strip(self._head or self._title_row(width), dim)
         if y - 1 >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.style_of(""))
         text, who = self._rows[y - 1]
-        first = self.get_component_rich_style("chart--first")
+        first = self.style_of("accent")
         body = text[GUTTER:]
-        if "2" not in who:
-            segments = [Segment(body, first)]
-        else:
-            segments = self._spans(body, who, first, self.get_component_rich_style("chart--second"))
-        return Strip([Segment(text[:GUTTER], dim), *segments]).adjust_cell_length(width, self.rich_style)
+        segments = [Segment(body, first)] if "2" not in who else self._spans(body, who, first, self.style_of("second"))
+        return Strip([Segment(text[:GUTTER], dim), *segments]).adjust_cell_length(width, self.style_of(""))
 
     def _head_strip(self, head: str, dim: Style) -> Strip:
         """Title dim, values bright; of two series each in its colour."""
         second = len(self.second)
         first = len(self.value) + (second + 2 if second else 0)
-        kind = "chart--first" if second else "chart--value"
+        kind = "accent" if second else "value"
         at = len(head)
         segments = [
             Segment(head[: at - first], dim),
-            Segment(head[at - first : at - second], self.get_component_rich_style(kind)),
-            Segment(head[at - second :] if second else "", self.get_component_rich_style("chart--second")),
+            Segment(head[at - first : at - second], self.style_of(kind)),
+            Segment(head[at - second :] if second else "", self.style_of("second")),
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.size.width, self.style_of(""))
 
     @staticmethod
     def _spans(body: str, who: str, first: Style, second: Style) -> list[Segment]:

@@ -18,17 +18,15 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-Span = tuple[str, str]
-"""A text and the name of its style: `""` plain, or one of STYLES."""
-Line = tuple[Span, ...]
+from .tones import tone
 
-STYLES = ("dim", "value", "title", "accent", "good", "bad", "warn", "key", "edit")
+Span = tuple[str, str]
+"""A text and the name of its style: `""` plain, or a name of `tones.py`."""
+Line = tuple[Span, ...]
 
 
 class Lines(Widget):
     """Rows of styled text; cut at the right edge, never wrapped here."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*STYLES, "cursor")}
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -65,11 +63,10 @@ class Lines(Widget):
         self._styles = {}
 
     def style_of(self, name: str) -> Style:
-        """The style of a span, resolved once for each theme."""
+        """The style of a span, resolved once for each state of the widget."""
         found = self._styles.get(name)
         if found is None:
-            found = self.get_component_rich_style(f"lines--{name}") if name else self.rich_style
-            self._styles[name] = found
+            found = self._styles[name] = self.rich_style + tone(self.app, name)
         return found
 
     def render_line(self, y: int) -> Strip:
@@ -80,9 +77,10 @@ class Lines(Widget):
         """A row's strip; `cover` is a style laid over all of it (the cursor)."""
         width = self.size.width
         mark = self._scroll_mark(y)
-        over = self.style_of(cover) if cover else None
+        over = tone(self.app, cover) if cover else None
         segments = [Segment(text, self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
-        strip = Strip(segments).adjust_cell_length(width - len(mark), over or self.style_of(""))
+        rest = self.style_of("") + over if over else self.style_of("")
+        strip = Strip(segments).adjust_cell_length(width - len(mark), rest)
         if mark:
             strip = Strip([*strip, Segment(mark, self.style_of("dim"))], width)
         return strip
