@@ -219,10 +219,10 @@ class Supervisor:
                         *lines, half = (half + data).split(b"\n")
                         failed = self._pass_on(lines) or failed
                 if self.cancelled and killed_at is None:
-                    process.terminate()
+                    os.kill(process.pid, signal.SIGTERM)  # Popen's own would reap it and with it its peak memory
                     killed_at = time.monotonic() + TERM_GRACE_S
                 if killed_at is not None and time.monotonic() > killed_at:
-                    process.kill()
+                    os.kill(process.pid, signal.SIGKILL)
         log.close()
         return failed
 

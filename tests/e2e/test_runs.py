@@ -84,7 +84,7 @@ async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, lig
     pid = folder.pid()
     await engine.cancel(run)
     result = await engine.result(run)
-    assert result.state == "cancelled"
+    assert result.state == "cancelled", result.error
     assert pid is not None
     await gone(pid)
     with pytest.raises(StorageRefused, match="is not running"):
@@ -131,7 +131,8 @@ async def test_a_run_from_a_closed_terminal_goes_on(own_state: Path, engine: Eng
     asked = msgspec.json.encode(light).decode()
     code = (
         "import asyncio, msgspec, os, pathlib, signal, sys\n"
-        "from edgetui.engine.api import Engine\nfrom edgetui.engine.config import Config\nfrom edgetui.engine.spec import RunSpec\n"
+        "from edgetui.engine.api import Engine\nfrom edgetui.engine.config import Config\n"
+        "from edgetui.engine.spec import RunSpec\n"
         f"engine = Engine(Config(), pathlib.Path({str(own_state)!r}))\n"
         "asyncio.run(engine.submit(msgspec.json.decode(sys.argv[1], type=RunSpec)))\n"
         "os.killpg(0, signal.SIGHUP)\n"
