@@ -24,6 +24,8 @@ from .samples import Array, Broken, Row
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
+"""What is tried, the usual first. Never all that pillow knows: one of them hands the file to another program."""
 _LARGEST_PIXELS = 64_000_000
 _DTYPES = {"float": np.float32, "float16": np.float16, "double": np.float64, "uint8": np.uint8}
 _THREADED_BYTES = 20_000
@@ -180,7 +182,7 @@ def decode(data: bytes, size: tuple[int, int], *, gray: bool) -> NDArray[np.uint
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         image.draft(None, (2 * size[0], 2 * size[1]))
         if image.width * image.height > _LARGEST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} pixels are too many")

@@ -44,6 +44,8 @@ WARM_UP_S, WARM_UP_INFERENCES = 2.0, 10
 _MOST_SAMPLES = 100_000
 _LEAST_BLOCK_S = 0.1
 _LOOK_S = 0.005
+_QUIET_S = 0.02
+"""Without a sign of life this long: a busy machine may hold a spinning thread off for a moment."""
 _LONGEST_AWAKE_S = 0.5
 _SPIN_S = 0.0002
 """A sleep ends up to this late here; the rest of a beat is waited for by looking at the clock."""
@@ -116,14 +118,14 @@ def stays_awake_s(infer: Infer) -> float:
     for _ in range(3):
         for _ in range(5):
             infer()
-        ended = time.monotonic()
-        while (waited := time.monotonic() - ended) < _LONGEST_AWAKE_S:
+        ended = seen = time.monotonic()
+        while (now := time.monotonic()) - seen < _QUIET_S and now - ended < _LONGEST_AWAKE_S:
             used = time.process_time()
             time.sleep(_LOOK_S)
-            if time.process_time() - used < 0.1 * _LOOK_S:
-                break
-        longest = max(longest, waited)
-    return longest if longest > _LOOK_S else 0.0
+            if time.process_time() - used > 0.1 * _LOOK_S:
+                seen = time.monotonic()
+        longest = max(longest, seen - ended)
+    return longest
 
 
 def settle(side: Side, awake_s: float) -> None:

@@ -180,6 +180,20 @@ def test_a_palette_with_transparency_is_read_without_a_murmur():
     assert decode(out.getvalue(), (4, 4), gray=False)[0, 0].tolist() == [200, 100, 50]
 
 
+@pytest.mark.parametrize("format_", ["GIF", "BMP", "PPM", "TIFF", "WEBP"])
+def test_other_formats_are_read_too(format_):
+    out = io.BytesIO()
+    Image.new("RGB", (4, 4), (250, 250, 250)).save(out, format_)
+    assert decode(out.getvalue(), (4, 4), gray=False).min() > 240
+
+
+def test_a_document_named_like_an_image_is_handed_to_no_other_program(zipped, two_classes):
+    document = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n%%EOF\n"
+    samples = opened(zipped(two_classes | {"cat/9.png": document}), say=(say := Silent()))
+    assert len(shades(samples)) == 6
+    assert say.warnings == ["cat/9.png is passed over: no image"]
+
+
 def test_a_large_jpeg_is_shrunk_to_nearly_the_same_picture():
     x, y = np.meshgrid(np.linspace(0, 255, 640), np.linspace(0, 255, 480))
     source = Image.fromarray(np.stack([x, y, 255 - x], -1).astype(np.uint8))

@@ -93,14 +93,20 @@ def test_a_pair_is_measured_and_every_sample_kept(model, quick):
     assert found.baseline.half_width is not None
 
 
-def test_the_order_is_drawn_by_the_seed_and_balanced(model, quick):
-    pairs = [measure(loaded(model), loaded(model), FEEDS, FlatOut(), "quick", 1, Silent()) for _ in range(2)]
-    drawn = [pair.raw["candidate_first"] for pair in pairs]
-    least = min(len(one) for one in drawn) // 4 * 4
-    assert least >= 4
-    for one in drawn:
-        assert all(one[start : start + 4].sum() == 2 for start in range(0, least, 4))
-    assert (drawn[0][:least] == drawn[1][:least]).all()
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_is_drawn_by_the_seed_and_balanced(seed, monkeypatch):
+    monkeypatch.setattr(latency, "_LEAST_BLOCK_S", 0)
+    rule = Rule(half_width=1e9, measured_s=1e-9, cap_s=60, block_s=0, samples=24)
+
+    def drawn(seed):
+        sides = [Side(name, lambda: None) for name in ("baseline", "candidate")]
+        return np.array(paired._take_pairs(sides, rule, seed, Silent(), lambda _: contextlib.nullcontext()))
+
+    order = drawn(seed)
+    assert len(order) >= 24
+    assert all(order[start : start + 4].sum() == 2 for start in range(0, 24, 4))
+    assert (drawn(seed)[:24] == order[:24]).all()
+    assert (drawn(seed + 1)[:24] != order[:24]).any()
 
 
 def test_one_side_alone_has_no_ratio_and_two_alone_have_one(model, quick):
