@@ -211,7 +211,19 @@ def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal) -> tuple[
             found.append(f"Compressing it has paid back after {words.thousands(inferences)} inferences.")
     else:
         found.append(f"Keep {best.label}: no candidate is {_SHOWN[goal.aim]} within what the goal allows.")
-    return (*found, *(_why_not(side, best, goal) for side in columns if side.candidate and side is not best))
+    found += [_why_not(side, best, goal) for side in columns if side.candidate and side is not best]
+    return (*found, *_drift(columns))
+
+
+def _drift(columns: Sequence[Side]) -> tuple[str, ...]:
+    """A warning when the baselines of the runs differ by more than their intervals: the machine was not in the same state."""
+    latencies = [side.result.baseline.latency_ms for side in columns if side.candidate]
+    means = [each.mean for each in latencies if each.mean is not None]
+    widths = sorted(each.half_width or 0.0 for each in latencies)
+    if len(means) < 2 or max(means) - min(means) <= sum(widths[-2:]):
+        return ()
+    low, high = words.ms(min(means)), words.ms(max(means))
+    return (f"FP32 itself took from {low} to {high} in these runs: the machine changed, so compare ratios, not milliseconds.",)
 
 
 def _why_not(side: Side, best: Side, goal: Goal) -> str:
@@ -220,15 +232,27 @@ def _why_not(side: Side, best: Side, goal: Goal) -> str:
     if fault:
         return f"{side.label} is out: {fault}."
     if not _better(side, goal.aim):
-        why = ""
-        if goal.aim == "fastest" and "prune.magnitude" in side.result.recipe.toml and "quantize" not in side.result.recipe.toml:
-            why = ": its zeros are scattered and the plan is dense"
+        why = f": {_reasons(side)}" if goal.aim == "fastest" and _reasons(side) else ""
         verdict = side.verdict("latency") if goal.aim == "fastest" else ""
         shown = "slower than FP32" if verdict == "slower" else f"not {_SHOWN[goal.aim]}"
         return f"{side.label} is {shown}{why}."
     if goal.aim == "fastest" and _overlap(side, best):
         return f"{side.label} is not shown to differ from {best.label} in latency: {_deeds(side)}; {_accuracy(side)}."
     return f"Runner-up: {side.label}: {_deeds(side)}; {_accuracy(side)}."
+
+
+def _reasons(side: Side) -> str:
+    """Why such a recipe cannot be expected to be faster."""
+    recipe, found = side.result.recipe.toml, []
+    if "quantize.int8" in recipe:
+        return ""
+    if "prune.magnitude" in recipe:
+        found.append("its zeros are scattered and the plan is dense")
+    if "precision.fp16" in recipe and side.result.backend.name == "onnxruntime":
+        found.append("ONNX Runtime computes half precision in FP32 on this CPU")
+    if "quantize.weights" in recipe:
+        found.append("its arithmetic stays in floating point")
+    return "; ".join(found)
 
 
 def _overlap(one: Side, other: Side) -> bool:

@@ -116,3 +116,11 @@ def test_the_front_is_what_nobody_beats(values):
 def test_a_point_without_a_value_is_not_on_the_front():
     points = [Point(label="a", run="", latency_ms=1.0), Point(label="b", run="", latency_ms=2.0, top1=0.5)]
     assert pareto(points, "latency_ms", "top1") == {1}
+
+
+def test_baselines_that_differ_are_told(make):
+    one, two = make("a"), make("b")
+    assert not any("machine changed" in line for line in compare([one, two]).advice)
+    slow = msgspec.structs.replace(two.baseline.latency_ms, mean=4.9)
+    two = msgspec.structs.replace(two, baseline=msgspec.structs.replace(two.baseline, latency_ms=slow))
+    assert any("from 2.44 ms to 4.90 ms" in line for line in compare([one, two]).advice)
