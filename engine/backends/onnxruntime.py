@@ -220,7 +220,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], EdgetuiError]], ...] = (
         ),
     ),
     (
-        r"INVALID_PROTOBUF|No graph was found",
+        r"INVALID_PROTOBUF|No graph was found|does not have a graph",
         lambda _: PlanRefused("this is no ONNX file, or a truncated one", fix="export or build it again"),
     ),
     (
