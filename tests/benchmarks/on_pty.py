@@ -51,13 +51,13 @@ def watch(
     env: dict[str, str] | None = None,
     limit_s: float = 30.0,
 ) -> Seen:
-    """Run a program until it has painted `words`, let it go on for `warm_s` (then `keys` are pressed), count for `count_s`, kill it."""
+    """Run a program until it has painted `words`, wait `warm_s`, press `keys`, count for `count_s`, kill it."""
     began = time.perf_counter()
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"} | (env or {}))
-        os.execvp(argv[0], list(argv))
+        os.execvp(argv[0], list(argv))  # noqa: S606
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     seen = Seen()
 
