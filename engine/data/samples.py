@@ -66,6 +66,7 @@ class Samples:
     def __init__(self, reader: Reader, order: NDArray[np.int64], source: str, say: Say) -> None:
         self._reader = reader
         self._order = order
+        self._reserve = order[:0]
         self._say = say
         self.source = source
         """Where the samples came from, in words, e.g. `10 % of test.zip (seed 0)`."""
@@ -81,8 +82,11 @@ class Samples:
         return len(self._order)
 
     def take(self, n: int) -> Samples:
-        """The first `n` of the seeded, class-balanced order; broken files are shared with this part's count."""
+        """The first `n` of the seeded, class-balanced order. A broken one is made up for by the next that is whole, as long as
+        there are any; broken files count for this part and for the taken one alike.
+        """
         part = Samples(self._reader, self._order[:n], self.source, self._say)
+        part._reserve = np.concatenate([self._order[n:], self._reserve])
         part.skipped = self.skipped
         return part
 
@@ -94,14 +98,10 @@ class Samples:
             DataRefused: not one sample can be read.
         """
         size = min(size, self._reader.largest_batch or size)
-        order = np.sort(self._order)
         rows: list[Row] = []
         numbers: list[int] = []
         good = 0
-        for number, row in zip(order.tolist(), self._reader.rows(order.tolist()), strict=True):
-            if isinstance(row, Broken):
-                self._skip(row)
-                continue
+        for number, row in self._whole():
             rows.append(row)
             numbers.append(number)
             good += 1
@@ -112,9 +112,24 @@ class Samples:
             yield self._batch(rows + rows[-1:] * (size - len(rows) if padded else 0), numbers)
         if not good:
             raise DataRefused(
-                f"none of the {len(order)} samples can be read (the first: {self.skipped[0] if self.skipped else '-'})",
+                f"none of the {len(self._order)} samples can be read (the first: {next(iter(self.skipped), '-')})",
                 fix="check the files",
             )
+
+    def _whole(self) -> Iterator[tuple[int, Row]]:
+        """Number and row of every sample that can be read; those in reserve come after the others, if they are needed."""
+        asked, used = self._order, 0
+        while len(asked):
+            order = np.sort(asked).tolist()
+            broken = 0
+            for number, row in zip(order, self._reader.rows(order), strict=True):
+                if isinstance(row, Broken):
+                    self._skip(row)
+                    broken += 1
+                else:
+                    yield number, row
+            asked = self._reserve[used : used + broken]
+            used += broken
 
     def _batch(self, rows: list[Row], numbers: list[int]) -> Batch:
         labels = None if self._reader.labels is None else self._reader.labels[numbers]

@@ -114,6 +114,15 @@ def test_broken_images_are_named_counted_and_passed_over(zipped, two_classes):
     assert len(samples.skipped) == 2
 
 
+def test_a_broken_image_among_those_taken_is_made_up_for(zipped, two_classes):
+    content = two_classes | {"cat/0.png": b"x", "cat/1.png": b"x", "dog/0.png": b"x", "dog/1.png": b"x"}
+    samples = opened(zipped(content))
+    for n in (1, 2):
+        assert sum(batch.n for batch in samples.take(n).batches(1)) == n
+    assert sorted(shades(samples.take(5))) == [2, 102]
+    assert len(samples.skipped) == 4
+
+
 def test_a_member_damaged_in_the_zip_is_passed_over(zipped, two_classes):
     path = zipped(two_classes)
     data = bytearray(path.read_bytes())
