@@ -20,12 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..errors import BackendRefused, DataRefused, EdgetuiError, PlanRefused, StorageRefused, from_os_error
+from ..errors import BackendRefused, PlanRefused, StorageRefused, from_os_error
 from ..result import BackendStamp, TensorFacts
 from ..say import Say
 from ..spec import BackendSettings
 from .host import instruction_sets, physical_cores
 from .onnxfile import add_metadata, read_metadata
+from .refusals import in_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,80 +176,6 @@ class _Session:
     def close(self) -> None:
         """Drop the session; its threads end and its arena is freed."""
         self._session = None
-
-
-def in_words(error: Exception) -> EdgetuiError:
-    """What ONNX Runtime refused, without its codes and C++ file names."""
-    text = str(error)
-    for pattern, say in _PATTERNS:
-        if match := re.search(pattern, text, re.DOTALL):
-            return say(match)
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"\S+\.(?:cc|h):\d+ .*?\) ", "", text)
-    return BackendRefused(
-        f"onnxruntime cannot execute the model: {' '.join(text.split())[:300]}",
-        fix="see `edgetui inspect MODEL` for its operators",
-    )
-
-
-def _node(name: str, operator: str) -> str:
-    return f"node {name} ({operator})" if name else f"a node without a name ({operator})"
-
-
-_ANOTHER = "export the model without it, or for an opset that onnxruntime knows"
-_PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], EdgetuiError]], ...] = (
-    (
-        r'In Node, \("([^"]*)", (\w+), "([^"]*)".*No Op registered for',
-        lambda m: BackendRefused(f"onnxruntime does not know {_node(m[1], f'{m[3]}:{m[2]}' if m[3] else m[2])}", fix=_ANOTHER),
-    ),
-    (
-        r"([\w.]*):(\w+)\(-?\d+\) is not a registered function/op",
-        lambda m: BackendRefused(f"onnxruntime does not know the operator {m[1]}:{m[2]}", fix=_ANOTHER),
-    ),
-    (
-        r"Could not find an implementation for (\w+)\(\d+\) node with name '([^']*)'",
-        lambda m: BackendRefused(
-            f"onnxruntime has no CPU kernel for {_node(m[2], m[1])} with these types",
-            fix="convert that operator to float32, or leave it out of the recipe's step with `exclude` or `keep`",
-        ),
-    ),
-    (
-        r"Opset (\d+) is under development.*till opset (\d+)",
-        lambda m: BackendRefused(
-            f"the model needs opset {m[1]} and this onnxruntime knows opsets up to {m[2]}",
-            fix=f"export it with opset {m[2]} or lower, or install a newer onnxruntime",
-        ),
-    ),
-    (
-        r"INVALID_PROTOBUF|No graph was found|does not have a graph",
-        lambda _: PlanRefused("this is no ONNX file, or a truncated one", fix="export or build it again"),
-    ),
-    (
-        r'External data path .*?"([^"]*)"',
-        lambda m: PlanRefused(f"the model's weights are not there: {m[1]}", fix="copy that file beside the model again"),
-    ),
-    (
-        r"Got invalid dimensions for input: (\S+) .*?index: (\d+) Got: (\d+) Expected: (\d+)",
-        lambda m: DataRefused(
-            f"input {m[1]} has {m[3]} along axis {m[2]} where the model wants {m[4]}",
-            fix="give samples of the model's own shape",
-        ),
-    ),
-    (
-        r"Invalid rank for input: (\S+) Got: (\d+) Expected: (\d+)",
-        lambda m: DataRefused(
-            f"input {m[1]} has {m[2]} axes where the model wants {m[3]}", fix="give samples of the model's own shape"
-        ),
-    ),
-    (
-        r"Unexpected input data type. Actual: \(tensor\((\w+)\)\) ?, expected: \(tensor\((\w+)\)\)",
-        lambda m: DataRefused(f"an input is given as {m[1]} where the model wants {m[2]}", fix="give samples of that type"),
-    ),
-    (
-        r"Required inputs \((.*?)\) are missing",
-        lambda m: DataRefused(f"no samples for input {m[1].strip('[]')}", fix="give one array for each input"),
-    ),
-)
 
 
 def _runtime() -> ModuleType:
