@@ -18,7 +18,7 @@ from onnx import ModelProto, NodeProto, TensorProto, defs, helper, numpy_helper,
 from ..errors import ModelRefused
 from ..graph.external import skeleton
 from ..graph.opset import raise_opset
-from ..graph.walk import attribute_int, bodies, constants, is_onnx, label, opset
+from ..graph.walk import attribute, attribute_int, bodies, constants, is_onnx, label, opset
 
 LARGEST_HALF = 65504.0
 SMALLEST_HALF = 2.0**-24
@@ -27,7 +27,7 @@ LEAST_SCALE = 2.0**-14
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
-_AS_THEY_ARE = ("Constant", "Cast")
+_AS_THEY_ARE = ("Constant", "Cast", "BitCast")
 
 
 def to_fp16(model: ModelProto, keep: Collection[str]) -> ModelProto:
@@ -109,6 +109,8 @@ class _Rewrite:
         full = _Plan([False] * len(node.input), [False] * len(node.output))
         if label(node) in self.keep or not is_onnx(node) or node.op_type in _AS_THEY_ARE or any(bodies(node)):
             return full
+        if attribute(node, "reduction") is not None:
+            return full  # ONNX Runtime scatters half floats, but cannot add or multiply while it scatters
         ports = _ports(node.op_type, version)
         if ports is None or any(name and name not in self.types for name in [*node.input, *node.output]):
             return full

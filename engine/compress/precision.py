@@ -108,6 +108,8 @@ def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
     import onnxruntime
 
     watched, names = _watched(model)
+    if not names:
+        return {}, 0
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Nothing is fused: a fused activation would not be seen.

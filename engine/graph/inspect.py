@@ -15,6 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, inliner, numpy_helper
 
 from ..result import ModelFacts
 from .external import LARGEST_IN_MEMORY, size_of
+from .fold import FoldFailed, fold
 from .lint import TARGETS, lint
 from .load import digest, load
 from .macs import macs
@@ -86,15 +87,12 @@ def count_macs(model: ModelProto, settled: Shapes) -> int | None:
     if found is not None or size_of(model) > LARGEST_IN_MEMORY:
         return found
     # ONNX's inference does not follow a Reshape whose target is computed before opset 14; folding constants does.
-    from onnxscript import optimizer
-
     fixed = ModelProto()
     fixed.CopyFrom(model)
     fix_inputs(fixed, settled)
     try:
-        return _count(inferred(optimizer.optimize(fixed), settled), settled)
-    except Exception:
-        # A library that meets strangers' graphs may raise anything; the figure stays unknown.
+        return _count(inferred(fold(fixed), settled), settled)
+    except FoldFailed:
         return None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, TensorProto, defs, helper
 
 from .walk import ONNX_DOMAINS, label, nodes, opset
 
@@ -39,6 +39,8 @@ def refusals(model: ModelProto) -> list[str]:
                 f"{label(node)}: operator {node.op_type} came with opset {first}, the model says {versions[domain]}; "
                 f"export with opset {first}"
             )
+        elif not _runs(domain, node.op_type):
+            found.append(f"{label(node)}: ONNX Runtime has no implementation of {node.op_type} for the CPU; export without it")
     return found
 
 
@@ -68,6 +70,29 @@ def _loads(ir_version: int, version: int) -> bool:
     except Exception:  # its exceptions have no common base of their own
         return False
     return True
+
+
+@cache
+def _kernels() -> frozenset[tuple[str, str]]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+    return frozenset(
+        ("" if kernel.domain in ONNX_DOMAINS else kernel.domain, kernel.op_name)
+        for kernel in runtime.get_all_opkernel_def()
+        if kernel.provider == "CPUExecutionProvider"
+    )
+
+
+def _runs(domain: str, operator: str) -> bool:
+    """Whether there is a kernel, or a definition by other operators that the runtime expands."""
+    if operator == "Constant" or (domain, operator) in _kernels():
+        return True
+    try:
+        schema = defs.get_schema(operator, domain)
+    except defs.SchemaError:
+        return domain != ""  # the runtime's own domains have definitions of their own
+    # The stub of the package does not know these two.
+    return bool(schema.has_function or schema.has_context_dependent_function)  # type: ignore[attr-defined]
 
 
 @cache

@@ -95,10 +95,10 @@ def digest(path: Path) -> tuple[str, int]:
 
 
 def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise ModelRefused(f"{path} is a folder", fix="give the .onnx file in it")
     try:
         data = path.read_bytes()
+    except IsADirectoryError as error:
+        raise ModelRefused(f"{path} is a folder", fix="give the .onnx file in it") from error
     except FileNotFoundError as error:
         raise ModelRefused(f"there is no file {path}", fix="check the path") from error
     except OSError as error:

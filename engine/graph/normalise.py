@@ -15,6 +15,7 @@ from onnx import ModelProto, NodeProto, helper
 from ..errors import ModelRefused
 from ..say import Say
 from .external import LARGEST_IN_MEMORY, size_of, skeleton
+from .fold import FoldFailed, fold
 from .load import load, save
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
 from .walk import graphs, is_onnx, label, nodes, opset, real_inputs
@@ -98,16 +99,13 @@ def _folded(model: ModelProto, say: Say) -> ModelProto:
     if size_of(model) > LARGEST_IN_MEMORY:
         say.warn("the model is too large for folding constants and batch norms; it goes on as it is")
         return model
-    from onnxscript import optimizer
-
     # Names of what was, and by which node each tensor was made, before the optimizer renames what it rewrites.
     makers = {name: node for node in nodes(model) for name in node.output if name}
     light = skeleton(model, smallest=0)
     try:
-        better: ModelProto = optimizer.optimize(model)
-    except Exception as error:
-        # A library that meets strangers' graphs may raise anything; the run can do without it.
-        say.warn(f"constants and batch norms were not folded ({type(error).__name__}: {_first_line(error)})")
+        better = fold(model)
+    except FoldFailed as error:
+        say.warn(f"constants and batch norms were not folded ({error})")
         return model
     fault = _fault(light, better)
     if fault:

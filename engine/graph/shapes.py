@@ -65,11 +65,17 @@ def settle(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
         ModelRefused: an axis is still open (the fix shows the flag), or `shapes` does not fit the model.
     """
     settled, open_flags = _settle(model, shapes)
+    names = real_inputs(model.graph)
+    for value in model.graph.input:
+        if value.name in names and value.type.WhichOneof("value") != "tensor_type":
+            raise ModelRefused(
+                f"input `{value.name}` is a {facts(value).dtype}, not a tensor",
+                fix="export the model with plain tensors as inputs",
+            )
     if open_flags:
         flags = " ".join(f"--shape {flag}" for flag in open_flags)
-        some = "an axis" if len(open_flags) == 1 else "axes"
-        names = ", ".join(flag.rpartition("=")[0] for flag in open_flags)
-        raise ModelRefused(f"{some} of {names} has no length yet", fix=f"say it with {flags}, a number for every ?")
+        inputs = ", ".join(flag.rpartition("=")[0] for flag in open_flags)
+        raise ModelRefused(f"the shape of {inputs} is still open", fix=f"say it with {flags}, a number for every ?")
     return settled
 
 
@@ -83,7 +89,7 @@ def open_inputs(model: ModelProto, shapes: Shapes) -> tuple[str, ...]:
 
 
 def settled_part(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
-    """The inputs whose shape is settled; those that are open are left out.
+    """The inputs whose shape is settled; those that are open, and those that are no tensors, are left out.
 
     Raises:
         ModelRefused: `shapes` does not fit the model.
@@ -101,9 +107,7 @@ def _settle(model: ModelProto, shapes: Shapes) -> tuple[dict[str, tuple[int, ...
     symbols: dict[str, int] = {}
     for name, value in values.items():
         if value.type.WhichOneof("value") != "tensor_type":
-            raise ModelRefused(
-                f"input `{name}` is a {facts(value).dtype}, not a tensor", fix="export the model with plain tensors as inputs"
-            )
+            continue
         plans[name] = declared(value)
         if name in shapes:
             _take(name, plans[name], tuple(shapes[name]), symbols)

@@ -193,7 +193,7 @@ def test_beside_pairs_the_opset_rises_and_scales_are_half() -> None:
     assert lint(half, "tensorrt") == []
     x = normal(1, 3, 8, 8)
     old, new = run(model, x=x)[0], run(half, x=x)[0]
-    assert np.abs(old - new).max() < 0.02 * np.abs(old).max()
+    assert np.abs(old - new).max() < 0.06 * np.abs(old).max()
 
 
 def test_scales_too_small_for_half_floats_stay() -> None:
@@ -212,6 +212,19 @@ def test_doubles_and_halves_that_are_there_stay() -> None:
     half = halved(graph(text))
     feeds = {"x": np.ones(2), "h": np.ones(2, np.float16), "f": np.ones(2, np.float32)}
     assert [got.dtype for got in run(half, **feeds)] == [np.float64, np.float16, np.float32]
+
+
+def test_adding_while_scattering_stays_in_fp32() -> None:
+    text = """(float[4] x) => (float[4] y) { a = Relu(x) y = ScatterElements<axis = 0, reduction = "add">(a, at, more) }"""
+    model = graph(text, 18, at=np.array([1, 1]), more=np.ones(2, np.float32))
+    x = np.ones(4, np.float32)
+    np.testing.assert_allclose(run(halved(model), x=x)[0], [1, 3, 1, 1])
+
+
+def test_a_graph_of_integers_needs_no_dry_run(tmp_path: Path) -> None:
+    model = graph("(int64[2] x) => (int64[2] y) { y = Add(x, x) }")
+    names, line = asked(model, tmp_path, [{"x": np.ones(2, np.int64)}])
+    assert (names, line) == ([], "half precision for 1 of 1 nodes")
 
 
 def test_a_name_that_is_taken() -> None:

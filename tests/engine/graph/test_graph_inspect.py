@@ -132,6 +132,14 @@ def test_tokens_of_an_open_length(tmp_path: Path) -> None:
     assert settled.macs == 0
 
 
+def test_inputs_that_are_no_tensors_are_shown(tmp_path: Path) -> None:
+    model = graph("(seq(float[2]) xs) => (float y) { y = ConcatFromSequence<axis = 0>(xs) }")
+    facts = inspect(written(model, tmp_path), {})
+    assert [(value.name, value.dtype) for value in facts.inputs] == [("xs", "sequence")]
+    assert facts.shapes == {}
+    assert "no tensor" in facts.refused["tensorrt"][0]
+
+
 def test_a_model_without_inputs(tmp_path: Path) -> None:
     model = graph("() => (float[2] y) <float[2] c = {1.0, 0.0}> { y = Relu(c) }")
     facts = inspect(written(model, tmp_path), {})

@@ -59,6 +59,12 @@ def test_local_functions_are_known(target: str) -> None:
     assert lint(model, target) == []
 
 
+def test_operators_without_a_kernel_and_without_a_definition() -> None:
+    (line,) = lint(graph("(uint8[4] x) => (uint8[h,w,3] y) { [n] y = ImageDecoder(x) }", opset=20), "onnxruntime")
+    assert "ImageDecoder" in line
+    assert lint(graph("(float[4] x) => (float[4] y) { [n] y = Softsign(x) }"), "onnxruntime") == []
+
+
 def test_an_operator_younger_than_the_opset() -> None:
     (line,) = lint(graph("(float[4] x) => (float[4] y) { [n] y = Mish(x) }", opset=17), "onnxruntime")
     assert "opset 18" in line

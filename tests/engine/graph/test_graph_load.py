@@ -1,4 +1,3 @@
-import os
 import struct
 from pathlib import Path
 
@@ -59,12 +58,8 @@ def test_empty_file(tmp_path: Path) -> None:
     assert "is empty" in refusal(tmp_path / "m.onnx")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_unreadable_file(tmp_path: Path) -> None:
-    path = tmp_path / "m.onnx"
-    path.write_bytes(b"x")
-    path.chmod(0)
-    assert "cannot read" in refusal(path)
+    assert "cannot read" in refusal(tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize(
