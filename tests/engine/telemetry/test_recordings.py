@@ -1,0 +1,210 @@
+"""Recordings and tegrastats logs: written, killed, read again, played, exported."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from edgetui.engine import boards
+from edgetui.engine.errors import DataRefused, StorageRefused
+from edgetui.engine.telemetry.alerts import AlertEvent
+from edgetui.engine.telemetry.export import to_csv, to_json
+from edgetui.engine.telemetry.recording import Header, Recorder, header_of
+from edgetui.engine.telemetry.replay import Player, Recording
+from edgetui.engine.telemetry.sample import Sample
+
+BOARD = boards.detect()
+
+
+def series(count: int) -> list[Sample]:
+    return [
+        Sample(t_s=100.0 + k / 10, rails_mw={"VDD_IN": 5000 + k}, cpu_load_pct=(1.0, None), temps_c={"gpu": None, "cpu": 40.5})
+        for k in range(count)
+    ]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    path = tmp_path / "field.jsonl"
+    with Recorder(path, header_of(BOARD, "jetson", 10.0)) as recorder:
+        for k, sample in enumerate(series(50)):
+            recorder.write(sample)
+            if k == 20:
+                recorder.mark("door opened", sample.t_s)
+                recorder.alert(AlertEvent(t_s=sample.t_s, rule="power above 5 W", raised=True, value=5.02))
+    return path
+
+
+def test_what_was_written_is_read_back(recorded: Path) -> None:
+    recording = Recording(recorded)
+    assert list(recording) == series(50)
+    assert recording.header.board == BOARD.name
+    assert recording.header.total == BOARD.profile.total
+    assert [mark.note for mark in recording.marks] == ["door opened"]
+    assert recording.alerts[0].rule == "power above 5 W"
+    assert recording.duration_s == pytest.approx(4.9)
+    assert recording.broken == 0
+    recording.close()
+
+
+def test_a_half_line_at_the_end_costs_that_line_only(recorded: Path) -> None:
+    data = recorded.read_bytes()
+    recorded.write_bytes(data[:-30])
+    recording = Recording(recorded)
+    assert list(recording) == series(49)
+    assert recording.broken == 1
+    recording.close()
+
+
+def test_lines_of_later_versions_are_passed_over(recorded: Path) -> None:
+    with recorded.open("ab") as file:
+        file.write(b'{"kind":"hologram","t_s":1}\n{"t_s":200.0,"rails_mw":{},"aura":3}\nrubbish\n')
+    recording = Recording(recorded)
+    assert len(recording) == 51
+    assert recording.sample(50).t_s == 200.0
+    assert recording.broken == 2
+    recording.close()
+
+
+def test_documents_in_another_order_are_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"source": "host", "t_s": 1.5, "total_mw": 7}\n{"source": "host", "t_s": 2.5}\n')
+    recording = Recording(path)
+    assert [sample.t_s for sample in recording] == [1.5, 2.5]
+    assert recording.sample(0).total_mw == 7
+    recording.close()
+
+
+def test_nothing_is_overwritten(recorded: Path) -> None:
+    with pytest.raises(StorageRefused, match="is there already"):
+        Recorder(recorded, Header())
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(None, "there is no file"), (b"", "nothing in"), (b"# only a comment\n", "nothing in")]
+)
+def test_what_cannot_be_replayed(tmp_path: Path, content: bytes | None, what: str) -> None:
+    path = tmp_path / "nothing"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataRefused, match=what):
+        Recording(path)
+
+
+def test_a_kill_loses_at_most_the_last_second(tmp_path: Path) -> None:
+    path = tmp_path / "killed.jsonl"
+    code = f"""
+import time
+from pathlib import Path
+from edgetui.engine.telemetry.recording import Header, Recorder
+from edgetui.engine.telemetry.sample import Sample
+recorder = Recorder(Path({str(path)!r}), Header())
+began = time.monotonic()
+while True:
+    recorder.write(Sample(t_s=time.monotonic()))
+    if time.monotonic() - began > 1.6:
+        print(time.monotonic(), flush=True)
+        time.sleep(60)
+    time.sleep(0.01)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        last = float(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+    recording = Recording(path)
+    assert last - recording.times_s[-1] <= 1.05
+    recording.close()
+
+
+def test_a_recorder_says_how_large_it_is_and_how_long_it_can_go_on(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.jsonl", Header()) as recorder:
+        assert recorder.days_left() is None
+        recorder._began_s -= 10  # as if it had run for ten seconds
+        recorder.flush()
+        assert recorder.size_bytes == os.path.getsize(recorder.path)
+        days = recorder.days_left()
+        assert days is not None
+        assert days > 0
+
+
+LOG = """# a log of tegrastats
+11-15-2024 08:38:09 RAM 6185/7620MB (lfb 8x2MB) CPU [15%@729,off] VDD_IN 12479mW/12479mW
+11-15-2024 08:38:10 RAM 6186/7620MB (lfb 8x2MB) CPU [15%@729,off] VDD_IN 12480mW/12479mW
+11-15-2024 08:38:10 no field in this line
+11-15-2024 08:38:05 RAM 6188/7620MB the clock was set back
+"""
+
+
+def test_a_log_of_tegrastats_gives_a_sample_for_each_line(tmp_path: Path) -> None:
+    path = tmp_path / "tegrastats.log"
+    path.write_text(LOG)
+    recording = Recording(path)
+    assert [round(sample.t_s, 3) for sample in recording] == [0.0, 1.0, 1.001, 2.001]
+    assert [sample.ram_used_mb for sample in recording] == [6185, 6186, None, 6188]
+    first = recording.sample(0)
+    assert (first.total_mw, first.total_scope, first.wall) == (12479, "module", "2024-11-15T08:38:09")
+    assert recording.sample(2).rails_mw == {}
+    recording.close()
+
+
+def test_every_capture_can_be_replayed(shared: Path) -> None:
+    for path in sorted((shared / "tegrastats").glob("*.txt")):
+        lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        recording = Recording(path)
+        assert len(list(recording)) == len(lines)
+        assert all(sample.ram_total_mb for sample in recording)
+        recording.close()
+
+
+def test_it_plays_at_a_speed_and_from_a_place(recorded: Path) -> None:
+    player = Player(Recording(recorded), speed=0.0)
+    assert player.newest_number() == 1
+    player.seek(2.0)
+    newest = player.newest()
+    assert newest is not None
+    assert newest.t_s == pytest.approx(102.0)
+    assert player.newest_number() == 21
+    assert [n for n, _ in player.since(18)] == [19, 20, 21]
+    player.speed = 20.0
+    end = time.monotonic() + 5
+    while not player.ended and time.monotonic() < end:
+        time.sleep(0.01)
+    assert player.newest_number() == 50
+    player.seek(-5)
+    player.speed = 0.0
+    assert player.position_s < 4
+    assert player.source == "jetson"
+    assert player.stats().effective_rate_hz == pytest.approx(10.0)
+    player.close()
+
+
+def test_export_as_csv(recorded: Path) -> None:
+    recording, out = Recording(recorded), io.StringIO()
+    to_csv(recording, out)
+    rows = list(csv.DictReader(io.StringIO(out.getvalue())))
+    assert len(rows) == 50
+    assert rows[3]["rails_mw.VDD_IN"] == "5003"
+    assert rows[3]["cpu_load_pct.0"] == "1.0"
+    assert rows[3]["cpu_load_pct.1"] == rows[3]["temps_c.gpu"] == rows[3]["total_mw"] == ""
+    assert [row["mark"] for row in rows if row["mark"]] == ["door opened"]
+    recording.close()
+
+
+def test_export_as_json(recorded: Path) -> None:
+    recording, out = Recording(recorded), io.StringIO()
+    to_json(recording, out)
+    document = json.loads(out.getvalue())
+    assert len(document["samples"]) == 50
+    assert document["samples"][0]["temps_c"] == {"gpu": None, "cpu": 40.5}
+    assert document["marks"][0]["note"] == "door opened"
+    assert document["alerts"][0]["raised"] is True
+    assert document["header"]["board"] == BOARD.name
+    recording.close()
