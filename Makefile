@@ -32,5 +32,13 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.venv-bench/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable . 'nncf==3.4.*'
+	@touch $@
+
+bench-ptq: .venv-bench/.done   ## quantization beside onnxruntime's own and nncf: seconds, memory, accuracy, latency
+	.venv-bench/bin/python tests/benchmarks/ptq.py $(BENCH_ARGS)
+
 clean:
 	rm -rf $(VENV) .venv-* .typecheck build *.egg-info

@@ -82,7 +82,13 @@ def _settings(wish: Int8, target: str) -> qdq.Settings:
     """
     arm = target == "onnxruntime-arm"
     bits = 8 if arm or multiplies_bytes_exactly() else 7
-    return qdq.Settings("int8" if arm else "uint8", wish.scheme == "affine", wish.per_channel, bits)
+    return qdq.Settings(
+        activations="int8" if arm else "uint8",
+        affine=wish.scheme == "affine",
+        per_channel=wish.per_channel,
+        weight_bits=bits,
+        fill_channels=not arm,
+    )
 
 
 def multiplies_bytes_exactly(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
