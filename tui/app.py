@@ -148,7 +148,7 @@ class Workbench(App[int]):
 
 
 def run_app(config: Config, engine: Engine | None = None) -> int:
-    """Show the workbench until the user leaves; returns the exit status. Without an engine it makes its own, after the first frame.
+    """Show the workbench until the user leaves; returns the exit status. Without an engine it makes one, after the first frame.
 
     Raises:
         Exception: whatever defect ended the app.

@@ -40,11 +40,9 @@ class BenchCommands(Provider):
             return
         for recipe in screen.settings.draft.recipes:
             yield Command(f"recipe {recipe.name}", recipe.title, partial(screen.load_recipe, recipe.name))
-        for folder in screen.models.folders:
+        for folder in screen.models.folders or ():
             for model in folder.models:
-                yield Command(
-                    f"model {Path(model.path).stem}", model.path, partial(screen.models.take, screen.models.folders, model.path)
-                )
+                yield Command(f"model {Path(model.path).stem}", model.path, partial(screen.models.rewrite, model.path))
 
     async def discover(self) -> Hits:
         """What stands there before anything is typed."""

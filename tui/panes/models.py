@@ -72,7 +72,8 @@ class ModelsPane(Pane):
 
     def __init__(self) -> None:
         super().__init__(id="models", classes="pane")
-        self.folders: tuple[Folder, ...] = ()
+        self.folders: tuple[Folder, ...] | None = None
+        """None: not looked into yet."""
         self.folded: set[str] = set()
         self.model = ""
         self.facts: ModelFacts | None = None
@@ -99,6 +100,8 @@ class ModelsPane(Pane):
 
     def rewrite(self, cursor: str | None = None) -> None:
         """Write the tree."""
+        if self.folders is None:
+            return
         if self.tree_rows.entry is not None:
             self.filter_text = self.tree_rows.entry.text
         rows: list[tuple[str, Line]] = []
@@ -139,7 +142,7 @@ class ModelsPane(Pane):
     def _empty(self) -> list[tuple[str, Line]]:
         if self.filter_text:
             return [("", ((f"  no model has `{self.filter_text}` in its path", "dim"),))]
-        first = self.folders[0].path if self.folders else "a folder"
+        first = self.folders[0].path if self.folders else "a folder of edgetui.toml"
         words = ("no models yet:", f"put .onnx files into {first},", "or press o to open a folder")
         return [("", ()), *(("", ((f"  {text}", "dim"),)) for text in words)]
 

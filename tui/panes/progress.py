@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
 
-from ...engine.report.words import DASH, digits, percent, ratio, seconds, size
+from ...engine.report.words import DASH, digits, joules, percent, ratio, seconds, size
 from ...engine.result import Metrics, Result
 from ..runview import RunView, StageView
 from ..widgets.lines import Line, Scrolling, Span
@@ -76,8 +77,8 @@ def run_lines(view: RunView, width: int) -> list[Line]:
     elif not view.state:
         lines.append(bar_row(view, width))
     else:
-        lines += ending(view)
-    table = result_rows(view.result) if view.result else reading_rows(view)
+        lines += ending(view, width)
+    table = result_rows(view.result, width) if view.result else reading_rows(view)
     return [*lines, *([()] if table else []), *table]
 
 
@@ -155,12 +156,12 @@ def reading_rows(view: RunView) -> list[Line]:
     return rows
 
 
-def ending(view: RunView) -> list[Line]:
+def ending(view: RunView, width: int) -> list[Line]:
     """How the run ended, in words."""
     tone = STATE_TONE.get(view.state, "")
     error = view.result.error if view.result and view.result.error else view.failure
     if view.state == "done" and view.result:
-        return [verdict_line(view.result)]
+        return verdict_lines(view.result, width)
     lines: list[Line] = []
     if error is not None:
         mark = "✗" if view.state in ("failed", "crashed") else "·"
@@ -175,8 +176,8 @@ def ending(view: RunView) -> list[Line]:
     return lines
 
 
-def verdict_line(result: Result) -> Line:
-    """`faster: 0.452 [0.447, 0.458] of the baseline's time · smaller: 0.26 of its size · ...`."""
+def verdict_lines(result: Result, width: int) -> list[Line]:
+    """`faster  0.452 [0.447, 0.458] of the time   smaller  0.26 of the size   ...`, over as many rows as it takes."""
     difference = result.difference
     figures = {
         "latency": f"{ratio(difference.latency_ratio)} of the time",
@@ -184,13 +185,21 @@ def verdict_line(result: Result) -> Line:
         "memory": f"{digits(difference.memory_ratio)} of the memory" if difference.memory_ratio else "",
         "accuracy": top1_words(result),
     }
-    line: Line = (("  ", ""),)
+    rows: list[Line] = []
+    row: Line = ()
+    used = 0
     for metric, word in result.verdict.items():
         tone = "good" if word in GOOD else "bad" if word in BAD else "value"
-        mark = "▲ " if word in GOOD else "▼ " if word in BAD else "= "
-        name = f"{metric}: " if word not in GOOD | BAD else ""
-        line = (*line, (f"{mark}{name}{word}", tone), (f"  {figures.get(metric, '')}   ", "dim"))
-    return line if result.verdict else (("  done", "good"), ("  nothing was compared", "dim"))
+        mark = "▲" if word in GOOD else "▼" if word in BAD else "="
+        name = f"{mark} {word}" if word in GOOD | BAD else f"{mark} {metric}: {word}"
+        figure = f"  {figures.get(metric, '')}"
+        size_ = cell_len(name) + cell_len(figure) + 4
+        if row and used + size_ > width:
+            rows.append(row)
+            row, used = (), 0
+        row = (*row, ("  ", ""), (name, tone), (f"{figure}  ", "dim"))
+        used += size_
+    return [*rows, row] if row else [(("  done", "good"), ("  nothing was compared", "dim"))]
 
 
 def top1_words(result: Result) -> str:
@@ -199,41 +208,58 @@ def top1_words(result: Result) -> str:
     return "" if None in pair else f"top-1 {pair[0]:.3f} → {pair[1]:.3f}"
 
 
-def result_rows(result: Result) -> list[Line]:
-    """The figures of both sides when all is done."""
-    if result.baseline.latency_ms.mean is None and result.candidate.size_bytes is None:
-        return []
-    head = f"{'':13}{'mean':>11}{'p50':>8}{'p90':>8}{'p99':>8}{'frames/s':>10}{'size':>10}{'memory':>9}{'top-1':>8}"
-    rows: list[Line] = [((head, "dim"),)]
-    rows += [_side_row("FP32", result.baseline), _side_row("candidate", result.candidate)]
+class Column(NamedTuple):
+    """One column of the final table."""
+
+    head: str
+    width: int
+    rank: int
+    """Columns of the highest rank go first where the screen is narrow."""
+    cell: Callable[[Metrics], str | None]
+
+
+def _of(value: float | None, unit: str = "") -> str | None:
+    return None if value is None else digits(value) + unit
+
+
+COLUMNS = (
+    Column("mean", 11, 0, lambda m: _of(m.latency_ms.mean, " ms")),
+    Column("p50", 8, 4, lambda m: _of(m.latency_ms.p50)),
+    Column("p90", 8, 6, lambda m: _of(m.latency_ms.p90)),
+    Column("p99", 8, 3, lambda m: _of(m.latency_ms.p99)),
+    Column("frames/s", 10, 1, lambda m: _of(m.fps)),
+    Column("size", 10, 1, lambda m: None if m.size_bytes is None else size(m.size_bytes)),
+    Column("memory", 9, 5, lambda m: None if m.memory_mb.process_peak is None else f"{m.memory_mb.process_peak:.0f} MB"),
+    Column("J, net", 10, 3, lambda m: None if m.energy_j_per_inference.net is None else joules(m.energy_j_per_inference.net)),
+    Column("load", 9, 7, lambda m: _of(m.load_ms, " ms")),
+    Column("first", 10, 8, lambda m: _of(m.first_ms, " ms")),
+    Column("top-1", 8, 2, lambda m: None if m.accuracy.top1 is None else f"{m.accuracy.top1:.3f}"),
+    Column("F1", 8, 6, lambda m: None if m.accuracy.f1 is None else f"{m.accuracy.f1:.3f}"),
+)
+
+
+def result_rows(result: Result, width: int) -> list[Line]:
+    """The figures of both sides when all is done: columns that say something, as many as fit."""
+    sides = (("FP32", result.baseline), ("candidate", result.candidate))
+    columns = [column for column in COLUMNS if any(column.cell(side) is not None for _, side in sides)]
+    while columns and 13 + sum(column.width for column in columns) > width:
+        columns.remove(max(columns, key=lambda column: column.rank))
+    rows: list[Line] = []
+    if columns:
+        rows.append(((" " * 13 + "".join(f"{column.head:>{column.width}}" for column in columns), "dim"),))
+        for name, side in sides:
+            cells = "".join(f"{column.cell(side) or DASH:>{column.width}}" for column in columns)
+            rows.append(((f"  {name:<11}", "dim"), (cells, "value")))
     value = result.difference.latency_ratio
     if value.value is not None:
         word = result.verdict.get("latency", "")
         rows.append((("  ratio      ", "dim"), (f"{ratio(value):>10}  ", "value"), (word, "good" if word in GOOD else "")))
     fidelity = result.fidelity
     if fidelity.cosine is not None:
-        words = (
-            f"cosine {fidelity.cosine:.4f}   SQNR {fidelity.sqnr_db:.1f} dB"
-            if fidelity.sqnr_db
-            else f"cosine {fidelity.cosine:.4f}"
-        )
-        rows.append((("  outputs    ", "dim"), (f"{words}   offset rate {percent(fidelity.offset_rate_abs)}", "")))
-    rows += [(("  ! ", "warn"), (text, "dim")) for text in result.warnings]
-    return rows
-
-
-def _side_row(name: str, side: Metrics) -> Line:
-    latency = side.latency_ms
-    mean = DASH if latency.mean is None else f"{digits(latency.mean)} ms"
-    cells = [f"{mean:>11}"]
-    cells += [f"{DASH if p is None else digits(p):>8}" for p in (latency.p50, latency.p90, latency.p99)]
-    cells.append(f"{DASH if side.fps is None else digits(side.fps):>10}")
-    cells.append(f"{size(side.size_bytes):>10}")
-    peak = side.memory_mb.process_peak
-    cells.append(f"{DASH if peak is None else f'{peak:.0f} MB':>9}")
-    top1 = side.accuracy.top1
-    cells.append(f"{DASH if top1 is None else f'{top1:.3f}':>8}")
-    return ((f"  {name:<11}", "dim"), ("".join(cells), "value"))
+        noise = f"   SQNR {fidelity.sqnr_db:.1f} dB" if fidelity.sqnr_db is not None else ""
+        words = f"cosine {fidelity.cosine:.4f}{noise}   offset rate {percent(fidelity.offset_rate_abs)}"
+        rows.append((("  outputs    ", "dim"), (words, "")))
+    return [*rows, *((("  ! ", "warn"), (text, "dim")) for text in result.warnings)]
 
 
 def strip_lines(view: RunView, width: int) -> list[Line]:
@@ -244,4 +270,4 @@ def strip_lines(view: RunView, width: int) -> list[Line]:
         second = bar_row(view, width)
         table = reading_rows(view)
         return [first, second, table[-1] if table else ()]
-    return [first, *ending(view)[:2]][:3]
+    return [first, *ending(view, width)[:2]][:3]

@@ -65,6 +65,7 @@ class WorkbenchScreen(Screen[None]):
         self.tab = "models"
         self._settling: Timer | None = None
         self._head: Line = ()
+        self._state = ""
 
     @property
     def bench(self) -> Workbench:
@@ -151,6 +152,10 @@ class WorkbenchScreen(Screen[None]):
         """Header, tabs and strip; and the pace itself, by whether a measurement window is open."""
         view = self.bench.link.view
         self.bench.pace.hush = view is not None and view.measuring
+        state = "" if view is None else view.state or "going"
+        if state != self._state:
+            self._state = state
+            self.refresh_bindings()
         head = self._header()
         if head != self._head:
             self._head = head
@@ -237,6 +242,16 @@ class WorkbenchScreen(Screen[None]):
 
     # actions
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing now are not offered."""
+        del parameters
+        view = self.bench.link.view
+        if action == "cancel":
+            return view is not None and not view.state
+        if action == "resume":
+            return view is not None and view.state in ("crashed", "failed", "cancelled")
+        return True
+
     def action_pane(self, name: str) -> None:
         """Go to a pane."""
         self.tab = name
@@ -268,8 +283,7 @@ class WorkbenchScreen(Screen[None]):
         from .dialogs import Confirm
 
         view = self.bench.link.view
-        if view is None or view.state:
-            self.notify("no run is going", timeout=2)
+        if view is None:
             return
         question = f"End the run {view.title}?"
         cost = "Finished stages stay in the cache; ctrl+r takes it up again."
@@ -283,10 +297,8 @@ class WorkbenchScreen(Screen[None]):
     def action_resume(self) -> None:
         """Take the run up again."""
         view = self.bench.link.view
-        if view is None or not view.state:
-            self.notify("nothing to resume: choose a run in the list (R)", timeout=3)
-            return
-        self.bench.attempt(self.resume(view.run), "resume")
+        if view is not None:
+            self.bench.attempt(self.resume(view.run), "resume")
 
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it."""
