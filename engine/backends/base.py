@@ -61,8 +61,9 @@ class Backend(Protocol):
             BackendRefused: the model cannot be built here; the message names the node.
         """
 
-    def load(self, plan: Path, settings: BackendSettings) -> Session:
-        """Load a plan.
+    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> Session:
+        """Load a plan. `in_turns`: other sessions are run between its inferences, so nothing of it may stay busy after one;
+        not for timing, which is done as a plan is deployed.
 
         Raises:
             PlanRefused: it does not fit this machine or is broken.

@@ -78,6 +78,12 @@ def test_a_plan_computes_what_its_model_does(convolution, feeds, tmp_path, level
     plan.close()
 
 
+def test_a_session_that_takes_turns_computes_the_same(convolution, feeds):
+    settings = BackendSettings(threads=2)
+    alone, in_turns = BACKEND.load(convolution, settings), BACKEND.load(convolution, settings, in_turns=True)
+    assert (alone.run(feeds)["y"] == in_turns.run(feeds)["y"]).all()
+
+
 def test_large_weights_go_beside_the_plan(convolution, feeds, tmp_path, monkeypatch):
     monkeypatch.setattr("edgetui.engine.backends.onnxruntime._EXTERNAL_ABOVE_BYTES", 1)
     monkeypatch.setattr("edgetui.engine.backends.onnxruntime._EXTERNAL_LEAST_BYTES", 64)
