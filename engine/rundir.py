@@ -70,7 +70,7 @@ class RunDir:
         Raises:
             StorageRefused: there is none, or more than one.
         """
-        names = sorted(p.name for p in run_paths(home))
+        names = [path.name for path in sorted(run_paths(home), key=_began)]
         if run in names:
             return cls(home / "runs" / run)
         hits = names[-1:] if run == "last" else [n for n in names if run and run in n]
@@ -217,6 +217,14 @@ def run_paths(home: Path) -> list[Path]:
         return []
     except OSError as error:
         raise from_os_error(error) from None
+
+
+def _began(path: Path) -> tuple[int, str]:
+    """When run.toml was written; it never changes after. The name's minute is too coarse for the order."""
+    try:
+        return (path / "run.toml").stat().st_mtime_ns, path.name
+    except OSError:
+        return 0, path.name
 
 
 def new_name(home: Path, model: str, recipe: str) -> str:

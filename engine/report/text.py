@@ -5,6 +5,7 @@ Each takes the terminal's width and a `paint`, and returns lines without a newli
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ def run_report(result: Result, width: int, paint: Paint = plain) -> str:
     if result.stages:
         parts += ["", _stages(result, width, paint)]
     if result.artifacts:
-        parts += ["", *(f"{word:<8} {path}" for word, path in result.artifacts.items())]
+        longest = max(map(len, result.artifacts))
+        parts += ["", *(f"{word:<{longest}}  {path}" for word, path in result.artifacts.items())]
     parts += [paint(paragraph(f"! {warning}", width), "worse") for warning in result.warnings]
     return "\n".join(parts)
 
@@ -64,9 +66,10 @@ def _stamps(result: Result, width: int) -> list[str]:
         found.append(("backend", f"{backend.name} {backend.version}  {threads}  preset {result.preset}, {result.workload}"))
     if board.name or board.cpu:
         power = [board.power_mode or "", f"clocks {board.clocks}" if board.clocks else "", board.os]
-        found.append(("board", "  ".join(filter(None, [board.name or board.cpu, *power]))))
+        found.append(("board", "  ".join(filter(None, [board.name, board.cpu, *power]))))
     if board.busy:
-        found.append(("busy", ", ".join(board.busy)))
+        busy = Counter(board.busy)
+        found.append(("busy", ", ".join(name if many == 1 else f"{name} ({many})" for name, many in busy.items())))
     return [paragraph(f"{label:<8} {text}", width) for label, text in found]
 
 

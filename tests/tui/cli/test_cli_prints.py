@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from edgetui.engine import result as documents
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.index import RunSummary
 from edgetui.engine.result import ModelFacts
+from edgetui.engine.rundir import RunDir
 
 DEMO = PACKAGE / "profiles" / "demo"
 MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
@@ -115,3 +117,13 @@ def test_a_closed_pipe_is_no_failure():
         check=False,
     )
     assert done.stderr == b""
+
+
+def test_last_is_the_newest_whatever_its_name(tmp_path):
+    for age_s, name in ((20, "20261120-1401-net-prune"), (10, "20261120-1401-net-int8"), (30, "20261120-1401-zoo")):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "run.toml").write_text("")
+        began = time.time() - age_s
+        os.utime(folder / "run.toml", (began, began))
+    assert RunDir.find(tmp_path, "last").name == "20261120-1401-net-int8"
