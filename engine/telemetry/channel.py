@@ -48,7 +48,7 @@ class Channel:
             self._fail(now_s, "no number in it")
             return None
         self._pause_s = 0.0
-        return value * self.scale
+        return value if self.scale == 1.0 else value * self.scale
 
     def _fail(self, now_s: float, why: str) -> None:
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)

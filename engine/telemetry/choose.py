@@ -9,7 +9,7 @@ from .files import Files
 from .sources.base import Source, SourceRefused
 
 AUTO = "auto"
-ORDER = ("jetson", "tegrastats", "host")
+ORDER = ("jetson", "tegrastats", "jtop", "nvml", "host")
 """What `auto` tries, best first."""
 
 
@@ -59,6 +59,14 @@ def _open(name: str, files: Files, rate_hz: float) -> Source:
             from .sources.tegrastats import Tegrastats
 
             return Tegrastats(files, rate_hz)
+        case "jtop":
+            from .sources.jtop import Jtop
+
+            return Jtop(files, rate_hz)
+        case "nvml":
+            from .sources.nvml import Nvml
+
+            return Nvml(files)
         case "host":
             from .sources.host import Host
 

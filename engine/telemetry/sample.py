@@ -38,6 +38,9 @@ class Sample(Struct, frozen=True, kw_only=True):
     ram_used_mb: float | None = None
     """Memory in units of 2^20 bytes, as tegrastats prints it."""
     ram_total_mb: float | None = None
+    gpu_ram_used_mb: float | None = None
+    """Of a card with memory of its own; on a Jetson the GPU shares the RAM, and this stays None."""
+    gpu_ram_total_mb: float | None = None
     swap_used_mb: float | None = None
     swap_total_mb: float | None = None
     temps_c: dict[str, float | None] = {}

@@ -26,6 +26,9 @@ class Source(Protocol):
     def pace(self, rate_hz: float) -> None:
         """The beat is now this; for sources that are told rather than asked."""
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait for what is answered late, such as the power mode."""
+
     def notes(self) -> tuple[str, ...]:
         """Channels that could not be read, one line each."""
 

@@ -57,6 +57,9 @@ class Host:
     def pace(self, rate_hz: float) -> None:
         """Files are read when asked: nothing to change."""
 
+    def settle(self, timeout_s: float) -> None:
+        """Nothing is answered late."""
+
     def notes(self) -> tuple[str, ...]:
         """Channels that could not be read."""
         return self._notes.lines()

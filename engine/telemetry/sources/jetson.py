@@ -76,7 +76,7 @@ class Jetson:
         )
 
     def settle(self, timeout_s: float) -> None:
-        """Wait for what is answered late: the power mode."""
+        """Wait for the power mode, which a command tells."""
         self._mode.wait(timeout_s)
 
     def pace(self, rate_hz: float) -> None:

@@ -7,10 +7,15 @@ import re
 import shutil
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
 from .. import state
 from ..channel import Beat, Channel, Notes
 from ..files import Files
+from .base import SourceRefused
+
+if TYPE_CHECKING:
+    from .nvml import Card
 
 _GPU_NODES = frozenset(("gv11b", "gp10b", "ga10b", "gb10b", "gpu"))
 _DEBUG = "/sys/kernel/debug"
@@ -31,12 +36,15 @@ class Gpu:
         self._load: Channel | None = None
         self._clocks: list[Channel] = []
         self._engines: list[Channel] = []
+        self._card: Card | None = None
+        self._card_beat = Beat(1.0)
+        self._card_load: float | None = None
 
     def read(self, now_s: float) -> tuple[float | None, tuple[float, ...], dict[str, float | None]]:
         """(percent, clock of each GPU device in MHz, clocks of its engines); a clock of 0 is a GPU that is powered off."""
         if not self._clocks and self._look.due(now_s):
             self._find()
-        load = self._load.read(now_s) if self._load is not None else None
+        load = self._load.read(now_s) if self._load is not None else self._by_nvml(now_s)
         clocks = [channel.read(now_s) for channel in self._clocks]
         engines = {channel.name: channel.read(now_s) for channel in self._engines}
         percent = None if load is None or not 0 <= load <= 1000 else load / 10.0
@@ -55,7 +63,24 @@ class Gpu:
         path = next((path for path in loads if files.exists(path)), None)
         self._load = Channel(files, notes, "GPU load", path) if path else None
         if path is None:
-            notes.once("gpu-load", "GPU load: this board has no file for it")
+            self._open_nvml()
+
+    def _open_nvml(self) -> None:
+        """Thor has no file for the load: NVML alone tells it."""
+        from .nvml import open_cards
+
+        try:
+            _, cards = open_cards(integrated=True)
+            self._card = cards[0]
+        except SourceRefused as why:
+            self._notes.once("gpu-load", f"GPU load: this board has no file for it, and {why.what}")
+
+    def _by_nvml(self, now_s: float) -> float | None:
+        """Tenths of a percent, as the files have it. Once a second: a question takes 2 ms there."""
+        if self._card is not None and self._card_beat.due(now_s):
+            percent = self._card.load_pct()
+            self._card_load = None if percent is None else percent * 10.0
+        return self._card_load
 
 
 class Emc:

@@ -59,6 +59,9 @@ class Tegrastats:
             return None
         return sample_of(parse(newest), now_s, wall_now(), self.name, self._rules)
 
+    def settle(self, timeout_s: float) -> None:
+        """The first line has been there already."""
+
     def notes(self) -> tuple[str, ...]:
         """What went wrong."""
         return self._notes.lines()

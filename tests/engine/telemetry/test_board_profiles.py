@@ -59,7 +59,7 @@ def test_every_profile_can_be_read_and_no_two_claim_one_module() -> None:
     claimed = [module for profile in boards.profiles() for module in profile.modules]
     assert len(claimed) == len(set(claimed))
     scopes = {total.scope for profile in boards.profiles() for total in profile.total}
-    assert scopes == {"module", "board input", "gpu"}
+    assert scopes == {"module", "board input"}
 
 
 @pytest.mark.parametrize(

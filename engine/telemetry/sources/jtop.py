@@ -1,0 +1,152 @@
+"""jtop as a source, in a process of its own: its service must run, and its licence (AGPL-3) and version stay there.
+
+python -m edgetui.engine.telemetry.sources.jtop 2      prints a telemetry document a line, twice a second
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ...boards import Board, detect, total_of
+from ..channel import Notes
+from ..files import Files
+from ..sample import Sample, decode, encode, wall_now
+from .base import SourceRefused
+from .lines import ChildLines
+
+SOCKET = "/run/jtop.sock"
+_FIRST_LINE_S = 5.0
+
+
+class Jtop:
+    """What jtop's service tells.
+
+    Raises:
+        SourceRefused: the service does not run, the package is not installed, or both do not fit together.
+    """
+
+    name = "jtop"
+
+    def __init__(self, files: Files, rate_hz: float = 2.0) -> None:
+        if not files.exists(SOCKET):
+            raise SourceRefused(f"jtop's service does not run (no {SOCKET})")
+        if importlib.util.find_spec("jtop") is None:
+            raise SourceRefused("the Python package jetson-stats is not installed for this interpreter")
+        self._notes = Notes()
+        self._child = ChildLines([sys.executable, "-m", __name__, f"{rate_hz:g}"], terminal=False)
+        first = self._child.wait_for_line(_FIRST_LINE_S)
+        if first is None or not first.startswith("{"):
+            self.close()
+            raise SourceRefused("jtop's service gives no answer: is the package of the same version as the service?")
+
+    def read(self, now_s: float) -> Sample | None:
+        """The newest document since the last call; None: there is none yet."""
+        lines = self._child.lines()
+        with contextlib.suppress(msgspec.DecodeError):
+            if lines:
+                return msgspec.structs.replace(decode(lines[-1].encode()), t_s=now_s)
+        if self._child.ended:
+            self._notes.once("ended", "the connection to jtop's service has ended")
+        return None
+
+    def pace(self, rate_hz: float) -> None:
+        """The first client's interval holds for all clients of the service, so it stays as it was."""
+
+    def settle(self, timeout_s: float) -> None:
+        """The first document has been there already."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What went wrong."""
+        return self._notes.lines()
+
+    def close(self) -> None:
+        """End our client of the service."""
+        self._child.close()
+
+
+def sample_of(service: Any, board: Board, t_s: float) -> Sample:  # noqa: ANN401  jtop has no types
+    """A telemetry document of what a `jtop.jtop` object shows. Its own total and averages are not used:
+    the total counts rails twice on AGX Orin, and the average is a running one over two values.
+    """
+    rails = {
+        name: None if rail.get("power") is None else round(rail["power"])
+        for name, rail in _table(service.power, "rail").items()
+        if "NC" not in name.split()
+    }
+    total, scope = total_of(board.profile.total, rails) if board.known else (None, None)
+    gpus = list(service.gpu.values())
+    cores = service.cpu.get("cpu", [])
+    memory = service.memory
+    emc = memory.get("EMC", {})
+    return Sample(
+        t_s=t_s,
+        wall=wall_now(),
+        source=Jtop.name,
+        rails_mw=rails,
+        total_mw=total,
+        total_scope=scope,
+        gpu_load_pct=_number(_table(gpus[0], "status").get("load")) if gpus else None,
+        gpu_freq_mhz=tuple(mhz for gpu in gpus if (mhz := _mhz(_table(gpu, "freq").get("cur"))) is not None),
+        cpu_load_pct=tuple(_busy(core) for core in cores),
+        cpu_freq_mhz=tuple(_mhz(_table(core, "freq").get("cur")) if core.get("online") else None for core in cores),
+        emc_load_pct=_number(emc.get("val")),
+        ram_used_mb=_mb(_table(memory, "RAM").get("used")),
+        ram_total_mb=_mb(_table(memory, "RAM").get("tot")),
+        swap_used_mb=_mb(_table(memory, "SWAP").get("used")),
+        swap_total_mb=_mb(_table(memory, "SWAP").get("tot")),
+        temps_c={name: _degrees(zone) for name, zone in service.temperature.items()},
+        clocks_mhz={} if _mhz(emc.get("cur")) is None else {"EMC": _mhz(emc.get("cur"))},
+        fan_rpm=next((float(rpm) for fan in service.fan.values() for rpm in fan.get("rpm", [])), None),
+        power_mode=getattr(service.nvpmodel, "name", None),
+    )
+
+
+def _table(owner: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = owner.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _mhz(kilohertz: object) -> float | None:
+    value = _number(kilohertz)
+    return None if value is None else round(value / 1000.0, 3)
+
+
+def _mb(kibibytes: object) -> float | None:
+    value = _number(kibibytes)
+    return None if value is None else round(value / 1024.0, 1)
+
+
+def _busy(core: Mapping[str, Any]) -> float | None:
+    idle = _number(core.get("idle"))
+    return round(100.0 - idle, 1) if core.get("online") and idle is not None else None
+
+
+def _degrees(zone: Mapping[str, Any]) -> float | None:
+    value = _number(zone.get("temp"))
+    return value if zone.get("online", True) and value is not None and value > -100.0 else None
+
+
+def main(rate_hz: float) -> None:
+    """Print a document for every update of the service, until our parent has gone."""
+    from jtop import jtop
+
+    board = detect()
+    with jtop(interval=max(1.0 / rate_hz, 0.2)) as service, contextlib.suppress(BrokenPipeError):
+        while service.ok():
+            sys.stdout.buffer.write(encode(sample_of(service, board, time.monotonic())) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))

@@ -1,0 +1,200 @@
+"""NVIDIA cards through NVML (package nvidia-ml-py), beside the host's cores, memory and temperatures.
+
+No CUDA context is made. Power is kept under the name of what it is: `GPU instant` and `GPU average` (one second) where
+the driver tells them apart, `GPU` where it does not. The energy counter (from Volta on) counts millijoules since the
+driver was loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import structs
+
+from ..channel import Beat, Notes
+from ..energy import TOTAL_JOULES
+from ..files import Files
+from ..sample import Sample
+from .base import SourceRefused
+from .host import Host
+
+_POWER_AVERAGE, _POWER_INSTANT = 185, 186
+"""NVML_FI_DEV_POWER_AVERAGE and _INSTANT; older nvidia-ml-py has no names for them."""
+_REASONS = {
+    0x04: "power cap",
+    0x08: "hardware slowdown",
+    0x20: "thermal (driver)",
+    0x40: "thermal (hardware)",
+    0x80: "power brake",
+}
+"""Bits of nvmlDeviceGetCurrentClocksThrottleReasons; the others are no throttling (idle, set by the user)."""
+
+
+class Nvml:
+    """All cards of a computer.
+
+    Raises:
+        SourceRefused: no package, no driver, no card, or the GPU is a part of a Jetson.
+    """
+
+    name = "nvml"
+
+    def __init__(self, files: Files) -> None:
+        self._library, self._cards = open_cards()
+        self._host = Host(files)
+
+    def read(self, now_s: float) -> Sample:
+        """One sweep over the cards and the host."""
+        host = self._host.read(now_s)
+        readings = [card.read(now_s) for card in self._cards]
+        rails: dict[str, int | None] = {}
+        counters: dict[str, float] = {}
+        temps: dict[str, float | None] = {}
+        for reading in readings:
+            rails.update(reading.rails_mw)
+            counters.update(reading.counters)
+            temps.update(reading.temps_c)
+        totals = [reading.total_mw for reading in readings]
+        known = [milliwatts for milliwatts in totals if milliwatts is not None]
+        if len(counters) == len(self._cards):
+            counters[TOTAL_JOULES] = sum(counters.values())
+        host_counters = {name: value for name, value in host.counters.items() if name != TOTAL_JOULES}
+        reasons = [reading.throttled for reading in readings if reading.throttled is not None]
+        first = readings[0]
+        return structs.replace(
+            host,
+            source=self.name,
+            rails_mw={**rails, **host.rails_mw},
+            total_mw=sum(known) if len(known) == len(totals) else None,
+            total_scope="gpu" if known else None,
+            gpu_load_pct=max((r.gpu_load_pct for r in readings if r.gpu_load_pct is not None), default=None),
+            gpu_freq_mhz=tuple(mhz for reading in readings for mhz in reading.gpu_freq_mhz),
+            temps_c={**temps, **host.temps_c},
+            clocks_mhz=first.clocks_mhz,
+            gpu_ram_used_mb=first.gpu_ram_used_mb,
+            gpu_ram_total_mb=first.gpu_ram_total_mb,
+            counters={**counters, **host_counters},
+            throttled=tuple(dict.fromkeys(reason for found in reasons for reason in found)) if reasons else None,
+        )
+
+    def pace(self, rate_hz: float) -> None:
+        """NVML is asked: nothing to change."""
+
+    def settle(self, timeout_s: float) -> None:
+        """Nothing is answered late."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a card does not tell."""
+        return tuple(note for card in self._cards for note in card.notes.lines()) + self._host.notes()
+
+    def close(self) -> None:
+        """Let go of the library."""
+        self._library.nvmlShutdown()
+
+
+class Card:
+    """One GPU. What it answers with `not supported` is not asked again."""
+
+    def __init__(self, library: Any, handle: Any, name: str) -> None:  # noqa: ANN401  nvidia-ml-py has no types
+        self.name, self.notes = name, Notes()
+        self._library, self._handle = library, handle
+        self._silent: set[str] = set()
+        self._beat = Beat(0.2)
+        self._slow = Sample(t_s=0.0)
+
+    def read(self, now_s: float) -> Sample:
+        """Power and energy at every beat, the rest at most five times a second: the driver has nothing newer."""
+        if self._beat.due(now_s):
+            self._slow = self._read_slow(now_s)
+        instant, average = self._field(_POWER_INSTANT), self._field(_POWER_AVERAGE)
+        usage = self._ask("power", self._library.nvmlDeviceGetPowerUsage) if instant is None else None
+        millijoules = self._ask("energy", self._library.nvmlDeviceGetTotalEnergyConsumption)
+        named = {f"{self.name} instant": instant, f"{self.name} average": average, self.name: usage}
+        return structs.replace(
+            self._slow,
+            t_s=now_s,
+            rails_mw={name: round(milliwatts) for name, milliwatts in named.items() if milliwatts is not None},
+            total_mw=instant if instant is not None else usage,
+            counters={} if millijoules is None else {f"{self.name} J": millijoules / 1000.0},
+        )
+
+    def load_pct(self) -> float | None:
+        """How busy the card is; the driver's window is a sixth of a second to a second."""
+        rates = self._ask("load", self._library.nvmlDeviceGetUtilizationRates)
+        return None if rates is None else float(rates.gpu)
+
+    def _read_slow(self, now_s: float) -> Sample:
+        library = self._library
+        degrees = self._ask("temperature", lambda h: library.nvmlDeviceGetTemperature(h, library.NVML_TEMPERATURE_GPU))
+        graphics = self._ask("clock", lambda h: library.nvmlDeviceGetClockInfo(h, library.NVML_CLOCK_GRAPHICS))
+        memory_clock = self._ask("memory clock", lambda h: library.nvmlDeviceGetClockInfo(h, library.NVML_CLOCK_MEM))
+        memory = self._ask("memory", library.nvmlDeviceGetMemoryInfo)
+        bits = self._ask("throttling", library.nvmlDeviceGetCurrentClocksThrottleReasons)
+        return Sample(
+            t_s=now_s,
+            gpu_load_pct=self.load_pct(),
+            gpu_freq_mhz=() if graphics is None else (float(graphics),),
+            temps_c={} if degrees is None else {self.name: float(degrees)},
+            clocks_mhz={} if memory_clock is None else {f"{self.name} memory": float(memory_clock)},
+            gpu_ram_used_mb=None if memory is None else round(memory.used / 2**20, 1),
+            gpu_ram_total_mb=None if memory is None else round(memory.total / 2**20, 1),
+            throttled=None if bits is None else tuple(text for bit, text in _REASONS.items() if bits & bit),
+        )
+
+    def _field(self, number: int) -> int | None:
+        """A field value in mW; None: this card or driver does not have it."""
+        answers = self._ask(f"field {number}", lambda h: self._library.nvmlDeviceGetFieldValues(h, [number]))
+        if not answers or answers[0].nvmlReturn != 0:
+            self._silent.add(f"field {number}")
+            return None
+        return int(answers[0].value.uiVal)
+
+    def _ask(self, what: str, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401  nvidia-ml-py has no types
+        if what in self._silent:
+            return None
+        try:
+            return question(self._handle)
+        except self._library.NVMLError as error:
+            if getattr(error, "value", None) == self._library.NVML_ERROR_NOT_SUPPORTED:
+                self._silent.add(what)
+            if not what.startswith("field"):
+                self.notes.once(what, f"{self.name} {what}: {error}")
+            return None
+
+
+def open_cards(*, integrated: bool = False) -> tuple[Any, list[Card]]:
+    """(the library, initialised; the cards). A Jetson's own GPU answers NVML too, with rubbish for most questions.
+
+    Raises:
+        SourceRefused: no package, no driver, no card, or a Jetson's GPU where `integrated` does not ask for it.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        raise SourceRefused(
+            "the Python package nvidia-ml-py is not installed", fix="install it with `pip install 'edgetui[nvml]'`"
+        ) from None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise SourceRefused(f"there is no NVIDIA driver ({error})") from None
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(k) for k in range(pynvml.nvmlDeviceGetCount())]
+        models = [_text(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
+    except pynvml.NVMLError as error:
+        pynvml.nvmlShutdown()
+        raise SourceRefused(f"the NVIDIA driver does not name its cards ({error})") from None
+    if not integrated and any("nvgpu" in model.lower() or "tegra" in model.lower() for model in models):
+        pynvml.nvmlShutdown()
+        raise SourceRefused("the GPU is part of a Jetson: its figures are in sysfs, not in NVML")
+    if not handles:
+        pynvml.nvmlShutdown()
+        raise SourceRefused("the NVIDIA driver has no card")
+    names = ["GPU"] if len(handles) == 1 else [f"GPU {k}" for k in range(len(handles))]
+    return pynvml, [Card(pynvml, handle, name) for handle, name in zip(handles, names, strict=True)]
+
+
+def _text(name: str | bytes) -> str:
+    """Older nvidia-ml-py answers in bytes."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
