@@ -113,6 +113,17 @@ class Workbench(App[int]):
         """Quit; the run goes on."""
         self.exit(0)
 
+    def action_command_palette(self) -> None:
+        """The palette, with a caret that stays still: one that blinks is bytes on the link."""
+        super().action_command_palette()
+        self.call_later(self._still_caret)
+
+    def _still_caret(self) -> None:
+        from textual.widgets import Input
+
+        for line in self.screen.query(Input):
+            line.cursor_blink = False
+
     def action_help(self) -> None:
         """The help of what has the focus."""
         from .screens.help import HelpScreen

@@ -122,7 +122,7 @@ def bar_row(view: RunView, width: int) -> Line:
     if view.progress is not None:
         of = f"{view.progress.done:.0f} of {view.progress.total:.0f} " if view.progress.total else ""
         text = of + view.progress.text
-    room = max(10, min(60, width - 16 - cell_len(time_words) - min(48, cell_len(text)) - 8))
+    room = max(10, min(60, width - 28 - cell_len(time_words) - min(48, cell_len(text))))
     full = 0 if share is None else round(share * room)
     percent_words = f" {share:4.0%}" if share is not None else "    –"
     return (

@@ -204,7 +204,7 @@ def front(dots: Sequence[Dot]) -> list[Dot]:
 
 def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
     """The table in rows of `width`: labels, then as many columns as fit from the `first`."""
-    labels = max((cell_len(row.label) for row in found.rows), default=0) + 5
+    labels = max((cell_len(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
     columns = range(first, len(found.columns))
     widths = {n: max(cell_len(found.columns[n]), *(cell_len(row.cells[n]) for row in found.rows), 6) + 3 for n in columns}
     kept: list[int] = []

@@ -50,12 +50,15 @@ class HelpScreen(ModalScreen[None]):
     def _lines(self) -> list[Line]:
         text = self.pane.HELP if self.pane else getattr(self.about, "HELP", GENERAL)
         lines: list[Line] = [(), *(((f" {row}", ""),) for row in text.splitlines()), ()]
-        named = [active for active in self.keys if active.binding.id and active.enabled]
-        for active in named:
+        keys: dict[str, list[str]] = {}
+        words: dict[str, str] = {}
+        for active in self.keys:
             binding = active.binding
-            keys = " ".join(key_name(key) for key in binding.key.split(","))
-            words = binding.tooltip or binding.description
-            lines.append(((f" {keys:>14}  ", "key"), (f"{words:<64}", ""), (f" {binding.id}", "dim")))
+            if binding.id and active.enabled:
+                keys.setdefault(binding.id, []).append(key_name(binding.key))
+                words[binding.id] = binding.tooltip or binding.description
+        for name, text in words.items():
+            lines.append(((f" {' '.join(keys[name]):>11}  ", "key"), (f"{text:<60}", ""), (f" {name}", "dim")))
         if self.pane:
             lines += [(), *(((f" {row}", "dim"),) for row in GENERAL.splitlines())]
         return lines

@@ -144,13 +144,13 @@ class RunsScreen(Screen[None]):
         return (
             "*" if run.run in self.marked else " ",
             f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}{waiting}",
-            run.model,
+            run.model.removesuffix(".onnx"),
             run.recipe or DASH,
             began,
             seconds(run.seconds),
             ratio(run.latency_ratio),
             DASH if run.size_ratio is None else digits(run.size_ratio),
-            DASH if points is None else f"{points * 100:+.1f} pt",
+            DASH if points is None else f"{round(points * 100, 1) + 0:+.1f} pt",
             words or (run.error.what if run.error else DASH),
         )
 

@@ -62,11 +62,13 @@ def nice_range(low: float, high: float, floor: float | None = None, ceiling: flo
     return (bottom, top if top > bottom else bottom + step)
 
 
-def label(value: float) -> str:
-    """A number for the axis, at most five characters."""
+def label(value: float, span: float) -> str:
+    """A number for an axis that is `span` long, so exact that its ends differ; mostly at most five characters."""
     if abs(value) >= 10_000:
         return f"{value / 1000:.0f}k"
-    return f"{value:.{0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 1 else 2}f}"
+    places = max(0, 1 - math.floor(math.log10(span))) if span > 0 else 2
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Chart(Widget):
@@ -227,7 +229,7 @@ class Chart(Widget):
 
     def _axis(self, y: int, rows: int) -> str:
         bottom, top = self.range
-        text = label(top) if y == 0 else label(bottom) if y == rows - 1 else ""
+        text = label(top if y == 0 else bottom, top - bottom) if y in (0, rows - 1) else ""
         return f"{text:>{GUTTER - 1}} "
 
     def _masks(self, buckets: deque[Pair | None]) -> list[tuple[int, int]]:

@@ -14,8 +14,11 @@ LAST = ("help", "quit")
 SHORT = {
     "question_mark": "?",
     "slash": "/",
+    "minus": "-",
+    "plus": "+",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "escape": "esc",
-    "space": "space",
     "left": "←",
     "right": "→",
     "up": "↑",

@@ -123,8 +123,8 @@ class Scrolling(Lines, can_focus=True):
         Binding("down,j", "scroll_rows(1)", "down", show=False),
         Binding("pageup", "scroll_rows(-10)", "page up", show=False),
         Binding("pagedown", "scroll_rows(10)", "page down", show=False),
-        Binding("home,g", "scroll_rows(-1000000)", "first", show=False),
-        Binding("end,G", "scroll_rows(1000000)", "last", show=False),
+        Binding("home", "scroll_rows(-1000000)", "first", show=False),
+        Binding("end", "scroll_rows(1000000)", "last", show=False),
     ]
 
     def action_scroll_rows(self, by: int) -> None:

@@ -38,10 +38,11 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
         _write(canvas[row], column, dot)
     lines: list[Line] = [((f" {y_unit}", "dim"),)]
     for n, cells in enumerate(canvas):
-        value = label(ys[1] - (ys[1] - ys[0]) * n / (plot_rows - 1)) if n in (0, plot_rows // 2, plot_rows - 1) else ""
+        marked = n in (0, plot_rows // 2, plot_rows - 1)
+        value = label(ys[1] - (ys[1] - ys[0]) * n / (plot_rows - 1), ys[1] - ys[0]) if marked else ""
         lines.append(((f"{value:>{GUTTER - 1}} ┤", "dim"), *cells))
     lines.append((("       ┼" + "─" * plot_width, "dim"),))
-    left, right = label(xs[0]), f"{label(xs[1])} {x_unit}"
+    left, right = label(xs[0], xs[1] - xs[0]), f"{label(xs[1], xs[1] - xs[0])} {x_unit}"
     lines.append(((" " * (GUTTER + 1) + left + right.rjust(plot_width - len(left)), "dim"),))
     lines.append(((" ● on the front   ○ beaten by another", "dim"),))
     return lines
