@@ -225,7 +225,7 @@ class Engine:
             ModelRefused: the model cannot be read.
         """
         facts = await self.inspect(Path(spec.model), spec.shapes)
-        history = await asyncio.to_thread(self.index.similar_seconds, facts.name, spec)
+        history = await asyncio.to_thread(self.index.similar_seconds, spec)
         return forecast(spec, facts, history, memory_free_mb())
 
     async def compare(self, runs: Sequence[str], goal: Goal | str = "") -> Comparison:

@@ -125,13 +125,13 @@ class Index:
             return None
         return statistics.median(seconds for (seconds,) in rows) if rows else None
 
-    def similar_seconds(self, model: str, spec: RunSpec) -> tuple[float, ...]:
+    def similar_seconds(self, spec: RunSpec) -> tuple[float, ...]:
         """What finished runs of this model file, recipe and preset took on this board, from first event to last."""
         return tuple(
             run.seconds
             for run in self.list()
-            if (run.state, run.model, run.recipe, run.backend) == ("done", model, spec.recipe.name, spec.backend.name)
-            and run.preset == spec.preset
+            if (run.state, run.model, run.recipe) == ("done", Path(spec.model).name, spec.recipe.name)
+            and (run.backend, run.preset) == (spec.backend.name, spec.preset)
             and run.seconds is not None
         )
 
