@@ -58,6 +58,7 @@ def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
     goal = parse_goal(goal) if isinstance(goal, str) else goal
     if not results:
         raise UsageError("there are no runs to compare", fix="name at least one run; `edgetui runs` lists them")
+    results = list({result.run: result for result in results}.values())
     columns = sides(results)
     quality = "top1" if any(side.metrics.accuracy.top1 is not None for side in columns) else "cosine"
     points = tuple(point(side) for side in columns)

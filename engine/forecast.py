@@ -56,7 +56,7 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
     """
     copies = max([COPIES, *(COPIES_OF_STEP.get(step.method, 0) for step in spec.recipe.active)])
     need = round(BASE_MB + copies * facts.size_bytes / 1e6)
-    warnings = _cannot_win(spec.recipe, facts) + _missing(spec)
+    warnings = cannot_win(spec.recipe) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
     if memory_free_mb is not None and need > memory_free_mb:
         warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")
     return Forecast(
@@ -95,8 +95,8 @@ def size_after(recipe: Recipe, facts: ModelFacts) -> int | None:
     return round(facts.size_bytes - saved_bits / 8)
 
 
-def _cannot_win(recipe: Recipe, facts: ModelFacts) -> list[str]:
-    """What will not make the model better in the way people hope."""
+def cannot_win(recipe: Recipe) -> list[str]:
+    """What in a recipe will not make any model better in the way people hope."""
     found = []
     narrowed = False
     for step in recipe.active:
@@ -110,13 +110,16 @@ def _cannot_win(recipe: Recipe, facts: ModelFacts) -> list[str]:
         elif isinstance(step, QuantizeWeights):
             found.append("weights alone in integers make the file smaller; the arithmetic stays in floating point")
         narrowed = narrowed or isinstance(step, QuantizeInt8 | QuantizeWeights)
-    if not recipe.active:
-        found.append(
-            "the recipe has no step that is on: the candidate is the baseline, and no difference is what should come out"
-        )
-    if recipe.active and not facts.prunable:
-        found.append("the model has no constant weights in Conv, Gemm or MatMul: there is nothing to prune or quantize")
     return list(dict.fromkeys(found))
+
+
+def _nothing_to_do(recipe: Recipe, facts: ModelFacts) -> list[str]:
+    """A recipe without a step, or a model without anything that a step acts on."""
+    if not recipe.active:
+        return ["the recipe has no step that is on: the candidate is the baseline, and no difference is what should come out"]
+    if not facts.prunable:
+        return ["the model has no constant weights in Conv, Gemm or MatMul: there is nothing to prune or quantize"]
+    return []
 
 
 def _missing(spec: RunSpec) -> list[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BARS = " ▁▂▃▄▅▆▇█"
 INDENT = "  "
+LABEL_COLUMNS, COLUMN_COLUMNS = 22, 19
+"""Least room on the terminal for a row's label and for a cell before it is wrapped too often to be read."""
 
 
 def run_report(result: Result, width: int, paint: Paint = plain) -> str:
@@ -89,13 +91,24 @@ def _stages(result: Result, width: int, paint: Paint) -> str:
 
 
 def figures(columns: Sequence[str], lines: Sequence[Row], width: int, paint: Paint = plain) -> str:
-    """The rows of a comparison below the names of its columns."""
-    shown: list[tuple[str, ...]] = [("", *columns)]
-    tones: list[tuple[str, ...]] = [("", *("head",) * len(columns))]
+    """The rows of a comparison below the names of its columns; columns that do not fit follow below, the first one again."""
+    room = max(2, (width - LABEL_COLUMNS) // COLUMN_COLUMNS)
+    blocks: list[list[int]] = []
+    rest = list(range(1, len(columns)))
+    while rest or not blocks:
+        blocks.append([0, *rest[: room - 1]])
+        rest = rest[room - 1 :]
+    return "\n\n".join(_block(block, columns, lines, width, paint) for block in blocks)
+
+
+def _block(block: Sequence[int], columns: Sequence[str], lines: Sequence[Row], width: int, paint: Paint) -> str:
+    """One table of some of the columns."""
+    shown: list[tuple[str, ...]] = [("", *(columns[n] for n in block))]
+    tones: list[tuple[str, ...]] = [("", *("head" for _ in block))]
     for row in lines:
         detail = row.kind == "detail"
-        shown.append(((INDENT if detail else "") + row.label, *row.cells))
-        tones.append(("dim", *(tone or ("dim" if detail else "") for tone in row.tones)))
+        shown.append(((INDENT if detail else "") + row.label, *(row.cells[n] for n in block)))
+        tones.append(("dim", *(row.tones[n] or ("dim" if detail else "") for n in block)))
     return table(shown, width=width, tones=tones, paint=paint)
 
 

@@ -30,6 +30,25 @@ TICK_S = 0.5
 PLAIN_EVERY_S = 30.0
 
 
+@contextlib.contextmanager
+def listening() -> Iterator[asyncio.Future[Ending]]:
+    """From here on Ctrl+C and SIGTERM settle the future instead of ending us: a run that has just begun must not be lost."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[Ending] = loop.create_future()
+    loop.add_signal_handler(signal.SIGINT, _ask, asked, "interrupted")
+    loop.add_signal_handler(signal.SIGTERM, _ask, asked, "terminated")
+    try:
+        yield asked
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _ask(asked: asyncio.Future[Ending], ending: Ending) -> None:
+    if not asked.done():
+        asked.set_result(ending)
+
+
 class Line:
     """A terminal's last line, written over; where there is no terminal, only lines that stay."""
 
@@ -82,28 +101,17 @@ class Follower:
         self.hint = hint
         self._plain_at = time.monotonic()
 
-    async def follow(self) -> Ending:
-        """Returns when the run has ended, or when a key or a signal says so; the run itself is left as it is."""
-        loop = asyncio.get_running_loop()
-        asked: asyncio.Future[Ending] = loop.create_future()
-
-        def ask(ending: Ending) -> None:
-            if not asked.done():
-                asked.set_result(ending)
-
-        loop.add_signal_handler(signal.SIGINT, ask, "interrupted")
-        loop.add_signal_handler(signal.SIGTERM, ask, "terminated")
+    async def follow(self, asked: asyncio.Future[Ending]) -> Ending:
+        """Returns when the run has ended, or `asked` (see `listening`) says so; the run itself is left as it is."""
         watcher, ticker = asyncio.create_task(self._watch()), asyncio.create_task(self._tick())
         try:
-            with _keys(loop, self.line.live, lambda key: ask("left") if key == "d" else None):
+            with _keys(asyncio.get_running_loop(), self.line.live, lambda key: _ask(asked, "left") if key == "d" else None):
                 both: set[asyncio.Future[Any]] = {watcher, asked}
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ticker.cancel()
             watcher.cancel()
             self.line.erase()
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.remove_signal_handler(signal.SIGTERM)
         if asked.done():
             return asked.result()
         await watcher

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,8 @@ from .ask import (
     threads_option,
     workload_option,
 )
-from .follow import Follower, Line
-from .run import INTERRUPTED, RUN_KEYS, TERMINATED, ended_well, progress_stream
+from .follow import Follower, Line, listening
+from .run import RUN_KEYS, ended_well, leave, progress_stream
 from .shared import echo, echo_json, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
@@ -57,14 +56,11 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
     from ...engine import result as documents
     from ...engine.report.export import copy_artifacts
 
-    run = await engine.submit(spec)
-    ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow()
-    if ending == "interrupted":
-        await engine.cancel(run)
-        return INTERRUPTED
+    with listening() as asked:
+        run = await engine.submit(spec)
+        ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
     if ending != "ended":
-        echo(f"run {run} goes on; `edgetui export {run} --to {folder}` when it has ended", sys.stderr)
-        return TERMINATED if ending == "terminated" else 0
+        return await leave(engine, run, ending)
     result = await engine.result(run)
     files = copy_artifacts(result, folder) if result.state == "done" else ()
     if as_json:

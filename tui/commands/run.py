@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ...engine.report.table import paragraph
 from .ask import make_spec, run_options
-from .follow import Ending, Follower
+from .follow import Ending, Follower, listening
 from .shared import echo, echo_error, echo_json, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
@@ -54,17 +55,24 @@ async def _dry_run(engine: Engine, spec: RunSpec, as_json: bool) -> int:
 
 
 async def _start(engine: Engine, spec: RunSpec, detach: bool, as_json: bool) -> int:
-    run = await engine.submit(spec)
-    if detach:
-        if as_json:
-            await _print_result(engine, run, as_json=True)
-        else:
-            echo(run)
-            echo(f"it goes on by itself; `edgetui watch {run}` follows it", sys.stderr)
-        return 0
-    if not as_json:
-        echo(paint(f"run {run}", "head"))
-    return await attend(engine, run, as_json)
+    from ...engine.forecast import cannot_win
+
+    with listening() as asked:
+        run = await engine.submit(spec)
+        if not detach:
+            if not as_json:
+                echo(paint(f"run {run}", "head"))
+                for line in cannot_win(spec.recipe):
+                    echo(paint(paragraph(f" ! {line}", width()), "worse"))
+            ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
+    if not detach:
+        return await _finish(engine, run, ending, as_json)
+    if as_json:
+        await _print_result(engine, run, as_json=True)
+    else:
+        echo(run)
+        echo(f"it goes on by itself; `edgetui watch {run}` follows it", sys.stderr)
+    return 0
 
 
 def progress_stream(as_json: bool) -> TextIO | None:
@@ -74,17 +82,21 @@ def progress_stream(as_json: bool) -> TextIO | None:
     return sys.stderr if sys.stderr.isatty() else None
 
 
-async def attend(engine: Engine, run: str, as_json: bool) -> int:
-    """Follow a run that is ours: Ctrl+C cancels it. Ends with its verdict and table, or its error."""
-    ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow()
+async def _finish(engine: Engine, run: str, ending: Ending, as_json: bool) -> int:
+    """What follows the following of a run that is ours: its report or error; Ctrl+C cancels it."""
+    if ending == "ended":
+        return await _print_result(engine, run, as_json)
+    return await leave(engine, run, ending)
+
+
+async def leave(engine: Engine, run: str, ending: Ending) -> int:
+    """Cancel a run after Ctrl+C, or say that it goes on; returns the exit status."""
     if ending == "interrupted":
         await engine.cancel(run)
         echo(f"cancelled; `edgetui resume {run}` takes it up again", sys.stderr)
         return INTERRUPTED
-    if ending in ("left", "terminated"):
-        echo(f"run {run} goes on; `edgetui watch {run}` follows it", sys.stderr)
-        return 0 if ending == "left" else TERMINATED
-    return await _print_result(engine, run, as_json)
+    echo(f"run {run} goes on; `edgetui watch {run}` follows it", sys.stderr)
+    return 0 if ending == "left" else TERMINATED
 
 
 async def _print_result(engine: Engine, run: str, as_json: bool) -> int:
@@ -122,7 +134,8 @@ def watch(run: str, as_json: bool) -> int:
 
 async def _watch(engine: Engine, run: str, as_json: bool) -> int:
     name = (await engine.result(run)).run
-    ending: Ending = await Follower(engine, name, progress_stream(as_json), WATCH_KEYS).follow()
+    with listening() as asked:
+        ending = await Follower(engine, name, progress_stream(as_json), WATCH_KEYS).follow(asked)
     if ending != "ended":
         echo(f"run {name} goes on", sys.stderr)
         return TERMINATED if ending == "terminated" else 0
@@ -159,13 +172,16 @@ def resume(run: str, detach: bool, as_json: bool) -> int:
 
 
 async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
-    name = await engine.resume(run)
-    if detach:
-        if as_json:
-            return await _print_result(engine, name, as_json=True)
-        echo(name)
-        return 0
-    return await attend(engine, name, as_json)
+    with listening() as asked:
+        name = await engine.resume(run)
+        if not detach:
+            ending = await Follower(engine, name, progress_stream(as_json), RUN_KEYS).follow(asked)
+    if not detach:
+        return await _finish(engine, name, ending, as_json)
+    if as_json:
+        return await _print_result(engine, name, as_json=True)
+    echo(name)
+    return 0
 
 
 @click.command(short_help="The whole job on a small built-in model and data.")
@@ -198,14 +214,13 @@ async def _demo(engine: Engine, as_json: bool) -> int:
             shapes=(),
             threads=None,
         )
-        run = await engine.submit(spec)
-        if not as_json:
-            echo("\n" + paint(f"{recipe}: {spec.recipe.title}", "head"))
-        ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow()
+        with listening() as asked:
+            run = await engine.submit(spec)
+            if not as_json:
+                echo("\n" + paint(f"{recipe}: {spec.recipe.title}", "head"))
+            ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
         if ending != "ended":
-            if ending == "interrupted":
-                await engine.cancel(run)
-            return INTERRUPTED if ending == "interrupted" else 0
+            return await leave(engine, run, ending)
         status = ended_well(await engine.result(run))
         if status:
             return status

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 120
 _COLOURS = {"better": "green", "worse": "yellow", "accent": "cyan"}
 _ASCII = str.maketrans(
-    {"±": "+-", "–": "-", "·": "|", "×": "x", "µ": "u", "→": "->", "✓": "+", "✗": "x", "▶": ">", "≥": ">=", "…": "..."}
+    {"±": "~", "–": "-", "·": "|", "×": "x", "µ": "u", "→": "->", "✓": "+", "✗": "x", "▶": ">", "≥": ">=", "…": "..."}
     | dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))
 )
 

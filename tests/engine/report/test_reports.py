@@ -90,6 +90,18 @@ def test_a_comparison_has_the_advice_and_the_front(make):
     assert "2 runs · resnet20 · cifar10 (5000) · a board" in text
 
 
+def test_more_columns_than_fit_follow_below_with_the_baseline_again(make):
+    found = compare([make(name) for name in ("one", "two", "three", "four")])
+    text = comparison_report(found, 80)
+    heads = [line.split() for line in text.splitlines() if line.strip().startswith("FP32")]
+    assert heads == [["FP32", "one", "two"], ["FP32", "three", "four"]]
+    assert all(cells(line) <= 80 for line in text.splitlines())
+
+
+def test_a_run_named_twice_is_one_column(make):
+    assert compare([make(), make()]).columns == ("FP32", "int8")
+
+
 def test_a_model_says_what_it_needs():
     facts = ModelFacts(
         name="net",
