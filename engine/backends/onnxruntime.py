@@ -245,9 +245,13 @@ def _check_built_here(plan: Path, built: dict[str, str]) -> None:
 
 
 def _size_bytes(onnx: Path) -> int:
-    """The file and whatever lies beside it as its external data; too much is harmless here."""
-    beside = [path for path in onnx.parent.iterdir() if path.is_file() and path != onnx]
-    return onnx.stat().st_size + max((path.stat().st_size for path in beside), default=0)
+    """The file, and those beside it that it names as its external data."""
+    size = onnx.stat().st_size
+    if size > _EXTERNAL_ABOVE_BYTES:
+        return size
+    large = [path for path in onnx.parent.iterdir() if path != onnx and path.is_file() and path.stat().st_size > 1 << 20]
+    content = onnx.read_bytes() if large else b""
+    return size + sum(path.stat().st_size for path in large if path.name.encode() in content)
 
 
 def _no_space(out: Path) -> StorageRefused | None:

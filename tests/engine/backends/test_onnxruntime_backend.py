@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.backends.host import instruction_sets, physical_cores
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime import OnnxRuntime, _size_bytes
 from edgetui.engine.errors import BackendRefused, DataRefused, EdgetuiError, PlanRefused, StorageRefused
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings
@@ -168,6 +168,13 @@ def test_a_type_without_a_kernel_names_its_node(tmp_path):
     model = node_model(tmp_path / "m.onnx", "BitShift", kind=Type.UINT16, more=["x"], direction="LEFT")
     with pytest.raises(BackendRefused, match=r"node odd \(BitShift\)"):
         BACKEND.load(model, SETTINGS)
+
+
+def test_weights_beside_the_model_count_and_other_files_do_not(convolution, tmp_path):
+    onnx.save(onnx.load(convolution), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "w.bin").write_bytes((tmp_path / "w.bin").read_bytes().ljust(3_000_000, b"\0"))
+    (tmp_path / "other.bin").write_bytes(bytes(3_000_000))
+    assert _size_bytes(tmp_path / "m.onnx") == (tmp_path / "m.onnx").stat().st_size + 3_000_000
 
 
 @pytest.mark.parametrize("cut", [0, 20, 200, -1])
