@@ -6,11 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from .sample import Sample, wall_now
+from .sample import Sample, is_constant, wall_now
 
 Watch = Literal["temperature", "power", "ram", "throttling", "silence"]
-_CONSTANT_ZONES = ("pmic",)
-"""Zones whose driver answers a constant 50 or 100 °C."""
 _COUNTER_HOLD_S = 5.0
 """How long a throttling event that was only counted is taken to last."""
 
@@ -138,7 +136,7 @@ class _Watcher:
         zones = [
             (degrees, zone)
             for zone, degrees in sample.temps_c.items()
-            if degrees is not None and self._meant(zone) and not zone.lower().startswith(_CONSTANT_ZONES)
+            if degrees is not None and self._meant(zone) and not is_constant(zone)
         ]
         return max(zones, default=(None, ""))
 

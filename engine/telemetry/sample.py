@@ -54,6 +54,17 @@ class Sample(Struct, frozen=True, kw_only=True):
     throttled: tuple[str, ...] | None = None
     """Reasons that hold the clocks down now; empty: none; None: cannot be told."""
 
+    @property
+    def hottest(self) -> tuple[str, float] | None:
+        """(zone, °C) of the warmest zone; constants of a driver (PMIC) are no temperatures. None: no zone speaks."""
+        zones = [(degrees, zone) for zone, degrees in self.temps_c.items() if degrees is not None and not is_constant(zone)]
+        return max(zones)[::-1] if zones else None
+
+
+def is_constant(zone: str) -> bool:
+    """The PMIC's zone answers 50 or 100 °C, whatever it is like there."""
+    return zone.lower().startswith("pmic")
+
 
 class Stats(Struct, frozen=True, kw_only=True):
     """What a sampler says about itself; part of the ring, renewed every second."""

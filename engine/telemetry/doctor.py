@@ -1,0 +1,208 @@
+"""What this board's sensors tell, what they do not, and what would mend that. Changes nothing; takes a third of a second."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Literal, NamedTuple
+
+from ..boards import Board, detect
+from ..errors import EdgetuiError
+from . import state
+from .channel import Notes
+from .choose import Choice
+from .files import Files
+from .once import once
+from .sample import Sample
+from .sources.rails import find_rails
+
+_PACKAGES = ("/usr/lib", "/usr/local/lib")
+_TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    state: Literal["good", "note"]
+    """`note`: works, but should be known."""
+    text: str
+    mend: str = ""
+    """A command or an act; empty: nothing to do."""
+
+
+def findings(files: Files | None = None) -> tuple[Finding, ...]:
+    """Everything about sensors and the board's state."""
+    files = files or Files()
+    board = detect(files)
+    found = [*_profile(board)]
+    try:
+        sample, choice = once("auto", files)
+    except EdgetuiError as error:
+        found.append(Finding("telemetry", "note", error.what, error.fix))
+    else:
+        found += [_source(choice), *_power(files, board, sample), _temperatures(sample), *_gpu(board, sample, choice)]
+        found += [*_memory_bandwidth(board, sample), *_power_mode(files, board, sample), *_throttling(sample)]
+    found += [*_clocks(files, board), *_jtop(files), *_tensorrt(files, board), *_swap(files)]
+    return tuple(found)
+
+
+def _profile(board: Board) -> Iterator[Finding]:
+    if not board.known:
+        yield Finding(
+            "board profile",
+            "note",
+            f"no profile knows {', '.join(board.compatible) or board.name}: rails are shown, without a total",
+            "add a file to profiles/boards/ with the module's number and the rails that make its total",
+        )
+    elif board.profile.note:
+        yield Finding("board profile", "good", board.profile.note)
+
+
+def _source(choice: Choice) -> Finding:
+    passed = "; ".join(f"{name}: {why}" for name, why in choice.passed_over.items())
+    return Finding("telemetry", "good", choice.source.name + (f" (passed over: {passed})" if passed else ""))
+
+
+def _power(files: Files, board: Board, sample: Sample) -> Iterator[Finding]:
+    root_only = _root_only(files, "/sys/class/powercap/intel-rapl:0/energy_uj")
+    if root_only:
+        mend = "run as root, or: sudo chmod o+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next start)"
+        yield Finding("processor power", "note", "only root may read the energy counter", mend)
+    if not sample.rails_mw:
+        if not root_only:
+            yield Finding("power", "note", "this machine has no power sensor: power and energy stay unknown")
+        return
+    rails = ", ".join(f"{name} {'-' if mw is None else f'{mw} mW'}" for name, mw in sample.rails_mw.items())
+    if sample.total_mw is None:
+        yield Finding("power", "note", f"{rails}; no total")
+    else:
+        step = board.profile.power_step_mw
+        grid = f", in steps of {step} mW" if step else ""
+        yield Finding("power", "good", f"{rails}; total {sample.total_mw} mW ({sample.total_scope}{grid})")
+    limits = {rail.name: rail.warn_ma for rail in find_rails(files, Notes()) if rail.warn_ma is not None}
+    if limits:
+        text = ", ".join(f"{name} at {milliamps / 1000:g} A" for name, milliamps in limits.items())
+        yield Finding("over-current warning", "good", text)
+
+
+def _temperatures(sample: Sample) -> Finding:
+    off = [zone for zone, degrees in sample.temps_c.items() if degrees is None]
+    if not sample.temps_c:
+        return Finding("temperatures", "note", "this machine tells none")
+    hottest = f", warmest {sample.hottest[0]} at {sample.hottest[1]:g} °C" if sample.hottest else ""
+    return Finding(
+        "temperatures", "good", f"{len(sample.temps_c)} zones{hottest}" + (f"; off now: {', '.join(off)}" if off else "")
+    )
+
+
+def _gpu(board: Board, sample: Sample, choice: Choice) -> Iterator[Finding]:
+    if sample.gpu_load_pct is not None:
+        clocks = ", ".join(f"{mhz:g} MHz" for mhz in sample.gpu_freq_mhz)
+        yield Finding("GPU", "good", f"{sample.gpu_load_pct:g} % busy" + (f" at {clocks}" if clocks else ""))
+    elif board.jetson:
+        why = next((note for note in choice.source.notes() if note.startswith("GPU load")), "GPU load cannot be read")
+        yield Finding("GPU", "note", why, "pip install 'edgetui[nvml]'" if "nvidia-ml-py" in why else "")
+
+
+def _memory_bandwidth(board: Board, sample: Sample) -> Iterator[Finding]:
+    if board.jetson and sample.emc_load_pct is None:
+        yield Finding("memory bandwidth", "note", "only root may read it", "sudo edgetui monitor shows it")
+    elif sample.emc_load_pct is not None:
+        yield Finding("memory bandwidth", "good", f"{sample.emc_load_pct:g} % used")
+
+
+def _power_mode(files: Files, board: Board, sample: Sample) -> Iterator[Finding]:
+    if not board.jetson:
+        return
+    modes = ", ".join(f"{number} {name}" for number, name in state.power_modes(files).items())
+    if sample.power_mode is None:
+        yield Finding("power mode", "note", "nvpmodel does not tell it", "sudo nvpmodel -q")
+    else:
+        yield Finding("power mode", "good", sample.power_mode + (f"; sudo nvpmodel -m N sets {modes}" if modes else ""))
+
+
+def _throttling(sample: Sample) -> Iterator[Finding]:
+    if sample.throttled:
+        yield Finding(
+            "throttling", "note", f"clocks are held down now: {', '.join(sample.throttled)}", "let it cool, or feed it better"
+        )
+    events = {name: int(count) for name, count in sample.counters.items() if name.startswith("oc") and count}
+    if events:
+        text = ", ".join(f"{name} {count} times" for name, count in events.items())
+        yield Finding(
+            "over-current throttling", "note", f"since the start: {text}", "use a stronger supply, or a lower power mode"
+        )
+
+
+def _clocks(files: Files, board: Board) -> Iterator[Finding]:
+    found = state.clocks(files)
+    if found == "floating":
+        mend = "sudo jetson_clocks" if board.jetson else "sudo cpupower frequency-set -g performance"
+        yield Finding(
+            "clocks", "note", f"floating ({state.governor(files) or 'unknown'} governor): latencies scatter more", mend
+        )
+    elif found == "locked":
+        yield Finding("clocks", "good", "locked")
+
+
+def _jtop(files: Files) -> Iterator[Finding]:
+    """Jtop's client and service must agree in the first two numbers of their version."""
+    if not files.exists("/run/jtop.sock"):
+        return
+    try:
+        ours = metadata.version("jetson-stats")
+    except metadata.PackageNotFoundError:
+        yield Finding("jtop", "note", "its service runs; not needed here, sysfs tells the same")
+        return
+    theirs = next(_versions(files, "jetson_stats"), None)
+    same = theirs is None or theirs.split(".")[:2] == ours.split(".")[:2]
+    text = f"client {ours}, service {theirs or 'of unknown version'}"
+    yield Finding("jtop", "good" if same else "note", text, "" if same else f"pip install 'jetson-stats=={theirs}'")
+
+
+def _tensorrt(files: Files, board: Board) -> Iterator[Finding]:
+    """Which interpreter has TensorRT: JetPack's is bound to the system's Python."""
+    if not board.jetson:
+        return
+    ours = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    holders = sorted(
+        folder.rpartition("/")[2]
+        for base in _PACKAGES
+        for folder in files.under(base)
+        if re.fullmatch(r"python3(\.\d+)?", folder.rpartition("/")[2]) and files.exists(f"{folder}/dist-packages/tensorrt")
+    )
+    trtexec = shutil.which("trtexec") or (_TRTEXEC if files.exists(_TRTEXEC) else None)
+    if ours in holders or "python3" in holders:
+        yield Finding("TensorRT", "good", f"for {', '.join(holders)}" + (f", and {trtexec}" if trtexec else ""))
+    elif holders or trtexec:
+        where = f"for {', '.join(holders)} only, not for {ours}" if holders else f"not for {ours}"
+        mend = "" if trtexec else "sudo apt install libnvinfer-bin"
+        yield Finding("TensorRT", "note", where + (f"; {trtexec} serves instead" if trtexec else ""), mend)
+    else:
+        yield Finding("TensorRT", "note", "not installed", "sudo apt install tensorrt")
+
+
+def _swap(files: Files) -> Iterator[Finding]:
+    devices = [line.split()[0] for line in (files.text("/proc/swaps") or "").splitlines()[1:] if line.split()]
+    zram = [name for name in devices if "zram" in name]
+    if zram:
+        text = f"{len(zram)} of {len(devices)} swap devices are compressed RAM (zram): swapping costs processor time"
+        yield Finding("swap", "note", text, "sudo systemctl disable --now nvzramconfig, and a swap file on an SSD")
+
+
+def _versions(files: Files, package: str) -> Iterator[str]:
+    """Versions of a package that the system's interpreters have."""
+    for base in _PACKAGES:
+        for python in files.under(base):
+            for name in files.names(f"{python}/dist-packages"):
+                found = re.fullmatch(rf"{package}-([\d.]+)\.(?:dist|egg)-info", name)
+                if found:
+                    yield found[1]
+
+
+def _root_only(files: Files, path: str) -> bool:
+    return files.exists(path) and files.why_not(path) == "only root may read it"
