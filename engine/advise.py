@@ -296,9 +296,11 @@ def _accuracy(side: Side) -> str:
     difference, fidelity = side.result.difference, side.result.fidelity
     drop = difference.top1_points.value
     if drop is not None:
+        if drop == 0:
+            return "top-1 the same"
         p = difference.mcnemar_p
         doubt = f" (not shown to differ, {words.p_value(p)})" if p is not None and p >= 0.05 else ""
-        return f"top-1 {'the same' if drop == 0 else _points(drop) + (' higher' if drop > 0 else ' lower')}{doubt}"
+        return f"top-1 {_points(drop)} {'higher' if drop > 0 else 'lower'}{doubt}"
     if fidelity.cosine is not None:
         return f"cosine of its outputs to FP32's {fidelity.cosine:.4f}"
     return "its accuracy is not known"
