@@ -56,10 +56,10 @@ def calibrate(
 
     def batches() -> Iterator[Feeds]:
         nonlocal count
-        for batch, length in _stacked(chain(head, stream), size):
+        for batch in _stacked(chain(head, stream), size):
             _check(batch, count)
             yield batch
-            count += length
+            count += _length(batch)
             say.progress(count, limit, "calibration samples")
 
     if choose is None:
@@ -230,16 +230,16 @@ def _ahead(
         yield waiting[0], waiting[1].result()
 
 
-def _stacked(samples: Iterable[Feeds], size: int) -> Iterator[tuple[Feeds, int]]:
-    """Up to `size` samples of one shape as one, and how many they are."""
+def _stacked(samples: Iterable[Feeds], size: int) -> Iterator[Feeds]:
+    """Up to `size` samples of one shape as one."""
     group: list[Feeds] = []
     for feeds in samples:
         if group and (len(group) == size or _shape(feeds) != _shape(group[0])):
-            yield _joined(group), len(group)
+            yield _joined(group)
             group = []
         group.append(feeds)
     if group:
-        yield _joined(group), len(group)
+        yield _joined(group)
 
 
 def _joined(group: list[Feeds]) -> Feeds:
@@ -248,6 +248,12 @@ def _joined(group: list[Feeds]) -> Feeds:
 
 def _shape(feeds: Feeds) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in feeds.items()}
+
+
+def _length(feeds: Feeds) -> int:
+    """Samples in a batch: the first axis, where all inputs have the same; else the feeds are one sample."""
+    lengths = {array.shape[0] if array.ndim else 1 for array in feeds.values()}
+    return lengths.pop() if len(lengths) == 1 else 1
 
 
 def _single(feeds: Feeds) -> bool:

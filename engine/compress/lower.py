@@ -17,6 +17,7 @@ from ..graph import metadata
 from ..graph.opset import raise_opset
 from ..say import Say
 from . import qdq, qdq_tensorrt
+from .half import to_fp16
 from .wishes import Int8, read_fp16, read_int8
 
 TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt")
@@ -38,7 +39,7 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         return f"{target}: nothing to lower"
     done = []
     if int8 is not None:
-        model = raise_opset(model, 19 if target == "tensorrt" and keep is not None else 13, "INT8")
+        model = raise_opset(model, 13, "INT8 with a scale for each channel")
         done.append(_quantized(model, int8, target, say))
         metadata.drop(model, "int8")
     if keep is not None:
@@ -109,9 +110,7 @@ def _halved(model: ModelProto, keep: tuple[str, ...], target: str, integers: boo
     if integers and target != "tensorrt":
         # Its integer kernels read float32 scales only; halving the rest would put casts around every one of them.
         return model, "the rest in FP32 (its integer kernels have no FP16 beside them)"
-    from . import precision
-
-    return precision.to_fp16(model, set(keep)), "FP16"
+    return to_fp16(model, set(keep)), "FP16"
 
 
 def _check(model: ModelProto, source: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from onnx import NodeProto
 
 from ..graph.walk import attribute_int, is_onnx, label
-from .view import View, clip_limits, moves, spatial_mean
+from .view import View, clip_limits, moves, operator, spatial_mean
 
 JOINS = frozenset(("Add", "Mul", "Concat"))
 SINGLES = frozenset(("AveragePool", "GlobalAveragePool", "ReduceMean", "Sigmoid", "LeakyRelu"))
@@ -49,7 +49,7 @@ def for_onnxruntime(view: View, excluded: set[str], known: Known) -> Placement:
         fresh = {
             key
             for key in placement.integer
-            if view.producer[key].op_type in JOINS | SINGLES | {"Gemm", "MatMul"}
+            if operator(view.producer[key]) in JOINS | SINGLES | {"Gemm", "MatMul"}
             and key not in floats
             and _result(placement, key) not in wanted
         }
@@ -132,7 +132,7 @@ def _follows(view: View, node: NodeProto, carried: set[str]) -> bool:
         if node.op_type == "AveragePool" and attribute_int(node, "ceil_mode", 0):
             return False
         return node.input[0] in carried and (node.op_type != "ReduceMean" or spatial_mean(view, node))
-    if node.op_type not in JOINS or (node.op_type != "Concat" and _adds_bias(view, node)):
+    if operator(node) not in JOINS or (node.op_type != "Concat" and _adds_bias(view, node)):
         return False
     activations = [name for name in node.input if not view.is_constant(name)]
     constants = [name for name in node.input if view.is_constant(name)]
@@ -219,7 +219,7 @@ def for_tensorrt(view: View, excluded: set[str], known: Known) -> Placement:
             found.integer.add(node.output[0])
             found.ranged.update(activations(view, node))
     for node in view.graph.node:
-        if node.op_type == "Add" and is_onnx(node) and label(node) not in excluded:
+        if operator(node) == "Add" and is_onnx(node) and label(node) not in excluded:
             other = _residual(view, node, found.integer)
             if other and known(root(view, other)):
                 found.residual[node.output[0]] = other

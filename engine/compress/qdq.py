@@ -14,7 +14,7 @@ from onnx import ModelProto, NodeProto, helper
 from ..graph.walk import attribute, attribute_int
 from .grid import Activations, Floats, Grid, Range, Stored, activation, bias_as_integers, room_for_bias, weight
 from .placement import SINGLES, Placement, for_onnxruntime
-from .view import View, clip_limits, keeps_axes, moves
+from .view import View, clip_limits, keeps_axes, moves, operator
 from .writer import Writer
 
 
@@ -148,6 +148,7 @@ class _Pass:
         result = key if fused is None else fused.output[0]
         fresh = NodeProto()
         fresh.CopyFrom(node)
+        fresh.op_type = operator(node)
         self._inputs(node, fresh)
         carried = result in self.placement.carried
         if carried:

@@ -89,6 +89,11 @@ class View:
         return self._types
 
 
+def operator(node: NodeProto) -> str:
+    """The operator, with a Sum of two called what it is: an Add."""
+    return "Add" if node.op_type == "Sum" and len(node.input) == 2 else str(node.op_type)
+
+
 def moves(view: View, node: NodeProto) -> bool:
     """True when the node only moves values about, so that its output lies on its input's grid."""
     if not is_onnx(node) or node.op_type not in MOVES or not node.input:
