@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .backends.base import Backend
+from .backends.base import Backend, Session
 from .backends.onnxruntime import OnnxRuntime
 from .cache import Cache
 from .errors import DataRefused, ModelRefused, PlanRefused, RunFailed
@@ -237,10 +237,16 @@ class Job:
         folder, _ = self._made("build")
         return folder / "baseline.onnx", folder / "plan.onnx"
 
+    def _sessions(self) -> tuple[Session, Session]:
+        """Baseline and candidate, to be run in turns."""
+        baseline, candidate = self._plans()
+        settings = self.spec.backend
+        return self.backend.load(baseline, settings, in_turns=True), self.backend.load(candidate, settings, in_turns=True)
+
     def _verify(self) -> Outcome:
         from .measure.fidelity import Fidelity
 
-        reference, candidate = (self.backend.load(plan, self.spec.backend) for plan in self._plans())
+        reference, candidate = self._sessions()
         found = Fidelity()
         shown = self._samples("evaluation")
         if shown is not None:
@@ -318,9 +324,9 @@ class Job:
         assert samples is not None
         if self.spec.dataset is None:
             self.say.warn("fidelity is over the calibration samples: no other data were given")
-        sessions = tuple(self.backend.load(plan, self.spec.backend) for plan in self._plans())
+        sessions = self._sessions()
         try:
-            return evaluate(sessions[0], sessions[1], samples, self._batch(), self.spec, self.say)
+            return evaluate(*sessions, samples, self._batch(), self.spec, self.say)
         finally:
             for session in sessions:
                 session.close()

@@ -3,7 +3,7 @@
 Apart from the other backends because it alone imports `onnxruntime`, inside functions.
 
 A plan is the graph as ONNX Runtime itself optimised it, saved, and loaded with the optimiser off. Measured on three models
-against loading the lowered model: latency the same within 1 %, load time 1.8 ms for 3.6, 2.3 for 7.4, 4.8 for 11.2 (saving
+against loading the lowered model: latency the same within the noise, load time 1.8 ms for 3.6, 2.3 for 7.4, 4.8 for 11.2 (saving
 at level `extended` and optimising the rest at load: 3.3, 4.0, 7.2). The price: memory layouts and kernels are then chosen
 for this processor and this version, so the plan says for which and is refused elsewhere.
 """
