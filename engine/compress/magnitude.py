@@ -19,6 +19,9 @@ from ..spec import PruneMagnitude
 
 Magnitudes = NDArray[np.float32] | NDArray[np.float64]
 
+_CHUNK = 1 << 20
+"""Weights counted at once: numpy widens what it counts to 8 bytes each."""
+
 
 def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
     """Write the model at `source` with its smallest weights zero to `out`; returns how many are zero now, in a line.
@@ -85,16 +88,42 @@ def _limits(step: PruneMagnitude, found: list[Weight]) -> list[tuple[float, int]
         return [(step.threshold or 0.0, 0)] * len(found)
     if step.scope == "layer":
         return [smallest(_magnitudes(weight), share_of(step.amount, weight.size)) for weight in found]
-    everything = np.concatenate([_magnitudes(weight) for weight in found])
-    limit, at_limit = smallest(everything, share_of(step.amount, everything.size))
+    limit, at_limit = smallest_of_all(found, share_of(step.amount, sum(weight.size for weight in found)))
     limits: list[tuple[float, int]] = []
-    start = 0
     for weight in found:
-        here = int(np.count_nonzero(everything[start : start + weight.size] == limit))
+        here = int(np.count_nonzero(_magnitudes(weight) == limit))
         limits.append((limit, min(here, at_limit)))
         at_limit -= min(here, at_limit)
-        start += weight.size
     return limits
+
+
+def smallest_of_all(found: list[Weight], count: int) -> tuple[float, int]:
+    """As `smallest`, over all tensors together, with one tensor in memory at a time.
+
+    Magnitudes are counted by the upper half of their float32 bits, which grow with the value; only those in the bin where the
+    limit lies are gathered and partitioned.
+    """
+    if count == 0:
+        return 0.0, 0
+    counts = np.zeros(1 << 16, dtype=np.int64)
+    for weight in found:
+        keys = _keys(_magnitudes(weight))
+        for start in range(0, keys.size, _CHUNK):
+            counts += np.bincount(keys[start : start + _CHUNK], minlength=1 << 16)
+    sums = np.cumsum(counts)
+    place = int(np.searchsorted(sums, count))
+    inside: list[Magnitudes] = []
+    for weight in found:
+        magnitudes = _magnitudes(weight)
+        inside.append(magnitudes[_keys(magnitudes) == place])
+    joined: Magnitudes = np.concatenate(inside)
+    return smallest(joined, count - int(sums[place] - counts[place]))
+
+
+def _keys(magnitudes: Magnitudes) -> NDArray[np.uint16]:
+    with np.errstate(over="ignore"):  # doubles past float32 share the bin of infinity
+        narrow = magnitudes.astype(np.float32, copy=False)
+    return (narrow.view(np.uint32) >> 16).astype(np.uint16)
 
 
 def _magnitudes(weight: Weight) -> Magnitudes:

@@ -145,14 +145,18 @@ def _histogram(found: list[Weight]) -> tuple[tuple[int, ...], float, float]:
     """Counts in equal bins from the smallest to the largest weight; one tensor in memory at a time."""
     low, high = math.inf, -math.inf
     for weight in found:
-        array = weight.array().astype(np.float32)
-        finite = array[np.isfinite(array)]
+        finite = _finite(weight)
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     if low > high:
         return (), 0.0, 0.0
     counts = np.zeros(BINS, dtype=np.int64)
     for weight in found:
-        array = weight.array().astype(np.float32)
-        counts += np.histogram(array[np.isfinite(array)], bins=BINS, range=(low, high))[0]
+        counts += np.histogram(_finite(weight), bins=BINS, range=(low, high))[0]
     return tuple(int(count) for count in counts), low, high
+
+
+def _finite(weight: Weight) -> NDArray[np.float32]:
+    array = weight.array().astype(np.float32, copy=False)
+    finite = np.isfinite(array)
+    return array if finite.all() else array[finite]

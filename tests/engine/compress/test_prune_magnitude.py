@@ -5,7 +5,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from edgetui.engine.compress.magnitude import prune, share_of, smallest
+from edgetui.engine.compress.magnitude import prune, share_of, smallest, smallest_of_all
 from edgetui.engine.errors import ModelRefused
 from edgetui.engine.graph import metadata
 from edgetui.engine.graph.load import load
@@ -82,6 +82,19 @@ def test_counts_in_files(tmp_path: Path, first: np.ndarray, second: np.ndarray, 
         stays = found[name] != 0
         assert (found[name][stays] == before[stays]).all()
     assert (found["bias"] != 0).all()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), st.sampled_from([np.float32, np.float64]))
+def test_the_limit_over_all_tensors_is_that_of_them_joined(tmp_path: Path, data: st.DataObject, dtype: type) -> None:
+    odd = [0.0, 1.0, -1.0, 1.0000001, np.inf, 1e300 if dtype == np.float64 else 1e30]
+    numbers = st.floats(-1e3, 1e3, width=32) | st.sampled_from(np.array(odd, dtype).tolist())
+    first = data.draw(arrays.arrays(dtype, (3, 7), elements=numbers))
+    second = data.draw(arrays.arrays(dtype, (7, 4), elements=numbers))
+    found = weights(load(two_layers(tmp_path, first, second)))
+    count = data.draw(st.integers(0, first.size + second.size))
+    joined = np.abs(np.concatenate([first.ravel(), second.ravel()]))
+    assert smallest_of_all(found, count) == smallest(joined, count)
 
 
 def test_equal_magnitudes_go_by_position(tmp_path: Path) -> None:
