@@ -17,7 +17,7 @@ from ..graph.weights import Weight, weights
 from ..say import Say
 from ..spec import PruneMagnitude
 
-Magnitudes = NDArray[np.float32] | NDArray[np.float64]
+Magnitudes = NDArray[np.float32 | np.float64]
 
 _CHUNK = 1 << 20
 """Weights counted at once: numpy widens what it counts to 8 bytes each."""
@@ -48,8 +48,9 @@ def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
         flat = array.reshape(-1)
         magnitudes = _magnitudes(weight)
         had = int(np.count_nonzero(flat))
-        flat[magnitudes < limit] = 0
-        flat[np.flatnonzero(magnitudes == limit)[:at_limit]] = 0
+        exact = np.float64(limit)  # a plain float would be rounded to the tensor's type: the limit may come from another
+        flat[magnitudes < exact] = 0
+        flat[np.flatnonzero(magnitudes == exact)[:at_limit]] = 0
         weight.write(array)
         left = int(np.count_nonzero(flat))
         if had and not left:
@@ -91,7 +92,7 @@ def _limits(step: PruneMagnitude, found: list[Weight]) -> list[tuple[float, int]
     limit, at_limit = smallest_of_all(found, share_of(step.amount, sum(weight.size for weight in found)))
     limits: list[tuple[float, int]] = []
     for weight in found:
-        here = int(np.count_nonzero(_magnitudes(weight) == limit))
+        here = int(np.count_nonzero(_magnitudes(weight) == np.float64(limit)))
         limits.append((limit, min(here, at_limit)))
         at_limit -= min(here, at_limit)
     return limits

@@ -127,6 +127,20 @@ def test_other_floats_keep_their_type(tmp_path: Path, dtype: type) -> None:
     assert found["first"].astype(np.float32).tolist() == [[0, 0, 0, 0], [5, 6, 7, 8]]
 
 
+def test_doubles_beside_floats_are_compared_exactly(tmp_path: Path) -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,4] x, double[1,4] z) => (float y, double u) { y = MatMul(x, a) u = MatMul(z, b) }"""
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.full((4, 1), 0.1, np.float32), "a"))
+    model.graph.initializer.append(numpy_helper.from_array(np.full((4, 1), 0.1, np.float64), "b"))
+    source = tmp_path / "model.onnx"
+    source.write_bytes(model.SerializeToString())
+    found, _ = after(PruneMagnitude(amount=0.5, scope="global"), source)
+    # 0.1 as a float is a little more than 0.1 as a double.
+    assert (zeros(found["a"]), zeros(found["b"])) == (0, 4)
+
+
 def test_metadata_stay(tmp_path: Path) -> None:
     source = two_layers(tmp_path, np.ones((2, 4), np.float32), np.ones((4, 2), np.float32))
     after(PruneMagnitude(amount=0.1), source)
