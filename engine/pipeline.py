@@ -146,10 +146,11 @@ class Job:
                 next(samples.take(1).batches(1))
 
     def _normalise(self) -> Outcome:
-        from .graph.normalise import normalise
+        from .graph.normalise import normalise, settled_only
 
-        facts = self._model()
-        return Outcome(summary=normalise(Path(self.spec.model), self.out / "model.onnx", facts.shapes, self.say))
+        shapes = self._model().shapes
+        settled_only(Path(self.spec.model), self.out / "baseline.onnx", shapes)
+        return Outcome(summary=normalise(Path(self.spec.model), self.out / "model.onnx", shapes, self.say))
 
     def _step(self) -> Outcome:
         step = self.spec.recipe.active[self.stage.step]
@@ -222,7 +223,8 @@ class Job:
         lowered = self._made("lower")[0] / "model.onnx"
         settings = self.spec.backend
         self.say.progress(0, 2, "baseline")
-        self.backend.build(Path(self.spec.model), self.out / "baseline.onnx", settings, self.say)
+        original = self._made("normalise")[0] / "baseline.onnx"
+        self.backend.build(original, self.out / "baseline.onnx", settings, self.say)
         self.say.progress(1, 2, "candidate")
         text = self.backend.build(lowered, self.out / "plan.onnx", settings, self.say)
         return Outcome(

@@ -16,7 +16,7 @@ from msgspec import Struct
 from .rundir import Asked
 from .spec import AnyStep, QuantizeInt8, RunSpec
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the meaning of a stage's output changes."""
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxconverter-common", "pillow")
 

@@ -53,6 +53,21 @@ def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
     return ", ".join(done) or "nothing to do"
 
 
+def settled_only(path: Path, out: Path, shapes: Shapes) -> None:
+    """Write the model with its axes settled and its initializers out of the inputs, and nothing else changed: the baseline.
+
+    A backend cannot fold an initializer that a caller might override; left among the inputs, the baseline would be slower for
+    that alone, and a recipe would be praised for what any export of today does.
+
+    Raises:
+        ModelRefused: as `normalise`.
+        StorageRefused: `out` cannot be written.
+    """
+    model = load(path)
+    _plain(model, settle(model, shapes))
+    save(model, out)
+
+
 def _plain(model: ModelProto, settled: dict[str, tuple[int, ...]]) -> list[str]:
     """Edits that need no library; returns them in words."""
     done: list[str] = []
