@@ -101,7 +101,7 @@ def cannot_win(recipe: Recipe) -> list[str]:
     narrowed = False
     for step in recipe.active:
         if isinstance(step, PruneMagnitude):
-            share = f"{step.amount:.0%} zeros" if step.amount is not None else "the zeros"
+            share = f"{step.amount * 100:.3g} % zeros" if step.amount is not None else "the zeros"
             found.append(f"scattered zeros do not make a dense plan faster; {share} change size only when compressed")
             if narrowed:
                 found.append("pruning after quantization changes weights that ranges were chosen for: prune first")

@@ -28,11 +28,30 @@ LABEL_COLUMNS, COLUMN_COLUMNS = 22, 19
 
 def run_report(result: Result, width: int, paint: Paint = plain) -> str:
     """One run: what it was, the verdict, the table, what it cost, and what to know before trusting it."""
-    parts = [paint(f"{result.run}  {result.state}", "head")]
-    parts += _stamps(result, width)
+    parts = [paint(f"{result.run}  {result.state}", "head"), *_stamps(result, width)]
     if result.error:
         where = f"in stage {result.error.stage}: " if result.error.stage else ""
         parts += ["", paint(paragraph(f"{where}{result.error.what}; {result.error.fix}", width), "worse")]
+    parts += _findings(result, width, paint)
+    if result.stages:
+        parts += ["", _stages(result, width, paint)]
+    if result.artifacts:
+        longest = max(map(len, result.artifacts))
+        parts += ["", *(f"{word:<{longest}}  {path}" for word, path in result.artifacts.items())]
+    return "\n".join(parts + _warnings(result, width, paint))
+
+
+def ending_report(result: Result, width: int, paint: Paint = plain) -> str:
+    """What `run` prints below the stages that it has shown already; short, so that the verdict stays on a small screen."""
+    parts = [*_findings(result, width, paint)[1:], *_warnings(result, width, paint)]
+    plan = result.artifacts.get("plan")
+    parts += ["", *([f"plan  {plan}"] if plan else []), f"more  edgetui show {result.run}"]
+    return "\n".join(parts)
+
+
+def _findings(result: Result, width: int, paint: Paint) -> list[str]:
+    """The verdict in words, then the table; an empty line before each."""
+    parts: list[str] = []
     verdict = in_words(result)
     if verdict:
         parts += ["", paint(paragraph(verdict, width), "accent")]
@@ -40,13 +59,11 @@ def run_report(result: Result, width: int, paint: Paint = plain) -> str:
     lines = rows(columns)
     if lines:
         parts += ["", figures([side.label for side in columns], lines, width, paint)]
-    if result.stages:
-        parts += ["", _stages(result, width, paint)]
-    if result.artifacts:
-        longest = max(map(len, result.artifacts))
-        parts += ["", *(f"{word:<{longest}}  {path}" for word, path in result.artifacts.items())]
-    parts += [paint(paragraph(f"! {warning}", width), "worse") for warning in result.warnings]
-    return "\n".join(parts)
+    return parts
+
+
+def _warnings(result: Result, width: int, paint: Paint) -> list[str]:
+    return [paint(paragraph(f"! {warning}", width), "worse") for warning in result.warnings]
 
 
 def _stamps(result: Result, width: int) -> list[str]:

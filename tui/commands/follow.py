@@ -161,8 +161,11 @@ class Follower:
             else:
                 far = progress.text
         about = f" of about {words.seconds(max(whole, elapsed))}" if whole is not None else ""
-        keys = f"   {self.hint}" if self.line.live else ""
-        return f" ▶ {view.stage:<18} {words.seconds(elapsed):>8}{about}   {far}".rstrip() + keys
+        text = f" ▶ {view.stage:<18} {words.seconds(elapsed):>8}{about}"
+        if not self.line.live:
+            return f"{text}   {far}".rstrip()
+        room = width(self.line.out) - 1 - cells(text) - cells(self.hint) - 6
+        return f"{text}   {far[:room] if room > 8 else ''}".rstrip() + f"   {self.hint}"
 
 
 @contextlib.contextmanager

@@ -102,13 +102,13 @@ async def leave(engine: Engine, run: str, ending: Ending) -> int:
 async def _print_result(engine: Engine, run: str, as_json: bool) -> int:
     """The document or the report; 1 and an error where the run did not end well."""
     from ...engine import result as documents
-    from ...engine.report.text import run_report
+    from ...engine.report.text import ending_report
 
     result = await engine.result(run)
     if as_json:
         echo_json(documents.encode(result))
     elif result.state == "done":
-        echo("\n" + run_report(result, width(), paint))
+        echo("\n" + ending_report(result, width(), paint))
     return ended_well(result)
 
 

@@ -71,7 +71,7 @@ def test_a_quantized_model_is_not_quantized_again():
 
 def test_what_cannot_win_is_said():
     warnings = forecast(spec("prune-30-global", dataset=DATA), FACTS, [], None).warnings
-    assert any("scattered zeros do not make a dense plan faster; 30% zeros" in line for line in warnings)
+    assert any("scattered zeros do not make a dense plan faster; 30 % zeros" in line for line in warnings)
     nothing = forecast(RunSpec(model="/m", recipe=Recipe(), dataset=DATA), FACTS, [], None).warnings
     assert any("no step that is on" in line for line in nothing)
 

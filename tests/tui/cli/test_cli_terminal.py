@@ -130,7 +130,10 @@ def test_lines_of_stages_fit_a_narrow_terminal(terminal):
     stages = [line for line in lines if line.startswith((" ✓", " ▶"))]
     assert len(stages) >= 5
     assert max(len(line) for line in stages) == 49
-    assert all("detach" not in line or line.startswith(" ▶") for line in lines)
+
+
+def test_the_keys_are_in_sight_on_a_small_terminal(terminal):
+    terminal(*RUN, columns=80).read(r"▶ measure [^\r]*d detach · Ctrl\+C cancel")
 
 
 def test_detach_prints_the_run_and_json_its_document(terminal, own_state):
