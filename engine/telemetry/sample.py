@@ -93,6 +93,8 @@ class Stats(Struct, frozen=True, kw_only=True):
     """Share of one core over the last ten seconds."""
     sweep_ms: float | None = None
     """How long one reading of all sensors takes, smoothed."""
+    scheduling: str = ""
+    """How the system wakes it: `real time`, `preferred`, `short slices`, `ordinary`. Only the first is always in time."""
     began_s: float = 0.0
     """Monotonic seconds of its start."""
 

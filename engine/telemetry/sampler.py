@@ -24,9 +24,12 @@ from .files import Files
 from .place import SamplerLock, meeting_place, wanted_rate
 from .ring import RingWriter
 from .sample import Sample, Stats, encode
+from .urgency import calm_down, hurry
 
 LEAST_HZ, MOST_HZ = 0.05, 2000.0
 _RING_BYTES, _LEAST_SLOTS, _LEAST_PAYLOAD = 4 << 20, 1024, 1000
+_MOST_REAL_TIME_SHARE = 0.4
+"""A sampler that needs more of a core than this must not keep others from it."""
 _LINGER_S = 2.0
 """How long a sampler without readers waits for the next one: a reader that restarts finds it warm."""
 
@@ -43,6 +46,7 @@ class Sampler:
         self._samples = self._distinct = 0
         self._readings: object = None
         self._sweep_ms: float | None = None
+        self._scheduling = hurry()
         self._last_user_s = self._began_s
         self.ended = False
 
@@ -95,6 +99,9 @@ class Sampler:
         elif now_s - self._last_user_s > _LINGER_S:
             self.ended = True
         self._figures.mark(now_s, self._samples, self._distinct)
+        share = self._figures.per_second()[2]
+        if self._scheduling == "real time" and share is not None and share > _MOST_REAL_TIME_SHARE:
+            self._scheduling = calm_down()
         if self._ring is not None:
             self._ring.put_stats(encode(self._stats()))
 
@@ -118,6 +125,7 @@ class Sampler:
             gaps=self._beats.gaps,
             cpu_s=round(time.process_time(), 3),
             cpu_share=share,
+            scheduling=self._scheduling,
             sweep_ms=None if self._sweep_ms is None else round(self._sweep_ms, 3),
             began_s=self._began_s,
         )

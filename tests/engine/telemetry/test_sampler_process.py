@@ -62,6 +62,8 @@ def test_it_says_about_itself_what_it_does(telemetry: Telemetry) -> None:
     assert 1 <= stats.distinct <= stats.samples
     assert stats.cpu_s > 0
     assert stats.pid != os.getpid()
+    real_time = os.sched_getscheduler(stats.pid) & ~os.SCHED_RESET_ON_FORK in (os.SCHED_RR, os.SCHED_FIFO)
+    assert real_time == (stats.scheduling == "real time")
 
 
 def test_two_readers_share_one_sampler_at_the_faster_rate(own_state: Path) -> None:
