@@ -11,6 +11,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from .errors import DataRefused
 from .result import ModelFacts
 from .spec import Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe, RunSpec
 
@@ -135,12 +136,32 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
     """Why the run would be refused."""
     found = [f"the size of `{axis}` is not known; give it with --shape {axis}" for axis in facts.open_axes if _open(axis, spec)]
     found += [f"{spec.backend.name} cannot read this model: {line}" for line in facts.refused.get(spec.backend.name, ())]
-    quantizes = [step for step in spec.recipe.active if isinstance(step, QuantizeInt8)]
-    if quantizes and spec.dataset is None and spec.calibration is None:
-        found.append("quantize.int8 needs samples to calibrate with; choose a dataset (--calibration D or --dataset D)")
+    without = _without_samples(spec)
+    if without:
+        found.append(str(without))
     if facts.quantized and any(isinstance(step, QuantizeInt8 | QuantizeWeights) for step in spec.recipe.active):
         found.append("the model is quantized already; take the floating-point original")
     return found
+
+
+def refuse_without_samples(spec: RunSpec) -> None:
+    """Refuse at once what would fail in the middle of the run.
+
+    Raises:
+        DataRefused: a step has to calibrate, and there is nothing to calibrate with.
+    """
+    error = _without_samples(spec)
+    if error:
+        raise error
+
+
+def _without_samples(spec: RunSpec) -> DataRefused | None:
+    quantizes = any(isinstance(step, QuantizeInt8) for step in spec.recipe.active)
+    if not quantizes or spec.dataset is not None or spec.calibration is not None:
+        return None
+    return DataRefused(
+        "quantize.int8 needs samples to calibrate with", fix="choose some: --calibration D, or --dataset D to evaluate as well"
+    )
 
 
 def _open(axis: str, spec: RunSpec) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...engine.events import AnyEvent, Reading
+from ...engine.forecast import refuse_without_samples
 from ...engine.report import words
 from .ask import (
     backend_option,
@@ -49,6 +50,7 @@ def build(model: str, recipe: str | None, folder: Path, as_json: bool, **flags: 
     engine = open_engine()
     chosen = recipe or Recipe(name="fp32", title="The model as it is")
     spec = make_spec(engine, model, recipe=chosen, workload="flat-out", preset=None, measure=False, **flags)  # type: ignore[arg-type]
+    refuse_without_samples(spec)
     return asyncio.run(_build(engine, spec, folder, as_json))
 
 

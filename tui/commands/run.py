@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ...engine.forecast import cannot_win, refuse_without_samples
 from ...engine.report.table import paragraph
 from .ask import make_spec, run_options
 from .follow import Ending, Follower, listening
@@ -38,6 +39,7 @@ def run_command(model: str, detach: bool, dry_run: bool, as_json: bool, **flags:
     spec = make_spec(engine, model, **flags)  # type: ignore[arg-type]
     if dry_run:
         return asyncio.run(_dry_run(engine, spec, as_json))
+    refuse_without_samples(spec)
     return asyncio.run(_start(engine, spec, detach, as_json))
 
 
@@ -55,8 +57,6 @@ async def _dry_run(engine: Engine, spec: RunSpec, as_json: bool) -> int:
 
 
 async def _start(engine: Engine, spec: RunSpec, detach: bool, as_json: bool) -> int:
-    from ...engine.forecast import cannot_win
-
     with listening() as asked:
         run = await engine.submit(spec)
         if not detach:
@@ -118,7 +118,8 @@ def ended_well(result: Result) -> int:
         return 0
     failure = result.error
     if failure is not None:
-        echo_error(f"{failure.stage}: {failure.what}; {failure.fix}" if failure.stage else f"{failure.what}; {failure.fix}")
+        named = not failure.stage or failure.what.startswith(failure.stage)
+        echo_error(f"{'' if named else failure.stage + ': '}{failure.what}; {failure.fix}")
     else:
         echo_error(f"run {result.run} was {result.state}; `edgetui resume {result.run}` takes it up again")
     return 1

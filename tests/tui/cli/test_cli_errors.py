@@ -87,6 +87,12 @@ def test_data_and_recipes_that_are_not_there(tell):
     assert "did you mean `int8`?" in refused(tell("run", MODEL, "--recipe", "int9"))
 
 
+@pytest.mark.parametrize("words", [["run", MODEL], ["build", MODEL, "--out", "nowhere"]])
+def test_int8_without_samples_is_refused_before_it_starts(tell, own_state, words):
+    assert "--calibration D" in refused(tell(*words, "--recipe", "int8"))
+    assert not (own_state / "runs").exists()
+
+
 def test_a_recipe_with_a_wrong_amount(tell, tmp_path):
 
     (tmp_path / "r.toml").write_text('[[step]]\nmethod = "prune.magnitude"\namount = 1.5\n')
