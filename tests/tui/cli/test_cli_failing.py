@@ -1,0 +1,70 @@
+"""Runs that do not end well, through the command line: their error, their document, and the way back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+from edgetui.engine import result as documents
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.rundir import RunDir, run_paths
+
+DEMO = PACKAGE / "profiles" / "demo"
+MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
+
+
+def edgetui(*words):
+    return subprocess.run([sys.executable, "-m", "edgetui", *words], capture_output=True, text=True, timeout=90, check=False)
+
+
+@pytest.fixture
+def one_broken_array(tmp_path):
+    """An .npz whose member is no array."""
+    file = tmp_path / "data.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("image.npy", b"no array")
+    return file
+
+
+def test_a_run_that_fails_prints_one_error_and_its_document(one_broken_array, tmp_path):
+    done = edgetui(
+        "build", MODEL, "-r", "int8", "--calibration", str(one_broken_array), "--out", str(tmp_path / "out"), "--json"
+    )
+    assert done.returncode == 1
+    result = documents.decode(done.stdout.encode())
+    assert result.state == "failed"
+    stage = result.error.stage
+    assert done.stderr.startswith(f"error: {stage}: ")
+    assert str(one_broken_array) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    shown = edgetui("show", "last")
+    assert shown.returncode == 0
+    assert f"in stage {stage}" in shown.stdout
+    assert f"failed in {stage}" in edgetui("runs").stdout
+
+
+def test_a_killed_run_is_shown_as_interrupted_and_taken_up_again(own_state):
+    assert edgetui("run", MODEL, "-r", "fp16", "--detach").returncode == 0
+    (path,) = run_paths(own_state)
+    end = time.monotonic() + 60
+    while not any(event.__struct_config__.tag == "stage-ended" for event in RunDir(path).events()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    os.killpg(RunDir(path).pid(), signal.SIGKILL)
+    while RunDir(path).alive():
+        time.sleep(0.02)
+    watched = edgetui("watch", "last")
+    assert watched.returncode == 1
+    assert "error: " in watched.stderr
+    assert f"edgetui resume {path.name}" in watched.stderr
+    assert "crashed" in edgetui("runs").stdout
+    again = edgetui("resume", "last", "--detach")
+    assert again.stdout.strip() == path.name
+    assert edgetui("cancel", "last").returncode == 0
+    assert RunDir(path).result().state == "cancelled"
