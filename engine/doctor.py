@@ -27,7 +27,7 @@ from .config import Config, config_file
 from .recipes import broken_recipes
 from .telemetry.files import Files
 
-PACKAGES = ("onnxruntime", "onnx", "onnxscript", "onnxconverter-common", "numpy", "pillow", "textual", "msgspec", "psutil")
+PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec", "psutil")
 INT8_FLAGS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "asimddp": "dot product", "i8mm": "int8 matrix multiply"}
 LOW_MEMORY_MB, LOW_DISK_MB = 1000, 1000
 

@@ -199,7 +199,7 @@ class Job:
         except ModelRefused as error:
             self.say.note(f"no file for TensorRT: {error.what}")
         model, after = self._model(), inspect(source, {})
-        original, lowered = Path(self.spec.model), self.out / "model.onnx"
+        original, lowered = self._made("normalise")[0] / "baseline.onnx", self.out / "model.onnx"
         baseline = Metrics(
             size_bytes=model.size_bytes,
             size_gz_bytes=gz_bytes([original]),

@@ -18,7 +18,7 @@ from .spec import AnyStep, QuantizeInt8, RunSpec
 
 FORMAT = 2
 """Raised when the meaning of a stage's output changes."""
-PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxconverter-common", "pillow")
+PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
 
 
 class Stage(Struct, frozen=True, kw_only=True):
