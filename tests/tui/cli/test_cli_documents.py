@@ -1,0 +1,61 @@
+"""README and edgetui.toml say what is: every command, step and key is in them, and nothing that is not there."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+from edgetui.engine.config import PACKAGE, Config, OnnxRuntimeSettings, load_config
+from edgetui.engine.errors import RecipeRefused
+from edgetui.engine.recipes import parse_recipe, read_toml
+from edgetui.engine.spec import STEPS
+from edgetui.tui.cli import cli
+
+README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+DEFAULTS = PACKAGE / "edgetui.toml"
+
+
+def test_the_readme_has_every_command_and_no_other():
+    table = README.split("## Commands")[1].split("## Keys")[0]
+    told = {word for cell in re.findall(r"^\| (.+?) \|", table, re.MULTILINE) for word in re.findall(r"[`, ]([a-z]+)", cell)}
+    assert told - {"edgetui", "command"} == set(cli.commands)
+
+
+def test_the_readme_has_every_step():
+    assert set(re.findall(r"^\| `([a-z.0-9]+)` \|", README, re.MULTILINE)) >= set(STEPS)
+
+
+def test_the_recipe_of_the_readme_can_be_read(tmp_path):
+    text = re.search(r"```toml\n(title.*?)```", README, re.DOTALL)
+    (tmp_path / "r.toml").write_text(text.group(1))
+    assert len(parse_recipe(read_toml(tmp_path / "r.toml", RecipeRefused), "r", "README").step) == 2
+
+
+def test_every_key_of_the_configuration_is_there_with_a_comment():
+    lines = DEFAULTS.read_text(encoding="utf-8").splitlines()
+    said = msgspec.toml.decode(DEFAULTS.read_bytes())
+    for table in msgspec.structs.fields(Config):
+        assert table.name in said
+        for key in () if table.name == "datasets" else msgspec.structs.fields(getattr(Config(), table.name)):
+            assert key.name in said[table.name], f"{table.name}.{key.name}"
+    assert set(said["backend"]["onnxruntime"]) == {field.name for field in msgspec.structs.fields(OnnxRuntimeSettings)}
+    for before, line in pairwise(lines):
+        if re.match(r"[a-z_]+ = ", line):
+            assert before.startswith("#"), line
+
+
+def test_the_defaults_are_those_of_the_code():
+    packaged = load_config()
+    assert msgspec.structs.replace(packaged, models=Config().models, datasets={}) == Config()
+
+
+def test_relative_paths_start_at_the_file_that_has_them(tmp_path, monkeypatch):
+    file = tmp_path / "edgetui.toml"
+    file.write_text('[models]\nfolders = ["nets", "~/models"]\n[datasets]\nmine = "data/x.npz"\n')
+    monkeypatch.setenv("EDGETUI_CONFIG", str(file))
+    config = load_config()
+    assert config.models.folders == (str(tmp_path / "nets"), "~/models")
+    assert config.datasets["mine"] == str(tmp_path / "data/x.npz")
+    assert "digits" in config.datasets
