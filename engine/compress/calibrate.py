@@ -127,7 +127,8 @@ def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
         if not first.ndim or joined.shape[0] != first.shape[0] + second.shape[0]:
             return False
         expected = np.concatenate((first, second))
-        if not np.allclose(expected, joined, rtol=1e-2, atol=1e-3 * float(np.abs(expected).max(initial=1e-6)), equal_nan=True):
+        largest = float(np.abs(expected, where=np.isfinite(expected), out=np.zeros(expected.shape)).max(initial=1e-6))
+        if not np.allclose(expected, joined, rtol=1e-2, atol=1e-3 * largest, equal_nan=True):
             return False
     return True
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto
 
-from ..errors import ModelRefused
+from ..errors import ModelRefused, UsageError, nearest
 from ..graph import load as files
 from ..graph import metadata
 from ..graph.opset import raise_opset
@@ -31,7 +31,10 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
     Raises:
         ModelRefused: the opset is too old and cannot be raised, the marks are damaged, or the result is no valid ONNX.
         StorageRefused: the disk is full.
+        UsageError: nobody knows the target.
     """
+    if target not in TARGETS:
+        raise UsageError(f"nothing is known of the target `{target}`", fix=nearest(target, TARGETS))
     model = files.load(source)
     int8, keep = read_int8(model), read_fp16(model)
     if int8 is None and keep is None:
@@ -46,7 +49,7 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         model, line = _halved(model, keep, target, int8 is not None)
         done.append(line)
         metadata.drop(model, "fp16")
-    _check(model, source)
+    _check(model, source, say)
     files.save(model, out)
     return f"{target}: " + ", ".join(done)
 
@@ -92,12 +95,12 @@ def _settings(wish: Int8, target: str) -> qdq.Settings:
     )
 
 
-def multiplies_bytes_exactly(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def multiplies_bytes_exactly(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = "") -> bool:
     """True where uint8 x int8 products do not saturate: x86 with VNNI or AMX, and whatever is no x86 at all.
 
-    Where the machine does not say (no such file), x86 is taken to be without.
+    `machine` is what uname calls it; empty: this one. Where it does not say its flags, x86 is taken to be without.
     """
-    if platform.machine() not in ("x86_64", "AMD64", "i686"):
+    if (machine or platform.machine()) not in ("x86_64", "AMD64", "i686"):
         return True
     try:
         words = set(cpuinfo.read_text(encoding="ascii", errors="replace").split())
@@ -113,12 +116,21 @@ def _halved(model: ModelProto, keep: tuple[str, ...], target: str, integers: boo
     return to_fp16(model, set(keep)), "FP16"
 
 
-def _check(model: ModelProto, source: Path) -> None:
+def _check(model: ModelProto, source: Path, say: Say) -> None:
+    """Refuse a graph that lowering made invalid; one that was so before is the backend's to judge."""
+    fault = _fault(model)
+    if fault and _fault(files.load(source)):
+        say.warn(f"ONNX's checker objects to this model, lowered or not: {fault}")
+    elif fault:
+        raise ModelRefused(f"lowering {source.name} gave an invalid graph ({fault})", fix="export the model again")
+
+
+def _fault(model: ModelProto) -> str:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise ModelRefused(f"lowering {source.name} gave an invalid graph ({reason})", fix="export the model again") from error
+        return str(error).strip().partition("\n")[0][:200]
     except ValueError:
         # Past 2 GB the checker cannot serialize the model; the backend checks it when it builds.
-        return
+        return ""
+    return ""

@@ -77,11 +77,10 @@ class _Pass:
                 self._move(node)
             else:
                 self._compute(node)
-            for name in node.output:
+            fused = self.placement.fused.get(key)
+            for name in node.output if fused is None else fused.output:
                 if name in self.view.held:
                     self._as_float(name)
-        for name in self.view.held:
-            self._as_float(name)
         self.writer.finish()
 
     def _as_float(self, name: str) -> None:

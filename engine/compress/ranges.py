@@ -101,7 +101,9 @@ def _least_divergence(counts: NDArray[np.float64]) -> int:
     last_mean = np.where(last > 0, mean[:, -1], 1e-9 * np.maximum(kept, 1.0))
     cross = np.sum(level_mass * np.log(mean), axis=1) + outliers * np.log(np.maximum(last_mean, 1e-300))
     divergence = (own - cross) / total - np.log(total) + np.log(np.maximum(kept, 1e-300))
-    return int(tried[int(np.argmin(divergence))])
+    divergence[kept <= 0] = np.inf
+    # The widest of equals: where only few values occur, cutting all of them down to one point loses no information either.
+    return int(tried[np.flatnonzero(divergence <= divergence.min() + 1e-9)[-1]])
 
 
 def mse(histogram: Histogram, levels: int = 255) -> Range:
