@@ -190,6 +190,8 @@ def _recognise(files: Files, compatible: tuple[str, ...]) -> tuple[Profile, bool
             if name in profile.modules:
                 return profile, True
     soc = next((name for name in names if re.fullmatch(r"tegra\d+", name)), None)
+    if soc is None and files.exists("/etc/nv_tegra_release"):
+        soc = "tegra"  # a container shows no device tree
     if soc:
         return Profile(name=f"unknown board with {soc}", soc=soc), False
     gpu = files.exists("/proc/driver/nvidia/version")

@@ -15,9 +15,11 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
-from ..errors import EdgetuiError
+from ..boards import detect
+from ..errors import EdgetuiError, from_os_error
 from .beats import Beats, Figures
 from .choose import Choice, choose
 from .files import Files
@@ -46,6 +48,7 @@ class Sampler:
         self._samples = self._distinct = 0
         self._readings: object = None
         self._sweep_ms: float | None = None
+        self._board = detect().name
         self._scheduling = hurry()
         self._last_user_s = self._began_s
         self.ended = False
@@ -117,6 +120,7 @@ class Sampler:
             source=self._source.name,
             passed_over=self._choice.passed_over,
             notes=self._source.notes(),
+            board=self._board,
             rate_hz=self._beats.rate_hz,
             effective_rate_hz=effective,
             distinct_rate_hz=distinct,
@@ -148,21 +152,38 @@ def main(arguments: list[str] | None = None) -> int:
     lock = SamplerLock(folder)
     if not _insist(lock):
         return 0
+    problem = folder / "problem"
     try:
-        (folder / "problem").unlink(missing_ok=True)
-        try:
-            choice = choose(asked.source, Files(), asked.rate)
-        except EdgetuiError as why:
-            (folder / "problem").write_text(str(why))
-            return 1
-        sampler = Sampler(folder, choice, min(max(asked.rate, LEAST_HZ), MOST_HZ))
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: setattr(sampler, "ended", True))
-        gc.freeze()
-        sampler.run()
+        problem.unlink(missing_ok=True)
+        _sample(folder, asked.source, min(max(asked.rate, LEAST_HZ), MOST_HZ))
+    except EdgetuiError as why:
+        problem.write_text(str(why))
+        return 1
+    except OSError as error:
+        problem.write_text(str(from_os_error(error)))
+        return 1
+    except Exception as error:
+        problem.write_text(f"the sampler failed ({type(error).__name__}); details: {_keep_traceback(asked.home)}")
+        return 1
     finally:
         lock.leave()
     return 0
+
+
+def _sample(folder: Path, source: str, rate_hz: float) -> None:
+    sampler = Sampler(folder, choose(source, Files(), rate_hz), rate_hz)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: setattr(sampler, "ended", True))
+    gc.freeze()
+    sampler.run()
+
+
+def _keep_traceback(home: Path) -> Path:
+    """Write the traceback of a defect of ours where its owner finds it."""
+    path = home / "sampler-traceback.txt"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(traceback.format_exc())
+    return path
 
 
 def _insist(lock: SamplerLock) -> bool:

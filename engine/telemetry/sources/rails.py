@@ -65,7 +65,9 @@ def find_rails(files: Files, notes: Notes) -> list[Rail]:
 
 def _iio_folders(files: Files) -> list[str]:
     """Iio folders of the 4.9 driver, below the driver and, where that is not listed, below the iio bus; each once."""
-    folders = [f"{chip}/{name}" for chip in files.under(_IIO_DRIVER) for name in files.names(chip) if name.startswith("iio:")]
+    folders = [
+        f"{chip}/{name}" for chip in files.under(_IIO_DRIVER) for name in files.names(chip) if name.startswith(("iio:", "iio_"))
+    ]
     folders += [f for f in files.under("/sys/bus/iio/devices") if files.text(f"{f}/name") == "ina3221x"]
     return list({os.path.realpath(files.root + folder): folder for folder in reversed(folders)}.values())[::-1]
 

@@ -55,7 +55,8 @@ class Gpu:
         loads = ["/sys/devices/gpu.0/load", "/sys/devices/platform/gpu.0/load"]
         for folder in files.under("/sys/class/devfreq"):
             name = folder.rpartition("/")[2]
-            if (files.text(f"{folder}/device/of_node/name") or "") in _GPU_NODES or name.startswith("gpu-gpc"):
+            node = files.text(f"{folder}/device/of_node/name") or name.rpartition(".")[2]
+            if node in _GPU_NODES or name.startswith("gpu-gpc"):
                 self._clocks.append(Channel(files, notes, "GPU clock", f"{folder}/cur_freq", 1e-6))
                 loads.insert(0, f"{folder}/device/load")
             elif name.startswith("gpu-"):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from edgetui.engine.boards import detect
 from edgetui.engine.errors import UsageError
 from edgetui.engine.telemetry.client import Telemetry, open_telemetry
 from edgetui.engine.telemetry.place import meeting_place
@@ -57,6 +58,7 @@ def test_it_says_about_itself_what_it_does(telemetry: Telemetry) -> None:
     stats = telemetry.stats()
     assert stats.rate_hz == 50
     assert stats.source == telemetry.source == "host"
+    assert stats.board == detect().name
     assert stats.effective_rate_hz is not None
     assert stats.samples >= 2
     assert 1 <= stats.distinct <= stats.samples
@@ -125,6 +127,18 @@ def test_a_source_that_cannot_be_used_says_why(own_state: Path, tmp_path: Path, 
         wait_for(telemetry.problem)
         assert "no Jetson" in (telemetry.problem() or "")
         assert telemetry.newest() is None
+
+
+def test_a_defect_is_said_with_the_place_of_its_traceback(
+    own_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pynvml.py").write_text("class NVMLError(Exception): ...\ndef nvmlInit(): raise KeyError('surprise')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with open_telemetry(own_state, "nvml") as telemetry:
+        wait_for(telemetry.problem)
+        said = telemetry.problem() or ""
+    assert "KeyError" in said
+    assert "surprise" in Path(said.rpartition("details: ")[2]).read_text()
 
 
 @pytest.mark.parametrize(("source", "rate"), [("jetsn", 2.0), ("host", 0.0), ("host", 1e6)])
