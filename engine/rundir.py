@@ -267,13 +267,14 @@ class EventLog:
         self._n = past[-1].n if past else 0
         self.resumed = bool(past)
         """The log had events already."""
-        self._shift = (past[-1].t if past else 0.0) - time.monotonic()
+        self.shift_s = (past[-1].t if past else 0.0) - time.monotonic()
+        """Added to monotonic seconds it gives the run's own, which a resume carries on."""
         self._waiting: list[bytes] = []
 
     def write(self, event: AnyEvent) -> AnyEvent:
         """Stamp and append; lines that found no room are tried again with the next one."""
         self._n += 1
-        stamped = msgspec.structs.replace(event, n=self._n, t=round(time.monotonic() + self._shift, 3))
+        stamped = msgspec.structs.replace(event, n=self._n, t=round(time.monotonic() + self.shift_s, 3))
         self._waiting.append(encode_event(stamped) + b"\n")
         self.flush()
         return stamped

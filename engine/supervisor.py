@@ -28,6 +28,7 @@ from .outcome import Outcome
 from .queue import Device
 from .result import Failure, State
 from .rundir import RESERVE_BYTES, Asked, EventLog, RunDir, write_atomic
+from .runtelemetry import RunTelemetry
 from .stages import Stage, plan_stages
 from .verdict import verdicts
 
@@ -55,6 +56,7 @@ class Supervisor:
         self.index = Index(home)
         self.done: list[tuple[str, bool, Outcome]] = []
         self.artifacts: dict[str, str] = {}
+        self.telemetry: RunTelemetry | None = None
         self.cancelled = False
 
     def carry(self) -> None:
@@ -77,6 +79,7 @@ class Supervisor:
                 if not device.acquire(lambda run: self._say(Queued(waiting_for=run)), lambda: self.cancelled):
                     raise _Stopped("cancelled")
                 self.cache.tidy(load_config().cache.limit_mb, {s.key for s in stages})
+                self.telemetry = RunTelemetry(self.home, self.folder.path, log.shift_s)
                 for stage in stages:
                     self._stage(stage)
                 state = "done"
@@ -91,6 +94,8 @@ class Supervisor:
                 traceback.print_exc()
                 log_file = self.folder.path / "log.txt"
                 failure = Failure(stage="", what=f"a defect of edgetui ({type(error).__name__})", fix=f"report {log_file}")
+            if self.telemetry is not None:
+                self.telemetry.close()
             self._end(state, failure, log)
             device.release()
 
@@ -189,12 +194,12 @@ class Supervisor:
         """Run the stage's process; returns its exit code, what it said of a failure, and its peak memory in MB."""
         argv = [sys.executable, "-m", "edgetui.engine.child", str(self.home), self.asked.run, stage.name, str(making)]
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        failed = self._listen(process)
+        failed = self._listen(process, stage)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         return process.returncode, failed, usage.ru_maxrss * 1024 / 1e6
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> StageFailed | None:
+    def _listen(self, process: subprocess.Popen[bytes], stage: Stage) -> StageFailed | None:
         """Pass the child's events on and its output to the log, until it ends; after SIGTERM it has a few seconds."""
         assert process.stdout
         assert process.stderr
@@ -218,6 +223,8 @@ class Supervisor:
                     else:
                         *lines, half = (half + data).split(b"\n")
                         failed = self._pass_on(lines) or failed
+                if self.telemetry is not None:
+                    self.telemetry.tick(stage.name, traced=stage.kind == "measure")
                 if self.cancelled and killed_at is None:
                     os.kill(process.pid, signal.SIGTERM)  # Popen's own would reap it and with it its peak memory
                     killed_at = time.monotonic() + TERM_GRACE_S
