@@ -30,6 +30,12 @@ class Grid:
     zero: np.generic
     """A numpy scalar of the stored type, uint8 or int8."""
 
+    def codes(self, values: NDArray[np.floating] | float) -> NDArray[np.generic]:
+        """Values as stored integers; what lies outside the grid takes its nearest end."""
+        low, high = (0, 255) if self.zero.dtype == np.uint8 else (-128, 127)
+        codes: NDArray[np.generic] = np.clip(np.rint(values / self.scale) + int(self.zero), low, high).astype(self.zero.dtype)
+        return codes
+
 
 @dataclass(frozen=True)
 class Stored:

@@ -129,14 +129,9 @@ class _Pass:
         """Relu and Clip that could not go into a range: a Clip between integers."""
         form = self.forms[node.input[0]]
         low, high = clip_limits(self.view, node) or (-np.inf, np.inf)
-        kind = form.grid.zero.dtype
-        span = np.iinfo(kind)
-        limits = [
-            np.clip(np.rint(limit / form.grid.scale) + int(form.grid.zero), span.min, span.max).astype(kind)
-            for limit in (low, high)
-        ]
         names = [
-            self.writer.constant(f"{node.output[0]}_{end}", limit) for end, limit in zip(("min", "max"), limits, strict=True)
+            self.writer.constant(f"{node.output[0]}_{end}", form.grid.codes(limit))
+            for end, limit in (("min", low), ("max", high))
         ]
         output = self.writer.add("Clip", [form.name, *names], self.writer.unique(f"{node.output[0]}_q"))
         self.forms[node.output[0]] = _Form(output, form.grid, form.scale, form.zero)
@@ -185,11 +180,8 @@ class _Pass:
         array = self.view.array(name).astype(np.float32)
         span = (float(array.min(initial=0.0)), float(array.max(initial=0.0)))
         grid = activation(span, self.settings.activations, self.settings.affine)
-        kind = grid.zero.dtype
-        limits = np.iinfo(kind)
-        integers = np.clip(np.rint(array / grid.scale) + int(grid.zero), limits.min, limits.max).astype(kind)
         scale, zero = self.writer.grid(name, grid)
-        stored = self.writer.constant(f"{name}_{kind}", integers)
+        stored = self.writer.constant(f"{name}_{grid.zero.dtype}", grid.codes(array))
         return self.writer.add("DequantizeLinear", [stored, scale, zero], self.writer.unique(f"{name}_dq"))
 
     def _weighted(self, node: NodeProto, fresh: NodeProto) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from edgetui.engine.compress.ranges import LEVELS, Histogram, entropy, mse, percentile
@@ -71,7 +73,7 @@ def plain_divergence(counts: np.ndarray, bins: int) -> float:
     seen = counts[:bins].astype(float)
     merged = np.zeros(bins)
     edges = [bins * level // LEVELS for level in range(LEVELS + 1)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         filled = seen[begin:end] > 0
         merged[begin:end][filled] = seen[begin:end].sum() / filled.sum() if filled.any() else 0.0
     if merged[-1] == 0:
