@@ -25,6 +25,7 @@ from msgspec import Struct
 from . import boards
 from .config import Config, config_file
 from .recipes import broken_recipes
+from .telemetry.doctor import findings
 from .telemetry.files import Files
 
 PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec", "psutil")
@@ -51,6 +52,7 @@ def examine(config: Config, home: Path) -> tuple[Check, ...]:
         _backend(),
         *_optional(),
         *_board(files),
+        *(Check(name=f.name, state=f.state, text=f.text, mend=f.mend) for f in findings(files)),
         *_memory(files),
         *_state(home),
         _logout(files),
