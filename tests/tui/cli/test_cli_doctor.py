@@ -84,5 +84,7 @@ def test_the_document_says_whether_all_is_well(tell):
     said = tell("doctor", "--json")
     document = json.loads(said.out)
     assert document["healthy"] == (said.code == 0)
-    assert {"Python", "backend", "telemetry", "memory", "state folder", "logout"} <= {check["name"] for check in document["checks"]}
+    assert {"Python", "backend", "telemetry", "memory", "state folder", "logout"} <= {
+        check["name"] for check in document["checks"]
+    }
     assert "Python" in tell("doctor").out
