@@ -66,6 +66,8 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
         line = f"{count} nodes in symmetric int8"
     else:
         settings = _settings(wish, target)
+        if wish.per_channel and not settings.per_channel:
+            say.note("affine weights get one scale a tensor: ONNX Runtime 1.23 has no kernel for a zero-point in each channel")
         count = qdq.insert(model, ranges, excluded, settings)
         line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
     if not count:
@@ -83,13 +85,16 @@ def _settings(wish: Int8, target: str) -> qdq.Settings:
     that weights get 7 bits (onnxruntime.ai, "Quantize ONNX models": when to use reduce_range).
     Arm: signed ones: SDOT and the symmetric convolution kernels take int8 x int8 directly, while uint8 x int8 is flipped on the
     way (microsoft/onnxruntime pull requests 9902, 9772 and 9655).
+    Affine weights have one scale for a tensor, as in the paper: QLinearConv of ONNX Runtime 1.23 refuses zero-points that
+    differ between channels.
     """
     arm = target == "onnxruntime-arm"
+    affine = wish.scheme == "affine"
     bits = 8 if arm or multiplies_bytes_exactly() else 7
     return qdq.Settings(
         activations="int8" if arm else "uint8",
-        affine=wish.scheme == "affine",
-        per_channel=wish.per_channel,
+        affine=affine,
+        per_channel=wish.per_channel and not affine,
         weight_bits=bits,
         fill_channels=not arm,
     )

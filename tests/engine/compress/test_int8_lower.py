@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from edgetui.engine.compress.lower import lower, multiplies_bytes_exactly
 from edgetui.engine.compress.quantize import int8
@@ -257,6 +258,8 @@ def test_products_of_attention_are_integer(net: type[Net], bench: Bench) -> None
 
 @pytest.mark.parametrize("opset", [9, 11, 12, 13, 17, 20, 21, 22, 23])
 def test_opsets_as_found_in_the_wild(net: type[Net], bench: Bench, opset: int) -> None:
+    if opset == 23 and tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 24):
+        pytest.skip("this onnxruntime has no QuantizeLinear of opset 23")
     made = net(opset)
     x = made.node("Relu", made.conv(image(made), 3, 16))
     x = made.node("Flatten", made.node("GlobalAveragePool", x))
@@ -280,7 +283,8 @@ def test_schemes(net: type[Net], bench: Bench, scheme: str, per_channel: bool, t
     assert likeness(bench, model, out, list(bench.feeds(model, 8, seed=1))) > 0.99
     assert bool(say.warnings) == (scheme == "affine" and target == "tensorrt")
     points = [t for t in onnx.load(out).graph.initializer if t.name.startswith("w") and t.name.endswith("zero_point")]
-    assert {len(point.dims) for point in points} == {int(per_channel)}
+    single = not per_channel or (scheme == "affine" and target != "tensorrt")
+    assert {len(point.dims) for point in points} == {int(not single)}
     assert any(numpy_helper.to_array(point).any() for point in points) == (scheme == "affine" and target != "tensorrt")
 
 
