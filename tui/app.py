@@ -6,16 +6,19 @@ A run goes on without it: all that is shown is read from run folders, so quittin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
@@ -81,11 +84,11 @@ class Workbench(App[int]):
             loop.add_signal_handler(number, self.exit, 128 + number, 128 + number)
         self.watch(self, "app_focus", self.pace.settle, init=False)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen."""
         from .screens.small import TooSmall
 
-        small = self.size.width < LEAST[0] or self.size.height < LEAST[1]
+        small = event.size.width < LEAST[0] or event.size.height < LEAST[1]
         if small and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())
         elif not small and isinstance(self.screen, TooSmall):
@@ -154,7 +157,11 @@ class Workbench(App[int]):
             self.exit(1, 1)
 
     async def on_unmount(self) -> None:
-        """Let go of the sampler."""
+        """End what we asked of other processes, so that none of them is left behind, and let go of the sampler."""
+        self.workers.cancel_all()
+        for worker in list(self.workers):
+            with contextlib.suppress(WorkerCancelled, WorkerFailed):
+                await worker.wait()
         self.link.close()
 
 

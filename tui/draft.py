@@ -115,7 +115,7 @@ class Draft:
         except msgspec.ValidationError as error:
             found = self._cleared(step, table, name)
             if found is None:
-                raise refusal(step.method, {f.name: f for f in fields_of(type(step))}, error) from None
+                raise refusal(type(step), table, error) from None
             fresh, self.note = found
         steps = list(self.recipe.step)
         steps[index] = fresh
@@ -199,7 +199,7 @@ class Draft:
         try:
             self.change(backend=msgspec.convert(table, BackendSettings))
         except msgspec.ValidationError as error:
-            raise refusal("backend", {f.name: f for f in fields_of(BackendSettings)}, error) from None
+            raise refusal(BackendSettings, table, error) from None
 
     def set_workload(self, text: str) -> None:
         """`flat-out`, or a rate in inferences a second.

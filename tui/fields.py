@@ -154,13 +154,14 @@ def _within(field: Field, value: float) -> float:
     return low if field.high is None else min(low, field.high)
 
 
-def refusal(kind: str, fields: Mapping[str, Field], error: msgspec.ValidationError) -> RecipeRefused:
-    """Say msgspec's words about a value with what may be given instead."""
+def refusal(kind: type[Struct], table: Mapping[str, object], error: msgspec.ValidationError) -> RecipeRefused:
+    """Say msgspec's words about a value of `table` with what may be given instead."""
+    fields = {field.name: field for field in fields_of(kind)}
     what, _, where = str(error).partition(" - at `$.")
     name = where.rstrip("`").split("[")[0].split(".")[-1]
     if name in fields:
-        return RecipeRefused(f"{kind}: {name} cannot be that", fix=f"give {_wanted(fields[name])}")
-    return RecipeRefused(f"{kind}: {what}", fix="change the other one first, or press u")
+        return RecipeRefused(f"{name} cannot be {shown(table[name])}", fix=f"give {_wanted(fields[name])}")
+    return RecipeRefused(what, fix="change the other one first")
 
 
 @lru_cache

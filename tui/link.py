@@ -248,14 +248,15 @@ class Link:
             self._sampled = found[-1][0]
         return [sample for _, sample in found]
 
-    def telemetry_state(self) -> str:
-        """Source and rate in words, or why there is nothing."""
+    def trouble(self) -> str:
+        """Why there are no samples; empty: there are, or they are on their way."""
         if self._telemetry is None:
             return self._trouble
-        if not self._sampled:
-            return self._telemetry.problem() or ""
-        rate = self._telemetry.stats().effective_rate_hz
-        return self._telemetry.source + (f" {rate:.3g} Hz" if rate else "")
+        return "" if self._sampled else self._telemetry.problem() or ""
+
+    def source(self) -> str:
+        """What reads the sensors; empty before the first sample."""
+        return self._telemetry.source if self._telemetry is not None and self._sampled else ""
 
     def close(self) -> None:
         """Let go of the sampler."""

@@ -63,9 +63,9 @@ QUANTITIES = {
 }
 
 
-def choose_slots(sample: Sample) -> list[str]:
-    """Which four quantities are drawn: frames a second always, then what this board can say, in the order of interest."""
-    can = [name for name, quantity in QUANTITIES.items() if quantity.value(sample) is not None][:3]
+def choose_slots(sample: Sample | None) -> list[str]:
+    """Which quantities are drawn, four at most: frames a second always, then what this board can say, by interest."""
+    can = [name for name, quantity in QUANTITIES.items() if sample and quantity.value(sample) is not None][:3]
     slots = [*can[:1], "fps", *can[1:]]
     return [*slots, "latency"] if len(slots) < 4 else slots
 
@@ -90,6 +90,7 @@ class LivePane(Pane, can_focus=True):
         self._heard = 0
         self._last: dict[str, float] = {}
         self._subtitle = ""
+        self._sampled = False
 
     def compose(self) -> ComposeResult:
         """Figures above, charts below."""
@@ -114,19 +115,15 @@ class LivePane(Pane, can_focus=True):
             self._take(samples)
         self._listen()
         if not self.paused:
-            if samples or not self.slots:
+            if samples or not self._sampled:
+                self._sampled = self._sampled or bool(samples)
                 self.figures.show([self._figures(samples[-1] if samples else None)])
             for chart in self.charts:
                 chart.draw()
             self._frame()
 
     def _take(self, samples: list[Sample]) -> None:
-        slots = choose_slots(samples[-1])
-        if slots != self.slots and len(slots) >= len(self.slots):
-            self.slots = slots
-            self.grid.remove_class("-empty")
-            for chart, name in zip(self.charts, slots, strict=False):
-                self._assign(chart, name, samples[-1])
+        self._arrange(samples[-1])
         for chart, name in zip(self.charts, self.slots, strict=False):
             quantity = QUANTITIES.get(name)
             if quantity is None:
@@ -137,12 +134,25 @@ class LivePane(Pane, can_focus=True):
                 if value is not None:
                     chart.value = quantity.words(value)
 
-    def _assign(self, chart: Chart, name: str, sample: Sample) -> None:
+    def _arrange(self, sample: Sample | None) -> None:
+        """Give the charts their quantities, when there are more than before."""
+        slots = choose_slots(sample)
+        if slots == self.slots or len(slots) < len(self.slots):
+            return
+        self.slots = slots
+        self.grid.remove_class("-empty")
+        self.grid.set_class(len(slots) < 3, "-row")
+        for n, chart in enumerate(self.charts):
+            chart.set_class(n >= len(slots), "-empty")
+            if n < len(slots):
+                self._assign(chart, slots[n], sample)
+
+    def _assign(self, chart: Chart, name: str, sample: Sample | None) -> None:
         """Give a chart its quantity."""
         if name in QUANTITIES:
             quantity = QUANTITIES[name]
             high = quantity.high
-            if name == "ram" and sample.ram_total_mb:
+            if name == "ram" and sample and sample.ram_total_mb:
                 high = round(sample.ram_total_mb / 1024, 1)
             chart.become(quantity.title, low=quantity.low, high=high)
             return
@@ -153,8 +163,10 @@ class LivePane(Pane, can_focus=True):
     def _listen(self) -> None:
         """Readings of the run since the last tick, into the charts of frames a second and latency."""
         view = self.bench.link.view
-        if view is None or not self.slots:
+        if view is None:
             return
+        if view.heard and not self.slots:
+            self._arrange(None)
         if view is not self._view:
             self._view, self._heard, self._last = view, 0, {}
             for chart, name in zip(self.charts, self.slots, strict=False):
@@ -185,8 +197,9 @@ class LivePane(Pane, can_focus=True):
     def _figures(self, sample: Sample | None) -> Line:
         """One row of what the board says now; figures have a fixed width, so that nothing jumps."""
         if sample is None:
-            trouble = self.bench.link.telemetry_state()
-            return ((f" {trouble or 'waiting for the first sample …'}", "dim"),)
+            if self.bench.link.trouble():
+                return ((" no sensors can be read; ", "warn"), ("`edgetui doctor` says why", "dim"))
+            return ((" waiting for the first sample …", "dim"),)
         line: Line = ((" ", ""),)
         for name, rail in list(sample.rails_mw.items())[:4]:
             line = (*line, (f"{name} ", "dim"), ("–" if rail is None else f"{rail / 1000:5.2f}", "value"), (" W  ", "dim"))
@@ -203,9 +216,7 @@ class LivePane(Pane, can_focus=True):
 
     def _frame(self) -> None:
         """Title and foot of the frame; written only when they change, for that repaints the pane."""
-        state = self.bench.link.telemetry_state() if self.slots else ""
-        source = state.split()[0] if state else ""
-        title = f"Live  {source}".rstrip() + ("  paused" if self.paused else "")
+        title = f"Live  {self.bench.link.source()}".rstrip() + ("  paused" if self.paused else "")
         foot = f"p {'go on' if self.paused else 'pause'}   w window {WINDOWS_MIN[self.window]} min"
         if self._subtitle != title + foot:
             self._subtitle = title + foot

@@ -40,8 +40,8 @@ class WorkbenchScreen(Screen[None]):
     """All panes, and what can be done from any of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", "next pane", id="pane.next", tooltip="Focus the next pane"),
-        Binding("shift+tab", "app.focus_previous", "previous pane", id="pane.previous", show=False),
+        Binding("tab", "next_pane(1)", "next pane", id="pane.next", tooltip="Focus the next pane"),
+        Binding("shift+tab", "next_pane(-1)", "previous pane", id="pane.previous", show=False, tooltip="Focus the pane before"),
         *[
             Binding(
                 str(n), f"pane('{name}')", WORDS[name], id=f"pane.{name}", show=False, tooltip=f"Go to the pane {WORDS[name]}"
@@ -114,7 +114,6 @@ class WorkbenchScreen(Screen[None]):
         recipes = self.bench.link.recipes()
         self.settings.take(Draft(self.bench.link.first_asked(recipes), recipes))
         self.models.take(self.bench.link.models())
-        self.models.tree_rows.focus()
         self.bench.pace.settle()
         self.bench.attempt(self._restore(), "restore")
         self.bench.attempt(self._look_around(), "telemetry")
@@ -260,6 +259,15 @@ class WorkbenchScreen(Screen[None]):
         target = pane if pane.can_focus else next(child for child in pane.query("*") if child.can_focus)
         target.focus()
         self.tick()
+
+    def action_next_pane(self, by: int) -> None:
+        """Go to the pane after or before this one; one that is not shown in this layout is passed over."""
+        at = TABS.index(self.tab)
+        for step in range(1, len(TABS) + 1):
+            name = TABS[(at + by * step) % len(TABS)]
+            if self.has_class("-one") or self.query_one(f"#{name}").display:
+                self.action_pane(name)
+                return
 
     def action_run(self) -> None:
         """Start a run, or say why it cannot be."""

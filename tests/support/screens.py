@@ -1,0 +1,45 @@
+"""Reading the screen of a running app as text, and waiting for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.app import App
+from textual.pilot import Pilot
+
+SNAPSHOTS = Path(__file__).resolve().parents[1] / "tui" / "screens"
+CHANGING = re.compile(r"\d+ GB free   \d\d:\d\d")
+
+
+def screen_text(app: App) -> str:
+    """The rows that a terminal would show, the disk's room and the clock blotted out."""
+    rows = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+    return CHANGING.sub("## GB free   ##:##", "\n".join(rows)) + "\n"
+
+
+async def until(pilot: Pilot, true: Callable[[], object], limit_s: float = 20.0) -> None:
+    """Wait until something is so; the screen as it stands is the message when it never is."""
+    end = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < end, f"never came true:\n{screen_text(pilot.app)}"
+        await pilot.pause(0.02)
+    await pilot.pause()
+
+
+async def shows(pilot: Pilot, *words: str) -> None:
+    """Wait until the screen shows all words."""
+    await until(pilot, lambda: all(word in screen_text(pilot.app) for word in words))
+
+
+def same_as_snapshot(app: App, name: str) -> None:
+    """Compare with tests/tui/screens/NAME.txt; EDGETUI_SNAPSHOTS=write writes it instead."""
+    path = SNAPSHOTS / f"{name}.txt"
+    text = screen_text(app)
+    if os.environ.get("EDGETUI_SNAPSHOTS") == "write":
+        path.write_text(text)
+    assert path.is_file(), f"no snapshot {path.name}: EDGETUI_SNAPSHOTS=write makes it"
+    assert text == path.read_text(), f"{path.name} differs; the screen now:\n{text}"

@@ -1,0 +1,287 @@
+"""What a person does with the keyboard in the workbench, on a real engine, real files and real model processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config, Ui
+from edgetui.engine.spec import PruneMagnitude, QuantizeInt8
+from edgetui.tui.app import Workbench
+from edgetui.tui.screens.dialogs import Confirm
+from edgetui.tui.screens.small import TooSmall
+from edgetui.tui.screens.workbench import WorkbenchScreen
+from screens import screen_text, shows, until
+
+
+def bench_of(app: Workbench) -> WorkbenchScreen:
+    return app.bench
+
+
+async def pick_recipe(pilot, name: str) -> None:
+    bench = pilot.app.bench
+    await until(pilot, lambda: bench.settings.draft is not None and bench.models.model)
+    bench.load_recipe(name)
+    await pilot.press("2")
+    await pilot.pause()
+
+
+async def test_the_highlighted_model_is_read_and_what_will_happen_is_said(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        await shows(pilot, "opset 17", "image  f32 [batch,1,8,8]", "onnxruntime reads it", "scattered zeros")
+
+
+async def test_a_file_that_is_no_model_is_an_error_in_its_pane_not_a_crash(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.press("1", "down")
+        await shows(pilot, "zz-broken.onnx", "✗")
+        assert "nothing: this model cannot be read" in screen_text(app)
+
+
+async def test_without_models_the_pane_says_what_to_do(tmp_path: Path, own_state: Path):
+    config = Config()
+    async with (app := Workbench(config, Engine(config, own_state))).run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "no models yet", "press o to open a folder")
+
+
+async def test_the_filter_keeps_what_has_the_letters(app: Workbench):
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "tiny", "broken")
+        await pilot.press("slash", *"TIN", "enter")
+        await until(pilot, lambda: "broken" not in screen_text(app))
+        assert "/ TIN" in screen_text(app)
+        await pilot.press("slash", "escape")
+        await shows(pilot, "broken")
+
+
+async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlighted(app: Workbench, tmp_path: Path, model: Path):
+    there = tmp_path / "field"
+    there.mkdir()
+    (there / "second.onnx").write_bytes(model.read_bytes())
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.press("o")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "ask-line")
+        await pilot.press("ctrl+a", "ctrl+k", *str(there / "missing"), "enter")
+        await shows(pilot, "there is no", "missing")
+        await pilot.press(*["backspace"] * len("missing"), *"second.onnx", "enter")
+        await until(pilot, lambda: bench_of(app).models.model == str(there / "second.onnx"))
+
+
+async def test_fields_are_edited_with_the_arrows_and_by_typing(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        draft = bench_of(app).settings.draft
+        bench_of(app).settings.rows.point("field:0:scope")
+        await pilot.press("right")
+        assert draft.recipe.step[0].scope == "global"
+        await pilot.press("down", "right", "right")
+        assert draft.recipe.step[0].amount == pytest.approx(0.15)
+        await pilot.press("0", ".", "4", "2", "enter")
+        assert draft.recipe.step == (PruneMagnitude(scope="global", amount=0.42),)
+        assert "* edited" in screen_text(app)
+        await pilot.press("u", "u", "u", "u")
+        assert draft.recipe.step == (PruneMagnitude(scope="layer", amount=0.05),)
+
+
+async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_on(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        bench = bench_of(app)
+        bench.settings.rows.point("field:0:amount")
+        await pilot.press("1", ".", "5", "enter")
+        await shows(pilot, "amount cannot be 1.5")
+        assert bench.settings.draft.recipe.step[0].amount == 0.05
+        assert bench.settings.rows.typing
+        await pilot.press("escape")
+        assert not bench.settings.rows.typing
+        await pilot.press("q")
+    assert app.return_code == 0
+
+
+async def test_letters_typed_into_a_value_are_no_commands(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "int8")
+        bench = bench_of(app)
+        bench.settings.rows.point("field:0:exclude")
+        await pilot.press("enter", *"qr,", "space", *"R", "enter")
+        assert app.is_running
+        assert app.screen is bench
+        assert bench.settings.draft.recipe.step[0].exclude == ("qr", "R")
+
+
+async def test_threshold_takes_the_place_of_amount_and_says_so(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        bench_of(app).settings.rows.point("field:0:threshold")
+        await pilot.press("enter", *"0.001", "enter")
+        await shows(pilot, "amount was cleared")
+        assert bench_of(app).settings.draft.recipe.step == (PruneMagnitude(threshold=1e-3),)
+
+
+async def test_steps_are_added_switched_moved_and_removed(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        pane = bench_of(app).settings
+        await pilot.press("a", "right", "enter")
+        assert [step.method for step in pane.draft.recipe.step] == ["prune.magnitude", "quantize.int8"]
+        assert pane.rows.cursor == "step:1"
+        await pilot.press("left_square_bracket")
+        assert isinstance(pane.draft.recipe.step[0], QuantizeInt8)
+        await pilot.press("space")
+        assert not pane.draft.recipe.step[0].on
+        assert "[off]" in screen_text(app)
+        await pilot.press("x")
+        assert [step.method for step in pane.draft.recipe.step] == ["prune.magnitude"]
+
+
+async def test_a_recipe_saved_under_a_name_is_there_the_next_time(app: Workbench, engine: Engine):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        bench_of(app).settings.rows.point("field:0:scope")
+        await pilot.press("right", "s")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "ask-line")
+        await pilot.press("ctrl+a", "ctrl+k", *"my/own", "enter")
+        await shows(pilot, "is no name for a recipe")
+        await pilot.press("ctrl+a", "ctrl+k", *"my-own", "enter")
+        await shows(pilot, "saved")
+        assert "my-own" in screen_text(app)
+    saved = {recipe.name: recipe for recipe in engine.recipes()}
+    assert saved["my-own"].step == (PruneMagnitude(scope="global", amount=0.05),)
+
+
+async def test_the_newest_run_is_shown_again_with_its_past(app: Workbench, past_run: Callable[..., str]):
+    past_run()
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await shows(pilot, "tiny · both", "✓ measure", "▲ faster", "0.480 [0.470, 0.490]", "run done", "clocks are floating")
+        draft = bench_of(app).settings.draft
+        assert draft.recipe.name == "both"
+        assert draft.asked.preset == "quick"
+        assert bench_of(app).models.model.endswith("tiny.onnx")
+
+
+async def test_a_run_that_was_interrupted_says_in_which_stage_and_offers_to_resume(app: Workbench, past_run: Callable[..., str]):
+    past_run("measure")
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await shows(pilot, "crashed", "interrupted in stage measure", "ctrl+r")
+
+
+async def test_a_failed_run_says_what_and_what_to_do(app: Workbench, past_run: Callable[..., str]):
+    past_run("failed")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "✗ measure", "it was killed", "give it more memory")
+
+
+async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(app: Workbench, past_run: Callable[..., str]):
+    past_run()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("5")
+        await shows(pilot, "! clocks are floating")
+        await pilot.press("t")
+        await shows(pilot, "a tool said this")
+
+
+async def test_what_cannot_run_is_said_and_nothing_is_started(app: Workbench, engine: Engine):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "int8")
+        await shows(pilot, "needs samples to calibrate")
+        await pilot.press("r")
+        await shows(pilot, "this cannot run")
+        assert await engine.list() == ()
+
+
+async def test_one_column_shows_the_pane_of_the_pressed_number_and_the_tab_follows_the_focus(app: Workbench):
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "[1 Models]", "tiny")
+        await pilot.press("2")
+        await shows(pilot, "[2 Compression]", "recipe")
+        await pilot.press("tab")
+        await shows(pilot, "[3 Live]")
+
+
+@pytest.mark.parametrize(("size", "wanted"), [((160, 45), "-three"), ((120, 30), "-two"), ((80, 24), "-one")])
+async def test_the_width_decides_the_columns(app: Workbench, size: tuple[int, int], wanted: str):
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        assert bench_of(app).has_class(wanted)
+
+
+async def test_help_and_quit_are_never_cut_off(app: Workbench):
+    async with app.run_test(size=(60, 16), notifications=True) as pilot:
+        await shows(pilot, "? help", "q quit")
+
+
+async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(app: Workbench, engine: Engine):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: isinstance(app.screen, TooSmall))
+        await shows(pilot, "too small: 50x12")
+        await pilot.press("r", "R", "ctrl+p")
+        assert isinstance(app.screen, TooSmall)
+        await pilot.resize_terminal(160, 45)
+        await until(pilot, lambda: app.screen is bench_of(app))
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: isinstance(app.screen, TooSmall))
+        await pilot.press("q")
+    assert app.return_code == 0
+    assert await engine.list() == ()
+
+
+async def test_help_is_about_what_has_the_focus_and_names_each_binding(app: Workbench):
+    async with app.run_test(size=(160, 60), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.press("2", "question_mark")
+        await shows(pilot, "Help  Compression", "settings.flip", "Switch the step of this row on or off")
+        await pilot.press("escape")
+        assert app.screen is bench_of(app)
+
+
+async def test_the_palette_finds_a_recipe_by_letters(app: Workbench):
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.press("ctrl+p", *"recipe weights-4")
+        await shows(pilot, "Weights in 4 bits")
+        await pilot.press("enter")
+        await until(pilot, lambda: bench_of(app).settings.draft.recipe.name == "weights-4")
+
+
+async def test_keys_can_be_bound_anew(engine: Engine, model: Path):
+    config = Config(models=engine.config.models, ui=Ui(keys={"runs": "f7"}))
+    async with (app := Workbench(config, engine)).run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.press("R")
+        assert app.screen is bench_of(app)
+        await pilot.press("f7")
+        await until(pilot, lambda: app.screen is not bench_of(app))
+
+
+async def test_pause_stops_the_picture_and_says_so(app: Workbench):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        await pilot.press("p")
+        await shows(pilot, "paused", "p go on")
+
+
+async def test_a_run_from_the_keyboard_goes_to_its_end_and_its_verdict(app: Workbench, engine: Engine):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "weights-8")
+        pane = bench_of(app).settings
+        pane.rows.point("run:preset")
+        await pilot.press("left")
+        assert pane.draft.asked.preset == "quick"
+        await until(pilot, lambda: bench_of(app).models.facts is not None)
+        await pilot.press("r")
+        await shows(pilot, "✓ inspect")
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("n")
+        assert (await engine.list())[0].state in ("running", "queued")
+        await pilot.press("c", "y")
+        await shows(pilot, "cancelled", "ctrl+r")
+    assert (await engine.list())[0].state == "cancelled"
