@@ -50,6 +50,7 @@ class Telemetry:
         self._lock = SamplerLock(self._folder)
         self._ring: RingReader | None = None
         self._base = self._seen = 0
+        self._last: Sample | None = None
         self._child: int | None = None
         self._next_look_s = self._next_start_s = 0.0
         self._closed = False
@@ -63,15 +64,13 @@ class Telemetry:
     def newest(self) -> Sample | None:
         """The newest sample; None before the first. How old it is, its `t_s` tells."""
         self._look()
-        n = self._newest()
-        while n > max(self._base, 0):
+        newest = self._newest()
+        for n in range(newest, max(newest - 4, self._base), -1):  # the newest may just be overwritten at high rates
             sample = self._get(n)
             if sample is not None:
-                return sample
-            n -= 1
-            if n < self._newest() - 4:
+                self._last = sample
                 break
-        return None
+        return self._last
 
     def newest_number(self) -> int:
         """Number of the newest sample; 0 before the first."""

@@ -32,7 +32,7 @@ LEAST_HZ, MOST_HZ = 0.05, 2000.0
 _RING_BYTES, _LEAST_SLOTS, _LEAST_PAYLOAD = 4 << 20, 1024, 1000
 _MOST_REAL_TIME_SHARE = 0.4
 """A sampler that needs more of a core than this must not keep others from it."""
-_LINGER_S = 2.0
+_LINGER_S = 1.0
 """How long a sampler without readers waits for the next one: a reader that restarts finds it warm."""
 
 
@@ -49,12 +49,13 @@ class Sampler:
         self._readings: object = None
         self._sweep_ms: float | None = None
         self._board = detect().name
-        self._scheduling = hurry()
+        self._scheduling = ""
         self._last_user_s = self._began_s
         self.ended = False
 
     def run(self) -> None:
         """Sample until nobody reads."""
+        self._scheduling = hurry()
         next_chores_s = self._began_s
         while not self.ended:
             pause_s = self._beats.due_s - time.monotonic()

@@ -80,7 +80,7 @@ def fan_rpm(files: Files) -> float | None:
 
 
 def busy(files: Files, span_s: float) -> tuple[str, ...]:
-    """Names of processes that use more than a tenth of a core over `span_s`, busiest first; ours is left out."""
+    """Names of processes that use more than a tenth of a core over `span_s`, busiest first."""
     before = _process_ticks(files)
     time.sleep(span_s)
     shares = [

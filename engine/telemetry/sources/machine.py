@@ -1,7 +1,7 @@
 """What every Linux machine tells below /proc and /sys: load and clock of each core, memory, swap.
 
 Read from the files, not through psutil: the paths can be moved with EDGETUI_ROOT, cores that are off keep their
-place, and a reading costs a quarter.
+place, and a reading costs half.
 """
 
 from __future__ import annotations

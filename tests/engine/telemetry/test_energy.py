@@ -11,9 +11,10 @@ import pytest
 from edgetui.engine.telemetry.client import open_telemetry
 from edgetui.engine.telemetry.energy import EnergyFigure, Window, energy, energy_of, net_joules, value_at
 from edgetui.engine.telemetry.sample import Sample
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+few = settings(max_examples=40, deadline=None)
 watts = st.floats(-5, 200)
 rates = st.floats(2, 500)
 lengths = st.floats(0.5, 100)
@@ -28,6 +29,7 @@ def sampled(power, begin: float, end: float, rate: float, jitter: list[float] | 
     return [(t, power(t)) for t in times]
 
 
+@few
 @given(watts, rates, lengths, st.lists(st.floats(0, 0.4), min_size=1, max_size=7))
 def test_constant_power(level: float, rate: float, seconds: float, jitter: list[float]) -> None:
     assume(rate * seconds > 14)
@@ -38,6 +40,7 @@ def test_constant_power(level: float, rate: float, seconds: float, jitter: list[
     assert figure.changes == figure.gaps == 0
 
 
+@few
 @given(watts, st.floats(-10, 10), rates, lengths, st.lists(st.floats(0, 0.4), min_size=1, max_size=7))
 def test_a_ramp_is_exact_whatever_the_stamps(
     start: float, slope: float, rate: float, seconds: float, jitter: list[float]
@@ -49,6 +52,7 @@ def test_a_ramp_is_exact_whatever_the_stamps(
     assert figure.joules == pytest.approx(start * seconds + slope * seconds**2 / 2, rel=1e-9, abs=1e-6)
 
 
+@few
 @given(st.floats(0, 50), st.floats(0, 50), st.floats(0.2, 2.0), st.floats(0.1, 0.9))
 def test_a_sine_to_second_order(mean: float, swing: float, hertz: float, share: float) -> None:
     omega, rate = 2 * math.pi * hertz, 60.0
@@ -59,6 +63,7 @@ def test_a_sine_to_second_order(mean: float, swing: float, hertz: float, share: 
     assert energy(points, begin, end).joules == pytest.approx(exact, abs=bound)
 
 
+@few
 @given(st.lists(st.tuples(st.integers(5, 20), watts), min_size=3, max_size=8), st.integers(0, 6))
 def test_steps_with_a_gap(levels: list[tuple[int, float]], missing: int) -> None:
     """A step costs at most half a distance times its height; a gap within one level costs nothing."""
@@ -82,6 +87,7 @@ def test_steps_with_a_gap(levels: list[tuple[int, float]], missing: int) -> None
         assert figure.coverage < 1
 
 
+@few
 @given(st.lists(watts, min_size=40, max_size=80), st.floats(0.3, 0.7))
 def test_windows_add_up(values: list[float], share: float) -> None:
     points = [(k * 0.1, value) for k, value in enumerate(values)]
@@ -157,6 +163,7 @@ def test_unknown_power_leaves_a_gap_and_no_zero() -> None:
     assert figure.samples == 55
 
 
+@few
 @given(st.floats(-10, 30))
 def test_between_samples_a_line_beyond_them_the_last_value(t: float) -> None:
     points = [(0.0, 1.0), (10.0, 3.0), (20.0, -1.0)]

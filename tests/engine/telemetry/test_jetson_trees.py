@@ -184,7 +184,7 @@ def test_a_plain_computer(lay_out: LayOut) -> None:
     assert read(choice.source, 101.0).cpu_load_pct == (25.0,) * 4
 
 
-@pytest.mark.parametrize("name", JETSONS)
+@pytest.mark.parametrize("name", ["nano_r32", "agx_thor_r38"])
 def test_the_stamp_of_a_board(lay_out: LayOut, name: str) -> None:
     board = lay_out(name)
     stamp = boards.stamp()

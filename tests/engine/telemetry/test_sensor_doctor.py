@@ -6,35 +6,40 @@ import pytest
 from edgetui.engine.telemetry.doctor import Finding, findings
 
 
-def found(name: str) -> Finding | None:
-    return next((finding for finding in findings() if finding.name == name), None)
+class Seen(dict[str, Finding]):
+    """Findings by name."""
+
+    def text(self, name: str) -> str:
+        return self[name].text if name in self else ""
 
 
-def text(name: str) -> str:
-    finding = found(name)
-    return finding.text if finding else ""
+def look() -> Seen:
+    return Seen({finding.name: finding for finding in findings()})
 
 
 def test_power_of_a_board_with_its_step(lay_out) -> None:
     lay_out("agx_orin_r35")
-    assert "total 6826 mW (module, in steps of 400 mW)" in text("power")
-    assert text("clocks").startswith("floating (schedutil governor)")
-    assert "3 MODE_50W" in text("power mode")
-    assert "GPU-therm" in text("temperatures")
+    seen = look()
+    assert "total 6826 mW (module, in steps of 400 mW)" in seen.text("power")
+    assert seen.text("clocks").startswith("floating (schedutil governor)")
+    assert "3 MODE_50W" in seen.text("power mode")
+    assert "GPU-therm" in seen.text("temperatures")
 
 
 def test_what_needs_root_says_so(lay_out) -> None:
     lay_out("orin_nano_super_r36", as_root=False)
-    finding = found("memory bandwidth")
+    seen = look()
+    finding = seen.get("memory bandwidth")
     assert finding is not None
     assert (finding.state, "root" in finding.text) == ("note", True)
-    assert text("over-current warning") == "VDD_IN at 7.784 A"
+    assert seen.text("over-current warning") == "VDD_IN at 7.784 A"
 
 
 def test_a_thor_counts_its_throttling_and_has_no_load_without_nvml(lay_out) -> None:
     lay_out("agx_thor_r38")
-    assert text("over-current throttling") == "since the start: oc3 12 times"
-    gpu = found("GPU")
+    seen = look()
+    assert seen.text("over-current throttling") == "since the start: oc3 12 times"
+    gpu = seen.get("GPU")
     assert gpu is not None
     assert gpu.mend == "pip install 'edgetui[nvml]'"
 
@@ -42,11 +47,12 @@ def test_a_thor_counts_its_throttling_and_has_no_load_without_nvml(lay_out) -> N
 def test_an_unknown_board_says_what_to_add(lay_out) -> None:
     board = lay_out("orin_nano_super_r36")
     board.write("/sys/firmware/devicetree/base/compatible", "nvidia,p9999-0001\0nvidia,tegra234\0")
-    finding = found("board profile")
+    seen = look()
+    finding = seen.get("board profile")
     assert finding is not None
     assert "p9999-0001" in finding.text
     assert "profiles/boards/" in finding.mend
-    assert text("power").endswith("no total")
+    assert seen.text("power").endswith("no total")
 
 
 @pytest.mark.parametrize(
@@ -57,30 +63,35 @@ def test_which_interpreter_has_tensorrt(lay_out, python: str | None, expected: s
     board = lay_out("orin_nano_super_r36")
     if python:
         board.write(f"/usr/lib/{python}/dist-packages/tensorrt/__init__.py", "")
-    assert text("TensorRT").startswith(expected)
+    seen = look()
+    assert seen.text("TensorRT").startswith(expected)
 
 
 def test_trtexec_serves_where_the_interpreter_has_no_tensorrt(lay_out) -> None:
     board = lay_out("orin_nano_super_r36")
     board.write("/usr/src/tensorrt/bin/trtexec", "")
-    assert "serves instead" in text("TensorRT")
+    seen = look()
+    assert "serves instead" in seen.text("TensorRT")
 
 
 def test_compressed_swap_is_pointed_out(lay_out) -> None:
     board = lay_out("nano_r32")
     board.write("/proc/swaps", "Filename Type Size Used Priority\n/dev/zram0 partition 507408 0 5\n/swap file 4194300 0 -2\n")
-    assert text("swap").startswith("1 of 2 swap devices")
+    seen = look()
+    assert seen.text("swap").startswith("1 of 2 swap devices")
 
 
 def test_a_service_of_jtop_that_is_not_needed(lay_out) -> None:
     board = lay_out("nano_r32")
     board.write("/run/jtop.sock", "")
-    assert "not needed" in text("jtop")
+    seen = look()
+    assert "not needed" in seen.text("jtop")
 
 
 def test_a_computer_without_power_sensor(lay_out) -> None:
     lay_out("x86_rapl", as_root=False)
-    assert text("power").startswith("this machine has no power sensor")
-    assert "jetson: this is no Jetson" in text("telemetry")
-    assert found("power mode") is None
-    assert found("TensorRT") is None
+    seen = look()
+    assert seen.text("power").startswith("this machine has no power sensor")
+    assert "jetson: this is no Jetson" in seen.text("telemetry")
+    assert seen.get("power mode") is None
+    assert seen.get("TensorRT") is None

@@ -140,17 +140,17 @@ def mutated(text: str, dice: random.Random) -> str:
 def test_mutated_captures_raise_nothing_and_invent_nothing(shared: Path) -> None:
     dice = random.Random(20261120)
     lines = [text for text, _ in captures(shared)]
-    for _ in range(int(os.environ.get("EDGETUI_FUZZ", "4000"))):
+    for _ in range(int(os.environ.get("EDGETUI_FUZZ", "2000"))):
         check_invents_nothing(mutated(dice.choice(lines), dice))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_at_all(text: str) -> None:
     check_invents_nothing(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{2,8}", fullmatch=True), st.integers(-99999, 999999), max_size=6),
     st.lists(st.none() | st.tuples(st.integers(0, 100), st.integers(0, 9999)), min_size=1, max_size=16),
