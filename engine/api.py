@@ -23,7 +23,7 @@ from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
 from .events import AnyEvent, RunEnded
 from .files import Folder, ModelFile, list_folder, model_hash
-from .forecast import Forecast, forecast
+from .forecast import Forecast, forecast, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
 from .questions import BenchQuestion, InspectQuestion, ask
@@ -72,6 +72,7 @@ class Engine:
         model = Path(spec.model).expanduser().absolute()
         if not model.is_file():
             raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
+        refuse_without_samples(spec)
         spec = msgspec.structs.replace(spec, model=str(model))
         sha = model_hash(Path(spec.model))
         hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]

@@ -36,7 +36,7 @@ class Rule:
 
 
 RULES: dict[Preset, Rule] = {
-    "quick": Rule(half_width=0.10, measured_s=1.0, cap_s=20.0, block_s=0.1),
+    "quick": Rule(half_width=0.10, measured_s=1.0, cap_s=10.0, block_s=0.1),
     "normal": Rule(half_width=0.05, measured_s=5.0, cap_s=120.0, block_s=0.2),
     "precise": Rule(half_width=0.01, measured_s=5.0, cap_s=120.0, block_s=0.2),
 }
