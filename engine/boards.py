@@ -55,6 +55,11 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: str = ""
     """What its owner should know about its readings."""
 
+    @property
+    def watt_decimals(self) -> int:
+        """Decimals of a watt that mean something: none where the sensor moves in steps of 0.4 W."""
+        return 0 if self.power_step_mw is not None and self.power_step_mw >= 100 else 2
+
 
 class Board(Struct, frozen=True, kw_only=True):
     """The machine this process runs on."""

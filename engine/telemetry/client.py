@@ -16,7 +16,7 @@ import msgspec
 
 from ..errors import UsageError, from_os_error
 from .choose import AUTO, check_name
-from .place import Lease, SamplerLock, meeting_place
+from .place import Lease, SamplerLock, meeting_place, tidy
 from .ring import RingReader
 from .sample import Sample, Stats, decode, decode_stats
 
@@ -113,6 +113,7 @@ class Telemetry:
             self._ring.close()
             self._ring = None
         self._reap()
+        tidy(self._folder)
 
     def __enter__(self) -> Telemetry:
         return self

@@ -46,6 +46,14 @@ def _free(folder: Path) -> int:
     return facts.f_bavail * facts.f_frsize
 
 
+def tidy(folder: Path) -> None:
+    """Remove a folder in which nobody reads and no sampler lives; one that a sampler is about to use is made again."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in folder.iterdir()} <= {"problem"}:
+            (folder / "problem").unlink(missing_ok=True)
+            folder.rmdir()
+
+
 class Lease:
     """A reader's sign of life."""
 

@@ -157,18 +157,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         problem.unlink(missing_ok=True)
         _sample(folder, asked.source, min(max(asked.rate, LEAST_HZ), MOST_HZ))
+        return 0
     except EdgetuiError as why:
-        problem.write_text(str(why))
-        return 1
+        _say(problem, str(why))
     except OSError as error:
-        problem.write_text(str(from_os_error(error)))
-        return 1
+        _say(problem, str(from_os_error(error)))
     except Exception as error:
-        problem.write_text(f"the sampler failed ({type(error).__name__}); details: {_keep_traceback(asked.home)}")
-        return 1
+        _say(problem, f"the sampler failed ({type(error).__name__}); details: {_keep_traceback(asked.home)}")
     finally:
         lock.leave()
-    return 0
+    return 1
+
+
+def _say(problem: Path, text: str) -> None:
+    """Leave the reason for the readers, if there still are any."""
+    if wanted_rate(problem.parent) is not None:
+        problem.write_text(text)
 
 
 def _sample(folder: Path, source: str, rate_hz: float) -> None:

@@ -6,12 +6,14 @@ place, and a reading costs half.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..channel import Beat
 from ..files import Files
 
 _KIB_PER_MB = 1024.0
+_FEW_CORES = 32
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Machine:
         self._cpufreq = files.exists("/sys/devices/system/cpu/cpu0/cpufreq")
         self._cpuinfo_beat = Beat(1.0)
         self._cpuinfo: dict[int, float] = {}
+        self._clock_beat = Beat(1.0)
+        self._last_clocks: tuple[float | None, ...] = ()
 
     def read(self, now_s: float) -> MachineState:
         """The state now, or the last one when it is younger than 0.2 s."""
@@ -53,7 +57,7 @@ class Machine:
         used, total, swap_used, swap_total = memory(self._files)
         self._state = MachineState(
             cpu_load_pct=tuple(loads.get(k) for k in range(count)),
-            cpu_freq_mhz=tuple(self._clock(k) if k in loads else None for k in range(count)),
+            cpu_freq_mhz=self._clocks(loads, count, now_s),
             ram_used_mb=used,
             ram_total_mb=total,
             swap_used_mb=swap_used,
@@ -81,6 +85,12 @@ class Machine:
     def _last(self, core: int) -> float | None:
         known = self._state.cpu_load_pct
         return known[core] if core < len(known) else None
+
+    def _clocks(self, on: Collection[int], count: int, now_s: float) -> tuple[float | None, ...]:
+        """Once a second where there are many cores: asking for a clock interrupts the core."""
+        if count <= _FEW_CORES or self._clock_beat.due(now_s):
+            self._last_clocks = tuple(self._clock(k) if k in on else None for k in range(count))
+        return self._last_clocks
 
     def _clock(self, core: int) -> float | None:
         if not self._cpufreq:

@@ -55,6 +55,12 @@ def test_a_computer_without_a_device_tree(tmp_path: Path) -> None:
     assert boards.detect(Files(str(tmp_path))).name == "computer with an NVIDIA GPU"
 
 
+def test_no_decimals_of_a_watt_where_the_sensor_has_none() -> None:
+    decimals = {profile.name: profile.watt_decimals for profile in boards.profiles()}
+    assert decimals["Jetson AGX Orin 64GB"] == 0
+    assert decimals["Jetson Orin Nano 8GB"] == 2
+
+
 def test_every_profile_can_be_read_and_no_two_claim_one_module() -> None:
     claimed = [module for profile in boards.profiles() for module in profile.modules]
     assert len(claimed) == len(set(claimed))

@@ -127,6 +127,8 @@ def test_a_source_that_cannot_be_used_says_why(own_state: Path, tmp_path: Path, 
         wait_for(telemetry.problem)
         assert "no Jetson" in (telemetry.problem() or "")
         assert telemetry.newest() is None
+        folder = telemetry._folder
+    assert not folder.exists()
 
 
 def test_a_defect_is_said_with_the_place_of_its_traceback(
