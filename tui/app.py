@@ -6,7 +6,6 @@ A run goes on without it: all that is shown is read from run folders, so quittin
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
@@ -18,7 +17,6 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
-from textual.worker import WorkerCancelled, WorkerFailed
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
@@ -157,12 +155,8 @@ class Workbench(App[int]):
             self.exit(1, 1)
 
     async def on_unmount(self) -> None:
-        """End what we asked of other processes, so that none of them is left behind, and let go of the sampler."""
-        self.workers.cancel_all()
-        for worker in list(self.workers):
-            with contextlib.suppress(WorkerCancelled, WorkerFailed):
-                await worker.wait()
-        self.link.close()
+        """Let go of what other processes do for us."""
+        await self.link.close()
 
 
 def run_app(config: Config, engine: Engine | None = None) -> int:

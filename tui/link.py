@@ -35,6 +35,7 @@ class Link:
         self.view: RunView | None = None
         self.board = ""
         """The machine in a few words; empty until `look_at_board`."""
+        self._asking: set[asyncio.Future[ModelFacts]] = set()
         self._telemetry: Telemetry | None = None
         self._sampled = 0
         self._trouble = ""
@@ -88,8 +89,11 @@ class Link:
         return path
 
     async def inspect(self, model: str, shapes: dict[str, tuple[int, ...]] | None = None) -> ModelFacts:
-        """What is in a model."""
-        return await self.engine.inspect(Path(model), shapes or {})
+        """What is in a model. When nobody waits any more it is still read to the end: the engine remembers the answer."""
+        task = asyncio.ensure_future(self.engine.inspect(Path(model), shapes or {}))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return await asyncio.shield(task)
 
     # what would be run
 
@@ -155,7 +159,9 @@ class Link:
 
     async def forecast(self, asked: Asked, model: str) -> Forecast:
         """What will happen if this is run."""
-        return await self.engine.forecast(await asyncio.to_thread(self.spec, asked, model))
+        spec = await asyncio.to_thread(self.spec, asked, model)
+        await self.inspect(model, spec.shapes)
+        return await self.engine.forecast(spec)
 
     async def submit(self, asked: Asked, model: str) -> str:
         """Start a run; returns its id."""
@@ -258,8 +264,13 @@ class Link:
         """What reads the sensors; empty before the first sample."""
         return self._telemetry.source if self._telemetry is not None and self._sampled else ""
 
-    def close(self) -> None:
-        """Let go of the sampler."""
+    async def close(self) -> None:
+        """Let go of the sampler, and end the processes that read models for us."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        for _ in range(4):  # turns in which asyncio closes the pipes of processes that were killed
+            await asyncio.sleep(0)
         if self._telemetry is not None:
             self._telemetry.close()
             self._telemetry = None
