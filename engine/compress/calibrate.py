@@ -1,8 +1,9 @@
 """Streaming calibration: forward passes over samples, and what each tensor's values look like, in memory that does not grow.
 
 Apart from the step because it is the same for whoever needs ranges. The session reduces every tensor itself: to its two ends
-for minmax, else to 16-bit codes, which are counted while the next batch is computed. The first batch fixes the step of the
-codes, with room for values 30 times as large; a tensor that goes beyond gets a coarser step, and its batch is computed again.
+for minmax, else to 16-bit codes, which are then counted, while the next batch is being read. The first batch fixes the step
+of the codes, with room for values 30 times as large; a tensor that goes beyond gets a coarser step, and its batch is computed
+again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,13 @@ from ..say import Say
 from .observe import HIGHEST, ZERO, Array, Codes, Ends, Feeds, Values, batched
 from .ranges import BINS, Histogram, Range
 
-BATCH = 16
-"""Samples computed at once, at most: enough for all cores, and 5 000 000 observed values still lie in 10 MB."""
+BATCH = 8
+"""Samples computed at once, at most: twice as many are no faster on two cores, and cost memory."""
 _VALUES = 5_000_000
+"""Observed values in a batch, at most: 10 MB of codes. A larger model gets fewer samples at once."""
 
 _LEAST = 1e-20
 """A tensor that is 0 all through the first batch starts with steps this fine, and is widened by its first other value."""
-
-_Found = TypeVar("_Found")
 
 Choose = Callable[[Histogram], Range]
 """From a histogram to a range: `ranges.percentile` and its like."""
@@ -137,12 +136,16 @@ def _ends(watch: _Watch, batches: Iterator[Feeds]) -> list[Range]:
     """Least and largest value of each tensor."""
     low = np.full(len(watch.tensors), np.inf)
     high = np.full(len(watch.tensors), -np.inf)
-    with ThreadPoolExecutor(1) as pool:
-        for feeds, (ends, _, outputs) in _ahead(pool, batches, watch.ends.run):
-            watch.look(feeds, outputs)
-            if not np.isfinite(ends).all():
-                watch.blame(feeds)
-            low, high = np.minimum(low, ends[:, 0]), np.maximum(high, ends[:, 1])
+
+    def observe(feeds: Feeds) -> None:
+        ends, _, outputs = watch.ends.run(feeds)
+        watch.look(feeds, outputs)
+        if not np.isfinite(ends).all():
+            watch.blame(feeds)
+        np.minimum(low, ends[:, 0], out=low)
+        np.maximum(high, ends[:, 1], out=high)
+
+    _while_reading(batches, observe)
     return [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
 
 
@@ -152,22 +155,33 @@ def _histograms(watch: _Watch, batches: Iterator[Feeds]) -> list[Histogram]:
     tally = _Tally(watch.ends.run(first)[0])
     codes = Codes(watch.model, watch.tensors)
 
-    def observe(feeds: Feeds) -> tuple[NDArray[np.float32], list[NDArray[np.uint16]], list[Array]]:
-        steps = tally.steps
-        return steps, *codes.run(feeds, steps)
+    def counted(feeds: Feeds) -> bool:
+        found, outputs = codes.run(feeds, tally.steps)
+        watch.look(feeds, outputs)
+        return tally.add(found)
 
-    with ThreadPoolExecutor(1) as pool:
-        for feeds, (steps, found, outputs) in _ahead(pool, chain([first], batches), observe):
-            watch.look(feeds, outputs)
-            if steps is not tally.steps:
-                found = codes.run(feeds, tally.steps)[0]
-            if tally.add(found):
-                continue
-            tally.widen(watch.ends.run(feeds)[0])
-            if not tally.add(codes.run(feeds, tally.steps)[0]):
-                watch.blame(feeds)
-                raise ModelRefused("a tensor's values cannot be counted", fix="use the minmax calibrator")
+    def observe(feeds: Feeds) -> None:
+        if counted(feeds):
+            return
+        tally.widen(watch.ends.run(feeds)[0])
+        if not counted(feeds):
+            watch.blame(feeds)
+            raise ModelRefused("a tensor's values cannot be counted", fix="use the minmax calibrator")
+
+    _while_reading(chain([first], batches), observe)
     return tally.histograms()
+
+
+def _while_reading(batches: Iterator[Feeds], observe: Callable[[Feeds], None]) -> None:
+    """Observe each batch in a thread while the next is being read; one batch's outputs are in memory at a time."""
+    with ThreadPoolExecutor(1) as pool:
+        running: Future[None] | None = None
+        for feeds in batches:
+            if running is not None:
+                running.result()
+            running = pool.submit(observe, feeds)
+        if running is not None:
+            running.result()
 
 
 class _Tally:
@@ -215,20 +229,6 @@ def _coarser(counts: NDArray[np.int64], doublings: int) -> NDArray[np.int64]:
     coarse = np.zeros_like(counts)
     np.add.at(coarse, codes, counts[used])
     return coarse
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, batches: Iterator[Feeds], run: Callable[[Feeds], _Found]
-) -> Iterator[tuple[Feeds, _Found]]:
-    """Each batch with what `run` found, computed while the one before is being looked at and the one after is being read."""
-    waiting: tuple[Feeds, Future[_Found]] | None = None
-    for feeds in batches:
-        fresh = (feeds, pool.submit(run, feeds))
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
-        waiting = fresh
-    if waiting is not None:
-        yield waiting[0], waiting[1].result()
 
 
 def _stacked(samples: Iterable[Feeds], size: int) -> Iterator[Feeds]:

@@ -99,6 +99,8 @@ class _Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         options.log_severity_level = 4
+        # Its arena grows by doubling and never shrinks: 205 MB where plain allocation needs 160, at the same speed.
+        options.enable_cpu_mem_arena = False
         try:
             if model.ByteSize() < _LARGEST_IN_MEMORY:
                 self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
