@@ -29,6 +29,7 @@ from .sample import Sample, Stats, encode
 from .urgency import calm_down, hurry
 
 LEAST_HZ, MOST_HZ = 0.05, 2000.0
+_LOOKS_HZ = 100.0
 _RING_BYTES, _LEAST_SLOTS, _LEAST_PAYLOAD = 4 << 20, 1024, 1000
 _MOST_REAL_TIME_SHARE = 0.4
 """A sampler that needs more of a core than this must not keep others from it."""
@@ -42,7 +43,8 @@ class Sampler:
     def __init__(self, folder: Path, choice: Choice, rate_hz: float) -> None:
         self._folder, self._choice, self._source = folder, choice, choice.source
         self._began_s = time.monotonic()
-        self._beats = Beats(rate_hz, self._began_s)
+        self._rate_hz = rate_hz
+        self._beats = Beats(self._looks_hz(rate_hz), self._began_s)
         self._figures = Figures()
         self._ring: RingWriter | None = None
         self._samples = self._distinct = 0
@@ -110,9 +112,14 @@ class Sampler:
             self._ring.put_stats(encode(self._stats()))
 
     def _retime(self, rate_hz: float, now_s: float) -> None:
-        if rate_hz != self._beats.rate_hz:
-            self._beats.retime(rate_hz, now_s)
+        if rate_hz != self._rate_hz:
+            self._rate_hz = rate_hz
+            self._beats.retime(self._looks_hz(rate_hz), now_s)
             self._source.pace(rate_hz)
+
+    def _looks_hz(self, rate_hz: float) -> float:
+        """How often the source is looked at. A line that was told waits for the next look, and its time is off by that."""
+        return max(rate_hz, _LOOKS_HZ) if self._source.told else rate_hz
 
     def _stats(self) -> Stats:
         effective, distinct, share = self._figures.per_second()
@@ -122,12 +129,12 @@ class Sampler:
             passed_over=self._choice.passed_over,
             notes=self._source.notes(),
             board=self._board,
-            rate_hz=self._beats.rate_hz,
+            rate_hz=self._rate_hz,
             effective_rate_hz=effective,
             distinct_rate_hz=distinct,
             samples=self._samples,
             distinct=self._distinct,
-            gaps=self._beats.gaps,
+            gaps=0 if self._source.told else self._beats.gaps,
             cpu_s=round(time.process_time(), 3),
             cpu_share=share,
             scheduling=self._scheduling,

@@ -19,6 +19,8 @@ class Source(Protocol):
     """Reads all sensors in one sweep. Used by one thread; `read` never raises for a sensor that fails."""
 
     name: str
+    told: bool
+    """It is told values when somebody else reads the sensors, so it is looked at oftener than a value is wanted."""
 
     def read(self, now_s: float) -> Sample | None:
         """One sample stamped with `now_s`, monotonic seconds; None: nothing new (a source that is told, not asked)."""

@@ -20,6 +20,7 @@ class Host:
     """
 
     name = "host"
+    told = False
 
     def __init__(self, files: Files) -> None:
         if not files.exists("/proc/stat"):

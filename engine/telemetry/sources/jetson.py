@@ -21,6 +21,7 @@ class Jetson:
     """
 
     name = "jetson"
+    told = False
 
     def __init__(self, files: Files, board: Board | None = None) -> None:
         board = board or detect(files)

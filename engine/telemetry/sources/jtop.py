@@ -33,6 +33,7 @@ class Jtop:
     """
 
     name = "jtop"
+    told = True
 
     def __init__(self, files: Files, rate_hz: float = 2.0) -> None:
         if not files.exists(SOCKET):

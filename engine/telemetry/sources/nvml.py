@@ -39,6 +39,7 @@ class Nvml:
     """
 
     name = "nvml"
+    told = False
 
     def __init__(self, files: Files) -> None:
         self._library, self._cards = open_cards()

@@ -17,13 +17,14 @@ _LEAST_INTERVAL_S, _FIRST_LINE_S = 0.1, 3.0
 
 
 class Tegrastats:
-    """Samples as tegrastats prints them; a sample has the time at which its line arrived.
+    """Samples as tegrastats prints them; a sample has the time at which its line was found, a few ms after its arrival.
 
     Raises:
         SourceRefused: there is no such command, or it prints nothing that can be read.
     """
 
     name = "tegrastats"
+    told = True
 
     def __init__(self, files: Files, rate_hz: float = 2.0, board: Board | None = None) -> None:
         command = shutil.which("tegrastats")

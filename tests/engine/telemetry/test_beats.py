@@ -98,6 +98,7 @@ class Growing:
     """A board on which zones appear while we watch."""
 
     name = "growing"
+    told = False
     zones = 1
 
     def read(self, now_s: float) -> Sample:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edgetui.engine.telemetry.client import open_telemetry
 from edgetui.engine.telemetry.files import Files
 from edgetui.engine.telemetry.sources.base import SourceRefused
 from edgetui.engine.telemetry.sources.tegrastats import Tegrastats, sample_of
@@ -192,6 +193,17 @@ def test_the_command_is_read_line_by_line_and_ended(fake_tegrastats, tmp_path: P
     source.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_through_the_sampler_no_line_is_lost(fake_tegrastats, own_state: Path) -> None:
+    fake_tegrastats('k=1000\nwhile :; do k=$((k+1)); echo "RAM 1/2MB CPU [1%@2] VDD_IN ${k}mW/1mW"; sleep 0.05; done')
+    with open_telemetry(own_state, "tegrastats", 2.0) as telemetry:
+        end = time.monotonic() + 8
+        while len(telemetry.since(0)) < 12 and time.monotonic() < end:
+            time.sleep(0.02)
+        seen = [sample.rails_mw["VDD_IN"] for _, sample in telemetry.since(0)]
+    assert len(seen) >= 12
+    assert seen == list(range(seen[0] or 0, (seen[0] or 0) + len(seen)))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("body", ["exit 1", "echo hello"])
