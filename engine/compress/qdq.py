@@ -14,6 +14,7 @@ from onnx import ModelProto, NodeProto, helper
 from ..graph.walk import attribute, attribute_int
 from .grid import Activations, Floats, Grid, Range, Stored, activation, bias_as_integers, room_for_bias, weight
 from .placement import SINGLES, Placement, for_onnxruntime
+from .shortcut import as_convolutions
 from .view import View, clip_limits, keeps_axes, moves, operator
 from .writer import Writer
 
@@ -43,6 +44,8 @@ class _Form:
 
 def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], settings: Settings) -> int:
     """Rewrite the model in place; returns how many nodes are computed in integers."""
+    ranges = dict(ranges)
+    as_convolutions(model, ranges)
     view = View(model)
     placement = for_onnxruntime(view, excluded, ranges.__contains__)
     if placement.integer:
@@ -162,7 +165,9 @@ class _Pass:
         del fresh.input[1:]
         form = self._quantize(result, fresh.output[0])
         if not keeps_axes(node):
-            flat = self.writer.add("Flatten", [form.name], self.writer.unique(f"{result}_q"), axis=1)
+            # Squeeze and not Flatten: the optimiser moves layout changes through it, and then drops them.
+            axes = self.writer.constant(f"{result}_axes", np.array([2, 3], np.int64))
+            flat = self.writer.add("Squeeze", [form.name, axes], self.writer.unique(f"{result}_q"))
             form = _Form(flat, form.grid, form.scale, form.zero)
         self.forms[result] = form
 

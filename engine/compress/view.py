@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from ..graph.shapes import inferred
 from ..graph.walk import attribute, attribute_int, bodies, is_onnx
@@ -40,7 +40,7 @@ class View:
             for body in bodies(node):
                 self.held.update(name for inner in body.node for name in inner.input)
                 self.held.update(value.name for value in body.output)
-        self._types: dict[str, tuple[int, int | None]] | None = None
+        self._types: dict[str, tuple[int, tuple[int, ...] | None]] | None = None
 
     def is_constant(self, name: str) -> bool:
         """True for initializers and Constant nodes."""
@@ -68,25 +68,29 @@ class View:
         users = self.users.get(name, [])
         return users[0] if len(users) == 1 and list(users[0].input).count(name) == 1 and name not in self.held else None
 
-    def rank(self, name: str) -> int | None:
-        """Number of axes, where shape inference finds it."""
+    def lengths(self, name: str) -> tuple[int, ...] | None:
+        """The shape of any tensor where shape inference finds it; -1 for an axis without a fixed length."""
         return self._inferred().get(name, (0, None))[1]
 
     def holds_floats(self, name: str) -> bool:
         """True where type inference says float32."""
         return self._inferred().get(name, (0, None))[0] == TensorProto.FLOAT
 
-    def _inferred(self) -> dict[str, tuple[int, int | None]]:
+    def _inferred(self) -> dict[str, tuple[int, tuple[int, ...] | None]]:
         if self._types is None:
             graph = inferred(self.model, {}).graph
             self._types = {
-                value.name: (
-                    value.type.tensor_type.elem_type,
-                    len(value.type.tensor_type.shape.dim) if value.type.tensor_type.HasField("shape") else None,
-                )
+                value.name: (value.type.tensor_type.elem_type, _lengths(value))
                 for value in (*graph.input, *graph.value_info, *graph.output)
             }
         return self._types
+
+
+def _lengths(value: ValueInfoProto) -> tuple[int, ...] | None:
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in kind.shape.dim)
 
 
 def operator(node: NodeProto) -> str:
@@ -104,13 +108,14 @@ def moves(view: View, node: NodeProto) -> bool:
         mode = attribute(node, "mode")
         return mode is None or mode.s == b"nearest"
     if node.op_type == "Pad":
-        return _pads_with_zero(view, node)
+        return pads_with_zero(view, node)
     if node.op_type == "Gather":
         return not view.is_constant(node.input[0])
     return True
 
 
-def _pads_with_zero(view: View, node: NodeProto) -> bool:
+def pads_with_zero(view: View, node: NodeProto) -> bool:
+    """True for a Pad that adds zeros, or values that are there already (reflected, repeated)."""
     mode = attribute(node, "mode")
     if mode is not None and mode.s != b"constant":
         return True
@@ -140,7 +145,7 @@ def clip_limits(view: View, node: NodeProto) -> tuple[float, float] | None:
 
 def spatial_mean(view: View, node: NodeProto) -> bool:
     """True for a ReduceMean over the last two of four axes: a GlobalAveragePool, which has an integer kernel."""
-    if node.op_type != "ReduceMean" or view.rank(node.input[0]) != 4:
+    if node.op_type != "ReduceMean" or len(view.lengths(node.input[0]) or ()) != 4:
         return False
     given = attribute(node, "axes")
     if given is not None:

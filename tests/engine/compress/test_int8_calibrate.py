@@ -69,8 +69,11 @@ def test_histograms_hold_every_value(net: type[Net], bench: Bench) -> None:
     for name, histogram in zip(tensors, kept, strict=True):
         values = seen(bench, model, tensors, feeds)[name]
         assert int(histogram.counts.sum()) == values.size
-        tails = (0.01, 0.99) if values.min() < 0 else (0.0, 0.98)
-        assert found[name] == pytest.approx(tuple(np.quantile(values, tails)), abs=3 * histogram.step)
+        left_out = 0.01 if values.min() < 0 else 0.02
+        low, high = found[name]
+        assert (values > high + histogram.step).mean() <= left_out <= (values > high - 2 * histogram.step).mean()
+        if left_out == 0.01:
+            assert (values < low - histogram.step).mean() <= left_out <= (values < low + 2 * histogram.step).mean()
 
 
 def test_only_as_many_samples_as_asked_for_are_read(net: type[Net], bench: Bench) -> None:
