@@ -153,6 +153,29 @@ def captured(made: Net) -> ModelProto:
     return made.model(made.conv(x, 8, 4), y)
 
 
+def signal(made: Net) -> ModelProto:
+    x = made.input("signal", 1, 2, 64)
+    x = made.node("Relu", made.node("Conv", x, made.weight(16, 2, 5), made.weight(16), auto_pad="SAME_UPPER"))
+    x = made.node("MaxPool", x, kernel_shape=[2], strides=[2])
+    return made.model(made.node("Conv", x, made.weight(8, 16, 3), dilations=[2]))
+
+
+def volume(made: Net) -> ModelProto:
+    x = made.input("volume", 1, 1, 8, 8, 8)
+    x = made.node("Relu", made.node("Conv", x, made.weight(16, 1, 3, 3, 3), made.weight(16)))
+    return made.model(made.node("Conv", x, made.weight(8, 16, 3, 3, 3)))
+
+
+def segmenter(made: Net) -> ModelProto:
+    """Values that are moved, clipped and joined in odd places."""
+    x = made.node("Relu", made.conv(image(made), 3, 16))
+    low = made.node("Relu", made.conv(made.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]), 16, 16))
+    high = made.node("Resize", low, "", made.constant(np.array([1.0, 1.0, 2.0, 2.0])), mode="linear")
+    x = made.node("Add", made.node("Concat", x, high, axis=1), made.weight(1, 32, 1, 1))
+    x = made.node("Clip", x, made.constant(np.float32(-0.3)), made.constant(np.float32(0.4)))
+    return made.model(made.conv(made.node("HardSigmoid", x), 32, 4))
+
+
 NETS: dict[str, Callable[[Net], ModelProto]] = {
     build.__name__: build
     for build in (
@@ -171,6 +194,9 @@ NETS: dict[str, Callable[[Net], ModelProto]] = {
         gemm_factors,
         attention,
         captured,
+        signal,
+        volume,
+        segmenter,
     )
 }
 
