@@ -72,6 +72,11 @@ class Draft:
         """Differs from the recipe file whose name it has."""
         return self.recipe not in self.recipes and bool(self.recipes)
 
+    @property
+    def named_as_a_file(self) -> bool:
+        """There is a recipe file of this name."""
+        return any(recipe.name == self.recipe.name for recipe in self.recipes)
+
     def change(self, **changes: object) -> None:
         """Replace fields of `asked`; undo brings the old ones back."""
         fresh = msgspec.structs.replace(self.asked, **changes)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -36,11 +36,18 @@ class Field(NamedTuple):
 @lru_cache
 def fields_of(kind: type[Struct]) -> tuple[Field, ...]:
     """The editable fields of a struct, in order; nested tables are left out."""
-    found = (_field(f.encode_name, kinds.type_info(f.type)) for f in msgspec.structs.fields(kind))
+    found = (_field(f.encode_name, kinds.type_info(f.type), f.type) for f in msgspec.structs.fields(kind))
     return tuple(field for field in found if field is not None)
 
 
-def _field(name: str, info: kinds.Type) -> Field | None:
+def _choices(annotation: object) -> tuple[object, ...]:
+    """The values of the Literal in an annotation, in the order in which they were written; msgspec sorts them."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+
+
+def _field(name: str, info: kinds.Type, annotation: object) -> Field | None:
     optional = False
     if isinstance(info, kinds.UnionType):
         rest = [part for part in info.types if not isinstance(part, kinds.NoneType)]
@@ -51,7 +58,7 @@ def _field(name: str, info: kinds.Type) -> Field | None:
     if isinstance(info, kinds.Metadata):
         info = info.type
     if isinstance(info, kinds.LiteralType):
-        return Field(name, "choice", optional, tuple(info.values))
+        return Field(name, "choice", optional, _choices(annotation))
     if isinstance(info, kinds.BoolType):
         return Field(name, "switch", optional)
     if isinstance(info, kinds.IntType | kinds.FloatType):

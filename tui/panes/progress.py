@@ -256,9 +256,12 @@ def result_rows(result: Result, width: int) -> list[Line]:
         rows.append((("  ratio      ", "dim"), (f"{ratio(value):>10}  ", "value"), (word, "good" if word in GOOD else "")))
     fidelity = result.fidelity
     if fidelity.cosine is not None:
-        noise = f"   SQNR {fidelity.sqnr_db:.1f} dB" if fidelity.sqnr_db is not None else ""
-        words = f"cosine {fidelity.cosine:.4f}{noise}   offset rate {percent(fidelity.offset_rate_abs)}"
-        rows.append((("  outputs    ", "dim"), (words, "")))
+        parts = [f"cosine {fidelity.cosine:.4f}"]
+        parts += [f"SQNR {fidelity.sqnr_db:.1f} dB"] if fidelity.sqnr_db is not None else []
+        parts += [f"offset rate {percent(fidelity.offset_rate_abs)}"] if fidelity.offset_rate_abs is not None else []
+        while len("   ".join(parts)) > width - 13:
+            parts.pop()
+        rows.append((("  outputs    ", "dim"), ("   ".join(parts), "")))
     return [*rows, *((("  ! ", "warn"), (text, "dim")) for text in result.warnings)]
 
 

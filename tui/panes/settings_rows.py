@@ -36,7 +36,7 @@ def settings_rows(
             body = (("‹ ", "accent"), (value, "value"), (" ›", "accent"))
         return key, ((f"{name:<{LABEL}}", "dim"), *body, *extra)
 
-    edited: list[Span] = [("  * edited", "warn")] if draft.edited else []
+    edited: list[Span] = [("  * edited" if draft.named_as_a_file else "  * not saved", "warn")] if draft.edited else []
     rows = [row("recipe", "recipe", asked.recipe.name or NONE, edited, choose=True)]
     for index, step in enumerate(asked.recipe.step):
         rows += [("", ()), _step_row(index, step)]

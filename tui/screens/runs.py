@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable
 
 from ...engine.report.words import DASH, digits, ratio, seconds
+from ...engine.result import Ratio
 from ..panes.progress import BAD, GOOD
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 REFRESH_S = 2.0
 STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
 COLUMNS = ("", "state", "model", "recipe", "began", "took", "time ratio", "size", "top-1", "verdict")
+NARROW = ("began", "took", "size", "top-1")
+WIDE = 110
+"""Below so many columns the table does without those of NARROW; the run itself, opened, says more."""
 SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
     ("newest", lambda run: run.began),
     ("model", lambda run: run.model),
@@ -64,6 +68,7 @@ class RunsScreen(Screen[None]):
         self.sort = 0
         self.entry: Entry | None = None
         self.filter_text = ""
+        self.columns: tuple[str, ...] = ()
         self._drawn: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -87,11 +92,25 @@ class RunsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read the list now and, while it is looked at, every two seconds."""
-        for name in COLUMNS:
-            self.table.add_column(name, key=name or "mark")
+        self._columns()
         self.table.focus()
         self._read()
         self.set_interval(REFRESH_S, self._read)
+
+    def _columns(self) -> None:
+        """Columns that fit the width."""
+        names = tuple(name for name in COLUMNS if self.app.size.width >= WIDE or name not in NARROW)
+        if names != self.columns:
+            self.columns = names
+            self.table.clear(columns=True)
+            self._drawn = {}
+            for name in names:
+                self.table.add_column(name, key=name or "mark")
+
+    def on_resize(self) -> None:
+        """Other columns where the width asks for them."""
+        self._columns()
+        self.write()
 
     def _read(self) -> None:
         if self.is_current:
@@ -110,7 +129,7 @@ class RunsScreen(Screen[None]):
 
     def write(self) -> None:
         """Bring the table up to date; only cells that differ are touched."""
-        rows = {run.run: self._cells(run) for run in self.shown()}
+        rows = {run.run: tuple(self._cells(run)[name] for name in self.columns) for run in self.shown()}
         if list(rows) != list(self._drawn):
             at = self.current()
             self.table.clear()
@@ -120,7 +139,7 @@ class RunsScreen(Screen[None]):
                 self.table.move_cursor(row=list(rows).index(at))
         else:
             for run, cells in rows.items():
-                for name, old, new in zip(COLUMNS, self._drawn[run], cells, strict=True):
+                for name, old, new in zip(self.columns, self._drawn[run], cells, strict=True):
                     if old != new:
                         self.table.update_cell(run, name or "mark", _styled(new), update_width=True)
         self._drawn = rows
@@ -133,7 +152,7 @@ class RunsScreen(Screen[None]):
         empty = "   nothing has run yet: esc, choose a model and a recipe, then r" if not self.runs else ""
         self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (empty or words, "dim"), *typed)])
 
-    def _cells(self, run: RunSummary) -> tuple[str, ...]:
+    def _cells(self, run: RunSummary) -> dict[str, str]:
         points = run.top1_points.value
         began = run.began
         if began:
@@ -141,18 +160,19 @@ class RunsScreen(Screen[None]):
         stage = f" {run.stage}" if run.stage and run.state in ("running", "crashed", "failed") else ""
         waiting = f" for {run.waiting_for}" if run.state == "queued" and run.waiting_for else ""
         words = "; ".join(f"{metric} {word}" if word not in GOOD | BAD else word for metric, word in run.verdict.items())
-        return (
-            "*" if run.run in self.marked else " ",
-            f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}{waiting}",
-            run.model.removesuffix(".onnx"),
-            run.recipe or DASH,
-            began,
-            seconds(run.seconds),
-            ratio(run.latency_ratio),
-            DASH if run.size_ratio is None else digits(run.size_ratio),
-            DASH if points is None else f"{round(points * 100, 1) + 0:+.1f} pt",
-            words or (run.error.what if run.error else DASH),
-        )
+        full = self.app.size.width >= WIDE
+        return {
+            "": "*" if run.run in self.marked else " ",
+            "state": f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}{waiting}",
+            "model": run.model.removesuffix(".onnx"),
+            "recipe": run.recipe or DASH,
+            "began": began,
+            "took": seconds(run.seconds),
+            "time ratio": ratio(run.latency_ratio if full else Ratio(value=run.latency_ratio.value)),
+            "size": DASH if run.size_ratio is None else digits(run.size_ratio),
+            "top-1": DASH if points is None else f"{round(points * 100, 1) + 0:+.1f} pt",
+            "verdict": words or (run.error.what if run.error else DASH),
+        }
 
     def current(self) -> str:
         """The run under the cursor; "" when there is none."""
@@ -262,7 +282,8 @@ class RunsScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """The table as tab-separated text."""
-        rows = ["\t".join(COLUMNS[1:]), *("\t".join(cells[1:]) for cells in self._drawn.values())]
+        cells = (self._cells(run) for run in self.shown())
+        rows = ["\t".join(COLUMNS[1:]), *("\t".join(row[name] for name in COLUMNS[1:]) for row in cells)]
         self.app.copy_to_clipboard("\n".join(rows))
         self.notify("copied", timeout=2)
 

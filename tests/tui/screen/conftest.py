@@ -5,31 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 from edgetui.engine import events as ev
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
-from edgetui.engine.result import (
-    Accuracy,
-    DatasetStamp,
-    Difference,
-    Failure,
-    Fidelity,
-    Latency,
-    MemoryMb,
-    Metrics,
-    ModelFacts,
-    Ratio,
-    RecipeStamp,
-    Result,
-)
 from edgetui.engine.rundir import Asked, RunDir, create
-from edgetui.engine.spec import PruneMagnitude, QuantizeWeights, Recipe, RunSpec
+from edgetui.engine.spec import RunSpec
 from edgetui.tui.app import Workbench
-
-STAGES = ("inspect", "normalise", "prune.magnitude", "quantize.weights", "lower", "build", "verify", "measure")
-RECIPE = Recipe(name="both", title="Prune, then 8 bits", step=(PruneMagnitude(amount=0.3), QuantizeWeights()))
+from told_runs import RECIPE, outcome, went
 
 
 @pytest.fixture(autouse=True)
@@ -89,62 +72,6 @@ def engine(config: Config, own_state: Path) -> Engine:
 @pytest.fixture
 def app(config: Config, engine: Engine) -> Workbench:
     return Workbench(config, engine)
-
-
-def went(*, to: str = "done") -> list[ev.AnyEvent]:
-    """The events of a run up to the middle of measuring, or to its end."""
-    said: list[ev.AnyEvent] = [ev.RunBegan(stages=STAGES, pid=1)]
-    for n, stage in enumerate(STAGES):
-        said.append(ev.StageBegan(stage=stage, eta_s=20.0 if stage == "measure" else None))
-        if stage == "measure":
-            for k in range(40):
-                said.append(ev.Reading(side="baseline", latency_ms=2.4 + 0.1 * (k % 5), mean_ms=2.5, half_width=0.03, samples=9 * k))
-                said.append(ev.Reading(side="candidate", latency_ms=1.1 + 0.05 * (k % 7), mean_ms=1.2, half_width=0.02, samples=9 * k))
-            said.append(ev.Note(stage="measure", level="warning", text="clocks are floating"))
-            if to == "measure":
-                said.append(ev.Progress(stage="measure", done=19, total=28, text="pairs"))
-                break
-            if to == "failed":
-                said.append(ev.StageFailed(stage="measure", what="it was killed", fix="give it more memory"))
-                said.append(ev.RunEnded(state="failed"))
-                break
-        said.append(ev.StageEnded(stage=stage, seconds=0.4 + n, summary=f"{stage} is done", cached=stage == "normalise"))
-    else:
-        said.append(ev.RunEnded(state="done"))
-    return [msgspec.structs.replace(event, n=n, t=n / 10) for n, event in enumerate(said, 1)]
-
-
-def metrics(ms: float, size: int, top1: float) -> Metrics:
-    latency = Latency(mean=ms, half_width=ms / 50, p50=ms * 0.99, p90=ms * 1.1, min=ms / 2, max=ms * 3, sd=ms / 9, n=640)
-    return Metrics(
-        size_bytes=size,
-        latency_ms=latency,
-        fps=1000 / ms,
-        load_ms=11.5,
-        first_ms=3.1,
-        memory_mb=MemoryMb(process_peak=84.0),
-        accuracy=Accuracy(top1=top1, f1=top1, n=500),
-    )
-
-
-def outcome(run: str, model: Path, state: str = "done") -> Result:
-    ended = state == "done"
-    return Result(
-        run=run,
-        state=state,
-        model=ModelFacts(name="tiny", path=str(model), sha256="a" * 64, size_bytes=1200, parameters=200, nonzero=200),
-        recipe=RecipeStamp(name=RECIPE.name),
-        dataset=DatasetStamp(name="shapes", evaluated=500),
-        baseline=metrics(2.5, 1200, 0.81) if ended else Metrics(),
-        candidate=metrics(1.2, 400, 0.80) if ended else Metrics(),
-        difference=Difference(latency_ratio=Ratio(value=0.48, low=0.47, high=0.49, interleaved=True), size_ratio=0.333)
-        if ended
-        else Difference(),
-        verdict={"latency": "faster", "size": "smaller", "accuracy": "no difference shown"} if ended else {},
-        fidelity=Fidelity(offset_rate=0.01, offset_rate_abs=0.019, cosine=0.9991, sqnr_db=24.8, samples=500) if ended else Fidelity(),
-        warnings=("clocks are floating",),
-        error=None if ended else Failure(stage="measure", what="it was killed", fix="give it more memory"),
-    )
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ async def test_a_file_that_is_no_model_is_an_error_in_its_pane_not_a_crash(app: 
 
 async def test_without_models_the_pane_says_what_to_do(tmp_path: Path, own_state: Path):
     config = Config()
-    async with (app := Workbench(config, Engine(config, own_state))).run_test(size=(80, 24), notifications=True) as pilot:
+    async with Workbench(config, Engine(config, own_state)).run_test(size=(80, 24), notifications=True) as pilot:
         await shows(pilot, "no models yet", "press o to open a folder")
 
 
@@ -58,7 +58,9 @@ async def test_the_filter_keeps_what_has_the_letters(app: Workbench):
         await shows(pilot, "broken")
 
 
-async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlighted(app: Workbench, tmp_path: Path, model: Path):
+async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlighted(
+    app: Workbench, tmp_path: Path, model: Path
+):
     there = tmp_path / "field"
     there.mkdir()
     (there / "second.onnx").write_bytes(model.read_bytes())
@@ -166,7 +168,9 @@ async def test_the_newest_run_is_shown_again_with_its_past(app: Workbench, past_
         assert bench_of(app).models.model.endswith("tiny.onnx")
 
 
-async def test_a_run_that_was_interrupted_says_in_which_stage_and_offers_to_resume(app: Workbench, past_run: Callable[..., str]):
+async def test_a_run_that_was_interrupted_says_in_which_stage_and_offers_to_resume(
+    app: Workbench, past_run: Callable[..., str]
+):
     past_run("measure")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await shows(pilot, "crashed", "interrupted in stage measure", "ctrl+r")

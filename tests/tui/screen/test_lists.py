@@ -1,0 +1,109 @@
+"""The list of runs and the comparison, on run folders in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgetui.engine.api import Engine
+from edgetui.tui.app import Workbench
+from edgetui.tui.screens.compare import CompareScreen
+from edgetui.tui.screens.dialogs import Confirm
+from edgetui.tui.screens.runs import RunsScreen
+from screens import screen_text, shows, until
+
+
+async def open_list(pilot) -> RunsScreen:
+    app = pilot.app
+    await until(pilot, lambda: app.bench.models.model)
+    await pilot.press("R")
+    await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
+    return app.screen
+
+
+async def test_the_list_says_how_each_run_ended(app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed"), past_run("measure")
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await open_list(pilot)
+        await shows(pilot, "✓ done", "✗ failed", "! crashed", "0.480 [0.470, 0.490]", "faster; smaller", "3 of 3")
+
+
+async def test_an_empty_list_says_what_to_do(app: Workbench):
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.models.model)
+        await pilot.press("R")
+        await shows(pilot, "nothing has run yet")
+
+
+async def test_filter_and_sort(app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed")
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        await pilot.press("slash", *"fail")
+        await until(pilot, lambda: len(screen.shown()) == 1)
+        assert "✓ done" not in screen_text(app)
+        await pilot.press("escape")
+        assert app.screen is screen
+        assert [run.state for run in screen.shown()] == ["failed", "done"]
+        await pilot.press("s", "s", "s", "s")
+        await shows(pilot, "sorted: fastest")
+        assert [run.state for run in screen.shown()] == ["done", "failed"]
+
+
+async def test_enter_shows_the_run_in_the_workbench(app: Workbench, past_run: Callable[..., str]):
+    first = past_run("done")
+    past_run("failed")
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await open_list(pilot)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.screen is app.bench and app.link.view and app.link.view.run == first)
+        await shows(pilot, "▲ faster")
+
+
+async def test_deleting_asks_first(app: Workbench, engine: Engine, past_run: Callable[..., str]):
+    past_run("done")
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await open_list(pilot)
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("enter")
+        assert len(await engine.list()) == 1
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await shows(pilot, "nothing has run yet")
+        assert await engine.list() == ()
+
+
+async def test_marked_runs_are_compared(app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("done")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await open_list(pilot)
+        await pilot.press("space", "space", "C")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.comparison)
+        await shows(pilot, "2 runs", "FP32", "both", "0.480", "faster", "Front", "●", "Advice  goal: fastest")
+        await pilot.press("g")
+        await shows(pilot, "goal: smallest")
+        await pilot.press("escape", "escape")
+        assert app.screen is app.bench
+
+
+async def test_a_comparison_fits_a_narrow_screen_column_by_column(app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("done")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await open_list(pilot)
+        await pilot.press("space", "space", "C")
+        await shows(pilot, "FP32", "more")
+        await pilot.press("right", "right")
+        await until(pilot, lambda: "FP32" not in screen_text(app).splitlines()[2])
+        assert "both" in screen_text(app)
+
+
+async def test_the_copied_table_goes_to_the_clipboard_with_tabs(app: Workbench, past_run: Callable[..., str]):
+    past_run("done")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await open_list(pilot)
+        await pilot.press("y")
+        assert "\ttiny\tboth\t" in app.clipboard
+        await pilot.press("escape", "y")
+        await shows(pilot, "copied")
+        assert "frames/s" in app.clipboard

@@ -1,0 +1,87 @@
+"""A run's events folded into what panes show, and the rows that are made of it."""
+
+from __future__ import annotations
+
+import msgspec
+from edgetui.engine import events as ev
+from edgetui.tui.panes.progress import bar_row, run_lines, share_done, stage_rows, strip_lines, verdict_lines
+from edgetui.tui.runview import RunView
+from told_runs import STAGES, outcome, went
+
+
+def told(said: list[ev.AnyEvent]) -> RunView:
+    view = RunView("r")
+    for event in said:
+        view.take(event)
+    return view
+
+
+def text(lines: list) -> str:
+    return "\n".join("".join(part for part, _ in line) for line in lines)
+
+
+def test_in_the_middle_of_measuring():
+    view = told(went(to="measure"))
+    assert [stage.state for stage in view.stages.values()] == ["done"] * 7 + ["going"]
+    assert view.measuring
+    assert share_done(view) == 19 / 28
+    shown = text(run_lines(view, 120))
+    for word in ("✓ inspect 0.4 s", "✓ normalise cached", "▶ measure", "19 of 28 pairs", "FP32", "2.50 ms", "1.20 ms", "0.480"):
+        assert word in shown
+
+
+def test_without_a_total_the_boards_history_says_how_far():
+    view = told([ev.RunBegan(stages=("build",)), ev.StageBegan(stage="build", eta_s=1e9)])
+    assert share_done(view) is not None
+    assert "of about" in text([bar_row(view, 120)])
+    unknown = told([ev.RunBegan(stages=("build",)), ev.StageBegan(stage="build")])
+    assert share_done(unknown) is None
+    assert "%" not in text([bar_row(unknown, 120)])
+
+
+def test_a_run_that_waits_says_for_whom():
+    view = told([ev.RunBegan(stages=STAGES), ev.Queued(waiting_for="other-run")])
+    assert "the board is busy with other-run" in text(run_lines(view, 100))
+    view.take(ev.StageBegan(stage="inspect"))
+    assert "busy" not in text(run_lines(view, 100))
+
+
+def test_a_run_taken_up_again_begins_anew_but_keeps_its_log():
+    view = told([*went(to="failed"), ev.RunBegan(stages=STAGES, resumed=True)])
+    assert view.state == ""
+    assert view.failure is None
+    assert {stage.state for stage in view.stages.values()} == {"waiting"}
+    assert "taken up again" in [line.text for line in view.log]
+    assert "it was killed; give it more memory" in [line.text for line in view.log]
+
+
+def test_the_verdict_is_said_in_words_that_need_no_colour(model):
+    lines = text(verdict_lines(outcome("r", model), 200))
+    assert "▲ faster  0.480 [0.470, 0.490] of the time" in lines
+    assert "▲ smaller" in lines
+    assert "= accuracy: no difference shown  top-1 0.810 → 0.800" in lines
+
+
+def test_a_worse_verdict_points_down(model):
+    worse = msgspec.structs.replace(outcome("r", model), verdict={"latency": "slower"})
+    assert "▼ slower" in text(verdict_lines(worse, 200))
+
+
+def test_rows_fit_the_width(model):
+    view = told(went())
+    view.result, view.state = outcome("r", model), "done"
+    for width in (58, 78, 118, 158):
+        for line in (*run_lines(view, width), *strip_lines(view, width)):
+            words = "".join(part for part, _ in line)
+            assert len(words.rstrip()) <= width, words
+    assert len(stage_rows(list(view.stages.values()), 58)) > len(stage_rows(list(view.stages.values()), 158))
+
+
+def test_the_narrow_table_keeps_what_matters_most(model):
+    view = told(went())
+    view.result, view.state = outcome("r", model), "done"
+    narrow = text(run_lines(view, 62))
+    assert "mean" in narrow
+    assert "top-1" in narrow
+    assert "first" not in narrow
+    assert "first" in text(run_lines(view, 158))

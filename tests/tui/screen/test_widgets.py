@@ -1,0 +1,233 @@
+"""Charts, histograms and scatters as rows of characters; no app where none is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from edgetui.tui.looks import choose_graph, choose_theme
+from edgetui.tui.widgets.chart import DOTS, GUTTER, Chart, label, nice_range
+from edgetui.tui.widgets.entry import Entry
+from edgetui.tui.widgets.histogram import bars
+from edgetui.tui.widgets.scatter import Dot, scatter
+from hypothesis import given
+from hypothesis import strategies as st
+from textual import events
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+
+
+class Seen(Chart):
+    """A chart that keeps what it asked to be repainted."""
+
+    def refresh(self, *regions: Region, **rest: bool) -> Chart:
+        self.__dict__.setdefault("asked", []).extend(regions or [None])
+        return super().refresh(*regions, **rest)
+
+
+class OneChart(App[None]):
+    CSS = "Chart { width: 26; height: 5; }"
+
+    def __init__(self, **how) -> None:
+        super().__init__()
+        self.chart = Seen("Power  W", **how)
+
+    def compose(self) -> ComposeResult:
+        yield self.chart
+
+
+def rows(app: OneChart) -> list[str]:
+    return [app.chart.render_line(y).text for y in range(app.chart.size.height)]
+
+
+async def drawn(values: Sequence[float], **how) -> list[str]:
+    app = OneChart(**how)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        for value in values:
+            app.chart.push(value)
+        app.chart.draw()
+        return rows(app)
+
+
+async def test_a_ramp_rises_from_the_lower_left_to_the_upper_right():
+    text = await drawn(range(101), points=40, low=0, high=100)
+    picture = [row[GUTTER:] for row in text[1:]]
+    columns = ["".join(column) for column in zip(*picture, strict=True)]
+    heights = [next(y for y, ch in enumerate(column) if ch != " ") for column in columns if column.strip()]
+    assert heights == sorted(heights, reverse=True)
+    assert text[1].startswith("  100 ")
+    assert text[-1].startswith("    0 ")
+
+
+@pytest.mark.parametrize("graph", ["braille", "block", "ascii"])
+async def test_each_kind_of_dots_uses_its_own_characters(graph):
+    text = "".join(row[GUTTER:] for row in (await drawn([1, 5, 2, 8, 3] * 8, points=40, graph=graph))[1:])
+    assert set(text) <= set(DOTS[graph].cells)
+    assert text.strip()
+    assert graph != "ascii" or text.isascii()
+
+
+async def test_the_picture_does_not_shimmer_only_cells_at_the_edge_change_within_a_bucket():
+    app = OneChart(points=320, low=0, high=10)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        for n in range(400):
+            app.chart.push(n % 7)
+        app.chart.draw()
+        before = rows(app)
+        app.chart.push(9.0)
+        app.chart.draw()
+        after = rows(app)
+    assert before != after
+    assert [row[:-1] for row in before[1:]] == [row[:-1] for row in after[1:]]
+
+
+async def test_the_picture_moves_by_whole_cells():
+    app = OneChart(points=40, low=0, high=10)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        for n in range(80):
+            app.chart.push(n * n % 10)
+        app.chart.draw()
+        before = [row[GUTTER:] for row in rows(app)[1:]]
+        app.chart.push(3)
+        app.chart.push(4)
+        app.chart.draw()
+        after = [row[GUTTER:] for row in rows(app)[1:]]
+    assert [row[1:-1] for row in before] == [row[:-2] for row in after]
+
+
+async def test_nothing_is_repainted_when_nothing_has_changed_and_little_when_little_has():
+    app = OneChart(points=320, low=0, high=10)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        for _ in range(640):
+            app.chart.push(5.0)
+        app.chart.draw()
+        app.chart.asked.clear()
+        app.chart.draw()
+        assert app.chart.asked == []
+        app.chart.push(9.0)
+        app.chart.draw()
+        assert sum(region.area for region in app.chart.asked) <= 4
+
+
+async def test_a_gap_is_a_gap_and_a_spike_inside_a_bucket_is_not_lost():
+    text = await drawn([0.0] * 30 + [100.0] + [0.0] * 29, points=600, low=0, high=100)
+    assert any(ch != " " for ch in text[1][GUTTER:])
+    app = OneChart(points=40, low=0, high=10)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        for n in range(40):
+            app.chart.push(None if 10 <= n < 30 else 5.0)
+        app.chart.draw()
+        middle = "".join(row[GUTTER + 7 : GUTTER + 13] for row in rows(app)[1:])
+    assert middle.strip() == ""
+
+
+async def test_the_axis_widens_at_once_and_narrows_late():
+    app = OneChart(points=20)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        app.chart.push(10.0)
+        app.chart.push(12.0)
+        app.chart.draw()
+        narrow = app.chart.range
+        app.chart.push(40.0)
+        app.chart.draw()
+        wide = app.chart.range
+        for n in range(80):
+            app.chart.push(20.0 + n % 8)
+            app.chart.draw()
+        late = app.chart.range
+        for n in range(80):
+            app.chart.push(20.0 + n % 2)
+            app.chart.draw()
+    assert wide[1] >= 40 > narrow[1]
+    assert late != narrow
+    assert late[1] - late[0] <= wide[1] - wide[0]
+    assert app.chart.range[1] - app.chart.range[0] < late[1] - late[0]
+
+
+@given(st.floats(-1e6, 1e6, allow_subnormal=False), st.floats(0, 1e6, allow_subnormal=False))
+def test_a_nice_range_holds_what_it_was_made_for(low: float, span: float):
+    bottom, top = nice_range(low, low + span)
+    assert bottom <= low
+    assert top >= low + span
+    assert top > bottom
+
+
+def test_labels_of_a_short_axis_differ():
+    assert label(0.8, 0.02) != label(0.81, 0.02)
+    assert label(100.0, 100.0) == "100"
+    assert label(25_000.0, 1e4) == "25k"
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=64), st.integers(1, 40), st.integers(1, 4))
+def test_a_histogram_has_its_size_and_shows_all_that_is_there(counts: list[int], width: int, height: int):
+    drawn = bars(counts, width, height)
+    assert len(drawn) == height
+    assert {len(row) for row in drawn} == {min(width, len(counts))}
+    assert ("".join(drawn).strip() != "") == any(counts)
+
+
+def test_a_histogram_of_one_peak():
+    assert bars((0, 1, 8, 1, 0), 10, 1) == [" ▁█▁ "]
+    assert bars((0, 1, 8, 1, 0), 10, 2) == ["  █  ", " ▂█▂ "]
+    assert bars((0, 1, 8, 1, 0), 10, 1, "ascii") == [" .#. "]
+
+
+def test_the_scatter_marks_the_front_and_names_points():
+    text = [
+        "".join(t for t, _ in line)
+        for line in scatter([Dot(1.0, 0.8, "int8", True), Dot(2.4, 0.81, "FP32", False)], 50, 12, "ms", "top-1")
+    ]
+    assert len(text) == 12
+    assert any("● int8" in row for row in text)
+    assert any("○" in row and "FP32" in row for row in text)
+    assert any("ms" in row for row in text)
+
+
+def key(name: str) -> events.Key:
+    return events.Key(name, name if len(name) == 1 else None)
+
+
+def test_a_line_that_is_typed():
+    entry = Entry("ab")
+    for name in ("left", "X", "end", "Y", "backspace", "home", "delete"):
+        assert entry.press(key(name))
+    assert entry.text == "Xb"
+    assert not entry.press(key("f5"))
+    entry.insert("p\nq")
+    assert entry.text == "pqXb"
+    assert "".join(text for text, _ in entry.spans()) == "pqXb"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environ", "found"),
+    [
+        ("auto", {"LANG": "C"}, "ascii"),
+        ("auto", {"LANG": "de_DE.UTF-8"}, "braille"),
+        ("auto", {"LANG": "de_DE.UTF-8", "LC_ALL": "C"}, "ascii"),
+        ("auto", {"LANG": "C.UTF-8", "TERM": "linux"}, "block"),
+        ("block", {"LANG": "C"}, "block"),
+    ],
+)
+def test_which_dots_a_terminal_gets(wanted: str, environ: dict[str, str], found: str):
+    assert choose_graph(wanted, environ) == found
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"COLORTERM": "truecolor"}, "edgetui-dark"),
+        ({"COLORTERM": "truecolor", "COLORFGBG": "0;15"}, "edgetui-light"),
+        ({"COLORFGBG": "15;0"}, "ansi-dark"),
+        ({}, "ansi-dark"),
+        ({"COLORTERM": "truecolor", "NO_COLOR": "1"}, "ansi-dark"),
+    ],
+)
+def test_which_theme_a_terminal_gets(environ: dict[str, str], found: str):
+    assert choose_theme("auto", environ, ("textual-dark",)) == found
+    assert choose_theme("textual-dark", environ, ("textual-dark",)) == "textual-dark"
