@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto
 
 from ..errors import DataRefused, ModelRefused
 from ..say import Say
-from .observe import HIGHEST, ZERO, Array, Codes, Ends, Feeds, Values, batched
+from .observe import HIGHEST, ZERO, Array, Codes, Ends, Feeds, Source, Values, batchable
 from .ranges import BINS, Histogram, Range
 
 BATCH = 8
@@ -35,9 +35,9 @@ Choose = Callable[[Histogram], Range]
 
 
 def calibrate(
-    model: ModelProto, tensors: Sequence[str], samples: Iterable[Feeds], limit: int, choose: Choose | None, say: Say
+    path: Path, tensors: Sequence[str], samples: Iterable[Feeds], limit: int, choose: Choose | None, say: Say
 ) -> tuple[dict[str, Range], int]:
-    """Ranges of float `tensors` over at most `limit` samples, and how many samples there were.
+    """Ranges of float `tensors` of the model at `path` over at most `limit` samples, and how many samples there were.
 
     `samples` are feeds, input name to array; those of one sample each (first axis 1) are computed several at once where the
     model allows. `choose` None keeps the least and largest value.
@@ -50,7 +50,7 @@ def calibrate(
     head = list(islice(stream, 2))
     if not head:
         raise DataRefused("there are no calibration samples", fix="give a dataset with at least one, better with 100 or more")
-    watch, size = _batching(model, tensors, head, say)
+    watch, size = _batching(path, tensors, head, say)
     count = 0
 
     def batches() -> Iterator[Feeds]:
@@ -72,9 +72,8 @@ def calibrate(
 class _Watch:
     """What is observed, and in which form of the model."""
 
-    model: ModelProto
+    source: Source
     tensors: Sequence[str]
-    ends: Ends
     forgiven: bool = False
     """The model's outputs hold infinities by design (a mask, a logarithm): no observed tensor does."""
 
@@ -95,7 +94,7 @@ class _Watch:
         Raises:
             ModelRefused: one is.
         """
-        for name, array in zip(self.tensors, Values(self.model, self.tensors).run(feeds), strict=True):
+        for name, array in zip(self.tensors, Values(self.source, self.tensors).run(feeds), strict=True):
             if not _is_finite(array):
                 what = "NaN" if np.isnan(array).any() else "infinite"
                 raise ModelRefused(
@@ -104,20 +103,20 @@ class _Watch:
                 )
 
 
-def _batching(model: ModelProto, tensors: Sequence[str], head: list[Feeds], say: Say) -> tuple[_Watch, int]:
+def _batching(path: Path, tensors: Sequence[str], head: list[Feeds], say: Say) -> tuple[_Watch, int]:
     """The model to run and the samples a batch: several only where two at once give what each gives alone."""
-    free = batched(model)
+    free = batchable(path)
     if free is not None and len(head) == 2 and _shape(head[0]) == _shape(head[1]) and _single(head[0]):
-        watch = _Watch(free, tensors, Ends(free, tensors))
+        ends = Ends(free, tensors)
         try:
-            alone = [watch.ends.run(feeds)[2] for feeds in head]
-            _, sizes, both = watch.ends.run(_joined(head))
+            alone = [ends.run(feeds)[2] for feeds in head]
+            _, sizes, both = ends.run(_joined(head))
         except DataRefused:
             say.note("the model computes one sample at a time: its first axis is fixed inside")
         else:
             if _unmixed(alone, both):
-                return watch, max(1, min(BATCH, 2 * _VALUES // max(int(sizes.sum()), 1)))
-    return _Watch(model, tensors, Ends(model, tensors)), 1
+                return _Watch(free, tensors), max(1, min(BATCH, 2 * _VALUES // max(int(sizes.sum()), 1)))
+    return _Watch(Source(path), tensors), 1
 
 
 def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
@@ -134,11 +133,12 @@ def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
 
 def _ends(watch: _Watch, batches: Iterator[Feeds]) -> list[Range]:
     """Least and largest value of each tensor."""
+    session = Ends(watch.source, watch.tensors)
     low = np.full(len(watch.tensors), np.inf)
     high = np.full(len(watch.tensors), -np.inf)
 
     def observe(feeds: Feeds) -> None:
-        ends, _, outputs = watch.ends.run(feeds)
+        ends, _, outputs = session.run(feeds)
         watch.look(feeds, outputs)
         if not np.isfinite(ends).all():
             watch.blame(feeds)
@@ -152,8 +152,9 @@ def _ends(watch: _Watch, batches: Iterator[Feeds]) -> list[Range]:
 def _histograms(watch: _Watch, batches: Iterator[Feeds]) -> list[Histogram]:
     """A histogram of each tensor."""
     first = next(batches)
-    tally = _Tally(watch.ends.run(first)[0])
-    codes = Codes(watch.model, watch.tensors)
+    # Sessions of a kind are made when needed and dropped: two beside each other would hold the weights twice.
+    tally = _Tally(Ends(watch.source, watch.tensors).run(first)[0])
+    codes = Codes(watch.source, watch.tensors)
 
     def counted(feeds: Feeds) -> bool:
         found, outputs = codes.run(feeds, tally.steps)
@@ -163,7 +164,7 @@ def _histograms(watch: _Watch, batches: Iterator[Feeds]) -> list[Histogram]:
     def observe(feeds: Feeds) -> None:
         if counted(feeds):
             return
-        tally.widen(watch.ends.run(feeds)[0])
+        tally.widen(Ends(watch.source, watch.tensors).run(feeds)[0])
         if not counted(feeds):
             watch.blame(feeds)
             raise ModelRefused("a tensor's values cannot be counted", fix="use the minmax calibrator")

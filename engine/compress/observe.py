@@ -6,17 +6,18 @@ Apart from the calibration because it is all that touches onnxruntime: a model g
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from ..errors import DataRefused, ModelRefused
 from ..graph import load as files
-from ..graph.walk import real_inputs
+from ..graph.external import LARGEST_IN_MEMORY, size_of
+from ..graph.walk import opset, real_inputs
 
 Array = NDArray[np.generic]
 Feeds = Mapping[str, Array]
@@ -24,19 +25,73 @@ Feeds = Mapping[str, Array]
 ZERO = 4096
 """The code of 0.0: most of the 65536 codes are above, for most tensors are outputs of a ReLU."""
 HIGHEST = 65535
-_LARGEST_IN_MEMORY = 1_500_000_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model's file. It is read again for every session, so that only ONNX Runtime's copy stays in memory."""
+
+    path: Path
+    batched: bool = False
+    """Take any number of samples along the first axis, whatever the file says."""
+
+    def watching(self, nodes: Sequence[NodeProto], inputs: Sequence[str] = (), constants: Sequence[TensorProto] = ()) -> bytes:
+        """The model, serialized, with further nodes whose outputs are outputs, and further scalar inputs and constants.
+
+        Raises:
+            ModelRefused: the model is too large to be passed on in memory.
+        """
+        model = files.load(self.path)
+        if size_of(model) > LARGEST_IN_MEMORY:
+            raise ModelRefused(
+                f"{self.path.name} is too large to be calibrated in memory ({size_of(model) / 1e9:.1f} GB)",
+                fix="use `quantize.weights`, which needs no calibration",
+            )
+        if self.batched:
+            _free_batch(model)
+        graph = model.graph
+        graph.node.extend(nodes)
+        graph.initializer.extend(constants)
+        graph.input.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in inputs)
+        graph.output.extend(ValueInfoProto(name=name) for node in nodes for name in node.output)
+        if any(node.domain == _MICROSOFT for node in nodes) and not opset(model, _MICROSOFT):
+            model.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
+        return bytes(model.SerializeToString())
+
+
+def batchable(path: Path) -> Source | None:
+    """The model with a free first axis on every input, if each has one of length 1 (or free already); else None."""
+    model = files.parse(path)
+    names = set(real_inputs(model.graph))
+    for value in model.graph.input:
+        axes = value.type.tensor_type.shape.dim
+        if value.name in names and (not axes or (axes[0].HasField("dim_value") and axes[0].dim_value != 1)):
+            return None
+    return Source(path, batched=True)
+
+
+def _free_batch(model: ModelProto) -> None:
+    names = set(real_inputs(model.graph))
+    for value in model.graph.input:
+        if value.name in names:
+            value.type.tensor_type.shape.dim[0].dim_param = "edgetui_batch"
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
 
 
 class Ends:
     """Least and largest value of each tensor, and how many values it has."""
 
-    def __init__(self, model: ModelProto, tensors: Sequence[str]) -> None:
-        watching = _watching(model)
+    def __init__(self, source: Source, tensors: Sequence[str]) -> None:
+        nodes = []
         for index, name in enumerate(tensors):
-            for operator in ("ReduceMin", "ReduceMax"):
-                _output(watching, helper.make_node(operator, [name], [f"{_MARK}{operator}{index}"], keepdims=0))
-            _output(watching, helper.make_node("Size", [name], [f"{_MARK}Size{index}"]))
-        self._session = _Session(watching)
+            nodes += [
+                helper.make_node(operator, [name], [f"{_MARK}{operator}{index}"], keepdims=0)
+                for operator in ("ReduceMin", "ReduceMax")
+            ]
+            nodes.append(helper.make_node("Size", [name], [f"{_MARK}Size{index}"]))
+        self._session = _Session(source.watching(nodes))
         self._count = len(tensors)
 
     def run(self, feeds: Feeds) -> tuple[NDArray[np.float64], NDArray[np.int64], list[Array]]:
@@ -50,35 +105,29 @@ class Ends:
 class Codes:
     """Each tensor as uint16: round(value / step) + ZERO, what does not fit at either end of 0..HIGHEST."""
 
-    def __init__(self, model: ModelProto, tensors: Sequence[str]) -> None:
-        watching = _watching(model)
-        watching.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-        graph = watching.graph
-        graph.initializer.append(helper.make_tensor(f"{_MARK}zero", TensorProto.UINT16, [], [ZERO]))
-        for index, name in enumerate(tensors):
-            graph.input.append(helper.make_tensor_value_info(f"{_MARK}step{index}", TensorProto.FLOAT, []))
-            inputs = [name, f"{_MARK}step{index}", f"{_MARK}zero"]
-            # The operator of ONNX itself takes 16 bits from opset 21 on; this one has no such wish.
-            _output(watching, helper.make_node("QuantizeLinear", inputs, [f"{_MARK}code{index}"], domain="com.microsoft"))
-        self._session = _Session(watching)
-        self._count = len(tensors)
+    def __init__(self, source: Source, tensors: Sequence[str]) -> None:
+        zero = helper.make_tensor(f"{_MARK}zero", TensorProto.UINT16, [], [ZERO])
+        self._steps = [f"{_MARK}step{index}" for index in range(len(tensors))]
+        # The operator of ONNX itself takes 16 bits from opset 21 on; ONNX Runtime's own has no such wish.
+        nodes = [
+            helper.make_node("QuantizeLinear", [name, step, zero.name], [f"{_MARK}code{index}"], domain=_MICROSOFT)
+            for index, (name, step) in enumerate(zip(tensors, self._steps, strict=True))
+        ]
+        self._session = _Session(source.watching(nodes, self._steps, [zero]))
 
     def run(self, feeds: Feeds, steps: NDArray[np.float32]) -> tuple[list[NDArray[np.uint16]], list[Array]]:
         """The codes of each tensor, flat, and the model's own outputs."""
-        more = {f"{_MARK}step{index}": np.asarray(step) for index, step in enumerate(steps)}
-        found = self._session.run({**feeds, **more})
-        own = len(found) - self._count
+        found = self._session.run({**feeds, **{name: np.asarray(step) for name, step in zip(self._steps, steps, strict=True)}})
+        own = len(found) - len(self._steps)
         return [codes.reshape(-1).view(np.uint16) for codes in found[own:]], found[:own]
 
 
 class Values:
     """The tensors themselves: large, and only for finding out what went wrong."""
 
-    def __init__(self, model: ModelProto, tensors: Sequence[str]) -> None:
-        watching = _watching(model)
-        for index, name in enumerate(tensors):
-            _output(watching, helper.make_node("Identity", [name], [f"{_MARK}value{index}"]))
-        self._session = _Session(watching)
+    def __init__(self, source: Source, tensors: Sequence[str]) -> None:
+        nodes = [helper.make_node("Identity", [name], [f"{_MARK}value{index}"]) for index, name in enumerate(tensors)]
+        self._session = _Session(source.watching(nodes))
         self._count = len(tensors)
 
     def run(self, feeds: Feeds) -> list[Array]:
@@ -88,12 +137,13 @@ class Values:
 
 
 _MARK = "edgetui/"
+_MICROSOFT = "com.microsoft"
 
 
 class _Session:
     """An ONNX Runtime session on a model in memory, on every core we may use."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: bytes) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -102,13 +152,7 @@ class _Session:
         # Its arena grows by doubling and never shrinks: 205 MB where plain allocation needs 160, at the same speed.
         options.enable_cpu_mem_arena = False
         try:
-            if model.ByteSize() < _LARGEST_IN_MEMORY:
-                self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            else:
-                with tempfile.TemporaryDirectory() as folder:
-                    path = Path(folder) / "model.onnx"
-                    files.save(model, path)
-                    self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # onnxruntime's exceptions share no base class of its own.
             raise ModelRefused(
@@ -125,35 +169,6 @@ class _Session:
                 fix="make the dataset's input settings fit the model's inputs, which `edgetui inspect` shows",
             ) from error
         return found
-
-
-def batched(model: ModelProto) -> ModelProto | None:
-    """The model with a free first axis on every input, if each has one of length 1 (or free already); else None."""
-    names = set(real_inputs(model.graph))
-    free = ModelProto()
-    free.CopyFrom(model)
-    for value in free.graph.input:
-        if value.name not in names:
-            continue
-        axes = value.type.tensor_type.shape.dim
-        if not axes or (axes[0].HasField("dim_value") and axes[0].dim_value != 1):
-            return None
-        axes[0].dim_param = "edgetui_batch"
-    for value in free.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    del free.graph.value_info[:]
-    return free
-
-
-def _watching(model: ModelProto) -> ModelProto:
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
-def _output(model: ModelProto, node: object) -> None:
-    model.graph.node.append(node)
-    model.graph.output.append(ValueInfoProto(name=model.graph.node[-1].output[0]))
 
 
 def _first_line(error: Exception) -> str:

@@ -38,10 +38,8 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
         ModelRefused: the model cannot be run, or a tensor became NaN or infinite.
         StorageRefused: `out` cannot be written.
     """
-    model = files.load(source)
-    excluded = select(model, step.exclude)
-    tensors = _observed(model, excluded)
-    found, count = calibrate(model, tensors, samples, step.samples, _choice(step), say)
+    tensors, excluded = _observed(source, step.exclude)
+    found, count = calibrate(source, tensors, samples, step.samples, _choice(step), say)
     if count < FEW:
         say.warn(f"ranges come from {count} samples only; give 100 or more that look like what the model will see")
     wish = Int8(
@@ -52,20 +50,23 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
         calibrator=step.calibrator,
         samples=count,
     )
+    model = files.load(source)
     write_int8(model, wish)
     files.save(model, out)
     left = f", {len(excluded)} nodes left out" if excluded else ""
     return f"{len(tensors)} tensors calibrated ({step.calibrator}) on {count} samples{left}"
 
 
-def _observed(model: ModelProto, excluded: set[str]) -> list[str]:
-    """Every tensor that some target will quantize, in the graph's order."""
+def _observed(source: Path, exclude: Iterable[str]) -> tuple[list[str], set[str]]:
+    """Every tensor that some target will quantize, in the graph's order, and the labels of the nodes left out."""
+    model = files.load(source)
+    excluded = select(model, exclude)
     view = View(model)
     wanted = for_onnxruntime(view, excluded, _all).ranged | for_tensorrt(view, excluded, _all).ranged
     if not wanted:
         raise _nothing(model, excluded)
     order = [value.name for value in model.graph.input] + [name for node in model.graph.node for name in node.output]
-    return [name for name in order if name in wanted]
+    return [name for name in order if name in wanted], excluded
 
 
 def _all(_tensor: str) -> bool:
