@@ -153,6 +153,19 @@ def captured(made: Net) -> ModelProto:
     return made.model(made.conv(x, 8, 4), y)
 
 
+def moved(made: Net) -> ModelProto:
+    """Every way of moving values that works on integers as well."""
+    x = made.node("Relu", made.conv(image(made), 3, 16))
+    x = made.node("Unsqueeze", x, made.constant(np.array([0])))
+    x = made.node("Expand", x, made.constant(np.array([3, 1, 16, 16, 16])))
+    x = made.node("Tile", x, made.constant(np.array([1, 1, 1, 1, 2])))
+    x = made.node("Gather", x, made.constant(np.array(2)), axis=0)
+    x = made.node("Identity", made.node("Transpose", x, perm=[0, 1, 3, 2]))
+    x = made.node("Pad", x, made.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), mode="reflect")
+    x = made.node("Slice", x, *(made.constant(np.array([n])) for n in (-1, -20, 2, -1)))
+    return made.model(made.conv(x, 16, 4))
+
+
 def signal(made: Net) -> ModelProto:
     x = made.input("signal", 1, 2, 64)
     x = made.node("Relu", made.node("Conv", x, made.weight(16, 2, 5), made.weight(16), auto_pad="SAME_UPPER"))
@@ -194,6 +207,7 @@ NETS: dict[str, Callable[[Net], ModelProto]] = {
         gemm_factors,
         attention,
         captured,
+        moved,
         signal,
         volume,
         segmenter,
@@ -257,6 +271,7 @@ INTEGER = {
     "swish": {"QLinearConv", "QLinearSigmoid", "QLinearMul"},
     "branches": {"QLinearConv", "QLinearLeakyRelu", "QLinearAveragePool", "QLinearConcat"},
     "split": {"QLinearConv", "QLinearConcat", "Split", "Resize"},
+    "moved": {"QLinearConv", "Expand", "Tile", "Gather", "Slice", "Unsqueeze"},
     "late_relu": {"QLinearConv", "QLinearAdd", "Clip"},
     "shared_weight": {"QLinearConv", "QLinearGlobalAveragePool", "QLinearMatMul", "QGemm"},
     "gemm_factors": {"QGemm"},
