@@ -42,3 +42,9 @@ bench-ptq: .venv-bench/.done   ## quantization beside onnxruntime's own and nncf
 
 clean:
 	rm -rf $(VENV) .venv-* .typecheck build *.egg-info
+
+bench-start: $(VENV)/.core     ## first paint beside an empty Textual app
+	$(BIN)/python tests/benchmarks/start.py $(BENCH_ARGS)
+
+bench-charts: $(VENV)/.core    ## four live charts beside other ways to draw them: processor time, bytes to the terminal
+	$(BIN)/python tests/benchmarks/charts.py $(BENCH_ARGS)

@@ -16,6 +16,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from ..engine.config import Config
@@ -67,7 +68,9 @@ class Workbench(App[int]):
         self.defect: BaseException | None = None
         for theme in themes():
             self.register_theme(theme)
-        self.theme = choose_theme(config.ui.theme, os.environ, self.available_themes)
+        self.theme = choose_theme(config.ui.theme, os.environ, self.available_themes, no_color=self.no_color)
+        if self.no_color:  # Textual has chosen grey RGB, before it knew the theme: black on black with a terminal's own colours
+            self._filters = [*(f for f in self._filters if not isinstance(f, Monochrome)), NoColor()]
         self.bench = WorkbenchScreen()
 
     def get_default_screen(self) -> Screen[Any]:

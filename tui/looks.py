@@ -54,13 +54,13 @@ def choose_graph(wanted: str, environ: Mapping[str, str]) -> Graph:
     return "block" if environ.get("TERM") == "linux" else "braille"
 
 
-def choose_theme(wanted: str, environ: Mapping[str, str], known: Iterable[str]) -> str:
+def choose_theme(wanted: str, environ: Mapping[str, str], known: Iterable[str], *, no_color: bool = False) -> str:
     """A theme's name; `auto`: our own where the terminal has all colours, its own 16 elsewhere, light where it says so."""
-    if wanted in known:
+    if wanted in known and not no_color:
         return wanted
     background = environ.get("COLORFGBG", "").rpartition(";")[2]
     light = background.isdigit() and int(background) >= 7 and int(background) != 8
-    rich = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") and "NO_COLOR" not in environ
+    rich = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") and not no_color
     return f"{'edgetui' if rich else 'ansi'}-{'light' if light else 'dark'}"
 
 

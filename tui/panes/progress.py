@@ -15,8 +15,10 @@ from ..widgets.lines import Line, Scrolling, Span
 from .pane import Pane
 
 MARKS = {"waiting": ("·", "dim"), "going": ("▶", "accent"), "done": ("✓", "good"), "failed": ("✗", "bad")}
-GOOD = {"faster", "smaller", "less", "cooler", "more accurate"}
-BAD = {"slower", "larger", "more", "hotter", "less accurate"}
+GOOD = {"faster", "smaller", "less", "cooler", "better"}
+BAD = {"slower", "larger", "more", "hotter", "worse"}
+SELF_EVIDENT = {"latency", "size"}
+"""Metrics whose verdict's word says by itself what is meant: faster, smaller."""
 STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn"}
 
 
@@ -191,7 +193,7 @@ def verdict_lines(result: Result, width: int) -> list[Line]:
     for metric, word in result.verdict.items():
         tone = "good" if word in GOOD else "bad" if word in BAD else "value"
         mark = "▲" if word in GOOD else "▼" if word in BAD else "="
-        name = f"{mark} {word}" if word in GOOD | BAD else f"{mark} {metric}: {word}"
+        name = f"{mark} {word}" if metric in SELF_EVIDENT and word in GOOD | BAD else f"{mark} {metric}: {word}"
         figure = f"  {figures.get(metric, '')}"
         size_ = cell_len(name) + cell_len(figure) + 4
         if row and used + size_ > width:

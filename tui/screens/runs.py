@@ -15,7 +15,7 @@ from textual.widgets import DataTable
 
 from ...engine.report.words import DASH, digits, ratio, seconds
 from ...engine.result import Ratio
-from ..panes.progress import BAD, GOOD
+from ..panes.progress import BAD, GOOD, SELF_EVIDENT
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Lines
@@ -159,7 +159,10 @@ class RunsScreen(Screen[None]):
             began = datetime.fromisoformat(began).strftime("%d %b %H:%M")
         stage = f" {run.stage}" if run.stage and run.state in ("running", "crashed", "failed") else ""
         waiting = f" for {run.waiting_for}" if run.state == "queued" and run.waiting_for else ""
-        words = "; ".join(f"{metric} {word}" if word not in GOOD | BAD else word for metric, word in run.verdict.items())
+        words = "; ".join(
+            word if metric in SELF_EVIDENT and word in GOOD | BAD else f"{metric} {word}"
+            for metric, word in run.verdict.items()
+        )
         full = self.app.size.width >= WIDE
         return {
             "": "*" if run.run in self.marked else " ",

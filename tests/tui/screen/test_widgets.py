@@ -225,9 +225,9 @@ def test_which_dots_a_terminal_gets(wanted: str, environ: dict[str, str], found:
         ({"COLORTERM": "truecolor", "COLORFGBG": "0;15"}, "edgetui-light"),
         ({"COLORFGBG": "15;0"}, "ansi-dark"),
         ({}, "ansi-dark"),
-        ({"COLORTERM": "truecolor", "NO_COLOR": "1"}, "ansi-dark"),
     ],
 )
 def test_which_theme_a_terminal_gets(environ: dict[str, str], found: str):
     assert choose_theme("auto", environ, ("textual-dark",)) == found
     assert choose_theme("textual-dark", environ, ("textual-dark",)) == "textual-dark"
+    assert choose_theme("textual-dark", environ, ("textual-dark",), no_color=True).startswith("ansi-")

@@ -1,0 +1,62 @@
+"""How often the screen draws: by the rate that is set, by whether it is looked at, and by what is being measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from edgetui.tui.app import Workbench
+from edgetui.tui.widgets.lines import Lines
+from screens import until
+
+
+async def test_slower_when_not_looked_at(app: Workbench):
+    async with app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: app.bench.settings.draft is not None)
+        assert app.pace.wanted_hz == 4
+        app.app_focus = False
+        assert app.pace.wanted_hz == 1
+        app.app_focus = True
+        assert app.pace.wanted_hz == 4
+
+
+async def test_slower_while_a_measurement_window_is_open(app: Workbench, past_run: Callable[..., str]):
+    past_run("measure")
+    async with app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: app.link.view is not None and app.link.view.state == "crashed")
+        await until(pilot, lambda: app.pace.wanted_hz == 4)
+        app.link.view.state = ""  # as if it were alive
+        app.bench.tick()
+        assert app.pace.wanted_hz == 1
+
+
+@pytest.mark.parametrize("name", ["log", "live"])
+async def test_what_is_hidden_is_not_drawn(app: Workbench, name: str):
+    drawn: list[str] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.bench.settings.draft is not None)
+        app.pace.add(app.bench.query_one(f"#{name}"), lambda: drawn.append(name))
+        app.pace.tick()
+        assert drawn == []
+        await pilot.press("5" if name == "log" else "3")
+        await until(pilot, lambda: drawn)
+
+
+async def test_rows_that_are_equal_are_not_repainted(app: Workbench):
+    asked: list[object] = []
+
+    class Seen(Lines):
+        def refresh(self, *regions, **rest):
+            asked.extend(regions or ["all"])
+            return super().refresh(*regions, **rest)
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        lines = Seen([(("one", ""),), (("two", ""),)])
+        lines.styles.height = 2
+        await app.bench.mount(lines)
+        await pilot.pause()
+        asked.clear()
+        lines.show([(("one", ""),), (("two", ""),)])
+        assert asked == []
+        lines.show([(("one", ""),), (("three", ""),)])
+        assert [region.y for region in asked] == [1]

@@ -1,0 +1,141 @@
+"""The workbench in a real terminal: how it leaves, what it writes when nothing changes, what poor terminals get."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]].*?(\x1b\\|\x07)|[@-Z\\-_])", re.DOTALL)
+COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
+
+
+class Terminal:
+    """`edgetui` on a pseudo-terminal."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", **environ}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "edgetui"], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+        )
+        os.close(slave)
+        self.output = b""
+
+    def read(self, seconds: float) -> int:
+        """Take what is written for so long; how many bytes that was."""
+        end, count = time.monotonic() + seconds, 0
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    data = os.read(self.master, 1 << 16)
+                except OSError:  # the other end is closed
+                    break
+                count += len(data)
+                self.output += data
+        return count
+
+    def wait_for(self, *words: bytes, limit_s: float = 30) -> None:
+        """Until all words have been written."""
+        end = time.monotonic() + limit_s
+        while not all(word in self.output for word in words):
+            assert time.monotonic() < end, self.output[-2000:]
+            self.read(0.1)
+
+    def quiet(self, still_s: float = 1.0, limit_s: float = 30) -> None:
+        """Until nothing has been written for a while."""
+        end = time.monotonic() + limit_s
+        while self.read(still_s):
+            assert time.monotonic() < end, "never quiet"
+
+    def ended(self) -> int:
+        """The exit status."""
+        end = time.monotonic() + 20
+        while self.process.poll() is None:
+            assert time.monotonic() < end, "does not end"
+            self.read(0.05)
+        self.read(0.05)
+        return self.process.returncode
+
+    def plain(self) -> bytes:
+        """What was written, without escape sequences."""
+        return ESCAPES.sub(b"", self.output)
+
+
+@pytest.fixture
+def terminal(model: Path, own_state: Path, tmp_path: Path) -> Iterator[type[Terminal]]:
+    (tmp_path / "edgetui.toml").write_text('[models]\nfolders = ["~/models"]\n')
+    os.environ["EDGETUI_CONFIG"] = str(tmp_path / "edgetui.toml")
+    opened: list[Terminal] = []
+
+    class Mine(Terminal):
+        def __init__(self, **environ: str) -> None:
+            super().__init__(environ)
+            opened.append(self)
+
+    yield Mine
+    del os.environ["EDGETUI_CONFIG"]
+    for one in opened:
+        one.process.kill()
+        one.process.wait()
+        os.close(one.master)
+
+
+def test_when_nothing_changes_nothing_is_written(terminal):
+    screen = terminal()
+    screen.wait_for(b"tiny", b"reads it")
+    for _ in range(3):
+        screen.quiet()
+        minute = time.strftime("%M")
+        written = screen.read(3.0)
+        if time.strftime("%M") == minute:  # the clock in the header is the one thing that may change
+            break
+    assert written == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_end_it_cleanly(terminal, number: signal.Signals, status: int):
+    screen = terminal()
+    screen.wait_for(b"tiny")
+    screen.process.send_signal(number)
+    assert screen.ended() == status
+    assert b"\x1b[?1049l" in screen.output  # the terminal is given back
+
+
+def test_q_ends_it_with_0(terminal):
+    screen = terminal()
+    screen.wait_for(b"tiny")
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+
+
+def test_a_locale_without_utf8_gets_ascii(terminal):
+    screen = terminal(LANG="C", LC_ALL="C", PYTHONUTF8="1", COLUMNS="160", LINES="45")
+    screen.wait_for(b"tiny", b"Models", b"reads it")
+    assert screen.plain().isascii()
+    assert b"+- Models -" in screen.plain()
+
+
+def test_no_color_means_none(terminal):
+    screen = terminal(NO_COLOR="1")
+    screen.wait_for(b"tiny", b"Models")
+    assert not COLOURS.findall(screen.output)
+
+
+def test_the_start_imports_nothing_heavy():
+    code = (
+        "import sys, edgetui.tui.app\n"
+        "heavy = ('numpy', 'onnx', 'onnxruntime', 'torch', 'sqlite3', 'tomlkit', 'edgetui.engine.api')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
