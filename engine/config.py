@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from .errors import ConfigRefused, EdgetuiError, nearest
-from .spec import Preset
+from .spec import BackendName, Preset, TensorRtSettings
+from .telemetry.alerts import DEFAULT_RULES, AlertRule
 
 T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -87,6 +88,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ui: Ui = Ui()
     cache: Cache = Cache()
 
+    alerts: tuple[AlertRule, ...] = DEFAULT_RULES
+    """What telemetry is watched for."""
 
 def state_home() -> Path:
     """The folder of runs, cache and index; not created here."""
@@ -181,10 +184,12 @@ def convert(data: object, kind: type[T], path: Path | str, refuse: type[EdgetuiE
 
 
 def _keys_at(kind: type, where: str) -> tuple[str, ...]:
-    """The keys that the struct at a path like `ui` or `backend.onnxruntime` may have."""
+    """The keys that the struct at a path like `ui`, `backend.onnxruntime` or `alerts[...]` may have."""
     for part in [p for p in re.sub(r"\[[^]]*\]", "", where).split(".") if p]:
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
-        if part not in fields or not isinstance(fields[part], type) or not issubclass(fields[part], Struct):
+        below = fields.get(part)
+        inner = next(iter(get_args(below)), below)  # of a list its items
+        if not isinstance(inner, type) or not issubclass(inner, Struct):
             return tuple(fields)
-        kind = fields[part]
+        kind = inner
     return tuple(f.encode_name for f in msgspec.structs.fields(kind))

@@ -26,6 +26,11 @@ class AlertRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_s: Annotated[float, Meta(ge=0)] = 0.0
     """How long it must be above before the alert begins."""
 
+    def __post_init__(self) -> None:
+        """A limit of 0 would be passed by everything."""
+        if self.watch != "throttling" and not self.above:
+            raise ValueError(f"an alert on {self.watch} needs `above`")
+
     @property
     def text(self) -> str:
         """The rule in words: `temperature gpu above 90 °C`."""
