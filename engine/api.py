@@ -28,17 +28,26 @@ from .index import Index, RunSummary
 from .launch import start
 from .questions import BenchQuestion, InspectQuestion, ask
 from .queue import draw_ticket, enter
-from .recipes import list_recipes, own_folder
+from .recipes import list_recipes, own_folder, without_torch
 from .result import Metrics, ModelFacts, Result
 from .rundir import Asked, RunDir, check_room, create, new_name
 from .spec import Dataset, Recipe, RunSpec
 from .stages import versions
 from .state import assemble, close_cancelled
+from .telemetry.alerts import AlertEvent, Alerts
+from .telemetry.history import Bucket, History
 
 if TYPE_CHECKING:
     from .telemetry.client import Telemetry
+    from .telemetry.energy import Readings
+    from .telemetry.recording import Mark, Recorder
+    from .telemetry.replay import Player
+    from .telemetry.sample import Sample, Stats
 
-__all__ = ["BenchQuestion", "Comparison", "Engine", "Folder", "Forecast", "Goal", "ModelFile", "RunSummary"]
+__all__ = [
+    "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "History", "Mark",
+    "ModelFile", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Stats", "Telemetry",
+]  # fmt: skip
 
 POLL_S = 0.25
 START_S = 20.0
@@ -73,6 +82,9 @@ class Engine:
         if not model.is_file():
             raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
         refuse_without_samples(spec)
+        untrainable = without_torch(spec.recipe)
+        if untrainable:
+            raise untrainable
         spec = msgspec.structs.replace(spec, model=str(model))
         sha = model_hash(Path(spec.model))
         hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
@@ -271,11 +283,66 @@ class Engine:
 
         return read_dataset(text, self.config.datasets)
 
-    def telemetry(self, rate_hz: float = 2.0) -> Telemetry:
-        """Live samples of this board, from the sampler process, which is started if none runs."""
+    def telemetry(self, rate_hz: float = 2.0, source: str = "auto") -> Telemetry:
+        """Live samples of this board, from the sampler process, which is started if none runs.
+
+        Raises:
+            UsageError: there is no such source, or no such rate.
+            StorageRefused: neither shared memory nor the state folder can be written to.
+        """
         from .telemetry.client import open_telemetry
 
-        return open_telemetry(self.home, "auto", rate_hz)
+        return open_telemetry(self.home, source, rate_hz)
+
+    def sense(self, source: str = "auto") -> Sample:
+        """One sample, read in this process; takes a third of a second, three at most.
+
+        Raises:
+            UsageError: there is no such source.
+            EdgetuiError: it cannot be used here.
+        """
+        from .telemetry.once import once
+
+        return once(source)[0]
+
+    def replay(self, path: Path, speed: float = 1.0) -> Player:
+        """A recording, or a log of tegrastats, that plays; `Player.recording` has its samples, marks and alerts.
+
+        Raises:
+            DataRefused: there is no such file, or nothing in it can be read.
+        """
+        from .telemetry.replay import Player, Recording
+
+        return Player(Recording(path), speed)
+
+    def recorder(self, readings: Readings, path: Path | None = None) -> Recorder:
+        """A new recording of what `readings` says, in `path` or in a new file of the state folder.
+
+        Raises:
+            StorageRefused: the file is there already, or cannot be written.
+        """
+        from .boards import detect
+        from .telemetry.recording import Recorder, header_of
+        from .telemetry.replay import Player
+
+        if path is None:
+            path = self.home / "recordings" / f"{datetime.now():%Y%m%d-%H%M%S}.jsonl"
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise from_os_error(error) from error
+        if isinstance(readings, Player):
+            return Recorder(path, readings.recording.header)
+        said = readings.stats()
+        return Recorder(path, header_of(detect(), said.source, said.rate_hz or None))
+
+    def alerts(self) -> Alerts:
+        """Watches samples by the rules of edgetui.toml."""
+        return Alerts(self.config.alerts)
+
+    def history(self) -> History:
+        """Room for a day of samples, in bounded memory."""
+        return History()
 
 
 def memory_free_mb() -> float | None:

@@ -12,9 +12,11 @@ from statistics import median
 from msgspec import Struct
 
 from .errors import DataRefused
+from .recipes import without_torch
 from .result import ModelFacts
-from .spec import Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe, RunSpec
+from .spec import Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe, RunSpec, TrainFinetune
 
+_CHOOSE = "choose some: --calibration D, or --dataset D to evaluate as well"
 BASE_MB = 110
 """What a stage's process holds before the model: interpreter, numpy, onnx, onnxruntime (measured: 70 to 113 MB)."""
 COPIES = 4.5
@@ -108,10 +110,23 @@ def cannot_win(recipe: Recipe) -> list[str]:
                 found.append("pruning after quantization changes weights that ranges were chosen for: prune first")
         elif isinstance(step, PrecisionFp16):
             found.append("half precision halves the file; on a CPU without FP16 arithmetic it is no faster, often slower")
+        elif isinstance(step, TrainFinetune):
+            found += _training(step, recipe, narrowed)
         elif isinstance(step, QuantizeWeights):
             found.append("weights alone in integers make the file smaller; the arithmetic stays in floating point")
         narrowed = narrowed or isinstance(step, QuantizeInt8 | QuantizeWeights)
     return list(dict.fromkeys(found))
+
+
+def _training(step: TrainFinetune, recipe: Recipe, narrowed: bool) -> list[str]:
+    """What to know of a step that trains."""
+    times = f"{step.epochs} epoch{'s' if step.epochs > 1 else ''}"
+    found = [f"training goes through its samples {times}, forward and back: minutes on a PC, up to hours on a board"]
+    if narrowed:
+        found.append("training after quantization changes weights that ranges were chosen for: train first")
+    if not step.keep_zeros and any(isinstance(other, PruneMagnitude) for other in recipe.active):
+        found.append("with keep_zeros off, training fills the zeros that pruning makes")
+    return found
 
 
 def _nothing_to_do(recipe: Recipe, facts: ModelFacts) -> list[str]:
@@ -136,9 +151,7 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
     """Why the run would be refused."""
     found = [f"the size of `{axis}` is not known; give it with --shape {axis}" for axis in facts.open_axes if _open(axis, spec)]
     found += [f"{spec.backend.name} cannot read this model: {line}" for line in facts.refused.get(spec.backend.name, ())]
-    without = _without_samples(spec)
-    if without:
-        found.append(str(without))
+    found += [str(error) for error in (_without_samples(spec), without_torch(spec.recipe)) if error]
     if facts.quantized and any(isinstance(step, QuantizeInt8 | QuantizeWeights) for step in spec.recipe.active):
         found.append("the model is quantized already; take the floating-point original")
     return found
@@ -148,7 +161,7 @@ def refuse_without_samples(spec: RunSpec) -> None:
     """Refuse at once what would fail in the middle of the run.
 
     Raises:
-        DataRefused: a step has to calibrate, and there is nothing to calibrate with.
+        DataRefused: a step has to calibrate or to train, and there is nothing to do it with.
     """
     error = _without_samples(spec)
     if error:
@@ -156,12 +169,28 @@ def refuse_without_samples(spec: RunSpec) -> None:
 
 
 def _without_samples(spec: RunSpec) -> DataRefused | None:
-    quantizes = any(isinstance(step, QuantizeInt8) for step in spec.recipe.active)
-    if not quantizes or spec.dataset is not None or spec.calibration is not None:
+    data = spec.calibration or spec.dataset
+    trains = any(isinstance(step, TrainFinetune) for step in spec.recipe.active)
+    if data is None and any(isinstance(step, QuantizeInt8) for step in spec.recipe.active):
+        return DataRefused("quantize.int8 needs samples to calibrate with", fix=_CHOOSE)
+    if data is None and trains:
+        return DataRefused("train.finetune needs labelled samples to train on", fix=_CHOOSE)
+    if data is None or not trains:
         return None
-    return DataRefused(
-        "quantize.int8 needs samples to calibrate with", fix="choose some: --calibration D, or --dataset D to evaluate as well"
-    )
+    if data.task == "none":
+        return DataRefused(
+            f'train.finetune needs labels, and {_name(data)} says task = "none"', fix="name a labelled set with --calibration D"
+        )
+    if spec.dataset and (spec.calibration or data.calibration) and _same_file(data.calibration or data.path, spec.dataset.path):
+        return DataRefused(
+            f"train.finetune would train on the samples of {_name(spec.dataset)} that the model is evaluated with",
+            fix="name other samples with --calibration D, or none: then a share of the dataset is set aside",
+        )
+    return None
+
+
+def _same_file(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
 
 
 def _open(axis: str, spec: RunSpec) -> bool:
@@ -180,9 +209,14 @@ def _data_line(spec: RunSpec) -> str:
     evaluation, calibration = spec.dataset, spec.calibration or spec.dataset
     parts = [_name(evaluation)] if evaluation else []
     samples = [step.samples for step in spec.recipe.active if isinstance(step, QuantizeInt8)]
-    if samples and calibration:
+    training = [step.samples for step in spec.recipe.active if isinstance(step, TrainFinetune)]
+    if calibration:
         of = "" if calibration is evaluation and not calibration.calibration else f" of {_name(calibration, calibrating=True)}"
-        parts.append(f"up to {max(samples)}{of} to calibrate")
+        if samples:
+            parts.append(f"up to {max(samples)}{of} to calibrate")
+        if training:
+            most = None if None in training else max(filter(None, training))
+            parts.append((f"up to {most}{of}" if most else f"all{of or ' of a share of it'}") + " to train")
     return ", ".join(parts) or "none"
 
 

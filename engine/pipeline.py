@@ -17,14 +17,16 @@ import msgspec
 from .backends.base import Backend, Session
 from .backends.onnxruntime import OnnxRuntime
 from .cache import Cache
-from .errors import DataRefused, ModelRefused, PlanRefused, RunFailed
+from .errors import ModelRefused, PlanRefused, RunFailed
+from .forecast import refuse_without_samples
 from .outcome import Outcome
 from .questions import BenchQuestion
-from .result import DatasetStamp, Difference, Metrics, ModelFacts
+from .result import Difference, Metrics, ModelFacts
 from .rundir import Asked
 from .say import Say
-from .spec import BackendSettings, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights
+from .spec import BackendSettings, QuantizeInt8, TrainFinetune
 from .stages import Stage, needs_samples, plan_stages
+from .steps import do_step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     Feeds = Mapping[str, NDArray[np.generic]]
 
 VERIFY_SAMPLES = 32
+_PARTS: tuple[Part, ...] = ("calibration", "evaluation")
 
 
 class Job:
@@ -136,14 +139,17 @@ class Job:
 
     def _check_data(self, facts: ModelFacts) -> None:
         """Refuse data that cannot serve before any work is done."""
-        wanted = [s.method for s in self.spec.recipe.active if isinstance(s, QuantizeInt8)]
-        if wanted and self.spec.dataset is None and self.spec.calibration is None:
-            raise DataRefused(f"{wanted[0]} needs calibration samples", fix="give --dataset D or --calibration D")
-        parts: tuple[Part, ...] = ("calibration", "evaluation") if wanted else ("evaluation",)
-        for part in parts:
-            samples = self._open(part, facts)
+        from .data.training import refuse_untrainable
+
+        refuse_without_samples(self.spec)
+        steps = self.spec.recipe.active
+        calibrates = any(isinstance(step, QuantizeInt8 | TrainFinetune) for step in steps)
+        opened = {part: self._open(part, facts) for part in _PARTS if calibrates or part == "evaluation"}
+        for samples in opened.values():
             if samples is not None:
                 next(samples.take(1).batches(1))
+        if any(isinstance(step, TrainFinetune) for step in steps):
+            refuse_untrainable(opened["calibration"], opened["evaluation"])
 
     def _normalise(self) -> Outcome:
         from .graph.normalise import normalise, settled_only
@@ -154,30 +160,8 @@ class Job:
 
     def _step(self) -> Outcome:
         step = self.spec.recipe.active[self.stage.step]
-        source, out = self._before(), self.out / "model.onnx"
         samples = self._samples("calibration") if needs_samples(step) else None
-        if isinstance(step, PruneMagnitude):
-            from .compress.magnitude import prune
-
-            text = prune(step, source, out, self.say)
-        elif isinstance(step, QuantizeInt8):
-            from .compress.quantize import int8
-
-            assert samples is not None
-            text = int8(step, source, out, self._feeds(samples, step.samples), self.say)
-        elif isinstance(step, QuantizeWeights):
-            from .compress.weight_only import weights
-
-            text = weights(step, source, out, self.say)
-        else:
-            assert isinstance(step, PrecisionFp16)
-            from .compress.precision import fp16
-
-            text = fp16(step, source, out, self._feeds(samples, VERIFY_SAMPLES) if samples else None, self.say)
-        stamp = None
-        if samples is not None:
-            used = min(len(samples), step.samples) if isinstance(step, QuantizeInt8) else min(len(samples), VERIFY_SAMPLES)
-            stamp = DatasetStamp(calibrated=used, calibration=samples.source, skipped=len(samples.skipped))
+        text, stamp = do_step(step, self._before(), self.out / "model.onnx", samples, self._batch(), self.say)
         return Outcome(summary=text, dataset=stamp)
 
     def _lower(self) -> Outcome:

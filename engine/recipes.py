@@ -118,7 +118,7 @@ def _step(raw: dict[str, Any], where: str) -> AnyStep:
         raise RecipeRefused(f"{where} has no `method`", fix=f"give one of: {', '.join(STEPS)}")
     kind = STEPS.get(method) if isinstance(method, str) else None
     if kind is None:
-        raise _no_method(str(method), where)
+        raise RecipeRefused(f"{where}: there is no method `{method}`", fix=nearest(str(method), STEPS))
     where = f"{where} (`{method}`)"
     known = ("method", *field_names(kind))
     for key in raw:
@@ -131,14 +131,15 @@ def _step(raw: dict[str, Any], where: str) -> AnyStep:
     return step
 
 
-def _no_method(method: str, where: str) -> RecipeRefused:
-    """An unknown method; one that trains is first of all a question of PyTorch."""
-    if method.startswith("train.") and importlib.util.find_spec("torch") is None:
-        return RecipeRefused(
-            f"{where}: `{method}` needs PyTorch, which this Python does not have",
-            fix="pip install 'edgetui[train]' (on a Jetson: NVIDIA's own torch wheel), or take a recipe without train steps",
-        )
-    return RecipeRefused(f"{where}: there is no method `{method}`", fix=nearest(method, STEPS))
+def without_torch(recipe: Recipe) -> RecipeRefused | None:
+    """The error for a recipe with a step that trains, where PyTorch is not installed; None: nothing is missing."""
+    trains = next((step.method for step in recipe.active if step.method.startswith("train.")), "")
+    if not trains or importlib.util.find_spec("torch") is not None:
+        return None
+    return RecipeRefused(
+        f"step `{trains}` needs PyTorch, which this Python does not have",
+        fix="pip install 'edgetui[train]' (on a Jetson: NVIDIA's own torch wheel), or take a recipe without train steps",
+    )
 
 
 def _bad_value(message: str, raw: dict[str, Any], where: str) -> RecipeRefused:

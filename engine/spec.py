@@ -81,9 +81,29 @@ class PrecisionFp16(Step, frozen=True, kw_only=True, tag="precision.fp16"):
     """Nodes to keep in FP32: names, patterns or operators. Values past 65504 are kept without asking."""
 
 
-AnyStep = PruneMagnitude | QuantizeInt8 | QuantizeWeights | PrecisionFp16
+class TrainFinetune(Step, frozen=True, kw_only=True, tag="train.finetune"):
+    """Train further on labelled samples, to win back what pruning cost. Needs PyTorch and the calibration set's labels."""
+
+    epochs: Count = 3
+    """How often every training sample is gone through."""
+    learning_rate: Positive = 1e-3
+    """Where it begins; it falls to 0 along half a cosine."""
+    batch: Count = 32
+    """Samples in one step of the optimizer."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """`adam`, or `sgd` with momentum 0.9, which wants a learning rate of its own."""
+    keep_zeros: bool = True
+    """Weights that are zero stay zero, so that a pruned model stays pruned."""
+    samples: Count | None = None
+    """Training samples to use, at most; None: all of the calibration set."""
+    seed: Annotated[int, Meta(ge=0)] = 0
+    """Draws the order of the samples."""
+
+
+AnyStep = PruneMagnitude | QuantizeInt8 | QuantizeWeights | PrecisionFp16 | TrainFinetune
 STEPS: dict[str, type[Step]] = {
-    str(kind.__struct_config__.tag): kind for kind in (PruneMagnitude, QuantizeInt8, QuantizeWeights, PrecisionFp16)
+    str(kind.__struct_config__.tag): kind
+    for kind in (PruneMagnitude, QuantizeInt8, QuantizeWeights, PrecisionFp16, TrainFinetune)
 }
 
 

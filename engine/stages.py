@@ -14,11 +14,13 @@ import msgspec
 from msgspec import Struct
 
 from .rundir import Asked
-from .spec import AnyStep, QuantizeInt8, RunSpec
+from .spec import AnyStep, QuantizeInt8, RunSpec, TrainFinetune
 
 FORMAT = 2
 """Raised when the meaning of a stage's output changes."""
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
+TORCH = ("torch",)
+"""What a step that trains is tied to, and nothing else is."""
 
 
 class Stage(Struct, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class Stage(Struct, frozen=True, kw_only=True):
 def versions() -> dict[str, str]:
     """Package versions that outputs depend on, from the installed metadata."""
     found = {}
-    for name in PACKAGES:
+    for name in PACKAGES + TORCH:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -73,7 +75,8 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
     """All stages with their keys; each key holds the one before it."""
     spec = asked.spec
     shapes = msgspec.to_builtins(spec.shapes)
-    key = _hash(FORMAT, asked.versions, asked.model_sha256, shapes)
+    common = {name: version for name, version in asked.versions.items() if name not in TORCH}
+    key = _hash(FORMAT, common, asked.model_sha256, shapes)
     data = [
         asked.dataset_hash,
         asked.calibration_hash,
@@ -88,6 +91,8 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
         if kind == "step":
             step = spec.recipe.active[place]
             settings = [msgspec.to_builtins(step), data if needs_samples(step) else None]
+            if step.method.startswith("train."):
+                settings += [asked.versions.get(name) for name in TORCH]
         elif kind == "lower":
             settings = [spec.backend.name, machine()]
         elif kind == "build":
@@ -105,7 +110,7 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
 
 def needs_samples(step: AnyStep) -> bool:
     """Whether a step reads calibration samples if there are any."""
-    return isinstance(step, QuantizeInt8) or step.method == "precision.fp16"
+    return isinstance(step, QuantizeInt8 | TrainFinetune) or step.method == "precision.fp16"
 
 
 def _hash(*parts: object) -> str:

@@ -18,6 +18,8 @@ from ..say import Say
 Array = NDArray[np.generic]
 Row = dict[str, Array]
 
+_HELD_BYTES = 64 * 1024 * 1024
+"""Of samples that wait for their turn in a random order."""
 _NAMED = 5
 """Broken files that are named one by one; the others are only counted."""
 
@@ -111,10 +113,53 @@ class Samples:
         if rows:
             yield self._batch(rows + rows[-1:] * (size - len(rows) if padded else 0), numbers)
         if not good:
-            raise DataRefused(
-                f"none of the {len(self._order)} samples can be read (the first: {next(iter(self.skipped), '-')})",
-                fix="check the files",
-            )
+            raise self._unreadable()
+
+    def known_labels(self) -> NDArray[np.int64]:
+        """The labels of all samples asked for, broken ones included; empty when there are none."""
+        return np.empty(0, np.int64) if self._reader.labels is None else self._reader.labels[self._order]
+
+    def shuffled(self, size: int, draw: np.random.Generator) -> Iterator[Batch]:
+        """All samples once, in an order that is drawn anew, in batches of `size`, the last one shorter.
+
+        Readers go through their files from front to end: a random share of all samples, as many as 64 MiB hold, is read in that
+        order and mixed in memory, then the next. Broken ones are left out.
+
+        Raises:
+            DataRefused: not one sample can be read.
+        """
+        size = min(size, self._reader.largest_batch or size)
+        order = draw.permutation(self._order)
+        share = max(_HELD_BYTES // self._row_bytes(), size)
+        waiting: list[tuple[int, Row]] = []
+        for start in range(0, len(order), share):
+            held = self._read(np.sort(order[start : start + share]).tolist())
+            waiting += [held[place] for place in draw.permutation(len(held))]
+            last = start + share >= len(order)
+            while len(waiting) >= size or (waiting and last):
+                now, waiting = waiting[:size], waiting[size:]
+                yield self._batch([row for _, row in now], [number for number, _ in now])
+
+    def _read(self, order: list[int]) -> list[tuple[int, Row]]:
+        found: list[tuple[int, Row]] = []
+        for number, row in zip(order, self._reader.rows(order), strict=True):
+            if isinstance(row, Broken):
+                self._skip(row)
+            else:
+                found.append((number, row))
+        return found
+
+    def _row_bytes(self) -> int:
+        """Bytes of one sample as it is held."""
+        for _, row in self._whole():
+            return max(sum(array.nbytes for array in row.values()), 1)
+        raise self._unreadable()
+
+    def _unreadable(self) -> DataRefused:
+        return DataRefused(
+            f"none of the {len(self._order)} samples can be read (the first: {next(iter(self.skipped), '-')})",
+            fix="check the files",
+        )
 
     def _whole(self) -> Iterator[tuple[int, Row]]:
         """Number and row of every sample that can be read; those in reserve come after the others, if they are needed."""

@@ -16,9 +16,10 @@ from edgetui.engine.recipes import (
     list_recipes,
     read_recipe,
     recipe_toml,
+    without_torch,
     write_recipe,
 )
-from edgetui.engine.spec import PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.spec import PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe, TrainFinetune
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ STEPS = st.one_of(
     st.builds(QuantizeInt8, calibrator=st.sampled_from(["minmax", "entropy", "mse"])),
     st.builds(QuantizeWeights, bits=st.sampled_from([4, 8]), grouping=st.just("block"), block=st.integers(8, 1024)),
     st.builds(PrecisionFp16, keep=NAMES),
+    st.builds(TrainFinetune, samples=st.none() | st.integers(1, 10000), keep_zeros=st.booleans()),
 )
 
 
@@ -85,6 +87,8 @@ def test_a_written_recipe_keeps_silent_about_what_does_not_apply():
         ('method = "quantize.int8"\nexclude = "Softmax"', "`exclude", "a list"),
         ('method = "quantize.weights"\nbits = 5', "`bits = 5`", "4, 8"),
         ("amount = 0.5", "no `method`", "prune.magnitude"),
+        ('method = "train.finetun"', "no method `train.finetun`", "did you mean `train.finetune`?"),
+        ('method = "train.finetune"\nlearning_rate = 0.0', "`learning_rate = 0.0`", "above 0"),
     ],
 )
 def test_a_step_that_cannot_be_is_named_with_what_can(tmp_path, step, what, fix):
@@ -108,11 +112,21 @@ def test_a_file_that_is_no_recipe_says_why(tmp_path, text, what, fix):
     assert fix in error.fix
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="needs a Python without torch")
-def test_a_train_step_without_torch_says_how_to_install_it(tmp_path):
-    error = refused(tmp_path, '[[step]]\nmethod = "train.finetune"\n')
-    assert "PyTorch" in error.what
-    assert "pip install 'edgetui[train]'" in error.fix
+def test_a_step_that_trains_is_read_with_and_without_torch(tmp_path):
+    file = tmp_path / "tuned.toml"
+    file.write_text('[[step]]\nmethod = "train.finetune"\nepochs = 2\n')
+    recipe = read_recipe(file)
+    error = without_torch(recipe)
+    if importlib.util.find_spec("torch") is not None:
+        assert error is None
+    else:
+        assert error is not None
+        assert error.what == "step `train.finetune` needs PyTorch, which this Python does not have"
+        assert "pip install 'edgetui[train]'" in error.fix
+
+
+def test_a_step_that_is_off_needs_no_torch():
+    assert without_torch(Recipe(step=(TrainFinetune(on=False), PrecisionFp16()))) is None
 
 
 def test_own_recipes_hide_packaged_ones_and_a_broken_one_hides_nothing(tmp_path):

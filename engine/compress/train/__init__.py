@@ -1,0 +1,1 @@
+"""Steps that train: the only part of the engine that needs PyTorch, which is imported inside functions alone."""
