@@ -21,7 +21,7 @@ def screen_text(app: App) -> str:
     return CHANGING.sub("## GB free   ##:##", "\n".join(rows)) + "\n"
 
 
-async def until(pilot: Pilot, true: Callable[[], object], limit_s: float = 20.0) -> None:
+async def until(pilot: Pilot, true: Callable[[], object], limit_s: float = 45.0) -> None:
     """Wait until something is so; the screen as it stands is the message when it never is."""
     end = time.monotonic() + limit_s
     while not true():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,11 +75,18 @@ def app(config: Config, engine: Engine) -> Workbench:
 
 
 @pytest.fixture
-def past_run(own_state: Path, model: Path) -> Callable[..., str]:
+def bare_app(own_state: Path) -> Workbench:
+    """Without a model folder: nothing is read in other processes, so it is quick."""
+    config = Config()
+    return Workbench(config, Engine(config, own_state))
+
+
+@pytest.fixture
+def past_run(own_state: Path, tmp_path: Path) -> Callable[..., str]:
     """Write a run folder; `to`: done, failed, or measure (crashed there, for nobody holds its lock)."""
     made: list[str] = []
 
-    def write(to: str = "done", said: Sequence[ev.AnyEvent] | None = None) -> str:
+    def write(to: str = "done", model: Path = tmp_path / "gone" / "tiny.onnx") -> str:
         n = len(made) + 1
         asked = Asked(
             run=f"20261120-231{n}-tiny-both",
@@ -91,7 +98,7 @@ def past_run(own_state: Path, model: Path) -> Callable[..., str]:
             spec=RunSpec(model=str(model), recipe=RECIPE, preset="quick"),
         )
         folder: RunDir = create(own_state, asked)
-        lines = [ev.encode(event) + b"\n" for event in (went(to=to) if said is None else said)]
+        lines = [ev.encode(event) + b"\n" for event in went(to=to)]
         (folder.path / "events.jsonl").write_bytes(b"".join(lines))
         (folder.path / "log.txt").write_text("a tool said this\n")
         if to in ("done", "failed"):

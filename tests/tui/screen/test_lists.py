@@ -14,27 +14,30 @@ from screens import screen_text, shows, until
 
 async def open_list(pilot) -> RunsScreen:
     app = pilot.app
-    await until(pilot, lambda: app.bench.models.model)
+    await until(pilot, lambda: app.bench.settings.draft is not None)
     await pilot.press("R")
     await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
     return app.screen
 
 
-async def test_the_list_says_how_each_run_ended(app: Workbench, past_run: Callable[..., str]):
+async def test_the_list_says_how_each_run_ended(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("done"), past_run("failed"), past_run("measure")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await open_list(pilot)
         await shows(pilot, "✓ done", "✗ failed", "! crashed", "0.480 [0.470, 0.490]", "faster; smaller", "3 of 3")
 
 
-async def test_an_empty_list_says_what_to_do(app: Workbench):
+async def test_an_empty_list_says_what_to_do(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.models.model)
+        await until(pilot, lambda: app.bench.settings.draft is not None)
         await pilot.press("R")
         await shows(pilot, "nothing has run yet")
 
 
-async def test_filter_and_sort(app: Workbench, past_run: Callable[..., str]):
+async def test_filter_and_sort(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("done"), past_run("failed")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         screen = await open_list(pilot)
@@ -49,7 +52,8 @@ async def test_filter_and_sort(app: Workbench, past_run: Callable[..., str]):
         assert [run.state for run in screen.shown()] == ["done", "failed"]
 
 
-async def test_enter_shows_the_run_in_the_workbench(app: Workbench, past_run: Callable[..., str]):
+async def test_enter_shows_the_run_in_the_workbench(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     first = past_run("done")
     past_run("failed")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -59,7 +63,8 @@ async def test_enter_shows_the_run_in_the_workbench(app: Workbench, past_run: Ca
         await shows(pilot, "▲ faster")
 
 
-async def test_deleting_asks_first(app: Workbench, engine: Engine, past_run: Callable[..., str]):
+async def test_deleting_asks_first(bare_app: Workbench, engine: Engine, past_run: Callable[..., str]):
+    app = bare_app
     past_run("done")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await open_list(pilot)
@@ -74,7 +79,8 @@ async def test_deleting_asks_first(app: Workbench, engine: Engine, past_run: Cal
         assert await engine.list() == ()
 
 
-async def test_marked_runs_are_compared(app: Workbench, past_run: Callable[..., str]):
+async def test_marked_runs_are_compared(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("done"), past_run("done")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await open_list(pilot)
@@ -87,7 +93,8 @@ async def test_marked_runs_are_compared(app: Workbench, past_run: Callable[..., 
         assert app.screen is app.bench
 
 
-async def test_a_comparison_fits_a_narrow_screen_column_by_column(app: Workbench, past_run: Callable[..., str]):
+async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("done"), past_run("done")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await open_list(pilot)
@@ -98,7 +105,8 @@ async def test_a_comparison_fits_a_narrow_screen_column_by_column(app: Workbench
         assert "both" in screen_text(app)
 
 
-async def test_the_copied_table_goes_to_the_clipboard_with_tabs(app: Workbench, past_run: Callable[..., str]):
+async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("done")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await open_list(pilot)

@@ -10,7 +10,8 @@ from edgetui.tui.widgets.lines import Lines
 from screens import until
 
 
-async def test_slower_when_not_looked_at(app: Workbench):
+async def test_slower_when_not_looked_at(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45)) as pilot:
         await until(pilot, lambda: app.bench.settings.draft is not None)
         assert app.pace.wanted_hz == 4
@@ -20,7 +21,8 @@ async def test_slower_when_not_looked_at(app: Workbench):
         assert app.pace.wanted_hz == 4
 
 
-async def test_slower_while_a_measurement_window_is_open(app: Workbench, past_run: Callable[..., str]):
+async def test_slower_while_a_measurement_window_is_open(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("measure")
     async with app.run_test(size=(160, 45)) as pilot:
         await until(pilot, lambda: app.link.view is not None and app.link.view.state == "crashed")
@@ -31,7 +33,8 @@ async def test_slower_while_a_measurement_window_is_open(app: Workbench, past_ru
 
 
 @pytest.mark.parametrize("name", ["log", "live"])
-async def test_what_is_hidden_is_not_drawn(app: Workbench, name: str):
+async def test_what_is_hidden_is_not_drawn(bare_app: Workbench, name: str):
+    app = bare_app
     drawn: list[str] = []
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.bench.settings.draft is not None)
@@ -42,7 +45,8 @@ async def test_what_is_hidden_is_not_drawn(app: Workbench, name: str):
         await until(pilot, lambda: drawn)
 
 
-async def test_rows_that_are_equal_are_not_repainted(app: Workbench):
+async def test_rows_that_are_equal_are_not_repainted(bare_app: Workbench):
+    app = bare_app
     asked: list[object] = []
 
     class Seen(Lines):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from edgetui.engine.api import Engine
@@ -21,39 +22,43 @@ async def settled(pilot, *words: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
-async def test_workbench_with_a_run_that_is_done(app: Workbench, past_run: Callable[..., str], size: tuple[int, int]):
-    past_run()
+async def test_workbench_with_a_run_that_is_done(
+    app: Workbench, past_run: Callable[..., str], model: Path, size: tuple[int, int]
+):
+    past_run(model=model)
     async with app.run_test(size=size) as pilot:
         await settled(pilot, "faster", "GB free")
         same_as_snapshot(app, f"workbench-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("pane", ["settings", "live", "run", "log"])
-async def test_each_pane_alone_at_80x24(app: Workbench, past_run: Callable[..., str], pane: str):
-    past_run()
+async def test_each_pane_alone_at_80x24(app: Workbench, past_run: Callable[..., str], model: Path, pane: str):
+    past_run(model=model)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, "faster", "GB free")
         app.bench.action_pane(pane)
-        await pilot.pause()
+        await until(pilot, lambda: app.bench.query_one(f"#{pane}").is_on_screen)
         await settled(pilot)
         app.pace.tick()
         await pilot.pause()
         same_as_snapshot(app, f"{pane}-80x24")
 
 
-async def test_runs(app: Workbench, past_run: Callable[..., str]):
+async def test_runs(bare_app: Workbench, past_run: Callable[..., str]):
     past_run(), past_run("failed"), past_run("measure")
+    app = bare_app
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await until(pilot, lambda: app.link.view)
         await pilot.press("R")
         await shows(pilot, "3 of 3")
         same_as_snapshot(app, "runs-80x24")
 
 
-async def test_compare(app: Workbench, past_run: Callable[..., str]):
+async def test_compare(bare_app: Workbench, past_run: Callable[..., str]):
     past_run()
+    app = bare_app
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot, "faster")
+        await shows(pilot, "faster")
         await pilot.press("R")
         await shows(pilot, "1 of 1")
         await pilot.press("C")
@@ -62,9 +67,9 @@ async def test_compare(app: Workbench, past_run: Callable[..., str]):
 
 
 async def test_a_terminal_without_utf8_gets_nothing_else_than_ascii(
-    engine: Engine, config: Config, past_run: Callable[..., str]
+    engine: Engine, config: Config, past_run: Callable[..., str], model: Path
 ):
-    past_run()
+    past_run(model=model)
     app = Workbench(Config(models=config.models, ui=Ui(graph="ascii")), engine)
     async with app.run_test(size=(160, 45)) as pilot:
         await settled(pilot, "of the time")

@@ -22,7 +22,7 @@ def bench_of(app: Workbench) -> WorkbenchScreen:
 
 async def pick_recipe(pilot, name: str) -> None:
     bench = pilot.app.bench
-    await until(pilot, lambda: bench.settings.draft is not None and bench.models.model)
+    await until(pilot, lambda: bench.settings.draft is not None)
     bench.load_recipe(name)
     await pilot.press("2")
     await pilot.pause()
@@ -76,7 +76,8 @@ async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlig
         await until(pilot, lambda: bench_of(app).models.model == str(there / "second.onnx"))
 
 
-async def test_fields_are_edited_with_the_arrows_and_by_typing(app: Workbench):
+async def test_fields_are_edited_with_the_arrows_and_by_typing(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         draft = bench_of(app).settings.draft
@@ -92,7 +93,8 @@ async def test_fields_are_edited_with_the_arrows_and_by_typing(app: Workbench):
         assert draft.recipe.step == (PruneMagnitude(scope="layer", amount=0.05),)
 
 
-async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_on(app: Workbench):
+async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_on(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         bench = bench_of(app)
@@ -107,7 +109,8 @@ async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_
     assert app.return_code == 0
 
 
-async def test_letters_typed_into_a_value_are_no_commands(app: Workbench):
+async def test_letters_typed_into_a_value_are_no_commands(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "int8")
         bench = bench_of(app)
@@ -118,7 +121,8 @@ async def test_letters_typed_into_a_value_are_no_commands(app: Workbench):
         assert bench.settings.draft.recipe.step[0].exclude == ("qr", "R")
 
 
-async def test_threshold_takes_the_place_of_amount_and_says_so(app: Workbench):
+async def test_threshold_takes_the_place_of_amount_and_says_so(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         bench_of(app).settings.rows.point("field:0:threshold")
@@ -127,7 +131,8 @@ async def test_threshold_takes_the_place_of_amount_and_says_so(app: Workbench):
         assert bench_of(app).settings.draft.recipe.step == (PruneMagnitude(threshold=1e-3),)
 
 
-async def test_steps_are_added_switched_moved_and_removed(app: Workbench):
+async def test_steps_are_added_switched_moved_and_removed(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         pane = bench_of(app).settings
@@ -143,7 +148,8 @@ async def test_steps_are_added_switched_moved_and_removed(app: Workbench):
         assert [step.method for step in pane.draft.recipe.step] == ["prune.magnitude"]
 
 
-async def test_a_recipe_saved_under_a_name_is_there_the_next_time(app: Workbench, engine: Engine):
+async def test_a_recipe_saved_under_a_name_is_there_the_next_time(bare_app: Workbench, engine: Engine):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         bench_of(app).settings.rows.point("field:0:scope")
@@ -158,8 +164,8 @@ async def test_a_recipe_saved_under_a_name_is_there_the_next_time(app: Workbench
     assert saved["my-own"].step == (PruneMagnitude(scope="global", amount=0.05),)
 
 
-async def test_the_newest_run_is_shown_again_with_its_past(app: Workbench, past_run: Callable[..., str]):
-    past_run()
+async def test_the_newest_run_is_shown_again_with_its_past(app: Workbench, model: Path, past_run: Callable[..., str]):
+    past_run(model=model)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await shows(pilot, "tiny · both", "✓ measure", "▲ faster", "0.480 [0.470, 0.490]", "run done", "clocks are floating")
         draft = bench_of(app).settings.draft
@@ -176,14 +182,16 @@ async def test_a_run_that_was_interrupted_says_in_which_stage_and_offers_to_resu
         await shows(pilot, "crashed", "interrupted in stage measure", "ctrl+r")
 
 
-async def test_a_failed_run_says_what_and_what_to_do(app: Workbench, past_run: Callable[..., str]):
+async def test_a_failed_run_says_what_and_what_to_do(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run("failed")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("4")
         await shows(pilot, "✗ measure", "it was killed", "give it more memory")
 
 
-async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(app: Workbench, past_run: Callable[..., str]):
+async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
     past_run()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("5")
@@ -211,20 +219,23 @@ async def test_one_column_shows_the_pane_of_the_pressed_number_and_the_tab_follo
 
 
 @pytest.mark.parametrize(("size", "wanted"), [((160, 45), "-three"), ((120, 30), "-two"), ((80, 24), "-one")])
-async def test_the_width_decides_the_columns(app: Workbench, size: tuple[int, int], wanted: str):
+async def test_the_width_decides_the_columns(bare_app: Workbench, size: tuple[int, int], wanted: str):
+    app = bare_app
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         assert bench_of(app).has_class(wanted)
 
 
-async def test_help_and_quit_are_never_cut_off(app: Workbench):
+async def test_help_and_quit_are_never_cut_off(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(60, 16), notifications=True) as pilot:
         await shows(pilot, "? help", "q quit")
 
 
-async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(app: Workbench, engine: Engine):
+async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(bare_app: Workbench, engine: Engine):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
-        await until(pilot, lambda: bench_of(app).models.model)
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
         await pilot.resize_terminal(50, 12)
         await until(pilot, lambda: isinstance(app.screen, TooSmall))
         await shows(pilot, "too small: 50x12")
@@ -239,18 +250,20 @@ async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(app: Workben
     assert await engine.list() == ()
 
 
-async def test_help_is_about_what_has_the_focus_and_names_each_binding(app: Workbench):
+async def test_help_is_about_what_has_the_focus_and_names_each_binding(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 60), notifications=True) as pilot:
-        await until(pilot, lambda: bench_of(app).models.model)
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
         await pilot.press("2", "question_mark")
         await shows(pilot, "Help  Compression", "settings.flip", "Switch the step of this row on or off")
         await pilot.press("escape")
         assert app.screen is bench_of(app)
 
 
-async def test_the_palette_finds_a_recipe_by_letters(app: Workbench):
+async def test_the_palette_finds_a_recipe_by_letters(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: bench_of(app).models.model)
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
         await pilot.press("ctrl+p", *"recipe weights-4")
         await shows(pilot, "Weights in 4 bits")
         await pilot.press("enter")
@@ -267,14 +280,15 @@ async def test_keys_can_be_bound_anew(engine: Engine, model: Path):
         await until(pilot, lambda: app.screen is not bench_of(app))
 
 
-async def test_pause_stops_the_picture_and_says_so(app: Workbench):
+async def test_pause_stops_the_picture_and_says_so(bare_app: Workbench):
+    app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
-        await until(pilot, lambda: bench_of(app).models.model)
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
         await pilot.press("p")
         await shows(pilot, "paused", "p go on")
 
 
-async def test_a_run_from_the_keyboard_goes_to_its_end_and_its_verdict(app: Workbench, engine: Engine):
+async def test_a_run_is_started_from_the_keyboard_and_cancelled_when_the_question_is_answered(app: Workbench, engine: Engine):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "weights-8")
         pane = bench_of(app).settings
