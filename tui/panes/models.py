@@ -14,7 +14,7 @@ from textual.message import Message
 from ...engine.report.words import count, percent, size
 from ..widgets.entry import Entry
 from ..widgets.histogram import bars
-from ..widgets.lines import Line, Lines, Rows
+from ..widgets.lines import Line, Lines, Rows, wrap
 from .pane import Pane
 
 if TYPE_CHECKING:
@@ -237,15 +237,3 @@ def shape_words(tensor: TensorFacts) -> str:
     """`f32 [batch,3,32,32]`."""
     axes = ",".join("?" if axis is None else str(axis) for axis in tensor.shape)
     return f"{DTYPES.get(tensor.dtype, tensor.dtype)} [{axes}]"
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Break at spaces."""
-    rows, row = [], ""
-    for word in text.split(" "):
-        if row and len(row) + 1 + len(word) > width:
-            rows.append(row)
-            row = word
-        else:
-            row = f"{row} {word}" if row else word
-    return [*rows, row] if row else rows

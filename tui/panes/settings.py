@@ -11,13 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ...engine.errors import EdgetuiError
-from ...engine.report.words import DASH, seconds, size
 from ...engine.spec import STEPS
 from ..draft import Draft
 from ..fields import NONE, nudged, parse, shown
 from ..widgets.entry import Entry
-from ..widgets.lines import Line, Lines, Rows
-from .models import wrap
+from ..widgets.lines import Line, Lines, Rows, wrap
+from .forecast import forecast_rows
 from .pane import Pane
 from .settings_rows import BACKEND_FIELDS, PRESETS, RUN_FIELDS, field_at, help_of, next_workload, settings_rows
 
@@ -363,28 +362,3 @@ class SettingsPane(Pane):
         self.forecast_lines = forecast_rows(forecast, trouble, width)
         self.what.styles.height = min(len(self.forecast_lines) + 1, max(5, self.size.height // 2))
         self.what.show(self.forecast_lines)
-
-
-def forecast_rows(forecast: Forecast | None, trouble: str, width: int) -> list[Line]:
-    """What will happen, in rows of `width`."""
-    if forecast is None:
-        return [((f" {text}", "dim"),) for text in wrap(trouble or "choose a model to see what will happen", width)]
-    after = "" if forecast.size_after_bytes is None else f" → about {size(forecast.size_after_bytes)}"
-    need, free = forecast.memory_need_mb, forecast.memory_free_mb
-    memory = DASH if need is None else f"needs {need:.0f} MB" + ("" if free is None else f" of {free:.0f} MB free")
-    runs = f"{forecast.history} run{'' if forecast.history == 1 else 's'} like it on this board"
-    time = f"about {seconds(forecast.seconds)}  ({runs})" if forecast.seconds else "not known: no run like it on this board yet"
-    lines: list[Line] = []
-    for text in forecast.errors:
-        lines += _marked("✗", "bad", text, width)
-    rows = (("size", size(forecast.size_bytes) + after), ("memory", memory), ("time", time))
-    lines += [((f" {name:<9}", "dim"), (text, "value")) for name, text in rows]
-    lines += [((f" {name:<9}", "dim"), (text, "")) for name, text in (("backend", forecast.backend), ("data", forecast.data))]
-    for text in forecast.warnings:
-        lines += _marked("!", "warn", text, width)
-    return lines
-
-
-def _marked(mark: str, tone: str, text: str, width: int) -> list[Line]:
-    rows = wrap(text, width - 2)
-    return [((f" {mark if n == 0 else ' '} ", tone), (row, "")) for n, row in enumerate(rows)]

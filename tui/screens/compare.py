@@ -12,11 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
-from ..panes.models import wrap
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, Span
+from ..widgets.lines import Line, Lines, Scrolling, Span, wrap
 from ..widgets.scatter import Dot, scatter
 
 if TYPE_CHECKING:

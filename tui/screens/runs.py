@@ -40,6 +40,14 @@ SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
 )
 
 
+class RunsTable(DataTable[Text]):
+    """The table; enter is said in the row of keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "open", id="runs.open", tooltip="Show the run in the workbench")
+    ]
+
+
 class RunsScreen(Screen[None]):
     """The list."""
 
@@ -49,7 +57,6 @@ class RunsScreen(Screen[None]):
         "Space marks runs, C compares the marked ones (or the one under the cursor with its baseline)."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open", id="runs.open", tooltip="Show the run in the workbench"),
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
         Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
         Binding("slash", "filter", "filter", id="runs.filter", tooltip="Show only runs that have these letters"),
@@ -82,13 +89,13 @@ class RunsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Title, table, keys."""
         yield Lines(id="runs-title")
-        yield DataTable(id="runs-table", cursor_type="row", zebra_stripes=False)
+        yield RunsTable(id="runs-table", cursor_type="row", zebra_stripes=False)
         yield KeyBar()
 
     @property
-    def table(self) -> DataTable[Text]:
+    def table(self) -> RunsTable:
         """The table."""
-        return self.query_one(DataTable)
+        return self.query_one(RunsTable)
 
     def on_mount(self) -> None:
         """Read the list now and, while it is looked at, every two seconds."""

@@ -25,6 +25,18 @@ Span = tuple[str, str]
 Line = tuple[Span, ...]
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """Break at spaces."""
+    rows, row = [], ""
+    for word in text.split(" "):
+        if row and len(row) + 1 + len(word) > width:
+            rows.append(row)
+            row = word
+        else:
+            row = f"{row} {word}" if row else word
+    return [*rows, row] if row else rows
+
+
 class Lines(Widget):
     """Rows of styled text; cut at the right edge, never wrapped here."""
 
