@@ -90,14 +90,14 @@ def _edgetui(name: str, work: Path, images: int) -> Row:
     kind = name.removeprefix("edgetui-")
     recipe = work / f"{name}.toml"
     recipe.write_text(f'[[step]]\nmethod = "quantize.int8"\ncalibrator = "{kind}"\nsamples = {images}\n')
-    out = work / f"{name}.out"
     with tempfile.TemporaryDirectory() as state:
+        out = Path(state) / "out"
         command = [sys.executable, "-m", "edgetui", "build", str(MODEL), "--recipe", str(recipe), "--json"]
         command += ["--calibration", str(work / "cifar10.toml"), "--out", str(out)]
         ended = subprocess.run(command, env={**os.environ, "XDG_STATE_HOME": state}, capture_output=True, check=False)
-    if ended.returncode:
-        raise SystemExit(f"{name} failed: {ended.stderr.decode()}")
-    (out / "model.onnx").replace(work / f"{name}.onnx")
+        if ended.returncode:
+            raise SystemExit(f"{name} failed: {ended.stderr.decode()}")
+        (out / "model.onnx").replace(work / f"{name}.onnx")
     stages = {stage["name"]: stage for stage in json.loads(ended.stdout)["stages"]}
     step = stages["quantize.int8"]
     return {"stage_s": step["seconds"], "lower_s": stages["lower"]["seconds"], "peak_mb": step["peak_mb"]}
