@@ -336,6 +336,24 @@ class Engine:
         said = readings.stats()
         return Recorder(path, header_of(detect(), said.source, said.rate_hz or None))
 
+    def export_recording(self, path: Path, to: Path) -> int:
+        """Write a recording, or a log of tegrastats, as a table (.csv) or one document (.json); returns the number of samples.
+
+        Raises:
+            UsageError: `to` ends in neither.
+            DataRefused: the recording cannot be read.
+            StorageRefused: `to` is there already, or cannot be written.
+        """
+        from .telemetry.export import to_file
+
+        return to_file(path, to)
+
+    def mark(self, note: str, t_s: float, wall: str = "") -> Mark:
+        """A mark for a list; `Recorder.mark` makes those that are kept."""
+        from .telemetry.recording import Mark
+
+        return Mark(t_s=t_s, wall=wall, note=note)
+
     def alerts(self) -> Alerts:
         """Watches samples by the rules of edgetui.toml."""
         return Alerts(self.config.alerts)

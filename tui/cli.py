@@ -20,6 +20,7 @@ from .. import __version__
 from .commands.doctor import doctor
 from .commands.look import compare, export, inspect, recipes, runs, show
 from .commands.make import bench, build
+from .commands.monitor import monitor
 from .commands.run import cancel, demo, resume, run_command, watch
 from .commands.shared import echo_error
 
@@ -51,7 +52,7 @@ def cli(context: click.Context) -> int:
     return 0 if context.invoked_subcommand else _workbench()
 
 
-for _command in (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, build, bench, doctor):
+for _command in (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, build, bench, monitor, doctor):
     cli.add_command(_command)
 
 

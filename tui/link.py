@@ -20,10 +20,9 @@ from .draft import Asked
 from .runview import RunView
 
 if TYPE_CHECKING:
-    from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary
+    from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary, Sample, Telemetry
     from ..engine.result import ModelFacts, Result
-    from ..engine.telemetry.client import Telemetry
-    from ..engine.telemetry.sample import Sample
+    from .feed import LiveFeed, ReplayFeed
 
 
 class Link:
@@ -35,10 +34,14 @@ class Link:
         self.view: RunView | None = None
         self.board = ""
         """The machine in a few words; empty until `look_at_board`."""
+        self.watt_decimals = 2
+        """Decimals of a watt that its power sensor means."""
         self._asking: set[asyncio.Future[ModelFacts]] = set()
         self._telemetry: Telemetry | None = None
         self._sampled = 0
         self._trouble = ""
+        self.feed: LiveFeed | None = None
+        """The board's sensors as the monitor shows them; None before `open_telemetry`."""
         self._known: dict[str, Dataset] = {}
 
     @property
@@ -228,6 +231,7 @@ class Link:
         name = board.name if board.known else platform.node()
         about = [name, board.os, board.cpu if not board.jetson else "", f"{board.cores} cores" if board.cores else ""]
         self.board = " · ".join(part for part in about if part)
+        self.watt_decimals = board.profile.watt_decimals
 
     def disk_free(self) -> str:
         """Free space where runs are kept, in words; whole GB, so that it seldom changes."""
@@ -238,12 +242,27 @@ class Link:
 
     # telemetry
 
-    async def open_telemetry(self) -> None:
-        """Begin to read the board's sensors."""
+    async def open_telemetry(self, rate_hz: float | None = None, source: str = "auto") -> None:
+        """Begin to read the board's sensors; where that cannot be, `trouble` says why."""
+        from .feed import LiveFeed
+
         try:
-            self._telemetry = await asyncio.to_thread(self.engine.telemetry, self.config.ui.rate_hz)
+            telemetry = await asyncio.to_thread(self.engine.telemetry, rate_hz or self.config.ui.rate_hz, source)
         except EdgetuiError as error:
             self._trouble = str(error)
+            return
+        self._telemetry = telemetry
+        self.feed = LiveFeed(self.engine, telemetry, self.watt_decimals)
+
+    async def replay(self, path: Path, speed: float) -> ReplayFeed:
+        """A recording, or a log of tegrastats, that plays.
+
+        Raises:
+            DataRefused: there is no such file, or nothing in it can be read.
+        """
+        from .feed import ReplayFeed
+
+        return ReplayFeed(self.engine, await asyncio.to_thread(self.engine.replay, path, speed))
 
     def fresh_samples(self) -> list[Sample]:
         """Samples that have come since the last call, oldest first."""
@@ -271,6 +290,6 @@ class Link:
         await asyncio.gather(*self._asking, return_exceptions=True)
         for _ in range(4):  # turns in which asyncio closes the pipes of processes that were killed
             await asyncio.sleep(0)
-        if self._telemetry is not None:
-            self._telemetry.close()
-            self._telemetry = None
+        if self.feed is not None:
+            self.feed.close()
+            self.feed = self._telemetry = None

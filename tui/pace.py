@@ -24,6 +24,8 @@ class Pace:
         self.rate_hz = rate_hz
         self.hush = False
         """A measurement window is open."""
+        self.always: list[Callable[[], None]] = []
+        """Called at every tick, whatever is on screen: what comes in must not wait until it is looked at."""
         self._drawers: list[tuple[Widget, Callable[[], None]]] = []
         self._timer: Timer | None = None
         self._running_hz = 0.0
@@ -49,6 +51,8 @@ class Pace:
     def tick(self) -> None:
         """Draw what is seen."""
         self.settle()
+        for take in self.always:
+            take()
         self._drawers = [(widget, draw) for widget, draw in self._drawers if widget.is_attached]
         for widget, draw in self._drawers:
             if widget.screen is self.app.screen and widget.is_on_screen:

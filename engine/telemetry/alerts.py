@@ -58,6 +58,13 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
     detail: str = ""
     """Which zone, rail or reason."""
 
+    @property
+    def text(self) -> str:
+        """`alert: temperature above 95 °C (GPU-therm 96.5)`, and `alert over: ...` at its end."""
+        figure = f" {self.value:.1f}".removesuffix(".0") if self.value is not None and " above " in self.rule else ""
+        about = f" ({self.detail}{figure})" if self.detail else ""
+        return f"alert{'' if self.raised else ' over'}: {self.rule}{about}"
+
 
 class Alerts:
     """Watches samples by rules. Not for several threads."""

@@ -19,8 +19,10 @@ from .choose import AUTO, check_name
 from .place import Lease, SamplerLock, meeting_place, tidy
 from .ring import RingReader
 from .sample import Sample, Stats, decode, decode_stats
+from .sources.base import SourceRefused
 
 _LOOK_S = 0.25
+_LONGEST_WAIT_S = 10.0
 _START_AGAIN_S, _START_AGAIN_AFTER_PROBLEM_S = 1.0, 30.0
 
 
@@ -102,6 +104,16 @@ class Telemetry:
         with contextlib.suppress(OSError):
             return (self._folder / "problem").read_text() or None
         return None
+
+    def refusal(self, waited_s: float) -> SourceRefused | None:
+        """Why no sample has come, after so many seconds of waiting; None: it is too early to say."""
+        problem = self.problem()
+        if problem is not None:
+            what, _, fix = problem.partition("; ")
+            return SourceRefused(what, fix=fix or "see `edgetui doctor`")
+        if waited_s < _LONGEST_WAIT_S:
+            return None
+        return SourceRefused(f"the source {self._asked} has said nothing for {_LONGEST_WAIT_S:g} s", fix="see `edgetui doctor`")
 
     def close(self) -> None:
         """Give the lease back; the sampler ends by itself when it was the last one."""

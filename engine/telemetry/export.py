@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
+from ..errors import StorageRefused, UsageError, from_os_error
 from .replay import Recording
 from .sample import Sample, encode
 
@@ -15,6 +18,32 @@ _PLAIN = (
 )  # fmt: skip
 _NAMED = ("rails_mw", "carrier_mw", "temps_c", "clocks_mhz", "counters")
 _LISTED = ("gpu_freq_mhz", "cpu_load_pct", "cpu_freq_mhz")
+
+
+def to_file(path: Path, to: Path) -> int:
+    """Write a recording or a log into a new file, by its ending; returns the number of samples. A failure leaves no file.
+
+    Raises:
+        UsageError: `to` ends in neither .csv nor .json.
+        DataRefused: the recording cannot be read.
+        StorageRefused: `to` is there already, or cannot be written.
+    """
+    write = {".csv": to_csv, ".json": to_json}.get(to.suffix.lower())
+    if write is None:
+        raise UsageError(f"cannot tell what {to} shall be", fix="name a file that ends in .csv or .json")
+    with contextlib.closing(Recording(path)) as recording:
+        try:
+            with to.open("x", encoding="utf-8", newline="") as out:
+                try:
+                    write(recording, out)
+                except BaseException:
+                    to.unlink()
+                    raise
+        except FileExistsError:
+            raise StorageRefused(f"{to} is there already", fix="give another file name; nothing is overwritten") from None
+        except OSError as error:
+            raise from_os_error(error) from error
+        return len(recording)
 
 
 def to_csv(recording: Recording, out: TextIO) -> None:

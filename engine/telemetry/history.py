@@ -40,7 +40,9 @@ class Series:
 
 
 class History:
-    """All series of a telemetry stream, by name: `total_mw`, `rails_mw.VDD_IN`, `cpu_load_pct.0`, `temps_c.GPU-therm`."""
+    """All series of a telemetry stream, by name: `total_mw`, `rails_mw.VDD_IN`, `cpu_load_pct.0`, `temps_c.GPU-therm`; and of
+    what is drawn most, `hottest_c` and `cpu_mean_pct` (over the cores that are on).
+    """
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
@@ -82,6 +84,11 @@ def figures(sample: Sample) -> Iterable[tuple[str, float]]:
         for k, value in enumerate(getattr(sample, group)):
             if value is not None:
                 yield f"{group}.{k}", value
+    if sample.hottest is not None:
+        yield "hottest_c", sample.hottest[1]
+    loads = [load for load in sample.cpu_load_pct if load is not None]
+    if loads:
+        yield "cpu_mean_pct", sum(loads) / len(loads)
 
 
 class _Level:

@@ -1,7 +1,7 @@
 """Recordings: telemetry documents in a file, a line each, with a header, marks and alerts between them.
 
 The first line is a `Header`. A line that begins with `{"t_s":` is a telemetry document as `monitor --json` prints it; marks
-and alerts have a `kind`. Lines are written to the file once a second: a kill loses at most the last second.
+and alerts have a `kind`. Lines are written to the file more than once a second: a kill loses at most the last second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from .alerts import AlertEvent
 from .energy import Readings
 from .sample import Sample, encode, wall_now
 
-_FLUSH_S = 1.0
+_FLUSH_S = 0.7
+"""Looked at a few times a second, lines are then never older than a second."""
 VERSION = 1
 
 
@@ -46,6 +47,11 @@ class Mark(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mark"):
     wall: str = ""
     note: str = ""
 
+    @property
+    def text(self) -> str:
+        """`mark: the drone turns`."""
+        return f"mark: {self.note}"
+
 
 def header_of(board: Board, source: str, rate_hz: float | None) -> Header:
     """The header for a recording that begins now."""
@@ -62,7 +68,7 @@ def header_of(board: Board, source: str, rate_hz: float | None) -> Header:
 
 
 class Recorder:
-    """Writes a recording. Call `pump` a few times a second, or `write` for each sample, and `close` at the end.
+    """Writes a recording. Call `pump` a few times a second, or `write` and `flush_if_due`, and `close` at the end.
 
     Raises:
         StorageRefused: the file is there already, or cannot be written; from every method when the disk is full.
@@ -101,13 +107,13 @@ class Recorder:
         for n, sample in fresh:
             self._seen = n
             self._lines.append(encode(sample))
-        self._flush_if_due()
+        self.flush_if_due()
         return [sample for _, sample in fresh]
 
     def write(self, sample: Sample) -> None:
         """One sample."""
         self._lines.append(encode(sample))
-        self._flush_if_due()
+        self.flush_if_due()
 
     def mark(self, note: str, t_s: float | None = None) -> Mark:
         """Mark this moment; it is in the file at once."""
@@ -120,6 +126,11 @@ class Recorder:
         """An alert that began or ended; it is in the file at once."""
         self._lines.append(encode(event))
         self.flush()
+
+    def flush_if_due(self) -> None:
+        """Hand lines to the system that have waited long enough."""
+        if time.monotonic() - self._flushed_s >= _FLUSH_S:
+            self.flush()
 
     def flush(self) -> None:
         """Hand all lines to the system."""
@@ -149,10 +160,6 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(StorageRefused):
             self.close()
-
-    def _flush_if_due(self) -> None:
-        if time.monotonic() - self._flushed_s >= _FLUSH_S:
-            self.flush()
 
 
 _note_decoder: msgspec.json.Decoder[Header | Mark | AlertEvent] = msgspec.json.Decoder(Header | Mark | AlertEvent)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..boards import Profile
 from ..errors import DataRefused, from_os_error
 from .alerts import AlertEvent
 from .recording import Header, Mark, decode_note
@@ -69,6 +70,11 @@ class Recording:
     def duration_s(self) -> float:
         """From the first sample to the last."""
         return self.times_s[-1] - self.times_s[0]
+
+    @property
+    def watt_decimals(self) -> int:
+        """Decimals of a watt that mean something on the board that was recorded."""
+        return Profile(name=self.header.board, power_step_mw=self.header.power_step_mw).watt_decimals
 
     def sample(self, k: int) -> Sample:
         """Sample number `k`, from 0."""

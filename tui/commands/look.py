@@ -120,19 +120,37 @@ def compare(runs: tuple[str, ...], goal: str, markdown: bool, as_json: bool) -> 
     return 0
 
 
-@click.command(short_help="Copy a run out, with a report.")
-@click.argument("run")
-@click.option("--to", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path), help="A new folder.")
+@click.command(short_help="Copy a run out with a report; or a recording as CSV or JSON.")
+@click.argument("run", metavar="RUN|RECORDING")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="DIR|FILE",
+    type=click.Path(path_type=Path),
+    help="A new folder; a new .csv or .json.",
+)
 @json_option
-def export(run: str, folder: Path, as_json: bool) -> int:
-    """Copy a run out: report.md, result.json, figures.csv, its recipe and the files it made."""
+def export(run: str, target: Path, as_json: bool) -> int:
+    """Copy a run out: report.md, result.json, figures.csv, its recipe and the files it made.
+
+    Of a recording, or a log of tegrastats: all samples, as a table (--to FILE.csv) or one document (--to FILE.json).
+    """
     import msgspec
 
+    engine = open_engine()
+    target = target.expanduser()
+    if Path(run).expanduser().is_file():
+        samples = engine.export_recording(Path(run).expanduser(), target)
+        if as_json:
+            echo_json(msgspec.json.encode({"recording": run, "samples": samples, "files": [str(target)]}))
+        else:
+            echo(f"{target}  {samples} samples")
+        return 0
     from ...engine.report.export import export as write
 
-    engine = open_engine()
     result = asyncio.run(engine.result(run))
-    files = write(result, engine.home / "runs" / result.run, folder.expanduser())
+    files = write(result, engine.home / "runs" / result.run, target)
     if as_json:
         echo_json(msgspec.json.encode({"run": result.run, "files": [str(path) for path in files]}))
     else:

@@ -16,7 +16,7 @@ from ..widgets.lines import Line, Lines
 from .pane import Pane
 
 if TYPE_CHECKING:
-    from ...engine.telemetry.sample import Sample
+    from ...engine.api import Sample
 
 WINDOWS_MIN = (1, 5, 30)
 READINGS = 300
@@ -41,7 +41,7 @@ def cpu_pct(sample: Sample) -> float | None:
 
 def hottest_c(sample: Sample) -> float | None:
     """The warmest zone."""
-    return max((t for t in sample.temps_c.values() if t is not None), default=None)
+    return sample.hottest[1] if sample.hottest else None
 
 
 def watts(sample: Sample) -> float | None:

@@ -1,0 +1,188 @@
+"""`edgetui monitor`: what the sensors say, on a screen, as lines or as documents; recorded, replayed, watched for alerts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from .shared import echo, open_engine, paint, width
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+    from .sampling import Stop
+
+ALERTED = 3
+"""Exit status of `--until-alert` when an alert has begun."""
+SLOWEST_HZ = 1.0
+"""Alerts are looked for at least so often, however seldom lines are wanted."""
+
+
+class Asked(NamedTuple):
+    """What the flags say."""
+
+    interval_s: float | None
+    record: Path | None
+    replay: Path | None
+    speed: float | None
+    source: str
+    until_alert: bool
+    as_json: bool
+
+
+@click.command(short_help="Live power, temperatures and load; record, replay.")
+@click.option("--once", is_flag=True, help="Print one sample and end.")
+@click.option(
+    "--interval", type=click.FloatRange(0.001, 86400), metavar="S", help="Seconds between samples.  [default: 1; screen: 0.25]"
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Write samples, marks and alerts to a new file."
+)
+@click.option(
+    "--replay", type=click.Path(path_type=Path), metavar="FILE", help="Show a recording or a log of tegrastats instead."
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    metavar="X",
+    help="Replay so many times as fast as it was.  [default: lines as fast as they can be read; screen: 1]",
+)
+@click.option("--source", metavar="S", help="auto, jetson, tegrastats, jtop, nvml or host.  [default: auto]")
+@click.option("--until-alert", is_flag=True, help="End with exit status 3 when an alert of edgetui.toml begins.")
+@click.option("--plain", is_flag=True, help="Lines, on a terminal too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line and nothing else.")
+def monitor(
+    once: bool,
+    interval: float | None,
+    record: Path | None,
+    replay: Path | None,
+    speed: float | None,
+    source: str | None,
+    until_alert: bool,
+    plain: bool,
+    as_json: bool,
+) -> int:
+    """What this board's sensors say. On a terminal a screen with charts; elsewhere, or with --plain, a line a sample.
+
+    Exit status: 0 at the end of a replay, 3 when --until-alert saw an alert, 130 after Ctrl+C.
+    """
+    from ...engine.errors import UsageError
+
+    if replay is not None and source is not None:
+        raise UsageError("--source is for live sensors", fix="leave it out with --replay")
+    if speed is not None and replay is None:
+        raise UsageError("--speed is for replays", fix="add --replay FILE, or leave it out")
+    if once and (record is not None or until_alert):
+        raise UsageError("--once prints one sample and ends", fix="leave out --record and --until-alert, or --once")
+    asked = Asked(interval, record, replay, speed, source or "auto", until_alert, as_json)
+    if sys.stdin.isatty() and sys.stdout.isatty() and not (once or plain or as_json or until_alert):
+        return _screen(asked)
+    engine = open_engine()
+    if once:
+        return _once(engine, asked)
+    from .sampling import Stop
+
+    with Stop() as stop:
+        return _replay(engine, asked, stop) if asked.replay is not None else _live(engine, asked, stop)
+
+
+def _screen(asked: Asked) -> int:
+    """The Monitor screen alone."""
+    from ...engine.config import load_config
+    from ..app import run_app
+    from ..screens.monitor import Shown
+
+    if asked.replay is not None and asked.record is not None:
+        from ...engine.errors import UsageError
+
+        raise UsageError("a replay is not recorded on the screen", fix="add --plain, or leave out --record")
+    rate_hz = None if asked.interval_s is None else 1 / asked.interval_s
+    return run_app(load_config(), monitor=Shown(asked.replay, asked.speed or 1.0, rate_hz, asked.source, asked.record))
+
+
+def _once(engine: Engine, asked: Asked) -> int:
+    """All that one sample says, a line a figure."""
+    if asked.replay is not None:
+        with closing(engine.replay(asked.replay)) as player:
+            sample, decimals = player.recording.sample(0), player.recording.watt_decimals
+    else:
+        from ...engine.boards import detect
+
+        sample, decimals = engine.sense(asked.source), detect().profile.watt_decimals
+    if asked.as_json:
+        import msgspec
+
+        sys.stdout.buffer.write(msgspec.json.encode(sample) + b"\n")
+        sys.stdout.buffer.flush()
+        return 0
+    from ...engine.report.table import table
+    from ..sensors import groups
+
+    rows = [
+        ("" if k else group.title, figure.label, figure.value, figure.unit, figure.note)
+        for group in groups(sample, decimals)
+        for k, figure in enumerate(group.figures)
+    ]
+    echo(f"{sample.source}  {sample.wall}".rstrip())
+    echo(table(rows, width=width(), right=(2,), paint=paint))
+    return 0
+
+
+def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
+    """Samples as they come, until a signal or an alert ends it."""
+    from ...engine.boards import detect
+    from .sampling import Lines, Thinner
+
+    interval_s = asked.interval_s or 1.0
+    with engine.telemetry(max(1 / interval_s, SLOWEST_HZ), asked.source) as telemetry:
+        began_s = time.monotonic()
+        seen = max(telemetry.newest_number() - 1, 0)  # of a sampler that runs already only the newest
+        while telemetry.newest_number() == seen:
+            refusal = telemetry.refusal(time.monotonic() - began_s)
+            if refusal is not None:
+                raise refusal
+            if stop.wait(0.01):
+                return stop.status
+        recorder = None if asked.record is None else engine.recorder(telemetry, asked.record)
+        thinner = Thinner(interval_s)
+        tick_s = min(max(interval_s / 4, 0.005), 0.25)
+        with Lines(engine.alerts(), recorder, detect().profile.watt_decimals, asked.as_json) as lines:
+            while True:
+                for number, sample in telemetry.since(seen):
+                    seen = number
+                    if lines.take(sample, shown=thinner.passes(sample.t_s)) and asked.until_alert:
+                        return ALERTED
+                if lines.no_sample(time.monotonic()) and asked.until_alert:
+                    return ALERTED
+                lines.flush()
+                if stop.wait(tick_s):
+                    return stop.status
+
+
+def _replay(engine: Engine, asked: Asked, stop: Stop) -> int:
+    """The samples of a file, at a speed or as fast as they can be read."""
+    from .sampling import Lines, Thinner
+
+    assert asked.replay is not None
+    with closing(engine.replay(asked.replay)) as player:
+        recording = player.recording
+        recorder = None if asked.record is None else engine.recorder(player, asked.record)
+        marks = sorted(recording.marks, key=lambda mark: mark.t_s, reverse=True)
+        thinner = Thinner(asked.interval_s or 0.0)
+        began_s, first_s = time.monotonic(), recording.times_s[0]
+        with Lines(engine.alerts(), recorder, recording.watt_decimals, asked.as_json) as lines:
+            for sample in recording:
+                if asked.speed is not None:
+                    lines.flush()
+                    stop.wait(began_s + (sample.t_s - first_s) / asked.speed - time.monotonic())
+                if stop.number:
+                    return stop.status
+                while marks and marks[-1].t_s <= sample.t_s:
+                    lines.mark(marks.pop())
+                if lines.take(sample, shown=thinner.passes(sample.t_s)) and asked.until_alert:
+                    return ALERTED
+    return 0
