@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
+from ...engine.report.words import percent
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
@@ -115,7 +116,7 @@ class CompareScreen(Screen[None]):
         width, height = picture.size.width, picture.size.height
         if self.histograms is not None:
             picture.border_title = "Weights before and after"
-            picture.show(self._histogram_lines(width - 2))
+            picture.show(self._histogram_lines(width - 2, height))
             return
         cost, quality = self._axes(found)
         picture.border_title = f"Front  {AXIS_WORDS[cost]} × {AXIS_WORDS[quality]}"
@@ -130,13 +131,16 @@ class CompareScreen(Screen[None]):
         can = [name for name in COSTS if any(getattr(point, name) is not None for point in found.points)] or [COSTS[0]]
         return can[self.cost % len(can)], found.axes[1]
 
-    def _histogram_lines(self, width: int) -> list[Line]:
+    def _histogram_lines(self, width: int, height: int) -> list[Line]:
+        """Each model's weights over the same number of rows, all of them in `height`."""
         graph: Graph = "ascii" if self.bench.graph == "ascii" else "braille"
+        found = self.histograms or []
+        rows = max(1, min(4, height // max(1, len(found)) - 2))
         lines: list[Line] = []
-        for name, facts in self.histograms or []:
-            zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else 0.0
-            lines.append(((f" {name}", "value"), (f"   {zeros:.0%} zeros", "dim")))
-            lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, width, 3, graph)]
+        for name, facts in found:
+            zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else None
+            lines.append(((f" {name}", "value"), (f"   {percent(zeros)} zeros", "dim")))
+            lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, width, rows, graph)]
             ends = f"{facts.histogram_low:.2g}", f"{facts.histogram_high:.2g}"
             columns = min(width, len(facts.histogram))
             lines.append(((f" {ends[0]}{ends[1].rjust(columns - len(ends[0]))}", "dim"),))
@@ -150,6 +154,7 @@ class CompareScreen(Screen[None]):
 
     def action_goal(self) -> None:
         """Another goal."""
+        self.remove_class("-picture")
         self.goal = (self.goal + 1) % len(GOALS)
         self.bench.attempt(self._ask(), "compare")
 
@@ -157,13 +162,15 @@ class CompareScreen(Screen[None]):
         """Another cost."""
         self.cost += 1
         self.histograms = None
-        self.write()
+        self.add_class("-picture")
+        self.call_after_refresh(self.write)
 
     def action_histogram(self) -> None:
         """Weights, or the front."""
+        self.set_class(self.histograms is None, "-picture")
         if self.histograms is not None:
             self.histograms = None
-            self.write()
+            self.call_after_refresh(self.write)
         else:
             self.bench.attempt(self._inspect(), "compare-weights")
 

@@ -13,7 +13,7 @@ ASCII = " .:-=+*%#"
 
 def bars(counts: Sequence[int], width: int, rows: int = 1, graph: Graph = "braille") -> list[str]:
     """Rows of characters, the topmost first: `counts` gathered into at most `width` columns. What is not 0 is seen."""
-    if not counts or not width:
+    if not counts or width < 1:
         return [""] * rows
     columns = min(width, len(counts))
     edges = [n * len(counts) // columns for n in range(columns + 1)]

@@ -22,7 +22,8 @@ class Dot(NamedTuple):
 
 def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: str) -> list[Line]:
     """Rows of the picture, `height` of them; names are written beside the points where there is room."""
-    plot_rows, plot_width = height - 4, width - GUTTER - 2
+    full = height >= 9  # below that the points need the rows of the unit and the legend
+    plot_rows, plot_width = height - (4 if full else 2), width - GUTTER - 2
     if not dots or plot_rows < 3 or plot_width < 12:
         return [((" not enough figures or room to draw", "dim"),)]
     xs = nice_range(min(d.x for d in dots), max(d.x for d in dots))
@@ -36,7 +37,7 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
         column = round((dot.x - xs[0]) / (xs[1] - xs[0]) * (plot_width - 1))
         row = round((ys[1] - dot.y) / (ys[1] - ys[0]) * (plot_rows - 1))
         _write(canvas[row], column, dot)
-    lines: list[Line] = [((f" {y_unit}", "dim"),)]
+    lines: list[Line] = [((f" {y_unit}", "dim"),)] if full else []
     for n, cells in enumerate(canvas):
         marked = n in (0, plot_rows // 2, plot_rows - 1)
         value = label(ys[1] - (ys[1] - ys[0]) * n / (plot_rows - 1), ys[1] - ys[0]) if marked else ""
@@ -44,8 +45,7 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
     lines.append((("       ┼" + "─" * plot_width, "dim"),))
     left, right = label(xs[0], xs[1] - xs[0]), f"{label(xs[1], xs[1] - xs[0])} {x_unit}"
     lines.append(((" " * (GUTTER + 1) + left + right.rjust(plot_width - len(left)), "dim"),))
-    lines.append(((" ● on the front   ○ beaten by another", "dim"),))
-    return lines
+    return [*lines, ((" ● on the front   ○ beaten by another", "dim"),)] if full else lines
 
 
 def _write(cells: list[tuple[str, str]], column: int, dot: Dot) -> None:

@@ -103,6 +103,13 @@ async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: Work
         await pilot.press("right", "right")
         await until(pilot, lambda: "FP32" not in screen_text(app).splitlines()[2])
         assert "both" in screen_text(app)
+        assert "Advice" in screen_text(app)
+        await pilot.press("h")
+        await shows(pilot, "Weights before and after")
+        await pilot.press("a")
+        await shows(pilot, "Front  ", "●")
+        await pilot.press("g")
+        await shows(pilot, "Advice  goal: smallest")
 
 
 async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Workbench, past_run: Callable[..., str]):

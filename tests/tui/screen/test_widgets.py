@@ -172,6 +172,11 @@ def test_a_histogram_has_its_size_and_shows_all_that_is_there(counts: list[int],
     assert ("".join(drawn).strip() != "") == any(counts)
 
 
+def test_a_histogram_without_room_is_empty():
+    assert bars((1, 2, 3), -2, 2) == ["", ""]
+    assert bars((), 10, 1) == [""]
+
+
 def test_a_histogram_of_one_peak():
     assert bars((0, 1, 8, 1, 0), 10, 1) == [" ▁█▁ "]
     assert bars((0, 1, 8, 1, 0), 10, 2) == ["  █  ", " ▂█▂ "]
