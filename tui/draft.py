@@ -52,6 +52,22 @@ def active_fields(step: AnyStep) -> tuple[Field, ...]:
     return tuple(field for field in fields_of(type(step)) if field.name != "on" and field.name not in hidden)
 
 
+def backend_table(backend: BackendSettings, name: str) -> tuple[Struct, str]:
+    """The struct that holds a setting, and its name there: `tensorrt.sparse` is `sparse` of the backend's own table."""
+    own, dot, key = name.partition(".")
+    return (getattr(backend, own), key) if dot else (backend, name)
+
+
+def backend_fields(backend: BackendSettings) -> dict[str, Field]:
+    """The settings that this backend heeds: its own table where it has one, else those that stand outside of any."""
+    flat = {field.name: field for field in fields_of(BackendSettings)}
+    name = flat.pop("name")
+    own = getattr(backend, backend.name, None)
+    if isinstance(own, Struct):
+        flat = {f"{backend.name}.{field.name}": field for field in fields_of(type(own))}
+    return ({"name": name} if len(name.choices) > 1 else {}) | flat
+
+
 class Draft:
     """The recipe and the run's settings while they are edited."""
 
@@ -200,11 +216,14 @@ class Draft:
         Raises:
             RecipeRefused: it cannot be so.
         """
-        table = msgspec.to_builtins(self.asked.backend) | {name: value}
+        table = msgspec.to_builtins(self.asked.backend)
+        below, key = backend_table(self.asked.backend, name)
+        inner = table if below is self.asked.backend else table[name.partition(".")[0]]
+        inner[key] = value
         try:
             self.change(backend=msgspec.convert(table, BackendSettings))
         except msgspec.ValidationError as error:
-            raise refusal(BackendSettings, table, error) from None
+            raise refusal(type(below), inner, error) from None
 
     def set_workload(self, text: str) -> None:
         """`flat-out`, or a rate in inferences a second.

@@ -9,7 +9,7 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -122,8 +122,13 @@ class Link:
         chosen = self.config.defaults
         recipe = next((r for r in recipes if r.name == chosen.recipe), recipes[0] if recipes else Recipe())
         own = self.config.backend.onnxruntime
-        backend = BackendSettings(name=chosen.backend, threads=own.threads, graph=own.graph)
+        backend = BackendSettings(name=chosen.backend, threads=own.threads, graph=own.graph, **self._own_tables())
         return Asked(recipe=recipe, dataset=chosen.dataset, preset=chosen.preset, backend=backend)
+
+    def _own_tables(self) -> dict[str, Any]:
+        """Tables of edgetui.toml that a backend's settings hold as they are."""
+        known = {field.name for field in msgspec.structs.fields(BackendSettings)}
+        return {name: getattr(self.config.backend, name) for name in known & set(self.config.backend.__struct_fields__)}
 
     def asked_fields(self, spec: RunSpec) -> dict[str, object]:
         """What an earlier run asked, as fields of `Asked`, so that it can be changed and run again."""

@@ -12,13 +12,13 @@ from textual.message import Message
 
 from ...engine.errors import EdgetuiError
 from ...engine.spec import STEPS
-from ..draft import Draft
-from ..fields import NONE, nudged, parse, shown
+from ..draft import Draft, backend_fields
+from ..fields import NONE, Field, nudged, parse, shown
 from ..widgets.entry import Entry
 from ..widgets.lines import Line, Lines, Rows, wrap
 from .forecast import forecast_rows
 from .pane import Pane
-from .settings_rows import BACKEND_FIELDS, PRESETS, RUN_FIELDS, field_at, help_of, next_workload, settings_rows
+from .settings_rows import PRESETS, RUN_FIELDS, backend_value, field_at, help_of, next_workload, settings_rows
 
 if TYPE_CHECKING:
     from ...engine.api import Forecast
@@ -216,8 +216,12 @@ class SettingsPane(Pane):
         found = field_at(self.draft, self.rows.cursor)
         kind, _, name = self.rows.cursor.partition(":")
         if kind == "backend":
-            return BACKEND_FIELDS[name].kind
+            return self._backend_field(name).kind
         return found[1].kind if found else ""
+
+    def _backend_field(self, name: str) -> Field:
+        assert self.draft is not None
+        return backend_fields(self.draft.asked.backend)[name]
 
     def begins_with_digit(self) -> bool:
         """Whether a digit on this row is the beginning of a value."""
@@ -234,7 +238,8 @@ class SettingsPane(Pane):
         if kind == "run":
             return {"dataset": asked.dataset, "calibration": asked.calibration}.get(name, "")
         if kind == "backend":
-            return shown(getattr(asked.backend, name))
+            text = shown(backend_value(asked.backend, name))
+            return "" if text == NONE else text
         found = field_at(self.draft, self.rows.cursor)
         text = shown(getattr(self.draft.recipe.step[found[0]], found[1].name)) if found else ""
         return "" if text == NONE else text
@@ -274,7 +279,7 @@ class SettingsPane(Pane):
         elif kind == "shape" and self.facts:
             draft.set_shape(self.facts.path, name, text)
         elif kind == "backend":
-            draft.set_backend(name, parse(BACKEND_FIELDS[name], text))
+            draft.set_backend(name, parse(self._backend_field(name), text))
         elif name == "workload":
             draft.set_workload(text)
         else:
@@ -297,7 +302,9 @@ class SettingsPane(Pane):
             self._do(lambda draft: self._nudge_run(draft, name, by))
         elif kind == "backend":
             self._do(
-                lambda draft: draft.set_backend(name, nudged(BACKEND_FIELDS[name], getattr(draft.asked.backend, name), by))
+                lambda draft: draft.set_backend(
+                    name, nudged(self._backend_field(name), backend_value(draft.asked.backend, name), by)
+                )
             )
         elif kind == "field":
             self._do(lambda draft: self._nudge_field(draft, key, by))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
 from ...engine.spec import STEPS, AnyStep, BackendSettings, FlatOut, Paced, Preset
-from ..draft import Asked, Draft, RunFields, active_fields
+from ..draft import Asked, Draft, RunFields, active_fields, backend_fields, backend_table
 from ..fields import NONE, Field, docs_of, fields_of, shown
 from ..widgets.lines import Line, Span
 
@@ -17,7 +17,6 @@ LABEL = 15
 BAR = 10
 PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise": "±1 % at 95 %"}
 RUN_FIELDS = {field.name: field for field in fields_of(RunFields)}
-BACKEND_FIELDS = {field.name: field for field in fields_of(BackendSettings) if field.name != "name"}
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
@@ -63,10 +62,11 @@ def settings_rows(
             given = draft.shape_text(facts.path if facts else "", tensor.name)
             settled = "x".join(str(n) for n in facts.shapes.get(tensor.name, ())) if facts else ""
             rows.append(row(f"shape:{tensor.name}", f"shape {tensor.name}"[: LABEL - 1], given or settled or "?"))
-    for name, field in BACKEND_FIELDS.items():
-        value = getattr(asked.backend, name)
+    for name, field in backend_fields(asked.backend).items():
+        value = backend_value(asked.backend, name)
         text = "one a core" if name == "threads" and value == 0 else shown(value)
-        rows.append(row(f"backend:{name}", _words(name), text, choose=_chooses(field)))
+        label = "backend" if name == "name" else _words(field.name)[: LABEL - 1]
+        rows.append(row(f"backend:{name}", label, text, choose=_chooses(field)))
     return rows
 
 
@@ -94,6 +94,12 @@ def _bar(field: Field, value: object) -> list[Span]:
         return []
     full = round(value * BAR)
     return [("   ", ""), ("▰" * full, "accent"), ("▱" * (BAR - full), "dim")]
+
+
+def backend_value(backend: BackendSettings, name: str) -> object:
+    """A setting by the name that `backend_fields` gives it."""
+    table, key = backend_table(backend, name)
+    return getattr(table, key)
 
 
 def workload_words(asked: Asked) -> str:
@@ -128,7 +134,8 @@ def help_of(draft: Draft, key: str, method: str) -> str:
     if kind == "shape":
         return "The shape that this input shall have, e.g. 1x3x224x224. The batch is 1 where nothing is said."
     if kind == "backend":
-        return docs_of(BackendSettings).get(rest, "")
+        table, key = backend_table(draft.asked.backend, rest)
+        return docs_of(type(table)).get(key, "")
     return ""
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 from edgetui.engine.errors import RecipeRefused
-from edgetui.engine.spec import STEPS, FlatOut, Paced, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
-from edgetui.tui.draft import Asked, Draft, RunFields, active_fields
+from edgetui.engine.spec import (
+    STEPS,
+    BackendSettings,
+    FlatOut,
+    Paced,
+    PrecisionFp16,
+    PruneMagnitude,
+    QuantizeInt8,
+    QuantizeWeights,
+    Recipe,
+)
+from edgetui.tui.draft import Asked, Draft, RunFields, active_fields, backend_fields, backend_table
 from edgetui.tui.fields import Field, docs_of, fields_of, nudged, parse, shown
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,6 +173,19 @@ def test_workloads_and_backend_settings(draft: Draft):
     with pytest.raises(RecipeRefused, match="threads cannot be -1"):
         draft.set_backend("threads", -1)
     assert draft.asked.backend.threads == 3
+
+
+def test_a_backends_settings_are_its_own_table_or_those_outside_of_any(draft: Draft):
+    fields = backend_fields(draft.asked.backend)
+    assert {"threads", "graph"} <= set(fields)
+    assert all("." not in name for name in fields)
+    for name in fields_of(BackendSettings)[0].choices:
+        draft.set_backend("name", name)
+        for key in backend_fields(draft.asked.backend):
+            table, inner = backend_table(draft.asked.backend, key)
+            assert hasattr(table, inner)
+            draft.set_backend(key, getattr(table, inner))
+    assert draft.asked.backend.name == name
 
 
 def test_the_runs_own_settings_have_a_sentence_each():
