@@ -51,6 +51,7 @@ def calibrate(
     if not head:
         raise DataRefused("there are no calibration samples", fix="give a dataset with at least one, better with 100 or more")
     watch, size = _batching(path, tensors, head, say)
+    tensors = watch.tensors
     count = 0
 
     def batches() -> Iterator[Feeds]:
@@ -109,14 +110,30 @@ def _batching(path: Path, tensors: Sequence[str], head: list[Feeds], say: Say) -
     if free is not None and len(head) == 2 and _shape(head[0]) == _shape(head[1]) and _single(head[0]):
         ends = Ends(free, tensors)
         try:
-            alone = [ends.run(feeds)[2] for feeds in head]
+            seen = [ends.run(feeds) for feeds in head]
             _, sizes, both = ends.run(_joined(head))
         except DataRefused:
             say.note("the model computes one sample at a time: its first axis is fixed inside")
         else:
-            if _unmixed(alone, both):
-                return _Watch(free, tensors), max(1, min(BATCH, 2 * _VALUES // max(int(sizes.sum()), 1)))
-    return _Watch(Source(path), tensors), 1
+            if _unmixed([outputs for _, _, outputs in seen], both):
+                kept = _unmasked(tensors, seen[0][0], seen[0][2], say)
+                return _Watch(free, kept), max(1, min(BATCH, 2 * _VALUES // max(int(sizes.sum()), 1)))
+    source = Source(path)
+    found, _, outputs = Ends(source, tensors).run(head[0])
+    return _Watch(source, _unmasked(tensors, found, outputs, say)), 1
+
+
+def _unmasked(tensors: Sequence[str], ends: NDArray[np.float64], outputs: Sequence[Array], say: Say) -> list[str]:
+    """The tensors that can have a range. One that holds infinity while the outputs are finite is a mask, or what a mask was
+    added to: it stays in floating point.
+    """
+    if not all(_is_finite(array) for array in outputs):
+        return list(tensors)
+    masked = [name for name, pair in zip(tensors, ends, strict=True) if np.isinf(pair).any() and not np.isnan(pair).any()]
+    if masked:
+        others = f" and {len(masked) - 1} more" if len(masked) > 1 else ""
+        say.note(f"tensor {masked[0]}{others} holds infinities on purpose (a mask) and stays in floating point")
+    return [name for name in tensors if name not in masked]
 
 
 def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:

@@ -214,6 +214,18 @@ def test_outputs_may_be_infinite_where_no_observed_tensor_is(net: type[Net], ben
     assert found[relu][1] > 0
 
 
+@pytest.mark.parametrize("rule", [None, ends])
+def test_a_mask_of_infinities_has_no_range_and_stops_nothing(net: type[Net], bench: Bench, rule: object) -> None:
+    made = net()
+    scores = made.node("MatMul", made.input("image", 1, 4, 4), made.weight(4, 4))
+    hidden = made.constant(np.triu(np.full((4, 4), -np.inf, np.float32), 1))
+    masked = made.node("Add", scores, hidden)
+    model = made.model(made.node("Softmax", masked))
+    found, count = calibrate(bench.save(model), [scores, masked], bench.feeds(model, 20), 100, rule, Silent())  # type: ignore[arg-type]
+    assert count == 20
+    assert set(found) == {scores}
+
+
 def test_samples_of_the_wrong_shape_are_refused(net: type[Net], bench: Bench) -> None:
     model, tensors = plain(net)
     feeds = [{"image": np.zeros((1, 3, 9, 9), np.float32)}] * 3
