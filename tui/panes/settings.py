@@ -125,6 +125,7 @@ class SettingsPane(Pane):
         self.method = next(iter(STEPS))
         self.complaint = ""
         self.forecast_lines: list[Line] = []
+        self._forecast: tuple[Forecast | None, str] = (None, "")
 
     def compose(self) -> ComposeResult:
         """Rows above; help for the row, and what will happen, below."""
@@ -144,7 +145,7 @@ class SettingsPane(Pane):
     def on_resize(self) -> None:
         """Fit the new width."""
         self.rewrite()
-        self.what.show(self.forecast_lines)
+        self.show_forecast(*self._forecast)
 
     def take(self, draft: Draft) -> None:
         """Edit this draft from now on."""
@@ -365,7 +366,8 @@ class SettingsPane(Pane):
 
     def show_forecast(self, forecast: Forecast | None, trouble: str = "") -> None:
         """Write what will happen."""
-        width = max(10, self.what.size.width - 2)
-        self.forecast_lines = forecast_rows(forecast, trouble, width)
-        self.what.styles.height = min(len(self.forecast_lines) + 1, max(5, self.size.height // 2))
+        self._forecast = (forecast, trouble)
+        self.forecast_lines = forecast_rows(forecast, trouble, max(10, self.rows.size.width - 2))
+        height = self.size.height  # the rows to edit come first where room is short
+        self.what.styles.height = min(len(self.forecast_lines) + 1, max(3, height // (2 if height >= 16 else 3)))
         self.what.show(self.forecast_lines)

@@ -164,14 +164,16 @@ class Chart(Widget):
     def draw(self) -> None:
         """Bring the picture up to date; what has changed is repainted."""
         width, height = self.size.width, self.size.height
-        if width < GUTTER + 4 or height < 3:
+        if width < GUTTER + 4 or height < 1:
             return
         if self._shape != (width - GUTTER, height - 1):
             self._shape = (width - GUTTER, height - 1)
             self._rows = []
             self._rebuild()
         head = self._title_row(width)
-        rows = self._picture()
+        rows = (
+            self._picture() if height > 2 else [(" " * width, "")] * (height - 1)
+        )  # in less than two rows nothing can be seen
         old, self._rows = self._rows, rows
         dirty: list[Region] = []
         if head != self._head:

@@ -113,6 +113,22 @@ async def test_nothing_is_repainted_when_nothing_has_changed_and_little_when_lit
         assert sum(region.area for region in app.chart.asked) <= 4
 
 
+async def test_without_room_for_a_picture_the_last_value_is_still_said():
+    app = OneChart(points=40)
+    async with app.run_test(size=(30, 6)) as pilot:
+        app.chart.styles.height = 2
+        await pilot.pause()
+        app.chart.push(3.0)
+        app.chart.value = "3.00 W"
+        app.chart.draw()
+        assert rows(app)[0].endswith("3.00 W")
+        assert not rows(app)[1].strip()
+        app.chart.become("CPU  %")
+        app.chart.draw()
+        assert "CPU" in rows(app)[0]
+        assert "Power" not in rows(app)[0]
+
+
 async def test_a_gap_is_a_gap_and_a_spike_inside_a_bucket_is_not_lost():
     text = await drawn([0.0] * 30 + [100.0] + [0.0] * 29, points=600, low=0, high=100)
     assert any(ch != " " for ch in text[1][GUTTER:])
