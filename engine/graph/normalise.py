@@ -14,6 +14,7 @@ from onnx import ModelProto, NodeProto, helper
 
 from ..errors import ModelRefused
 from ..say import Say
+from .constants import write_out
 from .external import LARGEST_IN_MEMORY, size_of, skeleton
 from .fold import FoldFailed, fold
 from .load import load, save
@@ -37,6 +38,9 @@ def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
     settled = settle(model, shapes)
     before = Counter(node.op_type for node in nodes(model))
     done = _plain(model, settled)
+    written = write_out(model)
+    if written:
+        done.append(f"{written} computed constants and dropouts written out")
     say.progress(1, 3, "folding constants and batch norms")
     model = _folded(model, say)
     say.progress(2, 3, "shapes")
