@@ -54,7 +54,13 @@ class Program:
         self.inputs = real_inputs(model.graph)
         self.outputs = [value.name for value in model.graph.output]
         self.rows = Rows(declared_rows, declared_rows)
-        self.calls = [Call(node, OPERATORS[node.op_type], opset(model), self.rows, torch) for node in nodes]
+        alone = Rows(declared_rows, declared_rows)  # of what comes from constants only, where a shape never means samples
+        fed = set(self.inputs)
+        self.calls = []
+        for node in nodes:
+            fed.update(node.output if fed & set(node.input) else ())
+            rows = self.rows if fed & set(node.input) else alone
+            self.calls.append(Call(node, OPERATORS[node.op_type], opset(model), rows, torch))
         last = {name: place for place, call in enumerate(self.calls) for name in call.inputs}
         self._done: list[list[str]] = [[] for _ in self.calls]
         for name, place in last.items():

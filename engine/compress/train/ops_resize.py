@@ -50,9 +50,9 @@ def _along(call: Call, x: Tensor, axis: int, size: int, scale: float, mode: str)
 
 
 def _origin(call: Call, size: int, length: int, scale: float) -> Tensor:
-    """Where each place of the result lies in the source, float64 of shape (size,)."""
+    """Where each place of the result lies in the source, in float32 as ONNX Runtime has it, shape (size,)."""
     torch = call.torch
-    places = torch.arange(size, dtype=torch.float64)
+    places = torch.arange(size, dtype=torch.float32)
     mode = call.text("coordinate_transformation_mode", "half_pixel" if call.opset >= 11 else "asymmetric")
     mode = "asymmetric" if call.kind == "Upsample" else mode
     if mode == "asymmetric":

@@ -42,7 +42,7 @@ def _for_rows(call: Call, target: list[int], elements: int, lead: int) -> list[i
         return target
     if -1 not in target:
         return [target[0] // declared * now, *target[1:]] if math.prod(target) * now == elements * declared else target
-    return [now, *target[1:]] if target[0] == declared and lead == now else target
+    return [now, *target[1:]] if target[0] == declared and lead % now == 0 else target
 
 
 def _reshape(call: Call, x: Tensor, shape: Tensor | None = None) -> Tensor:
@@ -112,7 +112,7 @@ def _gather(call: Call, x: Tensor, indices: Tensor) -> Tensor:
     places = indices.long()
     places = call.torch.where(places < 0, places + x.shape[axis], places)
     picked = x.index_select(axis, places.reshape(-1))
-    return picked.reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+    return picked.reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])
 
 
 def _gather_elements(call: Call, x: Tensor, indices: Tensor) -> Tensor:

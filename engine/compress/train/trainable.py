@@ -101,5 +101,6 @@ def write(model: ModelProto, values: dict[str, NDArray[np.generic]]) -> None:
         tensor = held[name]
         stored = np.ascontiguousarray(array.astype(helper.tensor_dtype_to_np_dtype(tensor.data_type), copy=False))
         fresh = numpy_helper.from_array(stored, tensor.name)
-        fresh.doc_string = tensor.doc_string
-        tensor.CopyFrom(fresh)
+        for given in ("data_location", "float_data", "double_data", "external_data"):
+            tensor.ClearField(given)
+        tensor.raw_data = fresh.raw_data

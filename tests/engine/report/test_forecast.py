@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from edgetui.engine.config import Config
-from edgetui.engine.forecast import forecast, size_after
+from edgetui.engine.errors import DataRefused
+from edgetui.engine.forecast import forecast, refuse_without_samples, size_after
 from edgetui.engine.recipes import find_recipe
 from edgetui.engine.result import ModelFacts
-from edgetui.engine.spec import Dataset, Recipe, RunSpec
+from edgetui.engine.spec import Dataset, PruneMagnitude, QuantizeInt8, Recipe, RunSpec, TrainFinetune
 
 FACTS = ModelFacts(name="m", size_bytes=4_100_000, parameters=1_000_000, prunable=900_000, refused={"onnxruntime": ()})
 DATA = Dataset(kind="npz", path="/data/digits.npz", name="digits")
@@ -87,3 +90,50 @@ def test_data_in_one_line():
     assert forecast(spec("int8", dataset=DATA), FACTS, [], None).data == "digits, up to 500 to calibrate"
     assert "500 of train to" in forecast(spec("int8", dataset=DATA, calibration=calibration), FACTS, [], None).data
     assert forecast(spec("fp16"), FACTS, [], None).data == "none"
+
+
+def trained(**more: object) -> RunSpec:
+    return spec("prune-50-finetune", **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "needs labelled samples"),
+        ({"dataset": Dataset(kind="npz", path="/a.npz", task="none")}, 'says task = "none"'),
+        ({"dataset": DATA, "calibration": Dataset(kind="npz", path="/data/digits.npz")}, "that the model is evaluated with"),
+        ({"dataset": Dataset(kind="npz", path="/a.npz", calibration="/b/../a.npz")}, "that the model is evaluated with"),
+    ],
+)
+def test_training_without_labels_or_on_what_is_evaluated_is_refused(more, said):
+    assert any(said in line for line in forecast(trained(**more), FACTS, [], None).errors)
+    with pytest.raises(DataRefused, match=said):
+        refuse_without_samples(trained(**more))
+
+
+@pytest.mark.parametrize(
+    ("more", "data"),
+    [
+        ({"dataset": DATA}, "digits, all of a share of it to train"),
+        ({"dataset": Dataset(kind="npz", path="/a.npz", calibration="/b.npz")}, "a.npz, all of b.npz to train"),
+    ],
+)
+def test_training_samples_are_told_in_the_data_line(more, data):
+    refuse_without_samples(trained(**more))
+    assert forecast(trained(**more), FACTS, [], None).data == data
+
+
+def test_training_is_said_to_take_long_and_to_want_pytorch():
+    found = forecast(trained(dataset=DATA), FACTS, [], None)
+    assert any("3 epochs, forward and back" in line for line in found.warnings)
+    if importlib.util.find_spec("torch") is None:
+        assert any("needs PyTorch" in line and "pip install 'edgetui[train]'" in line for line in found.errors)
+    else:
+        assert found.errors == ()
+
+
+def test_what_training_undoes_is_said():
+    late = Recipe(step=(PruneMagnitude(amount=0.5), QuantizeInt8(), TrainFinetune(keep_zeros=False)))
+    said = forecast(RunSpec(model="/m.onnx", recipe=late, dataset=DATA), FACTS, [], None).warnings
+    assert any("train first" in line for line in said)
+    assert any("fills the zeros" in line for line in said)
