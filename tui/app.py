@@ -27,7 +27,10 @@ from .pace import Pace
 from .screens.workbench import WorkbenchScreen
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel as Severity
+
     from ..engine.api import Engine
+    from .screens.monitor import Shown
 
 LEAST = (60, 16)
 """Columns and rows below which nothing can be drawn that helps."""
@@ -57,9 +60,12 @@ class Workbench(App[int]):
     ]
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, config: Config, engine: Engine | None = None) -> None:
-        super().__init__()
+    def __init__(self, config: Config, engine: Engine | None = None, monitor: Shown | None = None) -> None:
+        # a first screen's own CSS_PATH is not read
+        super().__init__(css_path=None if monitor is None else ["app.tcss", "screens/monitor.tcss"])
         self.config = config
+        self.monitor = monitor
+        """Show the monitor alone, not the workbench."""
         self.link = Link(config, engine)
         self.pace = Pace(self, config.ui.rate_hz)
         self.graph = choose_graph(config.ui.graph, os.environ)
@@ -74,8 +80,12 @@ class Workbench(App[int]):
         self.bench = WorkbenchScreen()
 
     def get_default_screen(self) -> Screen[Any]:
-        """The workbench."""
-        return self.bench
+        """The workbench, or the monitor alone."""
+        if self.monitor is None:
+            return self.bench
+        from .screens.monitor import MonitorScreen
+
+        return MonitorScreen(self.monitor)
 
     def on_mount(self) -> None:
         """Leave cleanly when the link or the system ends us; a SIGHUP that is ignored makes the input thread spin for ever."""
@@ -84,6 +94,18 @@ class Workbench(App[int]):
         for number in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(number, self.exit, 128 + number, 128 + number)
         self.watch(self, "app_focus", self.pace.settle, init=False)
+        self.pace.always.append(self._take_in)
+
+    def _take_in(self) -> None:
+        """What the sensors say, whatever is on screen: a recording goes on, an alert is said."""
+        if self.link.feed is None:
+            return
+        try:
+            for event in self.link.feed.pump():
+                severity: Severity = "warning" if event.raised else "information"
+                self.notify(event.text, severity=severity, timeout=8, markup=False)
+        except EdgetuiError as error:
+            self.complain(error)
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen."""
@@ -162,13 +184,14 @@ class Workbench(App[int]):
         await self.link.close()
 
 
-def run_app(config: Config, engine: Engine | None = None) -> int:
-    """Show the workbench until the user leaves; returns the exit status. Without an engine it makes one, after the first frame.
+def run_app(config: Config, engine: Engine | None = None, monitor: Shown | None = None) -> int:
+    """Show the workbench, or the monitor alone, until the user leaves; returns the exit status. Without an engine it makes one,
+    after the first frame.
 
     Raises:
         Exception: whatever defect ended the app.
     """
-    app = Workbench(config, engine)
+    app = Workbench(config, engine, monitor)
     app.run(mouse=config.ui.mouse)
     if app.defect is not None:
         raise app.defect

@@ -52,7 +52,8 @@ def cli(context: click.Context) -> int:
     return 0 if context.invoked_subcommand else _workbench()
 
 
-for _command in (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, build, bench, monitor, doctor):
+_WORK = (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, build, bench)
+for _command in (*_WORK, monitor, doctor):
     cli.add_command(_command)
 
 

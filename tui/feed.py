@@ -77,7 +77,8 @@ class LiveFeed:
     @property
     def period_s(self) -> float:
         """Usual distance of samples."""
-        return 1 / max(self._telemetry.stats().rate_hz, 0.01)
+        said = self._telemetry.stats()
+        return 1 / max(min(said.rate_hz, said.effective_rate_hz or said.rate_hz), 0.01)
 
     @property
     def active(self) -> tuple[AlertEvent, ...]:
@@ -91,6 +92,11 @@ class LiveFeed:
     def view(self, window_s: float) -> tuple[History, float, float]:
         """(where to read, begin, end) for a picture of the last `window_s`."""
         return self._history, self.now_s - window_s, self.now_s
+
+    def still(self, window_s: float) -> bool:
+        """A live picture moves."""
+        del window_s
+        return False
 
     def source(self) -> str:
         """What reads the sensors, and how often it is heard."""
@@ -251,9 +257,13 @@ class ReplayFeed:
 
     def view(self, window_s: float) -> tuple[History, float, float]:
         """(where to read, begin, end): the whole recording when it fits into the window, else the time before the place."""
-        if self.duration_s <= window_s:
+        if self.still(window_s):
             return self._whole, self._first_s, self._first_s + max(self.duration_s, self.period_s)
         return self._near if window_s <= NEAR_S else self._whole, self.now_s - window_s, self.now_s
+
+    def still(self, window_s: float) -> bool:
+        """The whole recording is in the picture."""
+        return self.duration_s <= window_s
 
     def source(self) -> str:
         """What made the recording."""

@@ -22,7 +22,7 @@ from .runview import RunView
 if TYPE_CHECKING:
     from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary, Sample, Telemetry
     from ..engine.result import ModelFacts, Result
-    from .feed import LiveFeed, ReplayFeed
+    from .feed import LiveFeed
 
 
 class Link:
@@ -258,16 +258,6 @@ class Link:
             return
         self._telemetry = telemetry
         self.feed = LiveFeed(self.engine, telemetry, self.watt_decimals)
-
-    async def replay(self, path: Path, speed: float) -> ReplayFeed:
-        """A recording, or a log of tegrastats, that plays.
-
-        Raises:
-            DataRefused: there is no such file, or nothing in it can be read.
-        """
-        from .feed import ReplayFeed
-
-        return ReplayFeed(self.engine, await asyncio.to_thread(self.engine.replay, path, speed))
 
     def fresh_samples(self) -> list[Sample]:
         """Samples that have come since the last call, oldest first."""

@@ -92,16 +92,21 @@ def monitor(
 
 def _screen(asked: Asked) -> int:
     """The Monitor screen alone."""
-    from ...engine.config import load_config
+    from ...engine.errors import StorageRefused, UsageError
+
+    engine = open_engine()
+    player = None
+    if asked.replay is not None:
+        if asked.record is not None:
+            raise UsageError("the screen does not record what it replays", fix="add --plain, or leave out --record")
+        player = engine.replay(asked.replay, asked.speed or 1.0)
+    elif asked.record is not None and asked.record.exists():
+        raise StorageRefused(f"{asked.record} is there already", fix="give another file name; nothing is overwritten")
     from ..app import run_app
     from ..screens.monitor import Shown
 
-    if asked.replay is not None and asked.record is not None:
-        from ...engine.errors import UsageError
-
-        raise UsageError("a replay is not recorded on the screen", fix="add --plain, or leave out --record")
     rate_hz = None if asked.interval_s is None else 1 / asked.interval_s
-    return run_app(load_config(), monitor=Shown(asked.replay, asked.speed or 1.0, rate_hz, asked.source, asked.record))
+    return run_app(engine.config, engine, Shown(player, rate_hz, asked.source, asked.record))
 
 
 def _once(engine: Engine, asked: Asked) -> int:

@@ -52,6 +52,7 @@ class WorkbenchScreen(Screen[None]):
         Binding("c", "cancel", "cancel", id="cancel", tooltip="End the run that is shown; asks first"),
         Binding("ctrl+r", "resume", "resume", id="resume", show=False, tooltip="Take an interrupted run up again"),
         Binding("R", "runs", "runs", id="runs", tooltip="All runs: open, compare, resume"),
+        Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
         Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
         Binding("s", "save", "save recipe", id="save", show=False, tooltip="Save the recipe under a name"),
         Binding("p", "pause", "pause", id="pause", tooltip="Stop the charts; the data go on"),
@@ -318,6 +319,12 @@ class WorkbenchScreen(Screen[None]):
         from .runs import RunsScreen
 
         self.app.push_screen(RunsScreen())
+
+    def action_monitor(self) -> None:
+        """Telemetry alone."""
+        from .monitor import MonitorScreen
+
+        self.app.push_screen(MonitorScreen())
 
     def action_undo(self) -> None:
         """Take the last change back."""

@@ -3,75 +3,90 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from .chart import Chart, Graph, Pair
+from .chart import GUTTER, Chart, Graph, Pair
 
-Buckets = Sequence[tuple[float, float, float] | None]
-"""(min, mean, max) of equal parts of a span."""
+if TYPE_CHECKING:
+    from ...engine.api import Bucket, History
 
 
 class PastChart(Chart):
-    """Shows the span that `look` gives it: (begin, end, hold) in seconds; `read` gives buckets of a span."""
+    """Shows a span of one series of a `History`; `look` says which span, `draw` reads and draws it."""
 
     def __init__(self, *, graph: Graph, id: str | None = None) -> None:  # noqa: A002
         super().__init__("", graph=graph, id=id)
-        self.name_of_it = ""
-        self.span = (0.0, 1.0)
-        self.hold_s = 0.0
-        """A value stands for so long after it was read; longer silence is a hole."""
-        self.scale = 1.0
-        self.still = False
-        """The span does not move: it is cut into exactly as many parts as there are dots."""
-        self.read: Callable[[float, float, int], Buckets] = lambda _begin, _end, count: [None] * count
+        self.series = ""
+        """The name of the series."""
+        self._words = ""
+        self._scale_by = 1.0
+        self._history: History | None = None
+        self._span = (0.0, 1.0)
+        self._hold_s = 0.0
+        self._still = False
 
-    def become_series(self, title: str, *, scale: float, low: float | None, high: float | None) -> None:
-        """Show another series from now on."""
-        self.name_of_it, self.scale = title, scale
-        self.become(title, low=low, high=high)
+    def become_series(self, title: str, scale: float, low: float | None, high: float | None) -> None:
+        """What is shown from now on: its name, the factor to what is shown, the ends of the axis that are given."""
+        if (title, scale, (low, high)) != (self._words, self._scale_by, self.fixed):
+            self._words, self._scale_by = title, scale
+            self.become(title, low=low, high=high)
+
+    def look(self, history: History, begin_s: float, end_s: float, *, hold_s: float, still: bool) -> None:
+        """Where to read from now on.
+
+        Args:
+            history: the store.
+            begin_s: left edge.
+            end_s: right edge.
+            hold_s: a value stands for so long after it was read; longer silence is a hole.
+            still: the span does not move, and is cut into exactly as many parts as there are dots; otherwise parts lie on
+                absolute times, so that a picture that moves never shimmers.
+        """
+        self._history, self._span, self._hold_s, self._still = history, (begin_s, end_s), hold_s, still
 
     def draw(self) -> None:
         """Read the span again and bring the picture up to date."""
-        if self._shape == (self.size.width - 6, self.size.height - 1):
+        if self._shape == (self.size.width - GUTTER, self.size.height - 1):
             self._rebuild()
         super().draw()
 
     def _rebuild(self) -> None:
+        if self._history is None:
+            super()._rebuild()
+            return
         across = self.dots.across
         columns = max(1, self._shape[0]) * across
-        begin, end = self.span
+        begin, end = self._span
         width_s = (end - begin) / columns
-        if self.still:
-            newest, first, count = columns - 1, begin, columns
-        else:
-            newest = int(end / width_s)
-            count = columns + across
+        newest, count, first = columns - 1, columns, begin
+        if not self._still:
+            newest, count = int(end / width_s), columns + across
             first = (newest - count + 1) * width_s
-        found = self.read(first, first + count * width_s, count)
+        found = self._history.buckets(self.series, first, first + count * width_s, count)
         self._per, self.count = 1, newest + 1
         self._buckets = [deque(self._held(found, width_s))]
         self._say_range(found)
 
-    def _held(self, found: Buckets, width_s: float) -> list[Pair | None]:
-        """Pairs of (min, max); a hole that is shorter than `hold_s` shows the value before it."""
+    def _held(self, found: Sequence[Bucket | None], width_s: float) -> list[Pair | None]:
+        """Pairs of (min, max); a hole that is shorter than the hold shows the value before it."""
         pairs: list[Pair | None] = []
-        last, age = 0.0, float("inf")
+        last, age_s = 0.0, float("inf")
         for bucket in found:
-            age += width_s
+            age_s += width_s
             if bucket is not None:
-                low, last, high = (value * self.scale for value in bucket)
-                age = 0.0
+                low, last, high = (value * self._scale_by for value in bucket)
+                age_s = 0.0
                 pairs.append((low, high))
             else:
-                pairs.append((last, last) if age <= self.hold_s else None)
+                pairs.append((last, last) if age_s <= self._hold_s else None)
         return pairs
 
-    def _say_range(self, found: Buckets) -> None:
+    def _say_range(self, found: Sequence[Bucket | None]) -> None:
         """Least and most of the span, beside the name."""
         known = [bucket for bucket in found if bucket is not None]
-        if not known:
-            self.title = self.name_of_it
-            return
-        least, most = (end * self.scale for end in (min(b[0] for b in known), max(b[2] for b in known)))
-        places = 0 if most >= 100 else 1
-        self.title = f"{self.name_of_it}  {least:.{places}f} … {most:.{places}f}"
+        self.title = self._words
+        if known:
+            least, most = min(b[0] for b in known) * self._scale_by, max(b[2] for b in known) * self._scale_by
+            places = 0 if most >= 100 or self.fixed[1] == 100 else 1
+            self.title += f"   {least:.{places}f} … {most:.{places}f}"

@@ -1,0 +1,201 @@
+"""Every figure that the sensors tell, a row each, with a cursor; and charts of those that are chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Grid
+
+from ...engine.report.words import DASH
+from ..sensors import Figure, Group, groups
+from ..widgets.lines import Line, Rows, wrap
+from ..widgets.pastchart import PastChart
+from .pane import Pane
+
+if TYPE_CHECKING:
+    from ...engine.api import Sample
+    from ..feed import Feed
+
+MOST_CHARTS = 8
+NARROW = 56
+"""Below so many columns charts stand in one column."""
+WINDOWS: tuple[tuple[float, str], ...] = (
+    (60.0, "1 min"),
+    (300.0, "5 min"),
+    (1800.0, "30 min"),
+    (7200.0, "2 h"),
+    (86400.0, "24 h"),
+)
+SCALES = {"W": 1e-3, "GB": 1 / 1024}
+"""From what is kept to what is shown: milliwatts, megabytes."""
+FIRST = (("total_mw", "rails_mw."), ("hottest_c",), ("gpu_load_pct",), ("cpu_mean_pct", "cpu_load_pct."), ("ram_used_mb",))
+"""What is drawn until somebody chooses; of each the first that there is."""
+PREFIXED = ("GPU", "CPU")
+"""Groups whose figures do not say by themselves what they are of."""
+
+
+def first_choice(sample: Sample, made: list[Group]) -> list[str]:
+    """Keys of the figures that are drawn at the beginning."""
+    there = [figure.key for group in made for figure in group.figures if figure.key and figure.value != DASH]
+    chosen = []
+    for names in FIRST:
+        found = next((key for name in names for key in there if key == name or (name[-1] == "." and key.startswith(name))), "")
+        if found:
+            chosen.append(found)
+    del sample
+    return chosen
+
+
+class SensorsPane(Pane):
+    """The list."""
+
+    TITLE = "Sensors"
+    HELP = (
+        "All that this board's sensors tell. A dash is a figure that is not known, with the reason beside it; a zone that is\n"
+        "off and a core that is off are normal. The total says what it covers: the module, or all of the board's input.\n"
+        "Space draws the figure under the cursor, or takes its chart away."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(id="sensors", classes="pane")
+        self.feed: Feed | None = None
+        self.frozen = False
+        self.charted: list[str] = []
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        """One list."""
+        self.rows = Rows(id="sensor-rows")
+        yield self.rows
+
+    def tick(self) -> None:
+        """Bring the list up to date when something has come."""
+        feed = self.feed
+        if feed is None or self.frozen:
+            return
+        drawn = (id(feed), feed.heard, tuple(self.charted), self.rows.size.width, feed.refusal())
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        if feed.newest is None:
+            self._say_why_empty(feed.refusal())
+            return
+        rows: list[tuple[str, Line]] = []
+        for group in groups(feed.newest, feed.watt_decimals):
+            rows.append(("", ((f"{group.title}", "title"),)))
+            rows += [(figure.key or f"{group.title} {figure.label}", self._row(figure)) for figure in group.figures]
+        self.rows.fill(rows)
+
+    def _say_why_empty(self, refusal: str) -> None:
+        text = f"no sensors can be read: {refusal}" if refusal else "waiting for the first sample …"
+        width = max(20, self.rows.size.width - 3)
+        self.rows.fill([("", ((f" {row}", "warn" if refusal else "dim"),)) for row in wrap(text, width)])
+
+    def _row(self, figure: Figure) -> Line:
+        mark = ("● ", "accent") if figure.key in self.charted else ("  ", "")
+        label = (f"{figure.label[:18]:<18} ", "dim")
+        if figure.value == DASH:
+            return (mark, label, (f"{DASH:>7} {figure.note or figure.unit}", "dim"))
+        if not figure.key and not figure.unit:
+            return (mark, label, (figure.value, "value"))
+        return (mark, label, (f"{figure.value:>7}", "value"), (f" {figure.unit:<4} {figure.note}", "dim"))
+
+
+class ChartsPane(Pane, can_focus=True):
+    """A chart for each chosen figure."""
+
+    TITLE = "Past"
+    HELP = (
+        "The chosen figures over time, with their least and most in the window. w changes the window, from a minute to a day;\n"
+        "p stops the picture while the data go on. A hole is a time in which nothing was heard."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(id="past", classes="pane")
+        self.feed: Feed | None = None
+        self.frozen = False
+        self.window = 1
+        self.chosen: list[str] = []
+        self._frame_text = ""
+
+    def compose(self) -> ComposeResult:
+        """Room for the most charts; those that are not wanted are hidden."""
+        self.charts = [PastChart(graph=self.bench.graph, id=f"past-{n}") for n in range(MOST_CHARTS)]
+        with Grid(id="past-grid") as self.grid:
+            yield from self.charts
+        for chart in self.charts:
+            chart.add_class("-empty")
+
+    def choose(self, keys: list[str]) -> None:
+        """Draw these series."""
+        self.chosen = keys
+        for n, chart in enumerate(self.charts):
+            chart.set_class(n >= len(keys), "-empty")
+            chart.series = keys[n] if n < len(keys) else ""
+        self._assign()
+        self._columns()
+        self.call_after_refresh(self.tick)
+
+    def _columns(self) -> None:
+        wide = self.size.width >= NARROW and len(self.chosen) > 1
+        self.grid.styles.grid_size_columns = 2 if wide else 1
+
+    def on_resize(self) -> None:
+        """One column of charts, or two."""
+        self._columns()
+
+    def _assign(self) -> None:
+        """Titles and axes, from what the newest sample says about the series."""
+        feed = self.feed
+        if feed is None or feed.newest is None:
+            return
+        about = {
+            figure.key: (group.title, figure) for group in groups(feed.newest, feed.watt_decimals) for figure in group.figures
+        }
+        total_mb = feed.newest.ram_total_mb
+        for chart in self.charts[: len(self.chosen)]:
+            if chart.series not in about:
+                chart.value = ""
+                continue
+            group, figure = about[chart.series]
+            name = f"{group} {figure.label}" if group in PREFIXED else figure.label
+            low, high = (0.0, 100.0) if figure.unit == "%" else (0.0, None) if figure.unit in ("rpm", "GB") else (None, None)
+            if chart.series == "ram_used_mb" and total_mb:
+                high = round(total_mb / 1024, 1)
+            chart.become_series(f"{name}  {figure.unit}", SCALES.get(figure.unit, 1.0), low, high)
+            chart.value = figure.value
+
+    def tick(self) -> None:
+        """Read the window again and draw it."""
+        feed = self.feed
+        if feed is None or self.frozen or feed.newest is None:
+            return
+        if not self.chosen:
+            self.choose(first_choice(feed.newest, groups(feed.newest, feed.watt_decimals)))
+        self._assign()
+        history, begin, end = feed.view(WINDOWS[self.window][0])
+        for chart in self.charts[: len(self.chosen)]:
+            chart.look(history, begin, end, hold_s=2.5 * feed.period_s, still=feed.still(WINDOWS[self.window][0]))
+            chart.draw()
+        self.frame()
+
+    def frame(self) -> None:
+        """Title and foot; written only when they change, for that repaints the pane."""
+        share = getattr(self.feed, "share_read", 1.0)
+        reading = f"   reading {share:.0%}" if share < 1 else ""
+        title = "Past" + ("  paused" if self.frozen else "")
+        seconds, words = WINDOWS[self.window]
+        all_of_it = self.feed is not None and self.feed.still(seconds)
+        foot = f"w window {'all of it' if all_of_it else words}{reading}"
+        if self._frame_text != title + foot:
+            self._frame_text = title + foot
+            self.border_title, self.border_subtitle = title, foot
+
+    def next_window(self) -> None:
+        """Show more or less of the past."""
+        self.window = (self.window + 1) % len(WINDOWS)
+        frozen, self.frozen = self.frozen, False
+        self.tick()
+        self.frozen = frozen
+        self.frame()

@@ -1,0 +1,391 @@
+"""Telemetry alone, full screen, for field tests: all figures, their past, marks and alerts; recorded, or a replay."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from ...engine.errors import EdgetuiError, StorageRefused
+from ...engine.report.words import size
+from ..feed import LiveFeed, ReplayFeed
+from ..panes.pane import Pane
+from ..panes.sensors import MOST_CHARTS, WINDOWS, ChartsPane, SensorsPane
+from ..sensors import left
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Line, Lines, Scrolling
+
+if TYPE_CHECKING:
+    from ...engine.api import AlertEvent, Mark, Player
+    from ..app import Workbench
+    from ..feed import Feed
+
+TABS = ("sensors", "past", "happened")
+WORDS = {"sensors": "Sensors", "past": "Past", "happened": "Marks and alerts"}
+TRACK = 40
+"""Columns of the line that shows the place in a replay."""
+REPLAYING = ("seek", "speed", "next_event")
+LIVE = ("record", "mark")
+"""Actions that make sense only there."""
+
+
+class Shown(NamedTuple):
+    """What `edgetui monitor` asks the screen for."""
+
+    player: Player | None = None
+    """A recording to show instead of the sensors."""
+    rate_hz: float | None = None
+    source: str = "auto"
+    record: Path | None = None
+    """A recording to begin with the first sample."""
+
+
+class HappenedPane(Pane):
+    """Marks and alerts, the newest first."""
+
+    TITLE = "Marks and alerts"
+    HELP = (
+        "Marks that somebody set (m, with a note), and alerts that began or ended, by the rules under [[alerts]] in\n"
+        "edgetui.toml. While r records, both go into the recording."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(id="happened", classes="pane")
+        self.feed: Feed | None = None
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        """Rows to read."""
+        self.rows = Scrolling(id="happened-rows")
+        yield self.rows
+
+    def tick(self) -> None:
+        """Show what has happened up to now."""
+        if self.feed is None:
+            return
+        events = self.feed.happened()
+        drawn = (id(self.feed), len(events), events[-1].t_s if events else 0.0)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            none_yet = "nothing yet" if isinstance(self.feed, ReplayFeed) else "nothing yet; m marks a moment, with a note"
+            self.rows.show([self._row(event) for event in reversed(events)] or [((f" {none_yet}", "dim"),)])
+
+    def _row(self, event: AlertEvent | Mark) -> Line:
+        clock = event.wall[11:19] if len(event.wall) >= 19 else hms(event.t_s)
+        raised = getattr(event, "raised", None)
+        glyph, tone = ("▸", "accent") if raised is None else ("!", "bad") if raised else ("✓", "good")
+        return ((f" {clock} ", "dim"), (f"{glyph} {event.text}", tone))
+
+
+class MonitorScreen(Screen[None]):
+    """The screen; alone (`edgetui monitor`), or over the workbench."""
+
+    CSS_PATH = "monitor.tcss"
+    HELP = SensorsPane.HELP
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "chart", "chart", id="monitor.chart", tooltip="Draw the figure under the cursor, or no longer"),
+        Binding("p", "pause", "pause", id="monitor.pause", tooltip="Stop the picture, the data go on; a replay stands still"),
+        Binding("w", "window", "window", id="monitor.window", tooltip="Show more or less of the past, a minute to a day"),
+        Binding("r", "record", "record", id="monitor.record", tooltip="Begin a recording in the state folder, or end it"),
+        Binding("m", "mark", "mark", id="monitor.mark", tooltip="Mark this moment, with a note"),
+        Binding("left", "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
+        Binding("right", "seek(1)", "on", id="monitor.on", tooltip="Replay: a tenth of the window on"),
+        Binding("minus", "speed(-1)", "slower", id="monitor.slower", show=False, tooltip="Replay: slower"),
+        Binding("plus", "speed(1)", "faster", id="monitor.faster", tooltip="Replay: faster"),
+        Binding("n", "next_event", "next mark", id="monitor.next", tooltip="Replay: go to the next mark or alert"),
+        Binding("tab", "next_pane(1)", "next pane", id="monitor.pane", tooltip="Focus the next pane"),
+        Binding("shift+tab", "next_pane(-1)", "previous pane", id="monitor.pane.previous", show=False),
+        *[
+            Binding(str(n), f"pane('{name}')", WORDS[name], id=f"monitor.{name}", show=False, tooltip=f"Go to {WORDS[name]}")
+            for n, name in enumerate(TABS, 1)
+        ],
+        Binding("y", "copy", "copy", id="monitor.copy", show=False, tooltip="Copy all figures to the clipboard"),
+        Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
+    ]
+
+    def __init__(self, shown: Shown | None = None) -> None:
+        super().__init__()
+        self.shown = shown
+        """None: over the workbench."""
+        self.replay: ReplayFeed | None = None
+        self.tab = "sensors"
+        self._to_record = shown.record if shown else None
+        self._paused = False
+        self._marks = 0
+        self._drawn: dict[str, Line] = {}
+
+    @property
+    def bench(self) -> Workbench:
+        """The app, by its own type."""
+        from ..app import Workbench
+
+        assert isinstance(self.app, Workbench)
+        return self.app
+
+    @property
+    def feed(self) -> Feed | None:
+        """The replay, or the board's sensors; None: not opened yet."""
+        return self.replay or self.bench.link.feed
+
+    def compose(self) -> ComposeResult:
+        """Header, alerts, tabs (one column only), panes, the replay's line, keys."""
+        self.sensors, self.past, self.happened = SensorsPane(), ChartsPane(), HappenedPane()
+        yield Lines(id="monitor-head")
+        yield Lines(id="monitor-alerts")
+        yield Lines(id="monitor-tabs")
+        with Container(id="monitor-body"):
+            yield from (self.sensors, self.past, self.happened)
+        yield Lines(id="transport")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Everything that takes time comes after the first paint."""
+        self._show_tab()
+        self.sensors.rows.focus()
+        for widget, draw in ((self, self.tick), *((pane, pane.tick) for pane in (self.sensors, self.past, self.happened))):
+            self.bench.pace.add(widget, draw)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        link, shown = self.bench.link, self.shown
+        if shown is not None and shown.player is not None:
+            self.replay = ReplayFeed(link.engine, shown.player)
+            self.past.window = next((n for n, (s, _) in enumerate(WINDOWS) if s >= self.replay.duration_s), len(WINDOWS) - 1)
+            self.query_one("#transport").add_class("-shown")
+            self.refresh_bindings()
+            self.bench.attempt(asyncio.to_thread(self.replay.read), "replay-read")
+        elif shown is not None:
+            self.bench.attempt(self._open(shown), "telemetry")
+        self.bench.pace.settle()
+        self.tick()
+
+    async def _open(self, shown: Shown) -> None:
+        await asyncio.to_thread(self.bench.link.look_at_board)
+        await self.bench.link.open_telemetry(shown.rate_hz, shown.source)
+
+    # what is drawn by the pace
+
+    def tick(self) -> None:
+        """Take in what a replay has come to; header, alerts and the replay's line."""
+        feed = self.feed
+        self.sensors.feed = self.past.feed = self.happened.feed = feed
+        if self.replay is not None:
+            self.replay.pump()
+            if self.replay.behind:
+                self.bench.attempt(asyncio.to_thread(self.replay.catch_up), "replay-place")
+            self._show("transport", self._transport(self.replay))
+        elif isinstance(feed, LiveFeed) and self._to_record is not None and feed.newest is not None:
+            path, self._to_record = self._to_record, None
+            self._start_recording(feed, path)
+        self.sensors.charted = self.past.chosen
+        alerts = feed.active if feed is not None else ()
+        self.query_one("#monitor-alerts").set_class(bool(alerts), "-shown")
+        if alerts:
+            text = "   ".join(event.text.removeprefix("alert: ") for event in alerts)
+            self._show("monitor-alerts", ((" ! ALERT ", "bad"), (f" {text}", "bad")))
+        self._show("monitor-head", self._head(feed))
+        if self.has_class("-one"):
+            self._show("monitor-tabs", self._tabs(len(alerts)))
+
+    def _show(self, name: str, line: Line) -> None:
+        if self._drawn.get(name) != line:
+            self._drawn[name] = line
+            self.query_one(f"#{name}", Lines).show([line])
+
+    def _head(self, feed: Feed | None) -> Line:
+        about = self._about(feed)
+        right: Line = ()
+        if isinstance(feed, LiveFeed):
+            if feed.recorder is not None:
+                facts = [size(feed.recorder.size_bytes), left(feed.recorder.days_left())]
+                right = ((f"● recording {', '.join(fact for fact in facts if fact)}", "bad"),)
+            right = (*right, (f"   {self.bench.link.disk_free()}   {datetime.now():%H:%M} ", "dim"))
+        elif feed is not None and feed.newest is not None:
+            right = ((f"{feed.newest.wall[:19].replace('T', ' ')} ", "dim"),)
+        room = max(0, self.size.width - 19 - sum(len(text) for text, _ in right))
+        return ((" edgetui  ", "title"), ("Monitor  ", "accent"), (f"{about[:room]:<{room}}", ""), *right)
+
+    def _about(self, feed: Feed | None) -> str:
+        if isinstance(feed, ReplayFeed):
+            return f"{feed.player.recording.path.name}   {feed.source()}"
+        source = feed.source() if feed is not None else ""
+        return "   ".join(part for part in (source, self.bench.link.board) if part)
+
+    def _tabs(self, alerts: int) -> Line:
+        line: Line = ()
+        for n, name in enumerate(TABS, 1):
+            word = WORDS[name] + (f" ! {alerts}" if name == "happened" and alerts else "")
+            here = name == self.tab
+            line = (*line, (f"[{n} {word}]" if here else f" {n} {word} ", "accent" if here else "dim"))
+        return line
+
+    def _transport(self, feed: ReplayFeed) -> Line:
+        """`▶ 2x  0:01:23 of 0:05:00  ━━━━●────`."""
+        player = feed.player
+        word = "■ end" if player.ended else "‖ paused" if feed.paused else f"▶ {feed.speed:g}x"
+        track = max(10, min(TRACK, self.size.width - 36))
+        share = player.position_s / feed.duration_s if feed.duration_s else 1.0
+        at = min(round(share * (track - 1)), track - 1)
+        line = ("━" * at, "accent"), ("●", "key"), ("─" * (track - 1 - at), "dim")
+        return ((f" {word:<9} ", "value"), (f"{hms(player.position_s)} of {hms(feed.duration_s)}  ", ""), *line)
+
+    # panes
+
+    def _show_tab(self) -> None:
+        for name in TABS:
+            self.query_one(f"#{name}").set_class(name == self.tab, "-tab")
+
+    def on_descendant_focus(self) -> None:
+        """The tab follows the focus."""
+        for pane in self.query(Pane):
+            if pane.has_focus_within and pane.id and pane.id != self.tab:
+                self.action_pane(pane.id)
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane."""
+        self.tab = name
+        self._show_tab()
+        pane = self.query_one(f"#{name}", Pane)
+        (pane if pane.can_focus else next(child for child in pane.query("*") if child.can_focus)).focus()
+        self.tick()
+        self.call_after_refresh(pane.tick)
+
+    def action_next_pane(self, by: int) -> None:
+        """Go to the pane after or before this one."""
+        self.action_pane(TABS[(TABS.index(self.tab) + by) % len(TABS)])
+
+    def on_resize(self) -> None:
+        """Header and charts fit the new size."""
+        self.call_after_refresh(self.tick)
+        self.call_after_refresh(self.past.tick)
+
+    # actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing here are not offered."""
+        del parameters
+        if action in REPLAYING:
+            return self.replay is not None
+        return self.replay is None if action in LIVE else True
+
+    def action_chart(self) -> None:
+        """Draw the figure under the cursor, or no longer."""
+        key = self.sensors.rows.cursor
+        chosen = list(self.past.chosen)
+        if key in chosen:
+            chosen.remove(key)
+        elif "_" not in key.partition(".")[0]:
+            self.notify("this is no figure over time", timeout=3)
+            return
+        elif len(chosen) == MOST_CHARTS:
+            self.notify(f"{MOST_CHARTS} charts are the most; space on another takes it away", timeout=3)
+            return
+        else:
+            chosen.append(key)
+        self.past.choose(chosen)
+        self.tick()
+        self.sensors.tick()
+
+    def action_pause(self) -> None:
+        """Stop the picture, or let it go on; a replay itself stands still."""
+        if self.replay is not None:
+            self.replay.toggle()
+        else:
+            self._paused = not self._paused
+            self.sensors.frozen = self.past.frozen = self._paused
+            self.past.frame()
+        self.tick()
+
+    def action_window(self) -> None:
+        """More or less of the past."""
+        self.past.next_window()
+
+    def action_record(self) -> None:
+        """Begin or end a recording."""
+        feed = self.bench.link.feed
+        try:
+            if feed is None or feed.newest is None:
+                raise StorageRefused("there is nothing to record yet", fix="wait for the first sample")
+            if feed.recorder is None:
+                self._start_recording(feed, None)
+                return
+            length, path = feed.recorder.size_bytes, feed.stop_recording()
+            self.notify(f"recorded {path}, {size(length)}", timeout=5, markup=False)
+        except EdgetuiError as error:
+            self.bench.complain(error)
+        self.tick()
+
+    def _start_recording(self, feed: LiveFeed, path: Path | None) -> None:
+        try:
+            made = feed.record(path)
+        except EdgetuiError as error:
+            self.bench.complain(error)
+            return
+        self.notify(f"recording to {made}", timeout=5, markup=False)
+        self.tick()
+
+    def action_mark(self) -> None:
+        """Mark the moment at which the key was pressed."""
+        from .dialogs import Ask
+
+        feed = self.bench.link.feed
+        if feed is None:
+            return
+        at_s = feed.now_s
+        self._marks += 1
+
+        def keep(note: str | None) -> None:
+            if note:
+                feed.mark(note, at_s)
+                self.happened.tick()
+
+        where = "in the recording" if feed.recorder is not None else "on the screen only; r records"
+        self.app.push_screen(Ask(f"A note for this mark ({where})", f"mark {self._marks}"), keep)
+
+    def action_seek(self, by: int) -> None:
+        """Move the place of a replay."""
+        if self.replay is not None:
+            span_s = min(WINDOWS[self.past.window][0], self.replay.duration_s)
+            self.replay.seek(by * max(span_s / 10, self.replay.period_s))
+            self.tick()
+
+    def action_speed(self, by: int) -> None:
+        """Faster or slower."""
+        if self.replay is not None:
+            self.replay.faster(by)
+            self.tick()
+
+    def action_next_event(self) -> None:
+        """Go to the next mark or alert."""
+        if self.replay is not None and not self.replay.next_event():
+            self.notify("this recording has no marks and no alerts", timeout=3)
+        self.tick()
+
+    def action_copy(self) -> None:
+        """All figures to the clipboard of the user's own terminal."""
+        self.app.copy_to_clipboard(self.sensors.rows.plain())
+        self.notify("copied; tmux needs `set -g set-clipboard on`", timeout=3)
+
+    def action_back(self) -> None:
+        """To the workbench; alone, out."""
+        if self.shown is None:
+            self.app.pop_screen()
+        else:
+            self.bench.action_leave()
+
+    def on_unmount(self) -> None:
+        """Let go of the recording that was replayed."""
+        if self.replay is not None:
+            self.replay.close()
+
+
+def hms(seconds: float) -> str:
+    """`0:01:23`."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
