@@ -34,7 +34,7 @@ def _bench(home: Path, question: BenchQuestion, say: PipeSay) -> Metrics:
     device = Device(home, ticket, name)
     device.acquire(lambda run: say.note(f"waiting for {run}"), lambda: False)
     try:
-        return bench(question, say)
+        return bench(home, question, say)
     finally:
         device.release()
 

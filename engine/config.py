@@ -39,7 +39,7 @@ class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     """What a run uses when nothing is said."""
 
     recipe: str = "int8"
-    backend: Literal["onnxruntime"] = "onnxruntime"
+    backend: BackendName = "onnxruntime"
     preset: Preset = "normal"
     dataset: str = ""
 
@@ -55,6 +55,7 @@ class BackendTable(Struct, frozen=True, forbid_unknown_fields=True):
     """One table a backend."""
 
     onnxruntime: OnnxRuntimeSettings = OnnxRuntimeSettings()
+    tensorrt: TensorRtSettings = TensorRtSettings()
 
 
 class Ui(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,9 +88,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     backend: BackendTable = BackendTable()
     ui: Ui = Ui()
     cache: Cache = Cache()
-
     alerts: tuple[AlertRule, ...] = DEFAULT_RULES
     """What telemetry is watched for."""
+
 
 def state_home() -> Path:
     """The folder of runs, cache and index; not created here."""

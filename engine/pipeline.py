@@ -16,8 +16,9 @@ import msgspec
 
 from .backends.base import Backend, Session
 from .backends.onnxruntime import OnnxRuntime
+from .backends.tensorrt import TensorRt
 from .cache import Cache
-from .errors import ModelRefused, PlanRefused, RunFailed
+from .errors import BackendRefused, ModelRefused, PlanRefused, RunFailed
 from .forecast import refuse_without_samples
 from .outcome import Outcome
 from .questions import BenchQuestion
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 VERIFY_SAMPLES = 32
 _PARTS: tuple[Part, ...] = ("calibration", "evaluation")
+_OTHER_RECIPE = "exclude that node from the recipe's steps, or run with --backend onnxruntime"
 
 
 class Job:
@@ -49,7 +51,7 @@ class Job:
         self.cache = Cache(home)
         self.stages = plan_stages(asked)
         self.stage = next(stage for stage in self.stages if stage.name == name)
-        self.backend: Backend = backend(self.spec.backend)
+        self.backend: Backend = backend(self.spec.backend, home)
 
     def do(self) -> Outcome:
         """Do the stage."""
@@ -125,6 +127,7 @@ class Job:
     def _inspect(self) -> Outcome:
         from .graph.inspect import inspect
 
+        self.backend.check(self.spec.backend, execute=any(stage.kind == "verify" for stage in self.stages))
         facts = inspect(Path(self.spec.model), self.spec.shapes)
         if facts.open_axes:
             raise open_axes(facts)
@@ -174,14 +177,12 @@ class Job:
         source = self._before()
         text = lower(source, self.out / "model.onnx", self.backend.target(), self.say)
         files = {"onnx": "model.onnx"}
-        try:
-            lower(source, self.out / "tensorrt.onnx", "tensorrt", self.say)
-            refusals = lint(load(self.out / "tensorrt.onnx"), "tensorrt")
-            files["onnx_tensorrt"] = "tensorrt.onnx"
-            for sentence in refusals[:5]:
-                self.say.note(f"TensorRT would refuse: {sentence}")
-        except ModelRefused as error:
-            self.say.note(f"no file for TensorRT: {error.what}")
+        if self.backend.name == "tensorrt":
+            refusals = lint(load(self.out / "model.onnx"), "tensorrt")
+            if refusals:
+                raise BackendRefused(f"TensorRT would refuse the lowered model: {refusals[0]}", fix=_OTHER_RECIPE)
+        else:
+            self._lower_for_tensorrt(source, files)
         model, after = self._model(), inspect(source, {})
         original, lowered = self._made("normalise")[0] / "baseline.onnx", self.out / "model.onnx"
         baseline = Metrics(
@@ -203,25 +204,51 @@ class Job:
             summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio)
         )
 
+    def _lower_for_tensorrt(self, source: Path, files: dict[str, str]) -> None:
+        """The same for TensorRT, beside it: to be built elsewhere."""
+        from .compress.lower import lower
+        from .graph.lint import lint
+        from .graph.load import load
+
+        try:
+            lower(source, self.out / "tensorrt.onnx", "tensorrt", self.say)
+            refusals = lint(load(self.out / "tensorrt.onnx"), "tensorrt")
+            files["onnx_tensorrt"] = "tensorrt.onnx"
+            for sentence in refusals[:5]:
+                self.say.note(f"TensorRT would refuse: {sentence}")
+        except ModelRefused as error:
+            self.say.note(f"no file for TensorRT: {error.what}")
+
     def _build(self) -> Outcome:
         lowered = self._made("lower")[0] / "model.onnx"
-        settings = self.spec.backend
-        self.say.progress(0, 2, "baseline")
         original = self._made("normalise")[0] / "baseline.onnx"
-        self.backend.build(original, self.out / "baseline.onnx", settings, self.say)
-        self.say.progress(1, 2, "candidate")
-        text = self.backend.build(lowered, self.out / "plan.onnx", settings, self.say)
-        return Outcome(
+        settings = self.spec.backend
+        baseline, plan = (self.out / f"{name}{self.backend.suffix}" for name in ("baseline", "plan"))
+        files = {"plan": plan.name}
+        if settings.target:  # nothing will be run here, so there is nothing to compare with
+            text = self.backend.build(lowered, plan, settings, self.say)
+        else:
+            self.say.progress(0, 2, "baseline")
+            self.backend.build(original, baseline, settings, self.say)
+            files["baseline_plan"] = baseline.name
+            self.say.progress(1, 2, "candidate")
+            text = self.backend.build(lowered, plan, settings, self.say)
+        for word, file in (("manifest", plan), ("baseline_manifest", baseline)):
+            if file.with_name(f"{file.name}.json").is_file():
+                files[word] = f"{file.name}.json"
+        made = Outcome(
             summary=text,
-            files={"plan": "plan.onnx", "baseline_plan": "baseline.onnx"},
+            files=files,
             backend=self.backend.stamp(settings),
-            baseline=Metrics(plan_bytes=(self.out / "baseline.onnx").stat().st_size),
-            candidate=Metrics(plan_bytes=(self.out / "plan.onnx").stat().st_size),
+            candidate=Metrics(plan_bytes=plan.stat().st_size),
         )
+        if settings.target:
+            return made
+        return msgspec.structs.replace(made, baseline=Metrics(plan_bytes=baseline.stat().st_size))
 
     def _plans(self) -> tuple[Path, Path]:
         folder, _ = self._made("build")
-        return folder / "baseline.onnx", folder / "plan.onnx"
+        return folder / f"baseline{self.backend.suffix}", folder / f"plan{self.backend.suffix}"
 
     def _sessions(self) -> tuple[Session, Session]:
         """Baseline and candidate, to be run in turns."""
@@ -318,9 +345,9 @@ class Job:
                 session.close()
 
 
-def backend(settings: BackendSettings) -> Backend:
-    """The backend of a name."""
-    return {"onnxruntime": OnnxRuntime}[settings.name]()
+def backend(settings: BackendSettings, home: Path) -> Backend:
+    """The backend of a name; what it keeps between runs lies in the state folder `home`."""
+    return TensorRt(home / "timing") if settings.name == "tensorrt" else OnnxRuntime()
 
 
 def fidelity_words(cosine: float | None, sqnr_db: float | None) -> str:
@@ -336,7 +363,7 @@ def latency_words(value: float | None, low: float | None, high: float | None) ->
     return f"ratio {value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
-def bench(question: BenchQuestion, say: Say) -> Metrics:
+def bench(home: Path, question: BenchQuestion, say: Say) -> Metrics:
     """Time one model or plan alone.
 
     Raises:
@@ -348,7 +375,7 @@ def bench(question: BenchQuestion, say: Say) -> Metrics:
     from .measure.paired import measure
     from .measure.probe import probe
 
-    path, engine = Path(question.model), backend(question.backend)
+    path, engine = Path(question.model), backend(question.backend, home)
     facts = inspect(path, question.shapes)
     if facts.open_axes:
         raise open_axes(facts)

@@ -88,7 +88,7 @@ class TrainFinetune(Step, frozen=True, kw_only=True, tag="train.finetune"):
     """How often every training sample is gone through."""
     learning_rate: Positive = 1e-3
     """Where it begins; it falls to 0 along half a cosine."""
-    batch: Count = 32
+    batch: Count = 16
     """Samples in one step of the optimizer."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """`adam`, or `sgd` with momentum 0.9, which wants a learning rate of its own."""
@@ -165,7 +165,29 @@ class Paced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 
 Workload = FlatOut | Paced
 Preset = Literal["quick", "normal", "precise"]
-BackendName = Literal["onnxruntime"]
+BackendName = Literal["onnxruntime", "tensorrt"]
+Megabytes = Annotated[int, Meta(ge=1)]
+
+
+class TensorRtSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How TensorRT builds and loads a plan."""
+
+    target: Annotated[str, Meta(pattern=r"^(sm_\d{2,3})?$")] = ""
+    """`sm_86`: a plan for that kind of GPU, which need not be in this machine; empty: for the GPU that is here."""
+    workspace_mb: Megabytes | None = None
+    """Scratch memory of a layer at most, in MiB; None: by what is free."""
+    tactic_memory_mb: Megabytes | None = None
+    """Device memory that the builder may use to try kernels, in MiB; None: by what is free."""
+    optimization_level: Annotated[int, Meta(ge=0, le=5)] | None = None
+    """0 builds fastest, 5 searches longest; None: TensorRT's own (3)."""
+    timing_cache: bool = True
+    """Keep what was learnt about kernels on this board, so that later builds are short."""
+    sparse: bool = False
+    """Let TensorRT use its 2:4 sparse kernels where the weights have that pattern."""
+    dla_core: Annotated[int, Meta(ge=0, le=7)] | None = None
+    """Put layers on this DLA core where it can run them, the rest on the GPU; None: all on the GPU."""
+    trust: bool = False
+    """Load a plan that edgetui did not build. A plan is code: only from people you trust."""
 
 
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,6 +198,13 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Threads inside an operator; 0: one for each physical core we may use."""
     graph: Literal["off", "basic", "extended", "all"] = "all"
     """How far ONNX Runtime may rewrite the graph."""
+    tensorrt: TensorRtSettings = TensorRtSettings()
+    """For the backend `tensorrt`; the others pass over it."""
+
+    @property
+    def target(self) -> str:
+        """The GPU elsewhere that a plan is built for; empty: plans are run here."""
+        return self.tensorrt.target if self.name == "tensorrt" else ""
 
 
 class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,6 +19,8 @@ from .spec import AnyStep, QuantizeInt8, RunSpec, TrainFinetune
 FORMAT = 2
 """Raised when the meaning of a stage's output changes."""
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
+TENSORRT = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-bindings")
+"""What a plan of TensorRT is tied to, and nothing else is."""
 TORCH = ("torch",)
 """What a step that trains is tied to, and nothing else is."""
 
@@ -37,7 +39,7 @@ class Stage(Struct, frozen=True, kw_only=True):
 def versions() -> dict[str, str]:
     """Package versions that outputs depend on, from the installed metadata."""
     found = {}
-    for name in PACKAGES + TORCH:
+    for name in PACKAGES + TENSORRT + TORCH:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -63,7 +65,10 @@ def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
         seen[step.method] = seen.get(step.method, 0) + 1
         again = seen[step.method]
         found.append((step.method if again == 1 else f"{step.method}#{again}", "step", place))
-    found += [("lower", "lower", -1), ("build", "build", -1), ("verify", "verify", -1)]
+    found += [("lower", "lower", -1), ("build", "build", -1)]
+    if spec.backend.target:
+        return found
+    found.append(("verify", "verify", -1))
     if spec.measure:
         found.append(("measure", "measure", -1))
         if spec.dataset or spec.calibration:
@@ -75,7 +80,7 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
     """All stages with their keys; each key holds the one before it."""
     spec = asked.spec
     shapes = msgspec.to_builtins(spec.shapes)
-    common = {name: version for name, version in asked.versions.items() if name not in TORCH}
+    common = {name: version for name, version in asked.versions.items() if name not in TENSORRT + TORCH}
     key = _hash(FORMAT, common, asked.model_sha256, shapes)
     data = [
         asked.dataset_hash,
@@ -85,6 +90,7 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
         spec.seed,
     ]
     backend = msgspec.to_builtins(spec.backend)
+    tensorrt = [asked.versions.get(name) for name in TENSORRT] if spec.backend.name == "tensorrt" else []
     planned = []
     for name, kind, place in stage_names(spec):
         settings: list[object] = []
@@ -94,9 +100,9 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
             if step.method.startswith("train."):
                 settings += [asked.versions.get(name) for name in TORCH]
         elif kind == "lower":
-            settings = [spec.backend.name, machine()]
+            settings = [spec.backend.name, machine(), tensorrt]
         elif kind == "build":
-            settings = [backend]
+            settings = [backend, tensorrt]
         elif kind == "measure":
             settings = [asked.run, spec.preset, msgspec.to_builtins(spec.workload), data]
         elif kind in ("verify", "evaluate"):

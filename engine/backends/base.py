@@ -43,6 +43,15 @@ class Backend(Protocol):
     """What executes a model."""
 
     name: str
+    suffix: str
+    """What its plans' names end with, e.g. `.onnx`."""
+
+    def check(self, settings: BackendSettings, *, execute: bool) -> None:
+        """Refuse early, before any work is done, what cannot be done here. `execute`: plans will be run, not only built.
+
+        Raises:
+            BackendRefused: it is not installed here, or the device is not there.
+        """
 
     def stamp(self, settings: BackendSettings) -> BackendStamp:
         """Version, threads and options, for the result.

@@ -3,9 +3,9 @@
 Apart from the other backends because it alone imports `onnxruntime`, inside functions.
 
 A plan is the graph as ONNX Runtime itself optimised it, saved, and loaded with the optimiser off. Measured on three models
-against loading the lowered model: latency the same within the noise, load time 1.8 ms for 3.6, 2.3 for 7.4, 4.8 for 11.2 (saving
-at level `extended` and optimising the rest at load: 3.3, 4.0, 7.2). The price: memory layouts and kernels are then chosen
-for this processor and this version, so the plan says for which and is refused elsewhere.
+against loading the lowered model: latency the same within the noise, load time 1.8 ms for 3.6, 2.3 for 7.4, 4.8 for 11.2
+(saving at level `extended` and optimising the rest at load: 3.3, 4.0, 7.2). The price: memory layouts and kernels are then
+chosen for this processor and this version, so the plan says for which and is refused elsewhere.
 """
 
 from __future__ import annotations
@@ -47,6 +47,16 @@ class OnnxRuntime:
     """See `base.Backend`."""
 
     name = "onnxruntime"
+    suffix = ".onnx"
+
+    def check(self, settings: BackendSettings, *, execute: bool) -> None:
+        """Refuse where onnxruntime is not installed; what it builds it also runs.
+
+        Raises:
+            BackendRefused: onnxruntime is not installed.
+        """
+        del settings, execute
+        _runtime()
 
     def stamp(self, settings: BackendSettings) -> BackendStamp:
         """Version, threads and options, for the result.

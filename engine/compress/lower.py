@@ -20,7 +20,8 @@ from . import qdq, qdq_tensorrt
 from .half import to_fp16
 from .wishes import Int8, read_fp16, read_int8
 
-TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt")
+TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt", "tensorrt-flags")
+"""`tensorrt-flags`: before TensorRT 10, where builder flags say FP16 and the wish for it stays in the file."""
 
 
 def lower(source: Path, out: Path, target: str, say: Say) -> str:
@@ -45,7 +46,9 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         model = raise_opset(model, 13, "INT8 with a scale for each channel")
         done.append(_quantized(model, int8, target, say))
         metadata.drop(model, "int8")
-    if keep is not None:
+    if keep is not None and target == "tensorrt-flags":
+        done.append("FP16 by the builder's flag")
+    elif keep is not None:
         model, line = _halved(model, keep, target, int8 is not None)
         done.append(line)
         metadata.drop(model, "fp16")
@@ -58,7 +61,7 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
     """Insert the pairs; the line names the scheme that the target really uses."""
     excluded = set(wish.exclude)
     ranges = dict(wish.ranges)
-    if target == "tensorrt":
+    if target.startswith("tensorrt"):
         if wish.scheme == "affine":
             # The recipe serves every backend; refusing here would make the same file useless for half of them.
             say.warn("TensorRT reads zero-point 0 only: the affine scheme was lowered as symmetric int8 over the same ranges")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
+import msgspec
 
-from ...engine.errors import ModelRefused, nearest
+from ...engine.errors import ModelRefused, UsageError, nearest
 from ...engine.spec import BackendName, BackendSettings, Preset, Recipe, RunSpec, parse_shape, parse_workload
 
 if TYPE_CHECKING:
@@ -73,12 +75,26 @@ def find_model(engine: Engine, text: str) -> Path:
     raise ModelRefused(f"there is no model {text}", fix=f"check the path{hint}")
 
 
-def backend_settings(engine: Engine, name: str | None, threads: int | None) -> BackendSettings:
-    """The backend of the flags, over that of edgetui.toml."""
+def backend_settings(
+    engine: Engine, name: str | None, threads: int | None, target: str = "", trust: bool = False
+) -> BackendSettings:
+    """The backend of the flags, over that of edgetui.toml.
+
+    Raises:
+        UsageError: `target` is no GPU, or not the backend's business.
+    """
     own = engine.config.backend.onnxruntime
-    chosen = name or engine.config.defaults.backend
+    chosen = cast("BackendName", name or engine.config.defaults.backend)
+    if chosen != "tensorrt":
+        if target:
+            raise UsageError("--target is for plans of TensorRT", fix="add --backend tensorrt")
+        return BackendSettings(name=chosen, threads=own.threads if threads is None else threads, graph=own.graph)
+    if target and not re.fullmatch(r"sm_\d{2,3}", target):
+        raise UsageError(f"`{target}` is no GPU", fix="write its compute capability, e.g. --target sm_86")
+    settings = engine.config.backend.tensorrt
     return BackendSettings(
-        name=cast("BackendName", chosen), threads=own.threads if threads is None else threads, graph=own.graph
+        name=chosen,
+        tensorrt=msgspec.structs.replace(settings, target=target or settings.target, trust=trust or settings.trust),
     )
 
 
@@ -94,6 +110,7 @@ def make_spec(
     preset: str | None,
     shapes: Sequence[str],
     threads: int | None,
+    target: str = "",
     measure: bool = True,
 ) -> RunSpec:
     """What the flags ask, with the defaults of edgetui.toml below them.
@@ -108,7 +125,7 @@ def make_spec(
     return RunSpec(
         model=str(find_model(engine, model)),
         recipe=recipe if isinstance(recipe, Recipe) else find_recipe(recipe or config.defaults.recipe, config),
-        backend=backend_settings(engine, backend, threads),
+        backend=backend_settings(engine, backend, threads, target),
         dataset=engine.dataset(data) if data else None,
         calibration=engine.dataset(calibration) if calibration else None,
         workload=parse_workload(workload),

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 @backend_option
 @threads_option
 @shape_option
+@click.option(
+    "--target", default="", metavar="sm_86", help="Build a TensorRT plan for this kind of GPU, which need not be here."
+)
 @click.option("--out", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path), help="A new folder.")
 @json_option
 def build(model: str, recipe: str | None, folder: Path, as_json: bool, **flags: object) -> int:

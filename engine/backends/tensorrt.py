@@ -1,0 +1,163 @@
+"""TensorRT and TensorRT-RTX: plans for NVIDIA's GPUs, built and run through whichever version this Python has.
+
+Apart from the other backends because it, with the files `trt_*.py` beside it, is all that knows TensorRT. They import it, and
+pycuda, inside functions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ... import __version__
+from .. import boards
+from ..errors import BackendRefused
+from ..result import BackendStamp
+from ..say import Say
+from ..spec import BackendSettings
+from . import trt_ladder, trt_manifest
+from .trt_find import Found, Gpu, find, gpu, need_gpu, system_root
+from .trt_manifest import Manifest
+from .trt_order import Order
+
+if TYPE_CHECKING:
+    from .base import Session
+
+
+class TensorRt:
+    """See `base.Backend`."""
+
+    name = "tensorrt"
+    suffix = ".plan"
+
+    def __init__(self, caches: Path | None = None) -> None:
+        """`caches`: the folder of timing caches, a file for each board and version; None: none are kept."""
+        self._caches = caches
+
+    def check(self, settings: BackendSettings, *, execute: bool) -> None:
+        """Refuse early what cannot be done here.
+
+        Raises:
+            BackendRefused: no TensorRT, or no GPU to run on.
+        """
+        found = find(settings.tensorrt.target)
+        if execute:
+            need_gpu()
+        elif not settings.tensorrt.target and isinstance(gpu(), str):
+            raise BackendRefused(
+                f"there is no GPU here to build for ({gpu()})",
+                fix="name one with --target, e.g. --target sm_86"
+                if found.builds_for_others
+                else "build on the board itself, or install TensorRT-RTX and name a GPU with --target sm_86",
+            )
+
+    def stamp(self, settings: BackendSettings) -> BackendStamp:
+        """Which TensorRT, on what, for the result.
+
+        Raises:
+            BackendRefused: there is none.
+        """
+        asked = settings.tensorrt
+        found = find(asked.target)
+        here = gpu()
+        on = f"built for {asked.target}" if asked.target else f"{here.name} {here.target}" if isinstance(here, Gpu) else ""
+        return BackendStamp(name=self.name, version=found.version, provider=f"{found.label}{', ' if on else ''}{on}")
+
+    def target(self) -> str:
+        """`tensorrt`, or `tensorrt-flags` before strong typing: precisions are then said by builder flags, not in the graph.
+
+        Raises:
+            BackendRefused: there is no TensorRT.
+        """
+        return "tensorrt" if find().strongly_typed else "tensorrt-flags"
+
+    def build(self, onnx: Path, out: Path, settings: BackendSettings, say: Say) -> str:
+        """Write the plan of `onnx` to `out` and its manifest beside it.
+
+        Raises:
+            BackendRefused: TensorRT refuses the model, or memory does not suffice; the message names the node.
+            RunFailed: TensorRT crashed.
+            OSError: the plan cannot be written.
+        """
+        asked = settings.tensorrt
+        found = find(asked.target)
+        here = None if asked.target else gpu()
+        device = here if isinstance(here, Gpu) else None
+        cache = self._cache(found, device) if asked.timing_cache else None
+        order = Order(
+            onnx=str(onnx), out=str(out), module=found.module, settings=asked, cache=str(cache) if cache is not None else ""
+        )
+        say.note(f"building {onnx.name} with {found.label}" + (f" for {asked.target}" if asked.target else ""))
+        built, rung = trt_ladder.climb(order, None if asked.target else free_mib(device), say)
+        board = boards.detect()
+        trt_manifest.write(
+            Manifest(
+                edgetui=__version__,
+                module="tensorrt_rtx" if found.rtx else "tensorrt",
+                tensorrt=found.version,
+                cuda=device.cuda if device else None,
+                targets=(asked.target,) if asked.target else (device.target,) if device else (),
+                gpu=device.name if device else "",
+                board=board.name,
+                os=board.os,
+                onnx_sha256=trt_manifest.sha256(onnx),
+                plan_sha256=trt_manifest.sha256(out),
+                settings=msgspec.structs.replace(
+                    asked,
+                    workspace_mb=rung.workspace_mb,
+                    tactic_memory_mb=rung.tactic_memory_mb,
+                    optimization_level=rung.optimization_level,
+                ),
+                precision=built.precision,
+                inputs=built.inputs,
+                outputs=built.outputs,
+                layers=built.layers,
+                dla_layers=built.dla_layers,
+                sparse_layers=built.sparse_layers,
+            ),
+            out,
+        )
+        if asked.target:
+            say.warn(f"the plan is for {asked.target} and is not run here: copy it with its .json to that machine")
+        return f"plan of {out.stat().st_size / 1e6:.2f} MB from {built.layers} layers, {built.precision}"
+
+    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> Session:
+        """Load a plan that fits this machine. `in_turns` changes nothing: a stream that waits keeps nothing busy.
+
+        Raises:
+            PlanRefused: it does not fit, or edgetui did not build it and `trust` is off.
+            BackendRefused: no TensorRT, no GPU, or no memory for it.
+        """
+        del in_turns
+        found, device = find(), need_gpu()
+        trt_manifest.check(plan, found, device, trust=settings.tensorrt.trust)
+        from .trt_run import open_session
+
+        return open_session(found, trt_manifest.content(plan), settings.tensorrt, plan.name)
+
+    def _cache(self, found: Found, device: Gpu | None) -> Path | None:
+        """One file for each GPU and version. TensorRT-RTX times nothing when it builds, so it keeps none."""
+        if self._caches is None or found.rtx or device is None:
+            return None
+        return self._caches / f"tensorrt-{found.version}-{device.target}.cache"
+
+
+def free_mib(device: Gpu | None) -> float | None:
+    """Memory that a build may have: the system's on a Jetson, whose GPU has none of its own; else the GPU's; None: no GPU."""
+    if device is None:
+        return None
+    if boards.detect().jetson:
+        return _available_mib()
+    from .trt_run import device_free_mib
+
+    return device_free_mib()
+
+
+def _available_mib() -> float | None:
+    try:
+        lines = (system_root() / "proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -1,0 +1,236 @@
+"""One try to build a plan, in this process: network, parser, configuration, builder.
+
+Every capability is asked for by its name on the objects at hand: TensorRT 8.5, 8.6, 10 and 11 and TensorRT-RTX have no common
+set, and the numbers behind its enum members move between versions. The stubs that mypy checks the calls against are 10.13's;
+what other versions lack or have instead goes through `getattr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..result import TensorFacts
+from ..spec import TensorRtSettings
+from . import trt_refusals
+from .onnxfile import read_metadata
+from .trt_find import Found
+from .trt_listen import Log, Monitored, logger, monitor
+from .trt_order import Built, Line, Order, Refused, Said
+
+if TYPE_CHECKING:
+    import tensorrt
+
+Tell = Callable[[Said], None]
+MIB = 1 << 20
+
+
+class Stopped(Exception):
+    """The try failed; `refused` says why."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.what)
+        self.refused = refused
+
+
+def build(order: Order, found: Found, tell: Tell) -> Built:
+    """Write the plan to `order.out` and its timing cache to `order.cache`; returns what was built.
+
+    Raises:
+        Stopped: TensorRT refused the model, or gave up.
+        OSError: a file cannot be read or written.
+    """
+    return _Try(order, found, tell).run()
+
+
+class _Try:
+    def __init__(self, order: Order, found: Found, tell: Tell) -> None:
+        self.order, self.found, self.tell = order, found, tell
+        self.api = found.api
+        self.settings: TensorRtSettings = order.settings
+        self.log = Log()
+
+    def run(self) -> Built:
+        watched = Monitored(self.tell)
+        listener = logger(self.api, self.log, watched)
+        try:
+            builder: tensorrt.Builder = self.api.Builder(listener)
+        except (RuntimeError, TypeError) as error:  # without a GPU TensorRT makes no builder: pybind then has nothing to hold
+            raise Stopped(trt_refusals.building([*self.log.errors, str(error)])) from None
+        network = self._parsed(builder, listener)
+        config = builder.create_builder_config()
+        precision = self._precisions(network, config)
+        self._limits(config)
+        self._target(config)
+        dla_layers = self._dla(builder, network, config)
+        if self.settings.sparse:
+            self._flag(config, "SPARSE_WEIGHTS")
+        detailed = getattr(getattr(self.api, "ProfilingVerbosity", None), "DETAILED", None)
+        if detailed is not None:
+            config.profiling_verbosity = detailed
+        keeper = monitor(self.api, watched)
+        if keeper is not None:
+            config.progress_monitor = keeper
+        self._use_cache(config)
+        plan = builder.build_serialized_network(network, config)
+        cache_bytes = self._keep_cache(config)
+        if plan is None:
+            raise Stopped(trt_refusals.building(self.log.errors))
+        Path(self.order.out).write_bytes(memoryview(plan))
+        return Built(
+            inputs=tuple(_facts(network.get_input(i)) for i in range(network.num_inputs)),
+            outputs=tuple(_facts(network.get_output(i)) for i in range(network.num_outputs)),
+            layers=network.num_layers,
+            precision=precision,
+            dla_layers=dla_layers,
+            sparse_layers=self.log.sparse_layers,
+            cache_bytes=cache_bytes,
+        )
+
+    def _parsed(self, builder: tensorrt.Builder, listener: tensorrt.ILogger) -> tensorrt.INetworkDefinition:
+        kinds = self.api.NetworkDefinitionCreationFlag
+        # From 10 on EXPLICIT_BATCH is the only way and its name is deprecated, then gone.
+        wanted = "STRONGLY_TYPED" if self.found.strongly_typed else "EXPLICIT_BATCH"
+        network = builder.create_network(1 << int(getattr(kinds, wanted)))
+        parser: tensorrt.OnnxParser = self.api.OnnxParser(network, listener)
+        if not parser.parse_from_file(self.order.onnx):
+            raise Stopped(trt_refusals.parsing(parser))
+        for number in range(network.num_inputs):
+            tensor = network.get_input(number)
+            if -1 in sizes(tensor.shape):
+                raise Stopped(
+                    Refused(
+                        what=f"input {tensor.name} has an axis without a size",
+                        fix=f"give each ? a number: --shape {tensor.name}="
+                        + "x".join("?" if size == -1 else str(size) for size in sizes(tensor.shape)),
+                    )
+                )
+        return network
+
+    def _precisions(self, network: tensorrt.INetworkDefinition, config: tensorrt.IBuilderConfig) -> str:
+        """Before strong typing: flags over the same FP32 graph, kept nodes pinned to FP32. Never a calibrator."""
+        if self.found.strongly_typed:
+            return "strongly typed"
+        layers = [network.get_layer(number) for number in range(network.num_layers)]
+        used = []
+        keep = half_wish(Path(self.order.onnx))
+        if keep is not None:
+            self._flag(config, "FP16")
+            used.append("FP16")
+            self._pin(config, layers, keep)
+        if any(layer.type == self.api.LayerType.QUANTIZE for layer in layers):
+            self._flag(config, "INT8")
+            used.append("INT8")
+        return f"flags {' and '.join(used)}" if used else "FP32"
+
+    def _pin(self, config: tensorrt.IBuilderConfig, layers: Iterable[tensorrt.ILayer], keep: set[str]) -> None:
+        full = self.api.DataType.FLOAT
+        pinned = [layer for layer in layers if layer.name in keep]
+        for layer in pinned:
+            layer.precision = full
+            for number in range(layer.num_outputs):
+                if layer.get_output(number).dtype == full:
+                    layer.set_output_type(number, full)
+        if pinned:
+            self._flag(config, "OBEY_PRECISION_CONSTRAINTS")
+
+    def _limits(self, config: tensorrt.IBuilderConfig) -> None:
+        pools = getattr(self.api, "MemoryPoolType", None)
+        limits = {"WORKSPACE": self.settings.workspace_mb, "TACTIC_DRAM": self.settings.tactic_memory_mb}
+        for name, size_mb in limits.items():
+            pool = getattr(pools, name, None)
+            if size_mb is not None and pool is not None:
+                config.set_memory_pool_limit(pool, size_mb * MIB)
+        level = self.settings.optimization_level
+        if level is not None:
+            if hasattr(config, "builder_optimization_level"):
+                config.builder_optimization_level = level
+            else:
+                self.tell(Line(text=f"{self.found.label} has no optimisation levels: {level} was passed over", warning=True))
+
+    def _target(self, config: tensorrt.IBuilderConfig) -> None:
+        """Build for a GPU that is not here (TensorRT-RTX)."""
+        if not self.settings.target:
+            return
+        kinds = self.api.ComputeCapability
+        kind = getattr(kinds, self.settings.target.replace("_", "").upper(), None)
+        setting: Any = config
+        if kind is None:
+            known = sorted(name.replace("SM", "sm_") for name in kinds.__members__ if name.startswith("SM"))
+            raise Stopped(
+                Refused(
+                    what=f"{self.found.label} does not build for {self.settings.target}",
+                    fix=f"it builds for {', '.join(known)}; other boards build on themselves",
+                )
+            )
+        setting.num_compute_capabilities = 1
+        if not setting.set_compute_capability(kind, 0):
+            raise Stopped(trt_refusals.building(self.log.errors))
+
+    def _dla(
+        self, builder: tensorrt.Builder, network: tensorrt.INetworkDefinition, config: tensorrt.IBuilderConfig
+    ) -> int | None:
+        core = self.settings.dla_core
+        if core is None:
+            return None
+        if core >= getattr(builder, "num_DLA_cores", 0):
+            raise Stopped(
+                Refused(what=f"there is no DLA core {core} here", fix="leave dla_core out in edgetui.toml, [backend.tensorrt]")
+            )
+        config.default_device_type = self.api.DeviceType.DLA
+        config.DLA_core = core
+        self._flag(config, "GPU_FALLBACK")
+        able = sum(bool(config.can_run_on_DLA(network.get_layer(number))) for number in range(network.num_layers))
+        share = 1 - able / max(1, network.num_layers)
+        self.tell(Line(text=f"DLA core {core} runs {able} of {network.num_layers} layers; {share:.0%} fall back to the GPU"))
+        return able
+
+    def _flag(self, config: tensorrt.IBuilderConfig, name: str) -> None:
+        config.set_flag(getattr(self.api.BuilderFlag, name))
+
+    def _use_cache(self, config: tensorrt.IBuilderConfig) -> None:
+        if not self.order.cache:
+            return
+        kept = Path(self.order.cache)
+        cache = config.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
+        if not cache or not config.set_timing_cache(cache, ignore_mismatch=False):
+            self.tell(Line(text="the timing cache is of another board or version: a new one is begun"))
+            config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
+
+    def _keep_cache(self, config: tensorrt.IBuilderConfig) -> int:
+        """Whole or not at all, and also after a failed build: the next try then knows what this one timed."""
+        cache = config.get_timing_cache() if self.order.cache else None
+        if not cache:
+            return 0
+        content = bytes(memoryview(cache.serialize()))
+        kept = Path(self.order.cache)
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = kept.with_name(f".{kept.name}.new")
+        draft.write_bytes(content)
+        draft.replace(kept)
+        return len(content)
+
+
+def half_wish(onnx: Path) -> set[str] | None:
+    """Nodes that stay in FP32 when the rest may be halved, as the step left them in the file; None: nobody asked for FP16."""
+    wish = read_metadata(onnx).get("edgetui.fp16")
+    if wish is None:
+        return None
+    return set(msgspec.json.decode(wish, type=dict[str, list[str]]).get("keep", []))
+
+
+def _facts(tensor: tensorrt.ITensor) -> TensorFacts:
+    return TensorFacts(name=tensor.name, dtype=type_word(tensor.dtype), shape=sizes(tensor.shape))
+
+
+def type_word(kind: tensorrt.DataType) -> str:
+    """TensorRT's `FLOAT` as ONNX's word `float`."""
+    return {"half": "float16", "bf16": "bfloat16"}.get(kind.name.lower(), kind.name.lower())
+
+
+def sizes(shape: tensorrt.Dims) -> tuple[int, ...]:
+    """TensorRT's dimensions as a tuple; -1 is an axis without a size."""
+    return tuple(shape[place] for place in range(len(shape)))

@@ -1,0 +1,127 @@
+"""What TensorRT says while it builds: its log, and its progress monitor where it has one (9 and later).
+
+Apart because both are called back from the builder's threads and must neither block nor raise.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .trt_order import Said, Share
+
+if TYPE_CHECKING:
+    import tensorrt
+
+_SPARSE = re.compile(r"\(Sparsity\) .*picked sparse implementation[^:]*:(.*)", re.DOTALL)
+_PHASES = (
+    "Graph construction", "Graph optimization", "Local timing cache", "Timing", "Formats and tactics selection",
+    "Building", "Engine generation", "Detected", "Compiler backend",
+)  # fmt: skip
+"""How lines of the log begin that tell how far a builder without a monitor is."""
+
+
+class Log:
+    """What was logged that matters afterwards."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.sparse_layers: int | None = None
+
+    def hear(self, severity: str, text: str) -> None:
+        """Keep errors and counts; warnings and errors go to the run's log as well."""
+        if severity in ("ERROR", "INTERNAL_ERROR"):
+            self.errors.append(text)
+        if severity in ("ERROR", "INTERNAL_ERROR", "WARNING"):
+            print(f"tensorrt: {text}", file=sys.stderr)
+        if found := _SPARSE.search(text):
+            self.sparse_layers = len([name for name in found[1].split(",") if name.strip()])
+
+
+class Monitored:
+    """Phases within phases as one share of the whole, which never goes back."""
+
+    def __init__(self, tell: Callable[[Said], None]) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._open: dict[str, list[int]] = {}
+        """Phase to [steps done, steps], the outermost first."""
+        self._furthest = 0.0
+
+    def begin(self, phase: str, steps: int) -> None:
+        """A phase inside those that are open."""
+        with self._lock:
+            self._open[phase] = [0, max(1, steps)]
+            self._say(phase)
+
+    def step(self, phase: str, step: int) -> None:
+        """One of its steps is done; counted from 0."""
+        with self._lock:
+            if phase in self._open:
+                self._open[phase][0] = step + 1
+            self._say(phase)
+
+    def end(self, phase: str) -> None:
+        """It is closed."""
+        with self._lock:
+            self._open.pop(phase, None)
+
+    def line(self, text: str) -> None:
+        """A line of the log that names a phase, from a builder without a monitor."""
+        with self._lock:
+            if not self._open:
+                self._tell(Share(done=None, text=text))
+
+    def _say(self, phase: str) -> None:
+        share, width = 0.0, 1.0
+        for done, steps in self._open.values():
+            share += width * min(done, steps) / steps
+            width /= steps
+        self._furthest = max(self._furthest, min(share, 1.0))
+        self._tell(Share(done=self._furthest, text=phase))
+
+
+def logger(api: ModuleType, log: Log, watched: Monitored) -> tensorrt.ILogger:
+    """A logger of this TensorRT that feeds `log`; keep it alive as long as its builder or runtime."""
+    base: Any = api.ILogger
+
+    class Listener(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            base.__init__(self)
+
+        def log(self, severity: tensorrt.ILogger.Severity, text: str) -> None:
+            name = getattr(severity, "name", str(severity)).rpartition(".")[2]
+            log.hear(name, text)
+            if name == "INFO" and text.startswith(_PHASES):
+                watched.line(text[:60])
+
+    made: tensorrt.ILogger = Listener()
+    return made
+
+
+def monitor(api: ModuleType, watched: Monitored) -> tensorrt.IProgressMonitor | None:
+    """A progress monitor of this TensorRT that feeds `watched`; None: it has none. Keep it alive as long as the builder."""
+    base: Any = getattr(api, "IProgressMonitor", None)
+    if base is None:
+        return None
+
+    class Follower(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            base.__init__(self)
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:  # noqa: ARG002
+            watched.begin(phase_name, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            watched.step(phase_name, step)
+            return True
+
+        def phase_finish(self, phase_name: str) -> None:
+            watched.end(phase_name)
+
+    made: tensorrt.IProgressMonitor = Follower()
+    return made

@@ -1,0 +1,157 @@
+"""What built a plan, beside it as `PLAN.json`: a plan of another TensorRT, another GPU or an unknown hand is not loaded.
+
+Apart because it is read without TensorRT and without a GPU: `edgetui inspect PLAN` shows it anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import PlanRefused, from_os_error
+from ..result import TensorFacts
+from ..spec import TensorRtSettings
+from .trt_find import Found, Gpu
+
+_REBUILD = "build it again here: edgetui build MODEL --recipe R --backend tensorrt --out DIR"
+SUFFIXES = (".plan", ".engine", ".trt")
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """Who built a plan, from what, for what."""
+
+    format: int = 1
+    edgetui: str
+    module: str
+    """`tensorrt` or `tensorrt_rtx`: their plans do not fit each other."""
+    tensorrt: str
+    """Its version."""
+    cuda: str | None = None
+    targets: tuple[str, ...] = ()
+    """GPUs it runs on, e.g. `sm_87`; empty: not known."""
+    gpu: str = ""
+    """The GPU it was built on; empty: none was there."""
+    board: str = ""
+    os: str = ""
+    """With JetPack's version on a Jetson."""
+    onnx_sha256: str = ""
+    plan_sha256: str = ""
+    settings: TensorRtSettings = TensorRtSettings()
+    """With the memory limits of the try that built it."""
+    precision: str = ""
+    inputs: tuple[TensorFacts, ...] = ()
+    outputs: tuple[TensorFacts, ...] = ()
+    layers: int | None = None
+    """Of the network that was built; the plan fuses them."""
+    dla_layers: int | None = None
+    sparse_layers: int | None = None
+
+
+_decoder = msgspec.json.Decoder(Manifest)
+
+
+def beside(plan: Path) -> Path:
+    """Where the manifest of a plan lies."""
+    return plan.with_name(plan.name + ".json")
+
+
+def write(manifest: Manifest, plan: Path) -> None:
+    """Put it beside the plan.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    beside(plan).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+
+
+def read(plan: Path) -> Manifest | None:
+    """The manifest of a plan; None: there is none that we understand."""
+    try:
+        return _decoder.decode(beside(plan).read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def content(plan: Path) -> bytes:
+    """The bytes for TensorRT: without the metadata that Ultralytics writes before them.
+
+    Raises:
+        PlanRefused: the plan is missing, empty, or cannot be read.
+    """
+    try:
+        data = plan.read_bytes()
+    except FileNotFoundError:
+        raise PlanRefused(f"{plan} is not there", fix=_REBUILD) from None
+    except OSError as error:
+        raise from_os_error(error) from None
+    if not data:
+        raise PlanRefused(f"{plan.name} is empty", fix=_REBUILD)
+    _, start = _prefix(data)
+    return data[start:]
+
+
+def ultralytics(plan: Path) -> dict[str, Any] | None:
+    """The metadata that Ultralytics wrote before a plan; None: it did not make it."""
+    with plan.open("rb") as file:
+        head = file.read(4)
+        length = int.from_bytes(head, "little")
+        return _prefix(head + file.read(length))[0] if 2 <= length <= 1 << 20 else None
+
+
+def _prefix(data: bytes) -> tuple[dict[str, Any] | None, int]:
+    """Ultralytics' JSON and where the plan begins: four bytes of length, little-endian, then that much JSON."""
+    length = int.from_bytes(data[:4], "little")
+    if not 2 <= length <= len(data) - 4 or data[4:5] != b"{":
+        return None, 0
+    try:
+        found = json.loads(data[4 : 4 + length])
+    except ValueError:
+        return None, 0
+    return found, 4 + length
+
+
+def check(plan: Path, found: Found, gpu: Gpu, *, trust: bool) -> Manifest | None:
+    """The manifest of a plan that fits this machine; None: it has none and is trusted.
+
+    Raises:
+        PlanRefused: it does not fit, was changed, or nobody knows who built it.
+    """
+    manifest = read(plan)
+    if manifest is None:
+        if trust:
+            return None
+        raise PlanRefused(
+            f"edgetui did not build {plan.name}, and a plan can do whatever a program can",
+            fix="if you trust whoever built it, say --trust; or " + _REBUILD,
+        )
+    kind = "tensorrt_rtx" if found.rtx else "tensorrt"
+    reason = ""
+    if manifest.module != kind:
+        reason = f"for {manifest.module}, and this is {kind}"
+    elif manifest.tensorrt != found.version:
+        reason = f"with TensorRT {manifest.tensorrt}, and this is {found.version}"
+    elif manifest.targets and gpu.target not in manifest.targets:
+        reason = f"for {', '.join(manifest.targets)}, and this GPU is {gpu.target} ({gpu.name})"
+    if reason:
+        raise PlanRefused(f"{plan.name} was built {reason}", fix=_REBUILD)
+    if manifest.plan_sha256 != sha256(plan):
+        raise PlanRefused(f"{plan.name} is not the file that its manifest tells of", fix=_REBUILD)
+    return manifest

@@ -1,0 +1,271 @@
+"""A loaded plan and its inference in six steps: context, device memory, copy in, execute, copy out, synchronise.
+
+Apart because this alone needs pycuda and a GPU. Everything is allocated when the plan is loaded, the host's side in pinned
+memory, and all copies and kernels are in one stream of its own; the timed call allocates nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from math import prod
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BackendRefused, DataRefused, PlanRefused
+from ..result import TensorFacts
+from ..spec import TensorRtSettings
+from .trt_build import sizes, type_word
+from .trt_find import Found
+from .trt_listen import Log, Monitored, logger
+
+if TYPE_CHECKING:
+    import tensorrt
+
+    from .base import Feeds
+
+MIB = 1 << 20
+_TIMED_ALONE = 50
+"""Inferences over which the share of the GPU in an inference is found."""
+
+
+@dataclass
+class Buffer:
+    """One input or output: the same bytes on the host, pinned, and on the device."""
+
+    facts: TensorFacts
+    is_input: bool
+    host: NDArray[np.generic]
+    device: Any
+
+
+def _cuda() -> ModuleType:
+    return importlib.import_module("pycuda.driver")
+
+
+_open_contexts: list[Any] = []
+
+
+@contextmanager
+def _primary_context() -> Iterator[None]:
+    """The device's primary context, current in this thread; sessions of one process share it, the last one gives it back."""
+    driver = _cuda()
+    driver.init()
+    if not _open_contexts:
+        context = driver.Device(0).retain_primary_context()
+        context.push()
+    else:
+        context = _open_contexts[-1]
+    _open_contexts.append(context)
+    try:
+        yield
+    finally:
+        _open_contexts.pop()
+        if not _open_contexts:
+            driver.Context.pop()
+            context.detach()
+
+
+def device_free_mib() -> float:
+    """Memory of the GPU that nobody has taken, in MiB."""
+    with _primary_context():
+        free_bytes, _ = _cuda().mem_get_info()
+    return float(free_bytes) / MIB
+
+
+def open_session(found: Found, plan: bytes, settings: TensorRtSettings, name: str) -> TrtSession:
+    """Load the bytes of a plan; everything is freed again when that fails.
+
+    Raises:
+        PlanRefused: TensorRT does not take the plan.
+        BackendRefused: there is not enough device memory, or an output's size is known only after an inference.
+    """
+    with ExitStack() as stack:
+        session = TrtSession(found, plan, settings, name, stack)
+        session.keep(stack.pop_all())
+    return session
+
+
+class TrtSession:
+    """See `base.Session`."""
+
+    def __init__(self, found: Found, plan: bytes, settings: TensorRtSettings, name: str, stack: ExitStack) -> None:
+        """`stack` frees what was taken so far if this raises; see `open_session`."""
+        self._api = found.api
+        self._log = Log()
+        self._stack: ExitStack | None = None
+        stack.enter_context(_primary_context())
+        self._listener = logger(self._api, self._log, Monitored(lambda _: None))
+        runtime: tensorrt.Runtime = self._api.Runtime(self._listener)
+        self._held: dict[str, Any] = {"runtime": runtime}
+        stack.callback(self._held.pop, "runtime")
+        if settings.dla_core is not None:
+            runtime.DLA_core = settings.dla_core
+        engine = runtime.deserialize_cuda_engine(plan)
+        if not engine:
+            why = self._log.errors[0].strip()[:200] if self._log.errors else "it did not say why"
+            raise PlanRefused(f"TensorRT cannot load {name} ({why})", fix="build it again here with `edgetui build`")
+        self._held["engine"] = engine
+        stack.callback(self._held.pop, "engine")
+        context = engine.create_execution_context()
+        if not context:
+            raise BackendRefused(f"there is not enough device memory for {name}", fix="close other programs, then try again")
+        self._held["context"] = context
+        stack.callback(self._held.pop, "context")
+        self._stream = _cuda().Stream()
+        self._buffers = [self._buffer(facts, is_input, stack) for facts, is_input in _tensors(self._api, engine)]
+        self.inputs = tuple(b.facts for b in self._buffers if b.is_input)
+        self.outputs = tuple(b.facts for b in self._buffers if not b.is_input)
+        self._execute = self._executor(context)
+
+    def keep(self, stack: ExitStack) -> None:
+        """What frees everything, from last to first."""
+        self._stack = stack
+
+    def _buffer(self, facts: TensorFacts, is_input: bool, stack: ExitStack) -> Buffer:
+        driver = _cuda()
+        shape = tuple(int(size) for size in facts.shape if isinstance(size, int))
+        if -1 in shape:
+            raise BackendRefused(
+                f"the size of {facts.name} is known only after an inference", fix="export the model with fixed sizes"
+            )
+        kind = np.dtype({"float": "float32", "double": "float64"}.get(facts.dtype, facts.dtype))
+        try:
+            pinned = driver.pagelocked_empty((max(1, prod(shape)),), kind)
+            stack.callback(pinned.base.free)
+            device = driver.mem_alloc(max(1, pinned.nbytes))
+            stack.callback(device.free)
+        except driver.MemoryError as error:
+            raise BackendRefused(
+                f"there is not enough device memory for {facts.name} ({error})", fix="close other programs, then try again"
+            ) from None
+        return Buffer(facts, is_input, pinned[: prod(shape)].reshape(shape), device)
+
+    def _executor(self, context: tensorrt.IExecutionContext) -> Callable[[], bool]:
+        """Asynchronous execution by tensor addresses (8.5 and later), or by a list of bindings."""
+        handle = int(self._stream.handle)
+        if hasattr(context, "execute_async_v3"):
+            for buffer in self._buffers:
+                context.set_tensor_address(buffer.facts.name, int(buffer.device))
+            return lambda: bool(context.execute_async_v3(handle))
+        older: Any = context
+        addresses = [int(buffer.device) for buffer in self._buffers]
+        return lambda: bool(older.execute_async_v2(addresses, handle))
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[np.generic]]:
+        """One inference; output name to a fresh array.
+
+        Raises:
+            DataRefused: an array of `feeds` does not fit its input, or one is missing.
+            BackendRefused: the inference failed.
+        """
+        self._fill(feeds)
+        self._once()
+        return {b.facts.name: b.host.copy() for b in self._buffers if not b.is_input}
+
+    def timed(self, feeds: Feeds) -> Callable[[], None]:
+        """A call that copies `feeds` in, infers, copies out and synchronises; the context is warm when this returns.
+
+        Raises:
+            DataRefused: an array of `feeds` does not fit its input, or one is missing.
+        """
+        self._fill(feeds)
+        self._once()
+        return self._once
+
+    def _fill(self, feeds: Feeds) -> None:
+        for buffer in self._buffers:
+            if not buffer.is_input:
+                continue
+            given = feeds.get(buffer.facts.name)
+            if given is None:
+                raise DataRefused(f"no samples for input {buffer.facts.name}", fix="give one array for each input")
+            if tuple(given.shape) != buffer.host.shape or not np.can_cast(given.dtype, buffer.host.dtype, "same_kind"):
+                raise DataRefused(
+                    f"input {buffer.facts.name} is given as {given.dtype} {list(given.shape)} where the plan wants "
+                    f"{buffer.host.dtype} {list(buffer.host.shape)}",
+                    fix="give samples of the model's own shape and type",
+                )
+            np.copyto(buffer.host, given, casting="same_kind")
+
+    def _once(self) -> None:
+        driver, stream = _cuda(), self._stream
+        for buffer in self._buffers:
+            if buffer.is_input:
+                driver.memcpy_htod_async(buffer.device, buffer.host, stream)
+        done = self._execute()
+        for buffer in self._buffers:
+            if not buffer.is_input:
+                driver.memcpy_dtoh_async(buffer.host, buffer.device, stream)
+        stream.synchronize()
+        if not done:
+            why = self._log.errors[-1].strip()[:200] if self._log.errors else "it did not say why"
+            raise BackendRefused(f"TensorRT could not run the plan ({why})", fix="see the run's log.txt")
+
+    def device_ms(self) -> float:
+        """Milliseconds that an inference takes on the GPU without the copies, by CUDA events: the median of some.
+
+        After `timed` or `run`; apart from them, so that events are no part of what is timed there.
+        """
+        driver = _cuda()
+        begin, end = driver.Event(), driver.Event()
+        found = []
+        for _ in range(_TIMED_ALONE):
+            begin.record(self._stream)
+            self._execute()
+            end.record(self._stream)
+            self._stream.synchronize()
+            found.append(float(end.time_since(begin)))
+        return float(np.median(found))
+
+    @property
+    def engine(self) -> tensorrt.ICudaEngine:
+        """TensorRT's own object, for those who look inside."""
+        engine: tensorrt.ICudaEngine = self._held["engine"]
+        return engine
+
+    @property
+    def context(self) -> tensorrt.IExecutionContext:
+        """TensorRT's own object, for those who look inside."""
+        context: tensorrt.IExecutionContext = self._held["context"]
+        return context
+
+    def plan_bytes(self) -> int | None:
+        """Device memory of its activations, as the plan says; weights are not in it."""
+        engine: Any = self._held["engine"]
+        size = getattr(engine, "device_memory_size_v2", None)
+        return int(engine.device_memory_size if size is None else size)
+
+    def close(self) -> None:
+        """Free all memory, on the host and on the device, then the context, the plan and CUDA; a second time does nothing."""
+        if self._stack is not None:
+            self._stream.synchronize()
+            self._execute = _closed
+            self._stack.close()
+            self._stack = None
+
+
+def _closed() -> bool:
+    raise BackendRefused("the plan was closed", fix="load it again")
+
+
+def _tensors(api: ModuleType, engine: tensorrt.ICudaEngine) -> Iterator[tuple[TensorFacts, bool]]:
+    """Inputs and outputs in the plan's order: by names (8.5 and later), or by the numbers of bindings."""
+    if hasattr(engine, "num_io_tensors"):
+        for number in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(number)
+            facts = TensorFacts(
+                name=name, dtype=type_word(engine.get_tensor_dtype(name)), shape=sizes(engine.get_tensor_shape(name))
+            )
+            yield facts, engine.get_tensor_mode(name) == api.TensorIOMode.INPUT
+        return
+    older: Any = engine
+    for number in range(older.num_bindings):
+        kind = type_word(older.get_binding_dtype(number))
+        facts = TensorFacts(name=older.get_binding_name(number), dtype=kind, shape=sizes(older.get_binding_shape(number)))
+        yield facts, bool(older.binding_is_input(number))
