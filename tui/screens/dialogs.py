@@ -50,7 +50,7 @@ class Ask(ModalScreen[str]):
     DEFAULT_CSS = """
     Ask { align: center middle; background: $background 60%; }
     Ask > Vertical { width: 72; max-width: 94%; height: auto; border: round $accent; background: $surface; padding: 1 2; }
-    Ask Input { border: none; height: 1; padding: 0; background: $panel; }
+    Ask Input { background: $panel; }
     Ask #ask-refused { color: $error; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "cancel")]
@@ -63,7 +63,7 @@ class Ask(ModalScreen[str]):
         """The question, the line, what was wrong with it."""
         with Vertical():
             yield Static(self.question, markup=False)
-            field = Input(self.value, id="ask-line", select_on_focus=False)
+            field = Input(self.value, id="ask-line", select_on_focus=False, compact=True)
             field.cursor_blink = False  # a caret that blinks is bytes on the link
             yield field
             yield Static("", id="ask-refused", markup=False)
