@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# What `make test` installs; more tests run with more of pyproject.toml's extras, e.g. EXTRAS=dev,tensorrt-rtx
+EXTRAS ?= dev
+DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test check format bench-ptq bench-start bench-charts clean
@@ -11,32 +14,32 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+$(DEV): $(VENV)/.core
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(VENV)/.core            ## the whole job on a small built-in model
 	$(BIN)/edgetui demo
 
-test: $(VENV)/.dev             ## every test that this machine can run
+test: $(DEV)             ## every test that this machine can run
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 # TensorRT's signatures for mypy. Without its dependency, TensorRT itself, which no index has whole; what its generator wrote
 # wrong is mended: `in` as a parameter's name, and a parameter without a default behind one that has it.
 STUBS = .typecheck/stubs
-$(STUBS)/.done: $(VENV)/.dev
+$(STUBS)/.done: $(DEV)
 	$(PIP) install --quiet --no-deps --upgrade --target $(STUBS) tensorrt-stubs==10.13.0.35.1
 	sed -i -E 's/([(,] ?)in: /\1in_: /g; s/(= None, channel_axis: int)\)/\1 = ...)/' $(STUBS)/tensorrt_bindings/tensorrt.pyi
 	@touch $@
 
-check: $(VENV)/.dev $(STUBS)/.done  ## format, lint, types, import contracts
+check: $(DEV) $(STUBS)/.done  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	mkdir -p .typecheck && ln -sfn .. .typecheck/edgetui
 	MYPYPATH=.typecheck:$(STUBS) $(BIN)/mypy -p edgetui.engine -p edgetui.tui -m edgetui.__main__
 	$(BIN)/lint-imports
 
-format: $(VENV)/.dev
+format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
