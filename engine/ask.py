@@ -13,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from .child import PipeSay, die_with_parent
 from .errors import EdgetuiError, RunFailed
+from .lineage import die_with_parent
+from .pipesay import PipeSay
 from .questions import BenchQuestion, InspectQuestion, Question
 from .queue import Device, draw_ticket, enter
 from .result import Metrics, ModelFacts

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from .child import die_with_parent
 from .errors import EdgetuiError
+from .lineage import die_with_parent
 from .pipeline import Job
 from .rundir import RunDir
 from .say import Silent

@@ -75,7 +75,7 @@ async def ask(home: Path, question: Question, listen: Callable[[events.AnyEvent]
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await asyncio.shield(process.wait())
     if answer is not None:
         return answer
     raise failure or RunFailed(f"the process that reads the model ended with {code}", fix="try again with more free memory")

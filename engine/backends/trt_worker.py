@@ -10,8 +10,8 @@ import importlib
 import os
 import sys
 
-from ..child import die_with_parent
 from ..errors import from_os_error
+from ..lineage import die_with_parent
 from . import trt_build
 from .trt_find import Found
 from .trt_order import Refused, Said, decode_order, encode
