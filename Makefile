@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check format bench-ptq bench-start bench-charts clean
+.PHONY: demo test check format bench-ptq bench-start bench-charts bench-telemetry clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,9 @@ format: $(DEV)
 
 bench-ptq: .venv-bench/.done   ## quantization beside onnxruntime's own and nncf: seconds, memory, accuracy, latency
 	.venv-bench/bin/python tests/benchmarks/ptq.py $(BENCH_ARGS)
+
+bench-telemetry: $(VENV)/.dev  ## the sampler's beat and cost; the monitor beside psutil loops, btop and glances where installed
+	$(BIN)/python tests/benchmarks/telemetry.py $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) .venv-* .typecheck build *.egg-info

@@ -28,7 +28,7 @@ from .recipes import broken_recipes
 from .telemetry.doctor import findings
 from .telemetry.files import Files
 
-PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec", "psutil")
+PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec")
 INT8_FLAGS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "asimddp": "dot product", "i8mm": "int8 matrix multiply"}
 LOW_MEMORY_MB, LOW_DISK_MB = 1000, 1000
 

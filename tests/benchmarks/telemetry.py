@@ -8,6 +8,7 @@ Without a word everything is measured, in about two minutes. The board is laid o
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -228,17 +229,31 @@ def bench_psutil() -> None:
 
 
 def bench_screens() -> None:
-    """Monitors on a terminal of 160x45 at one picture a second: processor time and bytes."""
-    from on_pty import watch
+    """Monitors on a terminal of 160x45 at one picture a second: processor time and bytes. Ours with its sampler's share."""
+    from on_pty import table, watch
 
-    edgetui = [sys.executable, "-m", "edgetui"]
-    commands = {"edgetui": edgetui, "btop": ["btop", "-u", "1000"], "glances": ["glances", "-t", "1"]}
-    for name, command in commands.items():
-        if shutil.which(command[0]) is None:
-            print(f"{name}: not installed")
-            continue
-        seen = watch(command, warm_s=4.0, count_s=SECONDS / 2)
-        print(f"{name}: {seen.cpu_pct:.1f} % of a core, {seen.bytes_s / 1000:.1f} kB/s, {seen.rss_mb:.0f} MB resident")
+    ours = [sys.executable, "-m", "edgetui", "monitor", "--interval", "1"]
+    commands = {"edgetui monitor": ours, "btop": ["btop", "--utf-force"], "glances": ["glances", "-t", "1"]}
+    rows = []
+    with tempfile.TemporaryDirectory() as home:
+        place = {"XDG_STATE_HOME": home, "XDG_CONFIG_HOME": home}
+        (Path(home) / "btop").mkdir()
+        (Path(home) / "btop" / "btop.conf").write_text("update_ms = 1000\n")
+        for name, command in commands.items():
+            if shutil.which(command[0]) is None:
+                print(f"{name}: not installed")
+                continue
+            with contextlib.ExitStack() as beside:
+                sampler = None
+                if command is ours:
+                    sampler = beside.enter_context(open_telemetry(Path(home) / "edgetui", "auto", 1.0))
+                    (Path(home) / "edgetui.toml").write_text("[ui]\nrate_hz = 1.0\n")
+                    place["EDGETUI_CONFIG"] = f"{home}/edgetui.toml"
+                seen = watch(command, warm_s=6.0, count_s=SECONDS, env=place)
+                share = 0.0 if sampler is None else 100 * (sampler.stats().cpu_share or 0.0)
+            about = [f"{seen.cpu_pct + share:.1f} %", f"{seen.bytes_s / 1000:.2f} kB/s", f"{seen.rss_mb:.0f} MB"]
+            rows.append([name, *about, f"{share:.1f} %" if share else ""])
+    print(table(["160x45, 1 Hz", "of a core", "to the terminal", "resident", "of it the sampler"], rows))
 
 
 BENCHES = {
