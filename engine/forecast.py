@@ -21,8 +21,10 @@ BASE_MB = 110
 """What a stage's process holds before the model: interpreter, numpy, onnx, onnxruntime (measured: 70 to 113 MB)."""
 COPIES = 4.5
 """Times the model's size that a stage holds at most: the file, the parsed graph, the edited one (measured with 113 MB: 4.2)."""
-COPIES_OF_STEP = {"quantize.int8": 9.0, "quantize.weights": 6.0}
-"""The same for steps that hold more (measured with 113 MB: 8.8 and 5.6)."""
+COPIES_OF_STEP = {"quantize.int8": 9.0, "quantize.weights": 6.0, "train.finetune": 10.0}
+"""The same for steps that hold more (measured with 113 MB: 8.8 and 5.6; training holds gradients and two moments as well)."""
+TORCH_MB = 320
+"""What a stage that trains holds besides: PyTorch itself (measured with a small model: 430 to 450 MB in all)."""
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
@@ -58,7 +60,8 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
         memory_free_mb: available system memory; None: unknown.
     """
     copies = max([COPIES, *(COPIES_OF_STEP.get(step.method, 0) for step in spec.recipe.active)])
-    need = round(BASE_MB + copies * facts.size_bytes / 1e6)
+    trains = any(isinstance(step, TrainFinetune) for step in spec.recipe.active)
+    need = round(BASE_MB + (TORCH_MB if trains else 0) + copies * facts.size_bytes / 1e6)
     warnings = cannot_win(spec.recipe) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
     if memory_free_mb is not None and need > memory_free_mb:
         warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")

@@ -137,3 +137,8 @@ def test_what_training_undoes_is_said():
     said = forecast(RunSpec(model="/m.onnx", recipe=late, dataset=DATA), FACTS, [], None).warnings
     assert any("train first" in line for line in said)
     assert any("fills the zeros" in line for line in said)
+
+
+def test_training_needs_room_for_pytorch():
+    plain, more = (forecast(spec(name, dataset=DATA), FACTS, [], None) for name in ("prune-5", "prune-50-finetune"))
+    assert more.memory_need_mb > plain.memory_need_mb + 300

@@ -1,0 +1,52 @@
+"""Runs whose recipe trains: with PyTorch they go to their end; without it they are refused before anything begins."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.errors import RecipeRefused
+from edgetui.engine.spec import Dataset, PruneMagnitude, QuantizeInt8, Recipe, TrainFinetune
+
+TORCH = importlib.util.find_spec("torch") is not None
+STEPS = (PruneMagnitude(scope="global", amount=0.8), TrainFinetune(epochs=2), QuantizeInt8(samples=64))
+
+
+@pytest.fixture
+def training(spec):
+    data = Dataset(kind="npz", path=str(PACKAGE / "profiles" / "demo" / "digits.npz"))
+    return msgspec.structs.replace(spec, recipe=Recipe(name="tuned", step=STEPS), dataset=data)
+
+
+@pytest.mark.skipif(not TORCH, reason="needs torch")
+async def test_prune_finetune_and_int8_in_one_run(engine, training):
+    run = await engine.submit(training)
+    said = [event async for event in engine.watch(run)]
+    result = await engine.result(run)
+    assert (result.state, result.error) == ("done", None)
+    names = [stage.name for stage in result.stages]
+    assert names[2:5] == ["prune.magnitude", "train.finetune", "quantize.int8"]
+    told = next(stage.summary for stage in result.stages if stage.name == "train.finetune")
+    assert "80.0 % of weights are zero" in told
+    assert any("epoch 2 of 2, loss" in getattr(event, "text", "") for event in said)
+    assert result.dataset.evaluated == 697
+    assert result.candidate.accuracy.top1 > 0.8
+
+
+@pytest.mark.skipif(TORCH, reason="needs a Python without torch")
+async def test_without_pytorch_the_run_is_refused_before_it_begins(engine, training, own_state):
+    with pytest.raises(RecipeRefused, match="needs PyTorch") as caught:
+        await engine.submit(training)
+    assert "pip install 'edgetui[train]'" in caught.value.fix
+    assert not list(own_state.glob("runs/*"))
+
+
+def test_no_stage_but_training_loads_pytorch():
+    code = "import sys, edgetui.engine.pipeline, edgetui.engine.steps, edgetui.engine.compress.train.finetune as it; "
+    code += "print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"
