@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import signal
@@ -68,13 +67,14 @@ class Thinner:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._due_s = -math.inf
+        self._due_s: float | None = None
 
     def passes(self, t_s: float) -> bool:
         """Whether this sample is wanted; a quarter of an interval early is in time."""
-        if t_s < self._due_s - 0.25 * self._interval_s:
+        due_s = t_s if self._due_s is None else self._due_s
+        if t_s < due_s - 0.25 * self._interval_s:
             return False
-        self._due_s = max(self._due_s, t_s - 0.5 * self._interval_s) + self._interval_s
+        self._due_s = max(due_s, t_s - 0.5 * self._interval_s) + self._interval_s
         return True
 
 
