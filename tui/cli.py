@@ -83,7 +83,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except EdgetuiError as error:
         echo_error(str(error))
         return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the second of the first
         # `edgetui show | head` is no failure; what is still buffered has nobody to read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0

@@ -68,13 +68,16 @@ class Thinner:
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._due_s: float | None = None
+        self._last_s = 0.0
 
     def passes(self, t_s: float) -> bool:
-        """Whether this sample is wanted; a quarter of an interval early is in time."""
+        """Whether this sample is wanted: the one nearest to each beat of the interval."""
         due_s = t_s if self._due_s is None else self._due_s
-        if t_s < due_s - 0.25 * self._interval_s:
+        early_s = min(self._interval_s / 4, max(t_s - self._last_s, 0.0) / 2)
+        self._last_s = t_s
+        if t_s < due_s - early_s:
             return False
-        self._due_s = max(due_s, t_s - 0.5 * self._interval_s) + self._interval_s
+        self._due_s = max(due_s, t_s - self._interval_s / 2) + self._interval_s
         return True
 
 
