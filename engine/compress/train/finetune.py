@@ -74,7 +74,7 @@ def _torch(seed: int) -> ModuleType:
     Raises:
         RecipeRefused: it is not here, or cannot be loaded.
     """
-    # Threads that wait by spinning take the cores from all else: 1000 images took 15 s beside two busy processes, 13 s like this.
+    # Threads that spin while they wait take the cores from all else: 1000 images took 15 s beside two busy processes, 13 s so.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         torch = importlib.import_module("torch")
