@@ -16,7 +16,7 @@ from ..graph import load as files
 from ..graph import metadata
 from ..graph.opset import raise_opset
 from ..say import Say
-from . import qdq, qdq_tensorrt
+from . import qdq, qdq_tensorrt, weights_tensorrt
 from .half import to_fp16
 from .wishes import Int8, read_fp16, read_int8
 
@@ -38,10 +38,13 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         raise UsageError(f"nothing is known of the target `{target}`", fix=nearest(target, TARGETS))
     model = files.load(source)
     int8, keep = read_int8(model), read_fp16(model)
-    if int8 is None and keep is None:
+    done = []
+    if target.startswith("tensorrt") and (folded := weights_tensorrt.fold(model, everything=target == "tensorrt-flags")):
+        say.warn(f"TensorRT cannot read {folded} integer weights in this form: it gets their values as floats, no smaller")
+        done.append(f"{folded} integer weights back in floats")
+    if int8 is None and keep is None and not done:
         files.save(model, out)
         return f"{target}: nothing to lower"
-    done = []
     if int8 is not None:
         model = raise_opset(model, 13, "INT8 with a scale for each channel")
         done.append(_quantized(model, int8, target, say))

@@ -105,6 +105,10 @@ def _pair_refusals(node: NodeProto, held: dict[str, TensorProto]) -> Iterator[st
         yield f"{label(node)}: unsigned integers; TensorRT quantizes to signed ones only ({lower})"
     elif kind in (TensorProto.INT16, TensorProto.UINT16):
         yield f"{label(node)}: 16-bit integers; TensorRT quantizes to 8 and 4 bits only ({lower})"
+    if stored is not None and attribute_int(node, "block_size", 0):
+        rank = len(stored.dims)
+        if attribute_int(node, "axis", 1) % rank < rank - 2:
+            yield f"{label(node)}: scales in blocks along an axis before the last two, which TensorRT does not read ({lower})"
     if len(node.input) > 2 and node.input[2] and point is None:
         yield f"{label(node)}: its zero point is computed, and TensorRT needs a constant 0 ({lower})"
     elif point is not None and np.any(numpy_helper.to_array(point).astype(np.float32)):

@@ -1,0 +1,65 @@
+"""Weight-only integers that TensorRT cannot read, turned back into floats of the same values.
+
+Apart because `quantize.weights` writes one file for every backend, and only here its forms are too many: TensorRT shares
+scales in blocks along the last two axes only (TensorRT-RTX 1.7 says so of a convolution's), and before strong typing (10) it
+reads integer weights through pairs only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+from ..graph.walk import attribute_int, constants, graphs, is_onnx
+
+
+def fold(model: ModelProto, *, everything: bool) -> int:
+    """Compute DequantizeLinear nodes over constants that TensorRT refuses, in place; returns how many.
+
+    everything: all of them, those that it would read as well.
+    """
+    held = constants(model)
+    count = 0
+    for graph in graphs(model.graph):
+        for node in [node for node in graph.node if _stored(node, held) and (everything or not readable(node, held))]:
+            graph.initializer.append(_computed(node, held))
+            graph.node.remove(node)
+            count += 1
+        used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+        if count:
+            kept = [tensor for tensor in graph.initializer if tensor.name in used or tensor.name not in held]
+            del graph.initializer[:]
+            graph.initializer.extend(kept)
+    return count
+
+
+def readable(node: NodeProto, held: dict[str, TensorProto]) -> bool:
+    """Whether TensorRT reads the grouping of scales of a DequantizeLinear over a constant."""
+    if not attribute_int(node, "block_size", 0):
+        return True
+    rank = len(held[node.input[0]].dims)
+    return attribute_int(node, "axis", 1) % rank >= rank - 2
+
+
+def _stored(node: NodeProto, held: dict[str, TensorProto]) -> bool:
+    return node.op_type == "DequantizeLinear" and is_onnx(node) and all(name in held for name in node.input if name)
+
+
+def _computed(node: NodeProto, held: dict[str, TensorProto]) -> TensorProto:
+    """(q - zero point) x scale, as ONNX defines it, in the scale's type."""
+    integers = numpy_helper.to_array(held[node.input[0]]).astype(np.float32)
+    scale = numpy_helper.to_array(held[node.input[1]])
+    kind = scale.dtype
+    zero = numpy_helper.to_array(held[node.input[2]]) if len(node.input) > 2 and node.input[2] else np.zeros(scale.shape)
+    block, axis = attribute_int(node, "block_size", 0), attribute_int(node, "axis", 1)
+    parameters = []
+    for values in (zero, scale):
+        wide = values.astype(np.float32)
+        if block:
+            wide = np.repeat(wide, block, axis=axis).take(range(integers.shape[axis]), axis=axis)
+        elif wide.size > 1:
+            wide = wide.reshape([-1 if place == axis % integers.ndim else 1 for place in range(integers.ndim)])
+        else:
+            wide = wide.reshape(())
+        parameters.append(wide)
+    return numpy_helper.from_array(((integers - parameters[0]) * parameters[1]).astype(kind), node.output[0])
