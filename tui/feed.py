@@ -153,7 +153,7 @@ class ReplayFeed:
         self._first_s, self.duration_s = player.recording.times_s[0], player.recording.duration_s
         self._seen = 0
         self._closed = self._reading = False
-        self._asked_speed = player.speed
+        self._asked_speed = player.speed or 1.0
         self.share_read = 0.0
         """How much of the recording has been read for the long windows."""
         self.watt_decimals = player.recording.watt_decimals

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen, Screen
 
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
-from ..widgets.lines import Line, Scrolling
+from ..widgets.lines import Line, Scrolling, wrap
 
 GENERAL = (
     "Choose a model, choose or edit a recipe, press r. The run goes on when you quit, when the link drops, and shows its\n"
@@ -49,7 +49,8 @@ class HelpScreen(ModalScreen[None]):
 
     def _lines(self) -> list[Line]:
         text = self.pane.HELP if self.pane else getattr(self.about, "HELP", GENERAL)
-        lines: list[Line] = [(), *(((f" {row}", ""),) for row in text.splitlines()), ()]
+        width = min(round(self.app.size.width * 0.96), 124) - 4
+        lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
         keys: dict[str, list[str]] = {}
         words: dict[str, str] = {}
         for active in self.keys:
@@ -60,5 +61,5 @@ class HelpScreen(ModalScreen[None]):
         for name, text in words.items():
             lines.append(((f" {' '.join(keys[name]):>11}  ", "key"), (f"{text:<60}", ""), (f" {name}", "dim")))
         if self.pane:
-            lines += [(), *(((f" {row}", "dim"),) for row in GENERAL.splitlines())]
+            lines += [(), *(((f" {row}", "dim"),) for row in wrap(" ".join(GENERAL.splitlines()), width))]
         return lines

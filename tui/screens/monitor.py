@@ -118,7 +118,7 @@ class MonitorScreen(Screen[None]):
         self._to_record = shown.record if shown else None
         self._paused = False
         self._marks = 0
-        self._drawn: dict[str, Line] = {}
+        self.lines = {name: Lines(id=name) for name in ("monitor-head", "monitor-alerts", "monitor-tabs", "transport")}
 
     @property
     def bench(self) -> Workbench:
@@ -136,12 +136,10 @@ class MonitorScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, alerts, tabs (one column only), panes, the replay's line, keys."""
         self.sensors, self.past, self.happened = SensorsPane(), ChartsPane(), HappenedPane()
-        yield Lines(id="monitor-head")
-        yield Lines(id="monitor-alerts")
-        yield Lines(id="monitor-tabs")
+        yield from (self.lines[name] for name in ("monitor-head", "monitor-alerts", "monitor-tabs"))
         with Container(id="monitor-body"):
             yield from (self.sensors, self.past, self.happened)
-        yield Lines(id="transport")
+        yield self.lines["transport"]
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -157,7 +155,7 @@ class MonitorScreen(Screen[None]):
         if shown is not None and shown.player is not None:
             self.replay = ReplayFeed(link.engine, shown.player)
             self.past.window = next((n for n, (s, _) in enumerate(WINDOWS) if s >= self.replay.duration_s), len(WINDOWS) - 1)
-            self.query_one("#transport").add_class("-shown")
+            self.lines["transport"].add_class("-shown")
             self.refresh_bindings()
             self.bench.attempt(asyncio.to_thread(self.replay.read), "replay-read")
         elif shown is not None:
@@ -179,24 +177,19 @@ class MonitorScreen(Screen[None]):
             self.replay.pump()
             if self.replay.behind:
                 self.bench.attempt(asyncio.to_thread(self.replay.catch_up), "replay-place")
-            self._show("transport", self._transport(self.replay))
+            self.lines["transport"].show([self._transport(self.replay)])
         elif isinstance(feed, LiveFeed) and self._to_record is not None and feed.newest is not None:
             path, self._to_record = self._to_record, None
             self._start_recording(feed, path)
         self.sensors.charted = self.past.chosen
         alerts = feed.active if feed is not None else ()
-        self.query_one("#monitor-alerts").set_class(bool(alerts), "-shown")
+        self.lines["monitor-alerts"].set_class(bool(alerts), "-shown")
         if alerts:
             text = "   ".join(event.text.removeprefix("alert: ") for event in alerts)
-            self._show("monitor-alerts", ((" ! ALERT ", "bad"), (f" {text}", "bad")))
-        self._show("monitor-head", self._head(feed))
+            self.lines["monitor-alerts"].show([((" ! ALERT ", "bad"), (f" {text}", "bad"))])
+        self.lines["monitor-head"].show([self._head(feed)])
         if self.has_class("-one"):
-            self._show("monitor-tabs", self._tabs(len(alerts)))
-
-    def _show(self, name: str, line: Line) -> None:
-        if self._drawn.get(name) != line:
-            self._drawn[name] = line
-            self.query_one(f"#{name}", Lines).show([line])
+            self.lines["monitor-tabs"].show([self._tabs(len(alerts))])
 
     def _head(self, feed: Feed | None) -> Line:
         about = self._about(feed)
