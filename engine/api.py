@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -326,11 +327,13 @@ class Engine:
         from .telemetry.replay import Player
 
         if path is None:
-            path = self.home / "recordings" / f"{datetime.now():%Y%m%d-%H%M%S}.jsonl"
+            folder, name = self.home / "recordings", f"{datetime.now():%Y%m%d-%H%M%S}"
             try:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise from_os_error(error) from error
+            names = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))  # two within a second
+            path = next(p for p in (folder / f"{name}.jsonl" for name in names) if not p.exists())
         if isinstance(readings, Player):
             return Recorder(path, readings.recording.header)
         said = readings.stats()

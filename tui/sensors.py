@@ -98,11 +98,15 @@ def _gpu(sample: Sample) -> Iterator[Figure]:
 def _cpu(sample: Sample) -> Iterator[Figure]:
     if len(sample.cpu_load_pct) > 1:
         known = [load for load in sample.cpu_load_pct if load is not None]
-        yield _figure("cpu_mean_pct", "mean", sum(known) / len(known) if known else None, "%", 0, f"{len(known)} cores on")
+        yield _figure("cpu_mean_pct", "mean", sum(known) / len(known) if known else None, "%", 0, _on(len(known)))
     for core, load in enumerate(sample.cpu_load_pct):
         clock = sample.cpu_freq_mhz[core] if core < len(sample.cpu_freq_mhz) else None
         note = f"{clock:.0f} MHz" if clock is not None else "off" if load is None else ""
         yield _figure(f"cpu_load_pct.{core}", f"core {core}", load, "%", 0, note)
+
+
+def _on(cores: int) -> str:
+    return f"{cores} cores on" if cores else ""
 
 
 def _memory(sample: Sample) -> Iterator[Figure]:

@@ -14,7 +14,6 @@ from ..widgets.pastchart import PastChart
 from .pane import Pane
 
 if TYPE_CHECKING:
-    from ...engine.api import Sample
     from ..feed import Feed
 
 MOST_CHARTS = 8
@@ -35,7 +34,7 @@ PREFIXED = ("GPU", "CPU")
 """Groups whose figures do not say by themselves what they are of."""
 
 
-def first_choice(sample: Sample, made: list[Group]) -> list[str]:
+def first_choice(made: list[Group]) -> list[str]:
     """Keys of the figures that are drawn at the beginning."""
     there = [figure.key for group in made for figure in group.figures if figure.key and figure.value != DASH]
     chosen = []
@@ -43,7 +42,6 @@ def first_choice(sample: Sample, made: list[Group]) -> list[str]:
         found = next((key for name in names for key in there if key == name or (name[-1] == "." and key.startswith(name))), "")
         if found:
             chosen.append(found)
-    del sample
     return chosen
 
 
@@ -117,6 +115,8 @@ class ChartsPane(Pane, can_focus=True):
         self.frozen = False
         self.window = 1
         self.chosen: list[str] = []
+        self.own_choice = False
+        """Somebody has chosen what is drawn."""
         self._frame_text = ""
 
     def compose(self) -> ComposeResult:
@@ -171,8 +171,8 @@ class ChartsPane(Pane, can_focus=True):
         feed = self.feed
         if feed is None or self.frozen or feed.newest is None:
             return
-        if not self.chosen:
-            self.choose(first_choice(feed.newest, groups(feed.newest, feed.watt_decimals)))
+        if not self.own_choice and len(first := first_choice(groups(feed.newest, feed.watt_decimals))) > len(self.chosen):
+            self.choose(first)  # loads come with the second sample
         self._assign()
         history, begin, end = feed.view(WINDOWS[self.window][0])
         for chart in self.charts[: len(self.chosen)]:

@@ -92,6 +92,7 @@ class MonitorScreen(Screen[None]):
         Binding("space", "chart", "chart", id="monitor.chart", tooltip="Draw the figure under the cursor, or no longer"),
         Binding("p", "pause", "pause", id="monitor.pause", tooltip="Stop the picture, the data go on; a replay stands still"),
         Binding("w", "window", "window", id="monitor.window", tooltip="Show more or less of the past, a minute to a day"),
+        Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
         Binding("r", "record", "record", id="monitor.record", tooltip="Begin a recording in the state folder, or end it"),
         Binding("m", "mark", "mark", id="monitor.mark", tooltip="Mark this moment, with a note"),
         Binding("left", "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
@@ -106,7 +107,6 @@ class MonitorScreen(Screen[None]):
             for n, name in enumerate(TABS, 1)
         ],
         Binding("y", "copy", "copy", id="monitor.copy", show=False, tooltip="Copy all figures to the clipboard"),
-        Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
     ]
 
     def __init__(self, shown: Shown | None = None) -> None:
@@ -201,8 +201,8 @@ class MonitorScreen(Screen[None]):
             right = (*right, (f"   {self.bench.link.disk_free()}   {datetime.now():%H:%M} ", "dim"))
         elif feed is not None and feed.newest is not None:
             right = ((f"{feed.newest.wall[:19].replace('T', ' ')} ", "dim"),)
-        room = max(0, self.size.width - 19 - sum(len(text) for text, _ in right))
-        return ((" edgetui  ", "title"), ("Monitor  ", "accent"), (f"{about[:room]:<{room}}", ""), *right)
+        room = max(0, self.size.width - 21 - sum(len(text) for text, _ in right))
+        return ((" edgetui  ", "title"), ("Monitor  ", "accent"), (f"{about[:room]:<{room}}  ", ""), *right)
 
     def _about(self, feed: Feed | None) -> str:
         if isinstance(feed, ReplayFeed):
@@ -281,6 +281,7 @@ class MonitorScreen(Screen[None]):
             return
         else:
             chosen.append(key)
+        self.past.own_choice = True
         self.past.choose(chosen)
         self.tick()
         self.sensors.tick()

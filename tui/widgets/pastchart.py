@@ -89,4 +89,5 @@ class PastChart(Chart):
         if known:
             least, most = min(b[0] for b in known) * self._scale_by, max(b[2] for b in known) * self._scale_by
             places = 0 if most >= 100 or self.fixed[1] == 100 else 1
-            self.title += f"   {least:.{places}f} … {most:.{places}f}"
+            ends = f"   {least:.{places}f} … {most:.{places}f}"
+            self.title += ends if len(self._words + ends + self.value) + 1 < self.size.width else ""

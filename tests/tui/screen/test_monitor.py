@@ -190,7 +190,10 @@ async def test_recording_marking_and_leaving(live, engine: Engine):
     app = live("nano_r32")
     async with app.run_test(size=(160, 45)) as pilot:
         await shows(pilot, "POM_5V_IN")
-        await pilot.press("m", *"first", "enter")
+        await pilot.press("m")
+        await shows(pilot, "A note for this mark (on the screen only; r records)")
+        await pilot.press(*"first", "enter")
+        await shows(pilot, "▸ mark: mark 1first")
         await pilot.press("r")
         await shows(pilot, "● recording")
         await pilot.press("m")
