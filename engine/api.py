@@ -332,7 +332,7 @@ class Engine:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise from_os_error(error) from error
-            names = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))  # two within a second
+            names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))  # two within a second
             path = next(p for p in (folder / f"{name}.jsonl" for name in names) if not p.exists())
         if isinstance(readings, Player):
             return Recorder(path, readings.recording.header)
