@@ -66,9 +66,12 @@ class Monitored:
             self._say(phase)
 
     def end(self, phase: str) -> None:
-        """It is closed."""
+        """It is closed; with the outermost one, all is done: TensorRT leaves steps out when it ends early."""
         with self._lock:
             self._open.pop(phase, None)
+            if not self._open:
+                self._furthest = 1.0
+                self._tell(Share(done=1.0, text=phase))
 
     def line(self, text: str) -> None:
         """A line of the log that names a phase, from a builder without a monitor."""

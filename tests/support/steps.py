@@ -1,4 +1,4 @@
-"""From a model and a recipe to the file that a backend builds from, in this process: the pipeline's own functions in its order."""
+"""From a model and a recipe to the file a backend builds from, in this process: the pipeline's functions in its order."""
 
 from __future__ import annotations
 

@@ -1,0 +1,206 @@
+"""Builds in processes of their own: less memory at each try, what a killed try leaves, the manifest, what it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import fake_gpu
+import fake_tensorrt
+import psutil
+import pytest
+from edgetui.engine.backends import trt_ladder, trt_manifest
+from edgetui.engine.backends.tensorrt import TensorRt
+from edgetui.engine.backends.trt_find import Found, Gpu
+from edgetui.engine.backends.trt_manifest import Manifest
+from edgetui.engine.backends.trt_order import Built, Order
+from edgetui.engine.errors import BackendRefused, PlanRefused, RunFailed
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import BackendSettings, TensorRtSettings
+from networks import lstm
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    return Order(onnx=str(lstm(tmp_path / "m.onnx")), out=str(tmp_path / "m.plan"), module="tensorrt")
+
+
+def test_every_try_has_less_memory_than_the_one_before():
+    for free in (None, 400.0, 6000.0):
+        tries = trt_ladder.rungs(TensorRtSettings(), free)
+        limits = [(one.workspace_mb or 1 << 20, one.tactic_memory_mb or 1 << 20) for one in tries]
+        assert len(tries) > 2
+        assert all(later < earlier for earlier, later in pairwise(limits))
+
+
+def test_what_the_settings_say_holds_for_the_first_try_and_is_never_exceeded():
+    asked = TensorRtSettings(workspace_mb=100, tactic_memory_mb=200, optimization_level=1)
+    tries = trt_ladder.rungs(asked, 8000.0)
+    assert tries[0] == trt_ladder.Rung(100, 200, 1)
+    assert all(one.workspace_mb <= 100 and one.tactic_memory_mb <= 200 and one.optimization_level <= 1 for one in tries)
+
+
+def test_out_of_memory_is_tried_again_with_less_until_it_fits(order, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", memory_above=500)
+    say = Heard()
+    built, rung = trt_ladder.climb(order, 4000.0, say)
+    assert isinstance(built, Built)
+    assert rung.workspace_mb == 400
+    assert [note.split(":")[0] for note in say.notes if note.startswith("try")] == [
+        "try 1 of 4", "try 1 failed", "try 2 of 4", "try 2 failed", "try 3 of 4",
+    ]  # fmt: skip
+    assert "try 3 with less memory" in say.warnings[-1]
+
+
+def test_a_try_that_the_kernel_kills_is_an_event_and_not_the_end(order, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", kill_above=1500)
+    say = Heard()
+    _, rung = trt_ladder.climb(order, 4000.0, say)
+    assert rung.workspace_mb == 1000
+    assert "try 1 failed: the build was killed (out of memory?)" in say.notes
+
+
+@pytest.mark.parametrize(("trouble", "error"), [("memory_above", BackendRefused), ("kill_above", BackendRefused)])
+def test_when_nothing_fits_the_number_of_tries_is_told(trouble, error, order, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", **{trouble: 1})
+    with pytest.raises(error, match="on each of 4 tries"):
+        trt_ladder.climb(order, 4000.0, Silent())
+
+
+def test_what_less_memory_does_not_mend_is_told_at_once(order, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", parse=["/a", "Conv", "no such thing"])
+    say = Heard()
+    with pytest.raises(BackendRefused, match=r"node /a \(Conv\): no such thing"):
+        trt_ladder.climb(order, 4000.0, say)
+    assert sum(note.startswith("try") for note in say.notes) == 1
+
+
+def test_too_little_memory_is_said_before_the_build(order, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3")
+    say = Heard()
+    trt_ladder.climb(order, 100.0, say)
+    assert say.notes[0].startswith("memory: 100 MB free, about 35")
+    assert "only 100 MB of memory are free" in say.warnings[0]
+
+
+def test_a_process_that_cannot_start_tensorrt_fails_the_build(order, tmp_path):
+    with pytest.raises(RunFailed, match="TensorRT ended with code 1, on each"):
+        trt_ladder.climb(Order(onnx=order.onnx, out=order.out, module="no_such_module"), 4000.0, Silent())
+
+
+CANCELLED = """
+import sys
+from edgetui.engine.backends import trt_ladder
+from edgetui.engine.backends.trt_order import Order
+from edgetui.engine.say import Silent
+class Say(Silent):
+    def progress(self, done, total=None, text=""):
+        if "Timing" in text:
+            print("building", flush=True)
+trt_ladder.climb(Order(onnx=sys.argv[1], out=sys.argv[2], module="tensorrt"), 4000.0, Say())
+"""
+
+
+def test_sigterm_ends_a_build_that_is_deep_inside_tensorrt(order, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", hang=600)
+    with subprocess.Popen([sys.executable, "-c", CANCELLED, order.onnx, order.out], stdout=subprocess.PIPE) as stage:
+        assert stage.stdout.readline() == b"building\n"
+        (worker,) = psutil.Process(stage.pid).children()
+        os.kill(stage.pid, signal.SIGTERM)
+        assert stage.wait(30) == -signal.SIGTERM
+    for _ in range(3000):
+        if not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the process that builds outlived the stage")
+    assert not Path(order.out).exists()
+
+
+GPU = Gpu(name="Orin", capability=(8, 7), memory_mb=8000, cuda="12.6")
+
+
+def built_by(version: str, plan: Path, **changes: object) -> Found:
+    plan.write_bytes(b"plan")
+    told = {"edgetui": "0", "module": "tensorrt", "tensorrt": version, "targets": ("sm_87",)}
+    trt_manifest.write(Manifest(**{**told, "plan_sha256": trt_manifest.sha256(plan), **changes}), plan)
+    api = fake_tensorrt.make("10.3")
+    return Found("tensorrt", api, api.__version__)
+
+
+def test_a_plan_that_fits_is_taken(tmp_path):
+    found = built_by("10.3.0", tmp_path / "p")
+    assert trt_manifest.check(tmp_path / "p", found, GPU, trust=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tensorrt": "8.5.2"}, "with TensorRT 8.5.2, and this is 10.3.0"),
+        ({"targets": ("sm_86",)}, r"for sm_86, and this GPU is sm_87 \(Orin\)"),
+        ({"module": "tensorrt_rtx"}, "for tensorrt_rtx, and this is tensorrt"),
+        ({"plan_sha256": "0"}, "is not the file that its manifest tells of"),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_refused_with_the_offer_to_rebuild(changes, reason, tmp_path):
+    found = built_by("10.3.0", tmp_path / "p", **changes)
+    with pytest.raises(PlanRefused, match=reason) as refused:
+        trt_manifest.check(tmp_path / "p", found, GPU, trust=True)
+    assert "build it again here" in refused.value.fix
+
+
+def test_a_plan_of_unknown_hands_needs_trust(tmp_path):
+    found = built_by("10.3.0", tmp_path / "p")
+    trt_manifest.beside(tmp_path / "p").unlink()
+    with pytest.raises(PlanRefused, match="edgetui did not build p") as refused:
+        trt_manifest.check(tmp_path / "p", found, GPU, trust=False)
+    assert "--trust" in refused.value.fix
+    assert trt_manifest.check(tmp_path / "p", found, GPU, trust=True) is None
+
+
+@pytest.mark.parametrize("prefix", [b"", b'\x0e\x00\x00\x00{"stride": 32}'])
+def test_the_metadata_of_ultralytics_is_passed_over(prefix, tmp_path):
+    (tmp_path / "p.engine").write_bytes(prefix + b"ftrt and more")
+    assert trt_manifest.content(tmp_path / "p.engine") == b"ftrt and more"
+    assert trt_manifest.ultralytics(tmp_path / "p.engine") == ({"stride": 32} if prefix else None)
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_plan_that_is_not_there_or_empty_is_refused(content, tmp_path):
+    if content is not None:
+        (tmp_path / "p").write_bytes(content)
+    with pytest.raises(PlanRefused):
+        trt_manifest.content(tmp_path / "p")
+
+
+def test_the_whole_backend_on_a_fake_gpu(monkeypatch, tmp_path):
+    import numpy as np
+
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3")
+    fakes = fake_gpu.here(monkeypatch, "10.3")
+    settings = BackendSettings(name="tensorrt")
+    backend = TensorRt(tmp_path / "timing")
+    backend.check(settings, execute=True)
+    assert backend.stamp(settings).provider == "TensorRT 10.3.0, Orin sm_87"
+    backend.build(lstm(tmp_path / "m.onnx"), tmp_path / "m.plan", settings, Silent())
+    assert (tmp_path / "timing" / "tensorrt-10.3.0-sm_87.cache").read_bytes() == b"timed"
+    assert trt_manifest.read(tmp_path / "m.plan").targets == ("sm_87",)
+    session = backend.load(tmp_path / "m.plan", settings)
+    assert session.run({"sequence": np.ones((12, 1, 16), np.float32)})["out"].shape == (1, 3)
+    session.close()
+    del session
+    assert fakes.left() == {}

@@ -1,0 +1,420 @@
+"""TensorRT of each generation with no more than the surface that the adapter may use there, and a GPU's driver.
+
+`make("10.3")` gives a module; what it was asked stands in `module.asked`, what is alive in `module.alive`. A plan holds its
+ONNX file, and executing it is ONNX Runtime reading and writing the addresses it was given, so that figures are real.
+Enum members have other numbers in each generation, as TensorRT's have. The surface follows the headers and bindings of each
+release (NVIDIA/TensorRT, python/src/infer). Unknown attributes can be neither read nor set.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import os
+import signal
+import time
+from collections import Counter
+from types import ModuleType
+
+import numpy as np
+import onnx
+
+GENERATIONS = {"8.2": "8.2.1.8", "8.5": "8.5.2.2", "8.6": "8.6.2.3", "10.3": "10.3.0", "10.13": "10.13.3.9", "11": "11.4.1.3"}
+_ONNX_TYPES = {1: "FLOAT", 10: "HALF", 6: "INT32", 9: "BOOL", 3: "INT8", 7: "INT64"}
+_NUMPY = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "BOOL": "bool", "INT8": "int8", "INT64": "int64"}
+
+
+def make(generation: str) -> ModuleType:
+    """A fresh fake, nothing asked of it yet."""
+    number = tuple(int(part) for part in GENERATIONS[generation].split(".")[:2])
+    old, ten, eleven = number < (9, 0), number >= (10, 0), number >= (11, 0)
+    api = ModuleType("tensorrt")
+    api.__version__ = GENERATIONS[generation]
+    api.asked = []
+    api.alive = Counter()
+    api.trouble = {}
+    """`parse`: (node, operator, text); `memory_above`: MiB of workspace that make it fail; `kill_above`: MiB that kill it;
+    `hang`: seconds that a build takes; `refuse`: text of an error; `no_context`."""
+    asked = api.asked.append
+
+    def words(name: str, names: str, first: int = 0) -> type[enum.IntEnum]:
+        return enum.IntEnum(name, {word: place for place, word in enumerate(names.split(), first)})
+
+    network_flags = "EXPLICIT_BATCH" if old else "STRONGLY_TYPED" if eleven else "EXPLICIT_BATCH STRONGLY_TYPED"
+    api.NetworkDefinitionCreationFlag = words("NetworkDefinitionCreationFlag", network_flags)
+    shared = "DEBUG GPU_FALLBACK REFIT SPARSE_WEIGHTS"
+    weak = "FP16 INT8 " if not eleven else ""
+    obey = " OBEY_PRECISION_CONSTRAINTS" if number >= (8, 2) and not eleven else ""
+    api.BuilderFlag = words("BuilderFlag", weak + shared + obey, first=3 if eleven else 0)
+    pools = "WORKSPACE DLA_MANAGED_SRAM" + (" TACTIC_DRAM" if number >= (8, 6) else "")
+    if number >= (8, 4):
+        api.MemoryPoolType = words("MemoryPoolType", pools + (" TACTIC_SHARED_MEMORY" if ten else ""))
+    api.DataType = words("DataType", "FLOAT HALF INT8 INT32 BOOL" + (" UINT8 FP8 BF16 INT64" if ten else ""))
+    api.LayerType = words("LayerType", "CONVOLUTION QUANTIZE DEQUANTIZE OTHER", first=number[0])
+    api.DeviceType = words("DeviceType", "GPU DLA")
+    api.ProfilingVerbosity = words("ProfilingVerbosity", "LAYER_NAMES_ONLY NONE DETAILED")
+    api.LayerInformationFormat = words("LayerInformationFormat", "ONELINE JSON")
+    if number >= (8, 5):
+        api.TensorIOMode = words("TensorIOMode", "NONE INPUT OUTPUT")
+
+    class Counted:
+        __slots__ = ("__weakref__",)
+
+        def __new__(cls, *_: object, **__: object) -> Counted:
+            api.alive[cls.__name__] += 1
+            return object.__new__(cls)
+
+        def __del__(self) -> None:
+            api.alive[type(self).__name__] -= 1
+
+    class ILogger:
+        Severity = words("Severity", "INTERNAL_ERROR ERROR WARNING INFO VERBOSE")
+
+        def __init__(self) -> None:
+            self.started = True
+
+    class IProfiler:
+        def __init__(self) -> None:
+            self.started = True
+
+    class Dims(tuple):
+        __slots__ = ()
+
+    class ITensor:
+        __slots__ = ("dtype", "name", "shape")
+
+        def __init__(self, value: onnx.ValueInfoProto) -> None:
+            kind = value.type.tensor_type
+            self.name = value.name
+            name = _ONNX_TYPES[kind.elem_type]
+            self.dtype = api.DataType["INT32" if name == "INT64" and old else name]
+            self.shape = Dims(axis.dim_value if axis.HasField("dim_value") else -1 for axis in kind.shape.dim)
+
+    class ILayer:
+        __slots__ = ("name", "num_outputs", "type") + (() if eleven else ("_precision", "output_types"))
+
+        def __init__(self, node: onnx.NodeProto) -> None:
+            self.name, self.num_outputs = node.name, len(node.output)
+            kinds = {"QuantizeLinear": "QUANTIZE", "DequantizeLinear": "DEQUANTIZE", "Conv": "CONVOLUTION"}
+            self.type = api.LayerType[kinds.get(node.op_type, "OTHER")]
+
+        def get_output(self, number: int) -> ITensor:
+            value = onnx.helper.make_tensor_value_info("x", 1, [1])
+            assert 0 <= number < self.num_outputs
+            return ITensor(value)
+
+        if not eleven:
+
+            @property
+            def precision(self) -> object:
+                return self._precision
+
+            @precision.setter
+            def precision(self, kind: enum.IntEnum) -> None:
+                asked(("precision", self.name, kind.name))
+
+            def set_output_type(self, number: int, kind: enum.IntEnum) -> None:
+                asked(("output_type", self.name, number, kind.name))
+
+    class INetworkDefinition(Counted):
+        __slots__ = ("inputs", "layers", "model", "outputs")
+
+        num_layers = property(lambda self: len(self.layers))
+        num_inputs = property(lambda self: len(self.inputs))
+        num_outputs = property(lambda self: len(self.outputs))
+
+        def get_layer(self, number: int) -> ILayer:
+            return self.layers[number]
+
+        def get_input(self, number: int) -> ITensor:
+            return self.inputs[number]
+
+        def get_output(self, number: int) -> ITensor:
+            return self.outputs[number]
+
+    class ParserError:
+        __slots__ = ("what",)
+
+        def __init__(self, what: tuple[str, str, str]) -> None:
+            self.what = what
+
+        def desc(self) -> str:
+            return self.what[2]
+
+        def node(self) -> int:
+            return 7
+
+        if not old:
+
+            def node_name(self) -> str:
+                return self.what[0]
+
+            def node_operator(self) -> str:
+                return self.what[1]
+
+    class OnnxParser(Counted):
+        __slots__ = ("network", "num_errors")
+
+        def __init__(self, network: INetworkDefinition, logger: ILogger) -> None:
+            assert logger.started
+            self.network, self.num_errors = network, 0
+
+        def parse_from_file(self, path: str) -> bool:
+            asked(("parse",))
+            if "parse" in api.trouble:
+                self.num_errors = 1
+                return False
+            model = onnx.load(path)
+            net = self.network
+            net.model = model.SerializeToString()
+            held = {tensor.name for tensor in model.graph.initializer}
+            net.layers = [ILayer(node) for node in model.graph.node]
+            net.inputs = [ITensor(value) for value in model.graph.input if value.name not in held]
+            net.outputs = [ITensor(value) for value in model.graph.output]
+            return True
+
+        def get_error(self, number: int) -> ParserError:
+            assert number < self.num_errors
+            return ParserError(api.trouble["parse"])
+
+    class ITimingCache:
+        __slots__ = ("content",)
+
+        def __init__(self, content: bytes) -> None:
+            self.content = content
+
+        def serialize(self) -> bytes:
+            return self.content or b"timed"
+
+    class IBuilderConfig(Counted):
+        __slots__ = (
+            ("DLA_core", "_cache", "_level", "_limits", "_monitor", "default_device_type", "profiling_verbosity")
+            + (("builder_optimization_level",) if number >= (8, 6) else ())
+            + (("progress_monitor",) if ten else ())
+            + (("max_workspace_size",) if old else ())
+        )
+
+        def __init__(self) -> None:
+            self._cache, self._limits = None, {}
+            if number >= (8, 6):
+                self.builder_optimization_level = 3
+
+        def set_flag(self, flag: enum.IntEnum) -> None:
+            assert isinstance(flag, api.BuilderFlag)
+            asked(("flag", flag.name))
+
+        def create_timing_cache(self, content: bytes) -> ITimingCache:
+            return ITimingCache(content)
+
+        def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
+            assert not ignore_mismatch
+            fits = cache.content != b"of another board"
+            asked(("timing_cache", cache.content, fits))
+            if fits:
+                self._cache = cache
+            return fits
+
+        def get_timing_cache(self) -> ITimingCache | None:
+            return self._cache
+
+        def can_run_on_DLA(self, layer: ILayer) -> bool:  # noqa: N802
+            return layer.type == api.LayerType.CONVOLUTION
+
+        if number >= (8, 4):
+
+            def set_memory_pool_limit(self, pool: enum.IntEnum, size: int) -> None:
+                assert isinstance(pool, api.MemoryPoolType)
+                self._limits[pool.name] = size
+                asked(("limit", pool.name, size >> 20))
+
+    class IHostMemory(bytes):
+        pass
+
+    class Builder(Counted):
+        __slots__ = ("logger",)
+        num_DLA_cores = 2  # noqa: N815
+
+        def __init__(self, logger: ILogger) -> None:
+            assert logger.started
+            self.logger = logger
+
+        def create_network(self, flags: int = 0) -> INetworkDefinition:
+            names = [flag.name for flag in api.NetworkDefinitionCreationFlag if flags & 1 << flag]
+            assert not old or names == ["EXPLICIT_BATCH"]
+            asked(("network", *names))
+            return INetworkDefinition()
+
+        def create_builder_config(self) -> IBuilderConfig:
+            return IBuilderConfig()
+
+        def build_serialized_network(self, network: INetworkDefinition, config: IBuilderConfig) -> IHostMemory | None:
+            asked(("build", *((config.builder_optimization_level,) if number >= (8, 6) else ())))
+            trouble, error = api.trouble, ILogger.Severity.ERROR
+            room = config._limits.get("WORKSPACE", 1 << 40) >> 20
+            watch = getattr(config, "progress_monitor", None)
+            if watch is not None:
+                watch.phase_start("Building engine", None, 2)
+                watch.step_complete("Building engine", 0)
+                watch.phase_start("Timing tactics", "Building engine", 4)
+                watch.step_complete("Timing tactics", 1)
+            else:
+                self.logger.log(ILogger.Severity.INFO, "Graph optimization time: 0.1 seconds.")
+            time.sleep(trouble.get("hang", 0))
+            if room > trouble.get("kill_above", 1 << 40):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if room > trouble.get("memory_above", 1 << 40):
+                self.logger.log(
+                    error, "[virtualMemoryBuffer.cpp::resizePhysical::145] Error Code 2: OutOfMemory (no further information)"
+                )
+                return None
+            if "refuse" in trouble:
+                self.logger.log(error, trouble["refuse"])
+                return None
+            if watch is not None:
+                watch.phase_finish("Timing tactics")
+                watch.step_complete("Building engine", 1)
+                watch.phase_finish("Building engine")
+            return IHostMemory(b"plan" + network.model)
+
+    class Context(Counted):
+        __slots__ = ("_addresses", "_engine", "profiler")
+
+        def __init__(self, engine: Engine) -> None:
+            self._engine, self._addresses, self.profiler = engine, {}, None
+
+        def _run(self) -> bool:
+            asked(("execute",))
+            engine = self._engine
+            feeds = {t.name: _at(self._addresses[t.name], t) for t in engine.inputs}
+            if any(t.dtype.name == "INT32" for t in engine.inputs) and old:
+                feeds = {name: array.astype(np.int64) if array.dtype == np.int32 else array for name, array in feeds.items()}
+            for tensor, made in zip(engine.outputs, engine.session.run(None, feeds), strict=True):
+                _at(self._addresses[tensor.name], tensor)[...] = made
+            if self.profiler is not None:
+                for layer in ("conv", "reformat"):
+                    self.profiler.report_layer_time(layer, 0.25)
+            return True
+
+        if number >= (8, 5):
+
+            def set_tensor_address(self, name: str, address: int) -> bool:
+                self._addresses[name] = address
+                return True
+
+            def execute_async_v3(self, stream_handle: int) -> bool:
+                assert stream_handle
+                return self._run()
+
+        if old:
+
+            def execute_async_v2(self, bindings: list[int], stream_handle: int) -> bool:
+                assert stream_handle
+                self._addresses = dict(zip([t.name for t in self._engine.inputs + self._engine.outputs], bindings, strict=True))
+                return self._run()
+
+    class EngineInspector:
+        def __init__(self, layers: list[str]) -> None:
+            self.layers = layers
+
+        def get_engine_information(self, form: enum.IntEnum) -> str:
+            import json
+
+            assert form.name == "JSON"
+            found = [
+                {
+                    "Name": name,
+                    "LayerType": "Reformat" if name == "reformat" else "CaskConvolution",
+                    "Inputs": [{"Name": "x", "Format/Datatype": "Row major linear FP32"}],
+                    "Outputs": [{"Name": "y", "Format/Datatype": "Channel major INT8 format"}],
+                    "Metadata": "[ONNX Layer: n0]\x1e[ONNX Layer: n1]",
+                    "TacticName": "sm80_sparse_int8" if name == "conv" else "",
+                }
+                for name in self.layers
+            ]
+            return json.dumps({"Layers": found, "I/O Tensors" if eleven else "Bindings": ["x", "y"]})
+
+    class Engine(Counted):
+        __slots__ = ("inputs", "outputs", "session")
+
+        def __init__(self, model: onnx.ModelProto) -> None:
+            import onnxruntime
+
+            self.inputs = [ITensor(value) for value in model.graph.input]
+            self.outputs = [ITensor(value) for value in model.graph.output]
+            self.session = onnxruntime.InferenceSession(model.SerializeToString())
+
+        def create_execution_context(self) -> Context | None:
+            return None if "no_context" in api.trouble else Context(self)
+
+        def create_engine_inspector(self) -> EngineInspector:
+            return EngineInspector(["conv", "reformat"])
+
+        if not eleven:
+            device_memory_size = 4096
+        if number >= (10, 1):
+            device_memory_size_v2 = 8192
+        if number >= (8, 5):
+            num_io_tensors = property(lambda self: len(self.inputs) + len(self.outputs))
+
+            def get_tensor_name(self, number: int) -> str:
+                return (self.inputs + self.outputs)[number].name
+
+            def get_tensor_dtype(self, name: str) -> enum.IntEnum:
+                return self._tensor(name).dtype
+
+            def get_tensor_shape(self, name: str) -> Dims:
+                return self._tensor(name).shape
+
+            def get_tensor_mode(self, name: str) -> enum.IntEnum:
+                return api.TensorIOMode.INPUT if name in {t.name for t in self.inputs} else api.TensorIOMode.OUTPUT
+
+            def _tensor(self, name: str) -> ITensor:
+                return next(t for t in self.inputs + self.outputs if t.name == name)
+
+        if old:
+            num_bindings = property(lambda self: len(self.inputs) + len(self.outputs))
+
+            def get_binding_name(self, number: int) -> str:
+                return (self.inputs + self.outputs)[number].name
+
+            def get_binding_dtype(self, number: int) -> enum.IntEnum:
+                return (self.inputs + self.outputs)[number].dtype
+
+            def get_binding_shape(self, number: int) -> Dims:
+                return (self.inputs + self.outputs)[number].shape
+
+            def binding_is_input(self, number: int) -> bool:
+                return number < len(self.inputs)
+
+    class Runtime(Counted):
+        __slots__ = ("DLA_core", "logger")
+
+        def __init__(self, logger: ILogger) -> None:
+            assert logger.started
+            self.logger = logger
+
+        def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
+            asked(("deserialize",))
+            if not plan.startswith(b"plan"):
+                self.logger.log(ILogger.Severity.ERROR, "magicTag mismatch")
+                return None
+            return Engine(onnx.load_from_string(plan[4:]))
+
+    for part in (ILogger, IProfiler, OnnxParser, Builder, Runtime):
+        setattr(api, part.__name__, part)
+    if ten:
+
+        class IProgressMonitor:
+            def __init__(self) -> None:
+                self.started = True
+
+        api.IProgressMonitor = IProgressMonitor
+    return api
+
+
+def _at(address: int, tensor: object) -> np.ndarray:
+    """The array at an address of our device memory, which is the host's."""
+    kind = np.dtype(_NUMPY[tensor.dtype.name])
+    count = int(np.prod(tensor.shape, dtype=np.int64))
+    memory = (ctypes.c_byte * (count * kind.itemsize)).from_address(address)
+    return np.frombuffer(memory, kind).reshape(tensor.shape)
