@@ -11,6 +11,7 @@ from edgetui.engine.config import PACKAGE, Config, OnnxRuntimeSettings, load_con
 from edgetui.engine.errors import RecipeRefused
 from edgetui.engine.recipes import parse_recipe, read_toml
 from edgetui.engine.spec import STEPS
+from edgetui.engine.telemetry.alerts import AlertRule
 from edgetui.tui.cli import cli
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
@@ -38,10 +39,13 @@ def test_every_key_of_the_configuration_is_there_with_a_comment():
     said = msgspec.toml.decode(DEFAULTS.read_bytes())
     for table in msgspec.structs.fields(Config):
         assert table.name in said
-        for key in () if table.name == "datasets" else msgspec.structs.fields(getattr(Config(), table.name)):
+        for key in () if table.name in ("datasets", "alerts") else msgspec.structs.fields(getattr(Config(), table.name)):
             assert key.name in said[table.name], f"{table.name}.{key.name}"
     assert set(said["backend"]["onnxruntime"]) == {field.name for field in msgspec.structs.fields(OnnxRuntimeSettings)}
-    for before, line in pairwise(lines):
+    blocks = lines.index("[[alerts]]")  # explained once, above the first
+    for key in msgspec.structs.fields(AlertRule):
+        assert any(re.match(rf"#   {key.name} ", line) for line in lines[:blocks])
+    for before, line in pairwise(lines[:blocks]):
         if re.match(r"[a-z_]+ = ", line):
             assert before.startswith("#"), line
 
