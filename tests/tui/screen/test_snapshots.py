@@ -38,8 +38,8 @@ async def test_each_pane_alone_at_80x24(app: Workbench, past_run: Callable[..., 
         await settled(pilot, "faster", "GB free")
         app.bench.action_pane(pane)
         await until(pilot, lambda: app.bench.query_one(f"#{pane}").is_on_screen)
-        await settled(pilot)
         app.pace.tick()
+        await settled(pilot)
         await pilot.pause()
         same_as_snapshot(app, f"{pane}-80x24")
 
