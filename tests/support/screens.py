@@ -13,12 +13,15 @@ from textual.pilot import Pilot
 
 SNAPSHOTS = Path(__file__).resolve().parents[1] / "tui" / "screens"
 CHANGING = re.compile(r"\d+ GB free   \d\d:\d\d")
+SILENT = "no sensors can be read; `edgetui doctor` says why"
+WAITING = re.compile(r"waiting for the first sample …( {19}|$)", re.MULTILINE)
+"""A collector that found nothing tries again after a while, and for that moment the pane waits."""
 
 
 def screen_text(app: App) -> str:
     """The rows that a terminal would show, the disk's room and the clock blotted out."""
     rows = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
-    return CHANGING.sub("## GB free   ##:##", "\n".join(rows)) + "\n"
+    return WAITING.sub(SILENT, CHANGING.sub("## GB free   ##:##", "\n".join(rows))) + "\n"
 
 
 async def until(pilot: Pilot, true: Callable[[], object], limit_s: float = 45.0) -> None:
