@@ -27,10 +27,10 @@ from .files import Folder, ModelFile, list_folder, model_hash
 from .forecast import Forecast, forecast, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
-from .questions import BenchQuestion, InspectQuestion, ask
+from .questions import BenchQuestion, InspectQuestion, PlanQuestion, ask
 from .queue import draw_ticket, enter
 from .recipes import list_recipes, own_folder, without_torch
-from .result import Metrics, ModelFacts, Result
+from .result import Metrics, ModelFacts, PlanFacts, Result
 from .rundir import Asked, RunDir, check_room, create, new_name
 from .spec import Dataset, Recipe, RunSpec
 from .stages import versions
@@ -226,6 +226,15 @@ class Engine:
             answer = await ask(self.home, question, None)
             self._facts[key] = msgspec.json.decode(answer, type=ModelFacts)
         return self._facts[key]
+
+    async def inspect_plan(self, plan: Path, trust: bool = False) -> PlanFacts:
+        """What is inside a TensorRT plan; of one that cannot be loaded here what its manifest says.
+
+        Raises:
+            PlanRefused: it is not there.
+        """
+        answer = await ask(self.home, PlanQuestion(plan=str(plan.absolute()), trust=trust), None)
+        return msgspec.json.decode(answer, type=PlanFacts)
 
     async def bench(self, question: BenchQuestion, listen: object = None) -> Metrics:
         """Time a model or plan alone; `listen` hears the events."""

@@ -16,9 +16,9 @@ import msgspec
 from .errors import EdgetuiError, RunFailed
 from .lineage import die_with_parent
 from .pipesay import PipeSay
-from .questions import BenchQuestion, InspectQuestion, Question
+from .questions import BenchQuestion, InspectQuestion, PlanQuestion, Question
 from .queue import Device, draw_ticket, enter
-from .result import Metrics, ModelFacts
+from .result import Metrics, ModelFacts, PlanFacts
 
 
 def _inspect(question: InspectQuestion) -> ModelFacts:
@@ -28,7 +28,7 @@ def _inspect(question: InspectQuestion) -> ModelFacts:
 
 
 def _bench(home: Path, question: BenchQuestion, say: PipeSay) -> Metrics:
-    from .pipeline import bench
+    from .benching import bench
 
     ticket, name = draw_ticket(home), f"bench-{os.getpid()}"
     enter(home, ticket, name)
@@ -38,6 +38,16 @@ def _bench(home: Path, question: BenchQuestion, say: PipeSay) -> Metrics:
         return bench(home, question, say)
     finally:
         device.release()
+
+
+def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFacts | Metrics:
+    if isinstance(question, InspectQuestion):
+        return _inspect(question)
+    if isinstance(question, PlanQuestion):
+        from .benching import inspect_plan
+
+        return inspect_plan(question)
+    return _bench(home, question, say)
 
 
 def main() -> int:
@@ -51,7 +61,7 @@ def main() -> int:
     try:
         question = msgspec.json.decode(sys.argv[2], type=Question)
         say = PipeSay(fd, str(question.__struct_config__.tag))
-        found = _inspect(question) if isinstance(question, InspectQuestion) else _bench(home, question, say)
+        found = _answer(home, question, say)
         os.write(fd, msgspec.json.encode({"answer": found}) + b"\n")
     except EdgetuiError as error:
         say.failed(error)

@@ -18,10 +18,9 @@ from .backends.base import Backend, Session
 from .backends.onnxruntime import OnnxRuntime
 from .backends.tensorrt import TensorRt
 from .cache import Cache
-from .errors import BackendRefused, ModelRefused, PlanRefused, RunFailed
+from .errors import BackendRefused, ModelRefused, RunFailed
 from .forecast import refuse_without_samples
 from .outcome import Outcome
-from .questions import BenchQuestion
 from .result import Difference, Metrics, ModelFacts
 from .rundir import Asked
 from .say import Say
@@ -199,6 +198,10 @@ class Job:
             nonzero=after.nonzero,
             macs=after.macs,
         )
+        if self.backend.name == "tensorrt" and not self.spec.backend.target:  # the plans are what is deployed and compared
+            baseline, candidate = (
+                msgspec.structs.replace(m, size_bytes=None, size_gz_bytes=None) for m in (baseline, candidate)
+            )
         ratio = candidate.size_bytes / baseline.size_bytes if candidate.size_bytes and baseline.size_bytes else None
         return Outcome(
             summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio)
@@ -244,7 +247,15 @@ class Job:
         )
         if settings.target:
             return made
-        return msgspec.structs.replace(made, baseline=Metrics(plan_bytes=baseline.stat().st_size))
+        before, after = baseline.stat().st_size, plan.stat().st_size
+        if self.backend.name != "tensorrt":
+            return msgspec.structs.replace(made, baseline=Metrics(plan_bytes=before))
+        return msgspec.structs.replace(
+            made,
+            baseline=Metrics(plan_bytes=before, size_bytes=before),
+            candidate=Metrics(plan_bytes=after, size_bytes=after),
+            difference=Difference(size_ratio=after / before),
+        )
 
     def _plans(self) -> tuple[Path, Path]:
         folder, _ = self._made("build")
@@ -257,25 +268,21 @@ class Job:
         return self.backend.load(baseline, settings, in_turns=True), self.backend.load(candidate, settings, in_turns=True)
 
     def _verify(self) -> Outcome:
-        from .measure.fidelity import Fidelity
+        from .verify import verify
 
-        reference, candidate = self._sessions()
-        found = Fidelity()
+        sessions = self._sessions()
         shown = self._samples("evaluation")
         if shown is not None:
-            feeds = self._feeds(shown, VERIFY_SAMPLES)
+            feeds, count = self._feeds(shown, VERIFY_SAMPLES), min(len(shown), VERIFY_SAMPLES)
         else:
-            feeds = (self._made_up(seed) for seed in range(VERIFY_SAMPLES))
-        for done, one in enumerate(feeds, 1):
-            found.add(reference.run(one), candidate.run(one))
-            self.say.progress(done, VERIFY_SAMPLES, "samples")
-        reference.close()
-        candidate.close()
-        bad = found.broken()
-        if bad:
-            raise PlanRefused(bad, fix="exclude those nodes from the recipe's steps, or choose a milder recipe")
-        figures = found.figures()
-        return Outcome(summary=fidelity_words(figures.cosine, figures.sqnr_db), fidelity=figures)
+            feeds, count = (self._made_up(seed) for seed in range(VERIFY_SAMPLES)), VERIFY_SAMPLES
+        compiled = self.backend.name == "tensorrt"
+        lowered = self._made("lower")[0] / "model.onnx" if compiled else None
+        try:
+            return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say)
+        finally:
+            for session in sessions:
+                session.close()
 
     def _measure(self) -> Outcome:
         import numpy as np
@@ -289,6 +296,7 @@ class Job:
         alone = {side: self._probe(side) for side in ("baseline", "candidate")}
         reference, candidate = (self.backend.load(plan, spec.backend) for plan in self._plans())
         found = measure(reference, candidate, feeds, spec.workload, spec.preset, spec.seed, self.say)
+        device_ms = {"baseline": reference.device_ms(), "candidate": candidate.device_ms()}
         reference.close()
         candidate.close()
         assert found.candidate is not None
@@ -296,7 +304,7 @@ class Job:
         sides = {}
         for side, latency in (("baseline", found.baseline), ("candidate", found.candidate)):
             fps = 1000 / latency.mean if latency.mean else None
-            sides[side] = msgspec.structs.replace(alone[side], latency_ms=latency, fps=fps)
+            sides[side] = msgspec.structs.replace(alone[side], latency_ms=latency, fps=fps, device_ms=device_ms[side])
         peaks = [sides[side].memory_mb.process_peak for side in ("baseline", "candidate")]
         memory_ratio = peaks[1] / peaks[0] if peaks[0] and peaks[1] else None
         return Outcome(
@@ -350,51 +358,11 @@ def backend(settings: BackendSettings, home: Path) -> Backend:
     return TensorRt(home / "timing") if settings.name == "tensorrt" else OnnxRuntime()
 
 
-def fidelity_words(cosine: float | None, sqnr_db: float | None) -> str:
-    """One line of how near the candidate's outputs are."""
-    first = "cosine –" if cosine is None else f"cosine {cosine:.5f}"
-    return first + ("" if sqnr_db is None else f", SQNR {sqnr_db:.1f} dB")
-
-
 def latency_words(value: float | None, low: float | None, high: float | None) -> str:
     """One line of the latency ratio."""
     if value is None:
         return "no ratio"
     return f"ratio {value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
-
-
-def bench(home: Path, question: BenchQuestion, say: Say) -> Metrics:
-    """Time one model or plan alone.
-
-    Raises:
-        ModelRefused: an axis needs a size.
-        PlanRefused: the file is no plan for this machine.
-    """
-    from .graph.inspect import inspect
-    from .measure.inputs import made_up
-    from .measure.paired import measure
-    from .measure.probe import probe
-
-    path, engine = Path(question.model), backend(question.backend, home)
-    facts = inspect(path, question.shapes)
-    if facts.open_axes:
-        raise open_axes(facts)
-    feeds = made_up(facts.inputs, facts.shapes, question.seed)
-    alone = probe(engine, path, question.backend, feeds)
-    session = engine.load(path, question.backend)
-    found = measure(session, None, feeds, question.workload, question.preset, question.seed, say)
-    session.close()
-    return Metrics(
-        size_bytes=facts.size_bytes,
-        parameters=facts.parameters,
-        nonzero=facts.nonzero,
-        macs=facts.macs,
-        load_ms=alone.load_ms,
-        first_ms=alone.first_ms,
-        memory_mb=alone.memory,
-        latency_ms=found.baseline,
-        fps=1000 / found.baseline.mean if found.baseline.mean else None,
-    )
 
 
 def open_axes(facts: ModelFacts) -> ModelRefused:

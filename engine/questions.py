@@ -33,7 +33,14 @@ class BenchQuestion(Struct, frozen=True, kw_only=True, tag="bench"):
     seed: int = 0
 
 
-Question = InspectQuestion | BenchQuestion
+class PlanQuestion(Struct, frozen=True, kw_only=True, tag="plan"):
+    """What is inside this plan?"""
+
+    plan: str
+    trust: bool = False
+
+
+Question = InspectQuestion | BenchQuestion | PlanQuestion
 
 
 class Answer(Struct, frozen=True, kw_only=True):

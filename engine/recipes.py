@@ -18,7 +18,7 @@ from .errors import RecipeRefused, from_os_error, nearest
 from .spec import STEPS, AnyStep, Recipe, Step, field_names
 
 PACKAGED = PACKAGE / "profiles" / "recipes"
-_TABLE_KEYS = ("title", "step")
+_TABLE_KEYS = ("title", "least_cosine", "step")
 _BOUND = re.compile(r"Expected `(\w+)` (<=|>=|<|>) ([-\d.]+)")
 _WORDS = {"<=": "at most", ">=": "at least", "<": "below", ">": "above"}
 _KINDS = {
@@ -104,11 +104,15 @@ def parse_recipe(data: dict[str, Any], name: str, where: str) -> Recipe:
     title, steps = data.get("title", ""), data.get("step", [])
     if not isinstance(title, str):
         raise RecipeRefused(f"{where}: `title` is no text", fix="put it in quotes")
+    least = data.get("least_cosine")
+    if least is not None and (isinstance(least, bool) or not isinstance(least, int | float) or not 0 < least <= 1):
+        raise RecipeRefused(f"{where}: `least_cosine` is {least}", fix="give a number above 0 and at most 1, e.g. 0.99")
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise RecipeRefused(f"{where}: `step` is no list of tables", fix="begin every step with the line [[step]]")
     if not steps:
         raise RecipeRefused(f"{where} has no steps", fix='add one: a line [[step]], below it e.g. method = "quantize.int8"')
-    return Recipe(name=name, title=title, step=tuple(_step(raw, f"{where}, step {n}") for n, raw in enumerate(steps, 1)))
+    checked = tuple(_step(raw, f"{where}, step {n}") for n, raw in enumerate(steps, 1))
+    return Recipe(name=name, title=title, least_cosine=least, step=checked)
 
 
 def _step(raw: dict[str, Any], where: str) -> AnyStep:
@@ -194,6 +198,8 @@ def recipe_toml(recipe: Recipe) -> str:
     document = tomlkit.document()
     if recipe.title:
         document["title"] = recipe.title
+    if recipe.least_cosine is not None:
+        document["least_cosine"] = recipe.least_cosine
     steps = tomlkit.aot()
     for step in recipe.step:
         table = tomlkit.table()

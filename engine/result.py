@@ -191,6 +191,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     load_ms: float | None = None
     first_ms: float | None = None
     latency_ms: Latency = Latency()
+    device_ms: float | None = None
+    """The part of an inference that a GPU computes, without the copies to and from it, by its own clock; None: no GPU."""
     fps: float | None = None
     memory_mb: MemoryMb = MemoryMb()
     power_w: Power = Power()
@@ -276,6 +278,43 @@ class Result(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
     error: Failure | None = None
+
+
+class LayerFacts(Struct, frozen=True, kw_only=True):
+    """One layer inside a plan."""
+
+    name: str
+    kind: str = ""
+    """TensorRT's word; empty: the plan was built without details."""
+    precision: str = ""
+    """Of what it makes: FP32, FP16, INT8, ..."""
+    inputs: tuple[str, ...] = ()
+    """Precisions of what it reads."""
+    milliseconds: float | None = None
+    origin: tuple[str, ...] = ()
+    """Nodes of the ONNX file that it computes."""
+    reformat: bool = False
+    """Only changes layout or precision between two others."""
+    sparse: bool = False
+    """Runs a kernel for 2:4 sparse weights."""
+
+
+class PlanFacts(Struct, frozen=True, kw_only=True):
+    """What `inspect` finds in a plan."""
+
+    name: str
+    path: str = ""
+    size_bytes: int = 0
+    built: dict[str, str] = {}
+    """What its manifest says, in words; empty: it has none."""
+    inputs: tuple[TensorFacts, ...] = ()
+    outputs: tuple[TensorFacts, ...] = ()
+    layers: tuple[LayerFacts, ...] = ()
+    islands: int | None = None
+    """Layers that compute in FP32 where others compute in less."""
+    device_bytes: int | None = None
+    reason: str = ""
+    """Why layers are not known; empty: they are."""
 
 
 encode = msgspec.json.encode

@@ -114,6 +114,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file's stem; `*edited` recipes of the screen keep the name they came from."""
     title: str = ""
     """One line for people."""
+    least_cosine: Annotated[float, Meta(gt=0, le=1)] | None = None
+    """Fail the run when the outputs' cosine with the baseline's falls below this; None: it is only reported."""
     step: tuple[AnyStep, ...] = ()
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FORMAT = 2
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
 TENSORRT = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-bindings")
 """What a plan of TensorRT is tied to, and nothing else is."""
+_LIBRARIES = ("usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/local/lib")
 TORCH = ("torch",)
 """What a step that trains is tied to, and nothing else is."""
 
@@ -57,6 +59,16 @@ def machine() -> str:
     return "|".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
 
 
+def nvidia() -> list[str]:
+    """Whether a GPU is here and which TensorRT the system has, by the names of device nodes and libraries: a JetPack brings
+    TensorRT without a Python package's metadata, and a driver may go.
+    """
+    root = Path(os.environ.get("EDGETUI_ROOT") or "/")
+    nodes = [node for node in ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu") if (root / node).exists()]
+    libraries = (path.name for folder in _LIBRARIES for path in (root / folder).glob("libnvinfer.so.*"))
+    return [*nodes, *sorted(libraries)]
+
+
 def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
     """(name, kind, place in the recipe) in order. A method that occurs again gets a number."""
     found = [("inspect", "inspect", -1), ("normalise", "normalise", -1)]
@@ -90,7 +102,8 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
         spec.seed,
     ]
     backend = msgspec.to_builtins(spec.backend)
-    tensorrt = [asked.versions.get(name) for name in TENSORRT] if spec.backend.name == "tensorrt" else []
+    compiled = spec.backend.name == "tensorrt"
+    tensorrt = [*(asked.versions.get(name) for name in TENSORRT), *nvidia()] if compiled else []
     planned = []
     for name, kind, place in stage_names(spec):
         settings: list[object] = []
@@ -99,6 +112,8 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
             settings = [msgspec.to_builtins(step), data if needs_samples(step) else None]
             if step.method.startswith("train."):
                 settings += [asked.versions.get(name) for name in TORCH]
+        elif kind == "inspect":
+            settings = [spec.backend.name, tensorrt, spec.backend.target]
         elif kind == "lower":
             settings = [spec.backend.name, machine(), tensorrt]
         elif kind == "build":
@@ -106,7 +121,7 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
         elif kind == "measure":
             settings = [asked.run, spec.preset, msgspec.to_builtins(spec.workload), data]
         elif kind in ("verify", "evaluate"):
-            settings = [data]
+            settings = [data, spec.recipe.least_cosine if kind == "verify" else None]
         own = _hash(key, name, settings)
         if kind not in ("inspect", "verify", "measure"):
             key = own

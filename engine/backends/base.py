@@ -35,6 +35,12 @@ class Session(Protocol):
     def plan_bytes(self) -> int | None:
         """Device memory the plan says it needs; None: the backend does not say."""
 
+    def device_ms(self) -> float | None:
+        """Milliseconds of an inference on the device without the copies; None: there is no such device.
+
+        After `timed` or `run`.
+        """
+
     def close(self) -> None:
         """Free everything."""
 

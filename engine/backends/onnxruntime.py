@@ -186,6 +186,9 @@ class _Session:
         """None: ONNX Runtime does not say before it runs."""
         return None
 
+    def device_ms(self) -> None:
+        """None: the CPU computes where the data are."""
+
     def close(self) -> None:
         """Drop the session; its threads end and its arena is freed."""
         self._session = None

@@ -23,7 +23,7 @@ from .trt_manifest import Manifest
 from .trt_order import Order
 
 if TYPE_CHECKING:
-    from .base import Session
+    from .trt_run import TrtSession
 
 
 class TensorRt:
@@ -123,7 +123,7 @@ class TensorRt:
             say.warn(f"the plan is for {asked.target} and is not run here: copy it with its .json to that machine")
         return f"plan of {out.stat().st_size / 1e6:.2f} MB from {built.layers} layers, {built.precision}"
 
-    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> Session:
+    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> TrtSession:
         """Load a plan that fits this machine. `in_turns` changes nothing: a stream that waits keeps nothing busy.
 
         Raises:

@@ -77,6 +77,24 @@ def read(plan: Path) -> Manifest | None:
         return None
 
 
+def in_words(manifest: Manifest | None, plan: Path) -> dict[str, str]:
+    """What is known of who built a plan, for people; what is not known is left out."""
+    if manifest is None:
+        told = ultralytics(plan) or {}
+        return {"exported by": "Ultralytics", **{key: str(value) for key, value in told.items()}} if told else {}
+    found = {
+        "built with": f"{'TensorRT-RTX' if manifest.module == 'tensorrt_rtx' else 'TensorRT'} {manifest.tensorrt}",
+        "for": ", ".join(manifest.targets),
+        "on": ", ".join(filter(None, (manifest.board, manifest.gpu, manifest.os))),
+        "precision": manifest.precision,
+        "CUDA": manifest.cuda or "",
+        "from ONNX": manifest.onnx_sha256[:12],
+        "DLA layers": "" if manifest.dla_layers is None else f"{manifest.dla_layers} of {manifest.layers}",
+        "sparse layers": "" if manifest.sparse_layers is None else str(manifest.sparse_layers),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
 def sha256(path: Path) -> str:
     """Of a file's content.
 

@@ -178,6 +178,10 @@ class TrtSession:
         self._once()
         return self._once
 
+    def zeros(self) -> dict[str, NDArray[np.generic]]:
+        """Inputs of the right shapes and types, all zero."""
+        return {b.facts.name: np.zeros_like(b.host) for b in self._buffers if b.is_input}
+
     def _fill(self, feeds: Feeds) -> None:
         for buffer in self._buffers:
             if not buffer.is_input:

@@ -111,6 +111,10 @@ def _spread(side: Side) -> str:
     return f"{words.digits(latency.min)} {words.digits(latency.max)}{sd}"
 
 
+def _device(side: Side) -> str:
+    return words.ms(side.metrics.device_ms)
+
+
 def _fps(side: Side) -> str:
     fps = side.metrics.fps
     return DASH if fps is None else words.digits(fps)
@@ -207,6 +211,7 @@ _ROWS: tuple[tuple[str, Literal["figure", "detail"], str, Cell], ...] = (
     ("ratio to FP32", "detail", "latency", _ratio),
     ("p50 p90 p99, ms", "detail", "", _percentiles),
     ("min max, ms", "detail", "", _spread),
+    ("on the GPU, without copies", "detail", "", _device),
     ("frames a second", "figure", "", _fps),
     ("missed deadlines", "detail", "", _missed),
     ("energy, net", "figure", "energy", _energy),

@@ -17,11 +17,14 @@ from ...engine.spec import BackendName, BackendSettings, Preset, Recipe, RunSpec
 if TYPE_CHECKING:
     from ...engine.api import Engine
 
+PLANS = (".plan", ".engine", ".trt")
+"""What files with plans of TensorRT end with."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 shape_option = click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Shape of an input with open axes; may be repeated."
 )
+trust_option = click.option("--trust", is_flag=True, help="Load a TensorRT plan that edgetui did not build.")
 threads_option = click.option(
     "--threads", type=click.IntRange(0, 1024), help="Threads of the backend; 0: one for each physical core."
 )

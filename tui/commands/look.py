@@ -7,16 +7,20 @@ from pathlib import Path
 
 import click
 
-from .ask import find_model, shape_option
+from .ask import PLANS, find_model, shape_option, trust_option
 from .shared import echo, echo_json, json_option, open_engine, paint, width
 
 
 @click.command(short_help="What is in MODEL, and what a backend would refuse.")
-@click.argument("model")
+@click.argument("model", metavar="MODEL_OR_PLAN")
 @shape_option
+@trust_option
 @json_option
-def inspect(model: str, shapes: tuple[str, ...], as_json: bool) -> int:
-    """Inputs, outputs, parameters, zeros, MACs and operators of MODEL, and what a backend would refuse."""
+def inspect(model: str, shapes: tuple[str, ...], trust: bool, as_json: bool) -> int:
+    """Inputs, outputs, parameters, zeros, MACs and operators of a model, and what a backend would refuse.
+
+    Of a TensorRT plan: who built it and for what; where it can be loaded its layers with their precision and time.
+    """
     import msgspec
 
     from ...engine.report.text import facts_report
@@ -24,6 +28,15 @@ def inspect(model: str, shapes: tuple[str, ...], as_json: bool) -> int:
 
     engine = open_engine()
     path = find_model(engine, model)
+    if path.suffix in PLANS:
+        from ...engine.report.plan import plan_report
+
+        plan = asyncio.run(engine.inspect_plan(path, trust))
+        if as_json:
+            echo_json(msgspec.json.encode(plan))
+        else:
+            echo(plan_report(plan, width(), paint))
+        return 0
     facts = asyncio.run(engine.inspect(path, dict(parse_shape(text) for text in shapes)))
     if as_json:
         echo_json(msgspec.json.encode(facts))

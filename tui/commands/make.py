@@ -12,6 +12,7 @@ from ...engine.events import AnyEvent, Reading
 from ...engine.forecast import refuse_without_samples
 from ...engine.report import words
 from .ask import (
+    PLANS,
     backend_option,
     backend_settings,
     data_options,
@@ -20,6 +21,7 @@ from .ask import (
     preset_option,
     shape_option,
     threads_option,
+    trust_option,
     workload_option,
 )
 from .follow import Follower, Line, listening
@@ -82,6 +84,7 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
 @preset_option
 @workload_option
 @shape_option
+@trust_option
 @json_option
 def bench(
     model_or_plan: str,
@@ -90,6 +93,7 @@ def bench(
     preset: str | None,
     workload: str,
     shapes: tuple[str, ...],
+    trust: bool,
     as_json: bool,
 ) -> int:
     """Time a model or a plan as it is: latency, load, first inference, memory."""
@@ -97,10 +101,11 @@ def bench(
     from ...engine.spec import parse_shape, parse_workload
 
     engine = open_engine()
+    path = find_model(engine, model_or_plan)
     question = BenchQuestion(
-        model=str(find_model(engine, model_or_plan)),
+        model=str(path),
         shapes=dict(parse_shape(text) for text in shapes),
-        backend=backend_settings(engine, backend, threads),
+        backend=backend_settings(engine, "tensorrt" if path.suffix in PLANS else backend, threads, trust=trust),
         workload=parse_workload(workload),
         preset=preset or engine.config.defaults.preset,  # type: ignore[arg-type]
     )
