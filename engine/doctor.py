@@ -23,6 +23,7 @@ from typing import Literal
 from msgspec import Struct
 
 from . import boards
+from .backends import trt_find
 from .config import Config, config_file
 from .recipes import broken_recipes
 from .telemetry.doctor import findings
@@ -94,10 +95,25 @@ def _backend() -> Check:
 
 
 def _optional() -> Iterator[Check]:
-    """What is not needed, and what for; nothing in this version uses them."""
-    present = [name for name in ("torch", "tensorrt") if importlib.util.find_spec(name) is not None]
-    if present:
-        yield Check(name="also here", state="note", text=f"{', '.join(present)}; no step or backend of this version uses them")
+    """What is not needed, and what for."""
+    if importlib.util.find_spec("torch") is not None:
+        yield Check(name="also here", state="note", text="torch, for the steps train.*")
+    packages = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-bindings")
+    found = [f"{name} {version}" for name in packages if (version := _version(name)) is not None]
+    system = next((path for path in trt_find.SYSTEM_PACKAGES if (trt_find.system_root() / path).is_dir()), None)
+    if found:
+        gpu = "" if trt_find.device_nodes() else "; no GPU here: it builds plans for others (`edgetui build --target sm_86`)"
+        runs = "" if importlib.util.find_spec("pycuda") or gpu else "; to run plans: pip install pycuda"
+        yield Check(name="TensorRT", state="note", text=f"{', '.join(found)}{gpu}{runs}")
+    elif system is not None:
+        yield Check(
+            name="TensorRT",
+            state="note",
+            text=f"the system's Python has it (/{system}) and this one does not see it",
+            mend="python3 -m venv --system-site-packages, with the system's own python3",
+        )
+    elif trt_find.trtexec() is not None:
+        yield Check(name="TensorRT", state="note", text=f"{trt_find.trtexec()}; this Python has no TensorRT")
 
 
 def _board(files: Files) -> Iterator[Check]:

@@ -18,6 +18,8 @@ from ..errors import BackendRefused
 MODULES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 """In order of preference: TensorRT itself, then TensorRT-RTX under its two names."""
 _TRTEXEC = ("usr/src/tensorrt/bin/trtexec", "usr/local/tensorrt/bin/trtexec", "opt/tensorrt/bin/trtexec")
+SYSTEM_PACKAGES = tuple(f"usr/lib/python{version}/dist-packages/tensorrt" for version in ("3", "3.6", "3.8", "3.10", "3.12"))
+"""Where JetPack puts TensorRT for the system's own Python."""
 _DEVICE_NODES = ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu", "dev/nvmap")
 
 
@@ -115,12 +117,17 @@ def system_root() -> Path:
     return Path(os.environ.get("EDGETUI_ROOT") or "/")
 
 
+def device_nodes() -> bool:
+    """Whether the system has a node of an NVIDIA GPU. Opens nothing."""
+    return any((system_root() / node).exists() for node in _DEVICE_NODES)
+
+
 def gpu() -> Gpu | str:
     """The GPU that pycuda finds, or why there is none, in words."""
     try:
         driver = importlib.import_module("pycuda.driver")
     except ImportError as error:
-        if not any((system_root() / node).exists() for node in _DEVICE_NODES):
+        if not device_nodes():
             return "there is no NVIDIA GPU"
         return f"pycuda cannot be imported ({error})"
     try:
