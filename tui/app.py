@@ -5,9 +5,7 @@ A run goes on without it: all that is shown is read from run folders, so quittin
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +19,7 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
+from .hangup import leave_when_gone
 from .link import Link
 from .looks import AsciiFilter, choose_graph, choose_theme, themes
 from .pace import Pace
@@ -90,9 +89,8 @@ class Workbench(App[int]):
     def on_mount(self) -> None:
         """Leave cleanly when the link or the system ends us; a SIGHUP that is ignored makes the input thread spin for ever."""
         self.set_keymap(self.config.ui.keys)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            loop.add_signal_handler(number, self.exit, 128 + number, 128 + number)
+        if not self.is_headless:
+            leave_when_gone(lambda status: self.exit(status, status))
         self.watch(self, "app_focus", self.pace.settle, init=False)
         self.pace.always.append(self._take_in)
 

@@ -48,10 +48,10 @@ class Link:
             time.sleep(0.05)
         raise AssertionError((folder / "log").read_text())
 
-    def start(self, command: list[str], state: Path) -> None:
-        """Run a command with a terminal on the other side."""
+    def start(self, command: list[str], state: Path, size: str = "rows 45 cols 160") -> None:
+        """Run a command with a terminal of a size on the other side."""
         where = f"TERM=xterm-256color XDG_STATE_HOME={shlex.quote(str(state.parent))}"
-        line = f"stty rows 45 cols 160; {where} exec {shlex.join(command)}"
+        line = f"stty {size}; {where} exec {shlex.join(command)}"
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         to = ["-F", "none", "-i", str(self._folder / "user"), "-p", str(self._port), f"{getpass.getuser()}@127.0.0.1"]
         self.shown = self._folder / "shown"
@@ -99,10 +99,19 @@ async def test_a_run_goes_on_when_the_link_is_cut(link: Link, engine: Engine, ow
     assert (await engine.result(run)).state == "done"
 
 
-async def test_the_workbench_leaves_when_the_link_is_cut(link: Link, own_state: Path) -> None:
-    link.start([sys.executable, "-m", "edgetui"], own_state)
-    await until(lambda: "Compression" in link.shown.read_text(errors="replace"), "no workbench was shown")
+@pytest.mark.parametrize(("size", "words"), [("rows 45 cols 160", "Compression"), ("rows 10 cols 40", "too small")])
+async def test_the_workbench_leaves_when_the_link_is_cut(link: Link, own_state: Path, size: str, words: str) -> None:
+    link.start([sys.executable, "-m", "edgetui"], own_state, size)
+    await until(lambda: words in link.shown.read_text(errors="replace"), "no workbench was shown")
     assert screens(own_state)
+    link.cut()
+    await until(lambda: not screens(own_state), "the screen outlived its terminal")
+
+
+async def test_the_workbench_leaves_a_terminal_without_a_size(link: Link, own_state: Path) -> None:
+    link.start([sys.executable, "-m", "edgetui"], own_state, "rows 0 cols 0")
+    await until(lambda: bool(screens(own_state)), "no workbench was started")
+    await asyncio.sleep(2)
     link.cut()
     await until(lambda: not screens(own_state), "the screen outlived its terminal")
 
