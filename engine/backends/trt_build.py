@@ -228,7 +228,8 @@ def _facts(tensor: tensorrt.ITensor) -> TensorFacts:
 
 def type_word(kind: tensorrt.DataType) -> str:
     """TensorRT's `FLOAT` as ONNX's word `float`."""
-    return {"half": "float16", "bf16": "bfloat16"}.get(kind.name.lower(), kind.name.lower())
+    word = str(kind.name).lower()
+    return {"half": "float16", "bf16": "bfloat16"}.get(word, word)
 
 
 def sizes(shape: tensorrt.Dims) -> tuple[int, ...]:
