@@ -70,16 +70,15 @@ def _bench_plan(plan: Path, engine: Backend, question: BenchQuestion, say: Say) 
 
 
 def _timed(engine: Backend, plan: Path, feeds: Feeds, question: BenchQuestion, known: Metrics, say: Say) -> Metrics:
-    alone = probe(engine, plan, question.backend, feeds)
+    alone = None if engine.outside else probe(engine, plan, question.backend, feeds)
     session = engine.load(plan, question.backend)
     found = measure(session, None, feeds, question.workload, question.preset, question.seed, say)
     device_ms = session.device_ms()
     session.close()
+    if alone is not None:
+        known = msgspec.structs.replace(known, load_ms=alone.load_ms, first_ms=alone.first_ms, memory_mb=alone.memory)
     return msgspec.structs.replace(
         known,
-        load_ms=alone.load_ms,
-        first_ms=alone.first_ms,
-        memory_mb=alone.memory,
         latency_ms=found.baseline,
         device_ms=device_ms,
         fps=1000 / found.baseline.mean if found.baseline.mean else None,
@@ -93,6 +92,7 @@ def inspect_plan(question: PlanQuestion) -> PlanFacts:
         PlanRefused: it is not there.
     """
     from .backends.tensorrt import TensorRt
+    from .backends.trtexec import TrtExecSession
 
     plan = Path(question.plan)
     if not plan.is_file():
@@ -112,7 +112,7 @@ def inspect_plan(question: PlanQuestion) -> PlanFacts:
     except (BackendRefused, PlanRefused) as error:
         return msgspec.structs.replace(known, reason=str(error))
     try:
-        layers = trt_inside.look(find().api, session)
+        layers = session.layers() if isinstance(session, TrtExecSession) else trt_inside.look(find().api, session)
         return msgspec.structs.replace(
             known,
             inputs=session.inputs,

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     Feeds = Mapping[str, NDArray[np.generic]]
 
 VERIFY_SAMPLES = 32
+OUTSIDE_SAMPLES = 4
+"""Where every inference is a process of its own, of some seconds."""
 _PARTS: tuple[Part, ...] = ("calibration", "evaluation")
 _OTHER_RECIPE = "exclude that node from the recipe's steps, or run with --backend onnxruntime"
 
@@ -272,10 +274,11 @@ class Job:
 
         sessions = self._sessions()
         shown = self._samples("evaluation")
+        most = OUTSIDE_SAMPLES if self.backend.outside else VERIFY_SAMPLES
         if shown is not None:
-            feeds, count = self._feeds(shown, VERIFY_SAMPLES), min(len(shown), VERIFY_SAMPLES)
+            feeds, count = self._feeds(shown, most), min(len(shown), most)
         else:
-            feeds, count = (self._made_up(seed) for seed in range(VERIFY_SAMPLES)), VERIFY_SAMPLES
+            feeds, count = (self._made_up(seed) for seed in range(most)), most
         compiled = self.backend.name == "tensorrt"
         lowered = self._made("lower")[0] / "model.onnx" if compiled else None
         try:
@@ -293,7 +296,7 @@ class Job:
         spec = self.spec
         board = boards.stamp()
         feeds = self._one()
-        alone = {side: self._probe(side) for side in ("baseline", "candidate")}
+        alone = {side: Metrics() if self.backend.outside else self._probe(side) for side in ("baseline", "candidate")}
         reference, candidate = (self.backend.load(plan, spec.backend) for plan in self._plans())
         found = measure(reference, candidate, feeds, spec.workload, spec.preset, spec.seed, self.say)
         device_ms = {"baseline": reference.device_ms(), "candidate": candidate.device_ms()}
@@ -346,6 +349,9 @@ class Job:
         if self.spec.dataset is None:
             self.say.warn("fidelity is over the calibration samples: no other data were given")
         sessions = self._sessions()
+        if self.backend.outside:
+            samples = samples.take(OUTSIDE_SAMPLES)
+            self.say.warn(f"trtexec runs a process for each inference: {OUTSIDE_SAMPLES} samples were evaluated")
         try:
             return evaluate(*sessions, samples, self._batch(), self.spec, self.say)
         finally:

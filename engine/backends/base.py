@@ -52,6 +52,12 @@ class Backend(Protocol):
     suffix: str
     """What its plans' names end with, e.g. `.onnx`."""
 
+    @property
+    def outside(self) -> bool:
+        """Every inference is a process of its own: only a few are asked for, and its memory is not looked at. Its sessions
+        have `blocks(feeds)`, a call that infers for so many seconds and returns the nanoseconds of every inference.
+        """
+
     def check(self, settings: BackendSettings, *, execute: bool) -> None:
         """Refuse early, before any work is done, what cannot be done here. `execute`: plans will be run, not only built.
 

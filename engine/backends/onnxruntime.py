@@ -48,6 +48,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     suffix = ".onnx"
+    outside = False
 
     def check(self, settings: BackendSettings, *, execute: bool) -> None:
         """Refuse where onnxruntime is not installed; what it builds it also runs.

@@ -13,17 +13,17 @@ import msgspec
 
 from ... import __version__
 from .. import boards
-from ..errors import BackendRefused
+from ..errors import BackendRefused, PlanRefused
 from ..result import BackendStamp
 from ..say import Say
 from ..spec import BackendSettings
 from . import trt_ladder, trt_manifest
-from .trt_find import Found, Gpu, find, gpu, need_gpu, system_root
+from .trt_find import Found, Gpu, device_nodes, find, gpu, need_gpu, system_root
 from .trt_manifest import Manifest
 from .trt_order import Order
 
 if TYPE_CHECKING:
-    from .trt_run import TrtSession
+    from .base import Session
 
 
 class TensorRt:
@@ -43,7 +43,10 @@ class TensorRt:
             BackendRefused: no TensorRT, or no GPU to run on.
         """
         found = find(settings.tensorrt.target)
-        if execute:
+        if found.outside:
+            if not device_nodes():
+                raise BackendRefused("there is no NVIDIA GPU for trtexec here", fix="run with --backend onnxruntime")
+        elif execute:
             need_gpu()
         elif not settings.tensorrt.target and isinstance(gpu(), str):
             raise BackendRefused(
@@ -64,6 +67,11 @@ class TensorRt:
         here = gpu()
         on = f"built for {asked.target}" if asked.target else f"{here.name} {here.target}" if isinstance(here, Gpu) else ""
         return BackendStamp(name=self.name, version=found.version, provider=f"{found.label}{', ' if on else ''}{on}")
+
+    @property
+    def outside(self) -> bool:
+        """See `base.Backend`. Asked once and kept: it does not change in a process."""
+        return find().outside
 
     def target(self) -> str:
         """`tensorrt`, or `tensorrt-flags` before strong typing: precisions are then said by builder flags, not in the graph.
@@ -123,7 +131,7 @@ class TensorRt:
             say.warn(f"the plan is for {asked.target} and is not run here: copy it with its .json to that machine")
         return f"plan of {out.stat().st_size / 1e6:.2f} MB from {built.layers} layers, {built.precision}"
 
-    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> TrtSession:
+    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> Session:
         """Load a plan that fits this machine. `in_turns` changes nothing: a stream that waits keeps nothing busy.
 
         Raises:
@@ -131,25 +139,37 @@ class TensorRt:
             BackendRefused: no TensorRT, no GPU, or no memory for it.
         """
         del in_turns
-        found, device = find(), need_gpu()
-        trt_manifest.check(plan, found, device, trust=settings.tensorrt.trust)
+        found = find()
+        if found.outside:
+            return self._by_command(plan, found, trust=settings.tensorrt.trust)
+        trt_manifest.check(plan, found, need_gpu(), trust=settings.tensorrt.trust)
         from .trt_run import open_session
 
         return open_session(found, trt_manifest.content(plan), settings.tensorrt, plan.name)
 
+    def _by_command(self, plan: Path, found: Found, *, trust: bool) -> Session:
+        from .trtexec import TrtExecSession
+
+        manifest = trt_manifest.check(plan, found, None, trust=trust)
+        if manifest is None:
+            raise PlanRefused(
+                f"{plan.name} has no manifest, and trtexec does not tell a plan's inputs", fix="build it with `edgetui build`"
+            )
+        return TrtExecSession(found.api.command, plan, manifest.inputs, manifest.outputs)
+
     def _cache(self, found: Found, device: Gpu | None) -> Path | None:
         """One file for each GPU and version. TensorRT-RTX times nothing when it builds, so it keeps none."""
-        if self._caches is None or found.rtx or device is None:
+        if self._caches is None or found.rtx or (device is None and not found.outside):
             return None
-        return self._caches / f"tensorrt-{found.version}-{device.target}.cache"
+        return self._caches / f"tensorrt-{found.version}-{device.target if device else 'here'}.cache"
 
 
 def free_mib(device: Gpu | None) -> float | None:
     """Memory that a build may have: the system's on a Jetson, whose GPU has none of its own; else the GPU's; None: no GPU."""
-    if device is None:
-        return None
     if boards.detect().jetson:
         return _available_mib()
+    if device is None:
+        return None
     from .trt_run import device_free_mib
 
     return device_free_mib()

@@ -28,14 +28,19 @@ class Found:
     """A TensorRT that can be imported here."""
 
     module: str
-    """What it is imported as."""
+    """What it is imported as, or `trtexec`: there is only TensorRT's command."""
     api: ModuleType
     version: str
 
     @property
     def rtx(self) -> bool:
         """TensorRT-RTX: builds without a GPU, and its plans are compiled further where they run."""
-        return self.module != "tensorrt"
+        return self.module.startswith("tensorrt_rtx")
+
+    @property
+    def outside(self) -> bool:
+        """Executes in processes of its own: a few inferences, and no memory to look at."""
+        return self.module == "trtexec"
 
     @property
     def strongly_typed(self) -> bool:
@@ -72,7 +77,9 @@ class Gpu:
 
 
 def every() -> Iterator[Found]:
-    """Each TensorRT that can be imported. A folder of type stubs is importable too, as an empty module: it does not count."""
+    """Each TensorRT that can be imported, then `trtexec`. A folder of type stubs is importable too, as an empty module: it does
+    not count.
+    """
     for name in MODULES:
         try:
             api = importlib.import_module(name)
@@ -80,6 +87,11 @@ def every() -> Iterator[Found]:
             continue
         if hasattr(api, "Builder"):
             yield Found(name, api, str(getattr(api, "__version__", "unknown")))
+    command = trtexec()
+    if command is not None:
+        from .trtexec import as_module
+
+        yield Found("trtexec", *as_module(command))
 
 
 def find(target: str = "") -> Found:

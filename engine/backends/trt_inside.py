@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..result import LayerFacts
+from .trt_run import TrtSession
 
 if TYPE_CHECKING:
     import tensorrt
 
-    from .trt_run import TrtSession
+    from .base import Session
 
 _RUNS = 20
 _KINDS = {"float": "FP32", "half": "FP16", "fp32": "FP32", "fp16": "FP16", "int8": "INT8", "bf16": "BF16", "fp8": "FP8"}
@@ -28,8 +29,9 @@ _ORIGIN = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
 _NO_ARITHMETIC = ("Constant", "Reformat", "NoOp", "Shuffle", "Signal", "Wait")
 
 
-def look(api: ModuleType, session: TrtSession) -> tuple[LayerFacts, ...]:
+def look(api: ModuleType, session: Session) -> tuple[LayerFacts, ...]:
     """The layers of a loaded plan in the order they run, with the milliseconds of each: means over some inferences."""
+    assert isinstance(session, TrtSession)
     inspector = session.engine.create_engine_inspector()
     text = inspector.get_engine_information(api.LayerInformationFormat.JSON)
     return layers(json.loads(text), _times_ms(api, session))

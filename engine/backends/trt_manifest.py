@@ -146,8 +146,8 @@ def _prefix(data: bytes) -> tuple[dict[str, Any] | None, int]:
     return found, 4 + length
 
 
-def check(plan: Path, found: Found, gpu: Gpu, *, trust: bool) -> Manifest | None:
-    """The manifest of a plan that fits this machine; None: it has none and is trusted.
+def check(plan: Path, found: Found, gpu: Gpu | None, *, trust: bool) -> Manifest | None:
+    """The manifest of a plan that fits this machine; None: it has none and is trusted. `gpu`: None where nobody can ask it.
 
     Raises:
         PlanRefused: it does not fit, was changed, or nobody knows who built it.
@@ -166,7 +166,7 @@ def check(plan: Path, found: Found, gpu: Gpu, *, trust: bool) -> Manifest | None
         reason = f"for {manifest.module}, and this is {kind}"
     elif manifest.tensorrt != found.version:
         reason = f"with TensorRT {manifest.tensorrt}, and this is {found.version}"
-    elif manifest.targets and gpu.target not in manifest.targets:
+    elif gpu is not None and manifest.targets and gpu.target not in manifest.targets:
         reason = f"for {', '.join(manifest.targets)}, and this GPU is {gpu.target} ({gpu.name})"
     if reason:
         raise PlanRefused(f"{plan.name} was built {reason}", fix=_REBUILD)

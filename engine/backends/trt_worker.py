@@ -9,12 +9,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from ..errors import from_os_error
 from ..lineage import die_with_parent
 from . import trt_build
 from .trt_find import Found
-from .trt_order import Refused, Said, decode_order, encode
+from .trt_find import trtexec as find_command
+from .trt_order import Built, Order, Refused, Said, decode_order, encode
 
 
 def main() -> int:
@@ -28,10 +31,11 @@ def main() -> int:
     def tell(said: Said) -> None:
         os.write(pipe, encode(said) + b"\n")
 
-    api = importlib.import_module(order.module)
-    found = Found(order.module, api, str(getattr(api, "__version__", "unknown")))
     try:
-        tell(trt_build.build(order, found, tell))
+        if order.module == "trtexec":
+            return _by_command(order, tell)
+        api = importlib.import_module(order.module)
+        tell(trt_build.build(order, Found(order.module, api, str(getattr(api, "__version__", "unknown"))), tell))
     except trt_build.Stopped as stopped:
         tell(stopped.refused)
         return 1
@@ -43,6 +47,17 @@ def main() -> int:
         tell(Refused(what=told.what, fix=told.fix))
         return 1
     return 0
+
+
+def _by_command(order: Order, tell: Callable[[Said], None]) -> int:
+    from . import trtexec
+
+    command = find_command()
+    if command is None:
+        raise ModuleNotFoundError("trtexec is gone")
+    last = trtexec.build(order, command, trt_build.half_wish(Path(order.onnx)), tell)
+    tell(last)
+    return 0 if isinstance(last, Built) else 1
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ RULES: dict[Preset, Rule] = {
 WARM_UP_S, WARM_UP_INFERENCES = 2.0, 10
 _MOST_SAMPLES = 100_000
 _LEAST_BLOCK_S = 0.1
+_LONG_BLOCK_S = 1.0
+"""Where a block is a process that takes seconds to start."""
 _LOOK_S = 0.005
 _QUIET_S = 0.02
 """Without a sign of life this long: a busy machine may hold a spinning thread off for a moment."""
@@ -58,6 +60,8 @@ class Side:
     name: str
     infer: Infer
     workload: Workload = field(default_factory=FlatOut)
+    by_itself: Callable[[float], NDArray[np.int64]] | None = None
+    """Infers for so many seconds and tells the nanoseconds of every inference, where `infer` is not what is to be timed."""
     awake_s: float = 0.0
     """How long its threads stay awake after an inference; see `stays_awake_s`."""
     per_block: int = 1
@@ -95,6 +99,8 @@ def warm_up(side: Side, rule: Rule) -> None:
 
     A model so slow that ten inferences take longer than half the preset's cap is warmed up for that long only.
     """
+    if side.by_itself is not None:
+        return
     times: list[int] = []
     began = time.perf_counter()
     while True:
@@ -133,6 +139,8 @@ def settle(side: Side, awake_s: float) -> None:
 
     It takes them twice as long as alone, because they share the cores with us meanwhile.
     """
+    if side.by_itself is not None:
+        return
     until = time.perf_counter() + 2 * awake_s
     side.infer()
     while time.perf_counter() < until:
@@ -146,16 +154,21 @@ def take_block(side: Side) -> None:
     try:
         side.began_ns.append(time.monotonic_ns())
         began = time.perf_counter()
-        paced = isinstance(side.workload, Paced)
-        times = _paced(side) if paced else [_timed_once(side.infer) for _ in range(side.per_block)]
+        times = _times(side)
         window_s = time.perf_counter() - began
     finally:
         if collecting:
             gc.enable()
     side.blocks.append(np.array(times, np.int64))
     side.windows_s += window_s
-    if window_s < _LEAST_BLOCK_S:  # faster than while it warmed up: the next blocks are larger
+    if window_s < _LEAST_BLOCK_S and side.by_itself is None:  # faster than while it warmed up: the next blocks are larger
         side.per_block = math.ceil(side.per_block * _LEAST_BLOCK_S / window_s)
+
+
+def _times(side: Side) -> list[int]:
+    if side.by_itself is not None:
+        return [int(time_ns) for time_ns in side.by_itself(_LONG_BLOCK_S)]
+    return _paced(side) if isinstance(side.workload, Paced) else [_timed_once(side.infer) for _ in range(side.per_block)]
 
 
 def _timed_once(infer: Infer) -> int:

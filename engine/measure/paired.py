@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.base import Session
+from ..errors import BackendRefused
 from ..result import Latency, Ratio
 from ..say import Say
-from ..spec import Preset, Workload
+from ..spec import FlatOut, Preset, Workload
 from .latency import RULES, Rule, Side, enough, settle, share_done, stays_awake_s, summarise, take_block, warm_up
 from .statistics import paired_ratio, welch_ratio
 
@@ -59,15 +60,25 @@ def measure(
         DataRefused: `feeds` do not fit.
     """
     rule = RULES[preset]
-    sides = [Side("baseline", baseline.timed(feeds), workload)]
+    sides = [_side("baseline", baseline, feeds, workload)]
     if candidate is not None:
-        sides.append(Side("candidate", candidate.timed(feeds), workload))
+        sides.append(_side("candidate", candidate, feeds, workload))
     for number, side in enumerate(sides):
         say.progress(number, len(sides), f"warming up the {side.name}")
         warm_up(side, rule)
-        side.awake_s = stays_awake_s(side.infer) if len(sides) > 1 else 0.0
+        side.awake_s = stays_awake_s(side.infer) if len(sides) > 1 and side.by_itself is None else 0.0
     first = _take_pairs(sides, rule, seed, say, on_window or _no_window)
     return _result(sides, rule, first, say)
+
+
+def _side(name: str, session: Session, feeds: Mapping[str, Array], workload: Workload) -> Side:
+    """A session that executes in processes of its own (`base.Backend.outside`) times itself."""
+    blocks = getattr(session, "blocks", None)
+    if blocks is None:
+        return Side(name, session.timed(feeds), workload)
+    if not isinstance(workload, FlatOut):
+        raise BackendRefused("trtexec issues inferences flat out only", fix="run with --workload flat-out")
+    return Side(name, session.timed(feeds), workload, blocks(feeds))
 
 
 def apart(baseline: Paired, candidate: Paired) -> Ratio:

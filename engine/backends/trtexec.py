@@ -1,0 +1,240 @@
+"""TensorRT's own command in place of its Python module: for boards whose TensorRT is bound to an older Python.
+
+Apart because nothing of it is a call: it starts `trtexec`, asks its help which options this version has, and reads the JSON
+that it exports (samples/common/sampleReporting.cpp of NVIDIA/TensorRT: times, outputs, layers).
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BackendRefused, DataRefused
+from ..lineage import die_with_parent
+from ..result import LayerFacts, TensorFacts
+from . import trt_refusals
+from .trt_order import Built, Order, Refused, Said, Share
+
+if TYPE_CHECKING:
+    from .base import Feeds
+
+_TYPES = {"float": "float32", "double": "float64"}
+_LONGEST_S = 600
+
+
+@functools.cache
+def options(command: Path) -> tuple[str, frozenset[str]]:
+    """(version, names of options) of a trtexec, from its help.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    told = subprocess.run([command, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    text = told.stdout + told.stderr
+    number = re.search(r"TensorRT v(\d+)", text)
+    return _version(int(number[1])) if number else "unknown", frozenset(re.findall(r"--(\w+)", text))
+
+
+def _version(number: int) -> str:
+    """`8502` is 8.5.2; from 10 on `100300` is 10.3.0."""
+    major, minor = (number // 10000, number // 100 % 100) if number >= 100000 else (number // 1000, number // 100 % 10)
+    return f"{major}.{minor}.{number % 100}"
+
+
+def as_module(command: Path) -> tuple[ModuleType, str]:
+    """What answers the questions that are asked of TensorRT's module by name, and the version."""
+    version, known = options(command)
+    api = ModuleType("trtexec")
+    names = ["STRONGLY_TYPED"] if "stronglyTyped" in known else ["EXPLICIT_BATCH"]
+    vars(api)["NetworkDefinitionCreationFlag"] = enum.IntEnum("NetworkDefinitionCreationFlag", names)
+    vars(api)["command"] = command
+    return api, version
+
+
+def build(order: Order, command: Path, keep: set[str] | None, tell: Callable[[Said], None]) -> Built | Refused:
+    """One try. `keep`: nodes that stay in FP32 where the rest may be halved; None: nobody asked for FP16."""
+    import onnx
+
+    _, known = options(command)
+    graph = onnx.load(order.onnx, load_external_data=False).graph
+    strong = "stronglyTyped" in known
+    integers = any(node.op_type == "QuantizeLinear" for node in graph.node)
+    argv = [str(command), f"--onnx={order.onnx}", f"--saveEngine={order.out}"]
+    precision = (
+        ["--stronglyTyped"] if strong else [*(["--fp16"] if keep is not None else []), *(["--int8"] if integers else [])]
+    )
+    if keep and not strong and "layerPrecisions" in known:
+        precision += ["--precisionConstraints=obey", "--layerPrecisions=" + ",".join(f"{name}:fp32" for name in sorted(keep))]
+    errors = _follow([*argv, *precision, *_settings(order, known)], tell)
+    if errors is not None:
+        return trt_refusals.building(errors)
+    held = {tensor.name for tensor in graph.initializer}
+    flags = [word[2:].upper() for word in precision if word in ("--fp16", "--int8")]
+    return Built(
+        inputs=tuple(_facts(value) for value in graph.input if value.name not in held),
+        outputs=tuple(_facts(value) for value in graph.output),
+        layers=len(graph.node),
+        precision="strongly typed" if strong else f"flags {' and '.join(flags)}" if flags else "FP32",
+    )
+
+
+def _settings(order: Order, known: frozenset[str]) -> list[str]:
+    """Options for the order's settings, by the names that this trtexec knows."""
+    asked = order.settings
+    found = [f"--{word}" for word in ("skipInference", "buildOnly") if word in known][:1]
+    if asked.workspace_mb is not None:
+        pool = "memPoolSize" in known
+        found.append(f"--memPoolSize=workspace:{asked.workspace_mb}" if pool else f"--workspace={asked.workspace_mb}")
+    if asked.optimization_level is not None and "builderOptimizationLevel" in known:
+        found.append(f"--builderOptimizationLevel={asked.optimization_level}")
+    if asked.sparse:
+        found.append("--sparsity=enable")
+    if asked.dla_core is not None:
+        found += [f"--useDLACore={asked.dla_core}", "--allowGPUFallback"]
+    if order.cache and "timingCacheFile" in known:
+        Path(order.cache).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found.append(f"--timingCacheFile={order.cache}")
+    if "profilingVerbosity" in known:
+        found.append("--profilingVerbosity=detailed")
+    return found
+
+
+def _follow(argv: list[str], tell: Callable[[Said], None]) -> list[str] | None:
+    """Run it, its log as progress; the lines it marked as errors when it failed, None when it did not."""
+    errors: list[str] = []
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=die_with_parent,
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            sys.stderr.write(line)
+            text = re.sub(r"^(\[[^\]]*\] )+", "", line.strip())
+            if "[E]" in line:
+                errors.append(text)
+            elif "[I]" in line and text:
+                tell(Share(done=None, text=text[:60]))
+    if process.returncode < 0:
+        errors.append(f"trtexec ended with signal {-process.returncode} (out of memory?)")
+    return errors or ["it did not say why"] if process.returncode else None
+
+
+def _facts(value: Any) -> TensorFacts:  # noqa: ANN401 - a protobuf message
+    from onnx import TensorProto
+
+    kind = value.type.tensor_type
+    shape = tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in kind.shape.dim)
+    return TensorFacts(name=value.name, dtype=TensorProto.DataType.Name(kind.elem_type).lower(), shape=shape)
+
+
+class TrtExecSession:
+    """See `base.Session`: every inference is a process of its own, so only a few can be asked for, and times come from it."""
+
+    def __init__(self, command: Path, plan: Path, inputs: tuple[TensorFacts, ...], outputs: tuple[TensorFacts, ...]) -> None:
+        self._command, self._plan = command, plan
+        self.inputs, self.outputs = inputs, outputs
+        self._device_ms: float | None = None
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[np.generic]]:
+        """One inference in a process of its own; outputs have the six digits that trtexec prints.
+
+        Raises:
+            DataRefused: an input is missing or does not fit.
+            BackendRefused: trtexec failed.
+        """
+        found = self._ask(feeds, ["--iterations=1", "--warmUp=0", "--duration=0"], {"exportOutput": "outputs"})["outputs"]
+        kinds = {tensor.name: _TYPES.get(tensor.dtype, tensor.dtype) for tensor in self.outputs}
+        return {
+            tensor["name"]: np.array(tensor["values"], kinds.get(tensor["name"], "float32")).reshape(
+                [int(size) for size in str(tensor["dimensions"]).split("x") if size]
+            )
+            for tensor in found
+        }
+
+    def timed(self, feeds: Feeds) -> Callable[[], None]:
+        """A call that runs a whole process; `blocks` has the times of inferences."""
+
+        def once() -> None:
+            self.run(feeds)
+
+        return once
+
+    def blocks(self, feeds: Feeds) -> Callable[[float], NDArray[np.int64]]:
+        """A call that infers for so many seconds, after a warm-up, and returns the nanoseconds of every inference: both copies
+        and the computing, on the GPU's clock, without the host's part.
+        """
+
+        def block(seconds: float) -> NDArray[np.int64]:
+            flags = ["--warmUp=200", f"--duration={max(1, round(seconds))}", "--iterations=10", "--useSpinWait"]
+            times = self._ask(feeds, flags, {"exportTimes": "times"})["times"]
+            self._device_ms = float(np.median([one["computeMs"] for one in times]))
+            return np.array([round(one["latencyMs"] * 1e6) for one in times], np.int64)
+
+        return block
+
+    def layers(self) -> tuple[LayerFacts, ...]:
+        """What is inside the plan, with the mean milliseconds of each layer."""
+        from .trt_inside import layers
+
+        made = self._ask({}, ["--dumpProfile"], {"exportLayerInfo": "layers", "exportProfile": "profile"})
+        times = {entry["name"]: float(entry["averageMs"]) for entry in made["profile"] if "averageMs" in entry}
+        return layers(made["layers"], times)
+
+    def device_ms(self) -> float | None:
+        """Of the last block."""
+        return self._device_ms
+
+    def plan_bytes(self) -> int | None:
+        """None: trtexec does not tell."""
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _ask(self, feeds: Feeds, flags: list[str], exports: Mapping[str, str]) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="edgetui-") as folder:
+            given = []
+            for number, tensor in enumerate(self.inputs if feeds else ()):
+                file = Path(folder) / f"{number}.bin"
+                file.write_bytes(_bytes(tensor, feeds))
+                given.append(f"'{tensor.name}':{file}")
+            argv = [str(self._command), f"--loadEngine={self._plan}", *flags]
+            argv += [f"--loadInputs={','.join(given)}"] if given else []
+            argv += [f"--{flag}={folder}/{name}.json" for flag, name in exports.items()]
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_LONGEST_S
+            )
+            if done.returncode:
+                errors = [line for line in done.stdout.splitlines() + done.stderr.splitlines() if "[E]" in line]
+                why = errors[0][:200] if errors else f"it ended with {done.returncode}"
+                raise BackendRefused(f"trtexec could not run {self._plan.name} ({why})", fix="build it again here")
+            return {name: json.loads((Path(folder) / f"{name}.json").read_text()) for name in exports.values()}
+
+
+def _bytes(tensor: TensorFacts, feeds: Feeds) -> bytes:
+    given = feeds.get(tensor.name)
+    if given is None:
+        raise DataRefused(f"no samples for input {tensor.name}", fix="give one array for each input")
+    if tuple(given.shape) != tensor.shape:
+        raise DataRefused(
+            f"input {tensor.name} has shape {list(given.shape)} where the plan wants {list(tensor.shape)}",
+            fix="give samples of the model's own shape",
+        )
+    kind = _TYPES.get(tensor.dtype, tensor.dtype)
+    return np.ascontiguousarray(given, kind).tobytes()
