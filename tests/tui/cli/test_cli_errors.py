@@ -108,7 +108,7 @@ def test_a_configuration_with_an_unknown_key(tell, tmp_path, monkeypatch):
     assert "did you mean `graph`?" in message
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs another user than root, who may write anywhere")
 def test_a_state_folder_that_cannot_be_written(tell, tmp_path, monkeypatch):
 
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
