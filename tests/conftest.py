@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-MAY_SKIP = ("needs a GPU", "needs a board", "needs torch", "needs root", "needs another user than root")
+MAY_SKIP = (
+    "needs a GPU",
+    "needs a board",
+    "needs torch",
+    "needs root",
+    "needs another user than root",
+    "this onnxruntime has no",
+    "without VNNI",
+)
 
 
 @pytest.fixture(scope="session")
