@@ -14,6 +14,7 @@ MAY_SKIP = (
     "needs a GPU",
     "needs a board",
     "needs torch",
+    "needs a Python without torch",
     "needs root",
     "needs another user than root",
     "this onnxruntime has no",
