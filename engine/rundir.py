@@ -22,6 +22,7 @@ from .errors import StorageRefused, from_os_error
 from .events import AnyEvent
 from .events import decode as decode_event
 from .events import encode as encode_event
+from .locks import is_held
 from .result import Result
 from .result import decode as decode_result
 from .result import encode as encode_result
@@ -115,17 +116,7 @@ class RunDir:
 
     def alive(self) -> bool:
         """Whether a supervisor holds the lock (free at once after SIGKILL)."""
-        try:
-            fd = os.open(self.path / "alive.lock", os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return is_held(self.path / "alive.lock")
 
     def pid(self) -> int | None:
         """The supervisor's process, which leads its group; None when it is not alive."""

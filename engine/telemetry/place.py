@@ -16,6 +16,8 @@ import itertools
 import os
 from pathlib import Path
 
+from ..locks import is_held
+
 _SHM = Path("/dev/shm")  # noqa: S108  the folder in it is ours alone: mode 0700 and our user, checked below
 _ROOM_BYTES = 16 << 20
 _count = itertools.count(1)
@@ -118,17 +120,7 @@ class SamplerLock:
 
     def held(self) -> bool:
         """Some sampler holds it."""
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return is_held(self._path)
 
     def leave(self) -> None:
         """Remove everything that the sampler made, then let go."""
