@@ -136,10 +136,8 @@ class RunDir:
         """
         fd = os.open(self.path / "alive.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StorageRefused(f"run {self.name} is running already", fix=f"`edgetui watch {self.name}`") from None
+            if not _lock(fd):
+                raise StorageRefused(f"run {self.name} is running already", fix=f"`edgetui watch {self.name}`")
             os.ftruncate(fd, 0)
             os.pwrite(fd, str(os.getpid()).encode(), 0)
             yield
@@ -154,6 +152,18 @@ class RunDir:
         except OSError:
             (self.path / "reserve").unlink(missing_ok=True)
             write_atomic(self.path / "result.json", data)
+
+
+def _lock(fd: int) -> bool:
+    """Take a lock, trying again for a moment: a reader that asks whether it is held shares it for some microseconds."""
+    for _ in range(10):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 def create(home: Path, asked: Asked) -> RunDir:
