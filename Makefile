@@ -51,7 +51,7 @@ format: $(DEV)
 bench-ptq: .venv-bench/.done   ## quantization beside onnxruntime's own and nncf: seconds, memory, accuracy, latency
 	.venv-bench/bin/python tests/benchmarks/ptq.py $(BENCH_ARGS)
 
-bench-telemetry: $(VENV)/.dev  ## the sampler's beat and cost; the monitor beside psutil loops, btop and glances where installed
+bench-telemetry: $(DEV)  ## the sampler's beat and cost; the monitor beside psutil loops, btop and glances where installed
 	$(BIN)/python tests/benchmarks/telemetry.py $(BENCH_ARGS)
 
 clean:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,10 @@ MAY_SKIP = (
     "this onnxruntime has no",
     "without VNNI",
 )
+
+
+# Under nohup every child would be deaf to the end of its terminal, which is what some tests are about.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
