@@ -170,7 +170,7 @@ class Job:
 
     def _lower(self) -> Outcome:
         from .compress.lower import lower
-        from .graph.inspect import inspect
+        from .graph.inspect import counts
         from .graph.lint import lint
         from .graph.load import load
         from .measure.sizes import gz_bytes, size_bytes
@@ -184,7 +184,8 @@ class Job:
                 raise BackendRefused(f"TensorRT would refuse the lowered model: {refusals[0]}", fix=_OTHER_RECIPE)
         else:
             self._lower_for_tensorrt(source, files)
-        model, after = self._model(), inspect(source, {})
+        model = self._model()
+        parameters, nonzero, macs = counts(source)
         original, lowered = self._made("normalise")[0] / "baseline.onnx", self.out / "model.onnx"
         baseline = Metrics(
             size_bytes=model.size_bytes,
@@ -196,9 +197,9 @@ class Job:
         candidate = Metrics(
             size_bytes=size_bytes([lowered]),
             size_gz_bytes=gz_bytes([lowered]),
-            parameters=after.parameters,
-            nonzero=after.nonzero,
-            macs=after.macs,
+            parameters=parameters,
+            nonzero=nonzero,
+            macs=macs,
         )
         if self.backend.name == "tensorrt" and not self.spec.backend.target:  # the plans are what is deployed and compared
             baseline, candidate = (

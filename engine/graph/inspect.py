@@ -52,7 +52,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     open_axes = open_inputs(model, shapes)
     parameters, nonzero = _parameters(model)
     found = weights(model)
-    counts, low, high = _histogram(found)
+    bins, low, high = _histogram(found)
     operators = Counter(node.op_type for node in nodes(model))
     names = set(real_inputs(model.graph))
     return ModelFacts(
@@ -71,7 +71,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         macs=None if open_axes else count_macs(model, settled),
         operators=dict(operators.most_common()),
         prunable=sum(weight.size for weight in found),
-        histogram=counts,
+        histogram=bins,
         histogram_low=low,
         histogram_high=high,
         shapes=settled,
@@ -79,6 +79,16 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         refused={target: tuple(lint(model, target)) for target in TARGETS},
         quantized=any(name.startswith(("QuantizeLinear", "QLinear")) for name in operators),
     )
+
+
+def counts(path: Path) -> tuple[int, int, int | None]:
+    """Parameters, how many of them are not zero, and MACs, as in `inspect`, of a model whose axes are all settled.
+
+    Raises:
+        ModelRefused: the file cannot be read.
+    """
+    model = load(path)
+    return *_parameters(model), count_macs(model, settled_part(model, {}))
 
 
 def count_macs(model: ModelProto, settled: Shapes) -> int | None:
