@@ -134,7 +134,8 @@ class Job:
             raise open_axes(facts)
         refused = facts.refused.get(self.backend.name, ())
         if refused:
-            raise ModelRefused(f"{self.backend.name} cannot read {facts.name}: {refused[0]}", fix="export the model without it")
+            what, _, fix = refused[0].partition("; ")
+            raise ModelRefused(f"{self.backend.name} cannot read {facts.name}: {what}", fix=fix)
         if facts.quantized and any(isinstance(s, QuantizeInt8) for s in self.spec.recipe.active):
             raise ModelRefused(f"{facts.name} is quantized already", fix="start from its FP32 export")
         self._check_data(facts)

@@ -11,6 +11,7 @@ from onnx import ModelProto, NodeProto
 from ..errors import UsageError, nearest
 from . import lint_onnxruntime, lint_tensorrt
 from .walk import is_onnx, label, nodes
+from .wiring import faults
 
 TARGETS = ("onnxruntime", "tensorrt")
 
@@ -22,9 +23,9 @@ def lint(model: ModelProto, target: str) -> list[str]:
         UsageError: nobody knows the target.
     """
     if target == "onnxruntime":
-        return lint_onnxruntime.refusals(model)
+        return [*faults(model), *lint_onnxruntime.refusals(model)]
     if target == "tensorrt":
-        return lint_tensorrt.refusals(model)
+        return [*faults(model), *lint_tensorrt.refusals(model)]
     raise UsageError(f"`{target}` cannot be checked for", fix=nearest(target, TARGETS))
 
 
