@@ -1,1 +1,1 @@
-"""Steps that train: the only part of the engine that needs PyTorch, which is imported inside functions alone."""
+"""Steps that train. They need PyTorch, which is imported inside functions alone."""

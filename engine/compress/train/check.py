@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from ...errors import DataRefused, ModelRefused
-from .module import Network
+from ...network.module import Network
 
 Array = NDArray[np.generic]
 Feeds = Mapping[str, Array]

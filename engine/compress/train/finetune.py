@@ -20,13 +20,15 @@ from ...errors import DataRefused, RecipeRefused, RunFailed
 from ...graph.load import load, save
 from ...graph.shapes import declared
 from ...graph.walk import real_inputs
+from ...network.call import WayOut
+from ...network.module import as_module
 from ...say import Say
 from ...spec import TrainFinetune
 from . import check, head
 from .loop import Losses, train
-from .module import as_module
 from .trainable import nonzero, trainable, write
 
+WAY_OUT = WayOut("leave the `train.` steps out of the recipe", memory="give the step a smaller `batch`")
 FEW_OF_A_CLASS = 50
 """Below this many samples a class the model rather learns them by heart; the result says so."""
 
@@ -38,9 +40,9 @@ def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say
     `keep_zeros`, weights that are zero stay zero. The same seed on the same machine gives the same file.
 
     Raises:
-        RecipeRefused: PyTorch cannot be loaded, an operator is not known to it, or there is nothing to train.
+        RecipeRefused: PyTorch cannot be loaded, or there is nothing to train.
         DataRefused: there are no labels, or they do not fit the model.
-        ModelRefused: the model cannot be executed in PyTorch, or gives other results there.
+        ModelRefused: the model cannot be executed in PyTorch (the node is named), or gives other results there.
         RunFailed: the loss or a weight became NaN, or memory ran out.
         StorageRefused: `out` cannot be written.
     """
@@ -49,7 +51,7 @@ def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say
     model = load(source)
     found = trainable(model)
     rows = _rows(model)
-    module = as_module(model, found.names, rows)
+    module = as_module(model, found.names, rows, WAY_OUT)
     feeds = _some(samples, 2 * rows)
     free = check.batch_is_free(module, model, feeds, rows)
     output, classes = head.class_output(module, feeds, rows)

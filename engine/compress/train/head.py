@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataRefused
-from . import ops_math
-from .module import Network, Program
+from ...network import ops_math
+from ...network.module import Network, Program
 
 if TYPE_CHECKING:
     from torch import Tensor

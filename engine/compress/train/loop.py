@@ -17,10 +17,10 @@ import numpy as np
 
 from ...data.samples import Batch, Samples
 from ...errors import DataRefused, RunFailed
+from ...network.module import Network
 from ...say import Say
 from ...spec import TrainFinetune
 from .head import Reader
-from .module import Network
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,13 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.compress.train.check import batch_is_free
-from edgetui.engine.compress.train.module import as_module
+from edgetui.engine.compress.train.finetune import WAY_OUT
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.errors import ModelRefused, RecipeRefused
+from edgetui.engine.errors import ModelRefused
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise
+from edgetui.engine.network.module import Network
+from edgetui.engine.network.module import as_module as module_of
 from edgetui.engine.say import Silent
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -21,6 +23,10 @@ torch = pytest.importorskip("torch", reason="needs torch")
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 NAMES = ("densenet121", "inception_v1", "inception_v2", "shufflenet", "squeezenet")
 SHARED = ("resnet20_cifar10", "ultraface_rfb320")
+
+
+def as_module(model: ModelProto, trained: tuple[str, ...] = (), rows: int = 1) -> Network:
+    return module_of(model, trained, rows, WAY_OUT)
 
 
 def normal(path: Path, folder: Path) -> ModelProto:
@@ -138,7 +144,7 @@ def test_a_model_that_gives_nan_is_refused(net):
 def test_an_unknown_operator_is_named_with_its_node(operator, domain, said):
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 3]) for name in "xy")
     graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"], name="/odd/one", domain=domain)], "g", [x], [y])
-    with pytest.raises(RecipeRefused, match=f"node /odd/one is of operator {said}"):
+    with pytest.raises(ModelRefused, match=f"node /odd/one is of operator {said}"):
         as_module(helper.make_model(graph), ())
 
 
@@ -146,7 +152,7 @@ def test_a_form_that_is_not_known_names_its_node(net):
     it = net()
     scales = it.constant(np.array([1, 1, 2, 2], np.float32))
     model = it.model(it.node("Resize", it.input("x", 1, 3, 4, 4), "", scales, name="/up", mode="cubic"))
-    with pytest.raises(RecipeRefused, match=r"node /up \(Resize\): its mode is cubic"):
+    with pytest.raises(ModelRefused, match=r"node /up \(Resize\): its mode is cubic"):
         as_module(model, ())({"x": torch.zeros(1, 3, 4, 4)})
 
 

@@ -1,7 +1,8 @@
 """Operators of ONNX that move, pick and reshape, in PyTorch.
 
 Apart because here a graph written for one sample becomes one for many: wherever a shape names the batch it was exported with,
-the batch that is there now is taken instead. Whether that was right is checked by results (`check.py`), not by trust.
+the batch that is there now is taken instead. Whether that was right is checked by results (the training's `check.py`), not by
+trust.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _DTYPES: dict[int, str] = {
 }
 
 
-def _whole(x: Tensor) -> list[int]:
+def _whole(call: Call, x: Tensor) -> list[int]:
     """A shape tensor as numbers."""
-    return [int(one) for one in x.reshape(-1).tolist()]
+    return [int(one) for one in call.read(x)]
 
 
 def _for_rows(call: Call, target: list[int], elements: int, lead: int) -> list[int]:
@@ -46,7 +47,7 @@ def _for_rows(call: Call, target: list[int], elements: int, lead: int) -> list[i
 
 
 def _reshape(call: Call, x: Tensor, shape: Tensor | None = None) -> Tensor:
-    wanted = _whole(shape) if shape is not None else call.ints("shape")
+    wanted = _whole(call, shape) if shape is not None else call.ints("shape")
     if not call.whole("allowzero", 0):
         wanted = [x.shape[place] if length == 0 else length for place, length in enumerate(wanted)]
     return x.reshape(_for_rows(call, wanted, x.numel(), x.shape[0] if x.dim() else 0))
@@ -85,7 +86,7 @@ def _concat(call: Call, *inputs: Tensor) -> Tensor:
 
 def _split(call: Call, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, ...]:
     axis, count = call.whole("axis", 0), len(call.outputs)
-    sizes = _whole(given) if given is not None else call.ints("split")
+    sizes = _whole(call, given) if given is not None else call.ints("split")
     if not sizes:
         each = math.ceil(x.shape[axis] / count)
         sizes = [min(each, x.shape[axis] - each * place) for place in range(count)]
@@ -93,7 +94,7 @@ def _split(call: Call, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, 
 
 
 def _slice(call: Call, x: Tensor, *given: Tensor | None) -> Tensor:
-    lists = [None if one is None else _whole(one) for one in given] if given else [call.ints("starts"), call.ints("ends")]
+    lists = [None if one is None else _whole(call, one) for one in given] if given else [call.ints("starts"), call.ints("ends")]
     starts, ends = lists[0] or [], lists[1] or []
     named = lists[2] if len(lists) > 2 else call.axes(None)
     axes = list(range(len(starts))) if named is None else named
@@ -103,7 +104,7 @@ def _slice(call: Call, x: Tensor, *given: Tensor | None) -> Tensor:
         if step == 1:
             x = x.narrow(axis, places.start, len(places)) if len(places) else x.narrow(axis, 0, 0)
         else:
-            x = x.index_select(axis, call.torch.tensor(list(places), dtype=call.torch.int64))
+            x = x.index_select(axis, call.torch.tensor(list(places), dtype=call.torch.int64, device=x.device))
     return x
 
 
@@ -159,7 +160,7 @@ def _cast_like(_call: Call, x: Tensor, like: Tensor) -> Tensor:
 
 
 def _expand(call: Call, x: Tensor, shape: Tensor) -> Tensor:
-    return x.expand(call.torch.broadcast_shapes(x.shape, _lead(call, _whole(shape), x)))
+    return x.expand(call.torch.broadcast_shapes(x.shape, _lead(call, _whole(call, shape), x)))
 
 
 def _lead(call: Call, wanted: list[int], x: Tensor) -> list[int]:
@@ -171,25 +172,26 @@ def _lead(call: Call, wanted: list[int], x: Tensor) -> list[int]:
 def _constant_of_shape(call: Call, shape: Tensor) -> Tensor:
     stored = call.tensor("value")
     if stored is None:
-        return call.torch.zeros(_whole(shape))
+        return call.torch.zeros(_whole(call, shape))
     array = numpy_helper.to_array(stored)
-    return call.torch.full(_whole(shape), array.reshape(-1)[0].item(), dtype=_dtype(call, stored.data_type))
+    return call.torch.full(_whole(call, shape), array.reshape(-1)[0].item(), dtype=_dtype(call, stored.data_type))
 
 
 def _range(call: Call, start: Tensor, end: Tensor, step: Tensor) -> Tensor:
-    return call.torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
+    first, last, by = (call.read(one)[0] for one in (start, end, step))
+    return call.torch.arange(first, last, by, dtype=start.dtype, device=start.device)
 
 
 def _where(call: Call, choice: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return call.torch.where(choice, a, b)
 
 
-def _tile(_call: Call, x: Tensor, repeats: Tensor) -> Tensor:
-    return x.tile(_whole(repeats))
+def _tile(call: Call, x: Tensor, repeats: Tensor) -> Tensor:
+    return x.tile(_whole(call, repeats))
 
 
 def _trilu(call: Call, x: Tensor, diagonal: Tensor | None = None) -> Tensor:
-    k = 0 if diagonal is None else int(diagonal)
+    k = 0 if diagonal is None else _whole(call, diagonal)[0]
     return call.torch.triu(x, k) if call.whole("upper", 1) else call.torch.tril(x, k)
 
 
@@ -219,12 +221,12 @@ def _space_to_depth(call: Call, x: Tensor) -> Tensor:
 
 
 def _pad(call: Call, x: Tensor, pads: Tensor | None = None, value: Tensor | None = None, given: Tensor | None = None) -> Tensor:
-    amounts = _whole(pads) if pads is not None else call.ints("pads")
-    axes = [axis % x.dim() for axis in _whole(given)] if given is not None else list(range(x.dim()))
+    amounts = _whole(call, pads) if pads is not None else call.ints("pads")
+    axes = [axis % x.dim() for axis in _whole(call, given)] if given is not None else list(range(x.dim()))
     behind = amounts[len(axes) :]
     mode = call.text("mode", "constant")
     if mode == "constant":
-        fill = float(value) if value is not None else call.number("value", 0.0)
+        fill = float(call.read(value)[0]) if value is not None else call.number("value", 0.0)
         pairs = dict(zip(axes, zip(amounts, behind, strict=False), strict=True))
         flat = [amount for axis in reversed(range(x.dim())) for amount in pairs.get(axis, (0, 0))]
         return call.functional.pad(x, flat, value=fill)
@@ -236,7 +238,7 @@ def _pad(call: Call, x: Tensor, pads: Tensor | None = None, value: Tensor | None
 def _extended(call: Call, x: Tensor, axis: int, first: int, last: int, mode: str) -> Tensor:
     """Padding with what is in the tensor: its edge, its mirror, or its other end."""
     length = x.shape[axis]
-    places = call.torch.arange(-first, length + last)
+    places = call.torch.arange(-first, length + last, device=x.device)
     if mode == "edge":
         places = places.clamp(0, length - 1)
     elif mode == "reflect":

@@ -25,10 +25,11 @@ def _resize(call: Call, x: Tensor, *given: Tensor | None) -> Tensor:
         raise call.refuse(f"its mode is {mode}")
     if call.whole("antialias", 0) or call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise call.refuse("it smooths (antialias), or keeps the aspect ratio")
-    if sizes_in is not None and sizes_in.numel():
-        plan = [(int(size), int(size) / x.shape[axis]) for axis, size in zip(axes, sizes_in.tolist(), strict=True)]
+    sizes = call.read(sizes_in) if sizes_in is not None else []
+    if sizes:
+        plan = [(int(size), int(size) / x.shape[axis]) for axis, size in zip(axes, sizes, strict=True)]
     else:
-        scales = scales_in.tolist() if scales_in is not None else call.numbers("scales")
+        scales = call.read(scales_in) if scales_in is not None else call.numbers("scales")
         plan = [(math.floor(x.shape[axis] * scale), scale) for axis, scale in zip(axes, scales, strict=True)]
     for axis, (size, scale) in zip(axes, plan, strict=True):
         samples = axis == 0 and (size == call.rows.declared or scale == 1)
@@ -39,7 +40,7 @@ def _resize(call: Call, x: Tensor, *given: Tensor | None) -> Tensor:
 
 def _along(call: Call, x: Tensor, axis: int, size: int, scale: float, mode: str) -> Tensor:
     torch, length = call.torch, x.shape[axis]
-    came_from = _origin(call, size, length, scale)
+    came_from = _origin(call, x, size, length, scale)
     if mode == "nearest":
         return x.index_select(axis, _rounded(call, came_from).long().clamp(0, length - 1))
     came_from = came_from.clamp(0, length - 1)
@@ -49,10 +50,10 @@ def _along(call: Call, x: Tensor, axis: int, size: int, scale: float, mode: str)
     return first + (x.index_select(axis, torch.ceil(came_from).long()) - first) * share
 
 
-def _origin(call: Call, size: int, length: int, scale: float) -> Tensor:
+def _origin(call: Call, x: Tensor, size: int, length: int, scale: float) -> Tensor:
     """Where each place of the result lies in the source, in float32 as ONNX Runtime has it, shape (size,)."""
     torch = call.torch
-    places = torch.arange(size, dtype=torch.float32)
+    places = torch.arange(size, dtype=torch.float32, device=x.device)
     mode = call.text("coordinate_transformation_mode", "half_pixel" if call.opset >= 11 else "asymmetric")
     mode = "asymmetric" if call.kind == "Upsample" else mode
     if mode == "asymmetric":

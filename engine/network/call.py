@@ -5,15 +5,15 @@ Apart because every table of operators reads nodes through it, and PyTorch comes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from onnx import NodeProto, TensorProto, helper
 
-from ...errors import RecipeRefused
-from ...graph.walk import label
+from ..errors import ModelRefused
+from ..graph.walk import label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 Operator = Callable[..., Any]
 """(call, *inputs) to a tensor, or a tuple of them; an input that is left out is None."""
 Table = dict[str, Operator]
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """What a person can do where PyTorch cannot follow; whoever makes the module knows."""
+
+    instead: str
+    """Of a model that PyTorch cannot execute."""
+    memory: str
+    """Of one that it has not memory enough for."""
+
+
+class Numbers(list[Any]):
+    """What a tensor holds, flat, where an operator wants numbers and no tensor: shapes, axes, sizes."""
 
 
 @dataclass
@@ -34,12 +48,21 @@ class Rows:
 class Call:
     """A node, ready to be executed."""
 
-    def __init__(self, node: NodeProto, operator: Operator, opset: int, rows: Rows, torch: ModuleType) -> None:
+    def __init__(
+        self, node: NodeProto, operator: Operator, opset: int, rows: Rows, kinds: Sequence[int], way_out: WayOut
+    ) -> None:
+        """`kinds`: the element type of each input that is stored in the file, 0 for the others."""
+        import torch
+
         self.label = label(node)
         self.kind = node.op_type
         self.inputs, self.outputs = tuple(node.input), tuple(node.output)
-        self.operator, self.opset, self.rows, self.torch = operator, opset, rows, torch
+        self.operator, self.opset, self.rows, self.kinds = operator, opset, rows, tuple(kinds)
+        self.torch: ModuleType = torch
         self.functional = torch.nn.functional
+        self.way_out = way_out
+        self.when_read: Callable[[Tensor], None] | None = None
+        """Told of every tensor whose numbers are read."""
         self._given: dict[str, Any] = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
 
     def has(self, name: str) -> bool:
@@ -72,15 +95,24 @@ class Call:
         """A list of whole numbers."""
         return [int(one) for one in self._given.get(name, default or [])]
 
+    def read(self, x: Tensor | Numbers) -> list[Any]:
+        """The numbers in a tensor, flat. On a GPU this waits for it, so settled graphs hold `Numbers` in their place."""
+        if isinstance(x, Numbers):
+            return x
+        if self.when_read is not None:
+            self.when_read(x)
+        found: list[Any] = x.reshape(-1).tolist()
+        return found
+
     def axes(self, given: Tensor | None) -> list[int] | None:
         """`axes` as an input (newer opsets) or as an attribute; None: left out."""
         if given is not None:
-            return [int(one) for one in given.reshape(-1).tolist()]
+            return [int(one) for one in self.read(given)]
         return self.ints("axes") if self.has("axes") else None
 
-    def refuse(self, why: str) -> RecipeRefused:
+    def refuse(self, why: str) -> ModelRefused:
         """The error for a form of the operator that is not known here."""
-        return RecipeRefused(
-            f"node {self.label} ({self.kind}): {why}, which cannot be trained here",
-            fix="leave the `train.` steps out of the recipe, or export the model without it",
+        return ModelRefused(
+            f"node {self.label} ({self.kind}): {why}, which edgetui cannot do in PyTorch",
+            fix=f"{self.way_out.instead}, or export the model without it",
         )
