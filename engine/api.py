@@ -27,7 +27,7 @@ from .files import Folder, ModelFile, list_folder, model_hash
 from .forecast import Forecast, forecast, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
-from .questions import BenchQuestion, InspectQuestion, PlanQuestion, ask
+from .questions import BenchQuestion, InspectQuestion, Listen, PlanQuestion, Side, ask, plan_of
 from .queue import draw_ticket, enter
 from .recipes import list_recipes, own_folder, without_torch
 from .result import Metrics, ModelFacts, PlanFacts, Result
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "History", "Mark",
-    "ModelFile", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Stats", "Telemetry",
+    "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Side", "Stats", "Telemetry",
 ]  # fmt: skip
 
 POLL_S = 0.25
@@ -227,19 +227,26 @@ class Engine:
             self._facts[key] = msgspec.json.decode(answer, type=ModelFacts)
         return self._facts[key]
 
-    async def inspect_plan(self, plan: Path, trust: bool = False) -> PlanFacts:
-        """What is inside a TensorRT plan; of one that cannot be loaded here what its manifest says.
+    async def inspect_plan(self, question: PlanQuestion, listen: Listen | None = None) -> PlanFacts:
+        """What is inside a plan; of one of TensorRT that cannot be loaded here what its manifest says.
 
         Raises:
-            PlanRefused: it is not there.
+            EdgetuiError: it is not there, not for this machine, or broken.
         """
-        answer = await ask(self.home, PlanQuestion(plan=str(plan.absolute()), trust=trust), None)
-        return msgspec.json.decode(answer, type=PlanFacts)
+        return msgspec.json.decode(await ask(self.home, question, listen), type=PlanFacts)
 
-    async def bench(self, question: BenchQuestion, listen: object = None) -> Metrics:
+    async def plan_of(self, run: str, side: Side = "candidate") -> PlanQuestion:
+        """The question what is inside a run's plan.
+
+        Raises:
+            EdgetuiError: there is no such run, or it has no plan, or not yet.
+        """
+        folder = RunDir.find(self.home, run)
+        return plan_of(await self.result(folder.name), folder.asked().spec, side)
+
+    async def bench(self, question: BenchQuestion, listen: Listen | None = None) -> Metrics:
         """Time a model or plan alone; `listen` hears the events."""
-        answer = await ask(self.home, question, listen if callable(listen) else None)
-        return msgspec.json.decode(answer, type=Metrics)
+        return msgspec.json.decode(await ask(self.home, question, listen), type=Metrics)
 
     async def forecast(self, spec: RunSpec) -> Forecast:
         """What will happen if `spec` is run.

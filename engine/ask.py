@@ -9,6 +9,8 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -32,21 +34,33 @@ def _bench(home: Path, question: BenchQuestion, say: PipeSay) -> Metrics:
 
     ticket, name = draw_ticket(home), f"bench-{os.getpid()}"
     enter(home, ticket, name)
+    with _alone(home, ticket, name, say):
+        return bench(home, question, say)
+
+
+@contextmanager
+def _alone(home: Path, ticket: int, name: str, say: PipeSay) -> Iterator[None]:
+    """Hold the board: wait until nobody else measures."""
     device = Device(home, ticket, name)
     device.acquire(lambda run: say.note(f"waiting for {run}"), lambda: False)
     try:
-        return bench(home, question, say)
+        yield
     finally:
         device.release()
+
+
+def _plan(home: Path, question: PlanQuestion, say: PipeSay) -> PlanFacts:
+    """Not entered into the queue: whoever asks may walk away, and a run must not wait for an entry that nobody takes back."""
+    from .inside import inspect_plan
+
+    return inspect_plan(home, question, lambda: _alone(home, draw_ticket(home), f"layers-{os.getpid()}", say), say)
 
 
 def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFacts | Metrics:
     if isinstance(question, InspectQuestion):
         return _inspect(question)
     if isinstance(question, PlanQuestion):
-        from .benching import inspect_plan
-
-        return inspect_plan(question)
+        return _plan(home, question, say)
     return _bench(home, question, say)
 
 

@@ -1,4 +1,4 @@
-"""One model or plan timed alone, and what is inside a plan: what `edgetui bench` and `edgetui inspect PLAN` ask."""
+"""One model or plan timed alone: what `edgetui bench` asks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .backends import trt_inside, trt_manifest
+from .backends import trt_manifest
 from .backends.base import Backend
-from .backends.trt_find import find
-from .errors import BackendRefused, PlanRefused
+from .errors import PlanRefused
 from .measure.inputs import made_up
 from .measure.paired import measure
 from .measure.probe import probe
 from .pipeline import backend, open_axes
-from .questions import BenchQuestion, PlanQuestion
-from .result import Metrics, PlanFacts
+from .questions import BenchQuestion
+from .result import Metrics
 from .say import Say
-from .spec import BackendSettings, TensorRtSettings
 
 if TYPE_CHECKING:
     from .backends.base import Feeds
@@ -83,43 +81,3 @@ def _timed(engine: Backend, plan: Path, feeds: Feeds, question: BenchQuestion, k
         device_ms=device_ms,
         fps=1000 / found.baseline.mean if found.baseline.mean else None,
     )
-
-
-def inspect_plan(question: PlanQuestion) -> PlanFacts:
-    """What is inside a plan; of one that cannot be loaded here what its manifest says, and why no more.
-
-    Raises:
-        PlanRefused: it is not there.
-    """
-    from .backends.tensorrt import TensorRt
-    from .backends.trtexec import TrtExecSession
-
-    plan = Path(question.plan)
-    if not plan.is_file():
-        raise PlanRefused(f"{plan} is not there", fix="check the path")
-    manifest = trt_manifest.read(plan)
-    known = PlanFacts(
-        name=plan.name,
-        path=str(plan),
-        size_bytes=plan.stat().st_size,
-        built=trt_manifest.in_words(manifest, plan),
-        inputs=manifest.inputs if manifest else (),
-        outputs=manifest.outputs if manifest else (),
-    )
-    settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(trust=question.trust))
-    try:
-        session = TensorRt().load(plan, settings)
-    except (BackendRefused, PlanRefused) as error:
-        return msgspec.structs.replace(known, reason=str(error))
-    try:
-        layers = session.layers() if isinstance(session, TrtExecSession) else trt_inside.look(find().api, session)
-        return msgspec.structs.replace(
-            known,
-            inputs=session.inputs,
-            outputs=session.outputs,
-            layers=layers,
-            islands=len(trt_inside.islands(layers)),
-            device_bytes=session.plan_bytes(),
-        )
-    finally:
-        session.close()

@@ -9,6 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from .errors import ModelRefused
+from .onnxfile import is_plan as onnx_is_plan
+
+PLANS = (".plan", ".engine", ".trt")
+"""What files with plans of TensorRT end with."""
 
 
 class ModelFile(Struct, frozen=True, kw_only=True):
@@ -25,6 +29,11 @@ class Folder(Struct, frozen=True, kw_only=True):
     models: tuple[ModelFile, ...] = ()
     error: str = ""
     """Why it could not be read; empty: it was."""
+
+
+def is_plan(path: Path) -> bool:
+    """Whether a file is what a backend loads, not a model: told by its name, or by what `build` left in it."""
+    return path.suffix in PLANS or onnx_is_plan(path)
 
 
 def list_folder(folder: str) -> Folder:

@@ -6,13 +6,15 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from . import events
-from .errors import EdgetuiError, ModelRefused, RunFailed
-from .spec import BackendSettings, FlatOut, Preset, Workload
+from .errors import EdgetuiError, ModelRefused, PlanRefused, RunFailed
+from .result import Result
+from .spec import BackendSettings, FlatOut, Preset, RunSpec, Workload
 
 
 class InspectQuestion(Struct, frozen=True, kw_only=True, tag="inspect"):
@@ -34,12 +36,20 @@ class BenchQuestion(Struct, frozen=True, kw_only=True, tag="bench"):
 
 
 class PlanQuestion(Struct, frozen=True, kw_only=True, tag="plan"):
-    """What is inside this plan?"""
+    """What is inside this plan? Of a model: of the plan that `backend` makes of it."""
 
     plan: str
+    backend: BackendSettings = BackendSettings()
+    """`name` matters for models only: a plan's file says what executes it."""
+    source: str = ""
+    """The ONNX file that the plan was built from, to tell which of its nodes a layer computes; empty: not known."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    """Of a model with dynamic axes."""
     trust: bool = False
 
 
+Listen = Callable[[events.AnyEvent], None]
+Side = Literal["baseline", "candidate"]
 Question = InspectQuestion | BenchQuestion | PlanQuestion
 
 
@@ -49,7 +59,26 @@ class Answer(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
 
 
-async def ask(home: Path, question: Question, listen: Callable[[events.AnyEvent], None] | None) -> msgspec.Raw:
+def plan_of(result: Result, spec: RunSpec, side: Side) -> PlanQuestion:
+    """What is inside the plan of a run?
+
+    Raises:
+        PlanRefused: it has no such plan, or not yet.
+    """
+    plan = result.artifacts.get("plan" if side == "candidate" else "baseline_plan", "")
+    if not plan or not Path(plan).is_file():
+        going = result.state in ("running", "queued")
+        raise PlanRefused(
+            f"run {result.run} has no plan of the {side}{' yet' if going else ''}",
+            fix="wait for its stage build" if going else f"take it up again with `edgetui resume {result.run}`",
+        )
+    source = result.artifacts.get("onnx", "") if side == "candidate" else spec.model
+    return PlanQuestion(
+        plan=plan, backend=spec.backend, source=source if Path(source).is_file() else "", trust=spec.backend.tensorrt.trust
+    )
+
+
+async def ask(home: Path, question: Question, listen: Listen | None) -> msgspec.Raw:
     """Start `engine.ask`, pass its events to `listen`, return its answer as JSON. Cancelling the task ends the process.
 
     Raises:

@@ -285,9 +285,9 @@ class LayerFacts(Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str = ""
-    """TensorRT's word; empty: the plan was built without details."""
+    """The backend's word for what it does; empty: the plan was built without details."""
     precision: str = ""
-    """Of what it makes: FP32, FP16, INT8, ..."""
+    """What it computes in: FP32, FP16, INT8, ...; empty: not told."""
     inputs: tuple[str, ...] = ()
     """Precisions of what it reads."""
     milliseconds: float | None = None
@@ -295,6 +295,8 @@ class LayerFacts(Struct, frozen=True, kw_only=True):
     """Nodes of the ONNX file that it computes."""
     reformat: bool = False
     """Only changes layout or precision between two others."""
+    island: bool = False
+    """Computes in FP32 in a plan that elsewhere computes in less."""
     sparse: bool = False
     """Runs a kernel for 2:4 sparse weights."""
 
@@ -304,12 +306,18 @@ class PlanFacts(Struct, frozen=True, kw_only=True):
 
     name: str
     path: str = ""
+    backend: str = ""
+    """What executes it."""
     size_bytes: int = 0
     built: dict[str, str] = {}
     """What its manifest says, in words; empty: it has none."""
     inputs: tuple[TensorFacts, ...] = ()
     outputs: tuple[TensorFacts, ...] = ()
     layers: tuple[LayerFacts, ...] = ()
+    inferences: int | None = None
+    """Layers' times are means over so many; None: they have no times."""
+    inference_ms: float | None = None
+    """Mean of an inference without the profiler, which slows every layer down; None: not measured."""
     islands: int | None = None
     """Layers that compute in FP32 where others compute in less."""
     device_bytes: int | None = None

@@ -21,11 +21,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import BackendRefused, PlanRefused, StorageRefused, from_os_error
+from ..onnxfile import BUILT_FOR, BUILT_WITH, add_metadata, read_metadata
 from ..result import BackendStamp, TensorFacts
 from ..say import Say
 from ..spec import BackendSettings
 from .host import instruction_sets, physical_cores
-from .onnxfile import add_metadata, read_metadata
 from .refusals import in_words
 
 if TYPE_CHECKING:
@@ -33,10 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession, NodeArg, SessionOptions
 
-    from .base import Feeds, Session
+    from .base import Feeds
 
 _PROVIDER = "CPUExecutionProvider"
-_BUILT_WITH, _BUILT_FOR = "edgetui.plan.onnxruntime", "edgetui.plan.processor"
 _EXTERNAL_ABOVE_BYTES = 1_500_000_000
 """A protobuf message ends at 2 GiB; weights above this go into a file beside the plan."""
 _EXTERNAL_LEAST_BYTES = 1024
@@ -94,7 +93,7 @@ class OnnxRuntime:
         try:
             out.touch()
             _open(onnx, options)
-            add_metadata(out, {_BUILT_WITH: _runtime().__version__, _BUILT_FOR: instruction_sets()})
+            add_metadata(out, {BUILT_WITH: _runtime().__version__, BUILT_FOR: instruction_sets()})
             read_metadata(out)
         except OSError as error:
             raise from_os_error(error) from None
@@ -108,11 +107,14 @@ class OnnxRuntime:
             raise refused from None
         return f"plan of {out.stat().st_size / 1e6:.2f} MB"
 
-    def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> Session:
+    def load(
+        self, plan: Path, settings: BackendSettings, *, in_turns: bool = False, profile: Path | None = None
+    ) -> OnnxRuntimeSession:
         """Load a plan of `build`, or any ONNX file (which is optimised first, as `settings.graph` says).
 
         `in_turns`: its threads fall asleep as soon as an inference ends. Two sessions that take turns every few milliseconds
         need 0.86 ms for a sample that way, and 1.60 where each loses its cores to the other's spinning threads.
+        `profile`: what the profiler's file shall begin with; `end_profile` ends it.
 
         Raises:
             PlanRefused: built for another processor or another onnxruntime, missing, or broken.
@@ -128,16 +130,19 @@ class OnnxRuntime:
             raise PlanRefused(
                 f"{plan.name} is no ONNX file, or a truncated one ({error})", fix="export or build it again"
             ) from None
-        if _BUILT_FOR in built:
+        if BUILT_FOR in built:
             _check_built_here(plan, built)
             settings = BackendSettings(name=settings.name, threads=settings.threads, graph="off")
         try:
-            return _Session(_open(plan, _options(settings, in_turns=in_turns)))
+            options = _options(settings, in_turns=in_turns)
+            if profile is not None:
+                options.enable_profiling, options.profile_file_prefix = True, str(profile)
+            return OnnxRuntimeSession(_open(plan, options))
         except _errors() as error:
             raise in_words(error) from None
 
 
-class _Session:
+class OnnxRuntimeSession:
     """See `base.Session`."""
 
     def __init__(self, session: InferenceSession) -> None:
@@ -189,6 +194,10 @@ class _Session:
 
     def device_ms(self) -> None:
         """None: the CPU computes where the data are."""
+
+    def end_profile(self) -> Path:
+        """The file in which the profiler wrote every node of every inference so far."""
+        return Path(self._session.end_profiling())
 
     def close(self) -> None:
         """Drop the session; its threads end and its arena is freed."""
@@ -250,12 +259,10 @@ def _facts(tensor: NodeArg) -> TensorFacts:
 def _check_built_here(plan: Path, built: dict[str, str]) -> None:
     rebuild = "build it again on this machine with `edgetui build`"
     here, version = instruction_sets(), _runtime().__version__
-    if built[_BUILT_FOR] != here:
-        raise PlanRefused(f"{plan.name} was built for another processor ({built[_BUILT_FOR]}; this one: {here})", fix=rebuild)
-    if built.get(_BUILT_WITH) != version:
-        raise PlanRefused(
-            f"{plan.name} was built with onnxruntime {built.get(_BUILT_WITH)}, and this is {version}", fix=rebuild
-        )
+    if built[BUILT_FOR] != here:
+        raise PlanRefused(f"{plan.name} was built for another processor ({built[BUILT_FOR]}; this one: {here})", fix=rebuild)
+    if built.get(BUILT_WITH) != version:
+        raise PlanRefused(f"{plan.name} was built with onnxruntime {built.get(BUILT_WITH)}, and this is {version}", fix=rebuild)
 
 
 def _size_bytes(onnx: Path) -> int:

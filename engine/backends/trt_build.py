@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..onnxfile import read_metadata
 from ..result import TensorFacts
 from ..spec import TensorRtSettings
 from . import trt_refusals
-from .onnxfile import read_metadata
 from .trt_find import Found
 from .trt_listen import Log, Monitored, logger, monitor
 from .trt_order import Built, Line, Order, Refused, Said
@@ -65,6 +65,8 @@ class _Try:
         precision = self._precisions(network, config)
         self._limits(config)
         self._target(config)
+        # TensorRT sets this flag itself: both ways are said, so that no version's own choice is measured unnoticed.
+        self._flag(config, "TF32", on=self.settings.tf32)
         dla_layers = self._dla(builder, network, config)
         if self.settings.sparse:
             self._flag(config, "SPARSE_WEIGHTS")
@@ -188,8 +190,8 @@ class _Try:
         self.tell(Line(text=f"DLA core {core} runs {able} of {network.num_layers} layers; {share:.0%} fall back to the GPU"))
         return able
 
-    def _flag(self, config: tensorrt.IBuilderConfig, name: str) -> None:
-        config.set_flag(getattr(self.api.BuilderFlag, name))
+    def _flag(self, config: tensorrt.IBuilderConfig, name: str, *, on: bool = True) -> None:
+        (config.set_flag if on else config.clear_flag)(getattr(self.api.BuilderFlag, name))
 
     def _use_cache(self, config: tensorrt.IBuilderConfig) -> None:
         if not self.order.cache:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from ..result import LayerFacts, PlanFacts
+from . import layers as told
 from . import words
 from .table import Paint, plain, table
 
 SHOWN = 20
 
 
-def plan_report(facts: PlanFacts, width: int, paint: Paint = plain) -> str:
+def plan_report(facts: PlanFacts, title: str, width: int, paint: Paint = plain) -> str:
     """The plan's origin, its inputs and outputs, counts of what costs time for nothing, and its slowest layers."""
-    pairs = [("size", words.size(facts.size_bytes)), *facts.built.items()]
+    pairs = [("size", words.size(facts.size_bytes)), *((key, text) for key, text in facts.built.items() if text)]
     if facts.device_bytes is not None:
         pairs.append(("device memory", words.size(facts.device_bytes)))
     pairs += [
@@ -22,32 +23,41 @@ def plan_report(facts: PlanFacts, width: int, paint: Paint = plain) -> str:
     pairs += _counts(facts)
     if facts.reason:
         pairs.append(("layers", f"not known here: {facts.reason}"))
-    parts = [paint(facts.name, "head"), table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint)]
-    if facts.layers:
-        slowest = sorted(facts.layers, key=lambda layer: -(layer.milliseconds or 0))[:SHOWN]
-        rows = [("ms", "precision", "layer", "from"), *(_row(layer) for layer in slowest)]
-        parts += ["", table(rows, width=width, paint=paint)]
-    return "\n".join(parts)
+    parts = [paint(title, "head"), table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint)]
+    return "\n".join([*parts, *_slowest(facts, width, paint)])
 
 
 def _counts(facts: PlanFacts) -> list[tuple[str, str]]:
     if not facts.layers:
         return []
-    total = sum(layer.milliseconds or 0 for layer in facts.layers)
-    kinds: dict[str, int] = {}
-    for layer in facts.layers:
-        kinds[layer.precision or "not told"] = kinds.get(layer.precision or "not told", 0) + 1
-    reformats = [layer for layer in facts.layers if layer.reformat]
-    lost = sum(layer.milliseconds or 0 for layer in reformats)
-    share = f", {lost / total:.0%} of the time" if total else ""
     return [
-        ("layers", f"{len(facts.layers)}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
-        ("reformats", f"{len(reformats)}{share}"),
-        ("FP32 islands", str(facts.islands)),
-        ("sparse kernels", str(sum(layer.sparse for layer in facts.layers))),
+        ("layers", f"{len(facts.layers)}: {told.precisions(facts.layers)}"),
+        ("time", told.times(facts)),
+        ("reformats", told.part(facts.layers, lambda layer: layer.reformat)),
+        ("FP32 islands", told.part(facts.layers, lambda layer: layer.island)),
+        *([("sparse kernels", told.part(facts.layers, lambda layer: layer.sparse))] if facts.backend == "tensorrt" else []),
     ]
 
 
-def _row(layer: LayerFacts) -> tuple[str, str, str, str]:
-    time = "–" if layer.milliseconds is None else f"{layer.milliseconds:.4f}"
-    return time, layer.precision or "–", layer.name, ", ".join(layer.origin)
+def _slowest(facts: PlanFacts, width: int, paint: Paint) -> list[str]:
+    if not facts.layers:
+        return []
+    total = told.total_ms(facts.layers)
+    order = sorted(facts.layers, key=lambda layer: -(layer.milliseconds or 0))
+    rows = [("ms", "share", "precision", "operator", "", "layer"), *(_row(layer, total) for layer in order[:SHOWN])]
+    tones = [("dim",) * 6, *[("", "", "", "", "worse", "")] * (len(rows) - 1)]
+    found = ["", table(rows, width=width, right={0, 1}, tones=tones, paint=paint)]
+    if rest := order[SHOWN:]:
+        found.append(paint(f"and {len(rest)} more, {words.ms(told.total_ms(rest))} together; --json has them all", "dim"))
+    return found
+
+
+def _row(layer: LayerFacts, total: float) -> tuple[str, ...]:
+    return (
+        told.milliseconds(layer.milliseconds),
+        words.percent(told.share(layer, total)),
+        layer.precision or words.DASH,
+        layer.kind or words.DASH,
+        told.note(layer),
+        told.label(layer),
+    )

@@ -17,8 +17,6 @@ from ...engine.spec import BackendName, BackendSettings, Preset, Recipe, RunSpec
 if TYPE_CHECKING:
     from ...engine.api import Engine
 
-PLANS = (".plan", ".engine", ".trt")
-"""What files with plans of TensorRT end with."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 shape_option = click.option(

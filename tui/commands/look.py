@@ -4,44 +4,108 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .ask import PLANS, find_model, shape_option, trust_option
+from ...engine.errors import EdgetuiError, ModelRefused, UsageError
+from .ask import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
+from .follow import Line
+from .run import progress_stream
 from .shared import echo, echo_json, json_option, open_engine, paint, width
 
+if TYPE_CHECKING:
+    from ...engine.api import Engine, PlanQuestion, Side
+    from ...engine.events import AnyEvent
 
-@click.command(short_help="What is in MODEL, and what a backend would refuse.")
-@click.argument("model", metavar="MODEL_OR_PLAN")
+
+@click.command(short_help="What is in MODEL, what a backend would refuse; the layers of a plan.")
+@click.argument("model", metavar="MODEL|PLAN|RUN")
+@click.option("--layers", is_flag=True, help="Of a model: build a plan of it, and time its layers.")
+@click.option("--baseline", is_flag=True, help="Of a run: the plan of its baseline, not of its candidate.")
 @shape_option
+@backend_option
+@threads_option
 @trust_option
 @json_option
-def inspect(model: str, shapes: tuple[str, ...], trust: bool, as_json: bool) -> int:
+def inspect(
+    model: str,
+    layers: bool,
+    baseline: bool,
+    shapes: tuple[str, ...],
+    backend: str | None,
+    threads: int | None,
+    trust: bool,
+    as_json: bool,
+) -> int:
     """Inputs, outputs, parameters, zeros, MACs and operators of a model, and what a backend would refuse.
 
-    Of a TensorRT plan: who built it and for what; where it can be loaded its layers with their precision and time.
+    Of a plan, or of a run's: who built it and for what, and its layers with precision, time and origin, those that only
+    reformat and FP32 islands named.
     """
     import msgspec
 
+    from ...engine.api import PlanQuestion
+    from ...engine.files import PLANS, is_plan
     from ...engine.report.text import facts_report
     from ...engine.spec import parse_shape
 
     engine = open_engine()
-    path = find_model(engine, model)
-    if path.suffix in PLANS:
-        from ...engine.report.plan import plan_report
-
-        plan = asyncio.run(engine.inspect_plan(path, trust))
-        if as_json:
-            echo_json(msgspec.json.encode(plan))
-        else:
-            echo(plan_report(plan, width(), paint))
-        return 0
-    facts = asyncio.run(engine.inspect(path, dict(parse_shape(text) for text in shapes)))
+    sizes = dict(parse_shape(text) for text in shapes)
+    path = _model_or_run(engine, model)
+    if isinstance(path, str):
+        side: Side = "baseline" if baseline else "candidate"
+        return _layers(engine, asyncio.run(engine.plan_of(path, side)), f"{path}  {side}", as_json)
+    if baseline:
+        raise UsageError("--baseline is for runs", fix="name a run, or leave it out")
+    if layers or is_plan(path):
+        settings = backend_settings(engine, "tensorrt" if path.suffix in PLANS else backend, threads, trust=trust)
+        return _layers(engine, PlanQuestion(plan=str(path), backend=settings, shapes=sizes, trust=trust), path.name, as_json)
+    facts = asyncio.run(engine.inspect(path, sizes))
     if as_json:
         echo_json(msgspec.json.encode(facts))
     else:
         echo(facts_report(facts, width(), paint))
+    return 0
+
+
+def _model_or_run(engine: Engine, text: str) -> Path | str:
+    """The path of a model or plan, or a run's id.
+
+    Raises:
+        ModelRefused: there is neither.
+    """
+    try:
+        return find_model(engine, text)
+    except ModelRefused:
+        try:
+            return asyncio.run(engine.result(text)).run
+        except EdgetuiError:
+            pass
+        raise
+
+
+def _layers(engine: Engine, question: PlanQuestion, title: str, as_json: bool) -> int:
+    """Print what is inside a plan; while another run has the board, for whom is waited."""
+    import msgspec
+
+    from ...engine.events import Note
+    from ...engine.report.plan import plan_report
+
+    line = Line(progress_stream(as_json))
+
+    def listen(event: AnyEvent) -> None:
+        if isinstance(event, Note) and event.text.startswith("waiting for"):
+            line.rewrite(f" {event.text}, which has the board")
+
+    try:
+        plan = asyncio.run(engine.inspect_plan(question, listen))
+    finally:
+        line.erase()
+    if as_json:
+        echo_json(msgspec.json.encode(plan))
+    else:
+        echo(plan_report(plan, title, width(), paint))
     return 0
 
 

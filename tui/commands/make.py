@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ...engine.events import AnyEvent, Reading
+from ...engine.files import PLANS
 from ...engine.forecast import refuse_without_samples
 from ...engine.report import words
 from .ask import (
-    PLANS,
     backend_option,
     backend_settings,
     data_options,

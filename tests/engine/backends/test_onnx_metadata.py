@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from edgetui.engine.backends.onnxfile import add_metadata, read_metadata
+from edgetui.engine.onnxfile import add_metadata, read_metadata
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper

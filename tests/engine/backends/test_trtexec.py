@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import fake_trtexec
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from edgetui.engine.backends import trtexec
 from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.benching import bench, inspect_plan
+from edgetui.engine.benching import bench
 from edgetui.engine.errors import BackendRefused, DataRefused
+from edgetui.engine.inside import inspect_plan
 from edgetui.engine.questions import BenchQuestion, PlanQuestion
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, Paced, PrecisionFp16, QuantizeInt8, Recipe, TensorRtSettings
@@ -103,7 +105,7 @@ def test_a_plan_is_timed_and_looked_into(board):
     assert metrics.latency_ms.mean == pytest.approx(1.003, abs=0.001)
     assert metrics.latency_ms.n >= 200
     assert metrics.load_ms is None
-    facts = inspect_plan(PlanQuestion(plan=str(plan)))
+    facts = inspect_plan(board, PlanQuestion(plan=str(plan)), nullcontext, Silent())
     assert [(layer.name, layer.precision, layer.milliseconds) for layer in facts.layers] == [("conv", "FP16", 0.5)]
     with pytest.raises(BackendRefused, match="flat out only"):
         bench(board, BenchQuestion(model=str(plan), backend=SETTINGS, workload=Paced(), preset="quick"), Silent())

@@ -13,7 +13,7 @@ import pytest
 from edgetui.engine import result as documents
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.index import RunSummary
-from edgetui.engine.result import ModelFacts
+from edgetui.engine.result import ModelFacts, PlanFacts
 from edgetui.engine.rundir import RunDir
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -84,6 +84,26 @@ def test_inspect_by_name_and_by_path(tell):
     facts = msgspec.json.decode(tell("inspect", "digits", "--json").out, type=ModelFacts)
     assert facts.operators["Conv"] == 3
     assert "Conv 3" in tell("inspect", MODEL).out
+
+
+def test_inspect_of_a_plan_and_of_a_run_prints_layers(built, in_built, tell):
+    facts = msgspec.json.decode(tell("inspect", "last", "--json").out, type=PlanFacts)
+    assert {layer.precision for layer in facts.layers if layer.kind == "QLinearConv"} == {"INT8"}
+    assert any(layer.origin == ("/conv1/Conv",) for layer in facts.layers)
+    text = tell("inspect", facts.path).out
+    assert "QLinearConv" in text
+    assert "FP32 islands" in text
+    assert "reformat" in text
+    baseline = tell("inspect", "last", "--baseline").out
+    assert "baseline" in baseline.splitlines()[0]
+    assert "QLinearConv" not in baseline
+
+
+def test_inspect_with_layers_builds_a_plan_of_a_model_first(tell):
+    said = tell("inspect", MODEL, "--layers", "--threads", "1")
+    assert said.code == 0
+    assert "/conv1/Conv" in said.out
+    assert tell("inspect", MODEL, "--baseline").code == 2
 
 
 def test_a_dry_run_says_what_will_happen_and_starts_nothing(tell, own_state):

@@ -2,6 +2,7 @@
 
 A plan is loaded in a process whose time and memory are being measured; parsing it a second time with the `onnx`
 package would cost more than the load itself, so this walks the outermost protobuf fields and seeks over the rest.
+Light: whoever must not import `onnx` may ask here whether a file is a plan.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+BUILT_WITH, BUILT_FOR = "edgetui.plan.onnxruntime", "edgetui.plan.processor"
+"""Metadata of a plan of ONNX Runtime: the version that made it, and the processor it is for."""
 _METADATA_FIELD = 14  # ModelProto.metadata_props in onnx.proto
 _LARGEST_ENTRY_BYTES = 1 << 20
 
@@ -46,6 +49,14 @@ def read_metadata(path: Path) -> dict[str, str]:
             else:
                 raise ValueError("no protobuf message")
     return found
+
+
+def is_plan(path: Path) -> bool:
+    """Whether this ONNX file is a plan of ONNX Runtime, not a model."""
+    try:
+        return BUILT_WITH in read_metadata(path)
+    except (ValueError, OSError):
+        return False
 
 
 def add_metadata(path: Path, entries: Mapping[str, str]) -> None:
