@@ -137,7 +137,9 @@ def _unmasked(tensors: Sequence[str], ends: NDArray[np.float64], outputs: Sequen
 
 
 def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
-    """True when the outputs of a batch are those of its samples."""
+    """True when the outputs of a batch are those of its samples, as far as there are outputs that can be compared."""
+    if not both:
+        return False
     for first, second, joined in zip(*alone, both, strict=True):
         if not first.ndim or joined.shape[0] != first.shape[0] + second.shape[0]:
             return False

@@ -22,8 +22,11 @@ from ..graph.walk import attribute, attribute_int, bodies, constants, is_onnx, l
 
 LARGEST_HALF = 65504.0
 SMALLEST_HALF = 2.0**-24
-LEAST_SCALE = 2.0**-14
-"""Quantization scales below the smallest normal half float lose digits; their nodes stay in FP32."""
+LEAST_NORMAL = 2.0**-14
+"""Scales and weights below the smallest normal half float lose digits; their nodes stay in FP32."""
+
+MOST_STEPS = 128
+"""A signed 8-bit number stands for so many steps of its scale at most."""
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
@@ -114,7 +117,7 @@ class _Rewrite:
         ports = _ports(node.op_type, version)
         if ports is None or any(name and name not in self.types for name in [*node.input, *node.output]):
             return full
-        if node.op_type in _QUANTIZING and self._fine_scale(node):
+        if node.op_type in _QUANTIZING and not self._halves_scale(node):
             return full
         inputs = [self._may_change(name, index, ports.inputs) for index, name in enumerate(node.input)]
         bound = {_port(ports.inputs, index)[0] for index, half in enumerate(inputs) if half}
@@ -127,10 +130,13 @@ class _Rewrite:
     def _may_change(self, name: str, index: int, ports: tuple[tuple[str, bool], ...]) -> bool:
         return self.types.get(name) == FLOAT and _port(ports, index)[1]
 
-    def _fine_scale(self, node: NodeProto) -> bool:
-        """True when a scale is too small for half floats, or is computed."""
+    def _halves_scale(self, node: NodeProto) -> bool:
+        """True when a scale is constant, and what it makes of 8 bits neither too small nor too large for half floats."""
         scale = self.held.get(node.input[1])
-        return scale is None or bool(np.any(np.abs(numpy_helper.to_array(scale)) < LEAST_SCALE))
+        if scale is None:
+            return False
+        array = np.abs(numpy_helper.to_array(scale).astype(np.float64))
+        return bool(np.all((array >= LEAST_NORMAL) & (array * MOST_STEPS <= LARGEST_HALF)))
 
     def _split_constants(self, plans: list[tuple[NodeProto, _Plan]], outputs: set[str]) -> None:
         """Give each constant the form its readers want: half, FP32, or both under two names."""

@@ -14,6 +14,7 @@ from onnx import ModelProto
 from ..errors import ModelRefused, UsageError, nearest
 from ..graph import load as files
 from ..graph import metadata
+from ..graph.lint_tensorrt import has_half
 from ..graph.opset import raise_opset
 from ..say import Say
 from . import qdq, qdq_tensorrt, weights_tensorrt
@@ -46,7 +47,8 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         files.save(model, out)
         return f"{target}: nothing to lower"
     if int8 is not None:
-        model = raise_opset(model, 13, "INT8 with a scale for each channel")
+        beside = target.startswith("tensorrt") and has_half(model)
+        model = raise_opset(model, 19 if beside else 13, "half floats beside INT8" if beside else "a scale for each channel")
         done.append(_quantized(model, int8, target, say))
         metadata.drop(model, "int8")
     if keep is not None and target == "tensorrt-flags":
@@ -77,9 +79,10 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
         count = qdq.insert(model, ranges, excluded, settings)
         line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
     if not count:
+        who = "TensorRT" if target.startswith("tensorrt") else "ONNX Runtime"
         raise ModelRefused(
-            "no node of the calibrated model can be computed in integers",
-            fix="run the recipe again; the model has changed",
+            f"{who} can compute no node of the calibrated model in integers",
+            fix="use `quantize.weights` instead of `quantize.int8`, or another backend",
         )
     return line
 

@@ -38,6 +38,8 @@ class Source:
     def watching(self, nodes: Sequence[NodeProto], inputs: Sequence[str] = (), constants: Sequence[TensorProto] = ()) -> bytes:
         """The model, serialized, with further nodes whose outputs are outputs, and further scalar inputs and constants.
 
+        Outputs of its own that are texts or no tensors are left out.
+
         Raises:
             ModelRefused: the model is too large to be passed on in memory.
         """
@@ -50,6 +52,9 @@ class Source:
         if self.batched:
             _free_batch(model)
         graph = model.graph
+        kept = [value for value in graph.output if _holds_numbers(value)]
+        del graph.output[:]
+        graph.output.extend(kept)
         graph.node.extend(nodes)
         graph.initializer.extend(constants)
         graph.input.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in inputs)
@@ -70,12 +75,17 @@ def batchable(path: Path) -> Source | None:
     return Source(path, batched=True)
 
 
+def _holds_numbers(value: ValueInfoProto) -> bool:
+    kind = value.type.WhichOneof("value")
+    return kind is None or (kind == "tensor_type" and value.type.tensor_type.elem_type != TensorProto.STRING)
+
+
 def _free_batch(model: ModelProto) -> None:
     names = set(real_inputs(model.graph))
     for value in model.graph.input:
         if value.name in names:
             value.type.tensor_type.shape.dim[0].dim_param = "edgetui_batch"
-    for value in model.graph.output:
+    for value in filter(_holds_numbers, model.graph.output):
         value.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
 

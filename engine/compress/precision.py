@@ -23,7 +23,7 @@ from ..graph.shapes import inferred
 from ..graph.walk import constants, label, nodes
 from ..say import Say
 from ..spec import PrecisionFp16
-from .half import LARGEST_HALF, to_fp16
+from .half import LARGEST_HALF, LEAST_NORMAL, to_fp16
 
 __all__ = ["FRAGILE", "KEY", "fp16", "kept", "to_fp16"]
 
@@ -45,8 +45,9 @@ Feeds = Mapping[str, NDArray[np.generic]]
 def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Say) -> str:
     """Write the model at `source`, still FP32, with the wish for half precision in its metadata; returns a line of what stays.
 
-    Kept in FP32: what the step's patterns name, sums and powers (`FRAGILE`), nodes with a constant past 65504, and, where
-    samples are given, nodes that make or read an activation past it on one of them (the samples stream, one at a time).
+    Kept in FP32: what the step's patterns name, sums and powers (`FRAGILE`), nodes with a constant past 65504 or with weights
+    that are all below the smallest normal half float, and, where samples are given, nodes that make or read an activation past
+    65504 on one of them (the samples stream, one at a time).
 
     Raises:
         RecipeRefused: a pattern of `keep` means no node.
@@ -56,6 +57,7 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     model = load(source)
     asked = select(model, step.keep)
     large = {name for name, tensor in constants(model).items() if _past_half(tensor)}
+    tiny = {name for name, tensor in constants(model).items() if _below_half(tensor)}
     ran = 0
     too_large = size_of(model) > LARGEST_IN_MEMORY
     if samples is not None and not too_large:
@@ -66,17 +68,24 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
             say.warn(f"{odd[0]} is not a number (NaN) on a sample, in FP32 already ({len(odd)} tensors)")
     past = {label(node) for node in nodes(model) if large.intersection([*node.input, *node.output])}
     fragile = {label(node) for node in nodes(model) if node.op_type in FRAGILE}
-    metadata.put(model, KEY, {"keep": sorted(asked | past | fragile)})
+    below = {label(node) for node in nodes(model) if tiny.intersection(node.input)}
+    stay = asked | past | fragile | below
+    metadata.put(model, KEY, {"keep": sorted(stay)})
     save(model, out)
     if not ran:
         why = "the model is too large for a dry run" if too_large else "there are no samples"
         say.note(f"half precision: {why}, so only weights were checked for values past 65504")
-    counts = {"asked for": asked, "past 65504": past - asked, "sums and powers": fragile - past - asked}
+    counts = {
+        "asked for": asked,
+        "past 65504": past - asked,
+        "with weights too small": below - past - asked,
+        "sums and powers": fragile - below - past - asked,
+    }
     parts = [f"{len(names)} {why}" for why, names in counts.items() if names]
     total = len(list(nodes(model)))
     left = f"; FP32: {', '.join(parts)}" if parts else ""
     seen = f" ({ran} samples tried)" if ran else ""
-    return f"half precision for {total - len(asked | past | fragile)} of {total} nodes{left}{seen}"
+    return f"half precision for {total - len(stay)} of {total} nodes{left}{seen}"
 
 
 def kept(model: ModelProto) -> list[str] | None:
@@ -98,6 +107,14 @@ def _past_half(tensor: TensorProto) -> bool:
     array = numpy_helper.to_array(tensor).astype(np.float32)
     finite = np.abs(array[np.isfinite(array)])
     return bool(finite.size and finite.max() > LARGEST_HALF)
+
+
+def _below_half(tensor: TensorProto) -> bool:
+    """Weights of which half floats would leave few digits or nothing; a single small number (an epsilon) is none."""
+    if tensor.data_type not in (TensorProto.FLOAT, TensorProto.BFLOAT16) or math.prod(tensor.dims) < 2:
+        return False
+    largest = float(np.abs(numpy_helper.to_array(tensor).astype(np.float32)).max())
+    return 0 < largest < LEAST_NORMAL
 
 
 def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[str, float], int]:

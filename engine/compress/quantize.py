@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from onnx import ModelProto, TensorProto
 
-from ..errors import RecipeRefused
+from ..errors import ModelRefused, RecipeRefused
 from ..graph import load as files
 from ..graph.select import select
 from ..graph.weights import weights as constant_weights
@@ -35,7 +36,7 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
     Raises:
         RecipeRefused: the model has nothing to quantize, or an exclusion means no node.
         DataRefused: there are no samples, or they do not fit the model.
-        ModelRefused: the model cannot be run, or a tensor became NaN or infinite.
+        ModelRefused: the model cannot be run, or a weight or another tensor is NaN or infinite.
         StorageRefused: `out` cannot be written.
     """
     tensors, excluded = _observed(source, step.exclude)
@@ -61,12 +62,24 @@ def _observed(source: Path, exclude: Iterable[str]) -> tuple[list[str], set[str]
     """Every tensor that some target will quantize, in the graph's order, and the labels of the nodes left out."""
     model = files.load(source)
     excluded = select(model, exclude)
+    _refuse_broken(model, excluded)
     view = View(model)
     wanted = for_onnxruntime(view, excluded, _all).ranged | for_tensorrt(view, excluded, _all).ranged
     if not wanted:
         raise _nothing(model, excluded)
     order = [value.name for value in model.graph.input] + [name for node in model.graph.node for name in node.output]
     return [name for name in order if name in wanted], excluded
+
+
+def _refuse_broken(model: ModelProto, excluded: set[str]) -> None:
+    for weight in constant_weights(model):
+        if excluded.issuperset(weight.nodes) or weight.tensor.data_type != TensorProto.FLOAT:
+            continue
+        if not np.isfinite(weight.array()).all():
+            raise ModelRefused(
+                f"weight {weight.name} holds values that are infinite or not numbers",
+                fix="exclude its node, or export the model again",
+            )
 
 
 def _all(_tensor: str) -> bool:

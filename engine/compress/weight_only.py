@@ -19,10 +19,13 @@ from ..graph import weights as stored
 from ..graph.load import load, save
 from ..graph.opset import raise_opset
 from ..graph.select import select
-from ..graph.walk import graphs
+from ..graph.walk import graphs, label
 from ..say import Say
 from ..spec import QuantizeWeights
 from .magnitude import counted
+from .placement import for_onnxruntime, for_tensorrt
+from .view import View
+from .wishes import read_int8
 
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 """Shares of the largest magnitude tried as the end of a 4-bit range; the one with the least squared error is taken."""
@@ -51,6 +54,8 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
     there. Where a tensor is shorter than a block along its input axis, its output channels share a scale each instead; where
     it is not a multiple, its last block is shorter.
 
+    What an earlier `quantize.int8` has calibrated is not touched.
+
     Raises:
         ModelRefused: there is no weight to quantize, one is not finite, or the opset cannot be raised.
         RecipeRefused: a pattern of `exclude` means no node.
@@ -58,7 +63,8 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
     """
     model = load(source)
     model = raise_opset(model, _least_opset(step, model), f"{step.bits}-bit weights by {step.grouping}")
-    excluded = select(model, step.exclude)
+    taken = _taken(model)
+    excluded = select(model, step.exclude) | taken
     chosen = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
     doubles = [weight for weight in chosen if weight.tensor.data_type == TensorProto.DOUBLE]
     if doubles:
@@ -66,7 +72,8 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
         chosen = [weight for weight in chosen if weight.tensor.data_type != TensorProto.DOUBLE]
     if not chosen:
         raise ModelRefused(
-            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to quantize",
+            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to quantize"
+            + (": quantize.int8 comes first and takes them" if taken else ""),
             fix="exclude less, or leave the step out",
         )
     before = after = 0
@@ -77,6 +84,16 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
         say.progress(index + 1, len(chosen), "tensors")
     save(model, out)
     return f"{counted(len(chosen))} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
+
+
+def _taken(model: ModelProto) -> set[str]:
+    """Nodes that `quantize.int8` has calibrated before: their weights become integers when the model is lowered."""
+    wish = read_int8(model)
+    if wish is None:
+        return set()
+    view, excluded = View(model), set(wish.exclude)
+    taken = [place(view, excluded, wish.ranges.__contains__).integer for place in (for_onnxruntime, for_tensorrt)]
+    return {label(view.producer[name]) for name in set().union(*taken)}
 
 
 def _least_opset(step: QuantizeWeights, model: ModelProto) -> int:
@@ -100,31 +117,37 @@ def pack(weight: stored.Weight, step: QuantizeWeights) -> Packed:
             fix="exclude its node, or export the model again",
         )
     grouping, axis, block = step.grouping, weight.output_axis, 0
-    if grouping == "block" and weight.input_axis is not None and array.shape[weight.input_axis] >= step.block:
+    fits = weight.input_axis is not None and array.ndim > 1 and array.shape[weight.input_axis] >= step.block
+    if grouping == "block" and fits:
         axis, block = weight.input_axis, step.block
     elif grouping == "tensor":
         axis = None
-    scales = _scales(array, axis, block, 127 if step.bits == 8 else 7)
+    top = 127 if step.bits == 8 else 7
+    scales = _scales(array, axis, block, top, _least_scale(weight))
     # The scale as it will be stored, or integers would be off by its rounding.
     kept = scales.astype(_scale_type(weight)).astype(np.float32)
-    top = 127 if step.bits == 8 else 7
     integers = np.clip(np.rint(array / _spread(kept, array.shape, axis, block)), -top, top).astype(np.int8)
     return Packed(integers, kept, axis, block)
 
 
-def _scales(array: Floats, axis: int | None, block: int, top: int) -> Floats:
-    """A scale for each group: the largest magnitude over `top`, or for 4 bits the best of `SHRINKS` of it."""
-    tiny = float(np.finfo(np.float16).tiny)
+def _least_scale(weight: stored.Weight) -> float:
+    """The smallest number of the scale's type that has all its digits."""
+    half = weight.tensor.data_type == TensorProto.FLOAT16
+    return float(np.finfo(np.float16 if half else np.float32).tiny)
+
+
+def _scales(array: Floats, axis: int | None, block: int, top: int, least: float) -> Floats:
+    """A scale for each group: the largest magnitude over `top`, or for 4 bits the best of `SHRINKS` of it; `least` or more."""
     largest = _grouped(np.abs(array), axis, block, np.maximum)
-    full = np.where(largest > 0, np.maximum(largest / top, tiny), 1).astype(np.float32)
+    full = np.where(largest > 0, np.maximum(largest / top, least), 1).astype(np.float32)
     if top > 7:
         return full
-    best, least = full, np.full(full.shape, np.inf, dtype=np.float32)
+    best, error = full, np.full(full.shape, np.inf, dtype=np.float32)
     for shrink in SHRINKS:
         scales = (full * np.float32(shrink)).astype(np.float32)
         spread = _spread(scales, array.shape, axis, block)
-        error = _grouped((np.clip(np.rint(array / spread), -top, top) * spread - array) ** 2, axis, block, np.add)
-        best, least = np.where(error < least, scales, best), np.minimum(error, least)
+        found = _grouped((np.clip(np.rint(array / spread), -top, top) * spread - array) ** 2, axis, block, np.add)
+        best, error = np.where(found < error, scales, best), np.minimum(found, error)
     return best
 
 

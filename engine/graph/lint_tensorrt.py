@@ -63,7 +63,7 @@ def refusals(model: ModelProto) -> list[str]:
         elif node.op_type == "Cast" and attribute_int(node, "to", 0) in _ODD_TYPES:
             kind = _ODD_TYPES[attribute_int(node, "to", 0)]
             found.append(f"{label(node)}: TensorRT has no {kind} to cast to; {_WITHOUT}")
-    if _has_half(model) and any(node.op_type == "QuantizeLinear" for node in nodes(model)) and opset(model) < 19:
+    if has_half(model) and any(node.op_type == "QuantizeLinear" for node in nodes(model)) and opset(model) < 19:
         found.append(
             f"half floats beside QuantizeLinear need opset 19, the model has {opset(model)}; convert the opset up first"
         )
@@ -127,7 +127,8 @@ def _resize_refusals(node: NodeProto) -> Iterator[str]:
         yield f"{label(node)}: TensorRT resizes without antialias; export with antialias=False"
 
 
-def _has_half(model: ModelProto) -> bool:
+def has_half(model: ModelProto) -> bool:
+    """Whether half floats are stored or made anywhere in the model."""
     return any(tensor.data_type == TensorProto.FLOAT16 for graph in graphs(model.graph) for tensor in graph.initializer) or any(
         node.op_type == "Cast" and attribute_int(node, "to", 0) == TensorProto.FLOAT16 for node in nodes(model)
     )

@@ -190,7 +190,8 @@ def inferred(model: ModelProto, settled: Shapes) -> ModelProto:
     fix_inputs(light, settled)
     declared_outputs = [TypeProto.FromString(value.type.SerializeToString()) for value in light.graph.output]
     for value in light.graph.output:
-        value.type.tensor_type.ClearField("shape")
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
     try:
         full = shape_inference.infer_shapes(light, data_prop=True)
     except (shape_inference.InferenceError, RuntimeError, ValueError):

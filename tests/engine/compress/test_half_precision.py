@@ -334,3 +334,21 @@ def test_real_models(shared: Path, tmp_path: Path, name: str, shape: tuple[int, 
     for old, new in zip(run(model, **feeds), run(half, **feeds), strict=True):
         assert new.dtype == np.float32
         assert 10 * np.log10((old**2).sum() / ((old - new) ** 2).sum()) > 50
+
+
+def test_weights_too_small_for_half_floats_stay(tmp_path: Path) -> None:
+    text = "(float[1,4] x) => (float[1,4] y) { [small] a = MatMul(x, w) [back] b = Mul(a, k) [rest] y = MatMul(b, v) }"
+    model = graph(text, w=normal(4, 4) * np.float32(1e-9), k=np.float32(1e4), v=normal(4, 4))
+    names, line = asked(model, tmp_path, None)
+    assert names == ["small"]
+    assert "1 with weights too small" in line
+
+
+def test_pairs_whose_values_pass_half_floats_stay_in_fp32() -> None:
+    """Quantized activations around 1e6: the scale fits into half floats, what comes out of DequantizeLinear does not."""
+    text = """(float[1,4] x) => (float[1,4] y) {
+        q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) [keep] y = Mul(d, k)
+    }"""
+    model = graph(text, s=np.float32(8e3), z=np.int8(0), k=np.float32(1e-6))
+    x = np.array([[1e6, -1e6, 4e5, 0]], np.float32)
+    np.testing.assert_allclose(run(halved(model, "keep"), x=x)[0], run(model, x=x)[0], rtol=1e-3)

@@ -19,7 +19,7 @@ from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.result import TensorFacts
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import QuantizeInt8
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
     from .conftest import Bench, Net
@@ -174,3 +174,35 @@ def test_a_face_detector_of_opset_9_keeps_its_outputs(bench: Bench, shared: Path
             assert np.abs(expected - found).max() < 0.1
     assert lint(onnx.load(bench.folder / "tensorrt.onnx"), "tensorrt") == []
     assert bench.optimised(bench.folder / "onnxruntime-x86.onnx").count("QLinearConv") == 52
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_no_number_is_refused(net: type[Net], bench: Bench, value: float) -> None:
+    """Its channel would become zeros, and the outputs finite where the model's are not."""
+    model = network(net)
+    weight = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 2)
+    array = numpy_helper.to_array(weight).copy()
+    array[0, 0] = value
+    weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+    with pytest.raises(ModelRefused, match="infinite or not numbers"):
+        quantized(bench, model)
+    quantized(bench, model, exclude=("/head/Gemm",))
+
+
+def test_outputs_that_are_no_tensors(net: type[Net], bench: Bench) -> None:
+    made = net()
+    x = made.node("MatMul", made.input("x", 1, 8), made.weight(8, 6))
+    model = made.model(made.node("SplitToSequence", x, axis=1))
+    model.graph.output[0].CopyFrom(helper.make_tensor_sequence_value_info(model.graph.output[0].name, TensorProto.FLOAT, None))
+    _, line, _ = quantized(bench, model)
+    assert "1 tensors calibrated" in line
+
+
+def test_half_floats_beside_int8_raise_the_opset_for_tensorrt(net: type[Net], bench: Bench) -> None:
+    """A model that is half floats in part already: TensorRT reads Q/DQ beside them from opset 19 on."""
+    made = net()
+    x = made.node("Cast", made.node("MatMul", made.input("x", 1, 8), made.weight(8, 8)), to=TensorProto.FLOAT16)
+    x = made.node("Cast", made.node("Relu", x), to=TensorProto.FLOAT)
+    out, _, _ = quantized(bench, made.model(made.node("MatMul", x, made.weight(8, 6))))
+    lower(out, bench.folder / "lowered.onnx", "tensorrt", Silent())
+    assert lint(onnx.load(bench.folder / "lowered.onnx"), "tensorrt") == []

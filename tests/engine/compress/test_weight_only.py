@@ -5,6 +5,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from edgetui.engine.compress.lower import lower
+from edgetui.engine.compress.quantize import int8
 from edgetui.engine.compress.weight_only import pack, weights
 from edgetui.engine.errors import ModelRefused, RecipeRefused
 from edgetui.engine.graph import metadata
@@ -13,7 +15,7 @@ from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.graph.walk import nodes, opset
 from edgetui.engine.graph.weights import weights as stored
 from edgetui.engine.say import Silent
-from edgetui.engine.spec import QuantizeWeights
+from edgetui.engine.spec import QuantizeInt8, QuantizeWeights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -123,10 +125,10 @@ def test_finer_grouping_is_never_worse() -> None:
 )
 def test_the_opset_rises_no_further_than_needed(tmp_path: Path, bits: int, grouping: str, needed: int) -> None:
     model = graph("(float[1,64] x) => (float[1,4] y) { y = MatMul(x, w) }", 9, w=normal(64, 4))
-    metadata.put(model, "int8", {"a": 1})
+    metadata.put(model, "other", {"a": 1})
     weights(QuantizeWeights(bits=bits, grouping=grouping), written(model, tmp_path), tmp_path / "o.onnx", Silent())
     assert opset(load(tmp_path / "o.onnx")) == needed
-    assert metadata.get(load(tmp_path / "o.onnx"), "int8") == {"a": 1}
+    assert metadata.get(load(tmp_path / "o.onnx"), "other") == {"a": 1}
 
 
 def test_a_short_input_axis_falls_back_to_channels(tmp_path: Path) -> None:
@@ -228,3 +230,42 @@ def test_real_models_shrink_and_stay_true(
     for before, after in zip(run(source, **feeds), run(out, **feeds), strict=True):
         assert after.shape == before.shape
         assert np.isfinite(after).all()
+
+
+@pytest.mark.parametrize(("bits", "grouping"), FORMS)
+def test_small_weights_keep_their_digits(tmp_path: Path, bits: int, grouping: str) -> None:
+    """A scale has the range of float32, not that of half floats: a layer of weights around 1e-6 must not become all zeros."""
+    small = normal(64, 8) * 1e-6
+    source = written(graph("(float[1,64] x) => (float[1,8] y) { y = MatMul(x, w) }", w=small), tmp_path)
+    weights(QuantizeWeights(bits=bits, grouping=grouping), source, tmp_path / "out.onnx", Silent())
+    made = restored(load(tmp_path / "out.onnx"))
+    assert np.linalg.norm(made - small) < (0.02 if bits == 8 else 0.3) * np.linalg.norm(small)
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_vector_is_not_cut_into_blocks(tmp_path: Path, bits: int) -> None:
+    """ONNX Runtime refuses blocks of a tensor with one axis, though only when it runs."""
+    vector = normal(64)
+    source = written(graph("(float[1,64] x) => (float[1] y) { y = MatMul(x, w) }", w=vector), tmp_path)
+    weights(QuantizeWeights(bits=bits, grouping="block"), source, tmp_path / "out.onnx", Silent())
+    x = normal(1, 64)
+    np.testing.assert_allclose(run(tmp_path / "out.onnx", x=x)[0], x @ vector, rtol=0.2)
+
+
+def test_weights_that_int8_has_taken_are_left_to_it(tmp_path: Path) -> None:
+    """Both at once would leave lowering with integer weights that it cannot compute with."""
+    text = "(float[1,64] x) => (float[1,8] y) { [one] a = MatMul(x, v) [two] y = MatMul(a, w) }"
+    source = written(graph(text, v=normal(64, 32), w=normal(32, 8)), tmp_path)
+    int8(QuantizeInt8(exclude=("two",)), source, tmp_path / "int8.onnx", iter([{"x": normal(1, 64)}]), Silent())
+    weights(QuantizeWeights(), tmp_path / "int8.onnx", tmp_path / "both.onnx", Silent())
+    lower(tmp_path / "both.onnx", tmp_path / "out.onnx", "onnxruntime-x86", Silent())
+    assert {tensor.name for tensor in load(tmp_path / "both.onnx").graph.initializer} >= {"v", "w_q8"}
+    x = normal(1, 64)
+    assert np.corrcoef(run(tmp_path / "out.onnx", x=x)[0], run(source, x=x)[0])[0, 1] > 0.99
+
+
+def test_int8_before_weights_leaves_nothing(tmp_path: Path) -> None:
+    source = written(dense(), tmp_path)
+    int8(QuantizeInt8(), source, tmp_path / "int8.onnx", iter([{"x": normal(1, 96)}]), Silent())
+    with pytest.raises(ModelRefused, match=r"quantize\.int8 comes first"):
+        weights(QuantizeWeights(), tmp_path / "int8.onnx", tmp_path / "out.onnx", Silent())
