@@ -188,6 +188,11 @@ class TensorRtSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Let TensorRT use its 2:4 sparse kernels where the weights have that pattern."""
     dla_core: Annotated[int, Meta(ge=0, le=7)] | None = None
     """Put layers on this DLA core where it can run them, the rest on the GPU; None: all on the GPU."""
+    tf32: bool = True
+    """Let FP32 layers multiply with TF32's 10 bits of mantissa where the GPU has it (from Ampere on), as TensorRT does by
+    itself; off: full FP32."""
+    cuda_graph: bool = False
+    """Time inferences recorded once as a CUDA graph and launched as one, instead of call by call."""
     trust: bool = False
     """Load a plan that edgetui did not build. A plan is code: only from people you trust."""
 

@@ -10,6 +10,7 @@ import json
 import os
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -117,7 +118,7 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
         elif kind == "lower":
             settings = [spec.backend.name, machine(), tensorrt]
         elif kind == "build":
-            settings = [backend, tensorrt]
+            settings = [_built_with(backend), tensorrt]
         elif kind == "measure":
             settings = [asked.run, spec.preset, msgspec.to_builtins(spec.workload), data]
         elif kind in ("verify", "evaluate"):
@@ -127,6 +128,12 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
             key = own
         planned.append(Stage(name=name, kind=kind, key=own, step=place))
     return tuple(planned)
+
+
+def _built_with(backend: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a backend without those that change how a plan is run and not the plan: a build may take half an hour."""
+    run_only = ("cuda_graph", "trust")
+    return {**backend, "tensorrt": {key: value for key, value in backend["tensorrt"].items() if key not in run_only}}
 
 
 def needs_samples(step: AnyStep) -> bool:

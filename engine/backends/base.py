@@ -30,7 +30,10 @@ class Session(Protocol):
         """One inference; output name to a fresh array."""
 
     def timed(self, feeds: Feeds) -> Callable[[], None]:
-        """A call that makes one whole inference on `feeds`, synchronised at its end, allocating nothing it can avoid."""
+        """A call that makes one whole inference on `feeds`, synchronised at its end, allocating nothing it can avoid.
+
+        A session with something to say of how it is timed has it in `remark` from here on; empty or absent: nothing.
+        """
 
     def plan_bytes(self) -> int | None:
         """Device memory the plan says it needs; None: the backend does not say."""

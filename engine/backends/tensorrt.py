@@ -24,6 +24,7 @@ from .trt_order import Order
 
 if TYPE_CHECKING:
     from .base import Session
+    from .trt_run import TrtSession
 
 
 class TensorRt:
@@ -35,6 +36,8 @@ class TensorRt:
     def __init__(self, caches: Path | None = None) -> None:
         """`caches`: the folder of timing caches, a file for each board and version; None: none are kept."""
         self._caches = caches
+        self._loaded: list[TrtSession] = []
+        """Sessions of this process, open or closed; they know whether a CUDA graph was refused."""
 
     def check(self, settings: BackendSettings, *, execute: bool) -> None:
         """Refuse early what cannot be done here.
@@ -66,7 +69,11 @@ class TensorRt:
         found = find(asked.target)
         here = gpu()
         on = f"built for {asked.target}" if asked.target else f"{here.name} {here.target}" if isinstance(here, Gpu) else ""
-        return BackendStamp(name=self.name, version=found.version, provider=f"{found.label}{', ' if on else ''}{on}")
+        target = asked.target or (here.target if isinstance(here, Gpu) else "")
+        words = [found.label, on, trt_manifest.tf32_word(asked, (target,) if target else ())]
+        if asked.cuda_graph and not asked.target:
+            words.append("no CUDA graph" if found.outside or any(s.remark for s in self._loaded) else "CUDA graph")
+        return BackendStamp(name=self.name, version=found.version, provider=", ".join(filter(None, words)))
 
     @property
     def outside(self) -> bool:
@@ -145,7 +152,9 @@ class TensorRt:
         trt_manifest.check(plan, found, need_gpu(), trust=settings.tensorrt.trust)
         from .trt_run import open_session
 
-        return open_session(found, trt_manifest.content(plan), settings.tensorrt, plan.name)
+        session = open_session(found, trt_manifest.content(plan), settings.tensorrt, plan.name)
+        self._loaded.append(session)
+        return session
 
     def _by_command(self, plan: Path, found: Found, *, trust: bool) -> Session:
         from .trtexec import TrtExecSession

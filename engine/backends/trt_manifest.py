@@ -87,12 +87,19 @@ def in_words(manifest: Manifest | None, plan: Path) -> dict[str, str]:
         "for": ", ".join(manifest.targets),
         "on": ", ".join(filter(None, (manifest.board, manifest.gpu, manifest.os))),
         "precision": manifest.precision,
+        "FP32 layers": tf32_word(manifest.settings, manifest.targets),
         "CUDA": manifest.cuda or "",
         "from ONNX": manifest.onnx_sha256[:12],
         "DLA layers": "" if manifest.dla_layers is None else f"{manifest.dla_layers} of {manifest.layers}",
         "sparse layers": "" if manifest.sparse_layers is None else str(manifest.sparse_layers),
     }
     return {key: value for key, value in found.items() if value}
+
+
+def tf32_word(settings: TensorRtSettings, targets: tuple[str, ...]) -> str:
+    """What FP32 layers may multiply with: `TF32 allowed` or `no TF32`; GPUs before Ampere (sm_80) have none."""
+    able = not targets or any(int(target.removeprefix("sm_")) >= 80 for target in targets)
+    return "TF32 allowed" if settings.tf32 and able else "no TF32"
 
 
 def sha256(path: Path) -> str:

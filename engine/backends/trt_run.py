@@ -22,6 +22,7 @@ from ..result import TensorFacts
 from ..spec import TensorRtSettings
 from .trt_build import sizes, type_word
 from .trt_find import Found
+from .trt_graph import CudaGraph, NotRecorded, record
 from .trt_listen import Log, Monitored, logger
 
 if TYPE_CHECKING:
@@ -122,6 +123,11 @@ class TrtSession:
         self.inputs = tuple(b.facts for b in self._buffers if b.is_input)
         self.outputs = tuple(b.facts for b in self._buffers if not b.is_input)
         self._execute = self._executor(context)
+        self._name, self._wants_graph = name, settings.cuda_graph
+        self._whole: CudaGraph | None = None
+        self._alone: CudaGraph | None = None
+        self.remark = ""
+        """What whoever reads the figures must know of this session; known after `timed`."""
 
     def keep(self, stack: ExitStack) -> None:
         """What frees everything, from last to first."""
@@ -171,12 +177,20 @@ class TrtSession:
     def timed(self, feeds: Feeds) -> Callable[[], None]:
         """A call that copies `feeds` in, infers, copies out and synchronises; the context is warm when this returns.
 
+        Where a CUDA graph is wanted it is recorded here, after one inference without it: TensorRT puts off some of its own
+        setting up until then, which a graph cannot hold.
+
         Raises:
             DataRefused: an array of `feeds` does not fit its input, or one is missing.
         """
         self._fill(feeds)
         self._once()
-        return self._once
+        if self._wants_graph and self._whole is None and not self.remark:
+            self._record()
+        if self._whole is None:
+            return self._once
+        self._replay()
+        return self._replay
 
     def zeros(self) -> dict[str, NDArray[np.generic]]:
         """Inputs of the right shapes and types, all zero."""
@@ -198,6 +212,12 @@ class TrtSession:
             np.copyto(buffer.host, given, casting="same_kind")
 
     def _once(self) -> None:
+        done = self._issue()
+        self._stream.synchronize()
+        self._check(done)
+
+    def _issue(self) -> bool:
+        """Copies in, execution and copies out, put into the stream."""
         driver, stream = _cuda(), self._stream
         for buffer in self._buffers:
             if buffer.is_input:
@@ -206,10 +226,35 @@ class TrtSession:
         for buffer in self._buffers:
             if not buffer.is_input:
                 driver.memcpy_dtoh_async(buffer.host, buffer.device, stream)
-        stream.synchronize()
+        return done
+
+    def _check(self, done: bool) -> None:
         if not done:
             why = self._log.errors[-1].strip()[:200] if self._log.errors else "it did not say why"
             raise BackendRefused(f"TensorRT could not run the plan ({why})", fix="see the run's log.txt")
+
+    def _record(self) -> None:
+        """Both graphs, the whole inference and the execution alone, or neither and a remark."""
+        assert self._stack is not None
+        handle = int(self._stream.handle)
+        try:
+            whole = record(handle, self._issue)
+            self._stack.callback(whole.free)
+            alone = record(handle, self._execute)
+            self._stack.callback(alone.free)
+        except NotRecorded as refused:
+            self.remark = f"{self._name} is timed without a CUDA graph: {refused}"
+            return
+        self._whole, self._alone = whole, alone
+
+    def _replay(self) -> None:
+        assert self._whole is not None
+        done = self._whole.launch()
+        if done:
+            self._stream.synchronize()
+        elif self._stack is None:
+            _closed()
+        self._check(done)
 
     def device_ms(self) -> float:
         """Milliseconds that an inference takes on the GPU without the copies, by CUDA events: the median of some.
@@ -218,10 +263,11 @@ class TrtSession:
         """
         driver = _cuda()
         begin, end = driver.Event(), driver.Event()
+        execute = self._alone.launch if self._alone is not None else self._execute
         found = []
         for _ in range(_TIMED_ALONE):
             begin.record(self._stream)
-            self._execute()
+            execute()
             end.record(self._stream)
             self._stream.synchronize()
             found.append(float(end.time_since(begin)))

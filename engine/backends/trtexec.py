@@ -101,6 +101,8 @@ def _settings(order: Order, known: frozenset[str]) -> list[str]:
         found.append(f"--builderOptimizationLevel={asked.optimization_level}")
     if asked.sparse:
         found.append("--sparsity=enable")
+    if not asked.tf32:
+        found.append("--noTF32")
     if asked.dla_core is not None:
         found += [f"--useDLACore={asked.dla_core}", "--allowGPUFallback"]
     if order.cache and "timingCacheFile" in known:

@@ -63,8 +63,11 @@ def measure(
     sides = [_side("baseline", baseline, feeds, workload)]
     if candidate is not None:
         sides.append(_side("candidate", candidate, feeds, workload))
-    for number, side in enumerate(sides):
-        say.progress(number, len(sides), f"warming up the {side.name}")
+    for remark in dict.fromkeys(getattr(session, "remark", "") for session in (baseline, candidate)):
+        if remark:
+            say.warn(remark)
+    for side in sides:
+        say.progress(0, None, f"warming up the {side.name}")
         warm_up(side, rule)
         side.awake_s = stays_awake_s(side.infer) if len(sides) > 1 and side.by_itself is None else 0.0
     first = _take_pairs(sides, rule, seed, say, on_window or _no_window)

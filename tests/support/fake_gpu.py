@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import fake_cuda_graphs
 import fake_pycuda
 import fake_tensorrt
 import pytest
@@ -39,6 +41,7 @@ def here(monkeypatch: pytest.MonkeyPatch, generation: str, **gpu: object) -> Fak
     monkeypatch.setitem(sys.modules, "tensorrt", fakes.api)
     monkeypatch.setitem(sys.modules, "pycuda", package)
     monkeypatch.setitem(sys.modules, "pycuda.driver", fakes.driver)
+    monkeypatch.setattr(ctypes, "CDLL", fake_cuda_graphs.loading(fakes.driver))
     return fakes
 
 
@@ -53,7 +56,12 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, folder: Path, generation: str, **
     )
     (folder / "pycuda").mkdir()
     (folder / "pycuda" / "__init__.py").write_text("")
-    (folder / "pycuda" / "driver.py").write_text("import fake_pycuda\nglobals().update(vars(fake_pycuda.make()))\n")
+    (folder / "pycuda" / "driver.py").write_text(
+        "import ctypes, fake_cuda_graphs, fake_pycuda\n"
+        "made = fake_pycuda.make()\n"
+        "ctypes.CDLL = fake_cuda_graphs.loading(made)\n"
+        "globals().update(vars(made))\n"
+    )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(SUPPORT)]))
     monkeypatch.setenv("FAKE_TENSORRT", generation)
     monkeypatch.setenv("FAKE_TROUBLE", json.dumps(trouble))

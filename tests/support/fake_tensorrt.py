@@ -2,13 +2,13 @@
 
 `make("10.3")` gives a module; what it was asked stands in `module.asked`, what is alive in `module.alive`. A plan holds its
 ONNX file, and executing it is ONNX Runtime reading and writing the addresses it was given, so that figures are real.
+The half that executes is `fake_trt_runtime`.
 Enum members have other numbers in each generation, as TensorRT's have. The surface follows the headers and bindings of each
 release (NVIDIA/TensorRT, python/src/infer). Unknown attributes can be neither read nor set.
 """
 
 from __future__ import annotations
 
-import ctypes
 import enum
 import os
 import signal
@@ -16,12 +16,11 @@ import time
 from collections import Counter
 from types import ModuleType
 
-import numpy as np
+import fake_trt_runtime
 import onnx
 
 GENERATIONS = {"8.2": "8.2.1.8", "8.5": "8.5.2.2", "8.6": "8.6.2.3", "10.3": "10.3.0", "10.13": "10.13.3.9", "11": "11.4.1.3"}
 _ONNX_TYPES = {1: "FLOAT", 10: "HALF", 6: "INT32", 9: "BOOL", 3: "INT8", 7: "INT64"}
-_NUMPY = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "BOOL": "bool", "INT8": "int8", "INT64": "int64"}
 
 
 def make(generation: str) -> ModuleType:
@@ -34,7 +33,7 @@ def make(generation: str) -> ModuleType:
     api.alive = Counter()
     api.trouble = {}
     """`parse`: (node, operator, text); `memory_above`: MiB of workspace that make it fail; `kill_above`: MiB that kill it;
-    `hang`: seconds that a build takes; `refuse`: text of an error; `no_context`."""
+    `hang`: seconds that a build takes; `refuse`: text of an error; `no_context`; `no_graph`: execution cannot be recorded."""
     asked = api.asked.append
 
     def words(name: str, names: str, first: int = 0) -> type[enum.IntEnum]:
@@ -42,7 +41,7 @@ def make(generation: str) -> ModuleType:
 
     network_flags = "EXPLICIT_BATCH" if old else "STRONGLY_TYPED" if eleven else "EXPLICIT_BATCH STRONGLY_TYPED"
     api.NetworkDefinitionCreationFlag = words("NetworkDefinitionCreationFlag", network_flags)
-    shared = "DEBUG GPU_FALLBACK REFIT SPARSE_WEIGHTS"
+    shared = "DEBUG GPU_FALLBACK REFIT TF32 SPARSE_WEIGHTS"
     weak = "FP16 INT8 " if not eleven else ""
     obey = " OBEY_PRECISION_CONSTRAINTS" if number >= (8, 2) and not eleven else ""
     api.BuilderFlag = words("BuilderFlag", weak + shared + obey, first=3 if eleven else 0)
@@ -203,6 +202,10 @@ def make(generation: str) -> ModuleType:
             assert isinstance(flag, api.BuilderFlag)
             asked(("flag", flag.name))
 
+        def clear_flag(self, flag: enum.IntEnum) -> None:
+            assert isinstance(flag, api.BuilderFlag)
+            asked(("no flag", flag.name))
+
         def create_timing_cache(self, content: bytes) -> ITimingCache:
             return ITimingCache(content)
 
@@ -276,131 +279,8 @@ def make(generation: str) -> ModuleType:
                 watch.phase_finish("Building engine")
             return IHostMemory(b"plan" + network.model)
 
-    class Context(Counted):
-        __slots__ = ("_addresses", "_engine", "profiler")
-
-        def __init__(self, engine: Engine) -> None:
-            self._engine, self._addresses, self.profiler = engine, {}, None
-
-        def _run(self) -> bool:
-            asked(("execute",))
-            engine = self._engine
-            feeds = {t.name: _at(self._addresses[t.name], t) for t in engine.inputs}
-            if any(t.dtype.name == "INT32" for t in engine.inputs) and old:
-                feeds = {name: array.astype(np.int64) if array.dtype == np.int32 else array for name, array in feeds.items()}
-            for tensor, made in zip(engine.outputs, engine.session.run(None, feeds), strict=True):
-                _at(self._addresses[tensor.name], tensor)[...] = made
-            if self.profiler is not None:
-                for layer in ("conv", "reformat"):
-                    self.profiler.report_layer_time(layer, 0.25)
-            return True
-
-        if number >= (8, 5):
-
-            def set_tensor_address(self, name: str, address: int) -> bool:
-                self._addresses[name] = address
-                return True
-
-            def execute_async_v3(self, stream_handle: int) -> bool:
-                assert stream_handle
-                return self._run()
-
-        if old:
-
-            def execute_async_v2(self, bindings: list[int], stream_handle: int) -> bool:
-                assert stream_handle
-                self._addresses = dict(zip([t.name for t in self._engine.inputs + self._engine.outputs], bindings, strict=True))
-                return self._run()
-
-    class EngineInspector:
-        def __init__(self, layers: list[str]) -> None:
-            self.layers = layers
-
-        def get_engine_information(self, form: enum.IntEnum) -> str:
-            import json
-
-            assert form.name == "JSON"
-            found = [
-                {
-                    "Name": name,
-                    "LayerType": "Reformat" if name == "reformat" else "CaskConvolution",
-                    "Inputs": [{"Name": "x", "Format/Datatype": "Row major linear FP32"}],
-                    "Outputs": [{"Name": "y", "Format/Datatype": "Channel major INT8 format"}],
-                    "Metadata": "[ONNX Layer: n0]\x1e[ONNX Layer: n1]",
-                    "TacticName": "sm80_sparse_int8" if name == "conv" else "",
-                }
-                for name in self.layers
-            ]
-            return json.dumps({"Layers": found, "I/O Tensors" if eleven else "Bindings": ["x", "y"]})
-
-    class Engine(Counted):
-        __slots__ = ("inputs", "outputs", "session")
-
-        def __init__(self, model: onnx.ModelProto) -> None:
-            import onnxruntime
-
-            self.inputs = [ITensor(value) for value in model.graph.input]
-            self.outputs = [ITensor(value) for value in model.graph.output]
-            self.session = onnxruntime.InferenceSession(model.SerializeToString())
-
-        def create_execution_context(self) -> Context | None:
-            return None if "no_context" in api.trouble else Context(self)
-
-        def create_engine_inspector(self) -> EngineInspector:
-            return EngineInspector(["conv", "reformat"])
-
-        if not eleven:
-            device_memory_size = 4096
-        if number >= (10, 1):
-            device_memory_size_v2 = 8192
-        if number >= (8, 5):
-            num_io_tensors = property(lambda self: len(self.inputs) + len(self.outputs))
-
-            def get_tensor_name(self, number: int) -> str:
-                return (self.inputs + self.outputs)[number].name
-
-            def get_tensor_dtype(self, name: str) -> enum.IntEnum:
-                return self._tensor(name).dtype
-
-            def get_tensor_shape(self, name: str) -> Dims:
-                return self._tensor(name).shape
-
-            def get_tensor_mode(self, name: str) -> enum.IntEnum:
-                return api.TensorIOMode.INPUT if name in {t.name for t in self.inputs} else api.TensorIOMode.OUTPUT
-
-            def _tensor(self, name: str) -> ITensor:
-                return next(t for t in self.inputs + self.outputs if t.name == name)
-
-        if old:
-            num_bindings = property(lambda self: len(self.inputs) + len(self.outputs))
-
-            def get_binding_name(self, number: int) -> str:
-                return (self.inputs + self.outputs)[number].name
-
-            def get_binding_dtype(self, number: int) -> enum.IntEnum:
-                return (self.inputs + self.outputs)[number].dtype
-
-            def get_binding_shape(self, number: int) -> Dims:
-                return (self.inputs + self.outputs)[number].shape
-
-            def binding_is_input(self, number: int) -> bool:
-                return number < len(self.inputs)
-
-    class Runtime(Counted):
-        __slots__ = ("DLA_core", "logger")
-
-        def __init__(self, logger: ILogger) -> None:
-            assert logger.started
-            self.logger = logger
-
-        def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
-            asked(("deserialize",))
-            if not plan.startswith(b"plan"):
-                self.logger.log(ILogger.Severity.ERROR, "magicTag mismatch")
-                return None
-            return Engine(onnx.load_from_string(plan[4:]))
-
-    for part in (ILogger, IProfiler, OnnxParser, Builder, Runtime):
+    runtime = fake_trt_runtime.make(api, number, Counted, ITensor)
+    for part in (ILogger, IProfiler, OnnxParser, Builder, runtime):
         setattr(api, part.__name__, part)
     if ten:
 
@@ -410,11 +290,3 @@ def make(generation: str) -> ModuleType:
 
         api.IProgressMonitor = IProgressMonitor
     return api
-
-
-def _at(address: int, tensor: object) -> np.ndarray:
-    """The array at an address of our device memory, which is the host's."""
-    kind = np.dtype(_NUMPY[tensor.dtype.name])
-    count = int(np.prod(tensor.shape, dtype=np.int64))
-    memory = (ctypes.c_byte * (count * kind.itemsize)).from_address(address)
-    return np.frombuffer(memory, kind).reshape(tensor.shape)

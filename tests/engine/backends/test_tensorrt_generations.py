@@ -48,7 +48,7 @@ def test_before_ten_flags_say_the_precision_over_the_same_fp32_graph(generation,
     assert TensorRt().target() == "tensorrt-flags"
     built = build(fakes, files["tensorrt-flags-mixed"], tmp_path / "p")[-1]
     assert fakes.asked("network") == [("EXPLICIT_BATCH",)]
-    assert {flag for (flag,) in fakes.asked("flag")} == {"FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS"}
+    assert {flag for (flag,) in fakes.asked("flag")} == {"FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS", "TF32"}
     assert fakes.asked("precision") == [("gather1", "FLOAT")]
     assert fakes.asked("output_type") == [("gather1", 0, "FLOAT")]
     assert built.precision == "flags FP16 and INT8"
@@ -58,7 +58,7 @@ def test_before_ten_flags_say_the_precision_over_the_same_fp32_graph(generation,
 def test_before_ten_nothing_is_flagged_that_nobody_asked_for(generation, monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, generation)
     build(fakes, files["tensorrt-flags-int8"], tmp_path / "p")
-    assert fakes.asked("flag") == [("INT8",)]
+    assert fakes.asked("flag") == [("INT8",), ("TF32",)]
     assert fakes.asked("precision") == []
 
 
@@ -68,7 +68,8 @@ def test_from_ten_on_the_network_is_strongly_typed_and_no_flag_says_a_precision(
     assert TensorRt().target() == "tensorrt"
     built = build(fakes, files["tensorrt-mixed"], tmp_path / "p")[-1]
     assert fakes.asked("network") == [("STRONGLY_TYPED",)]
-    assert fakes.asked("flag") == fakes.asked("precision") == []
+    assert fakes.asked("flag") == [("TF32",)]
+    assert fakes.asked("precision") == []
     assert built.precision == "strongly typed"
 
 
@@ -103,6 +104,18 @@ def test_a_level_is_set_where_there_are_levels_and_passed_over_with_a_word_where
     fakes = fake_gpu.here(monkeypatch, "8.5")
     told = build(fakes, files["tensorrt-flags-int8"], tmp_path / "p", optimization_level=1)
     assert ["levels" in line.text for line in told if getattr(line, "warning", False)] == [True]
+
+
+@pytest.mark.parametrize("generation", OLD + NEW)
+def test_tf32_is_said_both_ways(generation, monkeypatch, files, tmp_path):
+    fakes = fake_gpu.here(monkeypatch, generation)
+    build(fakes, files["tensorrt-flags-int8"], tmp_path / "p")
+    assert ("TF32",) in fakes.asked("flag")
+    assert fakes.asked("no flag") == []
+    fakes = fake_gpu.here(monkeypatch, generation)
+    build(fakes, files["tensorrt-flags-int8"], tmp_path / "p", tf32=False)
+    assert ("TF32",) not in fakes.asked("flag")
+    assert fakes.asked("no flag") == [("TF32",)]
 
 
 @pytest.mark.parametrize("generation", OLD + NEW)

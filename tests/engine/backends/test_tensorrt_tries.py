@@ -61,8 +61,12 @@ def test_out_of_memory_is_tried_again_with_less_until_it_fits(order, monkeypatch
     assert isinstance(built, Built)
     assert rung.workspace_mb == 400
     assert [note.split(":")[0] for note in say.notes if note.startswith("try")] == [
-        "try 1 of 4", "try 1 failed", "try 2 of 4", "try 2 failed", "try 3 of 4",
-    ]  # fmt: skip
+        "try 1 of 4",
+        "try 1 failed",
+        "try 2 of 4",
+        "try 2 failed",
+        "try 3 of 4",
+    ]
     assert "try 3 with less memory" in say.warnings[-1]
 
 
@@ -187,6 +191,20 @@ def test_a_plan_that_is_not_there_or_empty_is_refused(content, tmp_path):
         trt_manifest.content(tmp_path / "p")
 
 
+@pytest.mark.parametrize(
+    ("asked", "target", "word"),
+    [
+        (True, "sm_87", "TF32 allowed"),
+        (False, "sm_87", "no TF32"),
+        (True, "sm_72", "no TF32"),
+        (True, "sm_120", "TF32 allowed"),
+    ],
+)
+def test_a_manifest_says_whether_fp32_is_full(asked, target, word, tmp_path):
+    built_by("10.3.0", tmp_path / "p", targets=(target,), settings=TensorRtSettings(tf32=asked))
+    assert trt_manifest.in_words(trt_manifest.read(tmp_path / "p"), tmp_path / "p")["FP32 layers"] == word
+
+
 def test_the_whole_backend_on_a_fake_gpu(monkeypatch, tmp_path):
     import numpy as np
 
@@ -195,7 +213,7 @@ def test_the_whole_backend_on_a_fake_gpu(monkeypatch, tmp_path):
     settings = BackendSettings(name="tensorrt")
     backend = TensorRt(tmp_path / "timing")
     backend.check(settings, execute=True)
-    assert backend.stamp(settings).provider == "TensorRT 10.3.0, Orin sm_87"
+    assert backend.stamp(settings).provider == "TensorRT 10.3.0, Orin sm_87, TF32 allowed"
     backend.build(lstm(tmp_path / "m.onnx"), tmp_path / "m.plan", settings, Silent())
     assert (tmp_path / "timing" / "tensorrt-10.3.0-sm_87.cache").read_bytes() == b"timed"
     assert trt_manifest.read(tmp_path / "m.plan").targets == ("sm_87",)

@@ -73,6 +73,13 @@ def test_where_it_knows_strong_typing_it_is_asked_for_that(board):
     assert not {"--fp16", "--int8"} & set(argv)
 
 
+@pytest.mark.parametrize("tf32", [True, False])
+def test_tf32_is_its_own_default_and_off_a_flag(tf32, board):
+    settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(tf32=tf32))
+    TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, Silent())
+    assert ("--noTF32" in asked(board)[0]) is not tf32
+
+
 def test_out_of_memory_is_tried_again_with_less(board, monkeypatch):
     monkeypatch.setenv("FAKE_MEMORY_MB", "300")
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(workspace_mb=1000))

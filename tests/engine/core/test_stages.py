@@ -58,6 +58,15 @@ def test_only_what_depends_on_a_change_is_made_again(change: dict[str, object], 
     assert changed(keys(SPEC), keys(msgspec.structs.replace(SPEC, **change))) == made_again
 
 
+def test_how_a_plan_is_run_does_not_build_it_again() -> None:
+    here = BackendSettings(name="tensorrt")
+    for change, made_again in (({"cuda_graph": True, "trust": True}, []), ({"tf32": False}, LATE[1:])):
+        tensorrt = msgspec.structs.replace(here.tensorrt, **change)
+        other = msgspec.structs.replace(here, tensorrt=tensorrt)
+        specs = (msgspec.structs.replace(SPEC, backend=backend) for backend in (here, other))
+        assert changed(*map(keys, specs)) == made_again
+
+
 def test_another_run_measures_again_and_takes_the_rest_from_the_cache() -> None:
     assert changed(keys(SPEC), keys(SPEC, run="two")) == ["measure"]
 
