@@ -24,6 +24,7 @@ from .result import (
     State,
 )
 from .rundir import Asked
+from .unknown import why_unknown
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -81,7 +82,7 @@ def compose(
         warnings += [w for w in part.warnings if w not in warnings]
         reasons.update(part.reasons)
         figures.append(StageFigures(name=name, seconds=part.seconds, peak_mb=part.peak_mb, cached=cached, summary=part.summary))
-    return Result(
+    document = Result(
         run=asked.run,
         state=state,
         model=whole.model,
@@ -102,3 +103,4 @@ def compose(
         reasons=reasons,
         error=error,
     )
+    return msgspec.structs.replace(document, reasons=why_unknown(document, spec))

@@ -212,9 +212,14 @@ def enough(side: Side, rule: Rule) -> bool:
 
 
 def share_done(side: Side, rule: Rule) -> float:
-    """How much of what the preset wants is there, 0..1: samples, time, and the blocks an interval that narrow needs."""
-    if side.n >= _MOST_SAMPLES:
-        return 1.0
+    """How much of what the preset wants is there, 0..1: samples, time, and the blocks an interval that narrow needs.
+
+    With `_MOST_SAMPLES` it is enough, whatever they say.
+    """
+    return 1.0 if side.n >= _MOST_SAMPLES else _share_reached(side, rule)
+
+
+def _share_reached(side: Side, rule: Rule) -> float:
     width = side.relative_half_width()
     narrow = 0.0 if width is None else (rule.half_width / max(width, 1e-12)) ** 2
     return min(side.n / rule.samples, side.windows_s / rule.measured_s, narrow, 1.0)
@@ -243,7 +248,7 @@ def summarise(side: Side, rule: Rule) -> tuple[Latency, dict[str, str]]:
         iqr=float(quarters[1] - quarters[0]),
         n=len(samples),
         blocks=len(means),
-        capped=not enough(side, rule),
+        capped=_share_reached(side, rule) < 1,
         wanted_half_width=rule.half_width,
         missed_deadlines=side.missed if isinstance(side.workload, Paced) else None,
     )

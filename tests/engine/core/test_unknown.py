@@ -1,0 +1,62 @@
+"""Every figure that is missing from a result has its reason, whatever became of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from edgetui.engine.outcome import Outcome, compose
+from edgetui.engine.result import BackendStamp, Fidelity, Latency, Metrics, ModelFacts
+from edgetui.engine.rundir import Asked
+from edgetui.engine.spec import Recipe, RunSpec
+
+NO_REASON_NEEDED = ("error",)
+
+
+def asked(measure: bool = True) -> Asked:
+    spec = RunSpec(model="/m.onnx", recipe=Recipe(), measure=measure)
+    return Asked(run="r", ticket=1, wall="", edgetui="", python="", model_sha256="", spec=spec)
+
+
+def nulls(value: object, path: str = "") -> Iterator[str]:
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from nulls(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from nulls(inner, f"{path}.{place}")
+
+
+STAGES = [
+    ("inspect", False, Outcome(seconds=1.0, peak_mb=1.0, model=ModelFacts(name="m"), backend=BackendStamp(name="onnxruntime"))),
+    ("measure", True, Outcome(baseline=Metrics(latency_ms=Latency(mean=1.0)), reasons={"baseline.latency_ms.p99": "too few"})),
+    ("evaluate", False, Outcome(fidelity=Fidelity(cosine=1.0), reasons={"fidelity.sqnr_db": "identical"})),
+]
+
+
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled", "crashed", "running", "queued"])
+@pytest.mark.parametrize("reached", range(len(STAGES) + 1))
+@pytest.mark.parametrize("measure", [True, False])
+def test_every_null_has_its_reason(state: str, reached: int, measure: bool) -> None:
+    document = compose(asked(measure), state, STAGES[:reached], {}, {})  # type: ignore[arg-type]
+    plain = msgspec.to_builtins(document)
+    missing = [path for path in nulls(plain) if path not in NO_REASON_NEEDED]
+    assert [path for path in missing if not plain["reasons"].get(path)] == []
+    assert len(missing) > 10
+
+
+def test_the_reasons_of_stages_stand() -> None:
+    reasons = compose(asked(), "done", STAGES, {}, {}).reasons
+    assert reasons["baseline.latency_ms.p99"] == "too few"
+    assert reasons["fidelity.sqnr_db"] == "identical"
+    assert reasons["baseline.latency_ms.missed_deadlines"] == "only a paced workload has deadlines"
+    assert reasons["candidate.accuracy.top1"] == "there are no labels"
+    assert reasons["model.macs"] == "the shape of a tensor inside the model cannot be told"
+    assert reasons["difference.energy_ratio"] == "no power was measured"
+
+
+def test_a_run_that_failed_says_so() -> None:
+    assert compose(asked(), "failed", STAGES[:1], {}, {}).reasons["candidate.fps"] == "the run ended before that (failed)"
