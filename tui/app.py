@@ -19,6 +19,7 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
+from .flags import rows_for_flags
 from .hangup import leave_when_gone
 from .link import Link
 from .looks import AsciiFilter, choose_graph, choose_theme, themes
@@ -117,7 +118,7 @@ class Workbench(App[int]):
 
     def complain(self, error: EdgetuiError) -> None:
         """Say what happened and what to do."""
-        self.notify(f"error: {error}", severity="error", timeout=8, markup=False)
+        self.notify(f"error: {rows_for_flags(str(error))}", severity="error", timeout=8, markup=False)
 
     def attempt(self, work: Coroutine[Any, Any, None], group: str) -> None:
         """Do something with the engine beside the screen; the newest of a group ends the one before."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...engine.report.words import DASH, seconds, size
-from ..widgets.lines import Line, wrap
+from ..flags import rows_for_flags
+from ..widgets.lines import Line, hanging, wrap
 
 if TYPE_CHECKING:
     from ...engine.api import Forecast
@@ -17,20 +18,19 @@ def forecast_rows(forecast: Forecast | None, trouble: str, width: int) -> list[L
         return [((f" {text}", "dim"),) for text in wrap(trouble or "choose a model to see what will happen", width)]
     after = "" if forecast.size_after_bytes is None else f" → about {size(forecast.size_after_bytes)}"
     need, free = forecast.memory_need_mb, forecast.memory_free_mb
-    memory = DASH if need is None else f"needs {need:.0f} MB" + ("" if free is None else f" of {free:.0f} MB free")
+    memory = DASH if need is None else f"needs {size(need * 1e6)}" + ("" if free is None else f" of {size(free * 1e6)} free")
     runs = f"{forecast.history} run{'' if forecast.history == 1 else 's'} like it on this board"
-    time = f"about {seconds(forecast.seconds)}  ({runs})" if forecast.seconds else "not known: no run like it on this board yet"
-    lines: list[Line] = []
-    for text in forecast.errors:
-        lines += _marked("✗", "bad", text, width)
-    rows = (("size", size(forecast.size_bytes) + after), ("memory", memory), ("time", time))
-    lines += [((f" {name:<9}", "dim"), (text, "value")) for name, text in rows]
-    lines += [((f" {name:<9}", "dim"), (text, "")) for name, text in (("backend", forecast.backend), ("data", forecast.data))]
-    for text in forecast.warnings:
-        lines += _marked("!", "warn", text, width)
-    return lines
-
-
-def _marked(mark: str, tone: str, text: str, width: int) -> list[Line]:
-    rows = wrap(text, width - 2)
-    return [((f" {mark if n == 0 else ' '} ", tone), (row, "")) for n, row in enumerate(rows)]
+    known = forecast.seconds is not None
+    time = f"about {seconds(forecast.seconds)}  ({runs})" if known else "not known: no run like it on this board yet"
+    rows = (
+        ("size", size(forecast.size_bytes) + after, "value"),
+        ("memory", memory, "value"),
+        ("time", time, "value" if known else ""),
+        ("backend", forecast.backend, ""),
+        ("data", forecast.data, ""),
+    )
+    return [
+        *(line for text in forecast.errors for line in hanging(((" ✗ ", "bad"),), rows_for_flags(text), width)),
+        *(line for name, text, tone in rows for line in hanging(((f" {name:<9}", "dim"),), text, width, tone)),
+        *(line for text in forecast.warnings for line in hanging(((" ! ", "warn"),), text, width)),
+    ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ..runview import RunView, Told
-from ..widgets.lines import Line, Scrolling
+from ..widgets.lines import Line, Scrolling, hanging
 from .pane import Pane
 
 TONES = {"warning": "warn", "error": "bad"}
@@ -50,7 +51,15 @@ class LogPane(Pane):
         state = (id(view), view.logged if view else -1, self.rows.size.width)
         if state != self._state:
             self._state = state
-            self.write([told_line(told) for told in view.log] if view else [((" what the run notes will stand here", "dim"),)])
+            self.write(
+                [row for told in view.log for row in told_rows(told, self._room)]
+                if view
+                else [((" what the run notes will stand here", "dim"),)]
+            )
+
+    @property
+    def _room(self) -> int:
+        return (self.rows.size.width or self.app.size.width) - 2
 
     def write(self, lines: list[Line]) -> None:
         """Show rows; stay at the foot if we were there."""
@@ -78,11 +87,12 @@ class LogPane(Pane):
     async def _read(self, view: RunView) -> None:
         text = await self.bench.link.tool_log(view.run)
         lines = text.splitlines() or ["log.txt is empty"]
-        self.write([((f" {line}", ""),) for line in lines])
+        self.write([row for line in lines for row in hanging(((" ", ""),), line, self._room)])
         self.rows.scroll_rows(1_000_000)
 
 
-def told_line(told: Told) -> Line:
-    """`  12.3 s  build    tactic memory ...`."""
-    mark = MARKS.get(told.level, "")
-    return ((f" {told.t:7.1f} s  ", "dim"), (f"{told.stage:<16.16} ", "dim"), (mark + told.text, TONES.get(told.level, "")))
+@lru_cache(maxsize=4096)
+def told_rows(told: Told, width: int) -> list[Line]:
+    """`  12.3 s  build    tactic memory ...`, over as many rows as it takes."""
+    lead: Line = ((f" {told.t:7.1f} s  ", "dim"), (f"{told.stage:<16.16} ", "dim"))
+    return hanging(lead, MARKS.get(told.level, "") + told.text, width, TONES.get(told.level, ""))

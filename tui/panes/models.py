@@ -14,7 +14,7 @@ from textual.message import Message
 from ...engine.report.words import count, percent, size
 from ..widgets.entry import Entry
 from ..widgets.histogram import bars
-from ..widgets.lines import Line, Lines, Rows, wrap
+from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
 from .pane import Pane
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class ModelsPane(Pane):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
-        Binding("o", "open", "open folder", id="models.open", tooltip="Add a folder of models, or one model, to the list"),
+        Binding("o", "open", "open", id="models.open", tooltip="Add a folder of models, or one model, to the list"),
+        Binding("d", "details", "details", id="models.details", tooltip="All of what is known about the model, to scroll"),
         Binding("f5", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
     ]
 
@@ -84,7 +85,7 @@ class ModelsPane(Pane):
     def compose(self) -> ComposeResult:
         """The tree above, the details below."""
         self.tree_rows = ModelRows()
-        self.details = Lines(id="models-details", classes="-empty")
+        self.details = Details(id="models-details", classes="-empty")
         yield self.tree_rows
         yield self.details
 
@@ -104,22 +105,27 @@ class ModelsPane(Pane):
             return
         if self.tree_rows.entry is not None:
             self.filter_text = self.tree_rows.entry.text
+        elif cursor and self.filter_text.lower() not in cursor.lower():
+            self.filter_text = ""  # what is pointed at must be in sight
         rows: list[tuple[str, Line]] = []
         if self.typing and self.tree_rows.entry is not None:
             rows.append(("", (("/ ", "accent"), *self.tree_rows.entry.spans())))
+        elif self.filter_text:
+            rows.append(("", (("/ ", "dim"), (self.filter_text, ""), ("   / changes it, then esc shows all", "dim"))))
         width = max(12, self.tree_rows.size.width - 2)
         total = 0
         for folder in self.folders:
             found, lines = self._folder(folder, width)
             total += found
-            rows += lines
+            rows += lines if found or not self.filter_text else []
         if not total:
-            rows += self._empty()
-        if not self.tree_rows.cursor and cursor is None:
-            cursor = next((key for key, _ in rows if key and not key.startswith("folder:")), None)
+            rows += self._empty(width)
+        models = [key for key, _ in rows if key and not key.startswith("folder:")]
+        here = cursor or self.tree_rows.cursor
+        if not here or (self.typing and here not in models):  # what a run would take must be in sight
+            cursor = models[0] if models else None
         self.tree_rows.fill(rows, cursor)
         self.border_subtitle = f"{total} model{'' if total == 1 else 's'}" if total else ""
-        self.border_title = f"Models  / {self.filter_text}" if self.filter_text and not self.typing else "Models"
         self._picked(self.tree_rows.cursor)
 
     def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
@@ -129,22 +135,23 @@ class ModelsPane(Pane):
         folded = folder.path in self.folded
         rows: list[tuple[str, Line]] = [(f"folder:{folder.path}", ((f"{'▸' if folded else '▾'} {name}", "dim"),))]
         if folder.error:
-            rows.append(("", ((f"    {folder.error}", "warn"),)))
+            rows += [("", line) for line in hanging((("    ", ""),), f"{folder.error}; make it, or press o", width, "warn")]
         for model in () if folded else models:
             shown = str(Path(model.path).relative_to(root).with_suffix("")) if root in Path(model.path).parents else model.path
             bytes_text = size(model.size_bytes)
             room = max(4, width - 5 - len(bytes_text))
-            shown = shown if cell_len(shown) <= room else shown[: room - 1] + "…"
+            shown = shortened(shown, room)
             style = "value" if model.path == self.model else ""
             rows.append((model.path, ((f"  {shown}{' ' * (room - cell_len(shown))} ", style), (bytes_text, "dim"))))
         return len(models), rows
 
-    def _empty(self) -> list[tuple[str, Line]]:
+    def _empty(self, width: int) -> list[tuple[str, Line]]:
         if self.filter_text:
-            return [("", ((f"  no model has `{self.filter_text}` in its path", "dim"),))]
-        first = self.folders[0].path if self.folders else "a folder of edgetui.toml"
-        words = ("no models yet:", f"put .onnx files into {first},", "or press o to open a folder")
-        return [("", ()), *(("", ((f"  {text}", "dim"),)) for text in words)]
+            words: tuple[str, ...] = (f"no model has `{self.filter_text}` in its path",)
+        else:
+            first = self.folders[0].path if self.folders else "a folder of edgetui.toml"
+            words = ("no models yet:", f"put .onnx files into {first},", "or press o to open a folder")
+        return [("", ()), *(("", line) for text in words for line in hanging((("  ", ""),), text, width, "dim"))]
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Tell which model is meant."""
@@ -189,6 +196,10 @@ class ModelsPane(Pane):
 
     # details
 
+    def _give_room(self) -> None:
+        super()._give_room()
+        self.show_details()
+
     def tell(self, model: str, facts: ModelFacts | None, note: str = "") -> None:
         """Show what was found in a model, if it is still the highlighted one."""
         if model == self.model:
@@ -199,35 +210,46 @@ class ModelsPane(Pane):
         """Write the lower half."""
         width = max(10, self.details.size.width - 2)
         if self.facts is not None:
-            lines = facts_lines(self.facts, width, self.bench.graph == "ascii")
+            lines = facts_lines(self.facts, width, ascii_only=self.bench.graph == "ascii", full=self.details.has_focus)
         else:
-            lines = [((f" {Path(self.model).name}", "title"),), *(((f" {text}", "dim"),) for text in wrap(self.note, width))]
+            name = shortened(Path(self.model).name, width)
+            lines = [((f" {name}", "title"),), *(((f" {text}", "dim"),) for text in wrap(self.note, width))]
         self.details.show(lines if self.model else [])
         self.details.set_class(not self.model, "-empty")
 
 
-def facts_lines(facts: ModelFacts, width: int, ascii_only: bool) -> list[Line]:
-    """A model's facts in rows of `width`."""
+def _axis(low: float, high: float, columns: int) -> str:
+    """The ends of the histogram's axis, and 0 where it is, if there is room for it."""
+    first, last = f"{low:.2g}", f"{high:.2g}"
+    gap = " " * max(1, columns - len(first) - len(last))
+    zero = round(-low / (high - low) * (columns - 1)) - len(first) if low < 0 < high else -1
+    if 0 < zero < len(gap) - 1:
+        gap = f"{gap[:zero]}0{gap[zero + 1 :]}"
+    return first + gap + last
+
+
+def facts_lines(facts: ModelFacts, width: int, *, ascii_only: bool, full: bool = False) -> list[Line]:
+    """A model's facts in rows of `width`; `full`: every input, operator and refusal."""
+    most = 1000 if full else 3
     zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else None
     lines: list[Line] = [
-        ((f" {facts.name}", "title"),),
+        ((f" {shortened(facts.name, width)}", "title"),),
         ((" opset ", "dim"), (f"{facts.opset}", "value"), ("   parameters ", "dim"), (count(facts.parameters), "value")),
         ((" MACs ", "dim"), (count(facts.macs), "value"), ("   zeros ", "dim"), (percent(zeros), "value")),
     ]
     for tensors, arrow in ((facts.inputs, "in "), (facts.outputs, "out")):
-        lines += [((f" {arrow} ", "dim"), (t.name, "value"), (f"  {shape_words(t)}", "dim")) for t in tensors[:3]]
+        lines += [((f" {arrow} ", "dim"), (t.name, "value"), (f"  {shape_words(t)}", "dim")) for t in tensors[:most]]
     operators = "  ".join(f"{name} {n}" for name, n in facts.operators.items())
-    lines += [((f" {text}", ""),) for text in wrap(operators, width)[:2]]
+    lines += [((f" {text}", ""),) for text in wrap(operators, width)[: most - 1]]
     if facts.histogram:
         lines.append(((" weights", "dim"),))
         room = min(width, 32)
         lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, room, 2, "ascii" if ascii_only else "braille")]
-        low, high = f"{facts.histogram_low:.2g}", f"{facts.histogram_high:.2g}"
-        columns = min(room, len(facts.histogram))
-        lines.append(((f" {low}{'0':^{max(1, columns - len(low) - len(high))}}{high}", "dim"),))
+        lines.append(((f" {_axis(facts.histogram_low, facts.histogram_high, min(room, len(facts.histogram)))}", "dim"),))
     for backend, refusals in facts.refused.items():
         if refusals:
-            lines.append(((f" ✗ {backend} ", "bad"), (refusals[0], "dim")))
+            for text in refusals[: most - 2]:
+                lines += hanging(((f" ✗ {backend} ", "bad"),), text, width, "dim")[:most]
         else:
             lines.append(((" ✓ ", "good"), (f"{backend} reads it", "dim")))
     return lines

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from ..widgets.lines import Details
+
 if TYPE_CHECKING:
     from ..app import Workbench
 
@@ -28,6 +30,21 @@ class Pane(Vertical):
     def on_mount(self) -> None:
         """Write the title into the frame."""
         self.border_title = self.TITLE
+
+    def on_descendant_focus(self) -> None:
+        """Details take more room while they have the focus."""
+        self._give_room()
+
+    def on_descendant_blur(self) -> None:
+        """And give it back."""
+        self._give_room()
+
+    def _give_room(self) -> None:
+        self.set_class(any(found.has_focus for found in self.query(Details)), "-details")
+
+    def action_details(self) -> None:
+        """Go into the details."""
+        self.query_one(Details).focus()
 
     def tick(self) -> None:
         """Bring what is seen up to date."""

@@ -19,6 +19,8 @@ GOOD = {"faster", "smaller", "less", "cooler", "better"}
 BAD = {"slower", "larger", "more", "hotter", "worse"}
 SELF_EVIDENT = {"latency", "size"}
 """Metrics whose verdict's word says by itself what is meant: faster, smaller."""
+STAGE = 16
+"""Columns of a stage's name: `prune.magnitude` fits."""
 STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn"}
 
 
@@ -56,7 +58,10 @@ class RunPane(Pane):
         """Write what is known."""
         view = self.bench.link.view
         width = max(20, self.rows.size.width)
-        self.rows.show(run_lines(view, width) if view else EMPTY)
+        lines = run_lines(view, width) if view else EMPTY
+        if len(lines) > self.rows.size.height:  # where room is short the rows stand closer
+            lines = [line for line in lines if line]
+        self.rows.show(lines)
         title = f"Run  {view.title}" if view else "Run"
         foot = "" if view is None else "c cancel" if not view.state else "ctrl+r resume" if view.state != "done" else ""
         if (title, foot) != self._titles:
@@ -64,10 +69,7 @@ class RunPane(Pane):
             self.border_title, self.border_subtitle = title, foot
 
 
-EMPTY: list[Line] = [
-    (),
-    ((" nothing has run yet: choose a model and a recipe, then press ", "dim"), ("r", "key")),
-]
+EMPTY: list[Line] = [((" nothing has run yet: choose a model, a recipe and data, then press ", "dim"), ("r", "key"))]
 
 
 def run_lines(view: RunView, width: int) -> list[Line]:
@@ -77,7 +79,7 @@ def run_lines(view: RunView, width: int) -> list[Line]:
     if view.waiting_for is not None and not view.state:
         lines.append((("  queued  ", "warn"), (f"the board is busy with {view.waiting_for or 'another run'}", "")))
     elif not view.state:
-        lines.append(bar_row(view, width))
+        lines += bar_rows(view, width)
     else:
         lines += ending(view, width)
     table = result_rows(view.result, width) if view.result else reading_rows(view)
@@ -113,28 +115,36 @@ def share_done(view: RunView) -> float | None:
     return None
 
 
-def bar_row(view: RunView, width: int) -> Line:
-    """`measure   ████░░░  31 s of about 46 s   pair 19 of 28`."""
+TIME_ROOM = 26
+"""Columns for `31 s of about 46 s`: the bar's length depends on the screen's width alone, so that it stands still."""
+
+
+def bar_rows(view: RunView, width: int) -> list[Line]:
+    """`measure   ████░░░  31 s of about 46 s`, and below it `3 of 8 s of measuring`."""
     elapsed = view.stage_elapsed()
     share = share_done(view)
     time_words = f"{elapsed:.0f} s"
     if view.eta_s:
         time_words += f" of about {max(view.eta_s, elapsed):.0f} s"
-    text = ""
-    if view.progress is not None:
-        of = f"{view.progress.done:.0f} of {view.progress.total:.0f} " if view.progress.total else ""
-        text = of + view.progress.text
-    room = max(10, min(60, width - 28 - cell_len(time_words) - min(48, cell_len(text))))
+    room = max(10, min(60, width - STAGE - 9 - TIME_ROOM))
     full = 0 if share is None else round(share * room)
     percent_words = f" {share:4.0%}" if share is not None else "    –"
-    return (
-        (f"  {view.stage:<12.12} ", "value"),
+    bar: Line = (
+        (f"  {view.stage:<{STAGE}.{STAGE}} ", "value"),
         ("█" * full, "accent"),
         ("░" * (room - full), "dim"),
         (percent_words, "value"),
-        (f"   {time_words}   ", ""),
-        (text, "dim"),
+        (f"   {time_words}", ""),
     )
+    return [bar, ((" " * (STAGE + 3), ""), (doing_words(view), "dim"))]
+
+
+def doing_words(view: RunView) -> str:
+    """What the stage says it is at: `3 of 8 s of measuring`; empty: nothing."""
+    if view.progress is None:
+        return ""
+    of = f"{view.progress.done:.0f} of {view.progress.total:.0f} " if view.progress.total else ""
+    return of + view.progress.text
 
 
 def reading_rows(view: RunView) -> list[Line]:
@@ -272,7 +282,6 @@ def strip_lines(view: RunView, width: int) -> list[Line]:
     stages = [stage for stage in view.stages.values() if stage.state != "waiting"][-3:]
     first = stage_rows(stages, 10_000)[0]
     if not view.state:
-        second = bar_row(view, width)
         table = reading_rows(view)
-        return [first, second, table[-1] if table else ()]
+        return [first, *bar_rows(view, width)[: 1 if table else 2], *table[-1:]]
     return [first, *ending(view, width)[:2]][:3]

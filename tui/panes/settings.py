@@ -15,7 +15,7 @@ from ...engine.spec import STEPS
 from ..draft import Draft, backend_fields
 from ..fields import NONE, Field, nudged, parse, shown
 from ..widgets.entry import Entry
-from ..widgets.lines import Line, Lines, Rows, wrap
+from ..widgets.lines import Details, Line, Lines, Rows, hanging
 from .forecast import forecast_rows
 from .pane import Pane
 from .settings_rows import PRESETS, RUN_FIELDS, backend_value, field_at, help_of, next_workload, settings_rows
@@ -23,6 +23,9 @@ from .settings_rows import PRESETS, RUN_FIELDS, backend_value, field_at, help_of
 if TYPE_CHECKING:
     from ...engine.api import Forecast
     from ...engine.result import ModelFacts
+
+ROOMY = 16
+"""Rows from which on help and forecast may take more than they must."""
 
 
 class SettingsRows(Rows):
@@ -115,6 +118,10 @@ class SettingsPane(Pane):
         "under a name. A value that cannot be is refused at once and nothing changes. Below: what will happen."
     )
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "details", "details", id="settings.details", show=False, tooltip="All of what will happen, to scroll")
+    ]
+
     class Edited(Message):
         """The draft has changed."""
 
@@ -131,7 +138,7 @@ class SettingsPane(Pane):
         """Rows above; help for the row, and what will happen, below."""
         self.rows = SettingsRows()
         self.help = Lines(id="field-help", classes="-empty")
-        self.what = Lines(id="forecast", classes="-empty")
+        self.what = Details(id="forecast", classes="-empty")
         yield self.rows
         yield self.help
         yield self.what
@@ -173,15 +180,26 @@ class SettingsPane(Pane):
         rows.fill(found, cursor)
         self._say_help()
 
+    @property
+    def _room(self) -> int:
+        """Columns for text; of a pane that has not been shown yet those of the screen."""
+        return max(10, (self.rows.size.width or self.app.size.width) - 2)
+
     def _say_help(self) -> None:
         if self.draft is None:
             return
-        width = max(10, self.help.size.width - 2)
         if self.complaint:
-            lines: list[Line] = [((f" {text}", "bad"),) for text in wrap(f"✗ {self.complaint}", width)]
+            lines: list[Line] = hanging(((" ✗ ", "bad"),), self.complaint, self._room, "bad")
         else:
-            lines = [((f" {text}", "dim"),) for text in wrap(help_of(self.draft, self.rows.cursor, self.method), width)]
+            lines = hanging(((" ", ""),), help_of(self.draft, self.rows.cursor, self.method), self._room, "dim")
+        least = 2 if self.size.height >= ROOMY else 1
+        self.help.styles.height = 1 + max(least, min(len(lines), 2 * least))
         self.help.show(lines)
+
+    def refuse(self) -> None:
+        """Say on the spot that nothing was started; why stands below."""
+        self.complaint = "this cannot run yet: mend what is marked ✗ below"
+        self._say_help()
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """The marks of choice and the help go with the cursor."""
@@ -364,10 +382,15 @@ class SettingsPane(Pane):
         self.rewrite()
         self.post_message(self.Edited())
 
+    def _give_room(self) -> None:
+        super()._give_room()
+        self.show_forecast(*self._forecast)
+
     def show_forecast(self, forecast: Forecast | None, trouble: str = "") -> None:
         """Write what will happen."""
         self._forecast = (forecast, trouble)
-        self.forecast_lines = forecast_rows(forecast, trouble, max(10, self.rows.size.width - 2))
+        self.forecast_lines = forecast_rows(forecast, trouble, self._room)
         height = self.size.height  # the rows to edit come first where room is short
-        self.what.styles.height = min(len(self.forecast_lines) + 1, max(3, height // (2 if height >= 16 else 3)))
+        share = max(3, height // (2 if height >= ROOMY else 3)) if not self.what.has_focus else height - 4
+        self.what.styles.height = min(len(self.forecast_lines) + 1, share)
         self.what.show(self.forecast_lines)

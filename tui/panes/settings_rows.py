@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...engine.result import ModelFacts
 
 LABEL = 15
+NO_DATA = "   ← → chooses, enter types a path"
 BAR = 10
 PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise": "±1 % at 95 %"}
 RUN_FIELDS = {field.name: field for field in fields_of(RunFields)}
@@ -36,7 +37,10 @@ def settings_rows(
         return key, ((f"{name:<{LABEL}}", "dim"), *body, *extra)
 
     edited: list[Span] = [("  * edited" if draft.named_as_a_file else "  * not saved", "warn")] if draft.edited else []
-    rows = [row("recipe", "recipe", asked.recipe.name or NONE, edited, choose=True)]
+    rows = [
+        row("recipe", "recipe", asked.recipe.name or NONE, edited, choose=True),
+        row("run:dataset", "data", asked.dataset or NONE, () if asked.dataset else [(NO_DATA, "dim")], choose=True),
+    ]
     for index, step in enumerate(asked.recipe.step):
         rows += [("", ()), _step_row(index, step)]
         for field in active_fields(step) if step.on else ():
@@ -53,7 +57,6 @@ def settings_rows(
     rows.append(("", ()))
     rows.append(row("add", "+ add a step", method if cursor == "add" else "", choose=True))
     rows += [("", ()), ("", (("the run", "title"),))]
-    rows.append(row("run:dataset", "data", asked.dataset or NONE, choose=True))
     rows.append(row("run:calibration", "calibration", asked.calibration or "as data", choose=True))
     rows.append(row("run:preset", "preset", asked.preset, [(f"   {PRESET_WORDS[asked.preset]}", "dim")], choose=True))
     rows.append(row("run:workload", "workload", workload_words(asked), choose=True))

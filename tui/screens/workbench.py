@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,17 +20,16 @@ from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
 from ..panes.pane import Pane
-from ..panes.progress import RunPane, share_done, strip_lines
+from ..panes.progress import RunPane, strip_lines
 from ..panes.settings import SettingsPane
 from ..panes.telemetry import LivePane
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
+from .headlines import TABS, WORDS, header_line, tabs_line
 
 if TYPE_CHECKING:
     from ..app import Workbench
 
-TABS = ("models", "settings", "live", "run", "log")
-WORDS = {"models": "Models", "settings": "Compression", "live": "Live", "run": "Run", "log": "Log"}
 EDIT_SETTLES_S = 0.2
 """A forecast is asked for when the keys have been still so long."""
 
@@ -40,7 +38,7 @@ class WorkbenchScreen(Screen[None]):
     """All panes, and what can be done from any of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "next_pane(1)", "next pane", id="pane.next", tooltip="Focus the next pane"),
+        Binding("tab", "next_pane(1)", "next", id="pane.next", tooltip="Focus the next pane"),
         Binding("shift+tab", "next_pane(-1)", "previous pane", id="pane.previous", show=False, tooltip="Focus the pane before"),
         *[
             Binding(
@@ -129,6 +127,8 @@ class WorkbenchScreen(Screen[None]):
         newest = await self.bench.link.latest()
         if newest is not None:
             await self.open_run(newest.run)
+        else:
+            self.add_class("-fresh")
 
     async def open_run(self, run: str) -> None:
         """Watch a run from its beginning; its recipe and settings come into the pane."""
@@ -142,6 +142,7 @@ class WorkbenchScreen(Screen[None]):
         self.bench.attempt(self._follow(run), "follow")
 
     async def _follow(self, run: str) -> None:
+        self.remove_class("-fresh")
         await self.bench.link.follow(run)
         self.run_pane.tick()
         self.log_pane.tick()
@@ -156,41 +157,23 @@ class WorkbenchScreen(Screen[None]):
         if state != self._state:
             self._state = state
             self.refresh_bindings()
-        head = self._header()
+        link = self.bench.link
+        head = header_line(link.board, link.disk_free(), self.size.width)
         if head != self._head:
             self._head = head
             self.header.show([head])
         if self.has_class("-one"):
-            self.tabs.show([self._tabs()])
+            self.tabs.show([tabs_line(view, self.tab)])
             shown = view is not None and self.tab not in ("run", "log")
             self.strip.set_class(shown, "-shown")
             if view is not None and shown:
                 self.strip.show(strip_lines(view, self.size.width))
 
-    def _header(self) -> Line:
-        board = self.bench.link.board
-        clock = datetime.now().strftime("%H:%M")
-        free = self.bench.link.disk_free()
-        right = f"{free}   {clock} "
-        room = max(0, self.size.width - 11 - len(right))
-        return ((" edgetui  ", "title"), (f"{board[:room]:<{room}}", ""), (f" {right}", "dim"))
-
-    def _tabs(self) -> Line:
-        line: Line = ()
-        view = self.bench.link.view
-        for n, name in enumerate(TABS, 1):
-            word = WORDS[name]
-            if name == "run" and view is not None and not view.state:
-                share = share_done(view)
-                word += f" ▶ {view.stage}" + (f" {share:.0%}" if share is not None else "")
-            here = name == self.tab
-            line = (*line, (f"[{n} {word}]" if here else f" {n} {word} ", "accent" if here else "dim"))
-        return line
-
     def _show_tab(self) -> None:
         """In one column only this pane is shown."""
         for name in TABS:
             self.query_one(f"#{name}").set_class(name == self.tab, "-tab")
+        self.call_after_refresh(self.bench.pace.tick)  # what was hidden has not been drawn for a while
 
     def on_descendant_focus(self) -> None:
         """The tab follows the focus."""
@@ -282,7 +265,9 @@ class WorkbenchScreen(Screen[None]):
         forecast = await link.forecast(draft.asked, model)
         self.settings.show_forecast(forecast)
         if forecast.errors:
-            raise RecipeRefused(f"this cannot run: {forecast.errors[0]}", fix="see what will happen, below the settings")
+            self.action_pane("settings")
+            self.settings.refuse()
+            return
         run = await link.submit(draft.asked, model)
         self.bench.attempt(self._follow(run), "follow")
         self.notify(f"{Path(model).stem} runs; it goes on when you quit", timeout=3, markup=False)

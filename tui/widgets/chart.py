@@ -92,6 +92,8 @@ class Chart(Widget):
         """What stands at the right of the title: the last reading of the first series in words."""
         self.second = ""
         """The last reading of the second series, in its colour."""
+        self.hint = ""
+        """What stands beside the title as long as nothing has been read."""
         self.dots = DOTS[graph]
         self.points = points
         self.fixed = (low, high)
@@ -133,7 +135,7 @@ class Chart(Widget):
 
     def become(self, title: str, *, series: int = 1, low: float | None = None, high: float | None = None) -> None:
         """Show another quantity from now on."""
-        self.title, self.fixed, self._series = title, (low, high), series
+        self.title, self.hint, self.fixed, self._series = title, "", (low, high), series
         self.range = (low or 0.0, high or (low or 0.0) + 1.0)
         self.clear()
 
@@ -172,8 +174,8 @@ class Chart(Widget):
             self._rebuild()
         head = self._title_row(width)
         rows = (
-            self._picture() if height > 2 else [(" " * width, "")] * (height - 1)
-        )  # in less than two rows nothing can be seen
+            self._picture() if height > 2 and (self.count or not self.hint) else [(" " * width, "")] * (height - 1)
+        )  # in less than two rows nothing can be seen; without a sample an axis would be made up
         old, self._rows = self._rows, rows
         dirty: list[Region] = []
         if head != self._head:
@@ -189,9 +191,18 @@ class Chart(Widget):
             self.refresh(*dirty)
 
     def _title_row(self, width: int) -> str:
-        value = self.value + (f"  {self.second}" if self.second else "")
+        """Title and last values; where room is short they stand closer."""
+        if not self.count and self.hint:
+            return f"{self.title}  {self.hint}"[:width].ljust(width)
+        title, value = self.title, self._values()
+        if len(title) + 2 + len(value) > width:
+            title = title.replace("  ", " ")
         room = max(0, width - len(value) - 1)
-        return f"{self.title[:room]:<{room}} {value}"
+        return f"{title[:room]:<{room}} {value}"
+
+    def _values(self) -> str:
+        apart = "  " if len(self.title) + len(self.value) + len(self.second) + 4 <= self.size.width else " "
+        return self.value + (f"{apart}{self.second}" if self.second else "")
 
     def _scale(self) -> None:
         """Widen at once, narrow only when less than a third is used: a steady axis is a cheap axis."""
@@ -279,7 +290,7 @@ class Chart(Widget):
     def _head_strip(self, head: str, dim: Style) -> Strip:
         """Title dim, values bright; of two series each in its colour."""
         second = len(self.second)
-        first = len(self.value) + (second + 2 if second else 0)
+        first = len(self._values())
         kind = "accent" if second else "value"
         at = len(head)
         segments = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -26,15 +27,38 @@ Line = tuple[Span, ...]
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break at spaces."""
+    """Break at spaces, and inside words only where one is wider than a row."""
     rows, row = [], ""
     for word in text.split(" "):
+        while len(word) > width:
+            rows += [row, word[:width]] if row else [word[:width]]
+            row, word = "", word[width:]
         if row and len(row) + 1 + len(word) > width:
             rows.append(row)
             row = word
         else:
             row = f"{row} {word}" if row else word
     return [*rows, row] if row else rows
+
+
+def hanging(lead: Line, text: str, width: int, style: str = "") -> list[Line]:
+    """A text over as many rows as it takes; what stands before it is on the first, the others are indented by as much."""
+    indent = sum(cell_len(part) for part, _ in lead)
+    rows = wrap(text, max(8, width - indent)) or [""]
+    return [(*lead, (rows[0], style)), *(((" " * indent, ""), (row, style)) for row in rows[1:])]
+
+
+def shortened(text: str, room: int) -> str:
+    """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
+    if cell_len(text) <= room:
+        return text
+    tail = text[-max(1, (room - 1) // 2) :]
+    while cell_len(tail) > (room - 1) // 2:
+        tail = tail[1:]
+    head = text[: room - 1]
+    while cell_len(head) + cell_len(tail) > room - 1:
+        head = head[:-1]
+    return f"{head}…{tail}"
 
 
 class Lines(Widget):
@@ -144,6 +168,19 @@ class Scrolling(Lines, can_focus=True):
         self.scroll_rows(by)
 
 
+class Details(Scrolling):
+    """Rows below the ones with a cursor; a key goes into them, and they take more room while they are read."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,d", "leave", "back", id="details.leave", tooltip="Back to the rows above")
+    ]
+
+    def action_leave(self) -> None:
+        """Back to the rows of the same pane."""
+        if self.parent is not None:
+            self.parent.query_one(Rows).focus()
+
+
 class Rows(Lines, can_focus=True):
     """Rows with a cursor. A row whose key is empty is passed over."""
 
@@ -213,8 +250,10 @@ class Rows(Lines, can_focus=True):
             return False
         at, height = self.keys.index(self.cursor), self.size.height
         first = next((i for i, key in enumerate(self.keys) if key), 0)
+        last = next((i for i in range(len(self.keys) - 1, -1, -1) if self.keys[i]), 0)
         lowest = 0 if at == first else at
-        top = max(min(self.top, lowest), at - height + 1, 0)
+        under = len(self.keys) - 1 if at == last else at  # rows without a key below the last one come into sight with it
+        top = min(max(min(self.top, lowest), under - height + 1, 0), at)
         top = max(0, min(top, len(self.lines) - height))
         if top == self.top:
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from edgetui.engine import events as ev
-from edgetui.tui.panes.progress import bar_row, run_lines, share_done, stage_rows, strip_lines, verdict_lines
+from edgetui.tui.panes.progress import bar_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
 from edgetui.tui.runview import RunView
 from told_runs import STAGES, outcome, went
 
@@ -33,10 +33,10 @@ def test_in_the_middle_of_measuring():
 def test_without_a_total_the_boards_history_says_how_far():
     view = told([ev.RunBegan(stages=("build",)), ev.StageBegan(stage="build", eta_s=1e9)])
     assert share_done(view) is not None
-    assert "of about" in text([bar_row(view, 120)])
+    assert "of about" in text(bar_rows(view, 120))
     unknown = told([ev.RunBegan(stages=("build",)), ev.StageBegan(stage="build")])
     assert share_done(unknown) is None
-    assert "%" not in text([bar_row(unknown, 120)])
+    assert "%" not in text(bar_rows(unknown, 120))
 
 
 def test_a_run_that_waits_says_for_whom():

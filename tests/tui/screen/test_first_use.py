@@ -1,0 +1,154 @@
+"""What somebody who has never seen the screen meets first: nothing has run, nothing is chosen, much is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config, Models
+from edgetui.engine.result import ModelFacts, TensorFacts
+from edgetui.tui.app import Workbench
+from edgetui.tui.flags import rows_for_flags
+from edgetui.tui.panes.log import told_rows
+from edgetui.tui.panes.models import facts_lines
+from edgetui.tui.panes.progress import bar_rows
+from edgetui.tui.runview import RunView, Told
+from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
+from screens import screen_text, shows, until
+from told_runs import went
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "choose some: --calibration D, or --dataset D to evaluate",
+            "choose some: the row calibration, or the row data to evaluate",
+        ),
+        ("give it with --shape image=1x3x?x?", "type it in the row shape image"),
+        ("run with --backend onnxruntime", "choose onnxruntime in the row backend"),
+        ("build with --target sm_86", "build with --target sm_86"),
+    ],
+)
+def test_flags_are_said_with_the_rows_of_the_screen(said: str, shown: str):
+    assert rows_for_flags(said) == shown
+
+
+def test_a_word_wider_than_the_row_is_broken_and_nothing_is_lost():
+    rows = wrap("see /a/very/long/path/of/a/file now", 10)
+    assert max(map(len, rows)) <= 10
+    assert "".join(rows).replace(" ", "") == "see/a/very/long/path/of/a/filenow"
+
+
+def test_rows_below_the_first_hang_under_the_text():
+    rows = hanging(((" size  ", "dim"),), "one two three four", 16)
+    assert ["".join(text for text, _ in row) for row in rows] == [" size  one two", "       three", "       four"]
+
+
+@pytest.mark.parametrize("room", [8, 13, 20])
+def test_a_shortened_name_fits_and_keeps_its_end(room: int):
+    name = shortened("a_rather_long_model_name_number_217", room)
+    assert len(name) == room
+    assert name.endswith("217")
+    assert shortened("short", room) == "short"
+
+
+def test_a_long_note_is_read_to_its_end_in_a_narrow_log():
+    text = "the model computes one sample at a time: its first axis is fixed to 1 by a Reshape"
+    rows = told_rows(Told(1.5, "quantize.int8", "info", text), 56)
+    words = ["".join(part for part, _ in row) for row in rows]
+    assert max(map(len, words)) <= 56
+    assert " ".join(row[29:].strip() for row in words) == text
+
+
+def test_the_bar_keeps_its_length_whatever_the_stage_says():
+    def blocks(view: RunView) -> int:
+        return sum(text.count("█") + text.count("░") for row in bar_rows(view, 80) for text, _ in row)
+
+    view = RunView("r")
+    for event in went(to="measure"):
+        view.take(event)
+    quiet, view.progress = blocks(view), None
+    assert quiet == blocks(view) > 20
+
+
+def test_zero_stands_where_it_is_under_the_histogram():
+    facts = ModelFacts(
+        path="m.onnx",
+        name="m.onnx",
+        size_bytes=1,
+        opset=17,
+        ir_version=9,
+        inputs=(TensorFacts(name="x", dtype="float"),),
+        outputs=(),
+        parameters=1,
+        nonzero=1,
+        operators={},
+        histogram=(1,) * 32,
+        histogram_low=-1.0,
+        histogram_high=3.0,
+    )
+    rows = ["".join(text for text, _ in row) for row in facts_lines(facts, 40, ascii_only=False)]
+    axis = next(row for row in rows if row.startswith(" -1"))
+    assert axis.index("0") == 1 + round(31 / 4)
+    assert len(axis) == 33
+
+
+async def test_r_without_data_says_on_the_spot_what_is_missing(app: Workbench, engine: Engine):
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.settings.draft is not None)
+        app.bench.load_recipe("int8")
+        await until(pilot, lambda: app.bench.models.facts is not None)
+        await pilot.press("r")
+        await shows(pilot, "this cannot run yet", "the row data", "needs samples", "← → chooses")
+        assert "--dataset" not in screen_text(app)
+        assert await engine.list() == ()
+
+
+async def test_before_the_first_run_its_pane_is_one_row_and_the_rest_has_the_room(bare_app: Workbench):
+    async with bare_app.run_test(size=(160, 45), notifications=True) as pilot:
+        await shows(pilot, "nothing has run yet", "threads", "graph")
+        assert "Log" not in screen_text(bare_app)
+        await pilot.press("l")
+        await shows(pilot, "what the run notes")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16)])
+async def test_the_foot_of_the_details_can_be_read_with_keys_alone(app: Workbench, size: tuple[int, int]):
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.models.facts is not None)
+        await pilot.press("d", "end")
+        await shows(pilot, "tensorrt reads it")
+        await pilot.press("escape")
+        assert isinstance(app.focused, Rows)
+        await pilot.press("2", "d", "end")
+        await shows(pilot, "! no dataset")
+
+
+async def test_typing_a_filter_highlights_a_model_that_is_in_sight(app: Workbench, model: Path):
+    shutil.copy(model, model.with_name("second.onnx"))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.models.model.endswith("second.onnx"))
+        await pilot.press("slash", *"tiny")
+        assert app.bench.models.model.endswith("tiny.onnx")
+        await pilot.press("enter")
+        await shows(pilot, "/ tiny")
+        await pilot.press("slash", *"zzz")
+        await shows(pilot, "no model has `tinyzzz`")
+        assert app.bench.models.model == ""
+        await pilot.press("escape")
+        await shows(pilot, "second", "tiny")
+
+
+async def test_what_to_do_is_in_sight_also_at_the_foot_of_a_long_list(tmp_path: Path, model: Path, own_state: Path):
+    many = tmp_path / "many"
+    many.mkdir()
+    for n in range(40):
+        shutil.copy(model, many / f"a_rather_long_model_name_number_{n}.onnx")
+    config = Config(models=Models(folders=(str(many), str(tmp_path / "nowhere"))))
+    async with Workbench(config, Engine(config, own_state)).run_test(size=(60, 16), notifications=True) as pilot:
+        await shows(pilot, "number_0")
+        await pilot.press("end")
+        await shows(pilot, "make it, or press o")

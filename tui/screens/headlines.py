@@ -1,0 +1,33 @@
+"""The workbench's first rows: what board this is, and in one column the tabs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..panes.progress import share_done
+from ..runview import RunView
+from ..widgets.lines import Line
+
+TABS = ("models", "settings", "live", "run", "log")
+WORDS = {"models": "Models", "settings": "Compression", "live": "Live", "run": "Run", "log": "Log"}
+
+
+def header_line(board: str, free: str, width: int) -> Line:
+    """`edgetui  Orin Nano ...   75 GB free   14:02`; the board's words are cut where they end, not within one."""
+    right = f" {free}   {datetime.now().strftime('%H:%M')} "
+    room = max(0, width - 10 - len(right))
+    while len(board) > room:
+        board = board.rpartition(" · ")[0] or board[:room]
+    return ((" edgetui  ", "title"), (f"{board:<{room}}", ""), (right, "dim"))
+
+
+def tabs_line(view: RunView | None, tab: str) -> Line:
+    """`1 Models [2 Compression] 3 Live  4 Run ▶ measure 67%  5 Log`."""
+    line: Line = ()
+    for n, name in enumerate(TABS, 1):
+        word = WORDS[name]
+        if name == "run" and view is not None and not view.state:
+            share = share_done(view)
+            word += f" ▶ {view.stage}" + (f" {share:.0%}" if share is not None else "")
+        line = (*line, (f"[{n} {word}]", "accent") if name == tab else (f" {n} {word} ", "dim"))
+    return line
