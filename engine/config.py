@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import ConfigRefused, EdgetuiError, nearest
-from .spec import BackendName, Preset, TensorRtSettings
+from .spec import BackendName, Preset, TensorRtSettings, TorchSettings
 from .telemetry.alerts import DEFAULT_RULES, AlertRule
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class BackendTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     onnxruntime: OnnxRuntimeSettings = OnnxRuntimeSettings()
     tensorrt: TensorRtSettings = TensorRtSettings()
+    torch: TorchSettings = TorchSettings()
 
 
 class Ui(Struct, frozen=True, forbid_unknown_fields=True):

@@ -281,8 +281,7 @@ class Job:
             feeds, count = self._feeds(shown, most), min(len(shown), most)
         else:
             feeds, count = (self._made_up(seed) for seed in range(most)), most
-        compiled = self.backend.name == "tensorrt"
-        lowered = self._made("lower")[0] / "model.onnx" if compiled else None
+        lowered = self._made("lower")[0] / "model.onnx" if self.backend.name != "onnxruntime" else None
         try:
             return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say)
         finally:
@@ -363,6 +362,10 @@ class Job:
 
 def backend(settings: BackendSettings, home: Path) -> Backend:
     """The backend of a name; what it keeps between runs lies in the state folder `home`."""
+    if settings.name == "torch":
+        from .backends.torch import Torch  # with it come onnx and the tables of operators
+
+        return Torch(home / "compiled")
     return TensorRt(home / "timing") if settings.name == "tensorrt" else OnnxRuntime()
 
 

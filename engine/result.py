@@ -112,6 +112,12 @@ class BackendStamp(Struct, frozen=True, kw_only=True):
     threads: int | None = None
     graph: str = ""
     provider: str = ""
+    mode: str = ""
+    """torch: eager or compiled; empty: the backend has one way."""
+    device: str = ""
+    """torch: `cpu`, or the GPU's name and compute capability."""
+    tf32: bool | None = None
+    """torch on a GPU: whether FP32 factors were rounded to TF32."""
 
 
 class Latency(Struct, frozen=True, kw_only=True):

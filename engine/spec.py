@@ -167,7 +167,7 @@ class Paced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 
 Workload = FlatOut | Paced
 Preset = Literal["quick", "normal", "precise"]
-BackendName = Literal["onnxruntime", "tensorrt"]
+BackendName = Literal["onnxruntime", "tensorrt", "torch"]
 Megabytes = Annotated[int, Meta(ge=1)]
 
 
@@ -197,16 +197,31 @@ class TensorRtSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Load a plan that edgetui did not build. A plan is code: only from people you trust."""
 
 
+class TorchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How PyTorch executes a model."""
+
+    mode: Literal["eager", "compiled"] = "eager"
+    """`eager`: one operator after another, as PyTorch code runs. `compiled`: by torch.compile, in seconds to minutes."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: an NVIDIA GPU where PyTorch sees one, else the CPU."""
+    threads: Annotated[int, Meta(ge=0)] = 0
+    """Threads inside an operator; 0: one for each physical core we may use."""
+    tf32: bool = False
+    """Let a GPU round FP32 factors to 10 bits (TF32): faster, and no longer what FP32 gives elsewhere."""
+
+
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What executes the model, and how; part of every result's stamp."""
 
     name: BackendName = "onnxruntime"
     threads: Annotated[int, Meta(ge=0)] = 0
-    """Threads inside an operator; 0: one for each physical core we may use."""
+    """Threads inside an operator of ONNX Runtime; 0: one for each physical core we may use."""
     graph: Literal["off", "basic", "extended", "all"] = "all"
     """How far ONNX Runtime may rewrite the graph."""
     tensorrt: TensorRtSettings = TensorRtSettings()
     """For the backend `tensorrt`; the others pass over it."""
+    torch: TorchSettings = TorchSettings()
+    """For the backend `torch`; the others pass over it."""
 
     @property
     def target(self) -> str:

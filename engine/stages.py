@@ -25,7 +25,7 @@ TENSORRT = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-bindings")
 """What a plan of TensorRT is tied to, and nothing else is."""
 _LIBRARIES = ("usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/local/lib")
 TORCH = ("torch",)
-"""What a step that trains is tied to, and nothing else is."""
+"""What a step that trains, and the backend torch, are tied to, and nothing else is."""
 
 
 class Stage(Struct, frozen=True, kw_only=True):
@@ -103,8 +103,8 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
         spec.seed,
     ]
     backend = msgspec.to_builtins(spec.backend)
-    compiled = spec.backend.name == "tensorrt"
-    tensorrt = [*(asked.versions.get(name) for name in TENSORRT), *nvidia()] if compiled else []
+    tied = {"tensorrt": TENSORRT, "torch": TORCH}.get(spec.backend.name, ())
+    here = [*(asked.versions.get(name) for name in tied), *nvidia()] if tied else []
     planned = []
     for name, kind, place in stage_names(spec):
         settings: list[object] = []
@@ -114,11 +114,16 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
             if step.method.startswith("train."):
                 settings += [asked.versions.get(name) for name in TORCH]
         elif kind == "inspect":
-            settings = [spec.backend.name, tensorrt, spec.backend.target]
+            settings = [
+                spec.backend.name,
+                here,
+                spec.backend.target,
+                backend["torch"] if spec.backend.name == "torch" else None,
+            ]
         elif kind == "lower":
-            settings = [spec.backend.name, machine(), tensorrt]
+            settings = [spec.backend.name, machine(), here]
         elif kind == "build":
-            settings = [_built_with(backend), tensorrt]
+            settings = [_built_with(backend), here]
         elif kind == "measure":
             settings = [asked.run, spec.preset, msgspec.to_builtins(spec.workload), data]
         elif kind in ("verify", "evaluate"):

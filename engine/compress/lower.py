@@ -21,7 +21,7 @@ from . import qdq, qdq_tensorrt, weights_tensorrt
 from .half import to_fp16
 from .wishes import Int8, read_fp16, read_int8
 
-TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt", "tensorrt-flags")
+TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt", "tensorrt-flags", "torch")
 """`tensorrt-flags`: before TensorRT 10, where builder flags say FP16 and the wish for it stays in the file."""
 
 
@@ -75,11 +75,16 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
     else:
         settings = _settings(wish, target)
         if wish.per_channel and not settings.per_channel:
-            say.note("affine weights get one scale a tensor: ONNX Runtime 1.23 has no kernel for a zero-point in each channel")
+            why = (
+                "as in the paper"
+                if target == "torch"
+                else "for ONNX Runtime 1.23 has no kernel for a zero-point in each channel"
+            )
+            say.note(f"affine weights get one scale a tensor, {why}")
         count = qdq.insert(model, ranges, excluded, settings)
         line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
     if not count:
-        who = "TensorRT" if target.startswith("tensorrt") else "ONNX Runtime"
+        who = "TensorRT" if target.startswith("tensorrt") else "PyTorch" if target == "torch" else "ONNX Runtime"
         raise ModelRefused(
             f"{who} can compute no node of the calibrated model in integers",
             fix="use `quantize.weights` instead of `quantize.int8`, or another backend",
@@ -96,16 +101,17 @@ def _settings(wish: Int8, target: str) -> qdq.Settings:
     way (microsoft/onnxruntime pull requests 9902, 9772 and 9655).
     Affine weights have one scale for a tensor, as in the paper: QLinearConv of ONNX Runtime 1.23 refuses zero-points that
     differ between channels.
+    PyTorch gets the same pairs and computes them in floating point, where nothing saturates and no channel needs filling.
     """
-    arm = target == "onnxruntime-arm"
+    arm, real = target == "onnxruntime-arm", target == "torch"
     affine = wish.scheme == "affine"
-    bits = 8 if arm or multiplies_bytes_exactly() else 7
+    bits = 8 if arm or real or multiplies_bytes_exactly() else 7
     return qdq.Settings(
         activations="int8" if arm else "uint8",
         affine=affine,
         per_channel=wish.per_channel and not affine,
         weight_bits=bits,
-        fill_channels=not arm,
+        fill_channels=not (arm or real),
     )
 
 
@@ -124,6 +130,8 @@ def multiplies_bytes_exactly(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str
 
 
 def _halved(model: ModelProto, keep: tuple[str, ...], target: str, integers: bool) -> tuple[ModelProto, str]:
+    if integers and target == "torch":
+        return model, "the rest in FP32 (pairs are computed in it)"
     if integers and target != "tensorrt":
         # Its integer kernels read float32 scales only; halving the rest would put casts around every one of them.
         return model, "the rest in FP32 (its integer kernels have no FP16 beside them)"

@@ -100,7 +100,8 @@ def _max_pool(call: Call, x: Tensor) -> Tensor:
     reach = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
     pads = _with_ceiling(call, x, pads, reach, strides)
     pool = getattr(call.functional, f"max_pool{len(kernel)}d")
-    made: Tensor = pool(_padded(call, x, pads, -math.inf), kernel, strides, 0, dilations)
+    real = x if x.is_floating_point() else x.float()  # of 8-bit integers PyTorch takes no maximum on every device
+    made: Tensor = pool(_padded(call, real, pads, -math.inf), kernel, strides, 0, dilations).to(x.dtype)
     return made
 
 
