@@ -9,7 +9,6 @@ floats from there on. Pairs around activations are computed as the standard writ
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -136,20 +135,26 @@ class Torch:
         """
         torch_compile.prepare(self._caches)
         try:
-            torch = importlib.import_module("torch")
+            import torch
         except (ImportError, OSError) as error:
             raise BackendRefused(
                 f"PyTorch cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0][:160]})",
                 fix="install it with `pip install 'edgetui[torch]'` (on a Jetson: NVIDIA's own torch wheel)",
             ) from None
         torch.set_num_threads(settings.torch.threads or physical_cores())
-        precision = "tf32" if settings.torch.tf32 else "ieee"
-        for part in (torch.backends.cuda.matmul, torch.backends.cudnn.conv if hasattr(torch.backends.cudnn, "conv") else None):
-            if part is not None and hasattr(part, "fp32_precision"):  # PyTorch 2.9; the older names warn there
-                part.fp32_precision = precision
-        if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.torch.tf32
-        return torch
+        _round(torch, tf32=settings.torch.tf32)
+        made: ModuleType = torch
+        return made
+
+
+def _round(torch: ModuleType, *, tf32: bool) -> None:
+    """Settle how a GPU takes FP32 factors: convolutions would be rounded to TF32 unless told otherwise."""
+    parts = (torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None))
+    if all(hasattr(part, "fp32_precision") for part in parts):
+        for part in parts:
+            part.fp32_precision = "tf32" if tf32 else "ieee"
+    else:  # before PyTorch 2.9, which warns of these names
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
 
 
 def _read(path: Path) -> ModelProto:

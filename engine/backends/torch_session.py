@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from .base import Feeds
 
 WAY_OUT = WayOut("run with --backend onnxruntime", memory="close other programs, or take a smaller input")
-_DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype("float32"), "double": np.dtype("float64")} | {
-    name: np.dtype(name) for name in ("float16", "int8", "uint8", "int16", "int32", "int64", "bool")
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "float": np.dtype("float32"),
+    "double": np.dtype("float64"),
+    **{name: np.dtype(name) for name in ("float16", "int8", "uint8", "int16", "int32", "int64", "bool")},
 }
 _ALONE = 20
 """Inferences on the GPU that are timed without copies."""
