@@ -142,19 +142,10 @@ class Torch:
                 fix="install it with `pip install 'edgetui[torch]'` (on a Jetson: NVIDIA's own torch wheel)",
             ) from None
         torch.set_num_threads(settings.torch.threads or physical_cores())
-        _round(torch, tf32=settings.torch.tf32)
+        # The newer names of these (fp32_precision) may not be mixed with them, and torch.compile reads these.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.torch.tf32
         made: ModuleType = torch
         return made
-
-
-def _round(torch: ModuleType, *, tf32: bool) -> None:
-    """Settle how a GPU takes FP32 factors: convolutions would be rounded to TF32 unless told otherwise."""
-    parts = (torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None))
-    if all(hasattr(part, "fp32_precision") for part in parts):
-        for part in parts:
-            part.fp32_precision = "tf32" if tf32 else "ieee"
-    else:  # before PyTorch 2.9, which warns of these names
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
 
 
 def _read(path: Path) -> ModelProto:
