@@ -119,6 +119,8 @@ def plan_stages(asked: Asked) -> tuple[Stage, ...]:
                 here,
                 spec.backend.target,
                 backend["torch"] if spec.backend.name == "torch" else None,
+                data[:-1],  # all but the seed: it refuses and warns of data
+                [step.method for step in spec.recipe.active],
             ]
         elif kind == "lower":
             settings = [spec.backend.name, machine(), here]

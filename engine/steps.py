@@ -36,7 +36,7 @@ def do_step(
     text = _done(step, source, out, samples, batch, say)
     if samples is None:
         return text, None
-    return text, DatasetStamp(calibrated=len(samples), calibration=samples.source, skipped=len(samples.skipped))
+    return text, DatasetStamp(calibrated=samples.read, calibration=samples.source, skipped=len(samples.skipped))
 
 
 def _most(step: AnyStep, there: int) -> int:

@@ -78,6 +78,8 @@ class Samples:
         """Whether batches have labels."""
         self.skipped: list[str] = []
         """Broken samples met so far, in the order met."""
+        self.read = 0
+        """Samples that the last going through them has given, broken ones not among them."""
 
     def __len__(self) -> int:
         """Samples asked for; broken ones, known only once met, are counted."""
@@ -102,17 +104,17 @@ class Samples:
         size = min(size, self._reader.largest_batch or size)
         rows: list[Row] = []
         numbers: list[int] = []
-        good = 0
+        self.read = 0
         for number, row in self._whole():
             rows.append(row)
             numbers.append(number)
-            good += 1
+            self.read += 1
             if len(rows) == size:
                 yield self._batch(rows, numbers)
                 rows, numbers = [], []
         if rows:
             yield self._batch(rows + rows[-1:] * (size - len(rows) if padded else 0), numbers)
-        if not good:
+        if not self.read:
             raise self._unreadable()
 
     def known_labels(self) -> NDArray[np.int64]:
@@ -132,8 +134,10 @@ class Samples:
         order = draw.permutation(self._order)
         share = max(_HELD_BYTES // self._row_bytes(), size)
         waiting: list[tuple[int, Row]] = []
+        self.read = 0
         for start in range(0, len(order), share):
             held = self._read(np.sort(order[start : start + share]).tolist())
+            self.read += len(held)
             waiting += [held[place] for place in draw.permutation(len(held))]
             last = start + share >= len(order)
             while len(waiting) >= size or (waiting and last):

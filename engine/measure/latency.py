@@ -41,7 +41,7 @@ RULES: dict[Preset, Rule] = {
     "precise": Rule(half_width=0.01, measured_s=5.0, cap_s=120.0, block_s=0.2),
 }
 WARM_UP_S, WARM_UP_INFERENCES = 2.0, 10
-_MOST_SAMPLES = 100_000
+MOST_SAMPLES = 100_000
 _LEAST_BLOCK_S = 0.1
 _LONG_BLOCK_S = 1.0
 """Where a block is a process that takes seconds to start."""
@@ -214,9 +214,9 @@ def enough(side: Side, rule: Rule) -> bool:
 def share_done(side: Side, rule: Rule) -> float:
     """How much of what the preset wants is there, 0..1: samples, time, and the blocks an interval that narrow needs.
 
-    With `_MOST_SAMPLES` it is enough, whatever they say.
+    With `MOST_SAMPLES` it is enough, whatever they say.
     """
-    return 1.0 if side.n >= _MOST_SAMPLES else _share_reached(side, rule)
+    return 1.0 if side.n >= MOST_SAMPLES else _share_reached(side, rule)
 
 
 def _share_reached(side: Side, rule: Rule) -> float:

@@ -18,7 +18,7 @@ from ..errors import BackendRefused
 from ..result import Latency, Ratio
 from ..say import Say
 from ..spec import FlatOut, Preset, Workload
-from .latency import RULES, Rule, Side, enough, settle, share_done, stays_awake_s, summarise, take_block, warm_up
+from .latency import MOST_SAMPLES, RULES, Rule, Side, enough, settle, share_done, stays_awake_s, summarise, take_block, warm_up
 from .statistics import paired_ratio, welch_ratio
 
 Array = NDArray[np.generic]
@@ -139,7 +139,7 @@ def _result(sides: list[Side], rule: Rule, first: list[bool], say: Say) -> Paire
             width = side.relative_half_width()
             reached = "no interval" if width is None else f"±{100 * width:.1f} %"
             say.warn(
-                f"{side.name}: time was up after {side.n} inferences with {reached} of ±{100 * rule.half_width:.0f} % wanted"
+                f"{side.name}: {'time was up' if side.n < MOST_SAMPLES else 'measuring ended'} after {side.n} inferences with {reached} of ±{100 * rule.half_width:.0f} % wanted"
             )
     ratio = Ratio()
     if len(sides) == 2:

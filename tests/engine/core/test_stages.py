@@ -74,3 +74,15 @@ def test_another_run_measures_again_and_takes_the_rest_from_the_cache() -> None:
 def test_other_data_are_calibrated_again_and_another_model_is_done_anew() -> None:
     assert changed(keys(SPEC), keys(SPEC, data="e")) == ["quantize.int8", *LATE]
     assert changed(keys(SPEC), keys(SPEC, sha="bb")) == list(keys(SPEC))
+
+
+def test_other_data_are_looked_at_and_nothing_else_is_made_again() -> None:
+    """Inspecting refuses data that do not fit, and warns of them: what it found of others must not come from the cache."""
+    only_pruned = msgspec.structs.replace(SPEC, recipe=Recipe(step=(PruneMagnitude(amount=0.3),)))
+    assert changed(keys(only_pruned), keys(only_pruned, data="e")) == ["inspect", "verify", "measure", "evaluate"]
+
+
+def test_another_step_is_looked_at() -> None:
+    """Whether a model is quantized already matters to `quantize.int8` alone."""
+    only_pruned = msgspec.structs.replace(SPEC, recipe=Recipe(step=(PruneMagnitude(amount=0.3),)))
+    assert "inspect" in changed(keys(only_pruned), keys(SPEC))

@@ -109,6 +109,7 @@ def test_broken_images_are_named_counted_and_passed_over(zipped, two_classes):
     samples = opened(zipped(content), say=say)
     assert shades(samples) == [0, 2, 101, 102]
     assert samples.skipped == ["cat/1.png", "dog/0.png"]
+    assert samples.read == 4
     assert len([text for text in say.warnings if "passed over" in text]) == 2
     assert shades(samples) == [0, 2, 101, 102]
     assert len(samples.skipped) == 2

@@ -233,7 +233,7 @@ def test_the_caps_of_the_presets_are_those_of_the_protocol():
 
 def test_the_most_samples_without_the_interval_is_not_what_was_wanted(monkeypatch):
     """A model of microseconds has a hundred thousand samples long before its blocks agree."""
-    monkeypatch.setattr(latency, "_MOST_SAMPLES", 80)
+    monkeypatch.setattr(latency, "MOST_SAMPLES", 80)
     side = Side("baseline", lambda: None, windows_s=2.0)
     side.blocks = [np.full(40, 1_000_000), np.full(40, 3_000_000)]
     assert latency.enough(side, SHORT)
