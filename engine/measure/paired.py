@@ -138,9 +138,9 @@ def _result(sides: list[Side], rule: Rule, first: list[bool], say: Say) -> Paire
         if latency.capped:
             width = side.relative_half_width()
             reached = "no interval" if width is None else f"±{100 * width:.1f} %"
-            say.warn(
-                f"{side.name}: {'time was up' if side.n < MOST_SAMPLES else 'measuring ended'} after {side.n} inferences with {reached} of ±{100 * rule.half_width:.0f} % wanted"
-            )
+            ended = "time was up" if side.n < MOST_SAMPLES else "measuring ended"
+            wanted = f"{reached} of ±{100 * rule.half_width:.0f} % wanted"
+            say.warn(f"{side.name}: {ended} after {side.n} inferences with {wanted}")
     ratio = Ratio()
     if len(sides) == 2:
         value, low, high = paired_ratio(sides[0].means_ms(), sides[1].means_ms())

@@ -72,7 +72,7 @@ def test_another_run_measures_again_and_takes_the_rest_from_the_cache() -> None:
 
 
 def test_other_data_are_calibrated_again_and_another_model_is_done_anew() -> None:
-    assert changed(keys(SPEC), keys(SPEC, data="e")) == ["quantize.int8", *LATE]
+    assert changed(keys(SPEC), keys(SPEC, data="e")) == ["inspect", "quantize.int8", *LATE]
     assert changed(keys(SPEC), keys(SPEC, sha="bb")) == list(keys(SPEC))
 
 
