@@ -25,7 +25,7 @@ from msgspec import Struct
 from . import boards
 from .backends import trt_find
 from .config import Config, config_file
-from .recipes import broken_recipes
+from .recipes import broken_recipes, torch_here
 from .telemetry.doctor import findings
 from .telemetry.files import Files
 
@@ -96,8 +96,15 @@ def _backend() -> Check:
 
 def _optional() -> Iterator[Check]:
     """What is not needed, and what for."""
-    if importlib.util.find_spec("torch") is not None:
-        yield Check(name="also here", state="note", text="torch, for the steps train.*")
+    if torch_here():
+        compiles = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+        text = f"torch {_version('torch') or ''}, for the steps train.* and the backend torch".replace(" ,", ",")
+        yield Check(
+            name="also here",
+            state="note",
+            text=text if compiles else f"{text}; no C++ compiler, so eager only",
+            mend="" if compiles else "sudo apt install g++",
+        )
     packages = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-bindings")
     found = [f"{name} {version}" for name in packages if (version := _version(name)) is not None]
     system = next((path for path in trt_find.SYSTEM_PACKAGES if (trt_find.system_root() / path).is_dir()), None)

@@ -11,10 +11,20 @@ from statistics import median
 
 from msgspec import Struct
 
-from .errors import DataRefused
-from .recipes import without_torch
+from .errors import BackendRefused, DataRefused
+from .recipes import torch_here, without_torch
 from .result import ModelFacts
-from .spec import Dataset, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe, RunSpec, TrainFinetune
+from .spec import (
+    BackendSettings,
+    Dataset,
+    PrecisionFp16,
+    PruneMagnitude,
+    QuantizeInt8,
+    QuantizeWeights,
+    Recipe,
+    RunSpec,
+    TrainFinetune,
+)
 
 _CHOOSE = "choose some: --calibration D, or --dataset D to evaluate as well"
 BASE_MB = 110
@@ -24,7 +34,9 @@ COPIES = 4.5
 COPIES_OF_STEP = {"quantize.int8": 9.0, "quantize.weights": 6.0, "train.finetune": 10.0}
 """The same for steps that hold more (measured with 113 MB: 8.8 and 5.6; training holds gradients and two moments as well)."""
 TORCH_MB = 320
-"""What a stage that trains holds besides: PyTorch itself (measured with a small model: 430 to 450 MB in all)."""
+"""What a stage with PyTorch holds besides (training, measured with a small model: 430 to 450 MB in all)."""
+COMPILING_MB = 350
+"""What torch.compile holds besides, its compiler's process with it (measured with a small model and g++)."""
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
@@ -61,8 +73,10 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
     """
     copies = max([COPIES, *(COPIES_OF_STEP.get(step.method, 0) for step in spec.recipe.active)])
     trains = any(isinstance(step, TrainFinetune) for step in spec.recipe.active)
-    need = round(BASE_MB + (TORCH_MB if trains else 0) + copies * facts.size_bytes / 1e6)
-    warnings = cannot_win(spec.recipe) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
+    pytorch = TORCH_MB if trains or spec.backend.name == "torch" else 0
+    compiles = spec.backend.name == "torch" and spec.backend.torch.mode == "compiled"
+    need = round(BASE_MB + pytorch + (COMPILING_MB if compiles else 0) + copies * facts.size_bytes / 1e6)
+    warnings = cannot_win(spec.recipe, spec.backend) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
     if memory_free_mb is not None and need > memory_free_mb:
         warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")
     return Forecast(
@@ -101,9 +115,10 @@ def size_after(recipe: Recipe, facts: ModelFacts) -> int | None:
     return round(facts.size_bytes - saved_bits / 8)
 
 
-def cannot_win(recipe: Recipe) -> list[str]:
-    """What in a recipe will not make any model better in the way people hope."""
+def cannot_win(recipe: Recipe, backend: BackendSettings) -> list[str]:
+    """What in a recipe, or of it on this backend, will not make any model better in the way people hope."""
     found = []
+    pytorch = backend.name == "torch"
     narrowed = False
     for step in recipe.active:
         if isinstance(step, PruneMagnitude):
@@ -111,12 +126,15 @@ def cannot_win(recipe: Recipe) -> list[str]:
             found.append(f"scattered zeros do not make a dense plan faster; {share} change size only when compressed")
             if narrowed:
                 found.append("pruning after quantization changes weights that ranges were chosen for: prune first")
+        elif isinstance(step, QuantizeInt8) and pytorch:
+            found.append("PyTorch computes INT8 as floating point with rounding: the values of INT8, and slower, not faster")
         elif isinstance(step, PrecisionFp16):
             found.append("half precision halves the file; on a CPU without FP16 arithmetic it is no faster, often slower")
         elif isinstance(step, TrainFinetune):
             found += _training(step, recipe, narrowed)
         elif isinstance(step, QuantizeWeights):
-            found.append("weights alone in integers make the file smaller; the arithmetic stays in floating point")
+            held = ", and PyTorch holds them as floats once loaded" if pytorch else ""
+            found.append(f"weights alone in integers make the file smaller; the arithmetic stays in floating point{held}")
         narrowed = narrowed or isinstance(step, QuantizeInt8 | QuantizeWeights)
     return list(dict.fromkeys(found))
 
@@ -154,7 +172,7 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
     """Why the run would be refused."""
     found = [f"the size of `{axis}` is not known; give it with --shape {axis}" for axis in facts.open_axes if _open(axis, spec)]
     found += [f"{spec.backend.name} cannot read this model: {line}" for line in facts.refused.get(spec.backend.name, ())]
-    found += [str(error) for error in (_without_samples(spec), without_torch(spec.recipe)) if error]
+    found += [str(error) for error in (_without_samples(spec), without_torch(spec.recipe), _without_pytorch(spec)) if error]
     if facts.quantized and any(isinstance(step, QuantizeInt8 | QuantizeWeights) for step in spec.recipe.active):
         found.append("the model is quantized already; take the floating-point original")
     return found
@@ -192,6 +210,15 @@ def _without_samples(spec: RunSpec) -> DataRefused | None:
     return None
 
 
+def _without_pytorch(spec: RunSpec) -> BackendRefused | None:
+    if spec.backend.name != "torch" or torch_here():
+        return None
+    return BackendRefused(
+        "the backend torch needs PyTorch, which this Python does not have",
+        fix="pip install 'edgetui[torch]' (on a Jetson: NVIDIA's own torch wheel), or choose --backend onnxruntime",
+    )
+
+
 def _same_file(one: str, other: str) -> bool:
     return Path(one).resolve() == Path(other).resolve()
 
@@ -202,8 +229,12 @@ def _open(axis: str, spec: RunSpec) -> bool:
 
 
 def _backend_line(spec: RunSpec) -> str:
-    threads = spec.backend.threads
+    pytorch = spec.backend.name == "torch"
+    threads = spec.backend.torch.threads if pytorch else spec.backend.threads
     count = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "a thread for each physical core"
+    if pytorch:
+        where = {"auto": "a GPU if there is one", "cpu": "CPU", "cuda": "GPU"}[spec.backend.torch.device]
+        return f"torch {spec.backend.torch.mode}, {where}, {count}"
     rewriting = "" if spec.backend.graph == "all" else f", graph options {spec.backend.graph}"
     return f"{spec.backend.name}, {count}{rewriting}"
 

@@ -135,10 +135,15 @@ def _step(raw: dict[str, Any], where: str) -> AnyStep:
     return step
 
 
+def torch_here() -> bool:
+    """Whether this Python has PyTorch; it is not imported."""
+    return importlib.util.find_spec("torch") is not None
+
+
 def without_torch(recipe: Recipe) -> RecipeRefused | None:
     """The error for a recipe with a step that trains, where PyTorch is not installed; None: nothing is missing."""
     trains = next((step.method for step in recipe.active if step.method.startswith("train.")), "")
-    if not trains or importlib.util.find_spec("torch") is not None:
+    if not trains or torch_here():
         return None
     return RecipeRefused(
         f"step `{trains}` needs PyTorch, which this Python does not have",

@@ -9,15 +9,17 @@ from __future__ import annotations
 from onnx import ModelProto, NodeProto
 
 from ..errors import UsageError, nearest
-from . import lint_onnxruntime, lint_tensorrt
+from . import lint_onnxruntime, lint_tensorrt, lint_torch
 from .walk import is_onnx, label, nodes
 from .wiring import faults
 
-TARGETS = ("onnxruntime", "tensorrt")
+TARGETS = ("onnxruntime", "tensorrt", "torch")
 
 
 def lint(model: ModelProto, target: str) -> list[str]:
-    """What `target` (`onnxruntime` or `tensorrt`) refuses: a sentence each, with the node and what mends it; empty: reads it.
+    """What `target` refuses: a sentence each, with the node and what mends it; empty: reads it.
+
+    `target`: one of TARGETS, or `tensorrt-flags`, a TensorRT before 10 (`compress.lower.TARGETS`).
 
     Raises:
         UsageError: nobody knows the target.
@@ -26,6 +28,8 @@ def lint(model: ModelProto, target: str) -> list[str]:
         return [*faults(model), *lint_onnxruntime.refusals(model)]
     if target == "tensorrt":
         return [*faults(model), *lint_tensorrt.refusals(model)]
+    if target == "torch":
+        return [*faults(model), *lint_torch.refusals(model)]
     raise UsageError(f"`{target}` cannot be checked for", fix=nearest(target, TARGETS))
 
 

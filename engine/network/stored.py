@@ -35,6 +35,8 @@ _AS_THEY_ARE = frozenset(
         TensorProto.BOOL,
     )
 )
+HELD = _AS_THEY_ARE | {TensorProto.BFLOAT16, *_HELD_AS}
+"""Element types that stored tensors may have."""
 
 
 def as_tensor(name: str, stored: TensorProto, way_out: WayOut) -> Tensor:
@@ -48,7 +50,7 @@ def as_tensor(name: str, stored: TensorProto, way_out: WayOut) -> Tensor:
     kind = stored.data_type
     if kind == TensorProto.BFLOAT16:
         return torch.from_numpy(np.asarray(numpy_helper.to_array(stored)).astype(np.float32)).to(torch.bfloat16)
-    if kind not in _AS_THEY_ARE and kind not in _HELD_AS:
+    if kind not in HELD:
         raise ModelRefused(
             f"tensor {name} holds {TensorProto.DataType.Name(kind)}, which edgetui cannot do in PyTorch",
             fix=f"{way_out.instead}, or export the model without it",

@@ -27,6 +27,10 @@ threads_option = click.option(
     "--threads", type=click.IntRange(0, 1024), help="Threads of the backend; 0: one for each physical core."
 )
 backend_option = click.option("--backend", type=click.Choice(get_args(BackendName)), help="What executes the model.")
+mode_option = click.option(
+    "--mode", type=click.Choice(("eager", "compiled")), help="Backend torch: operator by operator, or by torch.compile."
+)
+device_option = click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), help="Backend torch: where it computes.")
 preset_option = click.option(
     "--preset", type=click.Choice(get_args(Preset)), help="How sure: 10 % (quick), 5 % (normal), 1 % (precise) at 95 %."
 )
@@ -48,11 +52,18 @@ def data_options(function: F) -> F:
     )(function)
 
 
+def backend_options(function: F) -> F:
+    """--backend, and how it executes."""
+    for option in (threads_option, device_option, mode_option, backend_option):
+        function = option(function)
+    return function
+
+
 def run_options(function: F) -> F:
     """Everything that `run` takes beside the model."""
-    for option in (shape_option, threads_option, preset_option, workload_option, backend_option):
+    for option in (shape_option, preset_option, workload_option):
         function = option(function)
-    function = data_options(function)
+    function = data_options(backend_options(function))
     return click.option("--recipe", "-r", metavar="R", help="A recipe: a name that `edgetui recipes` lists, or a file.")(
         function
     )
@@ -77,22 +88,35 @@ def find_model(engine: Engine, text: str) -> Path:
 
 
 def backend_settings(
-    engine: Engine, name: str | None, threads: int | None, target: str = "", trust: bool = False
+    engine: Engine,
+    name: str | None,
+    threads: int | None,
+    mode: str | None = None,
+    device: str | None = None,
+    target: str = "",
+    trust: bool = False,
 ) -> BackendSettings:
     """The backend of the flags, over that of edgetui.toml.
 
     Raises:
-        UsageError: `target` is no GPU, or not the backend's business.
+        UsageError: `target` is no GPU, or a flag is another backend's business.
     """
-    own = engine.config.backend.onnxruntime
+    tables = engine.config.backend
     chosen = cast("BackendName", name or engine.config.defaults.backend)
-    if chosen != "tensorrt":
-        if target:
-            raise UsageError("--target is for plans of TensorRT", fix="add --backend tensorrt")
+    if chosen != "tensorrt" and target:
+        raise UsageError("--target is for plans of TensorRT", fix="add --backend tensorrt")
+    if chosen != "torch" and (mode or device):
+        raise UsageError(f"--{'mode' if mode else 'device'} is for the backend torch", fix="add --backend torch")
+    if chosen == "torch":
+        given = {"mode": mode, "device": device, "threads": threads}
+        changes = {key: value for key, value in given.items() if value is not None}
+        return BackendSettings(name=chosen, torch=msgspec.structs.replace(tables.torch, **changes))
+    if chosen == "onnxruntime":
+        own = tables.onnxruntime
         return BackendSettings(name=chosen, threads=own.threads if threads is None else threads, graph=own.graph)
     if target and not re.fullmatch(r"sm_\d{2,3}", target):
         raise UsageError(f"`{target}` is no GPU", fix="write its compute capability, e.g. --target sm_86")
-    settings = engine.config.backend.tensorrt
+    settings = tables.tensorrt
     return BackendSettings(
         name=chosen,
         tensorrt=msgspec.structs.replace(settings, target=target or settings.target, trust=trust or settings.trust),
@@ -111,6 +135,8 @@ def make_spec(
     preset: str | None,
     shapes: Sequence[str],
     threads: int | None,
+    mode: str | None = None,
+    device: str | None = None,
     target: str = "",
     measure: bool = True,
 ) -> RunSpec:
@@ -126,7 +152,7 @@ def make_spec(
     return RunSpec(
         model=str(find_model(engine, model)),
         recipe=recipe if isinstance(recipe, Recipe) else find_recipe(recipe or config.defaults.recipe, config),
-        backend=backend_settings(engine, backend, threads, target),
+        backend=backend_settings(engine, backend, threads, mode, device, target),
         dataset=engine.dataset(data) if data else None,
         calibration=engine.dataset(calibration) if calibration else None,
         workload=parse_workload(workload),

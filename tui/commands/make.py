@@ -13,14 +13,13 @@ from ...engine.files import PLANS
 from ...engine.forecast import refuse_without_samples
 from ...engine.report import words
 from .ask import (
-    backend_option,
+    backend_options,
     backend_settings,
     data_options,
     find_model,
     make_spec,
     preset_option,
     shape_option,
-    threads_option,
     trust_option,
     workload_option,
 )
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.option("--recipe", "-r", metavar="R", help="A recipe; without it MODEL is built as it is.")
 @data_options
-@backend_option
-@threads_option
+@backend_options
 @shape_option
 @click.option(
     "--target", default="", metavar="sm_86", help="Build a TensorRT plan for this kind of GPU, which need not be here."
@@ -79,8 +77,7 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
 
 @click.command(short_help="Time a model or plan as it is.")
 @click.argument("model_or_plan")
-@backend_option
-@threads_option
+@backend_options
 @preset_option
 @workload_option
 @shape_option
@@ -90,6 +87,8 @@ def bench(
     model_or_plan: str,
     backend: str | None,
     threads: int | None,
+    mode: str | None,
+    device: str | None,
     preset: str | None,
     workload: str,
     shapes: tuple[str, ...],
@@ -105,7 +104,7 @@ def bench(
     question = BenchQuestion(
         model=str(path),
         shapes=dict(parse_shape(text) for text in shapes),
-        backend=backend_settings(engine, "tensorrt" if path.suffix in PLANS else backend, threads, trust=trust),
+        backend=backend_settings(engine, "tensorrt" if path.suffix in PLANS else backend, threads, mode, device, trust=trust),
         workload=parse_workload(workload),
         preset=preset or engine.config.defaults.preset,  # type: ignore[arg-type]
     )

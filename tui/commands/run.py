@@ -62,7 +62,7 @@ async def _start(engine: Engine, spec: RunSpec, detach: bool, as_json: bool) -> 
         if not detach:
             if not as_json:
                 echo(paint(f"run {run}", "head"))
-                for line in cannot_win(spec.recipe):
+                for line in cannot_win(spec.recipe, spec.backend):
                     echo(paint(paragraph(f" ! {line}", width()), "worse"))
             ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
     if not detach:
