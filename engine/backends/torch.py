@@ -69,7 +69,7 @@ class Torch:
         mode = settings.torch.mode
         return BackendStamp(
             name=self.name,
-            version=torch.__version__,
+            version=str(torch.__version__),
             threads=torch.get_num_threads(),
             provider=f"{mode}, {_gpu_words(torch)}" if gpu else f"{mode}, CPU",
             mode=mode,
@@ -102,7 +102,7 @@ class Torch:
         session.close()
         del session
         digest = files.digest(onnx)[0]
-        made = {"torch": torch.__version__, "edgetui": __version__, "onnx_sha256": digest, "mode": settings.torch.mode}
+        made = {"torch": str(torch.__version__), "edgetui": __version__, "onnx_sha256": digest, "mode": settings.torch.mode}
         metadata.put(model, _BUILT, made | {"device": device})
         files.save(model, out)
         return f"plan of {out.stat().st_size / 1e6:.2f} MB, {count} nodes {settings.torch.mode}"
