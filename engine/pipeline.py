@@ -180,7 +180,7 @@ class Job:
         text = lower(source, self.out / "model.onnx", self.backend.target(), self.say)
         files = {"onnx": "model.onnx"}
         if self.backend.name == "tensorrt":
-            refusals = lint(load(self.out / "model.onnx"), "tensorrt")
+            refusals = lint(load(self.out / "model.onnx"), self.backend.target())
             if refusals:
                 raise BackendRefused(f"TensorRT would refuse the lowered model: {refusals[0]}", fix=_OTHER_RECIPE)
         else:

@@ -30,7 +30,8 @@ MOST_STEPS = 128
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
-_AS_THEY_ARE = ("Constant", "Cast", "BitCast")
+_AS_THEY_ARE = ("Constant", "Cast", "BitCast", "Celu")
+"""TensorRT-RTX 1.7 has no Celu of half floats."""
 
 
 def to_fp16(model: ModelProto, keep: Collection[str]) -> ModelProto:
@@ -112,6 +113,8 @@ class _Rewrite:
         full = _Plan([False] * len(node.input), [False] * len(node.output))
         if label(node) in self.keep or not is_onnx(node) or node.op_type in _AS_THEY_ARE or any(bodies(node)):
             return full
+        if node.op_type == "LSTM" and any(node.input[7:]):
+            return full  # TensorRT-RTX 1.7 mixes types where there are peepholes
         if attribute(node, "reduction") is not None:
             return full  # ONNX Runtime scatters half floats, but cannot add or multiply while it scatters
         ports = _ports(node.op_type, version)

@@ -26,8 +26,8 @@ def lint(model: ModelProto, target: str) -> list[str]:
     """
     if target == "onnxruntime":
         return [*faults(model), *lint_onnxruntime.refusals(model)]
-    if target == "tensorrt":
-        return [*faults(model), *lint_tensorrt.refusals(model)]
+    if target in ("tensorrt", "tensorrt-flags"):
+        return [*faults(model), *lint_tensorrt.refusals(model, flags=target == "tensorrt-flags")]
     if target == "torch":
         return [*faults(model), *lint_torch.refusals(model)]
     raise UsageError(f"`{target}` cannot be checked for", fix=nearest(target, TARGETS))

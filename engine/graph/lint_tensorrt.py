@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
-from .walk import attribute, attribute_int, constants, graphs, is_onnx, label, nodes, opset, real_inputs
+from . import lint_tensorrt_nodes
+from .walk import attribute_int, constants, graphs, is_onnx, label, nodes, opset, real_inputs
 
 PLUGIN_DOMAINS = ("TRT", "trt", "trt.plugins")
 """Domains under which exporters write TensorRT plugins."""
@@ -22,30 +23,38 @@ _REFUSED: dict[str, str] = {
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), _FLOATING),
     **dict.fromkeys(
         (
-            "BitShift", "Compress", "ConcatFromSequence", "Det", "MaxRoiPool", "MaxUnpool", "Multinomial",
-            "NegativeLogLikelihoodLoss", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt",
-            "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap",
-            "SoftmaxCrossEntropyLoss", "SplitToSequence", "StringConcat", "StringNormalizer", "StringSplit",
-            "TfIdfVectorizer", "Unique",
+            "AffineGrid", "Bernoulli", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
+            "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "CumProd", "DFT", "Det", "ImageDecoder", "MaxRoiPool",
+            "MaxUnpool", "MelWeightMatrix", "Multinomial", "NegativeLogLikelihoodLoss", "Optional", "OptionalGetElement",
+            "OptionalHasElement", "RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
+            "SequenceInsert", "SequenceLength", "SequenceMap", "SoftmaxCrossEntropyLoss", "SplitToSequence", "StringConcat",
+            "StringNormalizer", "StringSplit", "SwiGLU", "TfIdfVectorizer", "Unique",
         ),
         _WITHOUT,
     ),
 }  # fmt: skip
+# 64-bit floats are none of them: every version casts them down to 32 bits (docs/operators.md).
 _ODD_TYPES: dict[int, str] = {
     TensorProto.STRING: "strings",
-    TensorProto.DOUBLE: "64-bit floats",
     TensorProto.UINT16: "16-bit integers",
     TensorProto.INT16: "16-bit integers",
     TensorProto.UINT32: "unsigned integers",
     TensorProto.UINT64: "unsigned integers",
+    **{
+        getattr(TensorProto, name): "8-bit floats other than E4M3"
+        for name in ("FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "FLOAT8E8M0")
+        if hasattr(TensorProto, name)  # each came with a version of onnx
+    },
+    **{getattr(TensorProto, name): "integers of 2 bits" for name in ("INT2", "UINT2") if hasattr(TensorProto, name)},
     TensorProto.COMPLEX64: "complex numbers",
     TensorProto.COMPLEX128: "complex numbers",
 }
 
 
-def refusals(model: ModelProto) -> list[str]:
-    """A sentence for each thing the parser would refuse."""
-    held = constants(model)
+def refusals(model: ModelProto, *, flags: bool = False) -> list[str]:
+    """A sentence for each thing the parser would refuse. `flags`: a TensorRT before strong typing, 8.5 or 8.6."""
+    held, names = constants(model), set(real_inputs(model.graph))
+    given = {value.name: _elements(value) for value in model.graph.input if value.name in names}
     found = [*_type_refusals(model, held)]
     own = {(function.domain, function.name) for function in model.functions}
     for node in nodes(model):
@@ -58,11 +67,13 @@ def refusals(model: ModelProto) -> list[str]:
             found.append(f"{label(node)}: TensorRT has no {node.op_type}; {_REFUSED[node.op_type]}")
         elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             found.extend(_pair_refusals(node, held))
-        elif node.op_type == "Resize":
-            found.extend(_resize_refusals(node))
         elif node.op_type == "Cast" and attribute_int(node, "to", 0) in _ODD_TYPES:
             kind = _ODD_TYPES[attribute_int(node, "to", 0)]
             found.append(f"{label(node)}: TensorRT has no {kind} to cast to; {_WITHOUT}")
+        else:
+            found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals(node, given))
+            if flags:
+                found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals_before_nine(node))
     if has_half(model) and any(node.op_type == "QuantizeLinear" for node in nodes(model)) and opset(model) < 19:
         found.append(
             f"half floats beside QuantizeLinear need opset 19, the model has {opset(model)}; convert the opset up first"
@@ -113,18 +124,6 @@ def _pair_refusals(node: NodeProto, held: dict[str, TensorProto]) -> Iterator[st
         yield f"{label(node)}: its zero point is computed, and TensorRT needs a constant 0 ({lower})"
     elif point is not None and np.any(numpy_helper.to_array(point).astype(np.float32)):
         yield f"{label(node)}: its zero point is not 0, and TensorRT reads symmetric quantization only ({lower})"
-
-
-def _resize_refusals(node: NodeProto) -> Iterator[str]:
-    mode = attribute(node, "mode")
-    coefficient = attribute(node, "cubic_coeff_a")
-    place = attribute(node, "coordinate_transformation_mode")
-    if mode is not None and mode.s == b"cubic" and coefficient is not None and abs(coefficient.f + 0.75) > 1e-6:
-        yield f"{label(node)}: cubic_coeff_a is {coefficient.f:g}, TensorRT has -0.75 only; export that, or mode=linear"
-    if place is not None and place.s == b"tf_crop_and_resize":
-        yield f"{label(node)}: TensorRT cannot crop while it resizes (tf_crop_and_resize); crop with Slice first"
-    if attribute_int(node, "antialias", 0):
-        yield f"{label(node)}: TensorRT resizes without antialias; export with antialias=False"
 
 
 def has_half(model: ModelProto) -> bool:
