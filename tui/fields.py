@@ -31,6 +31,8 @@ class Field(NamedTuple):
     choices: tuple[object, ...] = ()
     low: float | None = None
     high: float | None = None
+    above: bool = False
+    """`low` itself is not allowed."""
 
 
 @lru_cache
@@ -65,8 +67,9 @@ def _field(name: str, info: kinds.Type, annotation: object) -> Field | None:
         low = info.ge if info.ge is not None else info.gt
         high = info.le if info.le is not None else info.lt
         if isinstance(info, kinds.IntType):
-            return Field(name, "whole", optional, low=low, high=high)
-        return Field(name, "share" if (low, high) == (0, 1) else "number", optional, low=low, high=high)
+            return Field(name, "whole", optional, low=low, high=high, above=info.gt is not None)
+        kind: Kind = "share" if (low, high) == (0, 1) else "number"
+        return Field(name, kind, optional, low=low, high=high, above=info.gt is not None)
     if isinstance(info, kinds.VarTupleType) and isinstance(info.item_type, kinds.StrType):
         return Field(name, "words", optional)
     return Field(name, "text", optional) if isinstance(info, kinds.StrType) else None
@@ -130,8 +133,12 @@ def _wanted(field: Field) -> str:
         return "one of " + ", ".join(str(choice) for choice in field.choices)
     number = "a whole number" if field.kind == "whole" else "a number"
     if field.low is not None and field.high is not None:
-        return f"{number} from {field.low:g} to {field.high:g}"
-    return f"{number} of at least {field.low:g}" if field.low is not None else number
+        return (
+            f"{number} {'above' if field.above else 'from'} {field.low:g}{', at most' if field.above else ' to'} {field.high:g}"
+        )
+    if field.low is None:
+        return number
+    return f"{number} above {field.low:g}" if field.above else f"{number} of at least {field.low:g}"
 
 
 def nudged(field: Field, value: object, by: int) -> object:

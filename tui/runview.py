@@ -79,6 +79,11 @@ class RunView:
         """A measurement window is open."""
         return not self.state and self.stage == "measure"
 
+    @property
+    def queued(self) -> bool:
+        """It has not begun: something else has the board."""
+        return self.waiting_for is not None and not self.state
+
     def stage_elapsed(self) -> float:
         """Seconds that the stage which is going has taken so far."""
         return max(0.0, time.monotonic() - self._offset - self._stage_t)

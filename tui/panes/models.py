@@ -162,6 +162,7 @@ class ModelsPane(Pane):
         if key.startswith("folder:") or key == self.model:
             return
         self.model, self.facts, self.note = key, None, "reading …" if key else ""
+        self.rewrite()
         self.show_details()
         self.post_message(self.Picked(key))
 

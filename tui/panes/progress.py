@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 
 from ...engine.report.words import DASH, digits, joules, percent, ratio, seconds, size
 from ...engine.result import Metrics, Result
+from ..flags import rows_for_flags
 from ..runview import RunView, StageView
-from ..widgets.lines import Line, Scrolling, Span
+from ..widgets.lines import Line, Scrolling, Span, hanging
 from .pane import Pane
 
 MARKS = {"waiting": ("·", "dim"), "going": ("▶", "accent"), "done": ("✓", "good"), "failed": ("✗", "bad")}
@@ -76,14 +77,19 @@ def run_lines(view: RunView, width: int) -> list[Line]:
     """All rows of the pane."""
     stages = stage_rows(list(view.stages.values()), width)
     lines: list[Line] = [*stages, ()]
-    if view.waiting_for is not None and not view.state:
-        lines.append((("  queued  ", "warn"), (f"the board is busy with {view.waiting_for or 'another run'}", "")))
+    if view.queued:
+        lines += queued_rows(view, width)
     elif not view.state:
         lines += bar_rows(view, width)
     else:
         lines += ending(view, width)
     table = result_rows(view.result, width) if view.result else reading_rows(view)
     return [*lines, *([()] if table else []), *table]
+
+
+def queued_rows(view: RunView, width: int) -> list[Line]:
+    """What the run waits for."""
+    return hanging((("  queued  ", "warn"),), f"the board is busy with {view.waiting_for or 'another run'}", width)
 
 
 def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:
@@ -177,10 +183,9 @@ def ending(view: RunView, width: int) -> list[Line]:
     lines: list[Line] = []
     if error is not None:
         mark = "✗" if view.state in ("failed", "crashed") else "·"
-        lines.append(
-            ((f"  {mark} {view.state}", tone), (f" in {error.stage}: " if error.stage else ": ", "dim"), (error.what, "value"))
-        )
-        lines.append(((f"    {error.fix}", "dim"),))
+        lead: Line = ((f"  {mark} {view.state}", tone), (f" in {error.stage}: " if error.stage else ": ", "dim"))
+        lines += hanging(lead, error.what, width, "value")
+        lines += hanging((("    ", ""),), rows_for_flags(error.fix), width, "dim")
     else:
         lines.append(((f"  {view.state}", tone),))
     if view.state in ("crashed", "cancelled", "failed"):
@@ -274,13 +279,15 @@ def result_rows(result: Result, width: int) -> list[Line]:
         while len("   ".join(parts)) > width - 13:
             parts.pop()
         rows.append((("  outputs    ", "dim"), ("   ".join(parts), "")))
-    return [*rows, *((("  ! ", "warn"), (text, "dim")) for text in result.warnings)]
+    return [*rows, *(row for text in result.warnings for row in hanging((("  ! ", "warn"),), text, width, "dim"))]
 
 
 def strip_lines(view: RunView, width: int) -> list[Line]:
     """Three rows for the narrow screen: the last stages, the bar, the newest figures."""
     stages = [stage for stage in view.stages.values() if stage.state != "waiting"][-3:]
     first = stage_rows(stages, 10_000)[0]
+    if view.queued:
+        return queued_rows(view, width)
     if not view.state:
         table = reading_rows(view)
         return [first, *bar_rows(view, width)[: 1 if table else 2], *table[-1:]]

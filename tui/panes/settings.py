@@ -191,7 +191,8 @@ class SettingsPane(Pane):
         if self.complaint:
             lines: list[Line] = hanging(((" ✗ ", "bad"),), self.complaint, self._room, "bad")
         else:
-            lines = hanging(((" ", ""),), help_of(self.draft, self.rows.cursor, self.method), self._room, "dim")
+            keys = "enter takes it, esc leaves it as it was. " if self.rows.typing else ""
+            lines = hanging(((" ", ""),), keys + help_of(self.draft, self.rows.cursor, self.method), self._room, "dim")
         least = 2 if self.size.height >= ROOMY else 1
         self.help.styles.height = 1 + max(least, min(len(lines), 2 * least))
         self.help.show(lines)

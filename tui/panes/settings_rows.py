@@ -13,7 +13,7 @@ from ..widgets.lines import Line, Span
 if TYPE_CHECKING:
     from ...engine.result import ModelFacts
 
-LABEL = 15
+LABEL = 20
 NO_DATA = "   ← → chooses, enter types a path"
 BAR = 10
 PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise": "±1 % at 95 %"}
@@ -129,7 +129,7 @@ def help_of(draft: Draft, key: str, method: str) -> str:
         return docs_of(type(draft.recipe.step[int(rest)]))[""] + "  Space: on or off.  [ ]: move.  x: remove."
     if kind == "field":
         index, name = rest.split(":")
-        return docs_of(type(draft.recipe.step[int(index)])).get(name, "")
+        return docs_of(type(draft.recipe.step[int(index)])).get(name, "").replace("None:", f"{NONE}:")
     if kind == "add":
         return f"← → choose, enter adds.  {docs_of(STEPS[method])['']}"
     if kind == "run":
@@ -138,7 +138,7 @@ def help_of(draft: Draft, key: str, method: str) -> str:
         return "The shape that this input shall have, e.g. 1x3x224x224. The batch is 1 where nothing is said."
     if kind == "backend":
         table, key = backend_table(draft.asked.backend, rest)
-        return docs_of(type(table)).get(key, "")
+        return docs_of(type(table)).get(key, "") or "What builds and executes the model; `edgetui doctor` says which work here."
     return ""
 
 

@@ -157,7 +157,7 @@ class LivePane(Pane, can_focus=True):
             chart.become(quantity.title, low=quantity.low, high=high)
             return
         chart.become("Frames/s" if name == "fps" else "Latency  ms", series=2, low=0.0)
-        chart.hint = "when a run measures"
+        chart.hint = "when measured"
         chart.window(READINGS)
         self._heard = 0
 

@@ -28,6 +28,7 @@ def tabs_line(view: RunView | None, tab: str) -> Line:
         word = WORDS[name]
         if name == "run" and view is not None and not view.state:
             share = share_done(view)
-            word += f" ▶ {view.stage}" + (f" {share:.0%}" if share is not None else "")
+            going = f"▶ {view.stage}" + (f" {share:.0%}" if share is not None else "")
+            word += " · queued" if view.queued else f" {going.rstrip()}"
         line = (*line, (f"[{n} {word}]", "accent") if name == tab else (f" {n} {word} ", "dim"))
     return line

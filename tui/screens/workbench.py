@@ -153,7 +153,7 @@ class WorkbenchScreen(Screen[None]):
         """Header, tabs and strip; and the pace itself, by whether a measurement window is open."""
         view = self.bench.link.view
         self.bench.pace.hush = view is not None and view.measuring
-        state = "" if view is None else view.state or "going"
+        state = "" if view is None else f"{view.run} {view.state}"
         if state != self._state:
             self._state = state
             self.refresh_bindings()
@@ -270,7 +270,7 @@ class WorkbenchScreen(Screen[None]):
             return
         run = await link.submit(draft.asked, model)
         self.bench.attempt(self._follow(run), "follow")
-        self.notify(f"{Path(model).stem} runs; it goes on when you quit", timeout=3, markup=False)
+        self.notify(f"{Path(model).stem}: the run goes on when you quit", timeout=3, markup=False)
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""

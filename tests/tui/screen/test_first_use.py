@@ -5,16 +5,24 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
+from edgetui.engine.errors import RecipeRefused
+from edgetui.engine.events import Queued
 from edgetui.engine.result import ModelFacts, TensorFacts
+from edgetui.engine.spec import STEPS, AnyStep, PruneMagnitude, QuantizeInt8, Recipe
 from edgetui.tui.app import Workbench
+from edgetui.tui.draft import Asked, Draft
+from edgetui.tui.fields import fields_of, parse
 from edgetui.tui.flags import rows_for_flags
 from edgetui.tui.panes.log import told_rows
 from edgetui.tui.panes.models import facts_lines
-from edgetui.tui.panes.progress import bar_rows
+from edgetui.tui.panes.progress import bar_rows, strip_lines
+from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
+from edgetui.tui.screens.headlines import tabs_line
 from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
 from screens import screen_text, shows, until
 from told_runs import went
@@ -152,3 +160,49 @@ async def test_what_to_do_is_in_sight_also_at_the_foot_of_a_long_list(tmp_path: 
         await shows(pilot, "number_0")
         await pilot.press("end")
         await shows(pilot, "make it, or press o")
+
+
+def test_what_may_be_given_leaves_out_an_end_that_may_not():
+    fields = {field.name: field for kind in (PruneMagnitude, QuantizeInt8) for field in fields_of(kind)}
+    draft = Draft(Asked(recipe=Recipe(step=(PruneMagnitude(threshold=1e-3),))))
+    with pytest.raises(RecipeRefused, match="a number above 0"):
+        draft.type_in(0, fields["threshold"], "0")
+    with pytest.raises(RecipeRefused, match="above 50 and at most 100"):
+        parse(fields["percentile"], "")
+
+
+def test_every_label_of_a_step_keeps_its_distance_from_the_value():
+    for method, kind in STEPS.items():
+        share = {"amount": 0.3} if method == "prune.magnitude" else {}
+        step = msgspec.convert({"method": method, **share}, AnyStep)
+        draft = Draft(Asked(recipe=Recipe(name="r", step=(step,))))
+        for field in fields_of(kind):
+            words = field.name.replace("_", " ")
+            for key, row in settings_rows(draft, None, "", None, method):
+                text = "".join(part for part, _ in row)
+                if key == f"field:0:{field.name}":
+                    assert f"{words} " in text, text
+
+
+def test_a_run_that_waits_says_for_what_in_strip_and_tabs():
+    view = RunView("r")
+    for event in went(to="measure")[:1]:
+        view.take(event)
+    view.take(Queued(n=9, t=0.1, waiting_for="20261120-2315-other"))
+    shown = "\n".join("".join(text for text, _ in row) for row in strip_lines(view, 60))
+    assert "queued" in shown
+    assert "other" in shown
+    assert "░" not in shown
+    assert "4 Run · queued" in "".join(text for text, _ in tabs_line(view, "models"))
+
+
+async def test_keys_that_end_the_typing_are_said_while_it_goes_on(bare_app: Workbench):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        bare_app.bench.load_recipe("prune-5")
+        await pilot.press("2")
+        bare_app.bench.settings.rows.point("field:0:amount")
+        await pilot.press("enter")
+        await shows(pilot, "enter takes it, esc leaves it")
+        await pilot.press("escape")
+        await until(pilot, lambda: "esc leaves it" not in screen_text(bare_app))
