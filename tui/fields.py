@@ -132,13 +132,13 @@ def _wanted(field: Field) -> str:
     if field.kind == "choice":
         return "one of " + ", ".join(str(choice) for choice in field.choices)
     number = "a whole number" if field.kind == "whole" else "a number"
-    if field.low is not None and field.high is not None:
-        return (
-            f"{number} {'above' if field.above else 'from'} {field.low:g}{', at most' if field.above else ' to'} {field.high:g}"
-        )
     if field.low is None:
         return number
-    return f"{number} above {field.low:g}" if field.above else f"{number} of at least {field.low:g}"
+    if field.high is None:
+        return f"{number} {'above' if field.above else 'of at least'} {field.low:g}"
+    return (
+        f"{number} {'above' if field.above else 'from'} {field.low:g} {'and at most' if field.above else 'to'} {field.high:g}"
+    )
 
 
 def nudged(field: Field, value: object, by: int) -> object:
