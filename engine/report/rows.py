@@ -59,7 +59,7 @@ def rows(sides: Sequence[Side]) -> tuple[Row, ...]:
     found = []
     for label, kind, metric, cell in _ROWS:
         cells = tuple(cell(side) for side in sides)
-        if any(text not in ("", _ITSELF) and not text.startswith(DASH) for text in cells):
+        if any(text not in ("", DASH, _ITSELF) and not text.startswith(f"{DASH} (") for text in cells):
             tones = tuple(_tone(side.verdict(metric)) for side in sides)
             found.append(Row(label, cells, kind, tones))
     return tuple(found)
