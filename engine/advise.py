@@ -17,6 +17,7 @@ from .report import words
 from .report.front import Point, pareto, point
 from .report.rows import Row, Side, pays_back, rows
 from .result import Result
+from .spread import Spreads
 
 Aim = Literal["fastest", "smallest", "least-memory", "least-energy"]
 
@@ -47,6 +48,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...] = ()
     axes: tuple[str, str] = ("latency_ms", "top1")
     """Fields of `Point` that the front is drawn over: a cost, and a quality."""
+    latencies: Spreads | None = None
+    """How the single inferences of each column spread; None: not asked."""
 
 
 def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:

@@ -19,20 +19,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .advise import Comparison, Goal, compare
+from .advise import Comparison, Goal, compare, sides
+from .boards import memory_free_mb
 from .config import Config, state_home
-from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
+from .errors import ModelRefused, StorageRefused, from_os_error
 from .events import AnyEvent, RunEnded
 from .files import Folder, ModelFile, list_folder, model_hash
 from .forecast import Forecast, forecast, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
-from .questions import BenchQuestion, InspectQuestion, Listen, PlanQuestion, Side, ask, plan_of
+from .questions import BenchQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
 from .queue import draw_ticket, enter
 from .recipes import list_recipes, own_folder, without_torch
 from .result import Metrics, ModelFacts, PlanFacts, Result
 from .rundir import Asked, RunDir, check_room, create, new_name
 from .spec import Dataset, Recipe, RunSpec
+from .spread import Spread, Spreads, sample_sets
 from .stages import versions
 from .state import assemble, close_cancelled
 from .telemetry.alerts import AlertEvent, Alerts
@@ -47,7 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "History", "Mark",
-    "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Side", "Stats", "Telemetry",
+    "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Side", "Spread", "Spreads",
+    "Stats", "Telemetry",
 ]  # fmt: skip
 
 POLL_S = 0.25
@@ -262,6 +265,12 @@ class Engine:
         """Several runs side by side, with advice."""
         return compare([await self.result(run) for run in runs], goal)
 
+    async def latencies(self, runs: Sequence[str]) -> Spreads:
+        """How the single latencies of each column of `compare` spread, over one axis."""
+        columns = sides([await self.result(run) for run in dict.fromkeys(runs)])
+        answer = await ask(self.home, SpreadQuestion(sets=sample_sets(columns)), None)
+        return msgspec.json.decode(answer, type=Spreads)
+
     async def delete(self, run: str) -> None:
         """Remove a run's folder. What other runs share with it in the cache stays.
 
@@ -380,20 +389,3 @@ class Engine:
     def history(self) -> History:
         """Room for a day of samples, in bounded memory."""
         return History()
-
-
-def memory_free_mb() -> float | None:
-    """Available system memory; None where /proc does not say."""
-    try:
-        lines = Path(os.environ.get("EDGETUI_ROOT", "/"), "proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return None
-
-
-def explain(error: BaseException) -> str:
-    """An error as the one line a user sees."""
-    return f"error: {error}" if isinstance(error, EdgetuiError) else f"error: a defect of edgetui ({type(error).__name__})"

@@ -18,9 +18,10 @@ import msgspec
 from .errors import EdgetuiError, RunFailed
 from .lineage import die_with_parent
 from .pipesay import PipeSay
-from .questions import BenchQuestion, InspectQuestion, PlanQuestion, Question
+from .questions import BenchQuestion, InspectQuestion, PlanQuestion, Question, SpreadQuestion
 from .queue import Device, draw_ticket, enter
 from .result import Metrics, ModelFacts, PlanFacts
+from .spread import Spreads
 
 
 def _inspect(question: InspectQuestion) -> ModelFacts:
@@ -56,11 +57,15 @@ def _plan(home: Path, question: PlanQuestion, say: PipeSay) -> PlanFacts:
     return inspect_plan(home, question, lambda: _alone(home, draw_ticket(home), f"layers-{os.getpid()}", say), say)
 
 
-def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFacts | Metrics:
+def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFacts | Metrics | Spreads:
     if isinstance(question, InspectQuestion):
         return _inspect(question)
     if isinstance(question, PlanQuestion):
         return _plan(home, question, say)
+    if isinstance(question, SpreadQuestion):
+        from .measure.spread import spreads
+
+        return spreads(question.sets)
     return _bench(home, question, say)
 
 

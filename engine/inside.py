@@ -29,6 +29,7 @@ from .spec import BackendSettings, TensorRtSettings
 if TYPE_CHECKING:
     from .backends.base import Feeds
 
+_NO_INSPECTOR = "the backend torch names no layers; run with --backend onnxruntime or tensorrt to see them"
 Alone = Callable[[], AbstractContextManager[None]]
 """A context in which nothing else measures on this board."""
 
@@ -52,6 +53,8 @@ def inspect_plan(home: Path, question: PlanQuestion, alone: Alone, say: Say) -> 
         return _of_tensorrt(path, question, alone)
     if is_plan(path):
         return _of_onnxruntime(path, question, alone, {})
+    if question.backend.name == "torch":
+        return PlanFacts(name=path.name, path=str(path), backend="torch", size_bytes=path.stat().st_size, reason=_NO_INSPECTOR)
     return _of_model(home, path, question, alone, say)
 
 

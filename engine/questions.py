@@ -15,6 +15,7 @@ from . import events
 from .errors import EdgetuiError, ModelRefused, PlanRefused, RunFailed
 from .result import Result
 from .spec import BackendSettings, FlatOut, Preset, RunSpec, Workload
+from .spread import SampleSet
 
 
 class InspectQuestion(Struct, frozen=True, kw_only=True, tag="inspect"):
@@ -48,9 +49,15 @@ class PlanQuestion(Struct, frozen=True, kw_only=True, tag="plan"):
     trust: bool = False
 
 
+class SpreadQuestion(Struct, frozen=True, kw_only=True, tag="spread"):
+    """How do these latencies spread?"""
+
+    sets: tuple[SampleSet, ...]
+
+
 Listen = Callable[[events.AnyEvent], None]
 Side = Literal["baseline", "candidate"]
-Question = InspectQuestion | BenchQuestion | PlanQuestion
+Question = InspectQuestion | BenchQuestion | PlanQuestion | SpreadQuestion
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ import msgspec
 
 from ..engine.config import Config, Models, config_home
 from ..engine.errors import EdgetuiError, ModelRefused
+from ..engine.events import AnyEvent, Note
 from ..engine.spec import BackendSettings, Dataset, Recipe, RunSpec
 from .draft import Asked
 from .runview import RunView
 
 if TYPE_CHECKING:
-    from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary, Sample, Telemetry
-    from ..engine.result import ModelFacts, Result
+    from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary, Sample, Side, Spreads, Telemetry
+    from ..engine.result import ModelFacts, PlanFacts, Result
     from .feed import LiveFeed
 
 
@@ -36,7 +37,8 @@ class Link:
         """The machine in a few words; empty until `look_at_board`."""
         self.watt_decimals = 2
         """Decimals of a watt that its power sensor means."""
-        self._asking: set[asyncio.Future[ModelFacts]] = set()
+        self._asking: set[asyncio.Future[Any]] = set()
+        self._layers: dict[tuple[str, int], PlanFacts] = {}
         self._telemetry: Telemetry | None = None
         self._sampled = 0
         self._trouble = ""
@@ -216,9 +218,37 @@ class Link:
         """Runs side by side."""
         return await self.engine.compare(runs, goal)
 
+    async def latencies(self, runs: Sequence[str]) -> Spreads:
+        """How the single latencies of runs spread."""
+        task = asyncio.ensure_future(self.engine.latencies(runs))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return await task
+
     async def result(self, run: str) -> Result:
         """A run's result document."""
         return await self.engine.result(run)
+
+    async def layers(self, run: str, side: Side, wait: Callable[[str], None], *, again: bool = False) -> PlanFacts:
+        """What is inside a run's plan; remembered while the file stays as it is, unless it is asked `again`. `wait` hears for
+        whom it waits. Who is cancelled ends the process that looks.
+
+        Raises:
+            EdgetuiError: there is no plan, or it cannot be loaded here.
+        """
+        question = await self.engine.plan_of(run, side)
+        key = (question.plan, Path(question.plan).stat().st_mtime_ns)
+        if again or key not in self._layers:
+
+            def listen(event: AnyEvent) -> None:
+                if isinstance(event, Note):
+                    wait(event.text)
+
+            task = asyncio.ensure_future(self.engine.inspect_plan(question, listen))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+            self._layers[key] = await task
+        return self._layers[key]
 
     async def tool_log(self, run: str) -> str:
         """The end of what the run's tools printed."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import cast, get_args
 
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from .widgets.chart import Graph
 
@@ -18,7 +19,7 @@ _TABLE: dict[int, str | int] = {
     **dict.fromkeys(map(ord, "╭╮╰╯┌┐└┘┼╋┬┴"), "+"),
     **dict.fromkeys(map(ord, "█▓▰▉▊▋"), "#"),
     **dict.fromkeys(map(ord, "░▒▱"), "."),
-    **str.maketrans("▸▶▾✓✗·•●○↑↓←→‹›…–±×°²▲▼≥≤α", ">>vvx..*o^v<><>.-~xo2+-><a"),
+    **str.maketrans("▸▶▾✓✗·•●○◆↑↓←→‹›…–±×°²▲▼≥≤α", ">>vvx..*o*^v<><>.-~xo2+-><a"),
 }
 
 
@@ -64,9 +65,17 @@ def choose_theme(wanted: str, environ: Mapping[str, str], known: Iterable[str], 
     return f"{'edgetui' if rich else 'ansi'}-{'light' if light else 'dark'}"
 
 
-def themes() -> tuple[Theme, Theme]:
+def _sixteen(name: str, accent: str, warning: str, blurred: str) -> Theme:
+    """Textual's theme of the terminal's own colours, with an accent that is not its green for better, and frames to be seen."""
+    theme = BUILTIN_THEMES[name]
+    return replace(theme, accent=accent, warning=warning, variables={**theme.variables, "border-blurred": blurred})
+
+
+def themes() -> tuple[Theme, ...]:
     """Our own colours: one accent for the focus, one for better, one for worse."""
     return (
+        _sixteen("ansi-dark", "ansi_cyan", "ansi_yellow", "ansi_bright_black"),
+        _sixteen("ansi-light", "ansi_blue", "ansi_magenta", "ansi_bright_black"),
         Theme(
             name="edgetui-dark",
             primary="#5fafd7",

@@ -42,11 +42,11 @@ def precisions(layers: Sequence[LayerFacts]) -> str:
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind)))
 
 
-def part(layers: Sequence[LayerFacts], which: Callable[[LayerFacts], bool]) -> str:
+def part(layers: Sequence[LayerFacts], which: Callable[[LayerFacts], bool], of: str = " of the time") -> str:
     """`12, 8.1 % of the time`: how many layers are such, and what they take."""
     such = [layer for layer in layers if which(layer)]
     total = total_ms(layers)
-    return f"{len(such)}, {words.percent(total_ms(such) / total)} of the time" if such and total else str(len(such))
+    return f"{len(such)}, {words.percent(total_ms(such) / total)}{of}" if such and total else str(len(such))
 
 
 def times(facts: PlanFacts) -> str:

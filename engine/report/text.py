@@ -15,6 +15,7 @@ from ..forecast import Forecast
 from ..result import Metrics, ModelFacts, Result, TensorFacts
 from . import words
 from .rows import Row, Side, rows
+from .spread import spread_report
 from .table import Paint, paragraph, plain, table
 
 if TYPE_CHECKING:
@@ -135,10 +136,12 @@ def metrics_report(name: str, metrics: Metrics, width: int, paint: Paint = plain
 
 
 def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> str:
-    """Runs side by side, then the advice."""
+    """Runs side by side, how their latencies spread where that was asked, then the advice."""
     advice = [paragraph(sentence, width, INDENT) for sentence in found.advice]
     front = [point.label for point in found.points if point.front]
     parts = [paint(f"Compare  {found.title}", "head"), "", figures(found.columns, found.rows, width, paint), ""]
+    if found.latencies is not None and any(column.n for column in found.latencies.columns):
+        parts += [spread_report(found.latencies, width, paint), ""]
     if front:
         quality = {"top1": "top-1", "cosine": "cosine"}[found.axes[1]]
         parts += [paragraph(f"On the front of latency and {quality}: {', '.join(front)}.", width), ""]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...engine.errors import EdgetuiError, ModelRefused, UsageError
+from ...engine.errors import ModelRefused, UsageError
 from .ask import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .follow import Line
 from .run import progress_stream
@@ -74,15 +74,15 @@ def _model_or_run(engine: Engine, text: str) -> Path | str:
 
     Raises:
         ModelRefused: there is neither.
+        StorageRefused: several runs have that in their names.
     """
     try:
         return find_model(engine, text)
-    except ModelRefused:
-        try:
+    except ModelRefused as refused:
+        known = asyncio.run(engine.list())
+        if known and (text == "last" or any(text in run.run for run in known)):
             return asyncio.run(engine.result(text)).run
-        except EdgetuiError:
-            pass
-        raise
+        raise refused from None
 
 
 def _layers(engine: Engine, question: PlanQuestion, title: str, as_json: bool) -> int:
@@ -152,8 +152,11 @@ def runs(rebuild: bool, as_json: bool) -> int:
 @click.command(short_help="What a run found.")
 @click.argument("run")
 @click.option("--log", is_flag=True, help="Print the end of its log instead.")
+@click.option(
+    "--latencies", is_flag=True, help="Print how its single inferences spread instead: quartiles, outliers, a histogram."
+)
 @json_option
-def show(run: str, log: bool, as_json: bool) -> int:
+def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
     """What a run found; of one that has not ended, what is known by now."""
     from ...engine import result as documents
     from ...engine.report.text import run_report
@@ -162,11 +165,26 @@ def show(run: str, log: bool, as_json: bool) -> int:
     if log:
         echo(asyncio.run(engine.log(run)).rstrip("\n"))
         return 0
+    if latencies:
+        return _latencies(engine, run, as_json)
     result = asyncio.run(engine.result(run))
     if as_json:
         echo_json(documents.encode(result))
     else:
         echo(run_report(result, width(), paint))
+    return 0
+
+
+def _latencies(engine: Engine, run: str, as_json: bool) -> int:
+    import msgspec
+
+    from ...engine.report.spread import spread_report
+
+    found = asyncio.run(engine.latencies([run]))
+    if as_json:
+        echo_json(msgspec.json.encode(found))
+    else:
+        echo(spread_report(found, width(), paint))
     return 0
 
 
@@ -187,7 +205,10 @@ def compare(runs: tuple[str, ...], goal: str, markdown: bool, as_json: bool) -> 
     from ...engine.report.markdown import table
     from ...engine.report.text import comparison_report
 
-    found = asyncio.run(open_engine().compare(runs, goal))
+    engine = open_engine()
+    found = asyncio.run(engine.compare(runs, goal))
+    if as_json or not markdown:
+        found = msgspec.structs.replace(found, latencies=asyncio.run(engine.latencies(runs)))
     if as_json:
         echo_json(msgspec.json.encode(found))
     elif markdown:

@@ -1,10 +1,10 @@
-"""Runs side by side: the table with intervals and verdicts, advice, the Pareto front, weights before and after."""
+"""Runs side by side: the table with intervals and verdicts, advice, the Pareto front, how latencies and weights spread."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -18,9 +18,10 @@ from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, Span, wrap
 from ..widgets.scatter import Dot, scatter
+from .spreads import box_lines, latency_lines
 
 if TYPE_CHECKING:
-    from ...engine.api import Comparison
+    from ...engine.api import Comparison, Spreads
     from ...engine.result import ModelFacts
     from ..app import Workbench
 
@@ -34,6 +35,7 @@ AXIS_WORDS = {
     "top1": "top-1",
     "cosine": "cosine to FP32",
 }
+Picture = Literal["front", "latencies", "boxes", "weights"]
 COSTS = ("latency_ms", "size_mb", "memory_mb", "energy_j")
 
 
@@ -44,14 +46,19 @@ class CompareScreen(Screen[None]):
     HELP = (
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
-        "on both axes. g changes the goal of the advice, a the cost axis, h shows the weights before and after."
+        "on both axes. g changes the goal of the advice, a the cost axis, L shows the layers of the first column's plan.\n"
+        "h shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
+        "a box from the first quartile to the third with the median in it, whiskers to the last inference within 1.5 times\n"
+        "its width, and how many lie past them. All columns share one axis. `edgetui compare` prints the same figures."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
         Binding("right", "column(1)", "columns", id="compare.right", tooltip="Columns further right"),
         Binding("g", "goal", "goal", id="compare.goal", tooltip="Advise for another goal"),
         Binding("a", "axes", "axes", id="compare.axes", tooltip="Draw the front over another cost"),
-        Binding("h", "histogram", "histogram", id="compare.histogram", tooltip="Weights before and after, or the front again"),
+        Binding("h", "histogram", "histogram", id="compare.histogram", tooltip="Latencies, weights, the front again"),
+        Binding("b", "boxes", "box plot", id="compare.boxes", tooltip="Latencies as box plots, or the front again"),
+        Binding("L", "layers", "layers", id="compare.layers", tooltip="What is inside the plan of the first column shown"),
         Binding("y", "copy", "copy", id="compare.copy", tooltip="Copy the table to the clipboard"),
         Binding("escape", "back", "back", id="compare.back", tooltip="To the list of runs"),
     ]
@@ -64,7 +71,9 @@ class CompareScreen(Screen[None]):
         self.cost = 0
         self.first = 0
         """First column shown beside the labels."""
-        self.histograms: list[tuple[str, ModelFacts]] | None = None
+        self.picture: Picture = "front"
+        self.weights: list[tuple[str, ModelFacts]] = []
+        self.latencies: Spreads | None = None
 
     @property
     def bench(self) -> Workbench:
@@ -114,9 +123,16 @@ class CompareScreen(Screen[None]):
     def _picture(self, found: Comparison) -> None:
         picture = self.query_one("#compare-picture", Lines)
         width, height = picture.size.width, picture.size.height
-        if self.histograms is not None:
+        if self.picture == "weights":
             picture.border_title = "Weights before and after"
-            picture.show(self._histogram_lines(width - 2, height))
+            picture.show(self._weight_lines(width - 2, height))
+            return
+        if self.latencies is not None and self.picture in ("latencies", "boxes"):
+            boxes = self.picture == "boxes"
+            what = "┃ median, ◆ mean, box: quartiles" if boxes else "share of the inferences × ms"
+            picture.border_title = f"Latency  {what}"
+            draw = box_lines if boxes else latency_lines
+            picture.show(draw(self.latencies, width, height, self.bench.graph))
             return
         cost, quality = self._axes(found)
         picture.border_title = f"Front  {AXIS_WORDS[cost]} × {AXIS_WORDS[quality]}"
@@ -131,10 +147,10 @@ class CompareScreen(Screen[None]):
         can = [name for name in COSTS if any(getattr(point, name) is not None for point in found.points)] or [COSTS[0]]
         return can[self.cost % len(can)], found.axes[1]
 
-    def _histogram_lines(self, width: int, height: int) -> list[Line]:
+    def _weight_lines(self, width: int, height: int) -> list[Line]:
         """Each model's weights over the same number of rows, all of them in `height`."""
         graph: Graph = "ascii" if self.bench.graph == "ascii" else "braille"
-        found = self.histograms or []
+        found = self.weights
         rows = max(1, min(4, height // max(1, len(found)) - 2))
         lines: list[Line] = []
         for name, facts in found:
@@ -154,25 +170,40 @@ class CompareScreen(Screen[None]):
 
     def action_goal(self) -> None:
         """Another goal."""
+        self._turn("front")
         self.remove_class("-picture")
         self.goal = (self.goal + 1) % len(GOALS)
         self.bench.attempt(self._ask(), "compare")
 
     def action_axes(self) -> None:
         """Another cost."""
-        self.cost += 1
-        self.histograms = None
+        self.cost += self.picture == "front"
+        self._turn("front")
         self.add_class("-picture")
-        self.call_after_refresh(self.write)
 
     def action_histogram(self) -> None:
-        """Weights, or the front."""
-        self.set_class(self.histograms is None, "-picture")
-        if self.histograms is not None:
-            self.histograms = None
-            self.call_after_refresh(self.write)
-        else:
-            self.bench.attempt(self._inspect(), "compare-weights")
+        """Latencies, weights, the front."""
+        after: dict[Picture, Picture] = {"latencies": "weights", "weights": "front"}
+        self._turn(after.get(self.picture, "latencies"))
+
+    def action_boxes(self) -> None:
+        """Box plots, or the front."""
+        self._turn("front" if self.picture == "boxes" else "boxes")
+
+    def _turn(self, picture: Picture) -> None:
+        """Show another picture; what it needs is asked first."""
+        self.picture = picture
+        self.set_class(picture != "front", "-picture")
+        self.set_class(picture != "front", "-wide")
+        if picture == "weights" and not self.weights:
+            self.bench.attempt(self._inspect(), "compare-picture")
+        elif picture in ("latencies", "boxes") and self.latencies is None:
+            self.bench.attempt(self._spread(), "compare-picture")
+        self.call_after_refresh(self.write)
+
+    async def _spread(self) -> None:
+        self.latencies = await self.bench.link.latencies(self.runs)
+        self.write()
 
     async def _inspect(self) -> None:
         link = self.bench.link
@@ -184,8 +215,22 @@ class CompareScreen(Screen[None]):
             path = result.artifacts.get("onnx", "")
             if path and Path(path).is_file():
                 found.append((result.recipe.name or run, await link.inspect(path)))
-        self.histograms = found
+        self.weights = found
         self.write()
+
+    def action_layers(self) -> None:
+        """What is inside the plan of the first column that is shown; the other columns' are beside it."""
+        from .layers import LayersScreen, PlanRef
+
+        found = self.comparison
+        if found is not None:
+            # a baseline stands before the candidates it was measured with
+            owners = [run or next(filter(None, found.runs[n:]), "") for n, run in enumerate(found.runs)]
+            plans = [
+                PlanRef(owner, "candidate" if run else "baseline", label)
+                for owner, run, label in zip(owners, found.runs, found.columns, strict=True)
+            ]
+            self.app.push_screen(LayersScreen(plans, self.first))
 
     def action_copy(self) -> None:
         """The whole table."""

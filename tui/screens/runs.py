@@ -59,6 +59,7 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
         Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
+        Binding("L", "layers", "layers", id="runs.layers", tooltip="What is inside the run's plans: layers with their time"),
         Binding("slash", "filter", "filter", id="runs.filter", tooltip="Show only runs that have these letters"),
         Binding("s", "sort", "sort", id="runs.sort", tooltip="Sort by the next column"),
         Binding("r", "resume", "resume", id="runs.resume", tooltip="Take an interrupted, failed or cancelled run up again"),
@@ -236,6 +237,14 @@ class RunsScreen(Screen[None]):
         chosen = [run.run for run in self.shown() if run.run in self.marked] or [self.current()]
         if chosen[0]:
             self.app.push_screen(CompareScreen(chosen))
+
+    def action_layers(self) -> None:
+        """What is inside the plans of this run."""
+        from .layers import LayersScreen, plans_of
+
+        run = self._summary()
+        if run is not None:
+            self.app.push_screen(LayersScreen(plans_of(run.run, run.model.removesuffix(".onnx"), run.recipe)))
 
     def action_filter(self) -> None:
         """Type a filter."""

@@ -1,24 +1,79 @@
-"""A histogram in eighths of a cell: one row or several."""
+"""Histograms in eighths of a cell: one in one row or several; several below each other over one axis."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import NamedTuple
 
+from ...engine.report.words import percent
+from .axis import axis_lines
 from .chart import Graph
+from .lines import Line
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 ASCII = " .:-=+*%#"
+GUTTER = 8
+"""Columns for the numbers beside several histograms."""
 
 
-def bars(counts: Sequence[int], width: int, rows: int = 1, graph: Graph = "braille") -> list[str]:
-    """Rows of characters, the topmost first: `counts` gathered into at most `width` columns. What is not 0 is seen."""
+class Counted(NamedTuple):
+    """One series of several."""
+
+    name: str
+    tone: str
+    counts: Sequence[int]
+    """In equal bins from one end of the axis to the other."""
+    total: int
+    """Samples in all, those past the axis too."""
+    note: str = ""
+    """What stands behind the name."""
+
+
+def bars(counts: Sequence[float], width: int, rows: int = 1, graph: Graph = "braille", most: float | None = None) -> list[str]:
+    """Rows of characters, the topmost first: `counts` gathered into at most `width` columns. What is not 0 is seen.
+
+    `most` is what fills all rows; None: the highest column.
+    """
     if not counts or width < 1:
         return [""] * rows
-    columns = min(width, len(counts))
-    edges = [n * len(counts) // columns for n in range(columns + 1)]
-    sums = [sum(counts[a:b]) for a, b in pairwise(edges)]
-    most = max(sums) or 1
+    sums = fold(counts, min(width, len(counts)))
+    most = most or max(sums) or 1
     levels = [max(1, round(value / most * rows * 8)) if value else 0 for value in sums]
     glyphs = ASCII if graph == "ascii" else EIGHTHS
     return ["".join(glyphs[max(0, min(8, level - 8 * below))] for level in levels) for below in reversed(range(rows))]
+
+
+def fold(counts: Sequence[float], columns: int) -> list[float]:
+    """The counts in another number of equal bins. One that lies across an edge is shared out, else columns that have one bin
+    more than their neighbours would stand out as teeth.
+    """
+    per = len(counts) / columns
+    sums = []
+    for column in range(columns):
+        begin, end = column * per, (column + 1) * per
+        inside = range(int(begin), min(len(counts), int(end) + 1))
+        sums.append(sum(counts[n] * max(0.0, min(end, n + 1) - max(begin, n)) for n in inside))
+    return sums
+
+
+def histograms(
+    series: Sequence[Counted], width: int, height: int, low: float, high: float, unit: str, graph: Graph
+) -> list[Line]:
+    """Rows of the picture, at most `height` of them: each series with its name above, one scale for all, the axis below.
+
+    The number at the left is the share of the samples in the highest column of all.
+    """
+    plot = width - GUTTER - 1
+    rows = min(8, (height - 2) // len(series) - 1) if series else 0
+    if rows < 1 or plot < 20:
+        return [((" not enough figures or room to draw", "dim"),)]
+    columns = min(plot, max(len(each.counts) for each in series))
+    shares = [[value / each.total if each.total else 0.0 for value in fold(each.counts, columns)] for each in series]
+    most = max((max(one, default=0.0) for one in shares), default=0.0)
+    lines: list[Line] = []
+    for each, one in zip(series, shares, strict=True):
+        lines.append(((f" {each.name}", each.tone), (f"   {each.note}"[: max(0, width - len(each.name) - 2)], "dim")))
+        for n, row in enumerate(bars(one, columns, rows, graph, most)):
+            number = percent(most) if n == 0 else "0" if n == rows - 1 and rows > 1 else ""
+            lines.append(((f"{number:>{GUTTER - 2}} ┤", "dim"), (row, each.tone)))
+    return [*lines, *axis_lines(low, high, columns, GUTTER, unit)]

@@ -105,6 +105,8 @@ async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: Work
         assert "both" in screen_text(app)
         assert "Advice" in screen_text(app)
         await pilot.press("h")
+        await shows(pilot, "no latencies are stored")
+        await pilot.press("h")
         await shows(pilot, "Weights before and after")
         await pilot.press("a")
         await shows(pilot, "Front  ", "●")

@@ -1,0 +1,68 @@
+"""How latencies spread, in words and as a table: the plain twin of the comparison's histograms and box plots."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from ..spread import Spread, Spreads
+from . import words
+from .table import Paint, plain, table
+
+BARS = " ▁▂▃▄▅▆▇█"
+WIDE = 110
+"""From so many columns on a histogram stands beside the figures."""
+COLUMNS = 32
+"""Width of a histogram in one line."""
+
+
+def in_words(each: Spread) -> str:
+    """`median 0.468 ms   57 outliers, up to 5.27 ms   quartiles 0.459 to 0.484   of 2140 inferences`; screens cut the end."""
+    if each.median is None or each.q1 is None or each.q3 is None:
+        return words.dash(each.reason)
+    quartiles = f"quartiles {words.digits(each.q1)} to {words.digits(each.q3)}"
+    return f"median {words.ms(each.median)}   {outliers(each)}   {quartiles}   of {each.n} inferences"
+
+
+def outliers(each: Spread) -> str:
+    """`57 outliers, up to 5.27 ms`."""
+    many = each.low_outliers + each.high_outliers
+    if not many:
+        return "no outliers"
+    word = "outlier" if many == 1 else "outliers"
+    return f"{many} {word}" + (f", up to {words.ms(each.max)}" if each.high_outliers else "")
+
+
+def spread_report(found: Spreads, width: int, paint: Paint = plain) -> str:
+    """Five numbers, outliers and a histogram in one line for each column; the histograms have one axis.
+
+    Where the terminal is narrow they stand below.
+    """
+    axis = f"{words.digits(found.low_ms)} to {words.digits(found.high_ms)} ms"
+    rows = [("", "n", "min", "q1", "median", "q3", "max, ms", "outliers"), *(_row(each) for each in found.columns)]
+    bars = [("", axis), *((each.label, _bars(each.counts) if each.n else each.reason) for each in found.columns)]
+    beside = width >= WIDE
+    if beside:
+        rows = [(*row, bar[1]) for row, bar in zip(rows, bars, strict=True)]
+    tones = [("dim",) * 9, *[("",) * 8 + ("accent",)] * len(found.columns)]
+    parts = [
+        paint("Latency of single inferences", "head"),
+        table(rows, width=width, right=range(1, 8), tones=tones, paint=paint),
+    ]
+    if not beside:
+        parts += ["", table(bars, width=width, tones=[("dim",) * 2, *[("", "accent")] * len(found.columns)], paint=paint)]
+    return "\n".join(parts)
+
+
+def _row(each: Spread) -> tuple[str, ...]:
+    if not each.n:
+        return each.label, "0", *[words.DASH] * 6
+    numbers = (each.min, each.q1, each.median, each.q3, each.max)
+    figures = [words.DASH if number is None else words.digits(number) for number in numbers]
+    return each.label, str(each.n), *figures, str(each.low_outliers + each.high_outliers)
+
+
+def _bars(counts: tuple[int, ...]) -> str:
+    edges = [n * len(counts) // COLUMNS for n in range(COLUMNS + 1)]
+    sums = [sum(counts[a:b]) / max(1, b - a) for a, b in pairwise(edges)]
+    most = max(sums, default=0) or 1
+    return "".join(BARS[max(1, round(value / most * 8)) if value else 0] for value in sums)

@@ -1,0 +1,122 @@
+"""The screen Layers: what is inside a run's plans, on a plan that is built and timed for real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.result import LayerFacts, PlanFacts
+from edgetui.engine.rundir import RunDir
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import BackendSettings
+from edgetui.tui.app import Workbench
+from edgetui.tui.screens.compare import CompareScreen
+from edgetui.tui.screens.layers import LayersScreen, PlanRef
+from screens import screen_text, shows, until
+
+
+@pytest.fixture
+def built_run(past_run: Callable[..., str], model: Path, own_state: Path) -> str:
+    """A run with a plan of `model` for both sides."""
+    from edgetui.engine.graph.normalise import settled_only
+
+    run = past_run("done", model=model)
+    folder = RunDir(own_state / "runs" / run)
+    source, plan = folder.artifacts / "model.onnx", folder.artifacts / "plan.onnx"
+    settled_only(model, source, {"image": (1, 1, 8, 8)})
+    OnnxRuntime().build(source, plan, BackendSettings(threads=1), Silent())
+    made = {"onnx": str(source), "plan": str(plan), "baseline_plan": str(plan)}
+    folder.write_result(msgspec.structs.replace(folder.result(), artifacts=made))
+    return run
+
+
+async def open_layers(pilot) -> LayersScreen:
+    app = pilot.app
+    await until(pilot, lambda: app.bench.settings.draft is not None)
+    await pilot.press("R")
+    await until(pilot, lambda: getattr(app.screen, "runs", ()))
+    await pilot.press("L")
+    await until(pilot, lambda: isinstance(app.screen, LayersScreen))
+    return app.screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_layers_are_timed_and_named(bare_app: Workbench, built_run: str, size):
+    async with bare_app.run_test(size=size, notifications=True) as pilot:
+        screen = await open_layers(pilot)
+        await shows(pilot, "tiny · both", "1 of 2", "layers  ", "FP32", "without the profiler", "conv", "gemm", "reformats 1")
+        times = [layer.milliseconds for layer in screen.shown()]
+        assert times == sorted(times, reverse=True)
+        text = screen_text(bare_app)
+        assert all(len(row) <= size[0] for row in text.splitlines())
+        assert "reformat " in text
+        await pilot.press("right")
+        await shows(pilot, "tiny · FP32", "2 of 2", "layers  ")
+
+
+async def test_filter_sort_and_copy(bare_app: Workbench, built_run: str):
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await open_layers(pilot)
+        await shows(pilot, "slowest first")
+        await pilot.press("s")
+        await shows(pilot, "as they run")
+        assert screen.shown() == list(screen.facts.layers)
+        await pilot.press("slash", *"gemm")
+        await until(pilot, lambda: [layer.kind for layer in screen.shown()] == ["Gemm"])
+        await pilot.press("enter", "y")
+        assert bare_app.clipboard.splitlines()[0].startswith("ms\tshare\tprecision")
+        assert "\tGemm\t" in bare_app.clipboard.splitlines()[1]
+        assert len(bare_app.clipboard.splitlines()) == 2
+        await pilot.press("slash", "z", "z")
+        await shows(pilot, "no layer has the letters")
+        await pilot.press("escape", "escape")
+        assert not isinstance(bare_app.screen, LayersScreen)
+
+
+async def test_without_a_plan_it_says_what_to_do(bare_app: Workbench, past_run: Callable[..., str]):
+    past_run("failed")
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await open_layers(pilot)
+        await shows(pilot, "✗ run 20261120-2311-tiny-both has no plan of the candidate", "edgetui resume")
+
+
+async def test_a_plan_that_cannot_be_loaded_here_says_why_and_who_built_it(bare_app: Workbench, past_run, own_state):
+    run = past_run("done")
+    folder = RunDir(own_state / "runs" / run)
+    (folder.artifacts / "plan.plan").write_bytes(b"ftrt" + bytes(64))
+    made = {"plan": str(folder.artifacts / "plan.plan")}
+    folder.write_result(msgspec.structs.replace(folder.result(), artifacts=made))
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await open_layers(pilot)
+        await shows(pilot, "layers are not known here:", "size 68 B")
+
+
+async def test_compare_opens_the_layers_of_its_columns(bare_app: Workbench, built_run: str):
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        bare_app.push_screen(CompareScreen([built_run]))
+        await until(pilot, lambda: isinstance(bare_app.screen, CompareScreen) and bare_app.screen.comparison)
+        await pilot.press("L")
+        await shows(pilot, "Layers   FP32   1 of 2", "layers  ")
+        assert [plan.side for plan in bare_app.screen.plans] == ["baseline", "candidate"]
+
+
+async def test_islands_and_reformats_have_words(bare_app: Workbench, built_run: str):
+    layers = (
+        LayerFacts(name="c", kind="QLinearConv", precision="INT8", milliseconds=0.3),
+        LayerFacts(name="q", kind="QuantizeLinear", precision="INT8", milliseconds=0.1, reformat=True),
+        LayerFacts(name="s", kind="Softmax", precision="FP32", milliseconds=0.1, island=True),
+        LayerFacts(name="unknown", kind="", precision="", milliseconds=None, sparse=True),
+    )
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        screen = LayersScreen([PlanRef(built_run, "candidate", "made up")])
+        bare_app.push_screen(screen)
+        await shows(pilot, "without the profiler")
+        screen.facts = PlanFacts(name="p", layers=layers, islands=1)
+        screen.write()
+        await shows(pilot, "reformat ", "FP32 island", "2:4 sparse", "20.0 %", "60.0 %", "reformats 1, 20.0 % of the time", "–")
+        await shows(pilot, "2 INT8, 1 FP32, 1 not told")
