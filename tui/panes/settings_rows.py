@@ -77,8 +77,7 @@ def _step_row(index: int, step: AnyStep) -> tuple[str, Line]:
     state: Span = ("[on] ", "good") if step.on else ("[off]", "dim")
     return f"step:{index}", (
         (f"{index + 1}  ", "dim"),
-        (f"{step.method:<22}", "title" if step.on else "dim"),
-        ("  ", ""),
+        (f"{step.method:<{LABEL - 4}} ", "title" if step.on else "dim"),
         state,
     )
 

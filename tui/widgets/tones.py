@@ -12,8 +12,8 @@ from rich.style import Style
 from textual.app import App
 from textual.color import Color, ColorParseError
 
-DIM_SHARE = 0.42
-"""How far a dim text goes over into the background."""
+DIM_SHARE = {True: 0.42, False: 0.34}
+"""How far a dim text goes over into a dark or a light background; above 4.5 to 1 it can be read by most."""
 _FROM_THEME = {
     "accent": ("accent", False),
     "good": ("success", False),
@@ -48,7 +48,11 @@ def _make(app: App[Any], name: str) -> Style:
     if name == "dim":
         if native:
             return Style(dim=True)
-        return Style(color=_colour(colours["foreground"]).blend(_colour(colours["background"]), DIM_SHARE).rich_color)
+        return Style(
+            color=_colour(colours["foreground"])
+            .blend(_colour(colours["background"]), DIM_SHARE[app.current_theme.dark])
+            .rich_color
+        )
     variable, bold = _FROM_THEME[name]
     return Style(color=_colour(colours[variable]).rich_color, bold=bold or None)
 

@@ -24,7 +24,9 @@ from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
 from edgetui.tui.screens.headlines import tabs_line
 from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
+from edgetui.tui.widgets.tones import tone
 from screens import screen_text, shows, until
+from textual.color import Color
 from told_runs import went
 
 
@@ -206,3 +208,30 @@ async def test_keys_that_end_the_typing_are_said_while_it_goes_on(bare_app: Work
         await shows(pilot, "enter takes it, esc leaves it")
         await pilot.press("escape")
         await until(pilot, lambda: "esc leaves it" not in screen_text(bare_app))
+
+
+def luminance(colour: Color) -> float:
+    """Relative luminance of WCAG 2.2."""
+    parts = [part / 255 for part in colour.rgb]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["edgetui-dark", "edgetui-light"])
+async def test_every_tone_stands_out_from_the_background(bare_app: Workbench, theme: str):
+    async with bare_app.run_test(size=(80, 24)) as pilot:
+        bare_app.theme = theme
+        await pilot.pause()
+        ground = luminance(Color.parse(bare_app.theme_variables["background"]))
+        for name in ("dim", "value", "accent", "good", "bad", "warn"):
+            ink = luminance(Color.from_rich_color(tone(bare_app, name).color))
+            assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5, name
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
+async def test_in_16_colours_focus_and_better_differ(bare_app: Workbench, theme: str):
+    async with bare_app.run_test(size=(80, 24)) as pilot:
+        bare_app.theme = theme
+        await pilot.pause()
+        inks = [tone(bare_app, name).color for name in ("accent", "good", "bad", "warn")]
+        assert len(set(inks)) == 4
