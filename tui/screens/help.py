@@ -19,6 +19,10 @@ GENERAL = (
 )
 
 
+KEYS = 14
+"""Columns for keys."""
+
+
 class HelpScreen(ModalScreen[None]):
     """A page over the screen it explains."""
 
@@ -58,8 +62,12 @@ class HelpScreen(ModalScreen[None]):
             if binding.id and active.enabled:
                 keys.setdefault(binding.id, []).append(key_name(binding.key))
                 words[binding.id] = binding.tooltip or binding.description
+        longest = max(map(len, words), default=0)
+        room = min(60, width - KEYS - longest - 1)
         for name, text in words.items():
-            lines.append(((f" {' '.join(keys[name]):>11}  ", "key"), (f"{text:<60}", ""), (f" {name}", "dim")))
+            first, *others = wrap(text, room)
+            lines.append(((f" {' '.join(keys[name]):>{KEYS - 3}}  ", "key"), (f"{first:<{room}}", ""), (f" {name}", "dim")))
+            lines += [((f"{' ' * KEYS}{row}", ""),) for row in others]
         if self.pane:
             lines += [(), *(((f" {row}", "dim"),) for row in wrap(" ".join(GENERAL.splitlines()), width))]
         return lines

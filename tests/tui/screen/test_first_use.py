@@ -235,3 +235,12 @@ async def test_in_16_colours_focus_and_better_differ(bare_app: Workbench, theme:
         await pilot.pause()
         inks = [tone(bare_app, name).color for name in ("accent", "good", "bad", "warn")]
         assert len(set(inks)) == 4
+
+
+async def test_help_shows_the_names_for_the_configuration_also_on_a_narrow_screen(bare_app: Workbench):
+    async with bare_app.run_test(size=(60, 16), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await pilot.press("2", "question_mark", "end")
+        await shows(pilot, "under [ui.keys]", "suspend", "screenshot")
+        await pilot.press("home", *["pagedown"] * 1)
+        await shows(pilot, "settings.less")
