@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import msgspec
 
 from .backends.base import Session
-from .data.samples import Samples
+from .data.samples import Array, Batch, Samples
 from .measure import accuracy
 from .measure.fidelity import Fidelity
 from .outcome import Outcome
 from .result import DatasetStamp, Difference, Metrics
 from .say import Say
 from .spec import RunSpec
+
+_Answers = list[dict[str, Array]]
+"""Outputs of each session."""
 
 
 def evaluate(baseline: Session, candidate: Session, samples: Samples, batch: int, spec: RunSpec, say: Say) -> Outcome:
@@ -23,8 +30,7 @@ def evaluate(baseline: Session, candidate: Session, samples: Samples, batch: int
     near = Fidelity()
     sides = [accuracy.Accuracy(len(samples.classes) or None) for _ in range(2)]
     done = 0
-    for part in samples.batches(batch, padded=True):
-        outputs = [session.run(part.feeds) for session in (baseline, candidate)]
+    for part, outputs in answered((baseline, candidate), samples.batches(batch, padded=True)):
         near.add(outputs[0], outputs[1], part.n, batch)
         if part.labels is not None:
             for side, output in zip(sides, outputs, strict=True):
@@ -49,3 +55,36 @@ def evaluate(baseline: Session, candidate: Session, samples: Samples, batch: int
         candidate=Metrics(accuracy=figures[1]),
         difference=Difference(top1_points=points, mcnemar_p=p_value),
     )
+
+
+def answered(sessions: tuple[Session, ...], batches: Iterator[Batch]) -> Iterator[tuple[Batch, _Answers]]:
+    """Each batch and what the sessions make of it, in the order of the batches; a few are ahead, never all.
+
+    Where the sessions bear several callers, as many batches are inferred at once; else the next one is read meanwhile.
+    """
+    callers = min(session.callers for session in sessions)
+    if callers == 1:
+        for part in _read_ahead(batches):
+            yield part, _infer(sessions, part)
+        return
+    waiting: deque[tuple[Batch, Future[_Answers]]] = deque()
+    with ThreadPoolExecutor(callers) as pool:
+        for part in batches:
+            waiting.append((part, pool.submit(_infer, sessions, part)))
+            if len(waiting) >= 2 * callers:
+                done, answers = waiting.popleft()
+                yield done, answers.result()
+        for done, answers in waiting:
+            yield done, answers.result()
+
+
+def _infer(sessions: tuple[Session, ...], part: Batch) -> _Answers:
+    return [session.run(part.feeds) for session in sessions]
+
+
+def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (part := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield part

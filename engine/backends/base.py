@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """A loaded plan. Close it; a session is good for one thread."""
+    """A loaded plan. Close it; where `callers` is 1, a session is good for one thread."""
 
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
+    callers: int
+    """How many threads may `run` it at once and gain by it, every one with the outputs it would have had alone."""
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[np.generic]]:
         """One inference; output name to a fresh array."""

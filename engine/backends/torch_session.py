@@ -41,6 +41,8 @@ _ALONE = 20
 class TorchSession:
     """See `base.Session`."""
 
+    callers = 1
+
     def __init__(self, torch: ModuleType, model: ModelProto, device: str, *, compiled: bool) -> None:
         inputs = set(real_inputs(model.graph))
         self.inputs = tuple(facts(value) for value in model.graph.input if value.name in inputs)

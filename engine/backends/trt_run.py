@@ -95,6 +95,8 @@ def open_session(found: Found, plan: bytes, settings: TensorRtSettings, name: st
 class TrtSession:
     """See `base.Session`."""
 
+    callers = 1
+
     def __init__(self, found: Found, plan: bytes, settings: TensorRtSettings, name: str, stack: ExitStack) -> None:
         """`stack` frees what was taken so far if this raises; see `open_session`."""
         self._api = found.api
