@@ -36,25 +36,28 @@ class Stopped(Exception):
         self.refused = refused
 
 
-def build(order: Order, found: Found, tell: Tell) -> Built:
+def build(order: Order, found: Found, tell: Tell, cancelled: Callable[[], bool] = lambda: False) -> Built:
     """Write the plan to `order.out` and its timing cache to `order.cache`; returns what was built.
+
+    `cancelled`: true from when the build shall stop at its next step, where this TensorRT has a progress monitor; what it has
+    timed by then is kept.
 
     Raises:
         Stopped: TensorRT refused the model, or gave up.
         OSError: a file cannot be read or written.
     """
-    return _Try(order, found, tell).run()
+    return _Try(order, found, tell, cancelled).run()
 
 
 class _Try:
-    def __init__(self, order: Order, found: Found, tell: Tell) -> None:
-        self.order, self.found, self.tell = order, found, tell
+    def __init__(self, order: Order, found: Found, tell: Tell, cancelled: Callable[[], bool]) -> None:
+        self.order, self.found, self.tell, self.cancelled = order, found, tell, cancelled
         self.api = found.api
         self.settings: TensorRtSettings = order.settings
         self.log = Log()
 
     def run(self) -> Built:
-        watched = Monitored(self.tell)
+        watched = Monitored(self.tell, self.cancelled)
         listener = logger(self.api, self.log, watched)
         try:
             builder: tensorrt.Builder = self.api.Builder(listener)
@@ -80,7 +83,7 @@ class _Try:
         plan = builder.build_serialized_network(network, config)
         cache_bytes = self._keep_cache(config)
         if plan is None:
-            raise Stopped(trt_refusals.building(self.log.errors))
+            raise Stopped(self._no_plan())
         Path(self.order.out).write_bytes(memoryview(plan))
         return Built(
             inputs=tuple(_facts(network.get_input(i)) for i in range(network.num_inputs)),
@@ -91,6 +94,11 @@ class _Try:
             sparse_layers=self.log.sparse_layers,
             cache_bytes=cache_bytes,
         )
+
+    def _no_plan(self) -> Refused:
+        if self.cancelled():
+            return Refused(what="the build was cancelled", fix="`edgetui resume` takes it up again")
+        return trt_refusals.building(self.log.errors)
 
     def _parsed(self, builder: tensorrt.Builder, listener: tensorrt.ILogger) -> tensorrt.INetworkDefinition:
         kinds = self.api.NetworkDefinitionCreationFlag

@@ -10,8 +10,10 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from .trt_order import Built, Line, Order, Refused, Share, decode, encode
 
 MIB = 1 << 20
 _HEARTBEAT_S = 1.0
+_GRACE_S = 0.6
+"""How long SIGTERM leaves the process of a try to end by itself: a little longer than it takes (`trt_worker`)."""
 _CUDA_MB, _WEIGHT_COPIES = 350, 4
 """What a CUDA context with TensorRT's libraries takes, and how often a build holds the weights: estimates, said as such."""
 
@@ -131,7 +135,7 @@ def _say_memory(onnx: Path, free_mb: float | None, say: Say) -> None:
 def _one_try(order: Order, say: Say) -> Built | Refused:
     argv = [sys.executable, "-m", "edgetui.engine.backends.trt_worker"]
     last: Built | Refused | None = None
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process, _ending_after(process):
         try:
             assert process.stdin
             process.stdin.write(encode(order))
@@ -142,6 +146,29 @@ def _one_try(order: Order, say: Say) -> Built | Refused:
             if process.poll() is None and last is None:
                 process.kill()
     return last if last is not None else _died(process.returncode)
+
+
+@contextmanager
+def _ending_after(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """SIGTERM ends `process` first, which may keep what it has timed, and then this one: it is killed when this one dies."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        process.terminate()
+        try:
+            process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _heard(process: subprocess.Popen[bytes], say: Say) -> Iterator[Built | Refused]:

@@ -45,8 +45,10 @@ class Log:
 class Monitored:
     """Phases within phases as one share of the whole, which never goes back."""
 
-    def __init__(self, tell: Callable[[Said], None]) -> None:
+    def __init__(self, tell: Callable[[Said], None], cancelled: Callable[[], bool] = lambda: False) -> None:
+        """`cancelled`: asked at every step of the builder; once it is true the builder is told to stop."""
         self._tell = tell
+        self.cancelled = cancelled
         self._lock = threading.Lock()
         self._open: dict[str, list[int]] = {}
         """Phase to [steps done, steps], the outermost first."""
@@ -121,7 +123,7 @@ def monitor(api: ModuleType, watched: Monitored) -> tensorrt.IProgressMonitor | 
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             watched.step(phase_name, step)
-            return True
+            return not watched.cancelled()
 
         def phase_finish(self, phase_name: str) -> None:
             watched.end(phase_name)

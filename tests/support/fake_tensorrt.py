@@ -33,7 +33,8 @@ def make(generation: str) -> ModuleType:
     api.alive = Counter()
     api.trouble = {}
     """`parse`: (node, operator, text); `memory_above`: MiB of workspace that make it fail; `kill_above`: MiB that kill it;
-    `hang`: seconds that a build takes; `refuse`: text of an error; `no_context`; `no_graph`: execution cannot be recorded."""
+    `hang`: seconds that a build is silent; `steps`: of the monitor, 20 ms each; `refuse`: text of an error;
+    `no_context`; `no_graph`: execution cannot be recorded."""
     asked = api.asked.append
 
     def words(name: str, names: str, first: int = 0) -> type[enum.IntEnum]:
@@ -262,6 +263,11 @@ def make(generation: str) -> ModuleType:
                 watch.step_complete("Timing tactics", 1)
             else:
                 self.logger.log(ILogger.Severity.INFO, "Graph optimization time: 0.1 seconds.")
+            for _ in range(trouble.get("steps", 0)):
+                time.sleep(0.02)
+                if not watch.step_complete("Timing tactics", 1):
+                    self.logger.log(error, "Error Code 7: BuildCanceled")
+                    return None
             time.sleep(trouble.get("hang", 0))
             if room > trouble.get("kill_above", 1 << 40):
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import fake_gpu
 import fake_tensorrt
-import psutil
 import pytest
 from edgetui.engine.backends import trt_ladder, trt_manifest
 from edgetui.engine.backends.tensorrt import TensorRt
@@ -104,35 +98,6 @@ def test_too_little_memory_is_said_before_the_build(order, monkeypatch, tmp_path
 def test_a_process_that_cannot_start_tensorrt_fails_the_build(order, tmp_path):
     with pytest.raises(RunFailed, match="TensorRT ended with code 1, on each"):
         trt_ladder.climb(Order(onnx=order.onnx, out=order.out, module="no_such_module"), 4000.0, Silent())
-
-
-CANCELLED = """
-import sys
-from edgetui.engine.backends import trt_ladder
-from edgetui.engine.backends.trt_order import Order
-from edgetui.engine.say import Silent
-class Say(Silent):
-    def progress(self, done, total=None, text=""):
-        if "Timing" in text:
-            print("building", flush=True)
-trt_ladder.climb(Order(onnx=sys.argv[1], out=sys.argv[2], module="tensorrt"), 4000.0, Say())
-"""
-
-
-def test_sigterm_ends_a_build_that_is_deep_inside_tensorrt(order, monkeypatch, tmp_path):
-    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", hang=600)
-    with subprocess.Popen([sys.executable, "-c", CANCELLED, order.onnx, order.out], stdout=subprocess.PIPE) as stage:
-        assert stage.stdout.readline() == b"building\n"
-        (worker,) = psutil.Process(stage.pid).children()
-        os.kill(stage.pid, signal.SIGTERM)
-        assert stage.wait(30) == -signal.SIGTERM
-    for _ in range(3000):
-        if not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE:
-            break
-        time.sleep(0.01)
-    else:
-        pytest.fail("the process that builds outlived the stage")
-    assert not Path(order.out).exists()
 
 
 GPU = Gpu(name="Orin", capability=(8, 7), memory_mb=8000, cuda="12.6")
