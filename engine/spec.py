@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 from .errors import UsageError
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e12)]
+"""Infinity is no amount of anything."""
 Count = Annotated[int, Meta(ge=1)]
 
 

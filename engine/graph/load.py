@@ -9,13 +9,13 @@ import hashlib
 import math
 from pathlib import Path
 
-import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import ModelProto, TensorProto, defs, helper, numpy_helper
+from onnx import ModelProto, TensorProto, defs, helper
 
 from ..errors import ModelRefused, from_os_error
 from . import external
-from .walk import graphs, opset, tensors
+from .dense import write_out
+from .walk import opset, tensors
 from .wiring import sort
 
 OLDEST_OPSET = 7
@@ -35,7 +35,7 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
 
 
 def load(path: Path) -> ModelProto:
-    """Read a model with all its tensors in memory: nodes in an order that can be computed, sparse initializers written out.
+    """Read a model with all its tensors in memory: nodes in an order that can be computed, constants in one form.
 
     Raises:
         ModelRefused: the file is missing, no ONNX, cut off, of a version nobody here reads, or its external data are missing,
@@ -44,7 +44,7 @@ def load(path: Path) -> ModelProto:
     model = parse(path)
     external.bring_in(model, path.parent)
     _check_tensors(model, path)
-    _write_out_sparse(model)
+    write_out(model)
     sort(model)
     return model
 
@@ -154,26 +154,6 @@ def _check_tensors(model: ModelProto, path: Path) -> None:
                 f"tensor {tensor.name} of {path.name} holds {len(tensor.raw_data)} bytes, its shape needs {needed}",
                 fix="copy or export the model again",
             )
-
-
-def _write_out_sparse(model: ModelProto) -> None:
-    """Sparse initializers as plain ones: hardly anything else reads the other form.
-
-    Raises:
-        ModelRefused: their indices do not fit their shape.
-    """
-    for graph in graphs(model.graph):
-        for sparse in graph.sparse_initializer:
-            shape, name = tuple(sparse.dims), sparse.values.name
-            try:
-                values, indices = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
-                dense = np.zeros(shape, values.dtype)
-                dense[np.unravel_index(indices, shape) if indices.ndim == 1 else tuple(indices.T)] = values
-            except (IndexError, ValueError, MemoryError) as error:
-                what = f"the sparse tensor {name} of the model is broken ({error})"
-                raise ModelRefused(what, fix="export the model again") from error
-            graph.initializer.append(numpy_helper.from_array(dense, name))
-        del graph.sparse_initializer[:]
 
 
 def bytes_of(tensor: TensorProto) -> int:

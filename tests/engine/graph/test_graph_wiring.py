@@ -8,8 +8,10 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.errors import ModelRefused
+from edgetui.engine.graph.inspect import inspect
 from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.load import load
+from edgetui.engine.graph.walk import constants
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 WEIGHTS = np.arange(16, dtype=np.float32).reshape(4, 4)
@@ -73,3 +75,16 @@ def test_sparse_weights_are_written_out(tmp_path: Path) -> None:
 def test_sparse_weights_past_their_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="sparse tensor w"):
         load(written(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], ["y"])], (), sparse=(1, 6, 16)))
+
+
+@pytest.mark.parametrize("form", ["value_floats", "sparse_value"])
+def test_constant_nodes_are_counted_in_every_form(tmp_path: Path, form: str) -> None:
+    numbers = [1.0, 0.0, 3.0, 4.0]
+    kept = numpy_helper.from_array(np.array([1, 3, 4], np.float32), "")
+    where = numpy_helper.from_array(np.array([0, 2, 3], np.int64), "")
+    value = numbers if form == "value_floats" else helper.make_sparse_tensor(kept, where, [4])
+    path = written(tmp_path / "m.onnx", [node("Constant", [], ["b"], **{form: value}), node("Add", ["x", "b"], ["y"])], ())
+    (held,) = constants(load(path)).values()
+    assert numpy_helper.to_array(held).tolist() == numbers
+    facts = inspect(path, {})
+    assert (facts.parameters, facts.nonzero) == (4, 3)
