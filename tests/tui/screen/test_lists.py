@@ -8,7 +8,7 @@ from edgetui.engine.api import Engine
 from edgetui.tui.app import Workbench
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.dialogs import Confirm
-from edgetui.tui.screens.runs import RunsScreen
+from edgetui.tui.screens.runs import RunsScreen, verdict_words
 from screens import screen_text, shows, until
 
 
@@ -124,3 +124,8 @@ async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Workbe
         await pilot.press("escape", "y")
         await shows(pilot, "copied")
         assert "frames/s" in app.clipboard
+
+
+def test_a_verdict_begins_with_what_differs():
+    verdict = {"latency": "no difference shown", "size": "smaller", "memory": "no difference shown", "accuracy": "worse"}
+    assert verdict_words(verdict) == "smaller; accuracy worse; no difference shown: latency, memory"
