@@ -43,7 +43,7 @@ def bench(home: Path, question: BenchQuestion, say: Say) -> Metrics:
         raise open_axes(facts)
     feeds = made_up(facts.inputs, facts.shapes, question.seed)
     known = Metrics(size_bytes=facts.size_bytes, parameters=facts.parameters, nonzero=facts.nonzero, macs=facts.macs)
-    if engine.suffix == ".onnx":
+    if engine.name == "onnxruntime":
         return _timed(engine, path, feeds, question, known, say)
     with tempfile.TemporaryDirectory(prefix="edgetui-") as folder:
         settled, plan = Path(folder) / "model.onnx", Path(folder) / f"model{engine.suffix}"

@@ -45,10 +45,6 @@ def inspect_plan(home: Path, question: PlanQuestion, alone: Alone, say: Say) -> 
     path = Path(question.plan)
     if not path.is_file():
         raise PlanRefused(f"{path} is not there", fix="check the path")
-    if question.backend.name == "torch":
-        raise BackendRefused(
-            "PyTorch has no plan with layers to look into", fix="look at what --backend onnxruntime makes of it"
-        )
     if path.suffix in trt_manifest.SUFFIXES:
         return _of_tensorrt(path, question, alone)
     if is_plan(path):

@@ -272,7 +272,7 @@ class Job:
         return self.backend.load(baseline, settings, in_turns=True), self.backend.load(candidate, settings, in_turns=True)
 
     def _verify(self) -> Outcome:
-        from .verify import verify
+        from .verify import LEAST_COSINE, LEAST_COSINE_UNFUSED, verify
 
         sessions = self._sessions()
         shown = self._samples("evaluation")
@@ -283,7 +283,8 @@ class Job:
             feeds, count = (self._made_up(seed) for seed in range(most)), most
         lowered = self._made("lower")[0] / "model.onnx" if self.backend.name != "onnxruntime" else None
         try:
-            return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say)
+            least = LEAST_COSINE_UNFUSED if self.backend.name == "torch" else LEAST_COSINE
+            return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least)
         finally:
             for session in sessions:
                 session.close()

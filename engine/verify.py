@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LEAST_COSINE = 0.9
 """A plan further than this from ONNX Runtime on the same file was built wrong: rounding alone stays above 0.99."""
+LEAST_COSINE_UNFUSED = 0.999
+"""The same where each node is computed as the file says (PyTorch): FP32 stays above 0.99999, FP16 and INT8 above 0.9999."""
 _MILDER = "exclude those nodes from the recipe's steps, or choose a milder recipe"
 
 
@@ -32,11 +34,12 @@ def verify(
     lowered: Path | None,
     least_cosine: float | None,
     say: Say,
+    least_built: float = LEAST_COSINE,
 ) -> Outcome:
     """Run some samples through baseline and candidate; say how far their outputs are apart.
 
     of: how many samples there are. lowered: the file the candidate was built from, when ONNX Runtime shall say what it should
-    compute. least_cosine: the recipe's limit.
+    compute. least_cosine: the recipe's limit. least_built: how near the candidate must be to ONNX Runtime.
 
     Raises:
         PlanRefused: outputs are not finite, further apart than the recipe allows, or not what the lowered file computes.
@@ -52,7 +55,7 @@ def verify(
         say.progress(done, of, "samples")
     if reference is not None:
         reference.close()
-        _check_built(built, say)
+        _check_built(built, least_built, say)
     bad = near.broken()
     if bad:
         raise PlanRefused(bad, fix=_MILDER)
@@ -76,11 +79,11 @@ def _reference(lowered: Path | None, say: Say) -> Session | None:
         return None
 
 
-def _check_built(built: Fidelity, say: Say) -> None:
+def _check_built(built: Fidelity, least: float, say: Say) -> None:
     figures = built.figures()
     line = words(figures.cosine, figures.sqnr_db)
     bad = built.broken()
-    if bad or (figures.cosine is not None and figures.cosine < LEAST_COSINE):
+    if bad or (figures.cosine is not None and figures.cosine < least):
         raise PlanRefused(
             f"the plan does not compute what its ONNX file says ({bad or line} beside ONNX Runtime)",
             fix="build it again with precision.fp16 left out, or with `keep` for sums and powers; see the run's log.txt",

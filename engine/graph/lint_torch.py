@@ -12,9 +12,10 @@ from .walk import constants
 
 def refusals(model: ModelProto) -> list[str]:
     """A sentence for each node that no table knows, and each stored tensor of a type that PyTorch lacks, with what mends it."""
-    from ..network.module import unknown  # reads graphs through this room
+    from ..network.module import inlined, unknown  # reads graphs through this room
     from ..network.stored import HELD
 
+    model = inlined(model)
     without = "export the model without it, or use another backend"
     found = [f"{name}: edgetui has no {kind} in PyTorch; {without}" for name, kind in unknown(model.graph.node)]
     for name, tensor in constants(model).items():

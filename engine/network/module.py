@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, inliner
 
 from ..errors import EdgetuiError, ModelRefused, RunFailed
 from ..graph.walk import constants, is_onnx, label, opset, real_inputs
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     Values = dict[str, Tensor | Numbers]
 
 OPERATORS: Table = {**ops_math.TABLE, **ops_layers.TABLE, **ops_quantize.TABLE, **ops_shape.TABLE, **ops_resize.TABLE}
+
+
+def inlined(model: ModelProto) -> ModelProto:
+    """The model without functions of its own: their nodes stand where they were called."""
+    return inliner.inline_local_functions(model) if model.functions else model
 
 
 def unknown(nodes: Iterable[NodeProto]) -> list[tuple[str, str]]:
@@ -137,6 +142,7 @@ def as_module(model: ModelProto, trained: Collection[str], declared_rows: int, w
     """
     import torch
 
+    model = inlined(model)
     program = Program(model, declared_rows, way_out)
 
     class Module(torch.nn.Module):

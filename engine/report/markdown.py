@@ -36,9 +36,14 @@ def _making(result: Result) -> list[str]:
     if result.model:
         lines.append(f"- model {_escape(result.model.name)}, SHA-256 `{result.model.sha256}`")
     if backend.name:
-        lines.append(
-            f"- {backend.name} {backend.version}, threads {backend.threads}, graph {backend.graph}, preset {result.preset}"
-        )
+        said = [
+            f"{backend.name} {backend.version}",
+            f"{backend.mode} on {_escape(backend.device)}{', TF32' if backend.tf32 else ''}" if backend.mode else "",
+            f"threads {backend.threads}" if backend.threads else "",
+            f"graph {backend.graph}" if backend.graph else "",
+            f"preset {result.preset}",
+        ]
+        lines.append(f"- {', '.join(filter(None, said))}")
     if board.cpu or board.name:
         clocks = f", clocks {board.clocks}" if board.clocks else ""
         lines.append(f"- {_escape(board.name or board.cpu)}, {_escape(board.os)}{clocks}, measured {board.wall}")

@@ -83,7 +83,9 @@ def _stamps(result: Result, width: int) -> list[str]:
         found.append(("data", "  ".join([data.name or data.path, ", ".join(filter(None, [*used, skipped]))])))
     if backend.name:
         threads = f"{backend.threads} thread{'' if backend.threads == 1 else 's'}" if backend.threads else ""
-        found.append(("backend", f"{backend.name} {backend.version}  {threads}  preset {result.preset}, {result.workload}"))
+        how = f"{backend.mode} on {backend.device}{', TF32' if backend.tf32 else ''}" if backend.mode else ""
+        parts = [f"{backend.name} {backend.version}", how, threads, f"preset {result.preset}, {result.workload}"]
+        found.append(("backend", "  ".join(filter(None, parts))))
     if board.name or board.cpu:
         power = [board.power_mode or "", f"clocks {board.clocks}" if board.clocks else "", board.os]
         found.append(("board", "  ".join(filter(None, [board.name, board.cpu, *power]))))

@@ -67,7 +67,7 @@ def settings_rows(
             rows.append(row(f"shape:{tensor.name}", f"shape {tensor.name}"[: LABEL - 1], given or settled or "?"))
     for name, field in backend_fields(asked.backend).items():
         value = backend_value(asked.backend, name)
-        text = "one a core" if name == "threads" and value == 0 else shown(value)
+        text = "one a core" if field.name == "threads" and value == 0 else shown(value)
         label = "backend" if name == "name" else _words(field.name)[: LABEL - 1]
         rows.append(row(f"backend:{name}", label, text, choose=_chooses(field)))
     return rows

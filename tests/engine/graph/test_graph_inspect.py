@@ -108,7 +108,7 @@ def test_resnet20(shared: Path) -> None:
     assert facts.inputs[0].shape == ("batch", 3, 32, 32)
     assert facts.shapes == {"image": (1, 3, 32, 32)}
     assert list(facts.operators.items())[:2] == [("Conv", 19), ("Relu", 19)]
-    assert facts.refused == {"onnxruntime": (), "tensorrt": ()}
+    assert facts.refused == {"onnxruntime": (), "tensorrt": (), "torch": ()}
     assert sum(facts.histogram) == 268_336
     assert not facts.quantized
 
