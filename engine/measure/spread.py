@@ -43,7 +43,7 @@ def _read(asked: SampleSet) -> Milliseconds | str:
     if not asked.path:
         return asked.reason or "it was not measured"
     try:
-        with np.load(Path(asked.path), allow_pickle=False) as stored:
+        with Path(asked.path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             samples: Milliseconds = stored[f"{asked.side}_ns"].astype(np.float64) / 1e6
     except FileNotFoundError:
         return f"{asked.path} is gone"

@@ -33,7 +33,7 @@ class RunPane(Pane):
         "The run that was started last, or was opened in the list of runs (R). It goes on when you quit.\n"
         "Stages: ✓ done, ▶ at work, · to come, ✗ failed. The bar's time comes from this board's own history.\n"
         "Frames a second and latency are those of the measured loop, baseline and candidate on the same backend;\n"
-        "the ratio is candidate over baseline, with its 95 % interval."
+        "the ratio is candidate over baseline, with its 95 % interval. L shows the layers of its plans."
     )
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class RunPane(Pane):
             lines = [line for line in lines if line]
         self.rows.show(lines)
         title = f"Run  {view.title}" if view else "Run"
-        foot = "" if view is None else "c cancel" if not view.state else "ctrl+r resume" if view.state != "done" else ""
+        foot = "" if view is None else "c cancel" if not view.state else "L layers" if view.state == "done" else "ctrl+r resume"
         if (title, foot) != self._titles:
             self._titles = (title, foot)
             self.border_title, self.border_subtitle = title, foot

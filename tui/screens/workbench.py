@@ -50,6 +50,7 @@ class WorkbenchScreen(Screen[None]):
         Binding("c", "cancel", "cancel", id="cancel", tooltip="End the run that is shown; asks first"),
         Binding("ctrl+r", "resume", "resume", id="resume", show=False, tooltip="Take an interrupted run up again"),
         Binding("R", "runs", "runs", id="runs", tooltip="All runs: open, compare, resume"),
+        Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
         Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
         Binding("s", "save", "save recipe", id="save", show=False, tooltip="Save the recipe under a name"),
@@ -233,7 +234,7 @@ class WorkbenchScreen(Screen[None]):
             return view is not None and not view.state
         if action == "resume":
             return view is not None and view.state in ("crashed", "failed", "cancelled")
-        return True
+        return action != "layers" or view is not None
 
     def action_pane(self, name: str) -> None:
         """Go to a pane."""
@@ -305,6 +306,15 @@ class WorkbenchScreen(Screen[None]):
 
         self.app.push_screen(RunsScreen())
 
+    def action_layers(self) -> None:
+        """What is inside the run's plans."""
+        from .layers import LayersScreen, plans_of
+
+        view = self.bench.link.view
+        if view is not None:
+            model, _, recipe = view.title.partition(" · ")
+            self.app.push_screen(LayersScreen(plans_of(view.run, model, recipe)))
+
     def action_monitor(self) -> None:
         """Telemetry alone."""
         from .monitor import MonitorScreen
@@ -346,7 +356,7 @@ class WorkbenchScreen(Screen[None]):
             if name and draft is not None:
                 self._save(draft, name)
 
-        self.app.push_screen(Ask("Save this recipe as", draft.recipe.name, check_name), save)
+        self.app.push_screen(Ask("Save this recipe as", draft.recipe.name, check_name, replaces=True), save)
 
     def _save(self, draft: Draft, name: str) -> None:
         try:

@@ -7,7 +7,7 @@ import math
 from .lines import Line
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-TICK_ROOM = 12
+TICK_ROOM = 10
 """Columns that a tick wants for its number."""
 
 

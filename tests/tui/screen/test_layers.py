@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from edgetui.engine.api import Engine
 from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.config import Config, Ui
 from edgetui.engine.result import LayerFacts, PlanFacts
 from edgetui.engine.rundir import RunDir
 from edgetui.engine.say import Silent
@@ -102,6 +104,36 @@ async def test_compare_opens_the_layers_of_its_columns(bare_app: Workbench, buil
         await pilot.press("L")
         await shows(pilot, "Layers   FP32   1 of 2", "layers  ")
         assert [plan.side for plan in bare_app.screen.plans] == ["baseline", "candidate"]
+
+
+async def test_the_workbench_opens_the_layers_of_its_run(bare_app: Workbench, built_run: str):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.link.view is not None and bare_app.link.view.state == "done")
+        await pilot.press("4")
+        await shows(pilot, "ratio")
+        await pilot.press("L")
+        await shows(pilot, "Layers   tiny · both   1 of 2", "layers  ")
+        await pilot.press("question_mark")
+        await shows(pilot, "The layers of a plan", "Sort by something else", "layers.sort")
+        await pilot.press("escape", "escape")
+        assert bare_app.screen is bare_app.bench
+
+
+async def test_without_a_run_there_are_no_layers_to_show(bare_app: Workbench):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await pilot.press("L")
+        await pilot.pause()
+        assert bare_app.screen is bare_app.bench
+
+
+async def test_no_colour_and_ascii(config: Config, engine: Engine, built_run: str, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Workbench(Config(ui=Ui(graph="ascii")), engine)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await open_layers(pilot)
+        await shows(pilot, "without the profiler", "######")
+        assert screen_text(app).isascii()
 
 
 async def test_islands_and_reformats_have_words(bare_app: Workbench, built_run: str):
