@@ -10,12 +10,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-from .errors import EdgetuiError, RunFailed
+from .errors import EdgetuiError, RunFailed, from_os_error
 from .lineage import die_with_parent
 from .pipesay import PipeSay
 from .questions import BenchQuestion, InspectQuestion, PlanQuestion, Question, SpreadQuestion
@@ -85,10 +85,14 @@ def main() -> int:
     except EdgetuiError as error:
         say.failed(error)
         return 1
+    except OSError as error:
+        say.failed(from_os_error(error))
+        return 1
     except Exception as error:
         trace = home / f"trace-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-        home.mkdir(parents=True, exist_ok=True)
-        trace.write_text(traceback.format_exc())
+        with suppress(OSError):
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            trace.write_text(traceback.format_exc(), encoding="utf-8")
         say.failed(RunFailed(f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})", fix=f"report {trace}"))
         return 1
     return 0

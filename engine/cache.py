@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,14 @@ class Cache:
             return None
         return found
 
+    def whole(self, key: str) -> Outcome | None:
+        """The same, when every file is as it was left. The run folders share these files, where people may write into them."""
+        found = self.get(key)
+        try:
+            return found if found is not None and found.sums == _sums(self.path(key)) else None
+        except OSError:
+            return None
+
     def begin(self, key: str) -> Path:
         """An empty folder to write into; not yet the output."""
         folder = self.root / f".making-{key}"
@@ -39,9 +48,10 @@ class Cache:
         folder.mkdir(parents=True, mode=0o700)
         return folder
 
-    def commit(self, key: str, made: Outcome) -> None:
-        """Make the folder of `begin` the output: facts beside it, all flushed, renamed."""
+    def commit(self, key: str, made: Outcome) -> Outcome:
+        """Make the folder of `begin` the output: facts beside it with the sums of all files, all flushed, renamed."""
         folder = self.root / f".making-{key}"
+        made = msgspec.structs.replace(made, sums=_sums(folder))
         write_atomic(folder / "outcome.json", outcome.encode(made))
         for file in folder.iterdir():
             _sync(file)
@@ -49,6 +59,7 @@ class Cache:
         shutil.rmtree(self.path(key), ignore_errors=True)
         folder.replace(self.path(key))
         _sync(self.root)
+        return made
 
     def drop(self, key: str) -> None:
         """Forget an unfinished output."""
@@ -70,6 +81,19 @@ class Cache:
             if folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
                 total -= size
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """`size-crc32` of every file but outcome.json: against damage, which a checksum of a GB in a second is enough for."""
+    return {file.name: _sum(file) for file in folder.iterdir() if file.is_file() and file.name != "outcome.json"}
+
+
+def _sum(file: Path) -> str:
+    size = crc = 0
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            size, crc = size + len(block), zlib.crc32(block, crc)
+    return f"{size}-{crc:08x}"
 
 
 def _sync(path: Path) -> None:

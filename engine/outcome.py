@@ -37,6 +37,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     reasons: dict[str, str] = {}
     files: dict[str, str] = {}
     """Artifact word (`onnx`, `plan`, ...) to the file's name in the stage's folder."""
+    sums: dict[str, str] = {}
+    """Every file of the stage's folder to its size and checksum, as the cache took it."""
     model: ModelFacts | None = None
     dataset: DatasetStamp | None = None
     board: BoardStamp = BoardStamp()

@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -178,12 +178,20 @@ def create(home: Path, asked: Asked) -> RunDir:
     try:
         for path in (home, home / "runs", folder.path, folder.artifacts):
             path.mkdir(mode=0o700, parents=True, exist_ok=path in (home, home / "runs"))
+        _close_to_others(home)
         write_atomic(folder.path / "reserve", os.urandom(RESERVE_BYTES))
         plain = msgspec.to_builtins(asked)
         write_atomic(folder.path / "run.toml", tomlkit.dumps({k: _without_none(v) for k, v in plain.items()}).encode())
     except OSError as error:
         raise from_os_error(error) from None
     return folder
+
+
+def _close_to_others(home: Path) -> None:
+    """Take the state folder's mode back to 0700: plans are code, and who may write here decides what we load."""
+    with suppress(OSError):
+        if home.stat().st_mode & 0o077 and home.stat().st_uid == os.geteuid():
+            home.chmod(0o700)
 
 
 def _without_none(value: object) -> object:

@@ -128,10 +128,12 @@ class Supervisor:
         """Take a stage from the cache, or make it in a child."""
         if self.cancelled:
             raise _Stopped("cancelled")
-        facts = self.cache.get(stage.key)
+        facts = self.cache.whole(stage.key)
         cached = facts is not None
         self.say(StageBegan(stage=stage.name, eta_s=None if cached else self.index.typical_seconds(self.asked, stage)))
         if facts is None:
+            if self.cache.path(stage.key).is_dir():
+                self.say(Note(stage=stage.name, text="what the cache had of it was changed or is damaged; it is made again"))
             facts = self._make(stage)
         for text in facts.warnings if cached else ():
             self.say(Note(stage=stage.name, level="warning", text=text))
@@ -166,7 +168,7 @@ class Supervisor:
                 raise _Stopped("failed", self._failure(stage, code, failed))
             made = outcome.decode((making / "outcome.json").read_bytes())
             made = msgspec.structs.replace(made, seconds=seconds, peak_mb=round(peak_mb, 1))
-            self.cache.commit(stage.key, made)
+            made = self.cache.commit(stage.key, made)
         except OSError as error:
             told = from_os_error(error)
             raise _Stopped(

@@ -193,3 +193,16 @@ async def test_a_read_only_state_folder_is_refused_in_words(small_disk: Path, en
     with pytest.raises(StorageRefused, match="cannot write") as told:
         await Engine(engine.config, small_disk / "edgetui").submit(light)
     assert "XDG_STATE_HOME" in told.value.fix
+
+
+async def test_artifacts_that_a_user_wrote_into_do_not_reach_the_next_run(engine: Engine, light: RunSpec) -> None:
+    """They are the cache's own files under a second name."""
+    first = await engine.submit(light)
+    await ended(engine, first)
+    before = await engine.result(first)
+    Path(before.artifacts["plan"]).write_bytes(b"something else")
+    second = await engine.submit(light)
+    await ended(engine, second)
+    after = await engine.result(second)
+    assert (after.state, after.fidelity) == ("done", before.fidelity)
+    assert [stage.name for stage in after.stages if not stage.cached] == ["build"]

@@ -127,3 +127,37 @@ def test_parts_of_a_result_join_without_losing_what_was_known() -> None:
     timed = Metrics(load_ms=2.0, latency_ms=Latency(mean=1.0, n=64))
     whole = over(over(Metrics(), sizes), timed)
     assert (whole.size_bytes, whole.parameters, whole.load_ms, whole.latency_ms.mean) == (10, 3, 2.0, 1.0)
+
+
+def kept(home: Path) -> Path:
+    """An output of two files in the cache; returns its folder."""
+    cache = Cache(home)
+    making = cache.begin("k")
+    (making / "model.onnx").write_bytes(b"m" * 5000)
+    (making / "tensorrt.onnx").write_bytes(b"t" * 10)
+    cache.commit("k", Outcome(summary="done"))
+    return cache.path("k")
+
+
+def test_an_output_as_it_was_left_is_whole(tmp_path: Path) -> None:
+    kept(tmp_path)
+    found = Cache(tmp_path).whole("k")
+    assert found is not None
+    assert found.summary == "done"
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "added", "facts"])
+def test_an_output_that_was_changed_is_not_taken(tmp_path: Path, damage: str) -> None:
+    """A disk that lies, or a user who writes into the artifacts of a run, which are the same files."""
+    model = kept(tmp_path) / "model.onnx"
+    if damage == "cut":
+        os.truncate(model, 4000)
+    elif damage == "flipped":
+        model.write_bytes(b"m" * 4999 + b"n")
+    elif damage == "gone":
+        model.unlink()
+    elif damage == "added":
+        model.with_name("model.onnx.data").write_bytes(b"")
+    else:
+        os.truncate(model.with_name("outcome.json"), 40)
+    assert Cache(tmp_path).whole("k") is None

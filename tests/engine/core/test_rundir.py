@@ -147,3 +147,9 @@ def test_a_run_toml_that_was_tampered_with_is_refused_in_words(folder: RunDir) -
     os.unlink(folder.path / "run.toml")
     with pytest.raises(StorageRefused, match="cannot read"):
         folder.asked()
+
+
+def test_a_state_folder_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    create(tmp_path, asked())
+    assert oct(tmp_path.stat().st_mode & 0o777) == "0o700"
