@@ -45,7 +45,10 @@ class Confirm(ModalScreen[bool]):
 
 
 class Ask(ModalScreen[str]):
-    """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers ""."""
+    """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers "".
+
+    With `replaces` the first letter typed takes the place of the text that stands there; without, it is added.
+    """
 
     DEFAULT_CSS = """
     Ask { align: center middle; background: $background 60%; }
@@ -55,15 +58,17 @@ class Ask(ModalScreen[str]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "cancel")]
 
-    def __init__(self, question: str, value: str = "", check: Callable[[str], object] | None = None) -> None:
+    def __init__(
+        self, question: str, value: str = "", check: Callable[[str], object] | None = None, *, replaces: bool = False
+    ) -> None:
         super().__init__()
-        self.question, self.value, self.check = question, value, check
+        self.question, self.value, self.check, self.replaces = question, value, check, replaces
 
     def compose(self) -> ComposeResult:
         """The question, the line, what was wrong with it."""
         with Vertical():
             yield Static(self.question, markup=False)
-            field = Input(self.value, id="ask-line", select_on_focus=False, compact=True)
+            field = Input(self.value, id="ask-line", select_on_focus=self.replaces, compact=True)
             field.cursor_blink = False  # a caret that blinks is bytes on the link
             yield field
             yield Static("", id="ask-refused", markup=False)

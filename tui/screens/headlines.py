@@ -13,12 +13,17 @@ WORDS = {"models": "Models", "settings": "Compression", "live": "Live", "run": "
 
 
 def header_line(board: str, free: str, width: int) -> Line:
-    """`edgetui  Orin Nano ...   75 GB free   14:02`; the board's words are cut where they end, not within one."""
+    """`edgetui  Orin Nano ...   75 GB free   14:02`; what has no room is left out."""
     right = f" {free}   {datetime.now().strftime('%H:%M')} "
     room = max(0, width - 10 - len(right))
-    while len(board) > room:
-        board = board.rpartition(" · ")[0] or board[:room]
-    return ((" edgetui  ", "title"), (f"{board:<{room}}", ""), (right, "dim"))
+    return ((" edgetui  ", "title"), (f"{fitting(board, room):<{room}}", ""), (right, "dim"))
+
+
+def fitting(facts: str, room: int, between: str = " · ") -> str:
+    """As many of the facts as fit, none of them cut unless it is the only one."""
+    while len(facts) > room:
+        facts = facts.rpartition(between)[0] or facts[:room]
+    return facts
 
 
 def tabs_line(view: RunView | None, tab: str) -> Line:

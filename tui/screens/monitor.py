@@ -20,6 +20,7 @@ from ..panes.sensors import MOST_CHARTS, WINDOWS, ChartsPane, SensorsPane
 from ..sensors import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling
+from .headlines import fitting
 
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Mark, Player
@@ -100,7 +101,7 @@ class MonitorScreen(Screen[None]):
         Binding("minus", "speed(-1)", "slower", id="monitor.slower", show=False, tooltip="Replay: slower"),
         Binding("plus", "speed(1)", "faster", id="monitor.faster", tooltip="Replay: faster"),
         Binding("n", "next_event", "next mark", id="monitor.next", tooltip="Replay: go to the next mark or alert"),
-        Binding("tab", "next_pane(1)", "next pane", id="monitor.pane", tooltip="Focus the next pane"),
+        Binding("tab", "next_pane(1)", "next", id="monitor.pane", tooltip="Focus the next pane"),
         Binding("shift+tab", "next_pane(-1)", "previous pane", id="monitor.pane.previous", show=False),
         *[
             Binding(str(n), f"pane('{name}')", WORDS[name], id=f"monitor.{name}", show=False, tooltip=f"Go to {WORDS[name]}")
@@ -202,13 +203,13 @@ class MonitorScreen(Screen[None]):
         elif feed is not None and feed.newest is not None:
             right = ((f"{feed.newest.wall[:19].replace('T', ' ')} ", "dim"),)
         room = max(0, self.size.width - 21 - sum(len(text) for text, _ in right))
-        return ((" edgetui  ", "title"), ("Monitor  ", "accent"), (f"{about[:room]:<{room}}  ", ""), *right)
+        return ((" edgetui  ", "title"), ("Monitor  ", "accent"), (f"{fitting(about, room):<{room}}  ", ""), *right)
 
     def _about(self, feed: Feed | None) -> str:
         if isinstance(feed, ReplayFeed):
             return f"{feed.player.recording.path.name}   {feed.source()}"
         source = feed.source() if feed is not None else ""
-        return "   ".join(part for part in (source, self.bench.link.board) if part)
+        return " · ".join(part for part in (source, self.bench.link.board) if part)
 
     def _tabs(self, alerts: int) -> Line:
         line: Line = ()
@@ -340,7 +341,7 @@ class MonitorScreen(Screen[None]):
                 self.happened.tick()
 
         where = "in the recording" if feed.recorder is not None else "on the screen only; r records"
-        self.app.push_screen(Ask(f"A note for this mark ({where})", f"mark {self._marks}"), keep)
+        self.app.push_screen(Ask(f"A note for this mark ({where})", f"mark {self._marks}", replaces=True), keep)
 
     def action_seek(self, by: int) -> None:
         """Move the place of a replay."""

@@ -22,7 +22,7 @@ from edgetui.tui.panes.models import facts_lines
 from edgetui.tui.panes.progress import bar_rows, strip_lines
 from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
-from edgetui.tui.screens.headlines import tabs_line
+from edgetui.tui.screens.headlines import fitting, tabs_line
 from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
 from edgetui.tui.widgets.tones import tone
 from screens import screen_text, shows, until
@@ -244,3 +244,20 @@ async def test_help_shows_the_names_for_the_configuration_also_on_a_narrow_scree
         await shows(pilot, "under [ui.keys]", "suspend", "screenshot")
         await pilot.press("home", *["pagedown"] * 1)
         await shows(pilot, "settings.less")
+
+
+@pytest.mark.parametrize(
+    ("room", "wanted"), [(40, "Orin Nano · R36.4.3 · 25W"), (20, "Orin Nano · R36.4.3"), (12, "Orin Nano"), (4, "Orin")]
+)
+def test_the_header_leaves_out_what_has_no_room_and_cuts_no_word(room: int, wanted: str):
+    assert fitting("Orin Nano · R36.4.3 · 25W", room) == wanted
+
+
+async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bare_app: Workbench, engine: Engine):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await pilot.press("s")
+        await until(pilot, lambda: bare_app.focused is not None and bare_app.focused.id == "ask-line")
+        await pilot.press(*"mine", "enter")
+        await shows(pilot, "saved")
+    assert "mine" in [recipe.name for recipe in engine.recipes()]
