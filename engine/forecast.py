@@ -23,6 +23,7 @@ from .spec import (
     QuantizeWeights,
     Recipe,
     RunSpec,
+    TensorRtSettings,
     TrainFinetune,
 )
 
@@ -229,6 +230,8 @@ def _open(axis: str, spec: RunSpec) -> bool:
 
 
 def _backend_line(spec: RunSpec) -> str:
+    if spec.backend.name == "tensorrt":
+        return _tensorrt_line(spec.backend.tensorrt)
     pytorch = spec.backend.name == "torch"
     threads = spec.backend.torch.threads if pytorch else spec.backend.threads
     count = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "a thread for each physical core"
@@ -237,6 +240,15 @@ def _backend_line(spec: RunSpec) -> str:
         return f"torch {spec.backend.torch.mode}, {where}, {count}"
     rewriting = "" if spec.backend.graph == "all" else f", graph options {spec.backend.graph}"
     return f"{spec.backend.name}, {count}{rewriting}"
+
+
+def _tensorrt_line(asked: TensorRtSettings) -> str:
+    words = [f"for {asked.target}" if asked.target else "for the GPU here"]
+    words += ["2:4 sparse kernels allowed"] if asked.sparse else []
+    words += [f"DLA core {asked.dla_core}"] if asked.dla_core is not None else []
+    words += [] if asked.tf32 else ["no TF32"]
+    words += ["CUDA graph"] if asked.cuda_graph and not asked.target else []
+    return f"tensorrt, {', '.join(words)}"
 
 
 def _data_line(spec: RunSpec) -> str:

@@ -117,7 +117,7 @@ class BackendStamp(Struct, frozen=True, kw_only=True):
     device: str = ""
     """torch: `cpu`, or the GPU's name and compute capability."""
     tf32: bool | None = None
-    """torch on a GPU: whether FP32 factors were rounded to TF32."""
+    """On a GPU: whether FP32 factors may be rounded to TF32; None: there is no such hardware, or the backend does not say."""
 
 
 class Latency(Struct, frozen=True, kw_only=True):

@@ -70,10 +70,16 @@ class TensorRt:
         here = gpu()
         on = f"built for {asked.target}" if asked.target else f"{here.name} {here.target}" if isinstance(here, Gpu) else ""
         target = asked.target or (here.target if isinstance(here, Gpu) else "")
-        words = [found.label, on, trt_manifest.tf32_word(asked, (target,) if target else ())]
+        targets = (target,) if target else ()
+        words = [found.label, on, trt_manifest.tf32_word(asked, targets)]
         if asked.cuda_graph and not asked.target:
             words.append("no CUDA graph" if found.outside or any(s.remark for s in self._loaded) else "CUDA graph")
-        return BackendStamp(name=self.name, version=found.version, provider=", ".join(filter(None, words)))
+        return BackendStamp(
+            name=self.name,
+            version=found.version,
+            provider=", ".join(filter(None, words)),
+            tf32=trt_manifest.tf32(asked, targets),
+        )
 
     @property
     def outside(self) -> bool:

@@ -195,7 +195,8 @@ class _Try:
         self._flag(config, "GPU_FALLBACK")
         able = sum(bool(config.can_run_on_DLA(network.get_layer(number))) for number in range(network.num_layers))
         share = 1 - able / max(1, network.num_layers)
-        self.tell(Line(text=f"DLA core {core} runs {able} of {network.num_layers} layers; {share:.0%} fall back to the GPU"))
+        text = f"DLA core {core} runs {able} of {network.num_layers} layers; {share:.0%} fall back to the GPU"
+        self.tell(Line(text=text, warning=share > 0))
         return able
 
     def _flag(self, config: tensorrt.IBuilderConfig, name: str, *, on: bool = True) -> None:

@@ -96,10 +96,15 @@ def in_words(manifest: Manifest | None, plan: Path) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def tf32_word(settings: TensorRtSettings, targets: tuple[str, ...]) -> str:
-    """What FP32 layers may multiply with: `TF32 allowed` or `no TF32`; GPUs before Ampere (sm_80) have none."""
+def tf32(settings: TensorRtSettings, targets: tuple[str, ...]) -> bool | None:
+    """Whether FP32 layers may multiply with TF32; None: these GPUs are from before Ampere (sm_80) and have none."""
     able = not targets or any(int(target.removeprefix("sm_")) >= 80 for target in targets)
-    return "TF32 allowed" if settings.tf32 and able else "no TF32"
+    return settings.tf32 if able else None
+
+
+def tf32_word(settings: TensorRtSettings, targets: tuple[str, ...]) -> str:
+    """The same in words: `TF32 allowed` or `no TF32`."""
+    return "TF32 allowed" if tf32(settings, targets) else "no TF32"
 
 
 def sha256(path: Path) -> str:

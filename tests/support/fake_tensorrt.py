@@ -188,20 +188,21 @@ def make(generation: str) -> ModuleType:
 
     class IBuilderConfig(Counted):
         __slots__ = (
-            ("DLA_core", "_cache", "_level", "_limits", "_monitor", "default_device_type", "profiling_verbosity")
+            ("DLA_core", "_cache", "_flags", "_level", "_limits", "_monitor", "default_device_type", "profiling_verbosity")
             + (("builder_optimization_level",) if number >= (8, 6) else ())
             + (("progress_monitor",) if ten else ())
             + (("max_workspace_size",) if old else ())
         )
 
         def __init__(self) -> None:
-            self._cache, self._limits = None, {}
+            self._cache, self._limits, self._flags = None, {}, set()
             if number >= (8, 6):
                 self.builder_optimization_level = 3
 
         def set_flag(self, flag: enum.IntEnum) -> None:
             assert isinstance(flag, api.BuilderFlag)
             asked(("flag", flag.name))
+            self._flags.add(flag.name)
 
         def clear_flag(self, flag: enum.IntEnum) -> None:
             assert isinstance(flag, api.BuilderFlag)
@@ -283,6 +284,10 @@ def make(generation: str) -> ModuleType:
                 watch.phase_finish("Timing tactics")
                 watch.step_complete("Building engine", 1)
                 watch.phase_finish("Building engine")
+            if "SPARSE_WEIGHTS" in config._flags:
+                sparse = ", ".join(layer.name for layer in network.layers if layer.type == api.LayerType.CONVOLUTION)
+                text = f"(Sparsity) TRT inference plan picked sparse implementation for layers: {sparse}"
+                self.logger.log(ILogger.Severity.INFO, text)
             return IHostMemory(b"plan" + network.model)
 
     runtime = fake_trt_runtime.make(api, number, Counted, ITensor)
