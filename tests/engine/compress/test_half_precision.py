@@ -352,3 +352,11 @@ def test_pairs_whose_values_pass_half_floats_stay_in_fp32() -> None:
     model = graph(text, s=np.float32(8e3), z=np.int8(0), k=np.float32(1e-6))
     x = np.array([[1e6, -1e6, 4e5, 0]], np.float32)
     np.testing.assert_allclose(run(halved(model, "keep"), x=x)[0], run(model, x=x)[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("peepholes", "halves"), [("", True), (', "", "", "", p', False)])
+def test_an_lstm_with_peepholes_stays_in_fp32(peepholes: str, halves: bool) -> None:
+    text = f"(float[4,1,8] x) => (float[A,B,C,D] y) {{ y = LSTM<hidden_size=8>(x, w, r, b{peepholes}) }}"
+    held = {"w": normal(1, 32, 8), "r": normal(1, 32, 8), "b": normal(1, 64), "p": normal(1, 24)}
+    half = halved(graph(text, **{name: values for name, values in held.items() if name != "p" or peepholes}))
+    assert any(tensor.data_type == TensorProto.FLOAT16 for tensor in half.graph.initializer) is halves

@@ -1,0 +1,74 @@
+"""Networks of many kinds and opsets: TensorRT-RTX builds what was lowered for TensorRT, and it computes what FP32 does."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from edgetui.engine.backends import trt_build
+from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.trt_find import Found, every
+from edgetui.engine.backends.trt_order import Order
+from edgetui.engine.graph.lint import lint
+from edgetui.engine.graph.load import load
+from edgetui.engine.measure.inputs import made_up
+from edgetui.engine.spec import (
+    BackendSettings,
+    PrecisionFp16,
+    PruneMagnitude,
+    QuantizeInt8,
+    QuantizeWeights,
+    Recipe,
+    TensorRtSettings,
+)
+from steps import lowered
+from zoo import BATCH, NETWORKS
+
+INT8, HALF = QuantizeInt8(calibrator="minmax"), PrecisionFp16()
+RECIPES = {
+    "int8": (INT8,),
+    "fp16": (HALF,),
+    "int8 and fp16": (INT8, HALF),
+    "pruned int8": (PruneMagnitude(amount=0.05), INT8),
+    "4-bit weights": (QuantizeWeights(bits=4),),
+}
+# Each network at each opset once, and with each recipe once.
+OPSETS = {"int8": 11, "fp16": 20, "int8 and fp16": 17, "pruned int8": 13, "4-bit weights": 21}
+
+
+@pytest.fixture(scope="module")
+def rtx() -> Found:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = next((one for one in every() if one.builds_for_others), None)
+    if found is None:
+        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
+    return found
+
+
+def sized(model: Path) -> dict[str, tuple[int, ...]]:
+    """The inputs' shapes with a batch of BATCH."""
+    return {
+        value.name: tuple(axis.dim_value or BATCH for axis in value.type.tensor_type.shape.dim)
+        for value in onnx.load(model).graph.input
+    }
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_is_lowered_builds_and_computes_what_fp32_does(network, recipe, rtx, tmp_path):
+    model = NETWORKS[network](tmp_path / "model.onnx", OPSETS[recipe])
+    shapes = sized(model)
+    file = lowered(model, Recipe(step=RECIPES[recipe]), tmp_path, shapes=shapes)
+    assert lint(load(file), "tensorrt") == []
+    order = Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=TensorRtSettings(target="sm_86"))
+    assert trt_build.build(order, rtx, lambda _: None).precision == "strongly typed"
+    before, after = (OnnxRuntime().load(path, BackendSettings(graph="basic")) for path in (tmp_path / "0.onnx", file))
+    feeds = made_up(before.inputs, shapes, 9)
+    for name, expected in before.run(feeds).items():
+        a, b = expected.ravel().astype(np.float64), after.run(feeds)[name].ravel().astype(np.float64)
+        assert np.isfinite(b).all()
+        assert a @ b > 0.97 * np.linalg.norm(a) * np.linalg.norm(b)
