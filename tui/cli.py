@@ -75,7 +75,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     from ..engine.errors import EdgetuiError, from_os_error
 
     try:
-        return int(cli.main(args=argv, prog_name="edgetui", standalone_mode=False) or 0)
+        words = sys.argv[1:] if argv is None else argv
+        _refuse_odd_names(words)
+        return int(cli.main(args=words, prog_name="edgetui", standalone_mode=False) or 0)
     except click.UsageError as error:
         return _usage(error)
     except (KeyboardInterrupt, click.Abort):
@@ -93,6 +95,16 @@ def run(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         echo_error(f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]}); report {_traceback_file()}")
         return 1
+
+
+def _refuse_odd_names(words: Sequence[str]) -> None:
+    """Names are kept in files and documents, all of them UTF-8; Linux allows others."""
+    from ..engine.errors import UsageError
+
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            shown = word.encode("utf-8", "replace").decode()
+            raise UsageError(f"`{shown}` is not UTF-8", fix="rename it or make a link to it, or set LC_ALL=C.UTF-8")
 
 
 def _usage(error: click.UsageError) -> int:

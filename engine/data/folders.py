@@ -53,9 +53,9 @@ class Files:
         for number in order:
             name = self.names[number]
             try:
-                yield name, self.store.read(name)
+                yield in_words(name), self.store.read(name)
             except OSError as error:
-                yield name, error
+                yield in_words(name), error
 
 
 def find_files(path: Path, *, labelled: bool) -> Files:
@@ -85,7 +85,13 @@ def find_files(path: Path, *, labelled: bool) -> Files:
             fix=f"name one of them as the dataset, e.g. {path / classes[0]}" if path.is_dir() else "zip each part by itself",
         )
     number = {name: position for position, name in enumerate(classes)}
-    return Files(store, tuple(inside), np.array([number[name] for name in folder_of], np.int64), classes, mean_bytes)
+    labels = np.array([number[name] for name in folder_of], np.int64)
+    return Files(store, tuple(inside), labels, tuple(map(in_words, classes)), mean_bytes)
+
+
+def in_words(name: str) -> str:
+    """A file's name as it can be written down: bytes that are no UTF-8 become replacement characters."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _depth_around(names: Sequence[str]) -> int:
@@ -122,6 +128,8 @@ class _Folder:
             inner[:] = sorted(name for name in inner if not name.startswith("."))
             for file in files:
                 path = Path(folder, file)
+                if path.exists() and not path.is_file():
+                    continue  # a pipe would be waited at for ever
                 if _wanted(name := path.relative_to(self._path).as_posix()):
                     # A dangling link has no size; it is met again, and named, when it is read.
                     found[name] = path.stat().st_size if path.exists() else 0

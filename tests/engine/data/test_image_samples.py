@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -287,3 +288,17 @@ def test_real_images_are_read_from_the_zip_in_place(shared):
     faces = opened(shared / "faces" / "faces.zip", shape=(1, 3, 240, 320))
     assert sum(batch.n for batch in faces.batches(5)) == 12
     assert not faces.labels
+
+
+def test_names_that_are_not_utf8_can_be_told_and_pipes_are_no_images(tmp_path, two_classes):
+    for name, data in two_classes.items():
+        file = tmp_path / os.fsdecode(b"set/\xe9" + name.encode())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data if not name.startswith("dog/1") else b"broken")
+    os.mkfifo(tmp_path / "set" / "pipe.png")
+    say = Silent()
+    samples = opened(tmp_path / "set", say=say)
+    assert shades(samples) == [0, 1, 2, 100, 102]
+    assert samples.classes == ("�cat", "�dog")
+    assert samples.skipped == ["�dog/1.png"]
+    assert all(text.isprintable() for text in say.warnings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 
 import click
 import pytest
@@ -139,3 +141,27 @@ def test_ctrl_c_is_130(tell):
         assert tell("stop").code == 130
     finally:
         del cli.commands["stop"]
+
+
+def test_a_name_that_is_not_utf8_is_refused_in_words(tell, own_state):
+    message = refused(tell("run", os.fsdecode(b"/models/clef\xe9.onnx"), "--recipe", "fp16"), 2)
+    assert "`/models/clef?.onnx` is not UTF-8" in message
+    assert not list(own_state.glob("traceback-*.txt"))
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_defect(own_state, streams):
+    command = f"{sys.executable} -m edgetui inspect {MODEL} {streams}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("digits" in done.stdout) == (">&-" not in streams.replace("2>&-", ""))
+
+
+def test_timing_where_the_state_folder_cannot_be_says_so(monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    done = subprocess.run(
+        [sys.executable, "-m", "edgetui", "bench", MODEL], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "/dev/null/edgetui" in done.stderr
