@@ -58,7 +58,7 @@ class Spreads(Struct, frozen=True, kw_only=True):
 
     low_ms: float = 0.0
     high_ms: float = 0.0
-    """Ends of the axis: all whiskers fit; outliers need not."""
+    """Ends of the axis: all whiskers fit, and means that are not far off; outliers need not."""
     columns: tuple[Spread, ...] = ()
 
 

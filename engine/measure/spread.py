@@ -16,6 +16,8 @@ BINS = 200
 _WHISKER = 1.5
 _MARGIN = 0.04
 """Of the span of all whiskers, on both sides of the axis."""
+_FAR = 0.5
+"""Of that span: a mean further right of all whiskers is left out of the axis, for outliers pulled it there."""
 Milliseconds = NDArray[np.float64]
 
 
@@ -26,6 +28,8 @@ def spreads(sets: Sequence[SampleSet]) -> Spreads:
     ends = [(column.low_whisker, column.high_whisker) for column in columns if column.n]
     low = min((low for low, _ in ends if low is not None), default=0.0)
     high = max((high for _, high in ends if high is not None), default=0.0)
+    means = [column.mean for column in columns if column.mean is not None]
+    high = max([high, *(mean for mean in means if mean <= high + (high - low) * _FAR)])
     margin = (high - low) * _MARGIN or high * _MARGIN
     low, high = max(0.0, low - margin), high + margin
     return Spreads(

@@ -16,20 +16,21 @@ COLUMNS = 32
 
 
 def in_words(each: Spread) -> str:
-    """`median 0.468 ms   57 outliers, up to 5.27 ms   quartiles 0.459 to 0.484   of 2140 inferences`; screens cut the end."""
-    if each.median is None or each.q1 is None or each.q3 is None:
+    """`median 0.468 mean 0.514 ms   57 outliers up to 5.27 ms   quartiles 0.459 to 0.484   of 2140`; screens cut the end."""
+    if each.median is None or each.mean is None or each.q1 is None or each.q3 is None:
         return words.dash(each.reason)
     quartiles = f"quartiles {words.digits(each.q1)} to {words.digits(each.q3)}"
-    return f"median {words.ms(each.median)}   {outliers(each)}   {quartiles}   of {each.n} inferences"
+    middle = f"median {words.digits(each.median)} mean {words.ms(each.mean)}"
+    return f"{middle}   {outliers(each)}   {quartiles}   of {each.n} inferences"
 
 
 def outliers(each: Spread) -> str:
-    """`57 outliers, up to 5.27 ms`."""
+    """`57 outliers up to 5.27 ms`."""
     many = each.low_outliers + each.high_outliers
     if not many:
         return "no outliers"
     word = "outlier" if many == 1 else "outliers"
-    return f"{many} {word}" + (f", up to {words.ms(each.max)}" if each.high_outliers else "")
+    return f"{many} {word}" + (f" up to {words.ms(each.max)}" if each.high_outliers else "")
 
 
 def spread_report(found: Spreads, width: int, paint: Paint = plain) -> str:

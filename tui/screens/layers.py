@@ -132,7 +132,7 @@ class LayersScreen(Screen[None]):
 
         def wait(text: str) -> None:
             if text.startswith("waiting for"):
-                self._say([((f" · {text}, which has the board", "warn"), ("   esc leaves", "dim"))])
+                self._say([*self._rows(f"· {text}, which has the board", "warn"), ((" esc leaves", "dim"),)])
 
         try:
             facts = await self.bench.link.layers(plan.run, plan.side, wait, again=again)
@@ -265,10 +265,10 @@ class LayersScreen(Screen[None]):
             detail.show([((none, "warn"),)])
             return
         label = told.label(layer)
-        own = f"   called {layer.name} in the plan" if label != layer.name else ""
+        own = f" in the plan {layer.name}  " if label != layer.name else ""
         reads = f"   reads {', '.join(layer.inputs)}" if layer.inputs else ""
         computes = f" computes in {layer.precision}" if layer.precision else " precision not told"
-        detail.show([((f" {label}", "value"),), ((f"{computes}{reads}{own}", "dim"),)])
+        detail.show([((f" {label}", "value"),), ((f"{own}{computes}{reads}", "dim"),)])
 
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter."""

@@ -41,3 +41,10 @@ def axis_lines(low: float, high: float, width: int, gutter: int, unit: str) -> l
             numbers[start : start + len(text)] = text
     numbers[-len(unit) :] = unit
     return [((" " * gutter, ""), ("".join(marks), "dim")), (("".join(numbers), "dim"),)]
+
+
+def whole_parts(text: str, room: int) -> str:
+    """As many of the parts of a text, three blanks between them, as fit into `room` columns; never half a part."""
+    if len(text) <= room:
+        return text
+    return text[: max(0, text.rfind("   ", 0, room + 3))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .axis import axis_lines, place
+from .axis import axis_lines, place, whole_parts
 from .lines import Line, Span
 
 GUTTER = 16
@@ -25,7 +25,7 @@ class Box(NamedTuple):
     """Where the right whisker ends."""
     mean: float | None = None
     beyond: str = ""
-    """What lies past the whiskers, in words."""
+    """The figures in words, what matters most first."""
 
 
 def boxplot(boxes: Sequence[Box], width: int, height: int, low: float, high: float, unit: str) -> list[Line]:
@@ -43,7 +43,7 @@ def boxplot(boxes: Sequence[Box], width: int, height: int, low: float, high: flo
             name = f" {box.name[: GUTTER - 2]:<{GUTTER - 1}}" if n == middle else " " * GUTTER
             lines.append(((name, box.tone if n == middle else ""), *spans))
         if box.beyond and (tall or spare >= 2 * len(boxes)):
-            lines.append(((" " * GUTTER, ""), (box.beyond[:plot], "dim")))
+            lines.append(((" " * GUTTER, ""), (whole_parts(box.beyond, plot), "dim")))
     return [*lines, *axis_lines(low, high, plot, GUTTER, unit)]
 
 
@@ -77,7 +77,7 @@ def _tall(box: Box, width: int, low: float, high: float) -> list[tuple[Span, ...
     rows[1][q3] = "├" if right > q3 else "│"
     for row in range(3):
         rows[row][median] = "┃"
-    if box.mean is not None and (mean := place(box.mean, low, high, width)) != median:
+    if box.mean is not None and low <= box.mean <= high and (mean := place(box.mean, low, high, width)) != median:
         rows[1][mean] = "◆"
     return [_toned("".join(row), box.tone) for row in rows]
 

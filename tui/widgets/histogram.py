@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...engine.report.words import percent
-from .axis import axis_lines
+from .axis import axis_lines, whole_parts
 from .chart import Graph
 from .lines import Line
 
@@ -72,7 +72,7 @@ def histograms(
     most = max((max(one, default=0.0) for one in shares), default=0.0)
     lines: list[Line] = []
     for each, one in zip(series, shares, strict=True):
-        lines.append(((f" {each.name}", each.tone), (f"   {each.note}"[: max(0, width - len(each.name) - 2)], "dim")))
+        lines.append(((f" {each.name}", each.tone), (f"   {whole_parts(each.note, width - len(each.name) - 5)}", "dim")))
         for n, row in enumerate(bars(one, columns, rows, graph, most)):
             number = percent(most) if n == 0 else "0" if n == rows - 1 and rows > 1 else ""
             lines.append(((f"{number:>{GUTTER - 2}} ┤", "dim"), (row, each.tone)))

@@ -46,6 +46,15 @@ def test_all_columns_have_one_axis_that_holds_their_whiskers(tmp_path):
     assert max(np.flatnonzero(fast.counts)) < min(np.flatnonzero(slow.counts))
 
 
+def test_the_axis_holds_a_mean_that_is_near_and_not_one_that_outliers_pulled_away(tmp_path):
+    tight = [1.0, 1.01, 1.02, 1.03] * 9
+    for outlier, held in ((1.5, True), (90.0, False)):
+        found = spreads([one(stored(tmp_path, candidate=[*tight, outlier]))])
+        assert (found.columns[0].mean <= found.high_ms) == held
+    found = spreads([one(stored(tmp_path, candidate=[*tight, 2.0]))])
+    assert found.columns[0].high_whisker < found.columns[0].mean < found.high_ms
+
+
 def test_samples_that_are_all_the_same_have_an_axis(tmp_path):
     found = spreads([one(stored(tmp_path, candidate=[0.5] * 4))])
     assert found.low_ms < 0.5 < found.high_ms
@@ -91,5 +100,8 @@ def test_the_report_says_numbers_and_reasons(tmp_path):
         assert "50.0" in text
         assert "it was not measured" in text
         assert "█" in text
-    assert in_words(found.columns[0]) == "median 3.00 ms   1 outlier, up to 50.0 ms   quartiles 2.00 to 4.00   of 5 inferences"
+    assert (
+        in_words(found.columns[0])
+        == "median 3.00 mean 12.0 ms   1 outlier up to 50.0 ms   quartiles 2.00 to 4.00   of 5 inferences"
+    )
     assert in_words(Spread(label="a", run="r", side="baseline", reason="gone")) == "– (gone)"
