@@ -61,7 +61,7 @@ class ModelsPane(Pane):
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
         Binding("o", "open", "open", id="models.open", tooltip="Add a folder of models, or one model, to the list"),
         Binding("d", "details", "details", id="models.details", tooltip="All of what is known about the model, to scroll"),
-        Binding("f5", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
+        Binding("ctrl+l", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
     ]
 
     class Picked(Message):
@@ -111,7 +111,16 @@ class ModelsPane(Pane):
         if self.typing and self.tree_rows.entry is not None:
             rows.append(("", (("/ ", "accent"), *self.tree_rows.entry.spans())))
         elif self.filter_text:
-            rows.append(("", (("/ ", "dim"), (self.filter_text, ""), ("   / changes it, then esc shows all", "dim"))))
+            rows.append(
+                (
+                    "",
+                    (
+                        ("/ ", "dim"),
+                        (self.filter_text, ""),
+                        (f"   {self.key('models.filter', '/')} changes it, then esc shows all", "dim"),
+                    ),
+                )
+            )
         width = max(12, self.tree_rows.size.width - 2)
         total = 0
         for folder in self.folders:
@@ -135,7 +144,10 @@ class ModelsPane(Pane):
         folded = folder.path in self.folded
         rows: list[tuple[str, Line]] = [(f"folder:{folder.path}", ((f"{'▸' if folded else '▾'} {name}", "dim"),))]
         if folder.error:
-            rows += [("", line) for line in hanging((("    ", ""),), f"{folder.error}; make it, or press o", width, "warn")]
+            rows += [
+                ("", line)
+                for line in hanging((("    ", ""),), f"{folder.error}; make it, or press {self._open_key}", width, "warn")
+            ]
         for model in () if folded else models:
             shown = str(Path(model.path).relative_to(root).with_suffix("")) if root in Path(model.path).parents else model.path
             bytes_text = size(model.size_bytes)
@@ -145,12 +157,16 @@ class ModelsPane(Pane):
             rows.append((model.path, ((f"  {shown}{' ' * (room - cell_len(shown))} ", style), (bytes_text, "dim"))))
         return len(models), rows
 
+    @property
+    def _open_key(self) -> str:
+        return self.key("models.open", "o")
+
     def _empty(self, width: int) -> list[tuple[str, Line]]:
         if self.filter_text:
             words: tuple[str, ...] = (f"no model has `{self.filter_text}` in its path",)
         else:
             first = self.folders[0].path if self.folders else "a folder of edgetui.toml"
-            words = ("no models yet:", f"put .onnx files into {first},", "or press o to open a folder")
+            words = ("no models yet:", f"put .onnx files into {first},", f"or press {self._open_key} to open a folder")
         return [("", ()), *(("", line) for text in words for line in hanging((("  ", ""),), text, width, "dim"))]
 
     def on_rows_moved(self, event: Rows.Moved) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from ..widgets.keybar import key_name
 from ..widgets.lines import Details
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Pane(Vertical):
     def on_mount(self) -> None:
         """Write the title into the frame."""
         self.border_title = self.TITLE
+
+    def key(self, name: str, default: str) -> str:
+        """The key of a binding as it is now: the user's own, or the one that it has without."""
+        return key_name(self.bench.config.ui.keys.get(name, default))
 
     def on_descendant_focus(self) -> None:
         """Details take more room while they have the focus."""

@@ -59,21 +59,30 @@ class RunPane(Pane):
         """Write what is known."""
         view = self.bench.link.view
         width = max(20, self.rows.size.width)
-        lines = run_lines(view, width) if view else EMPTY
+        lines = run_lines(view, width, self.key("resume", "ctrl+r")) if view else empty_rows(self.key("run", "r"))
         if len(lines) > self.rows.size.height:  # where room is short the rows stand closer
             lines = [line for line in lines if line]
         self.rows.show(lines)
         title = f"Run  {view.title}" if view else "Run"
-        foot = "" if view is None else "c cancel" if not view.state else "L layers" if view.state == "done" else "ctrl+r resume"
+        foot = self._foot(view)
         if (title, foot) != self._titles:
             self._titles = (title, foot)
             self.border_title, self.border_subtitle = title, foot
 
+    def _foot(self, view: RunView | None) -> str:
+        if view is None:
+            return ""
+        if not view.state:
+            return f"{self.key('cancel', 'c')} cancel"
+        return f"{self.key('layers', 'L')} layers" if view.state == "done" else f"{self.key('resume', 'ctrl+r')} resume"
 
-EMPTY: list[Line] = [((" nothing has run yet: choose a model, a recipe and data, then press ", "dim"), ("r", "key"))]
+
+def empty_rows(run_key: str) -> list[Line]:
+    """What stands there before the first run."""
+    return [((" nothing has run yet: choose a model, a recipe and data, then press ", "dim"), (run_key, "key"))]
 
 
-def run_lines(view: RunView, width: int) -> list[Line]:
+def run_lines(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
     """All rows of the pane."""
     stages = stage_rows(list(view.stages.values()), width)
     lines: list[Line] = [*stages, ()]
@@ -82,7 +91,7 @@ def run_lines(view: RunView, width: int) -> list[Line]:
     elif not view.state:
         lines += bar_rows(view, width)
     else:
-        lines += ending(view, width)
+        lines += ending(view, width, resume_key)
     table = result_rows(view.result, width) if view.result else reading_rows(view)
     return [*lines, *([()] if table else []), *table]
 
@@ -174,7 +183,7 @@ def reading_rows(view: RunView) -> list[Line]:
     return rows
 
 
-def ending(view: RunView, width: int) -> list[Line]:
+def ending(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
     """How the run ended, in words."""
     tone = STATE_TONE.get(view.state, "")
     error = view.result.error if view.result and view.result.error else view.failure
@@ -189,7 +198,9 @@ def ending(view: RunView, width: int) -> list[Line]:
     else:
         lines.append(((f"  {view.state}", tone),))
     if view.state in ("crashed", "cancelled", "failed"):
-        lines.append((("    ", ""), ("ctrl+r", "key"), (" takes the run up again: finished stages come from the cache", "dim")))
+        lines.append(
+            (("    ", ""), (resume_key, "key"), (" takes the run up again: finished stages come from the cache", "dim"))
+        )
     return lines
 
 

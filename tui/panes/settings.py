@@ -146,7 +146,8 @@ class SettingsPane(Pane):
     def on_mount(self) -> None:
         """Keys stand in the frame."""
         super().on_mount()
-        self.border_subtitle = "r run   s save   u undo"
+        keys = (("run", "r"), ("save", "s"), ("undo", "u"))
+        self.border_subtitle = "   ".join(f"{self.key(name, key)} {name}" for name, key in keys)
         self.what.border_title = "what will happen"
 
     def on_resize(self) -> None:

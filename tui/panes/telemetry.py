@@ -218,7 +218,8 @@ class LivePane(Pane, can_focus=True):
     def _frame(self) -> None:
         """Title and foot of the frame; written only when they change, for that repaints the pane."""
         title = f"Live  {self.bench.link.source()}".rstrip() + ("  paused" if self.paused else "")
-        foot = f"p {'go on' if self.paused else 'pause'}   w window {WINDOWS_MIN[self.window]} min"
+        stop = f"{self.key('pause', 'p')} {'go on' if self.paused else 'pause'}"
+        foot = f"{stop}   {self.key('window', 'w')} window {WINDOWS_MIN[self.window]} min"
         if self._subtitle != title + foot:
             self._subtitle = title + foot
             self.border_title, self.border_subtitle = title, foot

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from edgetui.engine.api import Engine
-from edgetui.engine.config import Config, Models
+from edgetui.engine.config import Config, Models, Ui
 from edgetui.engine.errors import RecipeRefused
 from edgetui.engine.events import Queued
 from edgetui.engine.result import ModelFacts, TensorFacts
@@ -261,3 +261,9 @@ async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bar
         await pilot.press(*"mine", "enter")
         await shows(pilot, "saved")
     assert "mine" in [recipe.name for recipe in engine.recipes()]
+
+
+async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(engine: Engine):
+    config = Config(ui=Ui(keys={"run": "f5", "save": "f2", "pause": "f8", "models.open": "f3"}))
+    async with Workbench(config, engine).run_test(size=(160, 45), notifications=True) as pilot:
+        await shows(pilot, "then press f5", "f5 run   f2 save   u undo", "f8 pause", "or press f3 to open", "f5 run   R runs")
