@@ -108,7 +108,12 @@ class TensorRt:
         device = here if isinstance(here, Gpu) else None
         cache = self._cache(found, device) if asked.timing_cache else None
         order = Order(
-            onnx=str(onnx), out=str(out), module=found.module, settings=asked, cache=str(cache) if cache is not None else ""
+            onnx=str(onnx),
+            out=str(out),
+            module=found.module,
+            settings=asked,
+            here=device.target if device else "",
+            cache=str(cache) if cache is not None else "",
         )
         say.note(f"building {onnx.name} with {found.label}" + (f" for {asked.target}" if asked.target else ""))
         built, rung = trt_ladder.climb(order, None if asked.target else free_mib(device), say)

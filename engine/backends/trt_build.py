@@ -162,20 +162,21 @@ class _Try:
                 self.tell(Line(text=f"{self.found.label} has no optimisation levels: {level} was passed over", warning=True))
 
     def _target(self, config: tensorrt.IBuilderConfig) -> None:
-        """Build for a GPU that is not here (TensorRT-RTX)."""
-        if not self.settings.target:
+        """Where a version builds for any GPU it lists (TensorRT-RTX): for the one that is asked for, else for the one here."""
+        kinds = getattr(self.api, "ComputeCapability", None)
+        wanted = self.settings.target or self.order.here
+        if not wanted or kinds is None:
             return
-        kinds = self.api.ComputeCapability
-        kind = getattr(kinds, self.settings.target.replace("_", "").upper(), None)
-        setting: Any = config
+        kind = getattr(kinds, wanted.replace("_", "").upper(), None)
+        known = ", ".join(sorted(name.replace("SM", "sm_") for name in kinds.__members__ if name.startswith("SM")))
+        if kind is None and self.settings.target:
+            what = f"{self.found.label} does not build for {wanted}"
+            raise Stopped(Refused(what=what, fix=f"it builds for {known}; other boards build on themselves"))
         if kind is None:
-            known = sorted(name.replace("SM", "sm_") for name in kinds.__members__ if name.startswith("SM"))
-            raise Stopped(
-                Refused(
-                    what=f"{self.found.label} does not build for {self.settings.target}",
-                    fix=f"it builds for {', '.join(known)}; other boards build on themselves",
-                )
-            )
+            text = f"{self.found.label} does not list the GPU that is here ({wanted}; it lists {known}): its plan may not load"
+            self.tell(Line(text=text, warning=True))
+            return
+        setting: Any = config
         setting.num_compute_capabilities = 1
         if not setting.set_compute_capability(kind, 0):
             raise Stopped(trt_refusals.building(self.log.errors))

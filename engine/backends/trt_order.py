@@ -21,6 +21,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """Which TensorRT: a name of `trt_find.MODULES`."""
     settings: TensorRtSettings = TensorRtSettings()
     """The memory limits and the level in it are those of this try."""
+    here: str = ""
+    """The GPU that is here, e.g. `sm_87`; empty: none, or nobody can tell."""
     cache: str = ""
     """File of the timing cache; empty: none is kept."""
 

@@ -15,7 +15,7 @@ import pytest
 from edgetui.engine.backends import trt_build, trt_manifest
 from edgetui.engine.backends.tensorrt import TensorRt
 from edgetui.engine.backends.trt_find import Found, every
-from edgetui.engine.backends.trt_order import Built, Order, Said, Share
+from edgetui.engine.backends.trt_order import Built, Line, Order, Said, Share
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.load import load
@@ -137,6 +137,19 @@ def test_a_gpu_that_it_does_not_build_for_is_refused_with_those_it_does(rtx, sha
         TensorRt().build(shared / "models" / "ultraface_rfb320.onnx", tmp_path / "p", settings, Silent())
     assert "sm_87" in refused.value.what
     assert "sm_86" in refused.value.fix
+
+
+@pytest.mark.parametrize(("here", "warned"), [("sm_86", False), ("sm_90", True)])
+def test_without_a_target_it_builds_for_the_gpu_that_is_here_and_says_when_it_does_not_list_it(
+    here, warned, rtx, shared, tmp_path
+):
+    file = lowered(shared / "models" / "resnet20_cifar10.onnx", read_recipe(PACKAGED / "fp16.toml"), tmp_path)
+    said: list[Said] = []
+    trt_build.build(Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, here=here), rtx, said.append)
+    assert (tmp_path / "p").stat().st_size > 10_000
+    warnings_told = [one.text for one in said if isinstance(one, Line) and one.warning]
+    assert bool(warnings_told) is warned
+    assert all("does not list the GPU that is here (sm_90; it lists sm_" in text for text in warnings_told)
 
 
 def test_what_the_parser_refuses_is_told_with_its_node(rtx, tmp_path):
