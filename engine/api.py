@@ -39,6 +39,7 @@ from .stages import versions
 from .state import assemble, close_cancelled
 from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
+from .unchanged import data_hashes, refuse_changed
 
 if TYPE_CHECKING:
     from .telemetry.client import Telemetry
@@ -80,7 +81,6 @@ class Engine:
 
     def _write(self, spec: RunSpec) -> RunDir:
         from .. import __version__
-        from .data.fingerprint import fingerprint
 
         model = Path(spec.model).expanduser().absolute()
         if not model.is_file():
@@ -90,8 +90,7 @@ class Engine:
         if untrainable:
             raise untrainable
         spec = msgspec.structs.replace(spec, model=str(model))
-        sha = model_hash(Path(spec.model))
-        hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
+        sha, hashes = model_hash(Path(spec.model)), data_hashes(spec)
         try:
             ticket = draw_ticket(self.home)
             check_room(self.home)
@@ -167,6 +166,7 @@ class Engine:
 
         Raises:
             StorageRefused: there is no such run, it is running, or it is done.
+            ModelRefused, DataRefused: its model or its data have changed since.
         """
         folder = RunDir.find(self.home, run)
         if folder.alive():
@@ -176,11 +176,7 @@ class Engine:
             raise StorageRefused(f"run {folder.name} is done", fix=f"`edgetui show {folder.name}`, or start a new run")
         asked = folder.asked()
         check_room(self.home)
-        now = await asyncio.to_thread(model_hash, Path(asked.spec.model))
-        if now != asked.model_sha256:
-            raise ModelRefused(
-                f"{asked.spec.model} has changed since run {folder.name}", fix="start a new run with `edgetui run`"
-            )
+        await asyncio.to_thread(refuse_changed, asked)
         past = folder.events()
         try:
             (folder.path / "result.json").unlink(missing_ok=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -54,25 +57,32 @@ def list_folder(folder: str) -> Folder:
 
 
 def model_hash(path: Path) -> str:
-    """SHA-256 of a model file; of one with external data also the names, sizes and times of its neighbours.
+    """SHA-256 of a model file; of one with external data also the names, sizes and times of the files that hold them.
 
     Raises:
         ModelRefused: it cannot be read.
     """
-    total = hashlib.sha256()
-    outside = False
     try:
         with path.open("rb") as file:
-            tail = b""
-            while block := file.read(1 << 20):
-                total.update(block)
-                outside = outside or b"location" in tail + block
-                tail = block[-8:]
-        if outside:
-            with os.scandir(path.parent) as entries:
-                near = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.is_file())
-            total.update(repr(near).encode())
+            if not os.fstat(file.fileno()).st_size:
+                return hashlib.sha256(b"").hexdigest()
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                total = hashlib.sha256(data)
+                beside = sorted(set(_locations(data)))
     except OSError as error:
         why = error.strerror or str(error)
         raise ModelRefused(f"cannot read the model {path} ({why})", fix="check the path; `ls` its folder") from None
+    for name in beside:
+        try:
+            found = (path.parent / os.fsdecode(name)).stat()
+            total.update(repr((name, found.st_size, found.st_mtime_ns)).encode())
+        except (OSError, ValueError):
+            total.update(repr(name).encode())
     return total.hexdigest()
+
+
+def _locations(data: mmap.mmap) -> Iterator[bytes]:
+    """Names of the files with external data, without parsing the model: a protobuf string is its length and its bytes."""
+    for found in re.finditer(rb"\x0a\x08location\x12([\x80-\xff]?[\x00-\x7f])", data):
+        length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(found[1]))
+        yield data[found.end() : found.end() + length]

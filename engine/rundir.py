@@ -7,6 +7,7 @@ runs/NAME/ holds run.toml (what was asked), events.jsonl, log.txt, alive.lock (h
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 import time
@@ -177,7 +178,7 @@ def create(home: Path, asked: Asked) -> RunDir:
     folder = RunDir(home / "runs" / asked.run)
     try:
         for path in (home, home / "runs", folder.path, folder.artifacts):
-            path.mkdir(mode=0o700, parents=True, exist_ok=path in (home, home / "runs"))
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(home)
         write_atomic(folder.path / "reserve", os.urandom(RESERVE_BYTES))
         plain = msgspec.to_builtins(asked)
@@ -237,13 +238,23 @@ def _began(path: Path) -> tuple[int, str]:
 
 
 def new_name(home: Path, model: str, recipe: str) -> str:
-    """A run id: minute, model and recipe; a number behind it when that is taken."""
+    """A run id: minute, model and recipe, a number behind it when that is taken. Its folder is made, so that nobody else who
+    submits at the same moment gets the same.
+
+    Raises:
+        OSError: the disk is full or read-only.
+    """
     stem = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{Path(model).stem}-{recipe or 'recipe'}")[:60]
     base = f"{time.strftime('%Y%m%d-%H%M')}-{stem}"
-    name, count = base, 1
-    while (home / "runs" / name).exists():
-        count += 1
-        name = f"{base}-{count}"
+    for count in itertools.count(1):
+        name = base if count == 1 else f"{base}-{count}"
+        try:
+            (home / "runs" / name).mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            if not (home / "runs").is_dir():
+                raise
+        else:
+            break
     return name
 
 

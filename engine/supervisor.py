@@ -30,6 +30,7 @@ from .result import Failure, State
 from .rundir import RESERVE_BYTES, Asked, EventLog, RunDir, write_atomic
 from .runtelemetry import RunTelemetry
 from .stages import Stage, plan_stages
+from .unchanged import refuse_changed
 from .verdict import verdicts
 
 LOG_LIMIT_BYTES = 4_000_000
@@ -58,6 +59,8 @@ class Supervisor:
         self.artifacts: dict[str, str] = {}
         self.telemetry: RunTelemetry | None = None
         self.cancelled = False
+        self.waited = False
+        """Others had the board; meanwhile files may have changed."""
 
     def carry(self) -> None:
         """Do the whole run; returns when result.json is written."""
@@ -76,8 +79,10 @@ class Supervisor:
             state: State = "failed"
             failure: Failure | None = None
             try:
-                if not device.acquire(lambda run: self._say(Queued(waiting_for=run)), lambda: self.cancelled):
+                if not device.acquire(self._wait, lambda: self.cancelled):
                     raise _Stopped("cancelled")
+                if self.waited:
+                    refuse_changed(self.asked)
                 self.cache.tidy(load_config().cache.limit_mb, {s.key for s in stages})
                 self.telemetry = RunTelemetry(self.home, self.folder.path, log.shift_s)
                 for stage in stages:
@@ -99,8 +104,9 @@ class Supervisor:
             self._end(state, failure, log)
             device.release()
 
-    def _say(self, event: events.AnyEvent) -> None:
-        self.say(event)
+    def _wait(self, run: str) -> None:
+        self.waited = True
+        self.say(Queued(waiting_for=run))
 
     def _cancel(self) -> None:
         self.cancelled = True

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 from edgetui.engine import events
 from edgetui.engine.api import Engine
-from edgetui.engine.errors import StorageRefused
+from edgetui.engine.errors import DataRefused, StorageRefused
 from edgetui.engine.result import Result
 from edgetui.engine.rundir import RunDir
 from edgetui.engine.spec import RunSpec
@@ -206,3 +207,37 @@ async def test_artifacts_that_a_user_wrote_into_do_not_reach_the_next_run(engine
     after = await engine.result(second)
     assert (after.state, after.fidelity) == ("done", before.fidelity)
     assert [stage.name for stage in after.stages if not stage.cached] == ["build"]
+
+
+@pytest.fixture
+def own_data(light: RunSpec, tmp_path: Path) -> tuple[RunSpec, Path]:
+    """The light run on a copy of its data, and where that lies."""
+    assert light.dataset is not None
+    copy = tmp_path / Path(light.dataset.path).name
+    shutil.copy(light.dataset.path, copy)
+    return msgspec.structs.replace(light, dataset=msgspec.structs.replace(light.dataset, path=str(copy))), copy
+
+
+async def test_a_run_is_not_taken_up_again_with_other_data(engine: Engine, own_data: tuple[RunSpec, Path]) -> None:
+    spec, copy = own_data
+    run = await engine.submit(spec)
+    await until_stage(engine, run, "inspect")
+    await engine.cancel(run)
+    os.truncate(copy, copy.stat().st_size - 1)
+    with pytest.raises(DataRefused, match="has changed since"):
+        await engine.resume(run)
+
+
+async def test_data_exchanged_while_a_run_waits_do_not_get_into_the_cache(
+    engine: Engine, light: RunSpec, own_data: tuple[RunSpec, Path]
+) -> None:
+    spec, copy = own_data
+    first = await engine.submit(light)
+    await until_stage(engine, first, "inspect")
+    waiting = await engine.submit(spec)
+    os.truncate(copy, copy.stat().st_size - 1)
+    await ended(engine, waiting)
+    result = await engine.result(waiting)
+    assert result.state == "failed"
+    assert result.error is not None
+    assert "has changed since" in result.error.what

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,10 +123,15 @@ def test_the_result_finds_room_on_a_full_disk(folder: RunDir) -> None:
 
 def test_names_do_not_collide_and_are_safe_file_names(tmp_path: Path) -> None:
     first = new_name(tmp_path, "/models/../we ird/näme;rm.onnx", "int8")
-    (tmp_path / "runs" / first).mkdir(parents=True)
     second = new_name(tmp_path, "/models/../we ird/näme;rm.onnx", "int8")
     assert first != second
     assert all(c.isascii() and (c.isalnum() or c in "-_.") for c in first + second)
+
+
+def test_those_who_submit_at_the_same_moment_get_names_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: new_name(tmp_path, "/m.onnx", "int8"), range(40)))
+    assert len(set(names)) == 40
 
 
 def test_a_run_is_found_by_a_part_of_its_name_that_only_it_has(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""Whether what a run was asked about is still what it was: between asking and doing, files are exchanged.
+
+Apart because two ask: whoever takes a run up again, and the supervisor whose turn comes late. What the stages make is kept by
+the hashes of the asking; made from other files, it would be found by every later run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .data.fingerprint import fingerprint
+from .errors import DataRefused, ModelRefused
+from .files import model_hash
+from .rundir import Asked
+from .spec import RunSpec
+
+_AGAIN = "start a new run with `edgetui run`"
+
+
+def data_hashes(spec: RunSpec) -> tuple[str, str]:
+    """Of the dataset and of the calibration data; empty where there are none.
+
+    Raises:
+        DataRefused: they cannot be read.
+    """
+    hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
+    return hashes[0], hashes[1]
+
+
+def refuse_changed(asked: Asked) -> None:
+    """Refuse to go on with other files.
+
+    Raises:
+        ModelRefused: the model has changed, or cannot be read.
+        DataRefused: the data have changed, or cannot be read.
+    """
+    spec = asked.spec
+    if model_hash(Path(spec.model)) != asked.model_sha256:
+        raise ModelRefused(f"{spec.model} has changed since run {asked.run}", fix=_AGAIN)
+    for data, now, then in zip(
+        (spec.dataset, spec.calibration), data_hashes(spec), (asked.dataset_hash, asked.calibration_hash), strict=True
+    ):
+        if data is not None and now != then:
+            raise DataRefused(f"{data.path} has changed since run {asked.run}", fix=_AGAIN)
