@@ -263,7 +263,9 @@ async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bar
     assert "mine" in [recipe.name for recipe in engine.recipes()]
 
 
-async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(engine: Engine):
+async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(own_state: Path):
     config = Config(ui=Ui(keys={"run": "f5", "save": "f2", "pause": "f8", "models.open": "f3"}))
-    async with Workbench(config, engine).run_test(size=(160, 45), notifications=True) as pilot:
-        await shows(pilot, "then press f5", "f5 run   f2 save   u undo", "f8 pause", "or press f3 to open", "f5 run   R runs")
+    async with Workbench(config, Engine(config, own_state)).run_test(size=(160, 45), notifications=True) as pilot:
+        await shows(
+            pilot, "then press f5", "f5 run   f2 save   u undo", "f8 pause", "or press f3 to open", "f5 run   ctrl+p palette"
+        )
