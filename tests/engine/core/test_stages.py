@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from edgetui.engine.rundir import Asked
-from edgetui.engine.spec import BackendSettings, Dataset, PruneMagnitude, QuantizeInt8, Recipe, RunSpec
+from edgetui.engine.spec import BackendSettings, Dataset, PruneMagnitude, QuantizeInt8, Recipe, RunSpec, TorchSettings
 from edgetui.engine.stages import plan_stages
 
 DATA = Dataset(kind="npz", path="/data/a.npz")
@@ -86,3 +86,11 @@ def test_another_step_is_looked_at() -> None:
     """Whether a model is quantized already matters to `quantize.int8` alone."""
     only_pruned = msgspec.structs.replace(SPEC, recipe=Recipe(step=(PruneMagnitude(amount=0.3),)))
     assert "inspect" in changed(keys(only_pruned), keys(SPEC))
+
+
+def test_mode_and_device_of_pytorch_are_checked_and_built_anew() -> None:
+    eager = msgspec.structs.replace(SPEC, backend=BackendSettings(name="torch"))
+    compiled = msgspec.structs.replace(SPEC, backend=BackendSettings(name="torch", torch=TorchSettings(mode="compiled")))
+    assert changed(keys(eager), keys(compiled)) == ["inspect", "build", "verify", "measure", "evaluate"]
+    other = msgspec.structs.replace(SPEC, backend=BackendSettings(torch=TorchSettings(mode="compiled")))
+    assert "inspect" not in changed(keys(SPEC), keys(other))

@@ -10,7 +10,16 @@ from edgetui.engine.errors import DataRefused
 from edgetui.engine.forecast import forecast, refuse_without_samples, size_after
 from edgetui.engine.recipes import find_recipe
 from edgetui.engine.result import ModelFacts
-from edgetui.engine.spec import Dataset, PruneMagnitude, QuantizeInt8, Recipe, RunSpec, TrainFinetune
+from edgetui.engine.spec import (
+    BackendSettings,
+    Dataset,
+    PruneMagnitude,
+    QuantizeInt8,
+    Recipe,
+    RunSpec,
+    TorchSettings,
+    TrainFinetune,
+)
 
 FACTS = ModelFacts(name="m", size_bytes=4_100_000, parameters=1_000_000, prunable=900_000, refused={"onnxruntime": ()})
 DATA = Dataset(kind="npz", path="/data/digits.npz", name="digits")
@@ -142,3 +151,17 @@ def test_what_training_undoes_is_said():
 def test_training_needs_room_for_pytorch():
     plain, more = (forecast(spec(name, dataset=DATA), FACTS, [], None) for name in ("prune-5", "prune-50-finetune"))
     assert more.memory_need_mb > plain.memory_need_mb + 300
+
+
+def test_pytorch_is_not_said_to_make_int8_faster():
+    eager = forecast(spec("int8", dataset=DATA, backend=BackendSettings(name="torch")), FACTS, [], None)
+    assert any("INT8 as floating point with rounding" in line for line in eager.warnings)
+    assert eager.backend == "torch eager, a GPU if there is one, a thread for each physical core"
+    on_cpu = TorchSettings(mode="compiled", device="cpu", threads=2)
+    compiled = forecast(spec("int8", dataset=DATA, backend=BackendSettings(name="torch", torch=on_cpu)), FACTS, [], None)
+    assert compiled.backend == "torch compiled, CPU, 2 threads"
+    assert compiled.memory_need_mb > eager.memory_need_mb
+    there = importlib.util.find_spec("torch") is not None
+    assert any("pip install 'edgetui[torch]'" in line for line in eager.errors) != there
+    for_onnxruntime = forecast(spec("int8", dataset=DATA), FACTS, [], None)
+    assert not any("INT8 as floating point" in line for line in for_onnxruntime.warnings)
