@@ -1,10 +1,9 @@
-"""The whole path on a real GPU with a real TensorRT: plan, six steps, layers, memory, cancel. `EDGETUI_LIVE=1`."""
+"""The whole path on a real GPU with a real TensorRT: plan, six steps, graphs, layers, memory, energy, cancel (EDGETUI_LIVE=1)."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,11 +16,18 @@ from edgetui.engine.backends import trt_inside
 from edgetui.engine.backends.onnxruntime import OnnxRuntime
 from edgetui.engine.backends.tensorrt import TensorRt
 from edgetui.engine.backends.trt_find import Gpu, every, gpu
+from edgetui.engine.backends.trt_run import device_free_mib
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.recipes import PACKAGED, read_recipe
+from edgetui.engine.rundir import RunDir
 from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, TensorRtSettings
+from edgetui.engine.spec import BackendSettings, Recipe, TensorRtSettings
+from edgetui.engine.telemetry.choose import choose
+from edgetui.engine.telemetry.client import open_telemetry
+from edgetui.engine.telemetry.energy import Window
+from edgetui.engine.telemetry.files import Files
+from edgetui.engine.telemetry.sources.base import SourceRefused
 from networks import lstm, transformer
 from steps import lowered
 
@@ -84,7 +90,6 @@ def test_the_gpus_part_is_no_longer_than_the_whole(shared, tmp_path):
 
 def test_memory_is_given_back(shared, tmp_path):
     import pycuda.driver
-    from edgetui.engine.backends.trt_run import device_free_mib
 
     plan = built(lstm(tmp_path / "m.onnx"), tmp_path)
     TensorRt().load(plan, SETTINGS).close()
@@ -128,22 +133,128 @@ def test_limits_far_too_small_either_suffice_or_end_in_words(shared, tmp_path):
     assert (tmp_path / "p.plan").exists() or "tries with less and less memory" in said
 
 
-def test_cancel_ends_a_build(shared, tmp_path):
-    words = ["build", str(shared / "models" / "ultraface_rfb320.onnx"), "--recipe", "fp16", "--backend", "tensorrt"]
-    with subprocess.Popen([sys.executable, "-m", "edgetui", *words, "--out", str(tmp_path / "out")]) as process:
-        worker = _worker(process)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+def edgetui(*words: str) -> list[str]:
+    return [sys.executable, "-m", "edgetui", *words]
+
+
+def building(state: Path, build: subprocess.Popen[str]) -> tuple[Path, psutil.Process]:
+    """The run's folder and the process that builds, as soon as TensorRT says how far it is."""
+    while build.poll() is None:
+        for folder in (state / "runs").glob("*"):
+            past = (folder / "events.jsonl").read_text() if (folder / "events.jsonl").exists() else ""
+            pid = RunDir(folder).pid()
+            if pid and ('"%, ' in past or '"s, ' in past):
+                for one in psutil.Process(pid).children(recursive=True):
+                    if "edgetui.engine.backends.trt_worker" in one.cmdline():
+                        return folder, one
+        time.sleep(0.02)
+    pytest.fail(f"the build ended before it could be disturbed: {build.communicate()}")
+
+
+def begun(folder: Path) -> subprocess.Popen[str]:
+    """A build that takes a while."""
+    words = ("build", str(transformer(folder / "m.onnx", layers=12)), "--recipe", "prune-5", "--backend", "tensorrt", "--json")
+    out = str(folder / "out")
+    return subprocess.Popen(edgetui(*words, "--out", out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_cancel_ends_a_build(own_state, tmp_path):
+    with begun(tmp_path) as build:
+        folder, worker = building(own_state, build)
+        done = subprocess.run(edgetui("cancel", folder.name), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        build.communicate(timeout=60)
+    assert build.returncode == 1
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    assert json.loads((folder / "result.json").read_text())["state"] == "cancelled"
 
 
-def _worker(process: subprocess.Popen) -> psutil.Process:
-    while process.poll() is None:
-        for one in psutil.process_iter(["cmdline"]):
-            if "edgetui.engine.backends.trt_worker" in (one.info["cmdline"] or ()):
-                return one
-        time.sleep(0.05)
-    pytest.fail("the build ended before it could be cancelled")
+def test_a_build_that_is_killed_is_tried_again_with_less(own_state, tmp_path):
+    with begun(tmp_path) as build:
+        folder, worker = building(own_state, build)
+        worker.kill()
+        out, told = build.communicate(timeout=600)
+    assert build.returncode == 0, told
+    assert "try 1 failed: the build was killed (out of memory?)" in (folder / "events.jsonl").read_text()
+    assert any("came out at try 2 with less memory" in text for text in json.loads(out)["warnings"])
+
+
+def test_a_cuda_graph_computes_the_same_and_is_given_back(shared, tmp_path):
+    file = lowered(
+        shared / "models" / "ultraface_rfb320.onnx", read_recipe(PACKAGED / "fp16.toml"), tmp_path, TensorRt().target()
+    )
+    plan = built(file, tmp_path)
+    feeds = {"input": np.random.default_rng(0).standard_normal((1, 3, 240, 320)).astype(np.float32)}
+    plain = TensorRt().load(plan, SETTINGS)
+    expected = plain.run(feeds)
+    plain.close()
+    settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(cuda_graph=True))
+    before = device_free_mib()
+    for _ in range(5):
+        session = TensorRt().load(plan, settings)
+        once = session.timed(feeds)
+        assert session.remark == ""
+        for buffer in session._buffers:
+            buffer.host[...] = feeds["input"] if buffer.is_input else 0
+        once()
+        for buffer in session._buffers:
+            if not buffer.is_input:
+                assert np.allclose(buffer.host, expected[buffer.facts.name], rtol=1e-3, atol=1e-3)
+        assert session.device_ms() > 0
+        session.close()
+    assert device_free_mib() > before - 32
+
+
+def test_without_tf32_fp32_is_as_exact_as_onnxruntimes(device, shared, tmp_path):
+    target = TensorRt().target()
+    file = lowered(shared / "models" / "resnet20_cifar10.onnx", Recipe(), tmp_path, target, {"image": (1, 3, 32, 32)})
+    feeds = {"image": np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)}
+    expected = OnnxRuntime().load(file, BackendSettings(graph="basic")).run(feeds)["logits"]
+    off = {}
+    for tf32 in (False, True):
+        settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(tf32=tf32))
+        session = TensorRt().load(built(file, tmp_path, settings), settings)
+        off[tf32] = float(np.abs(session.run(feeds)["logits"] - expected).max() / np.abs(expected).max())
+        session.close()
+    assert off[False] < 1e-4
+    assert off[True] < 2e-2
+
+
+def test_tensorrt_rtx_on_a_gpu_it_does_not_list_says_so(device, own_state, tmp_path):
+    used = next(iter(every()))
+    if not used.rtx or hasattr(used.api.ComputeCapability, device.target.replace("_", "").upper()):
+        pytest.skip(f"needs TensorRT-RTX and a GPU that it does not list ({device.target})")
+    words = ("build", str(lstm(tmp_path / "m.onnx")), "--backend", "tensorrt", "--out", str(tmp_path / "out"))
+    done = subprocess.run(edgetui(*words), capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or done.stderr.splitlines()[-1].startswith("error: ")
+    (past,) = (own_state / "runs").glob("*/events.jsonl")
+    assert f"does not list the GPU that is here ({device.target}" in past.read_text()
+
+
+def test_the_card_counts_the_energy_of_inferences(own_state, shared, tmp_path):
+    try:
+        choose("nvml", Files()).source.close()
+    except SourceRefused as why:
+        pytest.skip(f"needs an NVIDIA card that tells its power ({why})")
+    file = lowered(
+        shared / "models" / "ultraface_rfb320.onnx", read_recipe(PACKAGED / "fp16.toml"), tmp_path, TensorRt().target()
+    )
+    session = TensorRt().load(built(file, tmp_path), SETTINGS)
+    once = session.timed(session.zeros())
+    with open_telemetry(own_state, "nvml", 20.0) as telemetry:
+        while telemetry.newest() is None:
+            time.sleep(0.01)
+        window, count, end = Window(telemetry), 0, time.monotonic() + 10
+        while time.monotonic() < end:
+            once()
+            count += 1
+        figure = window.end()
+    session.close()
+    assert figure.reason is None
+    assert figure.mean_w is not None
+    assert 1 < figure.mean_w < 1500
+    assert 0 < 10 * figure.mean_w / count < 100  # joules an inference
 
 
 def test_a_whole_run_with_energy(tmp_path):
