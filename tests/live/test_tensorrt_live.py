@@ -1,4 +1,4 @@
-"""The whole path on a real GPU with a real TensorRT: plan, six steps, graphs, layers, memory, energy, cancel (EDGETUI_LIVE=1)."""
+"""The whole path on a real GPU with a real TensorRT: plan, six steps, graphs, layers, memory, energy, cancel (EDGETUI_LIVE)."""
 
 from __future__ import annotations
 
