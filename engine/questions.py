@@ -74,11 +74,12 @@ def plan_of(result: Result, spec: RunSpec, side: Side) -> PlanQuestion:
     """
     plan = result.artifacts.get("plan" if side == "candidate" else "baseline_plan", "")
     if not plan or not Path(plan).is_file():
-        going = result.state in ("running", "queued")
-        raise PlanRefused(
-            f"run {result.run} has no plan of the {side}{' yet' if going else ''}",
-            fix="wait for its stage build" if going else f"take it up again with `edgetui resume {result.run}`",
-        )
+        why, fix = "", f"take it up again with `edgetui resume {result.run}`"
+        if result.state in ("running", "queued"):
+            why, fix = " yet", "wait for its stage build"
+        elif result.state == "done":
+            why, fix = ": nothing was measured", "look at its other plan, or run it with `edgetui run`"
+        raise PlanRefused(f"run {result.run} has no plan of the {side}{why}", fix=fix)
     source = result.artifacts.get("onnx", "") if side == "candidate" else spec.model
     return PlanQuestion(
         plan=plan, backend=spec.backend, source=source if Path(source).is_file() else "", trust=spec.backend.tensorrt.trust

@@ -76,9 +76,9 @@ class LayersScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "sort", id="layers.sort", tooltip="Sort by something else"),
         Binding("slash", "filter", "filter", id="layers.filter", tooltip="Show only layers that have these letters"),
+        Binding("escape", "back", "back", id="layers.back", tooltip="Where you came from"),
         Binding("r", "again", "time again", id="layers.again", tooltip="Time the layers once more"),
         Binding("y", "copy", "copy", id="layers.copy", tooltip="Copy the table to the clipboard"),
-        Binding("escape", "back", "back", id="layers.back", tooltip="Where you came from"),
     ]
 
     def __init__(self, plans: Sequence[PlanRef], at: int = 0) -> None:
@@ -124,7 +124,7 @@ class LayersScreen(Screen[None]):
 
     def _look(self, *, again: bool = False) -> None:
         self.facts = None
-        self._say([((" ▶ timing the layers", "accent"), (" …   some seconds; esc leaves", "dim"))])
+        self._say([((" ▶ timing the layers", "accent"), (" …   some seconds", "dim"))])
         self.run_worker(self._ask(again=again), group="layers", exclusive=True)
 
     async def _ask(self, *, again: bool) -> None:
@@ -132,7 +132,7 @@ class LayersScreen(Screen[None]):
 
         def wait(text: str) -> None:
             if text.startswith("waiting for"):
-                self._say([*self._rows(f"· {text}, which has the board", "warn"), ((" esc leaves", "dim"),)])
+                self._say(self._rows(f"· {text}, which has the board", "warn"))
 
         try:
             facts = await self.bench.link.layers(plan.run, plan.side, wait, again=again)
@@ -261,7 +261,7 @@ class LayersScreen(Screen[None]):
         """All that is known of the layer under the cursor, its whole name first."""
         layer, detail = self._current, self.query_one("#layers-detail", Lines)
         if layer is None or self.facts is None:
-            none = f" no layer has the letters `{self.filter_text}`: / and esc show all" if self.filter_text else ""
+            none = f" no layer has the letters `{self.filter_text}`: clear the filter" if self.filter_text else ""
             detail.show([((none, "warn"),)])
             return
         label = told.label(layer)

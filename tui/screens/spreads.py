@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOTHING: list[Line] = [
     (),
     ((" no latencies are stored of these runs", "warn"),),
-    ((" only runs that were measured have them: press r on the workbench to run one", "dim"),),
+    ((" only runs that were measured have them: start one on the workbench", "dim"),),
 ]
 
 
