@@ -13,10 +13,10 @@ from edgetui.engine.backends.ort_inside import _inferences, look
 from edgetui.engine.errors import ModelRefused, PlanRefused
 from edgetui.engine.files import is_plan
 from edgetui.engine.inside import inspect_plan
-from edgetui.engine.questions import PlanQuestion
-from edgetui.engine.result import PlanFacts
+from edgetui.engine.questions import PlanQuestion, plan_of
+from edgetui.engine.result import PlanFacts, Result
 from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, Recipe
+from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, Recipe, RunSpec
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 from steps import lowered
@@ -163,3 +163,17 @@ def test_open_axes_and_plans_of_elsewhere_are_refused(network, tmp_path, monkeyp
         inside(tmp_path, plan)
     with pytest.raises(PlanRefused, match="is not there"):
         inside(tmp_path, tmp_path / "gone.plan")
+
+
+@pytest.mark.parametrize(
+    ("state", "what", "fix"),
+    [
+        ("running", "yet", "wait"),
+        ("done", "nothing was measured", "other plan"),
+        ("failed", "no plan of the baseline", "resume r1"),
+    ],
+)
+def test_a_run_without_the_plan_says_why_and_what_to_do(state, what, fix):
+    with pytest.raises(PlanRefused, match=what) as refused:
+        plan_of(Result(run="r1", state=state), RunSpec(model="/gone.onnx", recipe=Recipe()), "baseline")
+    assert fix in refused.value.fix
