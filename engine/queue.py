@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .rundir import RunDir
+from .rundir import RunDir, run_paths, ticket
 
 GRACE_S = 20.0
 """How long an entry without a living supervisor counts: it may be about to start."""
@@ -24,7 +24,8 @@ def draw_ticket(home: Path) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         text = os.read(fd, 32).decode(errors="replace").strip()
-        number = (int(text) if text.isdigit() else 0) + 1
+        known = int(text) if text.isdigit() else max(map(ticket, run_paths(home)), default=0)
+        number = known + 1
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(number).encode(), 0)
     finally:
@@ -107,7 +108,7 @@ class Device:
                 nearest = run
                 continue
             try:
-                young = time.time() - path.stat().st_mtime < GRACE_S
+                young = 0 <= time.time() - path.stat().st_mtime < GRACE_S  # a clock that was set back makes none young
             except FileNotFoundError:
                 continue
             if young:

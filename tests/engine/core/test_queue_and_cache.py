@@ -76,6 +76,16 @@ def test_a_killed_run_frees_the_board_and_a_dead_entry_blocks_nobody(tmp_path: P
     end(second)
 
 
+def test_an_entry_from_the_future_blocks_nobody(tmp_path: Path) -> None:
+    """A board without a clock battery comes up years before the run that its power cut ended."""
+    enter(tmp_path, 1, "a")
+    later = time.time() + 1e6
+    os.utime(tmp_path / "queue" / "000000001 a", (later, later))
+    only = start(tmp_path, 2, "b")
+    assert line(only) == "works"
+    end(only)
+
+
 def test_a_run_that_is_cancelled_while_it_waits_stops_waiting(tmp_path: Path) -> None:
     first = start(tmp_path, 1, "a")
     assert line(first) == "works"

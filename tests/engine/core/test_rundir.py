@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from edgetui.engine import events
 from edgetui.engine.errors import StorageRefused
+from edgetui.engine.queue import draw_ticket
 from edgetui.engine.result import Result
 from edgetui.engine.rundir import Asked, EventLog, RunDir, create, new_name
 from edgetui.engine.spec import PruneMagnitude, QuantizeInt8, Recipe, RunSpec
@@ -126,6 +127,19 @@ def test_names_do_not_collide_and_are_safe_file_names(tmp_path: Path) -> None:
     second = new_name(tmp_path, "/models/../we ird/näme;rm.onnx", "int8")
     assert first != second
     assert all(c.isascii() and (c.isalnum() or c in "-_.") for c in first + second)
+
+
+def test_the_last_run_is_the_last_submitted_whatever_the_clock_said(tmp_path: Path) -> None:
+    for number, run in enumerate(("20261120-2315-a", "19700101-0000-b"), 1):
+        create(tmp_path, asked(run, number))
+    os.utime(tmp_path / "runs" / "19700101-0000-b" / "run.toml", (0, 0))
+    assert RunDir.find(tmp_path, "last").name == "19700101-0000-b"
+
+
+def test_tickets_go_on_when_their_file_was_lost(tmp_path: Path) -> None:
+    create(tmp_path, asked("a", 41))
+    (tmp_path / "tickets").write_bytes(b"\0\0")
+    assert draw_ticket(tmp_path) == 42
 
 
 def test_those_who_submit_at_the_same_moment_get_names_of_their_own(tmp_path: Path) -> None:
