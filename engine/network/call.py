@@ -91,6 +91,10 @@ class Call:
         found = self._given.get(name, default)
         return found.decode() if isinstance(found, bytes) else str(found)
 
+    def words(self, name: str) -> list[str]:
+        """A list of words."""
+        return [one.decode() for one in self._given.get(name, [])]
+
     def ints(self, name: str, default: list[int] | None = None) -> list[int]:
         """A list of whole numbers."""
         return [int(one) for one in self._given.get(name, default or [])]

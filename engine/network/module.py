@@ -12,7 +12,7 @@ from onnx import ModelProto, NodeProto, inliner
 
 from ..errors import EdgetuiError, ModelRefused, RunFailed
 from ..graph.walk import constants, is_onnx, label, opset, real_inputs
-from . import ops_layers, ops_math, ops_quantize, ops_resize, ops_shape
+from . import ops_layers, ops_math, ops_quantize, ops_recurrent, ops_resize, ops_shape
 from .call import Call, Numbers, Rows, Table, WayOut
 from .stored import as_tensor
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     Values = dict[str, Tensor | Numbers]
 
-OPERATORS: Table = {**ops_math.TABLE, **ops_layers.TABLE, **ops_quantize.TABLE, **ops_shape.TABLE, **ops_resize.TABLE}
+OPERATORS: Table = {
+    **ops_math.TABLE,
+    **ops_layers.TABLE,
+    **ops_quantize.TABLE,
+    **ops_recurrent.TABLE,
+    **ops_shape.TABLE,
+    **ops_resize.TABLE,
+}
 
 
 def inlined(model: ModelProto) -> ModelProto:

@@ -17,7 +17,7 @@ from edgetui.engine.errors import BackendRefused, DataRefused, PlanRefused
 from edgetui.engine.recipes import PACKAGED, read_recipe
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, Recipe, TorchSettings
-from networks import transformer
+from networks import lstm, transformer
 from onnx import TensorProto, helper
 from steps import lowered
 
@@ -86,6 +86,12 @@ def test_a_transformer(tmp_path, name):
     same_as_onnx_runtime(
         lowered(transformer(tmp_path / "t.onnx"), recipe(name), tmp_path, "torch"), tmp_path, 1e-5 if name == "fp32" else 5e-2
     )
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8"])
+def test_an_lstm(tmp_path, name):
+    file = lowered(lstm(tmp_path / "l.onnx"), recipe(name), tmp_path, "torch")
+    same_as_onnx_runtime(file, tmp_path, 1e-5 if name == "fp32" else 5e-2)
 
 
 def test_a_model_with_functions_of_its_own(tmp_path):

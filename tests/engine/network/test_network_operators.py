@@ -91,6 +91,7 @@ def several(operator: str, *inputs: np.ndarray | None, opset: int = 20, **attrib
 
 A, B = drawn(*IMAGE), drawn(4, 1, 9) + 3
 SCALES = np.float32([0.1, 0.02, 0.5, 0.03])
+SEQUENCE = drawn(5, 2, 4)
 BYTES = np.random.default_rng(4).integers(-128, 128, IMAGE).astype(np.int8)
 CASES = [
     *[
@@ -197,6 +198,17 @@ CASES = [
     several("DequantizeLinear", BYTES.view(np.uint8), SCALES.astype(np.float16), np.uint8([1, 0, 3, 200]), opset=21),
     several("DequantizeLinear", whole(10**6, -(10**6)).astype(np.int32), np.float32([0.5, 0.25]), axis=0),
     several("DequantizeLinear", BYTES[0, :, :, 0], np.abs(drawn(4, 3)), opset=21, block_size=3),
+    *[
+        several("LSTM", SEQUENCE, drawn(ways, 12, 4), drawn(ways, 12, 3), *more, hidden_size=3, direction=direction)
+        for ways, direction in ((1, "forward"), (1, "reverse"), (2, "bidirectional"))
+        for more in ((), (drawn(ways, 24), None, drawn(ways, 2, 3), drawn(ways, 2, 3) + 1))
+    ],
+    *[
+        several("GRU", SEQUENCE, drawn(ways, 9, 4), drawn(ways, 9, 3), *more, hidden_size=3, direction=direction, **form)
+        for ways, direction in ((1, "forward"), (2, "bidirectional"))
+        for more in ((), (drawn(ways, 18), np.int32([5, 5]), drawn(ways, 2, 3)))
+        for form in ({}, {"linear_before_reset": 1})
+    ],
     several("DynamicQuantizeLinear", A),
     several("DynamicQuantizeLinear", np.abs(A) + 1),
 ]
@@ -209,7 +221,7 @@ def test_an_operator_gives_what_onnx_runtime_gives(bench, operator, inputs, attr
     outputs = 2 if operator == "Split" else 1
     if attributes.get("num_outputs") == 3:
         outputs = 3
-    outputs = 3 if operator == "DynamicQuantizeLinear" else outputs
+    outputs = {"DynamicQuantizeLinear": 3, "LSTM": 3, "GRU": 2}.get(operator, outputs)
     node = helper.make_node(operator, names, [f"y{place}" for place in range(outputs)], name="it", **attributes)
     values = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
