@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .base import Feeds
 
 _PROVIDER = "CPUExecutionProvider"
+_MOVES_PAIRS = "QDQPropagationTransformer"
 _EXTERNAL_ABOVE_BYTES = 1_500_000_000
 """A protobuf message ends at 2 GiB; weights above this go into a file beside the plan."""
 _EXTERNAL_LEAST_BYTES = 1024
@@ -252,7 +253,17 @@ def _options(settings: BackendSettings, *, in_turns: bool = False) -> SessionOpt
 
 
 def _open(path: Path, options: SessionOptions) -> InferenceSession:
-    return _runtime().InferenceSession(str(path), options, providers=[_PROVIDER])
+    """A session; without one of the optimisers where that spoils the graph.
+
+    ONNX Runtime 1.31 moves Q/DQ pairs through the Reshapes that it puts around a matrix product with a bias, and from opset 21
+    on gives those of signed integers a zero-point of unsigned ones, which it then refuses.
+    """
+    try:
+        return _runtime().InferenceSession(str(path), options, providers=[_PROVIDER])
+    except _errors() as error:
+        if "does not match y_zero_point" not in str(error):
+            raise
+    return _runtime().InferenceSession(str(path), options, providers=[_PROVIDER], disabled_optimizers=[_MOVES_PAIRS])
 
 
 def _facts(tensor: NodeArg) -> TensorFacts:

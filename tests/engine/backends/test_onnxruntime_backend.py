@@ -240,3 +240,30 @@ except BackendRefused:
     model = shared / "models" / "ultraface_rfb320.onnx"
     ended = subprocess.run([sys.executable, "-c", code, str(model), str(bad)], capture_output=True, text=True, check=True)
     assert (ended.stdout.strip(), ended.stderr) == ("refused", "")
+
+
+@pytest.mark.parametrize("opset", [13, 21, 23])
+def test_signed_activations_before_a_matrix_product_with_a_bias(tmp_path: Path, opset: int) -> None:
+    """What Arm gets of every transformer."""
+    draw = np.random.default_rng(1)
+    held = {
+        "s": np.float32(0.05), "z": np.int8(3), "w": draw.integers(-9, 9, (8, 4)).astype(np.int8), "t": np.float32(0.1),
+        "b": draw.standard_normal(4).astype(np.float32),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "t"], ["v"]),
+        helper.make_node("MatMul", ["d", "v"], ["m"]),
+        helper.make_node("Add", ["m", "b"], ["y"]),
+    ]
+    values = [helper.make_tensor_value_info(name, Type.FLOAT, [1, 3, size]) for name, size in (("x", 8), ("y", 4))]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [numpy_helper.from_array(a, n) for n, a in held.items()])
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10), path)
+    BACKEND.build(path, tmp_path / "plan.onnx", SETTINGS, Silent())
+    x = draw.random((1, 3, 8)).astype(np.float32)
+    expected = x @ (held["w"] * held["t"]) + held["b"]
+    for plan in (path, tmp_path / "plan.onnx"):
+        np.testing.assert_allclose(BACKEND.load(plan, SETTINGS).run({"x": x})["y"], expected, atol=0.3)
