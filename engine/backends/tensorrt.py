@@ -6,6 +6,7 @@ pycuda, inside functions.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,10 +179,15 @@ class TensorRt:
         return TrtExecSession(found.api.command, plan, manifest.inputs, manifest.outputs)
 
     def _cache(self, found: Found, device: Gpu | None) -> Path | None:
-        """One file for each GPU and version. TensorRT-RTX times nothing when it builds, so it keeps none."""
+        """One file for each board and version: Orins have one architecture, but not one clock nor one memory bus. TensorRT-RTX
+        times nothing when it builds, so it keeps none.
+        """
         if self._caches is None or found.rtx or (device is None and not found.outside):
             return None
-        return self._caches / f"tensorrt-{found.version}-{device.target if device else 'here'}.cache"
+        board = boards.detect()
+        place = board.name if board.jetson or device is None else device.name
+        words = [found.version, re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-"), device.target if device else ""]
+        return self._caches / f"tensorrt-{'-'.join(filter(None, words))}.cache"
 
 
 def free_mib(device: Gpu | None) -> float | None:

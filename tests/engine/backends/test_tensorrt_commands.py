@@ -64,7 +64,7 @@ def test_every_setting_reaches_the_builder_the_manifest_and_the_result(board):
     asked = {"workspace_mb": 300, "optimization_level": 2, "sparse": True, "dla_core": 0, "tf32": False, "cuda_graph": True}
     assert asked.items() <= manifest["settings"].items()
     assert (manifest["dla_layers"], manifest["sparse_layers"]) == (3, 3)
-    assert (board.folder / "edgetui" / "timing" / "tensorrt-10.3.0-sm_87.cache").exists()
+    assert (board.folder / "edgetui" / "timing" / "tensorrt-10.3.0-orin-sm_87.cache").exists()
     past = (board.folder / "edgetui" / "runs" / result["run"] / "events.jsonl").read_text().splitlines()
     begun = next(event for event in map(json.loads, past) if (event["kind"], event.get("stage")) == ("stage-began", "build"))
     assert begun["eta_s"] > 0  # as long as the first build took

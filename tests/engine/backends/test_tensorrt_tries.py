@@ -16,6 +16,7 @@ from edgetui.engine.backends.trt_order import Built, Order
 from edgetui.engine.errors import BackendRefused, PlanRefused, RunFailed
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, TensorRtSettings
+from laid_boards import lay_out_board
 from networks import lstm
 
 
@@ -180,10 +181,28 @@ def test_the_whole_backend_on_a_fake_gpu(monkeypatch, tmp_path):
     backend.check(settings, execute=True)
     assert backend.stamp(settings).provider == "TensorRT 10.3.0, Orin sm_87, TF32 allowed"
     backend.build(lstm(tmp_path / "m.onnx"), tmp_path / "m.plan", settings, Silent())
-    assert (tmp_path / "timing" / "tensorrt-10.3.0-sm_87.cache").read_bytes() == b"timed"
+    assert (tmp_path / "timing" / "tensorrt-10.3.0-orin-sm_87.cache").read_bytes() == b"timed"
     assert trt_manifest.read(tmp_path / "m.plan").targets == ("sm_87",)
     session = backend.load(tmp_path / "m.plan", settings)
     assert session.run({"sequence": np.ones((12, 1, 16), np.float32)})["out"].shape == (1, 3)
     session.close()
     del session
     assert fakes.left() == {}
+
+
+@pytest.mark.parametrize(("tree", "name"), [("orin_nano_super_r36", "orin-nano"), ("agx_orin_r35", "agx-orin")])
+def test_boards_with_one_gpu_architecture_keep_timing_caches_of_their_own(tree, name, shared, monkeypatch, tmp_path):
+    fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3")
+    fake_gpu.here(monkeypatch, "10.3")
+    for variable, value in lay_out_board(shared / "sysfs" / f"{tree}.json", tmp_path)[1].items():
+        monkeypatch.setenv(variable, value)
+    say = Heard()
+    TensorRt(tmp_path / "timing").build(lstm(tmp_path / "m.onnx"), tmp_path / "p", BackendSettings(name="tensorrt"), say)
+    (cache,) = (tmp_path / "timing").iterdir()
+    assert cache.name.startswith("tensorrt-10.3.0-")
+    assert name in cache.name
+    assert cache.name.endswith("-sm_87.cache")
+    manifest = trt_manifest.read(tmp_path / "p")
+    assert manifest is not None
+    assert "Orin" in manifest.board
+    assert "JetPack" in manifest.os

@@ -58,7 +58,8 @@ def test_flags_say_the_precision_and_kept_nodes_stay_in_fp32(board):
     (argv,) = asked(board)
     assert {"--fp16", "--int8", "--buildOnly", "--precisionConstraints=obey"} <= set(argv)
     assert "--layerPrecisions=gather1:fp32" in argv
-    assert f"--timingCacheFile={board}/timing/tensorrt-8.5.2-here.cache" in argv
+    (cache,) = (word for word in argv if word.startswith("--timingCacheFile="))
+    assert cache.startswith(f"--timingCacheFile={board}/timing/tensorrt-8.5.2-")
     manifest = json.loads(plan.with_name("m.plan.json").read_text())
     assert (manifest["module"], manifest["tensorrt"], manifest["precision"]) == ("tensorrt", "8.5.2", "flags FP16 and INT8")
 
