@@ -238,3 +238,5 @@ def test_the_most_samples_without_the_interval_is_not_what_was_wanted(monkeypatc
     side.blocks = [np.full(40, 1_000_000), np.full(40, 3_000_000)]
     assert latency.enough(side, SHORT)
     assert summarise(side, SHORT)[0].capped
+    side.blocks, side.windows_s = [np.full(40, 1_000_000)] * 2, 0.0
+    assert not summarise(side, SHORT)[0].capped
