@@ -185,7 +185,7 @@ def _device(torch: ModuleType, settings: BackendSettings) -> str:
         why = "this PyTorch is built for the CPU" if torch.version.cuda is None else "no GPU, or a driver too old for it"
         raise BackendRefused(
             f"PyTorch {torch.__version__} sees no GPU ({why})",
-            fix='set device = "cpu" under [backend.torch], or install a PyTorch for this GPU',
+            fix="choose the device auto or cpu (--device cpu), or install a PyTorch for this GPU",
         )
     return "cuda" if there else "cpu"
 

@@ -21,7 +21,7 @@ from ..network.deployed import Deployed
 if TYPE_CHECKING:
     from torch import Tensor
 
-_EAGER = 'or run it eager (mode = "eager" under [backend.torch])'
+_EAGER = "or choose the mode eager (--mode eager)"
 _MISSING: tuple[tuple[str, str, str], ...] = (
     (
         r"InvalidCxxCompiler|No working C\+\+ compiler",

@@ -53,11 +53,11 @@ class TorchSession:
         module: Deployed = deployed(model, example, device, WAY_OUT)
         self.nodes = module.nodes
         on = [example[tensor.name].to(device) for tensor in self.inputs]
-        if self._gpu:
-            torch.cuda.reset_peak_memory_stats()
         self._infer: Callable[..., tuple[Tensor, ...]] | None = (
             torch_compile.compiled(torch, module, on) if compiled else module
         )
+        if self._gpu:
+            torch.cuda.reset_peak_memory_stats()  # trying kernels is no part of the plan
         with torch.inference_mode():
             self._infer(*on)
         self._bytes = None
