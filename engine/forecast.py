@@ -216,7 +216,7 @@ def _without_pytorch(spec: RunSpec) -> BackendRefused | None:
         return None
     return BackendRefused(
         "the backend torch needs PyTorch, which this Python does not have",
-        fix="pip install 'edgetui[torch]' (on a Jetson: NVIDIA's own torch wheel), or choose --backend onnxruntime",
+        fix="pip install 'edgetui[torch]' (on a Jetson: NVIDIA's own torch wheel), or run with --backend onnxruntime",
     )
 
 

@@ -9,6 +9,7 @@ _ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"give it with --shape (\S+?)=\S+"), r"type it in the row shape \1"),
     (re.compile(r"`?--shape ([^\s=`]+)=[^\s`;,]+`?"), r"a size in the row shape \1"),
     (re.compile(r"run with --workload (\S+)"), r"choose \1 in the row workload"),
+    (re.compile(r" \(--(?:mode|device) \w+\)"), ""),
     (re.compile(r"--dataset(?: D\b)?"), "the row data"),
     (re.compile(r"--calibration(?: D\b)?"), "the row calibration"),
 )

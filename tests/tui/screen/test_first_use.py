@@ -40,6 +40,7 @@ from told_runs import went
         ("give it with --shape image=1x3x?x?", "type it in the row shape image"),
         ("run with --backend onnxruntime", "choose onnxruntime in the row backend"),
         ("build with --target sm_86", "build with --target sm_86"),
+        ("or choose the mode eager (--mode eager)", "or choose the mode eager"),
     ],
 )
 def test_flags_are_said_with_the_rows_of_the_screen(said: str, shown: str):
