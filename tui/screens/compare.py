@@ -16,7 +16,7 @@ from ...engine.report.words import percent
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, Span, wrap
+from ..widgets.lines import Line, Lines, Scrolling, Span, shortened, wrap
 from ..widgets.scatter import Dot, scatter
 from .spreads import box_lines, latency_lines
 
@@ -244,6 +244,11 @@ class CompareScreen(Screen[None]):
         self.app.pop_screen()
 
 
+WIDEST = 27
+"""Columns of the table's widest column where not all of them fit."""
+NARROW_LABELS = 26
+
+
 def front(dots: Sequence[Dot]) -> list[Dot]:
     """The dots, those marked that no other beats: a cost that is less and a quality that is more."""
 
@@ -254,10 +259,16 @@ def front(dots: Sequence[Dot]) -> list[Dot]:
 
 
 def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
-    """The table in rows of `width`: labels, then as many columns as fit from the `first`."""
+    """The table in rows of `width`: labels, then as many columns as fit from the `first`.
+
+    Where not all of them fit, long labels and cells go over several rows, so that a candidate stands beside the baseline at 80.
+    """
     labels = max((cell_len(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
     columns = range(first, len(found.columns))
     widths = {n: max(cell_len(found.columns[n]), *(cell_len(row.cells[n]) for row in found.rows), 6) + 3 for n in columns}
+    if labels + sum(widths.values()) > width:
+        labels = min(labels, max(20, width // 3 - 2))
+        widths = {n: min(natural, WIDEST) for n, natural in widths.items()}
     kept: list[int] = []
     room = width - labels
     for n in columns:
@@ -265,19 +276,24 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
             break
         kept.append(n)
         room -= widths[n]
-    more = len(found.columns) - len(kept)
-    head: Line = ((" " * labels, ""), *(_cell(found.columns[n], widths[n], "title") for n in kept))
-    if more:
-        head = (*head, (f" ← → {more} more", "accent"))
+    names = (_cell(shortened(found.columns[n], widths[n] - 2), widths[n], "title") for n in kept)
+    more = f"  ← → {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
+    head: Line = (_cell(more, labels, "accent"), *names)
     lines = [head]
     for row in found.rows:
         detail = row.kind == "detail"
-        name: Span = (f"{'     ' if detail else '  '}{row.label}"[:labels].ljust(labels), "dim" if detail else "")
-        cells = []
+        indent = "     " if detail and labels > NARROW_LABELS else "   " if detail else "  "
+        blocks = [(wrap(row.label, labels - len(indent) - 1), indent, labels, "dim" if detail else "")]
         for n in kept:
             tone = row.tones[n] if n < len(row.tones) else ""
-            cells.append(_cell(row.cells[n], widths[n], TONES[tone] if tone or not detail else ""))
-        lines.append((name, *cells))
+            fits = cell_len(row.cells[n]) < widths[n]
+            rows = [row.cells[n]] if fits else wrap(row.cells[n], widths[n] - 2)
+            blocks.append((rows, "", widths[n], TONES[tone] if tone or not detail else ""))
+        height = max(len(rows) for rows, *_ in blocks)
+        lines += [
+            tuple(_cell(before + rows[y] if y < len(rows) else "", room, tone) for rows, before, room, tone in blocks)
+            for y in range(height)
+        ]
     return lines
 
 

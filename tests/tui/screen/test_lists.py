@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from edgetui.engine.advise import Comparison
 from edgetui.engine.api import Engine
+from edgetui.engine.report.rows import Row
 from edgetui.tui.app import Workbench
-from edgetui.tui.screens.compare import CompareScreen
+from edgetui.tui.screens.compare import CompareScreen, table_lines
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.runs import RunsScreen, verdict_words
 from screens import screen_text, shows, until
@@ -129,3 +132,21 @@ async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Workbe
 def test_a_verdict_begins_with_what_differs():
     verdict = {"latency": "no difference shown", "size": "smaller", "memory": "no difference shown", "accuracy": "worse"}
     assert verdict_words(verdict) == "smaller; accuracy worse; no difference shown: latency, memory"
+
+
+@pytest.mark.parametrize(("width", "columns"), [(57, 1), (77, 2), (117, 3), (220, 4)])
+def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_the_baseline(width: int, columns: int):
+    names = ("FP32", "one", "two", "three")
+    ratio = "0.962 [0.837, 1.106] no difference shown"
+    rows = (
+        Row("ratio to FP32", ("1", ratio, ratio, ratio), kind="detail"),
+        Row("cosine · SQNR · largest error", ("[0.965, 0.986] of 797",) * 4, kind="detail"),
+    )
+    found = Comparison(title="", columns=names, runs=names, rows=rows, advice=())
+    drawn = ["".join(text for text, _ in line) for line in table_lines(found, 0, width)]
+    assert max(len(row.rstrip()) for row in drawn) <= width
+    assert [name for name in names if name in drawn[0]] == list(names[:columns])
+    words = " ".join(" ".join(drawn).split())
+    for word in ("shown" if columns > 1 else "1", "error", "of 797"):
+        assert word in words
+    assert (f"{4 - columns} more" in drawn[0]) == (columns < 4)
