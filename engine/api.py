@@ -25,12 +25,12 @@ from .config import Config, state_home
 from .errors import ModelRefused, StorageRefused, from_os_error
 from .events import AnyEvent, RunEnded
 from .files import Folder, ModelFile, list_folder, model_hash
-from .forecast import Forecast, forecast, refuse_without_samples
+from .forecast import Forecast, forecast, refuse_without_pytorch, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
 from .questions import BenchQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
 from .queue import draw_ticket, enter
-from .recipes import list_recipes, own_folder, without_torch
+from .recipes import list_recipes, own_folder
 from .result import Metrics, ModelFacts, PlanFacts, Result
 from .rundir import Asked, RunDir, check_room, create, new_name
 from .spec import Dataset, Recipe, RunSpec
@@ -86,9 +86,7 @@ class Engine:
         if not model.is_file():
             raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
         refuse_without_samples(spec)
-        untrainable = without_torch(spec.recipe)
-        if untrainable:
-            raise untrainable
+        refuse_without_pytorch(spec)
         spec = msgspec.structs.replace(spec, model=str(model))
         sha, hashes = model_hash(Path(spec.model)), data_hashes(spec)
         try:

@@ -211,6 +211,18 @@ def _without_samples(spec: RunSpec) -> DataRefused | None:
     return None
 
 
+def refuse_without_pytorch(spec: RunSpec) -> None:
+    """Refuse at once what needs PyTorch where this Python does not have it.
+
+    Raises:
+        RecipeRefused: a step of the recipe needs it.
+        BackendRefused: the backend does.
+    """
+    error = without_torch(spec.recipe) or _without_pytorch(spec)
+    if error:
+        raise error
+
+
 def _without_pytorch(spec: RunSpec) -> BackendRefused | None:
     if spec.backend.name != "torch" or torch_here():
         return None

@@ -67,15 +67,19 @@ def test_a_model_is_timed_alone():
 
 
 @pytest.mark.skipif(TORCH, reason="needs a Python without torch")
-def test_without_pytorch_the_run_says_what_to_install():
+def test_without_pytorch_the_run_is_refused_before_it_begins(own_state):
     said = demo("--recipe", "int8")
     assert said.returncode == 1
-    assert "PyTorch cannot be loaded" in said.stderr
+    assert "the backend torch needs PyTorch" in said.stderr
     assert "pip install 'edgetui[torch]'" in said.stderr
     forecast = demo("--recipe", "int8", "--dry-run")
     assert forecast.returncode == 1
     assert "needs PyTorch" in forecast.stdout
     assert "INT8 as floating point" in forecast.stdout
+    assert not list(own_state.glob("runs/*"))
+    timed = edgetui("bench", "digits", "--backend", "torch")
+    assert "PyTorch cannot be loaded" in timed.stderr
+    assert "pip install 'edgetui[torch]'" in timed.stderr
 
 
 def test_flags_of_pytorch_are_refused_for_others():
