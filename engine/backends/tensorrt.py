@@ -17,7 +17,7 @@ from .. import boards
 from ..errors import BackendRefused, PlanRefused
 from ..result import BackendStamp
 from ..say import Say
-from ..spec import BackendSettings
+from ..spec import BackendSettings, TensorRtSettings
 from . import trt_ladder, trt_manifest
 from .trt_find import Found, Gpu, device_nodes, find, gpu, need_gpu, system_root
 from .trt_manifest import Manifest
@@ -74,13 +74,20 @@ class TensorRt:
         targets = (target,) if target else ()
         words = [found.label, on, trt_manifest.tf32_word(asked, targets)]
         if asked.cuda_graph and not asked.target:
-            words.append("no CUDA graph" if found.outside or any(s.remark for s in self._loaded) else "CUDA graph")
+            words.append("CUDA graph" if self._records(found) else "no CUDA graph")
         return BackendStamp(
             name=self.name,
             version=found.version,
             provider=", ".join(filter(None, words)),
             tf32=trt_manifest.tf32(asked, targets),
         )
+
+    def _records(self, found: Found) -> bool:
+        if found.outside:
+            from .trtexec import records_graphs
+
+            return records_graphs(found.api.command)
+        return not any(session.remark for session in self._loaded)
 
     @property
     def outside(self) -> bool:
@@ -160,7 +167,7 @@ class TensorRt:
         del in_turns
         found = find()
         if found.outside:
-            return self._by_command(plan, found, trust=settings.tensorrt.trust)
+            return self._by_command(plan, found, settings.tensorrt)
         trt_manifest.check(plan, found, need_gpu(), trust=settings.tensorrt.trust)
         from .trt_run import open_session
 
@@ -168,15 +175,15 @@ class TensorRt:
         self._loaded.append(session)
         return session
 
-    def _by_command(self, plan: Path, found: Found, *, trust: bool) -> Session:
+    def _by_command(self, plan: Path, found: Found, asked: TensorRtSettings) -> Session:
         from .trtexec import TrtExecSession
 
-        manifest = trt_manifest.check(plan, found, None, trust=trust)
+        manifest = trt_manifest.check(plan, found, None, trust=asked.trust)
         if manifest is None:
             raise PlanRefused(
                 f"{plan.name} has no manifest, and trtexec does not tell a plan's inputs", fix="build it with `edgetui build`"
             )
-        return TrtExecSession(found.api.command, plan, manifest.inputs, manifest.outputs)
+        return TrtExecSession(found.api.command, plan, manifest.inputs, manifest.outputs, cuda_graph=asked.cuda_graph)
 
     def _cache(self, found: Found, device: Gpu | None) -> Path | None:
         """One file for each board and version: Orins have one architecture, but not one clock nor one memory bus. TensorRT-RTX

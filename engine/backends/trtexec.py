@@ -47,6 +47,15 @@ def options(command: Path) -> tuple[str, frozenset[str]]:
     return _version(int(number[1])) if number else "unknown", frozenset(re.findall(r"--(\w+)", text))
 
 
+def records_graphs(command: Path) -> bool:
+    """Whether it can time inferences as a CUDA graph; where it cannot record one, it says so in its log and goes on without.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    return "useCudaGraph" in options(command)[1]
+
+
 def _version(number: int) -> str:
     """`8502` is 8.5.2; from 10 on `100300` is 10.3.0."""
     major, minor = (number // 10000, number // 100 % 100) if number >= 100000 else (number // 1000, number // 100 % 10)
@@ -150,8 +159,17 @@ class TrtExecSession:
 
     callers = 1
 
-    def __init__(self, command: Path, plan: Path, inputs: tuple[TensorFacts, ...], outputs: tuple[TensorFacts, ...]) -> None:
+    def __init__(
+        self,
+        command: Path,
+        plan: Path,
+        inputs: tuple[TensorFacts, ...],
+        outputs: tuple[TensorFacts, ...],
+        *,
+        cuda_graph: bool = False,
+    ) -> None:
         self._command, self._plan = command, plan
+        self._graph = ["--useCudaGraph"] if cuda_graph and records_graphs(command) else []
         self.inputs, self.outputs = inputs, outputs
         self._device_ms: float | None = None
 
@@ -185,7 +203,7 @@ class TrtExecSession:
         """
 
         def block(seconds: float) -> NDArray[np.int64]:
-            flags = ["--warmUp=200", f"--duration={max(1, round(seconds))}", "--iterations=10", "--useSpinWait"]
+            flags = ["--warmUp=200", f"--duration={max(1, round(seconds))}", "--iterations=10", "--useSpinWait", *self._graph]
             times = self._ask(feeds, flags, {"exportTimes": "times"})["times"]
             self._device_ms = float(np.median([one["computeMs"] for one in times]))
             return np.array([round(one["latencyMs"] * 1e6) for one in times], np.int64)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 OLD = "onnx saveEngine loadEngine fp16 int8 memPoolSize buildOnly timingCacheFile sparsity useDLACore allowGPUFallback \
 iterations warmUp duration useSpinWait exportTimes exportOutput exportProfile exportLayerInfo dumpProfile loadInputs \
-profilingVerbosity precisionConstraints layerPrecisions noTF32"
+profilingVerbosity precisionConstraints layerPrecisions noTF32 useCudaGraph"
 NEW = OLD.replace("buildOnly", "skipInference builderOptimizationLevel stronglyTyped")
 
 

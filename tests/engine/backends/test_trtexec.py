@@ -107,6 +107,16 @@ def test_outputs_come_back_and_blocks_have_the_times_of_the_command(board):
         session.run({"sequence": feeds["sequence"][:1]})
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_cuda_graph_is_its_option_too(wanted, board):
+    plan = built(board)
+    settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(cuda_graph=wanted))
+    session = TensorRt().load(plan, settings)
+    session.blocks({"sequence": np.zeros((12, 1, 16), np.float32)})(0.1)
+    assert ("--useCudaGraph" in asked(board)[-1]) is wanted
+    assert TensorRt().stamp(settings).provider.endswith(", CUDA graph") is wanted
+
+
 def test_a_plan_is_timed_and_looked_into(board):
     plan = built(board)
     metrics = bench(board, BenchQuestion(model=str(plan), backend=SETTINGS, preset="quick"), Silent())
