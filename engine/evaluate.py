@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
+import numpy as np
 
 from .backends.base import Session
 from .data.samples import Array, Batch, Samples
@@ -19,6 +20,17 @@ from .spec import RunSpec
 
 _Answers = list[dict[str, Array]]
 """Outputs of each session."""
+
+
+def refuse_labels(session: Session, samples: Samples, batch: int) -> None:
+    """Refuse labels that no output of the model can be held against, before minutes are spent on measuring.
+
+    Raises:
+        DataRefused: no output tells classes apart, or not as many as the labels have.
+    """
+    one = next(samples.take(1).batches(batch, padded=True))
+    highest = np.full(one.n, samples.known_labels().max(initial=0))
+    accuracy.Accuracy(len(samples.classes) or None).add(session.run(one.feeds), highest)
 
 
 def evaluate(baseline: Session, candidate: Session, samples: Samples, batch: int, spec: RunSpec, say: Say) -> Outcome:

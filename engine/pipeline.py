@@ -272,6 +272,7 @@ class Job:
         return self.backend.load(baseline, settings, in_turns=True), self.backend.load(candidate, settings, in_turns=True)
 
     def _verify(self) -> Outcome:
+        from .evaluate import refuse_labels
         from .verify import LEAST_COSINE, LEAST_COSINE_UNFUSED, verify
 
         sessions = self._sessions()
@@ -283,6 +284,8 @@ class Job:
             feeds, count = (self._made_up(seed) for seed in range(most)), most
         lowered = self._made("lower")[0] / "model.onnx" if self.backend.name != "onnxruntime" else None
         try:
+            if shown is not None and shown.labels and self.spec.measure and not self.backend.outside:
+                refuse_labels(sessions[0], shown, self._batch())
             least = LEAST_COSINE_UNFUSED if self.backend.name == "torch" else LEAST_COSINE
             return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least)
         finally:

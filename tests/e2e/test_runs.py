@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from edgetui.engine import events
 from edgetui.engine.api import Engine
 from edgetui.engine.errors import DataRefused, StorageRefused
 from edgetui.engine.result import Result
 from edgetui.engine.rundir import RunDir
-from edgetui.engine.spec import RunSpec
+from edgetui.engine.spec import Dataset, PruneMagnitude, Recipe, RunSpec
 from live_runs import end_all, ended, kill_supervisor, until_stage
 
 STAGES = ["inspect", "normalise", "prune.magnitude", "quantize.int8", "lower", "build", "verify", "measure", "evaluate"]
@@ -241,3 +242,17 @@ async def test_data_exchanged_while_a_run_waits_do_not_get_into_the_cache(
     assert result.state == "failed"
     assert result.error is not None
     assert "has changed since" in result.error.what
+
+
+async def test_labels_that_do_not_fit_are_refused_before_anything_is_measured(
+    engine: Engine, spec: RunSpec, tmp_path: Path
+) -> None:
+    file = tmp_path / "data.npz"
+    np.savez(file, image=np.random.default_rng(0).random((8, 1, 8, 8), np.float32), labels=np.arange(3, 11))
+    recipe = Recipe(step=(PruneMagnitude(amount=0.3),))
+    run = await engine.submit(msgspec.structs.replace(spec, dataset=Dataset(kind="npz", path=str(file)), recipe=recipe))
+    await ended(engine, run)
+    failure = (await engine.result(run)).error
+    assert failure is not None
+    assert failure.stage == "verify"
+    assert "11 classes and the model tells 10 apart" in failure.what
