@@ -268,5 +268,10 @@ async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(own_st
     config = Config(ui=Ui(keys={"run": "f5", "save": "f2", "pause": "f8", "models.open": "f3"}))
     async with Workbench(config, Engine(config, own_state)).run_test(size=(160, 45), notifications=True) as pilot:
         await shows(
-            pilot, "then press f5", "f5 run   f2 save   u undo", "f8 pause", "or press f3 to open", "m monitor   f5 run   f8 pause"
+            pilot,
+            "then press f5",
+            "f5 run   f2 save   u undo",
+            "f8 pause",
+            "or press f3 to open",
+            "m monitor   f5 run   f8 pause",
         )
