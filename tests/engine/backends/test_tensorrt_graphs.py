@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import fake_gpu
@@ -13,6 +14,7 @@ from edgetui.engine.backends.trt_find import find
 from edgetui.engine.backends.trt_order import Order
 from edgetui.engine.backends.trt_run import TrtSession, open_session
 from edgetui.engine.errors import BackendRefused
+from edgetui.engine.measure import latency
 from edgetui.engine.measure.paired import measure
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, FlatOut, TensorRtSettings
@@ -131,6 +133,8 @@ def test_the_stamp_says_how_it_was_timed_and_a_warning_why_not(refused, word, mo
     backend, plan, say = TensorRt(), tmp_path / "p.plan", Silent()
     backend.build(lstm(tmp_path / "m.onnx"), plan, settings, say)
     one, two = (backend.load(plan, settings) for _ in range(2))
+    monkeypatch.setattr(latency, "WARM_UP_S", 0.05)
+    monkeypatch.setitem(latency.RULES, "quick", replace(latency.RULES["quick"], measured_s=0.1, cap_s=0.5))
     measure(one, two, feeds(), FlatOut(), "quick", 0, say)
     assert backend.stamp(settings).provider == f"TensorRT 10.3.0, Orin sm_87, TF32 allowed, {word}"
     assert sum("without a CUDA graph" in text for text in say.warnings) == refused
