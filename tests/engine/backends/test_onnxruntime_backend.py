@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from edgetui.engine.backends.host import instruction_sets, physical_cores
 from edgetui.engine.backends.onnxruntime import OnnxRuntime, _size_bytes
@@ -245,6 +246,8 @@ except BackendRefused:
 @pytest.mark.parametrize("opset", [13, 21, 23])
 def test_signed_activations_before_a_matrix_product_with_a_bias(tmp_path: Path, opset: int) -> None:
     """What Arm gets of every transformer."""
+    if opset == 23 and tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 24):
+        pytest.skip("this onnxruntime has no QuantizeLinear of opset 23")
     draw = np.random.default_rng(1)
     held = {
         "s": np.float32(0.05), "z": np.int8(3), "w": draw.integers(-9, 9, (8, 4)).astype(np.int8), "t": np.float32(0.1),
