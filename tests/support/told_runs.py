@@ -53,36 +53,52 @@ def went(*, to: str = "done") -> list[ev.AnyEvent]:
     return [msgspec.structs.replace(event, n=n, t=n / 10) for n, event in enumerate(said, 1)]
 
 
-def metrics(ms: float, size: int, top1: float) -> Metrics:
+def metrics(ms: float, size: int, top1: float | None, n: int = 500, weights: int | None = None) -> Metrics:
+    """One side; `n` samples were evaluated, if any; `weights`: parameters, none of them zero."""
     latency = Latency(mean=ms, half_width=ms / 50, p50=ms * 0.99, p90=ms * 1.1, min=ms / 2, max=ms * 3, sd=ms / 9, n=640)
     return Metrics(
         size_bytes=size,
+        parameters=weights,
+        nonzero=weights,
         latency_ms=latency,
         fps=1000 / ms,
         load_ms=11.5,
         first_ms=3.1,
         memory_mb=MemoryMb(process_peak=84.0),
-        accuracy=Accuracy(top1=top1, f1=top1, n=500),
+        accuracy=Accuracy() if top1 is None else Accuracy(top1=top1, f1=top1, n=n),
+    )
+
+
+def difference(
+    ratio: float, size: float, within: float = 0.01, points: float | None = None, p: float | None = None
+) -> Difference:
+    """Of both sides; `within`: half the ratio's interval; `points`: in top-1, not shown to differ when `p` is large."""
+    return Difference(
+        latency_ratio=Ratio(value=ratio, low=ratio - within, high=ratio + within, interleaved=True),
+        size_ratio=size,
+        top1_points=Ratio() if points is None else Ratio(value=points, low=points - 0.004, high=points + 0.004),
+        mcnemar_p=None if points is None else p,
     )
 
 
 def outcome(run: str, model: Path, state: str = "done") -> Result:
-    ended = state == "done"
-    return Result(
+    """What a run leaves: done, or failed while measuring."""
+    told = Result(
         run=run,
         state=state,
         model=ModelFacts(name="tiny", path=str(model), sha256="a" * 64, size_bytes=1200, parameters=200, nonzero=200),
         recipe=RecipeStamp(name=RECIPE.name),
         dataset=DatasetStamp(name="shapes", evaluated=500),
-        baseline=metrics(2.5, 1200, 0.81) if ended else Metrics(),
-        candidate=metrics(1.2, 400, 0.80) if ended else Metrics(),
-        difference=Difference(latency_ratio=Ratio(value=0.48, low=0.47, high=0.49, interleaved=True), size_ratio=0.333)
-        if ended
-        else Difference(),
-        verdict={"latency": "faster", "size": "smaller", "accuracy": "no difference shown"} if ended else {},
-        fidelity=Fidelity(offset_rate=0.01, offset_rate_abs=0.019, cosine=0.9991, sqnr_db=24.8, samples=500)
-        if ended
-        else Fidelity(),
         warnings=("clocks are floating",),
-        error=None if ended else Failure(stage="measure", what="it was killed", fix="give it more memory"),
+    )
+    if state != "done":
+        failure = Failure(stage="measure", what="it was killed", fix="give it more memory")
+        return msgspec.structs.replace(told, error=failure)
+    return msgspec.structs.replace(
+        told,
+        baseline=metrics(2.5, 1200, 0.81),
+        candidate=metrics(1.2, 400, 0.80),
+        difference=difference(0.48, 0.333),
+        verdict={"latency": "faster", "size": "smaller", "accuracy": "no difference shown"},
+        fidelity=Fidelity(offset_rate=0.01, offset_rate_abs=0.019, cosine=0.9991, sqnr_db=24.8, samples=500),
     )

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
-from edgetui.engine.result import (
-    Accuracy,
-    BackendStamp,
-    BoardStamp,
-    DatasetStamp,
-    Difference,
-    Fidelity,
-    Latency,
-    MemoryMb,
-    Metrics,
-    ModelFacts,
-    Ratio,
-    RecipeStamp,
-    Result,
-    StageFigures,
-)
+from edgetui.engine.result import BackendStamp, BoardStamp, DatasetStamp, ModelFacts, RecipeStamp, Result, StageFigures
+from told_runs import difference, metrics, outcome
 
 Make = Callable[..., Result]
 BASE_MS = 2.44
-
-
-def metrics(mean_ms: float, size: int, top1: float | None) -> Metrics:
-    return Metrics(
-        size_bytes=size,
-        parameters=272_474,
-        nonzero=272_200,
-        load_ms=3.2,
-        first_ms=1.9,
-        latency_ms=Latency(mean=mean_ms, half_width=0.02, p50=mean_ms, p90=mean_ms * 1.02, min=mean_ms * 0.9, max=9.0, n=480),
-        fps=1000 / mean_ms,
-        memory_mb=MemoryMb(process_peak=212.4, system_drop=180.0),
-        accuracy=Accuracy(top1=top1, n=5000) if top1 is not None else Accuracy(),
-    )
+WEIGHTS = 272_474
 
 
 @pytest.fixture
@@ -56,25 +31,21 @@ def make() -> Make:
         model: str = "resnet20",
         toml: str = "",
     ) -> Result:
-        top1 = None if points is None else 0.81
-        return Result(
-            run=f"20261120-1401-{model}-{recipe}",
-            state="done",
-            model=ModelFacts(name=model, sha256=f"sha-{model}", parameters=272_474),
+        after = None if points is None else 0.81 + points
+        told = outcome(f"20261120-1401-{model}-{recipe}", Path())
+        return msgspec.structs.replace(
+            told,
+            model=ModelFacts(name=model, sha256=f"sha-{model}", parameters=WEIGHTS),
             recipe=RecipeStamp(name=recipe, title="as it is", toml=toml),
             dataset=None if points is None else DatasetStamp(name="cifar10", evaluated=5000, calibrated=500),
             board=BoardStamp(name="a board", cpu="a cpu"),
             backend=BackendStamp(name="onnxruntime", version="1.23.0", threads=2),
-            baseline=metrics(BASE_MS, 1_130_000, top1),
-            candidate=metrics(BASE_MS * ratio, round(1_130_000 * size), None if points is None else 0.81 + points),
-            difference=Difference(
-                latency_ratio=Ratio(value=ratio, low=ratio - 0.006, high=ratio + 0.006, interleaved=True),
-                size_ratio=size,
-                top1_points=Ratio() if points is None else Ratio(value=points, low=points - 0.004, high=points + 0.004),
-                mcnemar_p=None if points is None else p,
-            ),
+            baseline=metrics(BASE_MS, 1_130_000, None if points is None else 0.81, 5000, WEIGHTS),
+            candidate=metrics(BASE_MS * ratio, round(1_130_000 * size), after, 5000, WEIGHTS),
+            difference=difference(ratio, size, 0.006, points, p),
             verdict={"latency": verdict, "size": "smaller" if size < 1 else "no difference shown"},
-            fidelity=Fidelity(offset_rate=0.002, offset_rate_abs=0.019, cosine=cosine, sqnr_db=24.8, max_abs=0.3, samples=500),
+            fidelity=msgspec.structs.replace(told.fidelity, cosine=cosine, max_abs=0.3),
+            warnings=(),
             stages=(
                 StageFigures(name="inspect", seconds=0.4),
                 StageFigures(name="quantize.int8", seconds=1.3, peak_mb=160.0),
