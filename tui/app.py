@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App, ScreenError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.css.query import QueryError
+from textual.dom import NoScreen
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
@@ -122,13 +124,17 @@ class Workbench(App[int]):
 
     def attempt(self, work: Coroutine[Any, Any, None], group: str) -> None:
         """Do something with the engine beside the screen; the newest of a group ends the one before."""
-        self.run_worker(self._attempt(work), group=group, exclusive=True)
+        self.run_worker(self._attempt(work, self.screen), group=group, exclusive=True)
 
-    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _attempt(self, work: Coroutine[Any, Any, None], screen: Screen[Any]) -> None:
         try:
             await work
         except EdgetuiError as error:
             self.complain(error)
+        except (QueryError, NoScreen, ScreenError):
+            # the answer came after the screen that had asked was left: there is nothing to show it on
+            if self.is_running and screen.display:
+                raise
 
     def ask_folder(self) -> None:
         """Ask for a folder of models."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from edgetui.tui.screens.compare import CompareScreen, table_lines
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.runs import RunsScreen, verdict_words
 from screens import screen_text, shows, until
+from textual.worker import WorkerFailed
 
 
 async def open_list(pilot) -> RunsScreen:
@@ -150,3 +152,49 @@ def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_
     for word in ("shown" if columns > 1 else "1", "error", "of 797"):
         assert word in words
     assert (f"{4 - columns} more" in drawn[0]) == (columns < 4)
+
+
+async def test_an_answer_that_comes_after_its_screen_was_left_is_dropped(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
+    past_run("done")
+    answer = asyncio.Event()
+
+    async def fill(screen: RunsScreen) -> None:
+        await answer.wait()
+        screen.write()
+
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        app.attempt(fill(screen), "late")
+        await app.pop_screen()
+        answer.set()
+        await app.workers.wait_for_complete([worker for worker in app.workers if worker.group == "late"])
+
+
+async def test_leaving_while_an_answer_is_on_its_way_ends_without_a_word(bare_app: Workbench, past_run: Callable[..., str]):
+    app = bare_app
+    past_run("done")
+
+    async def keep_writing(screen: RunsScreen) -> None:
+        while True:
+            await asyncio.sleep(0)
+            screen.write()
+
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        app.attempt(keep_writing(await open_list(pilot)), "late")
+
+
+async def test_a_defect_of_a_screen_that_is_looked_at_is_not_hidden(bare_app: Workbench):
+    app = bare_app
+
+    async def look_for_nothing() -> None:
+        app.screen.query_one("#nothing")
+
+    async def look() -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.bench.settings.draft is not None)
+            app.attempt(look_for_nothing(), "defect")
+            await pilot.pause()
+
+    with pytest.raises(WorkerFailed, match="nothing"):
+        await look()
