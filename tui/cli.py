@@ -5,6 +5,7 @@ Light on purpose: `edgetui --help` must answer at once over a slow link, so noth
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -74,27 +75,38 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say; returns the exit status."""
     from ..engine.errors import EdgetuiError, from_os_error
 
+    words = sys.argv[1:] if argv is None else argv
     try:
-        words = sys.argv[1:] if argv is None else argv
         _refuse_odd_names(words)
         return int(cli.main(args=words, prog_name="edgetui", standalone_mode=False) or 0)
     except click.UsageError as error:
-        return _usage(error)
+        return _refused(words, *_usage(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except EdgetuiError as error:
-        echo_error(str(error))
-        return error.exit_code
+        return _refused(words, error.what, error.fix, error.exit_code)
     except (BrokenPipeError, SystemExit):  # click makes the second of the first
         # `edgetui show | head` is no failure; what is still buffered has nobody to read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
-        echo_error(str(from_os_error(error)))
-        return 1
+        refusal = from_os_error(error)
+        return _refused(words, refusal.what, refusal.fix, 1)
     except Exception as error:
-        echo_error(f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]}); report {_traceback_file()}")
-        return 1
+        what = f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})"
+        return _refused(words, what, f"report {_traceback_file()}", 1)
+
+
+def _refused(words: Sequence[str], what: str, fix: str, status: int) -> int:
+    """The error on standard error, and with --json as the one document on standard output, in one line; returns `status`."""
+    echo_error(f"{what}; {fix}")
+    if "--json" in words:
+        import msgspec
+
+        with contextlib.suppress(OSError):  # a reader that is gone
+            sys.stdout.buffer.write(msgspec.json.encode({"error": {"stage": "", "what": what, "fix": fix}}) + b"\n")
+            sys.stdout.buffer.flush()
+    return status
 
 
 def _refuse_odd_names(words: Sequence[str]) -> None:
@@ -107,12 +119,11 @@ def _refuse_odd_names(words: Sequence[str]) -> None:
             raise UsageError(f"`{shown}` is not UTF-8", fix="rename it or make a link to it, or set LC_ALL=C.UTF-8")
 
 
-def _usage(error: click.UsageError) -> int:
-    """Click's own words in our form; a group without arguments shows its help."""
+def _usage(error: click.UsageError) -> tuple[str, str]:
+    """Click's own words in our form: what, and what to do."""
     path = error.ctx.command_path if error.ctx else "edgetui"
     what = error.format_message().rstrip(".").replace("'", "`")
-    echo_error(f"{what[:1].lower()}{what[1:]}; see `{path} --help`")
-    return error.exit_code
+    return f"{what[:1].lower()}{what[1:]}", f"see `{path} --help`"
 
 
 def _traceback_file() -> Path:

@@ -65,7 +65,7 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
         run = await engine.submit(spec)
         ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
     if ending != "ended":
-        return await leave(engine, run, ending)
+        return await leave(engine, run, ending, as_json)
     result = await engine.result(run)
     files = copy_artifacts(result, folder) if result.state == "done" else ()
     if as_json:

@@ -68,7 +68,7 @@ async def _start(engine: Engine, spec: RunSpec, detach: bool, as_json: bool) -> 
     if not detach:
         return await _finish(engine, run, ending, as_json)
     if as_json:
-        await _print_result(engine, run, as_json=True)
+        await _print_document(engine, run)
     else:
         echo(run)
         echo(f"it goes on by itself; `edgetui watch {run}` follows it", sys.stderr)
@@ -86,28 +86,39 @@ async def _finish(engine: Engine, run: str, ending: Ending, as_json: bool) -> in
     """What follows the following of a run that is ours: its report or error; Ctrl+C cancels it."""
     if ending == "ended":
         return await _print_result(engine, run, as_json)
-    return await leave(engine, run, ending)
+    return await leave(engine, run, ending, as_json)
 
 
-async def leave(engine: Engine, run: str, ending: Ending) -> int:
+async def leave(engine: Engine, run: str, ending: Ending, as_json: bool) -> int:
     """Cancel a run after Ctrl+C, or say that it goes on; returns the exit status."""
     if ending == "interrupted":
         await engine.cancel(run)
+    if as_json:
+        await _print_document(engine, run)
+    if ending == "interrupted":
         echo(f"cancelled; `edgetui resume {run}` takes it up again", sys.stderr)
         return INTERRUPTED
     echo(f"run {run} goes on; `edgetui watch {run}` follows it", sys.stderr)
     return 0 if ending == "left" else TERMINATED
 
 
-async def _print_result(engine: Engine, run: str, as_json: bool) -> int:
-    """The document or the report; 1 and an error where the run did not end well."""
+async def _print_document(engine: Engine, run: str) -> Result:
+    """What is known of a run by now, as its document."""
     from ...engine import result as documents
-    from ...engine.report.text import ending_report
 
     result = await engine.result(run)
+    echo_json(documents.encode(result))
+    return result
+
+
+async def _print_result(engine: Engine, run: str, as_json: bool) -> int:
+    """The document or the report; 1 and an error where the run did not end well."""
+    from ...engine.report.text import ending_report
+
     if as_json:
-        echo_json(documents.encode(result))
-    elif result.state == "done":
+        return ended_well(await _print_document(engine, run))
+    result = await engine.result(run)
+    if result.state == "done":
         echo("\n" + ending_report(result, width(), paint))
     return ended_well(result)
 
@@ -138,6 +149,8 @@ async def _watch(engine: Engine, run: str, as_json: bool) -> int:
     with listening() as asked:
         ending = await Follower(engine, name, progress_stream(as_json), WATCH_KEYS).follow(asked)
     if ending != "ended":
+        if as_json:
+            await _print_document(engine, name)
         echo(f"run {name} goes on", sys.stderr)
         return TERMINATED if ending == "terminated" else 0
     return await _print_result(engine, name, as_json)
@@ -152,13 +165,11 @@ def cancel(run: str, as_json: bool) -> int:
 
 
 async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
-    from ...engine import result as documents
-
     await engine.cancel(run)
-    result = await engine.result(run)
     if as_json:
-        echo_json(documents.encode(result))
+        await _print_document(engine, run)
     else:
+        result = await engine.result(run)
         echo(f"run {result.run} is {result.state}")
     return 0
 
@@ -221,10 +232,10 @@ async def _demo(engine: Engine, as_json: bool) -> int:
                 echo("\n" + paint(f"{recipe}: {spec.recipe.title}", "head"))
             ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
         if ending != "ended":
-            return await leave(engine, run, ending)
-        status = ended_well(await engine.result(run))
-        if status:
-            return status
+            return await leave(engine, run, ending, as_json)
+        result = await engine.result(run)
+        if result.state != "done":
+            return ended_well(await _print_document(engine, run) if as_json else result)
         runs.append(run)
     found = await engine.compare(runs)
     if as_json:

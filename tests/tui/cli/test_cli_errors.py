@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -60,6 +61,20 @@ def test_usage_exits_2_and_points_at_the_help(tell, words, says):
 def test_a_flag_that_cannot_be_is_usage_too(tell, flag):
 
     refused(tell("run", MODEL, *flag), 2)
+
+
+@pytest.mark.parametrize("words", [["show", "nix"], ["inspect", "/nowhere/m.onnx"], ["run", MODEL, "-r", "int9"]])
+def test_a_refusal_is_a_document_too_where_documents_are_wanted(tell, words):
+    said = tell(*words, "--json")
+    error = json.loads(said.out)["error"]
+    assert refused(said) == f"error: {error['what']}; {error['fix']}\n"
+    assert tell(*words).out == ""
+
+
+@pytest.mark.parametrize("words", [["run", "--json"], ["monitor", "--json", "--source", "jtop", "--replay", "x"]])
+def test_wrong_usage_is_a_document_too(tell, words):
+    said = tell(*words)
+    assert json.loads(said.out)["error"]["what"] in refused(said, 2)
 
 
 def test_without_a_terminal_there_is_no_workbench(tell):

@@ -68,3 +68,17 @@ def test_a_killed_run_is_shown_as_interrupted_and_taken_up_again(own_state):
     assert again.stdout.strip() == path.name
     assert edgetui("cancel", "last").returncode == 0
     assert RunDir(path).result().state == "cancelled"
+
+
+@pytest.mark.parametrize(("number", "code", "state"), [(signal.SIGINT, 130, "cancelled"), (signal.SIGTERM, 143, "running")])
+def test_a_run_that_is_left_early_still_prints_its_document(own_state, number, code, state):
+    words = [sys.executable, "-m", "edgetui", "run", MODEL, "-r", "fp16", "--preset", "precise", "--json"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not any(RunDir(path).events() for path in run_paths(own_state)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert documents.decode(out.encode()).state == state
