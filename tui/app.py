@@ -24,8 +24,9 @@ from ..engine.errors import EdgetuiError
 from .flags import rows_for_flags
 from .hangup import leave_when_gone
 from .link import Link
-from .looks import AsciiFilter, choose_graph, choose_theme, themes
+from .looks import AsciiFilter, DrawnFilter, choose_graph, choose_theme, themes
 from .pace import Pace
+from .screens.small import TooSmall
 from .screens.workbench import WorkbenchScreen
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Workbench(App[int]):
         self.link = Link(config, engine)
         self.pace = Pace(self, config.ui.rate_hz)
         self.graph = choose_graph(config.ui.graph, os.environ)
+        self._filters.append(DrawnFilter())
         if self.graph == "ascii":
             self._filters.append(AsciiFilter())
         self.defect: BaseException | None = None
@@ -110,8 +112,6 @@ class Workbench(App[int]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen."""
-        from .screens.small import TooSmall
-
         small = event.size.width < LEAST[0] or event.size.height < LEAST[1]
         if small and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())
@@ -145,15 +145,19 @@ class Workbench(App[int]):
         self.exit(0)
 
     def action_command_palette(self) -> None:
-        """The palette, with a caret that stays still: one that blinks is bytes on the link."""
-        super().action_command_palette()
-        self.call_later(self._still_caret)
+        """Everything by its name; not over what stands for a screen that is too small."""
+        from .palette import Palette
 
-    def _still_caret(self) -> None:
-        from textual.widgets import Input
+        if not isinstance(self.screen, (Palette, TooSmall)):
+            self.push_screen(Palette(id="--command-palette"))
 
-        for line in self.screen.query(Input):
-            line.cursor_blink = False
+    def search_themes(self) -> None:
+        """The palette, of themes."""
+        from textual.theme import ThemeProvider
+
+        from .palette import Palette
+
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def action_help(self) -> None:
         """The help of what has the focus."""

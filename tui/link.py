@@ -97,8 +97,14 @@ class Link:
         """What is in a model. When nobody waits any more it is still read to the end: the engine remembers the answer."""
         task = asyncio.ensure_future(self.engine.inspect(Path(model), shapes or {}))
         self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(self._answered)
         return await asyncio.shield(task)
+
+    def _answered(self, task: asyncio.Future[Any]) -> None:
+        """An answer that nobody waits for any more may be an error; asyncio must not print it over the screen."""
+        self._asking.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     # what would be run
 
@@ -222,7 +228,7 @@ class Link:
         """How the single latencies of runs spread."""
         task = asyncio.ensure_future(self.engine.latencies(runs))
         self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(self._answered)
         return await task
 
     async def result(self, run: str) -> Result:
@@ -246,7 +252,7 @@ class Link:
 
             task = asyncio.ensure_future(self.engine.inspect_plan(question, listen))
             self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            task.add_done_callback(self._answered)
             self._layers[key] = await task
         return self._layers[key]
 

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast, get_args
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import BUILTIN_THEMES, Theme
 
+from ..engine.report.visible import visible
 from .widgets.chart import Graph
 
 _TABLE: dict[int, str | int] = {
@@ -21,6 +23,24 @@ _TABLE: dict[int, str | int] = {
     **dict.fromkeys(map(ord, "░▒▱"), "."),
     **str.maketrans("▸▶▾✓✗·•●○◆↑↓←→‹›…–±×°²▲▼≥≤α", ">>vvx..*o*^v<><>.-~xo2+-><a"),
 }
+
+
+class DrawnFilter(LineFilter):
+    """Only what a terminal draws: the last gate for names and messages, whatever widget shows them; rows keep their width."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Drop what takes no room and would be obeyed, replace the rest that cannot be written."""
+        del background
+        return [
+            segment if segment.text.isprintable() else Segment(_drawn(segment.text), segment.style, segment.control)
+            for segment in segments
+        ]
+
+
+def _drawn(text: str) -> str:
+    return "".join(
+        character if (shown := visible(character)) == character else shown if cell_len(character) else "" for character in text
+    )
 
 
 class AsciiFilter(LineFilter):
@@ -36,7 +56,7 @@ class AsciiFilter(LineFilter):
 
 
 def _ascii(text: str) -> str:
-    return text.translate(_TABLE).encode("ascii", "replace").decode()
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(_TABLE))
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:

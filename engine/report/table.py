@@ -9,6 +9,8 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
 
+from .visible import visible
+
 Paint = Callable[[str, str], str]
 """(text, tone) to text; tones are better, worse, dim, head, accent and the empty one."""
 GAP = 2
@@ -38,6 +40,7 @@ def table(
         right: columns whose text stands on the right.
         paint: what makes a tone visible.
     """
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = _fit([max(cells(row[n]) for row in rows) for n in range(len(rows[0]))], width)
     lines = []
     for at, row in enumerate(rows):
@@ -80,4 +83,4 @@ def _wrap(text: str, room: int) -> list[str]:
 
 def paragraph(text: str, width: int, indent: str = "") -> str:
     """A sentence wrapped to the terminal, following lines indented."""
-    return textwrap.fill(text, max(20, width), initial_indent=indent, subsequent_indent=indent + "  ")
+    return textwrap.fill(visible(text), max(20, width), initial_indent=indent, subsequent_indent=indent + "  ")

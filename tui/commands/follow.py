@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from ...engine.events import AnyEvent, Queued, StageEnded, StageFailed
 from ...engine.report import words
 from ...engine.report.table import cells
+from ...engine.report.visible import visible
 from ..runview import RunView
 from .shared import fit, width
 
@@ -61,11 +62,12 @@ class Line:
     def keep(self, text: str) -> None:
         """A line that stays."""
         self.erase()
+        text = visible(text)
         self._write((self._cut(text) if self.live else text) + "\n")
 
     def rewrite(self, text: str) -> None:
         """The line that is written over, when it has changed."""
-        text = self._cut(text)
+        text = self._cut(visible(text))
         if not self.live or not text or text == self._shown:
             return
         clear = " " * (width(self.out) - 1 - cells(text)) if os.environ.get("TERM") == "dumb" else "\x1b[K"

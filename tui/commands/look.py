@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...engine.errors import ModelRefused, UsageError
+from ...engine.report.visible import printed_lines
 from .ask import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .follow import Line
 from .run import progress_stream
@@ -163,7 +164,7 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
 
     engine = open_engine()
     if log:
-        echo(asyncio.run(engine.log(run)).rstrip("\n"))
+        echo("\n".join(printed_lines(asyncio.run(engine.log(run)).rstrip("\n"))))
         return 0
     if latencies:
         return _latencies(engine, run, as_json)

@@ -147,7 +147,7 @@ class Lines:
 
     def _line(self, cells: list[str], tone: str = "") -> None:
         padded = (f"{cell:>{width}}" for cell, width in zip(cells, self._widths, strict=True))
-        sys.stdout.write(paint(fit("  ".join(padded), sys.stdout), tone) + "\n")
+        sys.stdout.write(fit(paint("  ".join(padded), tone), sys.stdout) + "\n")
 
     def _tell(self, events: list[AlertEvent]) -> bool:
         for event in events:

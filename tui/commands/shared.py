@@ -5,17 +5,22 @@ from __future__ import annotations
 import functools
 import locale
 import os
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ...engine.report.visible import visible
+
 if TYPE_CHECKING:
     from ...engine.api import Engine
 
 WIDTH_WITHOUT_TERMINAL = 120
 _COLOURS = {"better": "green", "worse": "yellow", "accent": "cyan"}
+_PAINTED = re.compile(r"(\x1b\[(?:[012]|3[236])m)")
+"""What `paint` writes, and nothing else that begins with an escape."""
 _ASCII = str.maketrans(
     {"±": "~", "–": "-", "·": "|", "×": "x", "µ": "u", "→": "->", "✓": "+", "✗": "x", "▶": ">", "≥": ">=", "…": "..."}
     | dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))
@@ -33,8 +38,10 @@ def open_engine() -> Engine:
 
 
 def echo(text: str, stream: TextIO | None = None) -> None:
-    """Print a line, in ASCII where the terminal or the locale knows no more."""
+    """Print lines with nothing in them that a terminal would obey but our own colours; in ASCII where it knows no more."""
     stream = stream or sys.stdout
+    parts = _PAINTED.split(text) if colours(stream) else [text]
+    text = "".join(part if n % 2 else visible(part, keep="\n") for n, part in enumerate(parts))
     stream.write(fit(text, stream) + "\n")
     stream.flush()
 
@@ -83,6 +90,7 @@ def colours(stream: TextIO) -> bool:
 
 def paint(text: str, tone: str) -> str:
     """Make a tone visible on standard output; the words alone say as much."""
+    text = visible(text, keep="\n")
     if not tone or not colours(sys.stdout):
         return text
     if tone == "dim":

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from ...engine.report.visible import printed_lines
 from ..runview import RunView, Told
 from ..widgets.lines import Line, Scrolling, hanging
 from .pane import Pane
@@ -86,7 +87,7 @@ class LogPane(Pane):
 
     async def _read(self, view: RunView) -> None:
         text = await self.bench.link.tool_log(view.run)
-        lines = text.splitlines() or ["log.txt is empty"]
+        lines = printed_lines(text.rstrip("\n")) if text.strip() else ["log.txt is empty"]
         self.write([row for line in lines for row in hanging(((" ", ""),), line, self._room)])
         self.rows.scroll_rows(1_000_000)
 

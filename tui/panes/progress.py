@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
+from textual.content import Content
 
+from ...engine.report.visible import visible
 from ...engine.report.words import DASH, digits, joules, percent, ratio, seconds, size
 from ...engine.result import Metrics, Result
 from ..flags import rows_for_flags
@@ -67,7 +69,7 @@ class RunPane(Pane):
         foot = self._foot(view)
         if (title, foot) != self._titles:
             self._titles = (title, foot)
-            self.border_title, self.border_subtitle = title, foot
+            self.border_title, self.border_subtitle = Content(visible(title)), Content(foot)
 
     def _foot(self, view: RunView | None) -> str:
         if view is None:

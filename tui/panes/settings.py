@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.message import Message
 
 from ...engine.errors import EdgetuiError
@@ -147,7 +148,7 @@ class SettingsPane(Pane):
         """Keys stand in the frame."""
         super().on_mount()
         keys = (("run", "r"), ("save", "s"), ("undo", "u"))
-        self.border_subtitle = "   ".join(f"{self.key(name, key)} {name}" for name, key in keys)
+        self.border_subtitle = Content("   ".join(f"{self.key(name, key)} {name}" for name, key in keys))
         self.what.border_title = "what will happen"
 
     def on_resize(self) -> None:
@@ -279,7 +280,7 @@ class SettingsPane(Pane):
             self.complaint = str(error)
         self.rewrite()
         if self.draft.note:
-            self.app.notify(self.draft.note, timeout=4)
+            self.app.notify(self.draft.note, timeout=4, markup=False)
         if self.draft.asked != before:
             self.post_message(self.Edited())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Grid
+from textual.content import Content
 
 from ...engine.report.words import digits
 from ..runview import RunView
@@ -222,7 +223,7 @@ class LivePane(Pane, can_focus=True):
         foot = f"{stop}   {self.key('window', 'w')} window {WINDOWS_MIN[self.window]} min"
         if self._subtitle != title + foot:
             self._subtitle = title + foot
-            self.border_title, self.border_subtitle = title, foot
+            self.border_title, self.border_subtitle = Content(title), Content(foot)
 
     def pause(self) -> None:
         """Stop the picture, or let it go on."""

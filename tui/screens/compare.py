@@ -10,14 +10,17 @@ from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.content import Content
 from textual.screen import Screen
 
+from ...engine.report.visible import visible
 from ...engine.report.words import percent
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, Span, shortened, wrap
 from ..widgets.scatter import Dot, scatter
+from .leaving import leave
 from .spreads import box_lines, latency_lines
 
 if TYPE_CHECKING:
@@ -112,7 +115,7 @@ class CompareScreen(Screen[None]):
         if found is None:
             return
         table = self.query_one("#compare-table", Scrolling)
-        table.border_title = found.title
+        table.border_title = Content(visible(found.title))
         table.show(table_lines(found, self.first, max(20, table.size.width - 1)))
         advice = self.query_one("#compare-advice", Scrolling)
         advice.border_title = f"Advice  goal: {GOALS[self.goal]}"
@@ -241,7 +244,7 @@ class CompareScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Where we came from."""
-        self.app.pop_screen()
+        leave(self)
 
 
 WIDEST = 27

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ...engine.errors import EdgetuiError
+from .leaving import leave
 
 
 class Confirm(ModalScreen[bool]):
@@ -41,7 +42,7 @@ class Confirm(ModalScreen[bool]):
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""
-        self.dismiss(yes)
+        leave(self, yes)
 
 
 class Ask(ModalScreen[str]):
@@ -79,7 +80,7 @@ class Ask(ModalScreen[str]):
         event.stop()
         text = event.value.strip()
         if not text:
-            self.dismiss("")
+            leave(self, "")
             return
         try:
             if self.check is not None:
@@ -87,8 +88,8 @@ class Ask(ModalScreen[str]):
         except EdgetuiError as error:
             self.query_one("#ask-refused", Static).update(str(error))
             return
-        self.dismiss(text)
+        leave(self, text)
 
     def action_give_up(self) -> None:
         """Close with nothing."""
-        self.dismiss("")
+        leave(self, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len, chop_cells
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -14,12 +15,14 @@ from textual.widgets import DataTable
 
 from ...engine.errors import EdgetuiError
 from ...engine.report import layers as told
+from ...engine.report.visible import visible
 from ...engine.report.words import DASH, percent, size
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap
 from ..widgets.sharebar import share_bar
 from ..widgets.tones import tone
+from .leaving import leave
 
 if TYPE_CHECKING:
     from ...engine.api import Side
@@ -321,9 +324,10 @@ class LayersScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Where we came from."""
-        self.app.pop_screen()
+        leave(self)
 
 
 def _cut(text: str, width: int) -> Text:
     """A text in a column; what does not fit ends in a mark."""
-    return Text(text if len(text) <= width else f"{text[: width - 1]}…")
+    text = visible(text)
+    return Text(text if cell_len(text) <= width else f"{chop_cells(text, max(1, width - 1))[0]}…")

@@ -21,6 +21,7 @@ from ..sensors import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling
 from .headlines import fitting
+from .leaving import leave
 
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Mark, Player
@@ -370,7 +371,7 @@ class MonitorScreen(Screen[None]):
     def action_back(self) -> None:
         """To the workbench; alone, out."""
         if self.shown is None:
-            self.app.pop_screen()
+            leave(self)
         else:
             self.bench.action_leave()
 

@@ -13,12 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import DataTable
 
+from ...engine.report.visible import visible
 from ...engine.report.words import DASH, digits, ratio, seconds
 from ...engine.result import Ratio
 from ..panes.progress import BAD, GOOD, SELF_EVIDENT
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Lines
+from .leaving import leave
 
 if TYPE_CHECKING:
     from ...engine.api import RunSummary
@@ -217,7 +219,7 @@ class RunsScreen(Screen[None]):
         """Show the run in the workbench."""
         at = self.current()
         if at:
-            self.app.pop_screen()
+            leave(self)
             self.bench.attempt(self.bench.bench.open_run(at), "open")
 
     def action_mark(self) -> None:
@@ -262,8 +264,7 @@ class RunsScreen(Screen[None]):
 
     async def _resume(self, run: str) -> None:
         await self.bench.bench.resume(run)
-        if self.is_current:
-            self.app.pop_screen()
+        leave(self)
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""
@@ -306,7 +307,7 @@ class RunsScreen(Screen[None]):
 
     def action_back(self) -> None:
         """To the workbench; an open filter is closed first."""
-        self.app.pop_screen()
+        leave(self)
 
 
 def verdict_words(verdict: Mapping[str, str]) -> str:
@@ -322,4 +323,4 @@ def verdict_words(verdict: Mapping[str, str]) -> str:
 def _styled(text: str) -> Text:
     """A cell; figures stand at the right."""
     numeric = text[:1].isdigit() or text[:1] in "+-" or text == DASH
-    return Text(text, justify="right" if numeric else "left", no_wrap=True)
+    return Text(visible(text), justify="right" if numeric else "left", no_wrap=True)

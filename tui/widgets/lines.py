@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ...engine.report.visible import visible
 from .tones import tone
 
 Span = tuple[str, str]
@@ -29,11 +30,12 @@ Line = tuple[Span, ...]
 def wrap(text: str, width: int) -> list[str]:
     """Break at spaces, and inside words only where one is wider than a row."""
     rows, row = [], ""
-    for word in text.split(" "):
-        while len(word) > width:
-            rows += [row, word[:width]] if row else [word[:width]]
-            row, word = "", word[width:]
-        if row and len(row) + 1 + len(word) > width:
+    for word in visible(text).split(" "):
+        while cell_len(word) > width:
+            part = chop_cells(word, max(2, width))[0]
+            rows += [row, part] if row else [part]
+            row, word = "", word[len(part) :]
+        if row and cell_len(row) + 1 + cell_len(word) > width:
             rows.append(row)
             row = word
         else:
@@ -50,6 +52,7 @@ def hanging(lead: Line, text: str, width: int, style: str = "") -> list[Line]:
 
 def shortened(text: str, room: int) -> str:
     """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
+    text, room = visible(text), max(1, room)
     if cell_len(text) <= room:
         return text
     tail = text[-max(1, (room - 1) // 2) :]
@@ -114,7 +117,7 @@ class Lines(Widget):
         width = self.size.width
         mark = self._scroll_mark(y)
         over = tone(self.app, cover) if cover else None
-        segments = [Segment(text, self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
+        segments = [Segment(visible(text), self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
         rest = self.style_of("") + over if over else self.style_of("")
         strip = Strip(segments).adjust_cell_length(width - len(mark), rest)
         if mark:

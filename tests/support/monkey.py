@@ -1,0 +1,144 @@
+"""Plays with a running app: random keys, clicks, wheels, pastes and sizes from a seed, sent as a terminal sends them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import unicodedata
+
+from edgetui.tui.app import Workbench
+from rich.cells import cell_len
+from screens import until
+from textual import events
+from textual.app import App
+from textual.dom import NoScreen
+from textual.geometry import Size
+from textual.pilot import Pilot
+
+ALWAYS = (
+    *("up", "down", "left", "right", "enter", "escape", "tab", "shift+tab", "space", "home", "end", "pageup", "pagedown"),
+    *("slash", "backspace", "delete", "ctrl+p", "ctrl+u", "ctrl+l", "question_mark", "n", "plus", "minus"),
+)
+CHARACTERS = {"space": " ", "slash": "/", "question_mark": "?", "plus": "+", "minus": "-", "tab": "\t"}
+LEAVING = {"q", "ctrl+q", "ctrl+c", "ctrl+z"}
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+PASTES = (
+    "0.5",
+    "../..",
+    "\x1b[31mred\x1b]0;title\x07",
+    "[red]x[/]",
+    "日本語 e\u0301 עברית",
+    "two\nlines\tand a tab",
+    "x" * 400,
+    "[/",
+)
+SIZES = ((10, 5), (59, 30), (60, 16), (80, 24), (119, 39), (120, 40), (160, 45), (250, 80), (200, 16), (60, 80))
+
+
+class Monkey:
+    """One game. `unwanted`: names of bindings that are left alone; `did`: what was played, for a seed that finds something."""
+
+    def __init__(self, app: Workbench, seed: int, unwanted: frozenset[str] = frozenset()) -> None:
+        self.app, self.unwanted = app, unwanted
+        self.dice = random.Random(seed)
+        self.did: list[str] = []
+
+    async def play(self, moves: int) -> None:
+        """So many moves, up to 50 ms apart; what the screen shows is looked at now and then."""
+        for n in range(moves):
+            if not self.app.is_running:
+                return
+            self._move()
+            await asyncio.sleep(self.dice.choice((0, 0, 0, 0.001, 0.01, 0.05)))
+            if n % 10 == 9:
+                look(self.app)
+
+    def _move(self) -> None:
+        kind = self.dice.choices(("key", "bound", "letter", "size", "click", "wheel", "paste"), (30, 40, 10, 4, 10, 4, 2))[0]
+        getattr(self, f"_{kind}")()
+
+    def _press(self, key: str) -> None:
+        if key in LEAVING:
+            return
+        self.did.append(key)
+        character = (
+            key if len(key) == 1 else {"space": " ", "slash": "/", "question_mark": "?", "plus": "+", "minus": "-"}.get(key)
+        )
+        if key == "tab":
+            character = "\t"
+        self._send(events.Key(key, character))
+
+    def _send(self, event: events.Event) -> None:
+        event.set_sender(self.app)
+        assert self.app._driver is not None
+        self.app._driver.send_message(event)
+
+    def _key(self) -> None:
+        self._press(self.dice.choice(ALWAYS))
+
+    def _bound(self) -> None:
+        active = self.app.screen.active_bindings.values()
+        keys = [a.binding.key for a in active if a.binding.id not in self.unwanted and "answer(True)" not in a.binding.action]
+        if any("answer(True)" in a.binding.action for a in active) and "yes" not in self.unwanted:
+            keys.append("y")
+        if keys:
+            self._press(self.dice.choice(keys))
+
+    def _letter(self) -> None:
+        letter = self.dice.choice("abcdefghijklmnoprstuvwxyzABCRLMDgGS0123456789.-_[]/~é日")
+        if letter not in "rSD" or "run" not in self.unwanted:
+            self._press(letter)
+
+    def _size(self) -> None:
+        w, h = self.dice.choice((*SIZES, (self.dice.randint(10, 250), self.dice.randint(5, 80))))
+        self.did.append(f"{w}x{h}")
+        self.app._driver._size = Size(w, h)  # type: ignore[union-attr,assignment]
+        self._send(events.Resize(Size(w, h), Size(w, h)))
+
+    def _place(self) -> tuple[int, int]:
+        return self.dice.randrange(max(1, self.app.size.width)), self.dice.randrange(max(1, self.app.size.height))
+
+    def _mouse(self, kind: type[events.MouseEvent], x: int, y: int) -> None:
+        self._send(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+
+    def _click(self) -> None:
+        x, y = self._place()
+        self.did.append(f"click {x},{y}")
+        for kind in (events.MouseMove, events.MouseDown, events.MouseUp):
+            self._mouse(kind, x, y)
+
+    def _wheel(self) -> None:
+        x, y = self._place()
+        self.did.append(f"wheel {x},{y}")
+        self._mouse(self.dice.choice((events.MouseScrollDown, events.MouseScrollUp)), x, y)
+
+    def _paste(self) -> None:
+        text = self.dice.choice(PASTES)
+        self.did.append(f"paste {text!r}")
+        self._send(events.Paste(text))
+
+
+def look(app: App[int]) -> None:
+    """What is drawn holds nothing that a terminal would obey."""
+    try:
+        strips = app.screen._compositor.render_strips()
+    except NoScreen:
+        return
+    for strip in strips:
+        obeyed = [c for c in strip.text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in TURNING]
+        assert not obeyed, f"{obeyed!r} on the screen: {strip.text!r}"
+
+
+async def look_closely(app: App[int], pilot: Pilot[int]) -> None:
+    """When all is still, every row is as wide as the screen as well."""
+    look(app)
+    await until(pilot, lambda: all(cell_len(strip.text) == app.size.width for strip in app.screen._compositor.render_strips()))
+
+
+async def back_to(app: Workbench, pilot: Pilot[int]) -> None:
+    """From wherever it was left, escape leads back to the first screen."""
+    await pilot.resize_terminal(120, 40)
+    for _ in range(9):
+        await pilot.press("escape")
+    await pilot.pause()
+    assert app.screen is app.screen_stack[0], app.screen_stack
