@@ -118,7 +118,23 @@ class _Try:
                         + "x".join("?" if size == -1 else str(size) for size in sizes(tensor.shape)),
                     )
                 )
+        self._decomposable(network)
         return network
+
+    def _decomposable(self, network: tensorrt.INetworkDefinition) -> None:
+        """Let attention be computed step by step where no fused kernel takes it; TensorRT refuses it otherwise, in FP32 mostly.
+
+        TensorRT's `get_layer` gives a plain layer, which knows its attention under its own class only.
+        """
+        kind, begin = getattr(self.api.LayerType, "ATTENTION_INPUT", None), getattr(self.api, "IAttentionInputLayer", None)
+        if kind is None or begin is None:
+            return
+        for number in range(network.num_layers):
+            layer: Any = network.get_layer(number)
+            if layer.type == kind:
+                layer.__class__ = begin
+                if hasattr(layer, "attention"):
+                    layer.attention.decomposable = True
 
     def _precisions(self, network: tensorrt.INetworkDefinition, config: tensorrt.IBuilderConfig) -> str:
         """Before strong typing: flags over the same FP32 graph, kept nodes pinned to FP32. Never a calibrator."""

@@ -50,7 +50,8 @@ def make(generation: str) -> ModuleType:
     if number >= (8, 4):
         api.MemoryPoolType = words("MemoryPoolType", pools + (" TACTIC_SHARED_MEMORY" if ten else ""))
     api.DataType = words("DataType", "FLOAT HALF INT8 INT32 BOOL" + (" UINT8 FP8 BF16 INT64" if ten else ""))
-    api.LayerType = words("LayerType", "CONVOLUTION QUANTIZE DEQUANTIZE OTHER", first=number[0])
+    kinds = "CONVOLUTION QUANTIZE DEQUANTIZE OTHER" + (" ATTENTION_INPUT" if eleven else "")
+    api.LayerType = words("LayerType", kinds, first=number[0])
     api.DeviceType = words("DeviceType", "GPU DLA")
     api.ProfilingVerbosity = words("ProfilingVerbosity", "LAYER_NAMES_ONLY NONE DETAILED")
     api.LayerInformationFormat = words("LayerInformationFormat", "ONELINE JSON")
@@ -96,6 +97,8 @@ def make(generation: str) -> ModuleType:
         def __init__(self, node: onnx.NodeProto) -> None:
             self.name, self.num_outputs = node.name, len(node.output)
             kinds = {"QuantizeLinear": "QUANTIZE", "DequantizeLinear": "DEQUANTIZE", "Conv": "CONVOLUTION"}
+            if eleven:
+                kinds["Attention"] = "ATTENTION_INPUT"
             self.type = api.LayerType[kinds.get(node.op_type, "OTHER")]
 
         def get_output(self, number: int) -> ITensor:
@@ -115,6 +118,24 @@ def make(generation: str) -> ModuleType:
 
             def set_output_type(self, number: int, kind: enum.IntEnum) -> None:
                 asked(("output_type", self.name, number, kind.name))
+
+    class IAttention:
+        __slots__ = ("name",)
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def _decompose(self, on: bool) -> None:
+            asked(("decomposable", self.name, on))
+
+        decomposable = property(lambda _: False, _decompose)
+
+    class IAttentionInputLayer(ILayer):
+        __slots__ = ()
+
+        @property
+        def attention(self) -> IAttention:
+            return IAttention(self.name)
 
     class INetworkDefinition(Counted):
         __slots__ = ("inputs", "layers", "model", "outputs")
@@ -293,6 +314,8 @@ def make(generation: str) -> ModuleType:
     runtime = fake_trt_runtime.make(api, number, Counted, ITensor)
     for part in (ILogger, IProfiler, OnnxParser, Builder, runtime):
         setattr(api, part.__name__, part)
+    if eleven:
+        api.IAttentionInputLayer = IAttentionInputLayer
     if ten:
 
         class IProgressMonitor:
