@@ -62,6 +62,7 @@ class Workbench(App[int]):
         Binding("ctrl+z", "suspend_process", "suspend", id="suspend", show=False, tooltip="Back to the shell; `fg` returns"),
     ]
     ENABLE_COMMAND_PALETTE = True
+    ALLOW_SELECT = False  # rows drawn line by line have no text to select, and a click on what has just gone ended the app
 
     def __init__(self, config: Config, engine: Engine | None = None, monitor: Shown | None = None) -> None:
         # a first screen's own CSS_PATH is not read
