@@ -57,6 +57,11 @@ def to_fp16(model: ModelProto, keep: Collection[str]) -> ModelProto:
     return model
 
 
+def halved(model: ModelProto, keep: Collection[str]) -> set[str]:
+    """Labels of the nodes that `to_fp16` would compute in half precision; the model stays as it is."""
+    return {label(node) for node, plan in _Rewrite(model, keep).plans() if any(plan.inputs)}
+
+
 @dataclass(frozen=True)
 class _Plan:
     """Which inputs and outputs of a node become half floats."""
@@ -89,14 +94,18 @@ class _Rewrite:
     """Activations that exist by now, under either name."""
     done: list[NodeProto] = field(default_factory=list)
 
-    def run(self) -> None:
-        graph = self.model.graph
+    def plans(self) -> list[tuple[NodeProto, _Plan]]:
+        """What becomes of each node of the main graph."""
         self.held = constants(self.model)
         self.types = _types(self.model)
+        version = opset(self.model)
+        return [(node, self._plan(node, version)) for node in self.model.graph.node]
+
+    def run(self) -> None:
+        graph = self.model.graph
+        plans = self.plans()
         self.made.update(value.name for value in graph.input)
         outputs = {value.name for value in graph.output}
-        version = opset(self.model)
-        plans = [(node, self._plan(node, version)) for node in graph.node]
         self._split_constants(plans, outputs)
         for node, plan in plans:
             results = outputs.intersection(node.output)

@@ -23,7 +23,7 @@ from ..graph.shapes import inferred
 from ..graph.walk import constants, label, nodes
 from ..say import Say
 from ..spec import PrecisionFp16
-from .half import LARGEST_HALF, LEAST_NORMAL, to_fp16
+from .half import LARGEST_HALF, LEAST_NORMAL, halved, to_fp16
 
 __all__ = ["FRAGILE", "KEY", "fp16", "kept", "to_fp16"]
 
@@ -59,9 +59,13 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     large = {name for name, tensor in constants(model).items() if _past_half(tensor)}
     tiny = {name for name, tensor in constants(model).items() if _below_half(tensor)}
     ran = 0
+    reason = "there are no samples"
     too_large = size_of(model) > LARGEST_IN_MEMORY
-    if samples is not None and not too_large:
+    if too_large:
+        reason = "the model is too large for a dry run"
+    elif samples is not None:
         peaks, ran = _peaks(model, samples, say)
+        reason = "no tensor between its nodes is known to be FP32"
         large |= {name for name, peak in peaks.items() if peak > LARGEST_HALF}
         odd = sorted(name for name, peak in peaks.items() if math.isnan(peak))
         if odd:
@@ -70,11 +74,13 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     fragile = {label(node) for node in nodes(model) if node.op_type in FRAGILE}
     below = {label(node) for node in nodes(model) if tiny.intersection(node.input)}
     stay = asked | past | fragile | below
+    half = halved(model, stay)
+    if not half:
+        say.warn("no node of this model can be computed in half precision: the step changes nothing")
     metadata.put(model, KEY, {"keep": sorted(stay)})
     save(model, out)
     if not ran:
-        why = "the model is too large for a dry run" if too_large else "there are no samples"
-        say.note(f"half precision: {why}, so only weights were checked for values past 65504")
+        say.note(f"half precision: {reason}, so only weights were checked for values past 65504")
     counts = {
         "asked for": asked,
         "past 65504": past - asked,
@@ -83,9 +89,10 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     }
     parts = [f"{len(names)} {why}" for why, names in counts.items() if names]
     total = len(list(nodes(model)))
-    left = f"; FP32: {', '.join(parts)}" if parts else ""
+    others = total - len(half) - len(stay)
+    left = (f"; FP32: {', '.join(parts)}" if parts else "") + (f"; {others} without FP32 to halve" if others else "")
     seen = f" ({ran} samples tried)" if ran else ""
-    return f"half precision for {total - len(stay)} of {total} nodes{left}{seen}"
+    return f"half precision for {len(half)} of {total} nodes{left}{seen}"
 
 
 def kept(model: ModelProto) -> list[str] | None:

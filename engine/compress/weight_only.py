@@ -71,10 +71,11 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
         say.warn(f"{len(doubles)} weights in 64-bit floats stay as they are: ONNX has no integers that become such")
         chosen = [weight for weight in chosen if weight.tensor.data_type != TensorProto.DOUBLE]
     if not chosen:
+        kind = "32- or 16-bit" if doubles else "floating-point"
         raise ModelRefused(
-            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to quantize"
+            f"{source.name} has no {kind} weights of Conv, Gemm or MatMul to quantize"
             + (": quantize.int8 comes first and takes them" if taken else ""),
-            fix="exclude less, or leave the step out",
+            fix="export it in 32-bit floats" if doubles else "exclude less, or leave the step out",
         )
     before = after = 0
     for index, weight in enumerate(chosen):

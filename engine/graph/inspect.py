@@ -28,7 +28,7 @@ BINS = 64
 
 _SMALL_INTEGERS = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4)
 _FLOAT8 = (TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E4M3FNUZ, TensorProto.FLOAT8E5M2, TensorProto.FLOAT8E5M2FNUZ)
-_SCALES: dict[str, tuple[int, ...]] = {
+_SETTINGS: dict[str, tuple[int, ...]] = {
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
     "QLinearConv": (1, 2, 4, 5, 6, 7),
@@ -36,8 +36,16 @@ _SCALES: dict[str, tuple[int, ...]] = {
     "ConvInteger": (2, 3),
     "MatMulInteger": (2, 3),
     "MatMulNBits": (2, 3),
+    "Clip": (1, 2),
+    "Dropout": (1,),
+    "NonMaxSuppression": (3, 4),
+    "OneHot": (2,),
+    "Pad": (2,),
+    "Range": (0, 1, 2),
+    "Resize": (1, 2),
+    "Upsample": (1,),
 }
-"""Inputs that are scales and zero points: how a weight is written, no weights themselves."""
+"""Inputs that are no weights: scales and zero points, which say how one is written, and what is an attribute in older opsets."""
 
 
 def inspect(path: Path, shapes: Shapes) -> ModelFacts:
@@ -116,12 +124,12 @@ def _parameters(model: ModelProto) -> tuple[int, int]:
     """How many numbers the model has learnt, and how many of them are not zero.
 
     Constants in floating point, in 8 and in 4 bits count, and 32-bit integers where they are dequantized biases; shapes, axes,
-    scales and zero points do not.
+    scales, zero points and other settings do not.
     """
-    scales: set[str] = set()
+    settings: set[str] = set()
     dequantized: dict[str, NodeProto] = {}
     for node in nodes(model):
-        scales.update(node.input[index] for index in _SCALES.get(node.op_type, ()) if index < len(node.input))
+        settings.update(node.input[index] for index in _SETTINGS.get(node.op_type, ()) if index < len(node.input))
         if node.op_type == "DequantizeLinear":
             dequantized[node.input[0]] = node
         elif node.op_type == "QLinearConv" and len(node.input) > 8:
@@ -130,7 +138,7 @@ def _parameters(model: ModelProto) -> tuple[int, int]:
     total = nonzero = 0
     for name, tensor in held.items():
         learnt = tensor.data_type in (*FLOATS, *_SMALL_INTEGERS, *_FLOAT8)
-        if name in scales or not (learnt or (tensor.data_type == TensorProto.INT32 and name in dequantized)):
+        if name in settings or not (learnt or (tensor.data_type == TensorProto.INT32 and name in dequantized)):
             continue
         total += math.prod(tensor.dims)
         nonzero += int(np.count_nonzero(_centred(tensor, dequantized.get(name), held)))

@@ -42,9 +42,11 @@ def get(model: ModelProto, key: str) -> object | None:
     return None
 
 
-def drop(model: ModelProto, key: str) -> None:
-    """Remove `edgetui.<key>`, if it is there."""
+def drop(model: ModelProto, key: str = "") -> bool:
+    """Remove `edgetui.<key>`, or without a key all of ours; returns whether there was any."""
     name = f"edgetui.{key}"
-    for index in reversed(range(len(model.metadata_props))):
-        if model.metadata_props[index].key == name:
+    found = [entry.key == name or (not key and entry.key.startswith(name)) for entry in model.metadata_props]
+    for index in reversed(range(len(found))):
+        if found[index]:
             del model.metadata_props[index]
+    return any(found)

@@ -18,6 +18,7 @@ from .constants import write_out
 from .external import LARGEST_IN_MEMORY, size_of, skeleton
 from .fold import FoldFailed, fold
 from .load import load, save
+from .metadata import drop
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
 from .walk import graphs, is_onnx, label, nodes, opset, real_inputs
 
@@ -87,6 +88,8 @@ def _plain(model: ModelProto, settled: dict[str, tuple[int, ...]]) -> list[str]:
         model.graph.input.extend(kept)
     model.ir_version = max(model.ir_version, _OLDEST_IR, _least_ir(model))
     _name_nodes(model)
+    if drop(model):  # or its ranges and its wish for half precision would be lowered with what this recipe asks for
+        done.append("marks of an earlier run removed")
     for graph in graphs(model.graph):
         graph.ClearField("doc_string")
         for part in [*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output]:

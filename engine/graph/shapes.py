@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper, sha
 from ..errors import ModelRefused, UsageError, nearest
 from ..result import TensorFacts
 from .external import skeleton
-from .walk import graphs, is_onnx, real_inputs
+from .walk import graphs, is_onnx, nodes, real_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
 Declared = tuple[int | str | None, ...]
@@ -181,12 +181,20 @@ def fix_inputs(model: ModelProto, settled: Shapes) -> None:
                     axis.dim_value = symbols[axis.dim_param]
 
 
+_WITHOUT_RULE = ("GroupNormalization", "MeanVarianceNormalization")
+
+
 def inferred(model: ModelProto, settled: Shapes) -> ModelProto:
     """A copy without weights' data, inputs fixed, in which every tensor whose shape can be told has one.
 
-    Falls back to what the file itself says where ONNX's inference trips over the model.
+    Falls back to what the file itself says where ONNX's inference trips over the model. Operators it has no rule for, and whose
+    output is like their input, stand as Identity in the copy.
     """
     light = skeleton(model)
+    for node in nodes(light):
+        if node.op_type in _WITHOUT_RULE and is_onnx(node):
+            node.op_type = "Identity"
+            del node.input[1:], node.attribute[:]
     fix_inputs(light, settled)
     declared_outputs = [TypeProto.FromString(value.type.SerializeToString()) for value in light.graph.output]
     for value in light.graph.output:

@@ -205,6 +205,13 @@ def test_doubles_stay_and_are_told(tmp_path: Path) -> None:
     assert "w" in {tensor.name for tensor in load(tmp_path / "o.onnx").graph.initializer}
 
 
+def test_doubles_alone_are_refused_as_what_they_are(tmp_path: Path) -> None:
+    text = "(double[1,8] x) => (double[1,8] y) { y = MatMul(x, w) }"
+    source = written(graph(text, w=normal(8, 8).astype(np.float64)), tmp_path)
+    with pytest.raises(ModelRefused, match=r"no 32- or 16-bit weights.*; export it in 32-bit floats"):
+        weights(QuantizeWeights(), source, tmp_path / "o.onnx", Silent())
+
+
 @pytest.mark.parametrize(
     ("bits", "grouping", "least_db"), [(8, "channel", 30), (8, "tensor", 28), (8, "block", 35), (4, "block", 15)]
 )

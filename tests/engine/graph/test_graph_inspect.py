@@ -54,6 +54,21 @@ def test_macs_of_integer_forms() -> None:
     assert count_macs(model, settle(model, {})) == 6 * 6 * 4 * 27
 
 
+def test_macs_behind_an_operator_that_onnx_infers_nothing_of() -> None:
+    text = """(float[1,4,8,8] x, float[4] s, float[4] b, float[6,4,1,1] w) => (float y) {
+        n = GroupNormalization<num_groups=2>(x, s, b) y = Conv(n, w)
+    }"""
+    model = graph(text, 22)
+    assert count_macs(model, settle(model, {})) == 6 * 64 * 4
+
+
+def test_settings_are_no_parameters(tmp_path: Path) -> None:
+    model = graph("(float[1,1,4,4] x) => (float y) { c = Clip(x, low, high) p = Pad(c, pads, low) y = Resize(p, , scales) }")
+    held = {"low": np.float32(0), "high": np.float32(6), "pads": np.zeros(8, np.int64), "scales": np.ones(4, np.float32)}
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in held.items())
+    assert inspect(written(model, tmp_path), {}).parameters == 0
+
+
 def test_the_larger_branch_counts() -> None:
     model = graph(
         """(bool c, float[4,5] x, float[5,6] w, float[5,9] v) => (float y) {

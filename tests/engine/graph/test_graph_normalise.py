@@ -7,7 +7,7 @@ import pytest
 from edgetui.engine.errors import ModelRefused
 from edgetui.engine.graph import metadata
 from edgetui.engine.graph.load import load
-from edgetui.engine.graph.normalise import normalise
+from edgetui.engine.graph.normalise import normalise, settled_only
 from edgetui.engine.graph.walk import nodes, opset, real_inputs
 from edgetui.engine.say import Silent
 from onnx import ModelProto, numpy_helper, parser
@@ -149,10 +149,22 @@ def test_tokens_and_several_inputs(tmp_path: Path) -> None:
 def test_metadata_of_the_model_stay_and_traces_of_the_exporter_go(tmp_path: Path) -> None:
     source = written("(float[2] x) => (float[2] y) { y = Relu(x) }", tmp_path)
     model = load(source)
-    metadata.put(model, "test", {"a": [1]})
+    model.metadata_props.add(key="author", value="us")
     model.graph.node[0].metadata_props.add(key="stack_trace", value="/home/somebody/train.py")
     model.graph.node[0].doc_string = "/home/somebody"
     source.write_bytes(model.SerializeToString())
     normalise(source, tmp_path / "n.onnx", {}, Silent())
-    assert metadata.get(load(tmp_path / "n.onnx"), "test") == {"a": [1]}
+    assert [(entry.key, entry.value) for entry in load(tmp_path / "n.onnx").metadata_props] == [("author", "us")]
     assert b"somebody" not in (tmp_path / "n.onnx").read_bytes()
+
+
+def test_what_an_earlier_run_wanted_is_no_wish_of_this_one(tmp_path: Path) -> None:
+    source = written("(float[1,4] x) => (float[1,4] y) { y = Relu(x) }", tmp_path)
+    model = load(source)
+    metadata.put(model, "fp16", {"keep": []})
+    metadata.put(model, "int8", {"ranges": {"x": [0, 1]}})
+    source.write_bytes(model.SerializeToString())
+    assert "marks of an earlier run removed" in normalise(source, tmp_path / "n.onnx", {}, Silent())
+    settled_only(source, tmp_path / "b.onnx", {})
+    assert not load(tmp_path / "n.onnx").metadata_props
+    assert not load(tmp_path / "b.onnx").metadata_props
