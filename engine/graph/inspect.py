@@ -45,7 +45,7 @@ _SETTINGS: dict[str, tuple[int, ...]] = {
     "Resize": (1, 2),
     "Upsample": (1,),
 }
-"""Inputs that are no weights: scales and zero points, which say how one is written, and what is an attribute in older opsets."""
+"""Inputs that are no weights: scales and zero points, which say how one is written; what is an attribute in older opsets."""
 
 
 def inspect(path: Path, shapes: Shapes) -> ModelFacts:
