@@ -256,7 +256,7 @@ def _backend_line(spec: RunSpec) -> str:
 
 def _tensorrt_line(asked: TensorRtSettings) -> str:
     words = [f"for {asked.target}" if asked.target else "for the GPU here"]
-    words += ["2:4 sparse kernels allowed"] if asked.sparse else []
+    words += [] if asked.sparse is None else ["2:4 sparse kernels allowed" if asked.sparse else "no sparse kernels"]
     words += [f"DLA core {asked.dla_core}"] if asked.dla_core is not None else []
     words += [] if asked.tf32 else ["no TF32"]
     words += ["CUDA graph"] if asked.cuda_graph and not asked.target else []

@@ -185,8 +185,8 @@ class TensorRtSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """0 builds fastest, 5 searches longest; None: TensorRT's own (3)."""
     timing_cache: bool = True
     """Keep what was learnt about kernels on this board, so that later builds are short."""
-    sparse: bool = False
-    """Let TensorRT use its 2:4 sparse kernels where the weights have that pattern."""
+    sparse: bool | None = None
+    """Let TensorRT use its 2:4 sparse kernels; None: if a weight has that pattern, two zeros in every four."""
     dla_core: Annotated[int, Meta(ge=0, le=7)] | None = None
     """Put layers on this DLA core where it can run them, the rest on the GPU; None: all on the GPU."""
     tf32: bool = True

@@ -115,6 +115,7 @@ class TensorRt:
         here = None if asked.target else gpu()
         device = here if isinstance(here, Gpu) else None
         cache = self._cache(found, device) if asked.timing_cache else None
+        asked = msgspec.structs.replace(asked, sparse=_sparse(onnx, asked, say))
         order = Order(
             onnx=str(onnx),
             out=str(out),
@@ -155,7 +156,8 @@ class TensorRt:
         )
         if asked.target:
             say.warn(f"the plan is for {asked.target} and is not run here: copy it with its .json to that machine")
-        return f"plan of {out.stat().st_size / 1e6:.2f} MB from {built.layers} layers, {built.precision}"
+        sparse = ", 2:4 sparse kernels allowed" if asked.sparse else ""
+        return f"plan of {out.stat().st_size / 1e6:.2f} MB from {built.layers} layers, {built.precision}{sparse}"
 
     def load(self, plan: Path, settings: BackendSettings, *, in_turns: bool = False) -> Session:
         """Load a plan that fits this machine. `in_turns` changes nothing: a stream that waits keeps nothing busy.
@@ -195,6 +197,18 @@ class TensorRt:
         place = board.name if board.jetson or device is None else device.name
         words = [found.version, re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-"), device.target if device else ""]
         return self._caches / f"tensorrt-{'-'.join(filter(None, words))}.cache"
+
+
+def _sparse(onnx: Path, asked: TensorRtSettings, say: Say) -> bool:
+    """Whether sparse kernels may be used: what the settings say, else what the weights are."""
+    if asked.sparse is not None:
+        return asked.sparse
+    from ..graph.pattern import two_of_four
+
+    count = two_of_four(onnx)
+    if count:
+        say.note(f"{count} weights have two zeros in every four: 2:4 sparse kernels are allowed")
+    return bool(count)
 
 
 def free_mib(device: Gpu | None) -> float | None:

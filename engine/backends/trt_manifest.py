@@ -91,6 +91,7 @@ def in_words(manifest: Manifest | None, plan: Path) -> dict[str, str]:
         "CUDA": manifest.cuda or "",
         "from ONNX": manifest.onnx_sha256[:12],
         "DLA layers": "" if manifest.dla_layers is None else f"{manifest.dla_layers} of {manifest.layers}",
+        "2:4 sparse kernels": "allowed" if manifest.settings.sparse else "",
         "sparse layers": "" if manifest.sparse_layers is None else str(manifest.sparse_layers),
     }
     return {key: value for key, value in found.items() if value}
