@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -15,10 +14,10 @@ from ...engine.errors import EdgetuiError
 from ...engine.spec import STEPS
 from ..draft import Draft, backend_fields
 from ..fields import NONE, Field, nudged, parse, shown
-from ..widgets.entry import Entry
 from ..widgets.lines import Details, Line, Lines, Rows, hanging
 from .forecast import forecast_rows
 from .pane import Pane
+from .settings_keys import SettingsRows
 from .settings_rows import PRESETS, RUN_FIELDS, backend_value, field_at, help_of, next_workload, settings_rows
 
 if TYPE_CHECKING:
@@ -27,86 +26,6 @@ if TYPE_CHECKING:
 
 ROOMY = 16
 """Rows from which on help and forecast may take more than they must."""
-
-
-class SettingsRows(Rows):
-    """The rows; while a value is typed they take the keys."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,minus,h", "nudge(-1)", "less", show=False, id="settings.less", tooltip="The value before, or less of it"),
-        Binding("right,plus", "nudge(1)", "more", show=False, id="settings.more", tooltip="The next value, or more of it"),
-        Binding("enter", "choose", "edit", id="settings.edit", tooltip="Type a value; switch a step; add the step"),
-        Binding("space", "flip", "on/off", id="settings.flip", tooltip="Switch the step of this row on or off"),
-        Binding("left_square_bracket", "shift(-1)", "move up", show=False, id="settings.up", tooltip="Move the step up"),
-        Binding("right_square_bracket", "shift(1)", "move down", show=False, id="settings.down", tooltip="Move the step down"),
-        Binding("x,delete", "drop", "remove step", show=False, id="settings.remove", tooltip="Remove the step of this row"),
-        Binding("a", "append", "add step", show=False, id="settings.add", tooltip="Go to the row that adds a step"),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(id="settings-rows")
-        self.entry: Entry | None = None
-
-    @property
-    def pane(self) -> SettingsPane:
-        """Whose rows these are."""
-        return self.query_ancestor(SettingsPane)
-
-    @property
-    def typing(self) -> bool:
-        """A value is being typed."""
-        return self.entry is not None
-
-    def on_key(self, event: events.Key) -> None:
-        """Typing goes into the value; a digit on a number begins to type."""
-        if self._typed(event):
-            event.stop()
-            event.prevent_default()
-            self.pane.rewrite()
-
-    def _typed(self, event: events.Key) -> bool:
-        entry = self.entry
-        if entry is None:
-            if not (event.character and event.character in "0123456789." and self.pane.begins_with_digit()):
-                return False
-            entry = self.entry = Entry()
-        if event.key == "escape":
-            self.entry = None
-            self.pane.complaint = ""
-            return True
-        if event.key in ("enter", "up", "down", "tab", "shift+tab"):
-            self.pane.commit()
-            if event.key in ("up", "down") and not self.typing:
-                self.action_move(1 if event.key == "down" else -1)
-            return self.typing or not event.key.endswith("tab")
-        return entry.press(event)
-
-    def on_paste(self, event: events.Paste) -> None:
-        """A pasted path goes into the value."""
-        if self.entry is not None:
-            event.stop()
-            self.entry.insert(event.text.strip())
-            self.pane.rewrite()
-
-    def action_nudge(self, by: int) -> None:
-        """The value before or after."""
-        self.pane.nudge(by)
-
-    def action_flip(self) -> None:
-        """On or off."""
-        self.pane.flip()
-
-    def action_shift(self, by: int) -> None:
-        """Move the step."""
-        self.pane.shift(by)
-
-    def action_drop(self) -> None:
-        """Remove the step."""
-        self.pane.drop()
-
-    def action_append(self) -> None:
-        """To the row that adds a step."""
-        self.point("add")
 
 
 class SettingsPane(Pane):
@@ -193,7 +112,7 @@ class SettingsPane(Pane):
         if self.complaint:
             lines: list[Line] = hanging(((" ✗ ", "bad"),), self.complaint, self._room, "bad")
         else:
-            keys = "enter takes it, esc leaves it as it was. " if self.rows.typing else ""
+            keys = "enter takes it, esc leaves it as it was. " if self.rows.entry is not None else ""
             lines = hanging(((" ", ""),), keys + help_of(self.draft, self.rows.cursor, self.method), self._room, "dim")
         least = 2 if self.size.height >= ROOMY else 1
         self.help.styles.height = 1 + max(least, min(len(lines), 2 * least))
@@ -207,13 +126,15 @@ class SettingsPane(Pane):
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """The marks of choice and the help go with the cursor."""
         event.stop()
+        if self.rows.entry is None:
+            self.rows.end()
         self.complaint = ""
         self.rewrite()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Enter: type, switch, or add."""
         event.stop()
-        if self.draft is None:
+        if self.draft is None or event.key != self.rows.cursor:
             return
         kind = event.key.partition(":")[0]
         if kind == "recipe":
@@ -226,7 +147,7 @@ class SettingsPane(Pane):
         elif event.key == "run:preset" or self._kind_here() in ("choice", "switch"):
             self.nudge(1)
         else:
-            self.rows.entry = Entry(self._text_here())
+            self.rows.begin(self._text_here())
             self.rewrite()
 
     # what the cursor's row holds
@@ -291,7 +212,7 @@ class SettingsPane(Pane):
             return
         self._do(lambda draft: self._put(draft, entry.text))
         if not self.complaint:
-            self.rows.entry = None
+            self.rows.end()
 
     def _put(self, draft: Draft, text: str) -> None:
         kind, _, name = self.rows.cursor.partition(":")
