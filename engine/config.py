@@ -158,7 +158,7 @@ def read_toml(path: Path, refuse: type[EdgetuiError]) -> dict[str, Any]:
     try:
         if path.stat().st_size > 1_000_000:
             raise refuse(f"{path} is over 1 MB", fix="give a TOML file written by hand")
-        table: dict[str, Any] = msgspec.toml.decode(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = msgspec.toml.decode(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise refuse(f"cannot read {path} ({error.strerror})", fix="check the path and its permissions") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ from .errors import UsageError
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e12)]
 """Infinity is no amount of anything."""
+Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -135,7 +136,7 @@ class ImageInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     color: Literal["RGB", "BGR", "GRAY"] | None = None
     """None: RGB for three channels, GRAY for one."""
     scale: Positive = 255.0
-    mean: tuple[float, ...] = ()
+    mean: tuple[Number, ...] = ()
     """One number a channel, or one for all; empty: 0."""
     std: tuple[Positive, ...] = ()
     """One number a channel, or one for all; empty: 1."""

@@ -23,6 +23,7 @@ from .samples import Array, Broken, Row
 
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _LABELS = "labels"
+_LARGEST_LABEL = 2**31
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def open_arrays(
         DataRefused: not an .npz, an array missing, or one whose shape or type does not fit.
     """
     members = _members(path)
-    data = {name: member for name, member in members.items() if name != _LABELS}
+    an_input = any(tensor.name == _LABELS for tensor in inputs)
+    data = {name: member for name, member in members.items() if name != _LABELS or an_input}
     if not data:
         raise DataRefused(f"{path} is empty: no array in it", fix="save one array for each input of the model")
     feeds = {}
@@ -78,7 +80,7 @@ def open_arrays(
             f"the arrays of {path} differ in their number of samples ({counts})", fix="save as many of one as of the other"
         )
     count = next(iter(counts.values()))
-    labels = _labels(path, members[_LABELS], count) if labelled and _LABELS in members else None
+    labels = _labels(path, members[_LABELS], count) if labelled and _LABELS in members and not an_input else None
     return Arrays(path, feeds, count, labels)
 
 
@@ -119,8 +121,10 @@ class Arrays:
     def _row(self, name: str, data: bytes) -> Array:
         feed = self._feeds[name]
         row = np.frombuffer(data, feed.member.dtype).reshape(feed.member.shape[1:])
-        made = row.astype(feed.dtype)
-        if feed.dtype.kind in "iu" and not np.array_equal(made, row):
+        with np.errstate(over="ignore"):
+            made = row.astype(feed.dtype)
+        exact = feed.dtype.kind in "iu"
+        if not np.array_equal(made, row) if exact else (np.isinf(made) & np.isfinite(row)).any():
             raise DataRefused(
                 f"array for input {name} has numbers that do not fit {feed.dtype}",
                 fix=f"save it as {feed.dtype} in the first place",
@@ -239,9 +243,11 @@ def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, 
 def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
     with np.load(path, allow_pickle=False) as archive:
         labels: NDArray[np.int64] = archive[_LABELS].reshape(-1)
-    if member.dtype.kind not in "iu" or len(labels) != count or (labels < 0).any():
+    odd = member.dtype.kind not in "iu" or len(labels) != count
+    if odd or (labels < 0).any() or (labels > _LARGEST_LABEL).any():
         raise DataRefused(
-            f"`labels` of {path} is {member.dtype} of shape {list(member.shape)}",
+            f"`labels` of {path} is {member.dtype} of shape {list(member.shape)}"
+            + ("" if odd else f", from {labels.min()} to {labels.max()}"),
             fix=f"save one whole number from 0 for each of the {count} samples",
         )
     return labels.astype(np.int64)

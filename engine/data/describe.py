@@ -55,7 +55,7 @@ def kind_of(path: Path) -> Literal["image-folder", "npz"]:
 def _described(file: Path) -> Dataset:
     """Read a TOML file; relative paths in it start at its folder."""
     try:
-        data = msgspec.toml.decode(file.read_bytes())
+        data = msgspec.toml.decode(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataRefused(f"{file} cannot be read ({error.strerror})", fix="check its permissions") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -152,15 +152,18 @@ class _Zip:
         except OSError as error:
             raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check its permissions") from None
 
+        # Windows' own tools wrote backslashes into zips for years.
+        entries = ((entry.filename.replace("\\", "/"), entry) for entry in self._archive.infolist())
+        self._images = {name: entry for name, entry in entries if not name.endswith("/") and _wanted(name)}
+
     def sizes(self) -> dict[str, int]:
-        entries = [entry for entry in self._archive.infolist() if not entry.is_dir() and _wanted(entry.filename)]
-        if any(entry.flag_bits & 1 for entry in entries):
+        if any(entry.flag_bits & 1 for entry in self._images.values()):
             raise DataRefused(f"{self._path} is encrypted", fix="zip it again without a password")
-        return {entry.filename: entry.file_size for entry in entries}
+        return {name: entry.file_size for name, entry in self._images.items()}
 
     def read(self, name: str) -> bytes:
         try:
-            with self._archive.open(name) as file:
+            with self._archive.open(self._images[name]) as file:
                 return _bounded(file.read(_LARGEST_BYTES + 1))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise OSError(str(error) or "damaged in the zip") from None

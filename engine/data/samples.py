@@ -204,7 +204,7 @@ def balanced_order(labels: NDArray[np.int64] | None, n: int, seed: int) -> NDArr
     order = draw.permutation(n)
     if labels is None:
         return order.astype(np.int64)
-    shuffled = labels[order]
+    shuffled = np.unique(labels, return_inverse=True)[1][order]
     by_class = np.argsort(shuffled, kind="stable")
     counts = np.bincount(shuffled)
     starts = np.repeat(np.cumsum(counts) - counts, counts)

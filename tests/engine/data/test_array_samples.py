@@ -46,6 +46,25 @@ def test_samples_that_bring_their_batch_axis_are_fed_one_by_one(saved):
     assert [batch.feeds["ids"].shape for batch in samples.batches(3)] == [(1, 5)] * 4
 
 
+def test_an_input_may_be_called_labels(saved):
+    samples = opened(saved(labels=np.ones((4, 5), np.int64)), (TensorFacts(name="labels", dtype="int64", shape=(1, 5)),))
+    assert next(samples.batches(4)).feeds["labels"].shape == (4, 5)
+    assert not samples.labels
+
+
+@pytest.mark.parametrize("largest", [2**40, 2**64 - 1])
+def test_labels_beyond_all_classes_are_refused_with_their_range(saved, largest):
+    path = saved(ids=np.zeros((2, 5), np.int64), labels=np.array([0, largest], np.uint64))
+    with pytest.raises(DataRefused, match=f"from 0 to {largest}"):
+        opened(path)
+
+
+def test_floats_that_would_become_infinite_are_refused(saved):
+    samples = opened(saved(mask=np.full((2, 5), 1e300)), (MASK,))
+    with pytest.raises(DataRefused, match="do not fit float32"):
+        list(samples.batches(1))
+
+
 def test_labels_are_not_used_where_the_task_is_none(saved):
     assert not opened(saved(ids=np.zeros((4, 5), np.int64), labels=np.arange(4)), task="none").labels
 

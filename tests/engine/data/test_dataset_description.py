@@ -39,6 +39,12 @@ def test_a_name_of_the_configuration_leads_to_its_path(zipped, two_classes):
     assert (dataset.kind, dataset.path, dataset.name) == ("image-folder", str(path), "pets")
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    file = tmp_path / "pets.toml"
+    file.write_text('kind = "npz"\npath = "."\n', encoding="utf-8-sig")
+    assert read_dataset(str(file), {}).kind == "npz"
+
+
 def test_kinds_follow_from_the_file(tmp_path, saved):
     assert read_dataset(str(tmp_path), {}).kind == "image-folder"
     assert read_dataset(str(saved()), {}).kind == "npz"
@@ -54,6 +60,7 @@ def test_kinds_follow_from_the_file(tmp_path, saved):
         ('kind = "npz"\npath = "gone.npz"\n', "gone.npz, which is not there", "mend"),
         ('kind = "npz"\npath = "."\n[input]\nsize = [0, 4]\n', "size", "README"),
         ('kind = "npz"\npath = "."\n[input]\nstd = [0.0]\n', "std", "README"),
+        ('kind = "npz"\npath = "."\n[input]\nmean = [nan]\n', "mean", "README"),
         ("kind = \n", "no TOML", "line"),
     ],
 )

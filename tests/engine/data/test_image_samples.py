@@ -64,6 +64,13 @@ def test_one_folder_around_everything_and_what_systems_leave_behind_do_no_harm(z
     assert (samples.classes, len(samples)) == (("cat", "dog"), 6)
 
 
+def test_backslashes_in_a_zip_are_folders(zipped, two_classes):
+    path = zipped({name.replace("/", "\\"): data for name, data in two_classes.items()})
+    samples = opened(path)
+    assert samples.classes == ("cat", "dog")
+    assert sum(batch.n for batch in samples.batches(4)) == 6
+
+
 def test_classes_that_are_numbers_are_sorted_as_numbers(zipped):
     samples = opened(zipped({f"{n}/a.png": png((n, 0, 0)) for n in (10, 9, 2)}))
     assert samples.classes == ("2", "9", "10")
