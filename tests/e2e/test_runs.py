@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from edgetui.engine.result import Result
 from edgetui.engine.rundir import RunDir
 from edgetui.engine.spec import Dataset, PruneMagnitude, Recipe, RunSpec
 from live_runs import end_all, ended, kill_supervisor, until_stage
+from measuring import short_elsewhere
+from processes import group, wait_until
 
 STAGES = ["inspect", "normalise", "prune.magnitude", "quantize.int8", "lower", "build", "verify", "measure", "evaluate"]
 
@@ -35,7 +36,7 @@ def lasting(result: Result) -> dict[str, object]:
 
 
 async def test_a_whole_run_and_the_same_killed_in_every_stage_and_resumed(
-    engine: Engine, spec: RunSpec, tmp_path: Path
+    engine: Engine, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calm = await engine.submit(spec)
     assert isinstance((await ended(engine, calm))[-1], events.RunEnded)
@@ -50,6 +51,7 @@ async def test_a_whole_run_and_the_same_killed_in_every_stage_and_resumed(
     assert Path(whole.artifacts["plan"]).is_file()
     assert Path(whole.artifacts["onnx_tensorrt"]).is_file()
 
+    short_elsewhere(monkeypatch)
     other = Engine(engine.config, tmp_path / "other")
     try:
         run = await other.submit(spec)
@@ -88,7 +90,7 @@ async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, lig
     result = await engine.result(run)
     assert result.state == "cancelled", result.error
     assert pid is not None
-    await gone(pid)
+    wait_until(lambda: not group(pid), "a process outlived its run")
     with pytest.raises(StorageRefused, match="is not running"):
         await engine.cancel(run)
     await engine.resume(run)
@@ -98,25 +100,13 @@ async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, lig
         await engine.resume(run)
 
 
-async def gone(group: int) -> None:
-    """Return when no process of a group is left."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        assert time.monotonic() < end, "a process outlived its run"
-        await asyncio.sleep(0.02)
-
-
 async def test_the_stage_process_dies_with_its_supervisor(engine: Engine, light: RunSpec) -> None:
     run = await engine.submit(light)
     folder = await until_stage(engine, run, "normalise")
     pid = folder.pid()
     kill_supervisor(folder)
     assert pid is not None
-    await gone(pid)
+    wait_until(lambda: not group(pid), "a process outlived its run")
 
 
 async def test_the_index_is_rebuilt_from_the_folders(engine: Engine, light: RunSpec) -> None:
@@ -159,7 +149,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-async def test_a_full_disk_in_every_stage_loses_nothing(small_disk: Path, engine: Engine, spec: RunSpec) -> None:
+async def test_a_full_disk_in_every_stage_loses_nothing(
+    small_disk: Path, engine: Engine, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_elsewhere(monkeypatch)
     home = small_disk / "edgetui"
     full = Engine(engine.config, home)
     run = await full.submit(spec)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,7 @@ from edgetui.engine.boards import detect
 from edgetui.engine.errors import UsageError
 from edgetui.engine.telemetry.client import Telemetry, open_telemetry
 from edgetui.engine.telemetry.place import meeting_place
-
-
-def wait_for(what: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+from processes import wait_until, working
 
 
 @pytest.fixture
@@ -39,7 +24,7 @@ def telemetry(own_state: Path):
 
 
 def test_samples_arrive_and_are_numbered_without_gaps(telemetry: Telemetry) -> None:
-    wait_for(lambda: telemetry.newest_number() >= 5)
+    wait_until(lambda: telemetry.newest_number() >= 5)
     samples = telemetry.since(0)
     assert [n for n, _ in samples] == list(range(1, len(samples) + 1))
     stamps = [sample.t_s for _, sample in samples]
@@ -54,7 +39,7 @@ def test_samples_arrive_and_are_numbered_without_gaps(telemetry: Telemetry) -> N
 
 
 def test_it_says_about_itself_what_it_does(telemetry: Telemetry) -> None:
-    wait_for(lambda: telemetry.stats().effective_rate_hz)
+    wait_until(lambda: telemetry.stats().effective_rate_hz)
     stats = telemetry.stats()
     assert stats.rate_hz == 50
     assert stats.source == telemetry.source == "host"
@@ -70,19 +55,19 @@ def test_it_says_about_itself_what_it_does(telemetry: Telemetry) -> None:
 
 def test_two_readers_share_one_sampler_at_the_faster_rate(own_state: Path) -> None:
     with open_telemetry(own_state, "host", 5) as slow:
-        wait_for(lambda: slow.stats().pid)
+        wait_until(lambda: slow.stats().pid)
         with open_telemetry(own_state, "host", 40) as fast:
-            wait_for(lambda: fast.stats().rate_hz == 40)
+            wait_until(lambda: fast.stats().rate_hz == 40)
             assert fast.stats().pid == slow.stats().pid
-        wait_for(lambda: slow.stats().rate_hz == 5)
+        wait_until(lambda: slow.stats().rate_hz == 5)
 
 
 def test_a_killed_sampler_is_replaced_and_numbers_go_on(telemetry: Telemetry) -> None:
-    wait_for(lambda: telemetry.stats().pid and telemetry.newest_number() > 3)
+    wait_until(lambda: telemetry.stats().pid and telemetry.newest_number() > 3)
     pid, before = telemetry.stats().pid, telemetry.newest_number()
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: telemetry.newest_number() > before + 3)
-    wait_for(lambda: telemetry.stats().pid != pid)
+    wait_until(lambda: telemetry.newest_number() > before + 3)
+    wait_until(lambda: telemetry.stats().pid != pid)
     assert all(n > before for n, _ in telemetry.since(before))
 
 
@@ -101,15 +86,15 @@ time.sleep(60)
         assert other.stdout is not None
         assert other.stdout.readline() == b"reading\n"
         telemetry = open_telemetry(own_state, "host", 10)
-        wait_for(lambda: telemetry.stats().pid)
+        wait_until(lambda: telemetry.stats().pid)
         pid = telemetry.stats().pid
         other.kill()
     before = telemetry.newest_number()
-    wait_for(lambda: telemetry.newest_number() > before + 5)
+    wait_until(lambda: telemetry.newest_number() > before + 5)
     assert telemetry.stats().pid == pid
     folder = meeting_place(own_state, "host")
     telemetry.close()
-    wait_for(lambda: not alive(pid))
+    wait_until(lambda: not working(pid))
     assert not folder.exists() or not any(folder.iterdir())
 
 
@@ -124,7 +109,7 @@ def test_opening_does_not_wait_for_the_sampler(own_state: Path) -> None:
 def test_a_source_that_cannot_be_used_says_why(own_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
     with open_telemetry(own_state, "jetson") as telemetry:
-        wait_for(telemetry.problem)
+        wait_until(telemetry.problem)
         assert "no Jetson" in (telemetry.problem() or "")
         assert telemetry.newest() is None
         folder = telemetry._folder
@@ -137,7 +122,7 @@ def test_a_defect_is_said_with_the_place_of_its_traceback(
     (tmp_path / "pynvml.py").write_text("class NVMLError(Exception): ...\ndef nvmlInit(): raise KeyError('surprise')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with open_telemetry(own_state, "nvml") as telemetry:
-        wait_for(telemetry.problem)
+        wait_until(telemetry.problem)
         said = telemetry.problem() or ""
     assert "KeyError" in said
     assert "surprise" in Path(said.rpartition("details: ")[2]).read_text()
