@@ -47,7 +47,8 @@ def test_samples_that_bring_their_batch_axis_are_fed_one_by_one(saved):
 
 
 def test_an_input_may_be_called_labels(saved):
-    samples = opened(saved(labels=np.ones((4, 5), np.int64)), (TensorFacts(name="labels", dtype="int64", shape=(1, 5)),))
+    facts = TensorFacts(name="labels", dtype="int64", shape=(1, 5))
+    samples = opened(saved(labels=np.ones((4, 5), np.int64)), (facts,), shapes={"labels": (1, 5)})
     assert next(samples.batches(4)).feeds["labels"].shape == (4, 5)
     assert not samples.labels
 
