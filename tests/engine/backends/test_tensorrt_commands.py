@@ -12,6 +12,7 @@ from pathlib import Path
 import fake_gpu
 import pytest
 from edgetui.engine.config import PACKAGE
+from measuring import short_elsewhere
 
 DEMO = PACKAGE / "profiles" / "demo"
 MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
@@ -44,6 +45,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     with pytest.MonkeyPatch.context() as patch:
         made = Board(tmp_path_factory.mktemp("board"))
         fake_gpu.elsewhere(patch, made.folder / "site", "10.3")
+        short_elsewhere(patch)
         (made.folder / "own.toml").write_text(SETTINGS)
         words = ("build", MODEL, "--recipe", "int8", "--calibration", DATA, "--backend", "tensorrt")
         done = made.edgetui(*words, "--out", str(made.plan.parent))

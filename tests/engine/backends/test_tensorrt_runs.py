@@ -11,6 +11,7 @@ import sys
 import fake_gpu
 import pytest
 from edgetui.engine.config import PACKAGE
+from measuring import short_elsewhere
 
 DEMO = PACKAGE / "profiles" / "demo"
 MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
@@ -104,6 +105,7 @@ def test_targets_that_cannot_be_are_bad_usage(words, what, tmp_path):
 
 def test_a_plan_is_looked_into_on_a_gpu(monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "11")
+    short_elsewhere(monkeypatch)
     out = tmp_path / "out"
     done = edgetui("build", MODEL, "--recipe", "fp16", "--backend", "tensorrt", "--out", str(out))
     assert done.returncode == 0, done.stderr
