@@ -21,6 +21,8 @@ $(DEV): $(VENV)/.core
 demo: $(VENV)/.core            ## the whole job on a small built-in model
 	$(BIN)/edgetui demo
 
+# Tests start some hundred processes; without its compiled files each would compile the package anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)             ## every test that this machine can run
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
