@@ -16,7 +16,7 @@ from msgspec import Struct
 from . import events
 from .errors import StorageRefused
 from .result import Failure, Ratio, Result, State
-from .rundir import Asked, RunDir, run_paths
+from .rundir import Asked, RunDir, run_paths, ticket
 from .spec import RunSpec
 from .stages import Stage
 
@@ -145,18 +145,21 @@ def _stamp(path: Path) -> int:
 
 
 def _store(db: sqlite3.Connection, folder: RunDir) -> int:
-    """Write a run's rows; 1 when it has a readable run.toml."""
+    """Write a run's rows; 1 when the folder is a run's."""
     summary, result = summarise(folder), folder.result()
     if summary is None:
         return 0
     if result is None:
         return 1
-    asked = folder.asked()
     db.execute(
         "insert or replace into runs values (?, ?, ?, ?)",
         (folder.name, _stamp(folder.path), summary.ticket, msgspec.json.encode(summary)),
     )
     db.execute("delete from stages where run = ?", (folder.name,))
+    try:
+        asked = folder.asked()
+    except StorageRefused:
+        return 1
     db.executemany(
         "insert into stages values (?, ?, ?, ?, ?, ?)",
         [
@@ -169,11 +172,11 @@ def _store(db: sqlite3.Connection, folder: RunDir) -> int:
 
 
 def summarise(folder: RunDir) -> RunSummary | None:
-    """One line about a run; None when its run.toml cannot be read."""
+    """One line about a run; None when the folder is none."""
     try:
         asked = folder.asked()
-    except StorageRefused:
-        return None
+    except StorageRefused as error:
+        return _unasked(folder, error)
     result = folder.result()
     spec = asked.spec
     base = RunSummary(
@@ -193,6 +196,21 @@ def summarise(folder: RunDir) -> RunSummary | None:
     if result is None:
         return msgspec.structs.replace(base, state=state_without_result(folder, past))
     return _with_result(base, result)
+
+
+def _unasked(folder: RunDir, error: StorageRefused) -> RunSummary | None:
+    """What can be told of a run whose run.toml is gone or damaged; None: nothing of a run is there, or not yet."""
+    result, past = folder.result(), folder.events()
+    if result is None and not past and not (folder.path / "run.toml").exists():
+        return None
+    failure = Failure(stage="", what=error.what, fix="put the file back from a copy, or remove the run's folder")
+    base = RunSummary(run=folder.name, state="crashed", ticket=ticket(folder.path), error=failure)
+    base = msgspec.structs.replace(base, seconds=past[-1].t if past else None, stage=current_stage(past))
+    if result is None:
+        return base
+    model = Path(result.model.path).name if result.model else ""
+    known = {"model": model, "recipe": result.recipe.name, "backend": result.backend.name, "preset": result.preset}
+    return _with_result(msgspec.structs.replace(base, **known), result)
 
 
 def _with_result(base: RunSummary, result: Result) -> RunSummary:

@@ -1,0 +1,51 @@
+"""The list of runs says something of every run folder, whatever has become of its files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from edgetui.engine import events
+from edgetui.engine.index import Index
+from edgetui.engine.result import RecipeStamp, Result
+from edgetui.engine.rundir import Asked, EventLog, RunDir, create
+from edgetui.engine.spec import Recipe, RunSpec
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunDir:
+    spec = RunSpec(model="/models/net.onnx", recipe=Recipe(name="int8"))
+    return create(
+        tmp_path,
+        Asked(run="one", ticket=3, wall="", edgetui="0", python=sys.executable, model_sha256="", spec=spec),
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"", b"run = 'one'\nticket = 3\n[sp", b"\xff\xfe"])
+def test_a_finished_run_with_a_damaged_question_is_listed(folder: RunDir, tmp_path: Path, content: bytes | None) -> None:
+    folder.write_result(Result(run="one", state="done", recipe=RecipeStamp(name="int8")))
+    (folder.path / "run.toml").unlink()
+    if content is not None:
+        (folder.path / "run.toml").write_bytes(content)
+    index = Index(tmp_path)
+    assert index.rebuild() == 1
+    (run,) = index.list()
+    assert (run.run, run.state, run.recipe, run.error) == ("one", "done", "int8", None)
+
+
+def test_one_that_never_ended_says_what_is_wrong_with_it(folder: RunDir, tmp_path: Path) -> None:
+    EventLog(folder).write(events.StageBegan(stage="build"))
+    (folder.path / "run.toml").write_bytes(b"\x00")
+    (run,) = Index(tmp_path).list()
+    assert (run.state, run.stage) == ("crashed", "build")
+    assert run.error is not None
+    assert "run.toml" in run.error.what
+
+
+def test_a_folder_that_is_no_runs_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "holiday").mkdir(parents=True)
+    (tmp_path / "runs" / "holiday" / "photo.jpg").write_bytes(b"x")
+    (tmp_path / "runs" / "notes.txt").write_bytes(b"x")
+    assert Index(tmp_path).rebuild() == 0
+    assert Index(tmp_path).list() == ()
