@@ -17,8 +17,9 @@ from onnx import ModelProto, NodeProto, TensorProto, defs, helper, numpy_helper,
 
 from ..errors import ModelRefused
 from ..graph.external import skeleton
-from ..graph.opset import raise_opset
+from ..graph.opset import following, raise_opset
 from ..graph.walk import attribute, attribute_int, bodies, constants, is_onnx, label, opset
+from .islands import widened
 
 LARGEST_HALF = 65504.0
 SMALLEST_HALF = 2.0**-24
@@ -45,7 +46,9 @@ def to_fp16(model: ModelProto, keep: Collection[str]) -> ModelProto:
         ModelRefused: the opset cannot be raised, or the result is no valid graph.
     """
     if any(node.op_type in _QUANTIZING for node in model.graph.node):
+        before = model
         model = raise_opset(model, 19, "half precision beside Q/DQ")
+        keep = keep if model is before else following(before, model, keep)
     _Rewrite(model, keep).run()
     try:
         shape_inference.infer_shapes(skeleton(model), check_type=True, strict_mode=True)
@@ -98,6 +101,7 @@ class _Rewrite:
         """What becomes of each node of the main graph."""
         self.held = constants(self.model)
         self.types = _types(self.model)
+        self.keep = widened(self.model, self.keep)
         version = opset(self.model)
         return [(node, self._plan(node, version)) for node in self.model.graph.node]
 
@@ -122,8 +126,6 @@ class _Rewrite:
         full = _Plan([False] * len(node.input), [False] * len(node.output))
         if label(node) in self.keep or not is_onnx(node) or node.op_type in _AS_THEY_ARE or any(bodies(node)):
             return full
-        if node.op_type == "LSTM" and any(node.input[7:]):
-            return full  # TensorRT-RTX 1.7 mixes types where there are peepholes
         if attribute(node, "reduction") is not None:
             return full  # ONNX Runtime scatters half floats, but cannot add or multiply while it scatters
         ports = _ports(node.op_type, version)

@@ -15,11 +15,10 @@ from ..errors import ModelRefused, UsageError, nearest
 from ..graph import load as files
 from ..graph import metadata
 from ..graph.lint_tensorrt import has_half
-from ..graph.opset import raise_opset
 from ..say import Say
 from . import qdq, qdq_tensorrt, weights_tensorrt
 from .half import to_fp16
-from .wishes import Int8, read_fp16, read_int8
+from .wishes import Int8, raised, read_fp16, read_int8
 
 TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt", "tensorrt-flags", "torch")
 """`tensorrt-flags`: before TensorRT 10, where builder flags say FP16 and the wish for it stays in the file."""
@@ -48,7 +47,8 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         return f"{target}: nothing to lower"
     if int8 is not None:
         beside = target.startswith("tensorrt") and has_half(model)
-        model = raise_opset(model, 19 if beside else 13, "half floats beside INT8" if beside else "a scale for each channel")
+        model = raised(model, 19 if beside else 13, "half floats beside INT8" if beside else "a scale for each channel")
+        int8, keep = read_int8(model) or int8, read_fp16(model)
         done.append(_quantized(model, int8, target, say))
         metadata.drop(model, "int8")
     if keep is not None and target == "tensorrt-flags":

@@ -17,7 +17,6 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from ..errors import ModelRefused
 from ..graph import weights as stored
 from ..graph.load import load, save
-from ..graph.opset import raise_opset
 from ..graph.select import select
 from ..graph.walk import graphs, label
 from ..say import Say
@@ -25,7 +24,7 @@ from ..spec import QuantizeWeights
 from .magnitude import counted
 from .placement import for_onnxruntime, for_tensorrt
 from .view import View
-from .wishes import read_int8
+from .wishes import raised, read_int8
 
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 """Shares of the largest magnitude tried as the end of a 4-bit range; the one with the least squared error is taken."""
@@ -62,7 +61,7 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
         StorageRefused: `out` cannot be written.
     """
     model = load(source)
-    model = raise_opset(model, _least_opset(step, model), f"{step.bits}-bit weights by {step.grouping}")
+    model = raised(model, _least_opset(step, model), f"{step.bits}-bit weights by {step.grouping}")
     taken = _taken(model)
     excluded = select(model, step.exclude) | taken
     chosen = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]

@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 from ..errors import ModelRefused
 from ..graph import metadata
+from ..graph.opset import following, raise_opset
 
 _Kind = TypeVar("_Kind")
 
@@ -57,6 +58,22 @@ def read_fp16(model: ModelProto) -> tuple[str, ...] | None:
     """
     found = _read(model, "fp16", _Fp16)
     return None if found is None else found.keep
+
+
+def raised(model: ModelProto, version: int, purpose: str) -> ModelProto:
+    """`graph.opset.raise_opset`, after which the wishes mean the nodes that stand for those they meant before.
+
+    Raises:
+        ModelRefused: ONNX's converter cannot bring it there, or a wish is damaged.
+    """
+    after = raise_opset(model, version, purpose)
+    int8, keep = read_int8(model), read_fp16(model)
+    if after is not model and int8 is not None:
+        exclude = tuple(sorted(following(model, after, int8.exclude)))
+        write_int8(after, msgspec.structs.replace(int8, exclude=exclude))
+    if after is not model and keep is not None:
+        metadata.put(after, "fp16", {"keep": sorted(following(model, after, keep))})
+    return after
 
 
 def _read(model: ModelProto, key: str, kind: type[_Kind]) -> _Kind | None:

@@ -6,12 +6,14 @@ operators of other domains.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx
 from onnx import ModelProto, helper, version_converter
 
 from ..errors import ModelRefused
 from .external import LARGEST_IN_MEMORY, size_of
-from .walk import opset
+from .walk import label, opset
 
 
 def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
@@ -38,6 +40,21 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
             fix=f"export the model with opset {version} or later",
         ) from error
     return raised
+
+
+def following(before: ModelProto, after: ModelProto, labels: Collection[str]) -> set[str]:
+    """`labels` of nodes, and those of the nodes that the converter made in place of theirs: Softmax becomes three, for one."""
+    old = {name for node in before.graph.node for name in node.output} | {value.name for value in before.graph.input}
+    made = {name: node for node in after.graph.node for name in node.output}
+    found = set(labels)
+    for node in before.graph.node:
+        ahead = list(node.output) if label(node) in found else []
+        while ahead:
+            fresh = made.get(ahead.pop())
+            if fresh is not None:
+                found.add(label(fresh))
+                ahead += [name for name in fresh.input if name not in old]
+    return found
 
 
 def _carry_over(model: ModelProto, raised: ModelProto) -> None:
