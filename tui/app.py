@@ -21,6 +21,7 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
+from .aside import aside
 from .flags import rows_for_flags
 from .hangup import leave_when_gone
 from .link import Link
@@ -123,19 +124,21 @@ class Workbench(App[int]):
         """Say what happened and what to do."""
         self.notify(f"error: {rows_for_flags(str(error))}", severity="error", timeout=8, markup=False)
 
-    def attempt(self, work: Coroutine[Any, Any, None], group: str) -> None:
+    def attempt(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Do something with the engine beside the screen; the newest of a group ends the one before."""
-        self.run_worker(self._attempt(work, self.screen), group=group, exclusive=True)
+        screen = self.screen
 
-    async def _attempt(self, work: Coroutine[Any, Any, None], screen: Screen[Any]) -> None:
-        try:
-            await work
-        except EdgetuiError as error:
-            self.complain(error)
-        except (QueryError, NoScreen, ScreenError):
-            # the answer came after the screen that had asked was left: there is nothing to show it on
-            if self.is_running and screen.display:
-                raise
+        async def attempted() -> None:
+            try:
+                await work()
+            except EdgetuiError as error:
+                self.complain(error)
+            except (QueryError, NoScreen, ScreenError):
+                # the answer came after the screen that had asked was left: there is nothing to show it on
+                if self.is_running and screen.display:
+                    raise
+
+        aside(self, attempted, group)
 
     def ask_folder(self) -> None:
         """Ask for a folder of models."""

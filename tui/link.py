@@ -67,8 +67,12 @@ class Link:
         Raises:
             ModelRefused: there is no such folder or model.
         """
-        path = Path(text).expanduser()
-        if not path.exists():
+        try:
+            path = Path(text).expanduser()
+            there = path.exists()
+        except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, a home that nobody has, a null
+            raise ModelRefused(f"`{text}` can be no path ({error})", fix="check it, then press o again") from None
+        if not there:
             raise ModelRefused(f"there is no {path}", fix="check the path, then press o again")
         folder = str(path if path.is_dir() else path.parent)
         folders = self.engine.config.models.folders

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from textual import events
+from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
-from textual.binding import Binding, BindingType
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.widgets import Input
+from textual.worker import Worker
 
 from ..engine.report.visible import visible
 from .screens.workbench import WorkbenchScreen
@@ -27,13 +29,32 @@ class Command(NamedTuple):
     do: Callable[[], object]
 
 
-class Palette(CommandPalette):
-    """Textual's palette with a caret that stays still, for one that blinks is bytes on the link, and pages that wait."""
+class Commands(CommandList):
+    """Textual's list, which may be filled anew between a click or key and its handling."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("pageup", "page('up')", show=False),
-        Binding("pagedown", "page('down')", show=False),
-    ]
+    def on_click(self, event: events.Click) -> None:
+        """A line that has gone meanwhile is not taken."""
+        if event.style.meta.get("option", 0) >= self.option_count:
+            event.prevent_default()
+
+    def action_page_up(self) -> None:
+        """A page up; nothing while the list is not laid out, where Textual finds no line."""
+        with suppress(KeyError, IndexError):
+            super().action_page_up()  # type: ignore[no-untyped-call]
+
+    def action_page_down(self) -> None:
+        """A page down, likewise."""
+        with suppress(KeyError, IndexError):
+            super().action_page_down()  # type: ignore[no-untyped-call]
+
+
+class Palette(CommandPalette):
+    """Textual's palette with a caret that stays still: one that blinks is bytes on the link."""
+
+    def compose(self) -> ComposeResult:
+        """Its parts, with a list of ours."""
+        for part in super().compose():
+            yield Commands() if type(part) is CommandList else part
 
     def on_mount(self) -> None:
         """Keep the caret still."""
@@ -42,17 +63,16 @@ class Palette(CommandPalette):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that come before there is a list do nothing: Textual would look for it, find none and fail."""
-        del action, parameters
-        return bool(self.query(CommandList))
+        del parameters
+        return action == "escape" or bool(self.query(CommandList))
+
+    def run_worker(self, *args: Any, **options: Any) -> Worker[Any]:  # noqa: ANN401
+        """What looks for commands may still look when the palette has gone, and find no list."""
+        return super().run_worker(*args, **options | {"exit_on_error": False})
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close once: a second click or key that was on its way closes nothing else."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
-
-    def action_page(self, way: Literal["up", "down"]) -> None:
-        """A page up or down; nothing while the list is filled and not yet laid out, where Textual finds no line for it."""
-        with suppress(KeyError, IndexError):
-            self._action_command_list(f"page_{way}")
 
 
 class BenchCommands(Provider):

@@ -46,9 +46,15 @@ def run_command(model: str, detach: bool, dry_run: bool, as_json: bool, **flags:
 async def _dry_run(engine: Engine, spec: RunSpec, as_json: bool) -> int:
     import msgspec
 
+    from ...engine.errors import EdgetuiError
     from ...engine.report.text import forecast_report
 
     found = await engine.forecast(spec)
+    if not found.errors:
+        try:
+            await engine.check(spec)
+        except EdgetuiError as error:
+            found = msgspec.structs.replace(found, errors=(str(error),))
     if as_json:
         echo_json(msgspec.json.encode(found))
     else:
@@ -96,10 +102,14 @@ async def leave(engine: Engine, run: str, ending: Ending, as_json: bool) -> int:
     if as_json:
         await _print_document(engine, run)
     if ending == "interrupted":
-        echo(f"cancelled; `edgetui resume {run}` takes it up again", sys.stderr)
-        return INTERRUPTED
+        return _cancelled(run)
     echo(f"run {run} goes on; `edgetui watch {run}` follows it", sys.stderr)
     return 0 if ending == "left" else TERMINATED
+
+
+def _cancelled(run: str) -> int:
+    echo(f"cancelled; `edgetui resume {run}` takes it up again", sys.stderr)
+    return INTERRUPTED
 
 
 async def _print_document(engine: Engine, run: str) -> Result:
@@ -124,9 +134,11 @@ async def _print_result(engine: Engine, run: str, as_json: bool) -> int:
 
 
 def ended_well(result: Result) -> int:
-    """0, or 1 with the run's error on standard error."""
+    """0; 1 with the run's error on standard error; what Ctrl+C gives where it was cancelled, from here or elsewhere."""
     if result.state in ("done", "running", "queued"):
         return 0
+    if result.state == "cancelled":
+        return _cancelled(result.run)
     failure = result.error
     if failure is not None:
         named = not failure.stage or failure.what.startswith(failure.stage)

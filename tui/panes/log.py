@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.report.visible import printed_lines
+from ..aside import aside
 from ..runview import RunView, Told
 from ..widgets.lines import Line, Scrolling, hanging
 from .pane import Pane
@@ -81,7 +82,7 @@ class LogPane(Pane):
         view = self.bench.link.view
         self.border_title = "Log  log.txt" if self.tools else "Log"
         if self.tools and view is not None:
-            self.run_worker(self._read(view), group="log", exclusive=True)
+            aside(self, partial(self._read, view), "log")
         else:
             self.tick()
 

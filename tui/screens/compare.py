@@ -99,7 +99,7 @@ class CompareScreen(Screen[None]):
         """Ask the engine."""
         self.query_one("#compare-head", Lines).show([((" edgetui  Compare", "title"),)])
         self.query_one("#compare-table").focus()
-        self.bench.attempt(self._ask(), "compare")
+        self.bench.attempt(self._ask, "compare")
 
     async def _ask(self) -> None:
         self.comparison = await self.bench.link.compare(self.runs, GOALS[self.goal])
@@ -176,7 +176,7 @@ class CompareScreen(Screen[None]):
         self._turn("front")
         self.remove_class("-picture")
         self.goal = (self.goal + 1) % len(GOALS)
-        self.bench.attempt(self._ask(), "compare")
+        self.bench.attempt(self._ask, "compare")
 
     def action_axes(self) -> None:
         """Another cost."""
@@ -199,9 +199,9 @@ class CompareScreen(Screen[None]):
         self.set_class(picture != "front", "-picture")
         self.set_class(picture != "front", "-wide")
         if picture == "weights" and not self.weights:
-            self.bench.attempt(self._inspect(), "compare-picture")
+            self.bench.attempt(self._inspect, "compare-picture")
         elif picture in ("latencies", "boxes") and self.latencies is None:
-            self.bench.attempt(self._spread(), "compare-picture")
+            self.bench.attempt(self._spread, "compare-picture")
         self.call_after_refresh(self.write)
 
     async def _spread(self) -> None:

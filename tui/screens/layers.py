@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.cells import cell_len, chop_cells
@@ -17,6 +18,7 @@ from ...engine.errors import EdgetuiError
 from ...engine.report import layers as told
 from ...engine.report.visible import visible
 from ...engine.report.words import DASH, percent, size
+from ..aside import aside
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap
@@ -128,7 +130,7 @@ class LayersScreen(Screen[None]):
     def _look(self, *, again: bool = False) -> None:
         self.facts = None
         self._say([((" ▶ timing the layers", "accent"), (" …   some seconds", "dim"))])
-        self.run_worker(self._ask(again=again), group="layers", exclusive=True)
+        aside(self, partial(self._ask, again=again), "layers")
 
     async def _ask(self, *, again: bool) -> None:
         plan = self.plans[self.at]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -159,9 +160,9 @@ class MonitorScreen(Screen[None]):
             self.past.window = next((n for n, (s, _) in enumerate(WINDOWS) if s >= self.replay.duration_s), len(WINDOWS) - 1)
             self.lines["transport"].add_class("-shown")
             self.refresh_bindings()
-            self.bench.attempt(asyncio.to_thread(self.replay.read), "replay-read")
+            self.bench.attempt(partial(asyncio.to_thread, self.replay.read), "replay-read")
         elif shown is not None:
-            self.bench.attempt(self._open(shown), "telemetry")
+            self.bench.attempt(partial(self._open, shown), "telemetry")
         self.bench.pace.settle()
         self.tick()
 
@@ -178,7 +179,7 @@ class MonitorScreen(Screen[None]):
         if self.replay is not None:
             self.replay.pump()
             if self.replay.behind:
-                self.bench.attempt(asyncio.to_thread(self.replay.catch_up), "replay-place")
+                self.bench.attempt(partial(asyncio.to_thread, self.replay.catch_up), "replay-place")
             self.lines["transport"].show([self._transport(self.replay)])
         elif isinstance(feed, LiveFeed) and self._to_record is not None and feed.newest is not None:
             path, self._to_record = self._to_record, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -124,7 +125,7 @@ class RunsScreen(Screen[None]):
 
     def _read(self) -> None:
         if self.is_current:
-            self.bench.attempt(self._fill(), "runs")
+            self.bench.attempt(self._fill, "runs")
 
     async def _fill(self) -> None:
         self.runs = await self.bench.link.runs()
@@ -220,7 +221,7 @@ class RunsScreen(Screen[None]):
         at = self.current()
         if at:
             leave(self)
-            self.bench.attempt(self.bench.bench.open_run(at), "open")
+            self.bench.attempt(partial(self.bench.bench.open_run, at), "open")
 
     def action_mark(self) -> None:
         """Mark or unmark, and go one down."""
@@ -260,7 +261,7 @@ class RunsScreen(Screen[None]):
         """Take the run up again, in the workbench."""
         at = self.current()
         if at:
-            self.bench.attempt(self._resume(at), "resume")
+            self.bench.attempt(partial(self._resume, at), "resume")
 
     async def _resume(self, run: str) -> None:
         await self.bench.bench.resume(run)
@@ -294,7 +295,7 @@ class RunsScreen(Screen[None]):
 
         def answer(yes: bool | None) -> None:
             if yes:
-                self.bench.attempt(work(), "runs-do")
+                self.bench.attempt(work, "runs-do")
 
         self.app.push_screen(Confirm(question, cost), answer)
 

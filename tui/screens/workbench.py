@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +17,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from ...engine.errors import EdgetuiError, RecipeRefused
+from ..aside import aside
 from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
@@ -115,8 +117,8 @@ class WorkbenchScreen(Screen[None]):
         self.settings.take(Draft(self.bench.link.first_asked(recipes), recipes))
         self.models.take(self.bench.link.models())
         self.bench.pace.settle()
-        self.bench.attempt(self._restore(), "restore")
-        self.bench.attempt(self._look_around(), "telemetry")
+        self.bench.attempt(self._restore, "restore")
+        self.bench.attempt(self._look_around, "telemetry")
 
     async def _look_around(self) -> None:
         """The board's name, and its sensors."""
@@ -140,7 +142,7 @@ class WorkbenchScreen(Screen[None]):
             self.settings.take(self.settings.draft)
         if Path(spec.model).is_file():
             self.models.take(link.models(), spec.model)
-        self.bench.attempt(self._follow(run), "follow")
+        self.bench.attempt(partial(self._follow, run), "follow")
 
     async def _follow(self, run: str) -> None:
         self.remove_class("-fresh")
@@ -202,7 +204,7 @@ class WorkbenchScreen(Screen[None]):
     def _settle(self) -> None:
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self.set_timer(EDIT_SETTLES_S, lambda: self.run_worker(self._look(), group="look", exclusive=True))
+        self._settling = self.set_timer(EDIT_SETTLES_S, lambda: aside(self, self._look, "look"))
 
     async def _look(self) -> None:
         """Inspect the model, then ask what will happen."""
@@ -256,7 +258,7 @@ class WorkbenchScreen(Screen[None]):
 
     def action_run(self) -> None:
         """Start a run, or say why it cannot be."""
-        self.bench.attempt(self._run(), "run")
+        self.bench.attempt(self._run, "run")
 
     async def _run(self) -> None:
         model, draft = self.models.model, self.settings.draft
@@ -270,7 +272,7 @@ class WorkbenchScreen(Screen[None]):
             self.settings.refuse()
             return
         run = await link.submit(draft.asked, model)
-        self.bench.attempt(self._follow(run), "follow")
+        self.bench.attempt(partial(self._follow, run), "follow")
         self.notify(f"{Path(model).stem}: the run goes on when you quit", timeout=3, markup=False)
 
     def action_cancel(self) -> None:
@@ -285,7 +287,7 @@ class WorkbenchScreen(Screen[None]):
 
         def answer(yes: bool | None) -> None:
             if yes:
-                self.bench.attempt(self.bench.link.cancel(view.run), "cancel")
+                self.bench.attempt(partial(self.bench.link.cancel, view.run), "cancel")
 
         self.app.push_screen(Confirm(question, cost), answer)
 
@@ -293,12 +295,12 @@ class WorkbenchScreen(Screen[None]):
         """Take the run up again."""
         view = self.bench.link.view
         if view is not None:
-            self.bench.attempt(self.resume(view.run), "resume")
+            self.bench.attempt(partial(self.resume, view.run), "resume")
 
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it."""
         await self.bench.link.resume(run)
-        self.bench.attempt(self._follow(run), "follow")
+        self.bench.attempt(partial(self._follow, run), "follow")
 
     def action_runs(self) -> None:
         """The list of runs."""

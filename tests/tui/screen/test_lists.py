@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from edgetui.engine.advise import Comparison
@@ -165,7 +166,7 @@ async def test_an_answer_that_comes_after_its_screen_was_left_is_dropped(bare_ap
 
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         screen = await open_list(pilot)
-        app.attempt(fill(screen), "late")
+        app.attempt(partial(fill, screen), "late")
         await app.pop_screen()
         answer.set()
         await app.workers.wait_for_complete([worker for worker in app.workers if worker.group == "late"])
@@ -181,7 +182,7 @@ async def test_leaving_while_an_answer_is_on_its_way_ends_without_a_word(bare_ap
             screen.write()
 
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        app.attempt(keep_writing(await open_list(pilot)), "late")
+        app.attempt(partial(keep_writing, await open_list(pilot)), "late")
 
 
 async def test_a_defect_of_a_screen_that_is_looked_at_is_not_hidden(bare_app: Workbench):
@@ -193,7 +194,7 @@ async def test_a_defect_of_a_screen_that_is_looked_at_is_not_hidden(bare_app: Wo
     async def look() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: app.bench.settings.draft is not None)
-            app.attempt(look_for_nothing(), "defect")
+            app.attempt(look_for_nothing, "defect")
             await pilot.pause()
 
     with pytest.raises(WorkerFailed, match="nothing"):
