@@ -102,9 +102,9 @@ async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_
         await pilot.press("1", ".", "5", "enter")
         await shows(pilot, "amount cannot be 1.5")
         assert bench.settings.draft.recipe.step[0].amount == 0.05
-        assert bench.settings.rows.typing
+        assert bench.settings.rows.entry is not None
         await pilot.press("escape")
-        assert not bench.settings.rows.typing
+        assert bench.settings.rows.entry is None
         await pilot.press("q")
     assert app.return_code == 0
 
