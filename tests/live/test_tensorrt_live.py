@@ -164,7 +164,7 @@ def test_cancel_ends_a_build(own_state, tmp_path):
         done = subprocess.run(edgetui("cancel", folder.name), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         build.communicate(timeout=60)
-    assert build.returncode == 1
+    assert build.returncode == 130
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     assert json.loads((folder / "result.json").read_text())["state"] == "cancelled"
 
