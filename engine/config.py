@@ -105,6 +105,14 @@ def config_home() -> Path:
     return Path(base).expanduser() / "edgetui"
 
 
+def typed_path(text: str) -> Path:
+    """A path as people type it: `~` is a home; of somebody who has none it is a name like others."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def config_file() -> Path:
     """The user's configuration file, which need not exist."""
     named = os.environ.get("EDGETUI_CONFIG")

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from . import boards
 from .backends import trt_find
-from .config import Config, config_file
+from .config import Config, config_file, typed_path
 from .recipes import broken_recipes, torch_here
 from .telemetry.doctor import findings
 from .telemetry.files import Files
@@ -245,7 +245,7 @@ def _configuration(config: Config) -> Iterator[Check]:
     file = config_file()
     yield Check(name="configuration", state="good", text=str(file) if file.is_file() else f"defaults ({file} is not there)")
     for folder in config.models.folders:
-        if not os.access(Path(folder).expanduser(), os.R_OK | os.X_OK):
+        if not os.access(typed_path(folder), os.R_OK | os.X_OK):
             yield Check(name="models", state="note", text=f"{folder} cannot be read", mend=f"mkdir -p {folder}")
     for line in broken_recipes(config):
         yield Check(name="recipe", state="note", text=line)

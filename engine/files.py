@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from .config import typed_path
 from .errors import ModelRefused
 from .onnxfile import is_plan as onnx_is_plan
 
@@ -41,8 +42,8 @@ def is_plan(path: Path) -> bool:
 
 def list_folder(folder: str) -> Folder:
     """The .onnx files of a folder and of the folders in it, sorted by path."""
-    root = Path(folder).expanduser()
-    if not root.is_dir():
+    root = typed_path(folder)
+    if not os.path.isdir(root):  # noqa: PTH112  (a name that is too long is no error there)
         return Folder(path=folder, error="there is no such folder")
     try:
         found = [

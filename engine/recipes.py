@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .config import PACKAGE, Config, config_home, read_toml
+from .config import PACKAGE, Config, config_home, read_toml, typed_path
 from .errors import RecipeRefused, from_os_error, nearest
 from .spec import STEPS, AnyStep, Recipe, Step, field_names
 
@@ -37,7 +37,7 @@ def find_recipe(name: str, config: Config) -> Recipe:
     Raises:
         RecipeRefused: there is none, or it cannot be read.
     """
-    path = Path(name).expanduser()
+    path = typed_path(name)
     if path.suffix == ".toml" or os.sep in name:
         if not path.is_file():
             raise RecipeRefused(f"there is no recipe file {path}", fix=f"check the path, or give a name: {_known(config)}")
@@ -50,7 +50,7 @@ def find_recipe(name: str, config: Config) -> Recipe:
 
 def own_folder(config: Config) -> Path:
     """Where the user's own recipes lie; need not exist."""
-    return Path(config.recipes.folder).expanduser() if config.recipes.folder else config_home() / "recipes"
+    return typed_path(config.recipes.folder) if config.recipes.folder else config_home() / "recipes"
 
 
 def recipe_names(config: Config) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Panes never touch the engine. Nothing here draws; `pace.py` decides when what ha
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..engine.config import Config, Models, config_home
+from ..engine.config import Config, Models, config_home, typed_path
 from ..engine.errors import EdgetuiError, ModelRefused
 from ..engine.events import AnyEvent, Note
 from ..engine.spec import BackendSettings, Dataset, Recipe, RunSpec
@@ -67,16 +68,12 @@ class Link:
         Raises:
             ModelRefused: there is no such folder or model.
         """
-        try:
-            path = Path(text).expanduser()
-            there = path.exists()
-        except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, a home that nobody has, a null
-            raise ModelRefused(f"`{text}` can be no path ({error})", fix="check it, then press o again") from None
-        if not there:
+        path = typed_path(text)
+        if not os.path.exists(path):  # noqa: PTH110  (a name that is too long is no error there)
             raise ModelRefused(f"there is no {path}", fix="check the path, then press o again")
         folder = str(path if path.is_dir() else path.parent)
         folders = self.engine.config.models.folders
-        if folder not in (str(Path(known).expanduser()) for known in folders):
+        if folder not in (str(typed_path(known)) for known in folders):
             self.engine.config = msgspec.structs.replace(self.engine.config, models=Models(folders=(*folders, folder)))
         return "" if path.is_dir() else str(path)
 
@@ -92,14 +89,14 @@ class Link:
         """
         from ..engine.recipes import write_recipe
 
-        folder = Path(self.config.recipes.folder).expanduser() if self.config.recipes.folder else config_home() / "recipes"
+        folder = typed_path(self.config.recipes.folder) if self.config.recipes.folder else config_home() / "recipes"
         path = folder / f"{recipe.name}.toml"
         write_recipe(recipe, path)
         return path
 
     async def inspect(self, model: str, shapes: dict[str, tuple[int, ...]] | None = None) -> ModelFacts:
         """What is in a model. When nobody waits any more it is still read to the end: the engine remembers the answer."""
-        task = asyncio.ensure_future(self.engine.inspect(Path(model), shapes or {}))
+        task = asyncio.ensure_future(self.engine.inspect(_utf8(model), shapes or {}))
         self._asking.add(task)
         task.add_done_callback(self._answered)
         return await asyncio.shield(task)
@@ -165,9 +162,10 @@ class Link:
 
         Raises:
             DataRefused: a dataset is missing or cannot be read.
+            ModelRefused: the model has a name that cannot be written down.
         """
         return RunSpec(
-            model=model,
+            model=str(_utf8(model)),
             recipe=asked.recipe,
             backend=asked.backend,
             dataset=self._dataset(asked.dataset),
@@ -328,3 +326,16 @@ class Link:
         if self.feed is not None:
             self.feed.close()
             self.feed = self._telemetry = None
+
+
+def _utf8(model: str) -> Path:
+    """A model's path, if it can be kept in files and documents, all of them UTF-8; Linux allows other names.
+
+    Raises:
+        ModelRefused: it cannot.
+    """
+    try:
+        model.encode()
+    except UnicodeEncodeError:
+        raise ModelRefused("its name is not UTF-8", fix="rename it, or make a link to it") from None
+    return Path(model)

@@ -5,6 +5,7 @@ Apart from `open.py` because the command line and the screen need it and must st
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from ..config import typed_path
 from ..errors import DataRefused, nearest
 from ..spec import Dataset, ImageInput, field_names
 
@@ -26,8 +28,8 @@ def read_dataset(text: str, config_datasets: Mapping[str, str]) -> Dataset:
         DataRefused: it is not there, is nothing of what we read, or its TOML file says something that cannot be.
     """
     named = text in config_datasets
-    path = Path(config_datasets[text] if named else text).expanduser().absolute()
-    if not path.exists():
+    path = typed_path(config_datasets[text] if named else text).absolute()
+    if not os.path.exists(path):  # noqa: PTH110  (a name that is too long is no error there)
         known = f"; {nearest(text, config_datasets)}" if config_datasets and not named else ""
         raise DataRefused(f"dataset {path} is not there", fix=f"give {_FORMS}{known}")
     dataset = _described(path) if path.suffix.lower() == ".toml" else Dataset(kind=kind_of(path), path=str(path))
@@ -63,7 +65,7 @@ def _described(file: Path) -> Dataset:
     _refuse_unknown(data, file)
     for key in ("path", "calibration"):
         if isinstance(data.get(key), str) and data[key]:
-            data[key] = str((file.parent / Path(data[key]).expanduser()).resolve())
+            data[key] = str((file.parent / typed_path(data[key])).resolve())
     data.setdefault("name", file.stem)
     try:
         dataset = msgspec.convert(data, Dataset)

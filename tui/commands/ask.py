@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 import click
 import msgspec
 
+from ...engine.config import typed_path
 from ...engine.errors import ModelRefused, UsageError, nearest
 from ...engine.spec import BackendName, BackendSettings, Preset, Recipe, RunSpec, parse_shape, parse_workload
 
@@ -75,7 +76,7 @@ def find_model(engine: Engine, text: str) -> Path:
     Raises:
         ModelRefused: there is none.
     """
-    path = Path(text).expanduser().absolute()
+    path = typed_path(text).absolute()
     if path.is_file():
         return path
     if path.is_dir():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...engine.config import typed_path
 from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.visible import printed_lines
 from .ask import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
@@ -238,9 +239,9 @@ def export(run: str, target: Path, as_json: bool) -> int:
     import msgspec
 
     engine = open_engine()
-    target = target.expanduser()
-    if Path(run).expanduser().is_file():
-        samples = engine.export_recording(Path(run).expanduser(), target)
+    target = typed_path(str(target))
+    if typed_path(run).is_file():
+        samples = engine.export_recording(typed_path(run), target)
         if as_json:
             echo_json(msgspec.json.encode({"recording": run, "samples": samples, "files": [str(target)]}))
         else:

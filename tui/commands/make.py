@@ -45,10 +45,11 @@ if TYPE_CHECKING:
 @json_option
 def build(model: str, recipe: str | None, folder: Path, as_json: bool, **flags: object) -> int:
     """Compress MODEL, lower it for the backend and build the plan, without measuring."""
+    from ...engine.config import typed_path
     from ...engine.report.export import refuse_full
     from ...engine.spec import Recipe
 
-    folder = folder.expanduser()
+    folder = typed_path(str(folder))
     refuse_full(folder)
     engine = open_engine()
     chosen = recipe or Recipe(name="fp32", title="The model as it is")

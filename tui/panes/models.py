@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from ...engine.config import typed_path
 from ...engine.report.words import count, percent, size
 from ..widgets.entry import Entry
 from ..widgets.histogram import bars
@@ -138,7 +139,7 @@ class ModelsPane(Pane):
         self._picked(self.tree_rows.cursor)
 
     def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
-        root = Path(folder.path).expanduser()
+        root = typed_path(folder.path)
         name = folder.path.replace(str(Path.home()), "~", 1)
         models = [m for m in folder.models if self.filter_text.lower() in m.path.lower()]
         folded = folder.path in self.folded

@@ -180,3 +180,11 @@ def test_timing_where_the_state_folder_cannot_be_says_so(monkeypatch):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "/dev/null/edgetui" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["~nobody-has-this-name/m", "x" * 300])
+@pytest.mark.parametrize(
+    "words", [("inspect", "{}"), ("run", MODEL, "-r", "{}/x.toml"), ("run", MODEL, "-r", "int8", "--dataset", "{}")]
+)
+def test_a_path_that_can_be_none_is_refused_like_one_that_is_not_there(tell, path, words):
+    refused(tell(*(word.format(path) for word in words)))
