@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ from .files import Folder, ModelFile, list_folder, model_hash
 from .forecast import Forecast, forecast, refuse_without_pytorch, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
-from .questions import BenchQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
+from .questions import BenchQuestion, CheckQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
 from .queue import draw_ticket, enter
 from .recipes import list_recipes, own_folder
 from .result import Metrics, ModelFacts, PlanFacts, Result
@@ -75,39 +76,53 @@ class Engine:
         Raises:
             EdgetuiError: the model or data cannot be read, the state folder cannot be written, the supervisor did not start.
         """
+        model = Path(spec.model).expanduser().absolute()
+        if not model.is_file():
+            raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
+        spec = msgspec.structs.replace(spec, model=str(model))
+        await self.check(spec)
         folder = await asyncio.to_thread(self._write, spec)
         await self._start(folder)
         return folder.name
 
+    async def check(self, spec: RunSpec) -> None:
+        """Refuse what would fail in the run's first moments, in a process of its own.
+
+        Raises:
+            EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
+        """
+        refuse_without_samples(spec)
+        refuse_without_pytorch(spec)
+        await ask(self.home, CheckQuestion(spec=spec), None)
+
     def _write(self, spec: RunSpec) -> RunDir:
         from .. import __version__
 
-        model = Path(spec.model).expanduser().absolute()
-        if not model.is_file():
-            raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
-        refuse_without_samples(spec)
-        refuse_without_pytorch(spec)
-        spec = msgspec.structs.replace(spec, model=str(model))
         sha, hashes = model_hash(Path(spec.model)), data_hashes(spec)
         try:
             ticket = draw_ticket(self.home)
             check_room(self.home)
-            asked = Asked(
-                run=new_name(self.home, spec.model, spec.recipe.name),
-                ticket=ticket,
-                wall=datetime.now().astimezone().isoformat(timespec="seconds"),
-                edgetui=__version__,
-                python=sys.executable,
-                versions=versions(),
-                model_sha256=sha,
-                dataset_hash=hashes[0],
-                calibration_hash=hashes[1],
-                spec=spec,
-            )
-            folder = create(self.home, asked)
-            enter(self.home, ticket, asked.run)
+            name = new_name(self.home, spec.model, spec.recipe.name)
         except OSError as error:
             raise from_os_error(error) from None
+        asked = Asked(
+            run=name,
+            ticket=ticket,
+            wall=datetime.now().astimezone().isoformat(timespec="seconds"),
+            edgetui=__version__,
+            python=sys.executable,
+            versions=versions(),
+            model_sha256=sha,
+            dataset_hash=hashes[0],
+            calibration_hash=hashes[1],
+            spec=spec,
+        )
+        try:
+            folder = create(self.home, asked)
+            enter(self.home, ticket, name)
+        except (OSError, StorageRefused) as error:
+            shutil.rmtree(self.home / "runs" / name, ignore_errors=True)  # or it would be listed as one that crashed
+            raise (from_os_error(error) if isinstance(error, OSError) else error) from None
         return folder
 
     async def _start(self, folder: RunDir, after: int = 0) -> None:
@@ -271,8 +286,6 @@ class Engine:
         Raises:
             StorageRefused: it is running, or cannot be removed.
         """
-        import shutil
-
         folder = RunDir.find(self.home, run)
         if folder.alive():
             raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui cancel {folder.name}` first")

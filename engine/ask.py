@@ -18,7 +18,7 @@ import msgspec
 from .errors import EdgetuiError, RunFailed, from_os_error
 from .lineage import die_with_parent
 from .pipesay import PipeSay
-from .questions import BenchQuestion, InspectQuestion, PlanQuestion, Question, SpreadQuestion
+from .questions import BenchQuestion, CheckQuestion, InspectQuestion, PlanQuestion, Question, SpreadQuestion
 from .queue import Device, draw_ticket, enter
 from .result import Metrics, ModelFacts, PlanFacts
 from .spread import Spreads
@@ -57,9 +57,14 @@ def _plan(home: Path, question: PlanQuestion, say: PipeSay) -> PlanFacts:
     return inspect_plan(home, question, lambda: _alone(home, draw_ticket(home), f"layers-{os.getpid()}", say), say)
 
 
-def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFacts | Metrics | Spreads:
+def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFacts | Metrics | Spreads | None:
     if isinstance(question, InspectQuestion):
         return _inspect(question)
+    if isinstance(question, CheckQuestion):
+        from .parts import check
+
+        check(question.spec, say)
+        return None
     if isinstance(question, PlanQuestion):
         return _plan(home, question, say)
     if isinstance(question, SpreadQuestion):

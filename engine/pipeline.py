@@ -19,12 +19,11 @@ from .backends.onnxruntime import OnnxRuntime
 from .backends.tensorrt import TensorRt
 from .cache import Cache
 from .errors import BackendRefused, ModelRefused, RunFailed
-from .forecast import refuse_without_samples
 from .outcome import Outcome
 from .result import Difference, Metrics, ModelFacts
 from .rundir import Asked
 from .say import Say
-from .spec import BackendSettings, QuantizeInt8, TrainFinetune
+from .spec import BackendSettings, QuantizeInt8
 from .stages import Stage, needs_samples, plan_stages
 from .steps import do_step
 
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 VERIFY_SAMPLES = 32
 OUTSIDE_SAMPLES = 4
 """Where every inference is a process of its own, of some seconds."""
-_PARTS: tuple[Part, ...] = ("calibration", "evaluation")
 _OTHER_RECIPE = "exclude that node from the recipe's steps, or run with --backend onnxruntime"
 
 
@@ -84,22 +82,10 @@ class Job:
 
     def _samples(self, part: Part) -> Samples | None:
         """Samples for `calibration` or `evaluation`; None when no data were named."""
-        return self._open(part, self._model())
+        from .parts import open_part
 
-    def _open(self, part: Part, facts: ModelFacts) -> Samples | None:
-        """See `_samples`. A dataset named for calibration is used whole for it, and the other whole for evaluation."""
-        from .data.open import open_samples
-
-        dataset, calibration = self.spec.dataset, self.spec.calibration
-        if part == "calibration" and calibration is not None:
-            dataset, part = calibration, "calibration" if calibration.calibration else "all"
-        elif dataset is None and calibration is not None:
-            dataset, part = msgspec.structs.replace(calibration, task="none"), "all"
-        elif calibration is not None:
-            part = "all"
-        if dataset is None:
-            return None
-        return open_samples(dataset, facts.inputs, facts.shapes, part, self.spec.seed, self.say)
+        facts = self._model()
+        return open_part(self.spec, part, facts.inputs, facts.shapes, self.say)
 
     def _one(self) -> Feeds:
         """One sample to time with; made up when there are no data, which is said."""
@@ -127,6 +113,7 @@ class Job:
 
     def _inspect(self) -> Outcome:
         from .graph.inspect import inspect
+        from .parts import refuse_unfit
 
         self.backend.check(self.spec.backend, execute=any(stage.kind == "verify" for stage in self.stages))
         facts = inspect(Path(self.spec.model), self.spec.shapes)
@@ -138,23 +125,9 @@ class Job:
             raise ModelRefused(f"{self.backend.name} cannot read {facts.name}: {what}", fix=fix)
         if facts.quantized and any(isinstance(s, QuantizeInt8) for s in self.spec.recipe.active):
             raise ModelRefused(f"{facts.name} is quantized already", fix="start from its FP32 export")
-        self._check_data(facts)
+        refuse_unfit(self.spec, facts.inputs, facts.shapes, self.say)
         text = f"{facts.parameters:_} parameters, opset {facts.opset}".replace("_", " ")
         return Outcome(summary=text, model=facts, backend=self.backend.stamp(self.spec.backend))
-
-    def _check_data(self, facts: ModelFacts) -> None:
-        """Refuse data that cannot serve before any work is done."""
-        from .data.training import refuse_untrainable
-
-        refuse_without_samples(self.spec)
-        steps = self.spec.recipe.active
-        calibrates = any(isinstance(step, QuantizeInt8 | TrainFinetune) for step in steps)
-        opened = {part: self._open(part, facts) for part in _PARTS if calibrates or part == "evaluation"}
-        for samples in opened.values():
-            if samples is not None:
-                next(samples.take(1).batches(1))
-        if any(isinstance(step, TrainFinetune) for step in steps):
-            refuse_untrainable(opened["calibration"], opened["evaluation"])
 
     def _normalise(self) -> Outcome:
         from .graph.normalise import normalise, settled_only

@@ -25,6 +25,12 @@ class InspectQuestion(Struct, frozen=True, kw_only=True, tag="inspect"):
     shapes: dict[str, tuple[int, ...]] = {}
 
 
+class CheckQuestion(Struct, frozen=True, kw_only=True, tag="check"):
+    """Would this run be refused for its model's inputs or its data?"""
+
+    spec: RunSpec
+
+
 class BenchQuestion(Struct, frozen=True, kw_only=True, tag="bench"):
     """How fast is this model or plan, alone?"""
 
@@ -57,7 +63,7 @@ class SpreadQuestion(Struct, frozen=True, kw_only=True, tag="spread"):
 
 Listen = Callable[[events.AnyEvent], None]
 Side = Literal["baseline", "candidate"]
-Question = InspectQuestion | BenchQuestion | PlanQuestion | SpreadQuestion
+Question = InspectQuestion | CheckQuestion | BenchQuestion | PlanQuestion | SpreadQuestion
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -31,16 +31,31 @@ def one_broken_array(tmp_path):
     return file
 
 
-def test_a_run_that_fails_prints_one_error_and_its_document(one_broken_array, tmp_path):
-    done = edgetui(
-        "build", MODEL, "-r", "int8", "--calibration", str(one_broken_array), "--out", str(tmp_path / "out"), "--json"
-    )
+@pytest.mark.parametrize("words", [["run", "--detach"], ["run", "--dry-run"], ["build", "--out", "out"]])
+def test_data_that_do_not_fit_are_refused_before_the_run_begins(one_broken_array, own_state, words):
+    done = edgetui(*words, MODEL, "-r", "int8", "--calibration", str(one_broken_array))
+    assert done.returncode == 1
+    assert "data.npz cannot be read" in " ".join((done.stderr + done.stdout).split())
+    assert run_paths(own_state) == []
+
+
+def test_a_refused_submission_leaves_no_run_behind(own_state):
+    own_state.mkdir(parents=True)
+    (own_state / "queue").write_bytes(b"a file where a folder should be")
+    assert edgetui("run", MODEL, "-r", "fp16").returncode == 1
+    assert run_paths(own_state) == []
+
+
+def test_a_run_that_fails_prints_one_error_and_its_document(tmp_path):
+    recipe = tmp_path / "all.toml"
+    recipe.write_text('least_cosine = 1.0\n[[step]]\nmethod = "prune.magnitude"\namount = 1.0\n')
+    done = edgetui("build", MODEL, "-r", str(recipe), "--out", str(tmp_path / "out"), "--json")
     assert done.returncode == 1
     result = documents.decode(done.stdout.encode())
     assert result.state == "failed"
     stage = result.error.stage
     assert done.stderr.startswith(f"error: {stage}: ")
-    assert str(one_broken_array) in done.stderr
+    assert "further from the baseline's than the recipe allows" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
     shown = edgetui("show", "last")

@@ -1,0 +1,74 @@
+"""Which samples serve which part of a run, and whether they can serve it.
+
+Apart from `pipeline.py` because it is asked twice: before a run is submitted, and by its first stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from .data.open import Part, open_samples
+from .data.samples import Samples
+from .data.training import refuse_untrainable
+from .forecast import refuse_without_samples
+from .result import TensorFacts
+from .say import Say
+from .spec import QuantizeInt8, RunSpec, TrainFinetune
+
+_PARTS: tuple[Part, ...] = ("calibration", "evaluation")
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def open_part(spec: RunSpec, part: Part, inputs: Sequence[TensorFacts], shapes: Shapes, say: Say) -> Samples | None:
+    """Samples for `calibration` or `evaluation`; None when no data were named. A dataset named for calibration is used whole
+    for it, and the other whole for evaluation.
+
+    Raises:
+        DataRefused: they cannot be read, or do not fit the model.
+    """
+    dataset, calibration = spec.dataset, spec.calibration
+    if part == "calibration" and calibration is not None:
+        dataset, part = calibration, "calibration" if calibration.calibration else "all"
+    elif dataset is None and calibration is not None:
+        dataset, part = msgspec.structs.replace(calibration, task="none"), "all"
+    elif calibration is not None:
+        part = "all"
+    return None if dataset is None else open_samples(dataset, inputs, shapes, part, spec.seed, say)
+
+
+def refuse_unfit(spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, say: Say) -> None:
+    """Refuse data that cannot serve before any work is done: one sample of each part is read.
+
+    Raises:
+        DataRefused: there are none and a step needs some, or as `open_part`.
+    """
+    refuse_without_samples(spec)
+    steps = spec.recipe.active
+    calibrates = any(isinstance(step, QuantizeInt8 | TrainFinetune) for step in steps)
+    opened = {part: open_part(spec, part, inputs, shapes, say) for part in _PARTS if calibrates or part == "evaluation"}
+    for samples in opened.values():
+        if samples is not None:
+            next(samples.take(1).batches(1))
+    if any(isinstance(step, TrainFinetune) for step in steps):
+        refuse_untrainable(opened["calibration"], opened["evaluation"])
+
+
+def check(spec: RunSpec, say: Say) -> None:
+    """The same, from the model's file alone: its inputs are read, its weights are not.
+
+    Raises:
+        ModelRefused: it cannot be read, or an axis has no length.
+        DataRefused: as `refuse_unfit`.
+    """
+    from .graph.load import parse
+    from .graph.shapes import facts, settle
+    from .graph.walk import real_inputs
+
+    model = parse(Path(spec.model))
+    names = real_inputs(model.graph)
+    inputs = [facts(value) for value in model.graph.input if value.name in names]
+    refuse_unfit(spec, inputs, settle(model, spec.shapes), say)
