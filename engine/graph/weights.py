@@ -1,6 +1,6 @@
 """The constant weights of Conv, ConvTranspose, Gemm and MatMul: what pruning and quantization act on.
 
-Apart because finding them is the hard part: exporters hide them behind Constant, Identity and Transpose nodes, share them
+Apart because finding them is the hard part: exporters hide them behind Constant, Identity, Transpose and Cast nodes, share them
 between nodes, and store them as float, half, bfloat16 or double.
 """
 
@@ -121,7 +121,7 @@ def _constant(node: NodeProto, scope: Scope) -> _Stored | None:
         value = attribute(node, "value")
         if value is not None:
             return _Stored(value.t, node.output[0], tuple(range(len(value.t.dims))))
-    elif node.op_type in ("Identity", "Transpose"):
+    elif node.op_type in ("Identity", "Transpose") or (node.op_type == "Cast" and attribute_int(node, "to", 0) in FLOATS):
         source = scope.get(node.input[0])
         if source is not None and node.op_type == "Transpose":
             order = attribute(node, "perm")

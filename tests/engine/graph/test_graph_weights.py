@@ -29,6 +29,7 @@ W = np.arange(20, dtype=np.float32).reshape(4, 5)
         ("(float[1,5] x) => (float y) { t = Transpose(w) y = MatMul(x, t) }", (4, 5), 0, 1),
         ("(float[1,5] x) => (float y) { i = Identity(w) t = Transpose<perm=[1,0]>(i) y = MatMul(x, t) }", (4, 5), 0, 1),
         ("(float[1,4] x) => (float y) { t = Transpose(w) y = Gemm<transB=1>(x, t) }", (4, 5), 1, 0),
+        ("(float16[1,4] x) => (float16 y) { c = Cast<to=10>(w) y = MatMul(x, c) }", (4, 5), 1, 0),
     ],
 )
 def test_axes(text: str, shape: tuple[int, ...], output_axis: int, input_axis: int) -> None:
