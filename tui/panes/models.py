@@ -140,7 +140,7 @@ class ModelsPane(Pane):
 
     def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
         root = typed_path(folder.path)
-        name = folder.path.replace(str(Path.home()), "~", 1)
+        name = shortened(folder.path.replace(str(Path.home()), "~", 1), width - 2)
         models = [m for m in folder.models if self.filter_text.lower() in m.path.lower()]
         folded = folder.path in self.folded
         rows: list[tuple[str, Line]] = [(f"folder:{folder.path}", ((f"{'▸' if folded else '▾'} {name}", "dim"),))]

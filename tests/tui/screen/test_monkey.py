@@ -1,0 +1,53 @@
+"""A short game of a monkey over real folders: whatever keys, clicks and sizes come, the app goes on and escape leads back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config, Models
+from edgetui.engine.rundir import RunDir
+from edgetui.tui.app import Workbench
+from edgetui.tui.screens.monitor import Shown
+from monkey import Monkey, back_to, look_closely
+
+UNWANTED = frozenset({"run", "resume", "runs.resume", "screenshot"})
+"""What would start real work or write where the test runs."""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_monkey_at_the_workbench(
+    config: Config, engine: Engine, past_run: Callable[..., str], own_state: Path, tmp_path: Path, model: Path, seed: int
+):
+    runs = [past_run(to, model) for to in ("done", "failed", "measure", "done", "measure")]
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    shutil.copy(model, broken / "\x1b[31m[red]日本.onnx")
+    (broken / "cut.onnx").write_bytes(model.read_bytes()[:99])
+    (broken / "empty.onnx").write_bytes(b"")
+    engine.config = Config(models=Models(folders=("~/models", str(broken), str(tmp_path / "nowhere"))))
+    app = Workbench(config, engine)
+    monkey = Monkey(app, seed, UNWANTED)
+    with RunDir(own_state / "runs" / runs[-1]).hold():  # this one is running
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await monkey.play(120)
+            print("played:", *monkey.did)  # pytest shows it when what follows fails
+            await pilot.pause()
+            await look_closely(app, pilot)
+            await back_to(app, pilot)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_monkey_at_a_replay(shared: Path, own_state: Path, seed: int):
+    engine = Engine(Config(), own_state)
+    player = engine.replay(sorted((shared / "tegrastats").glob("*.txt"))[seed])
+    app = Workbench(Config(), engine, Shown(player=player))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await Monkey(app, seed, UNWANTED | {"monitor.leave"}).play(120)
+        await pilot.pause()
+        if app.is_running:
+            await pilot.resize_terminal(120, 40)
+            await look_closely(app, pilot)
