@@ -15,7 +15,7 @@ from onnx import ModelProto, TensorProto, defs, helper
 from ..errors import ModelRefused, from_os_error
 from . import external
 from .dense import write_out
-from .walk import opset, tensors
+from .walk import ONNX_DOMAINS, bodies, nodes, opset, tensors
 from .wiring import sort
 
 OLDEST_OPSET = 7
@@ -44,6 +44,7 @@ def load(path: Path) -> ModelProto:
     model = parse(path)
     external.bring_in(model, path.parent)
     _check_tensors(model, path)
+    _one_domain(model)
     write_out(model)
     sort(model)
     return model
@@ -141,6 +142,21 @@ def _check_versions(model: ModelProto, path: Path) -> None:
             f"{path.name} has opset {version}; the onnx package here knows up to {newest}",
             fix=f"export it with opset {newest} or lower, or `pip install -U onnx onnxruntime`",
         )
+
+
+def _one_domain(model: ModelProto) -> None:
+    """Call ONNX's own domain "" where a file says `ai.onnx`: backends know both, ONNX's checker and optimizer only the first."""
+    for imports in (model.opset_import, *(function.opset_import for function in model.functions)):
+        highest = max((entry.version for entry in imports if entry.domain in ONNX_DOMAINS), default=0)
+        if any(entry.domain == "ai.onnx" for entry in imports):
+            others = [(entry.domain, entry.version) for entry in imports if entry.domain not in ONNX_DOMAINS]
+            del imports[:]
+            imports.extend(helper.make_opsetid(*entry) for entry in (("", highest), *others))
+    inner = [node for function in model.functions for node in function.node]
+    within = [node for outer in inner for body in bodies(outer) for node in body.node]
+    for node in [*nodes(model), *inner, *within]:
+        if node.domain == "ai.onnx":
+            node.ClearField("domain")
 
 
 def _check_tensors(model: ModelProto, path: Path) -> None:

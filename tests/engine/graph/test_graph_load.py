@@ -204,3 +204,13 @@ def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
 def test_saving_to_a_full_disk() -> None:
     with pytest.raises(StorageRefused, match="no space left"):
         save(affine(), Path("/dev/full"))
+
+
+def test_the_long_name_of_onnx_own_domain(tmp_path: Path) -> None:
+    model = affine()
+    model.opset_import[0].domain = model.graph.node[0].domain = "ai.onnx"
+    model.opset_import.add(domain="other", version=2)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    loaded = load(tmp_path / "model.onnx")
+    assert [(entry.domain, entry.version) for entry in loaded.opset_import] == [("", 13), ("other", 2)]
+    onnx.checker.check_model(loaded)
