@@ -145,7 +145,7 @@ def _check_versions(model: ModelProto, path: Path) -> None:
 
 
 def _one_domain(model: ModelProto) -> None:
-    """Call ONNX's own domain "" where a file says `ai.onnx`: backends know both, ONNX's checker and optimizer only the first."""
+    """Call ONNX's own domain "" where a file says `ai.onnx`: ONNX's checker and optimizer do not know the long name."""
     for imports in (model.opset_import, *(function.opset_import for function in model.functions)):
         highest = max((entry.version for entry in imports if entry.domain in ONNX_DOMAINS), default=0)
         if any(entry.domain == "ai.onnx" for entry in imports):
