@@ -60,7 +60,10 @@ def building(errors: Sequence[str]) -> Refused:
             fix="build on the board, or with TensorRT-RTX and --target sm_86",
         )
     if "no optimization profile" in text:
-        return Refused(what="an axis of the model has no size", fix="give it one, e.g. --shape image=1x3x224x224")
+        return Refused(
+            what="a size in the model depends on the values of an input, which TensorRT must know when it builds",
+            fix="fix that input in the export; `edgetui inspect MODEL` names the node",
+        )
     if _TOO_OLD.search(text):
         return Refused(what=f"TensorRT does not build for that GPU: {_plain(text)}", fix="name another --target")
     first = _plain(errors[0]) if errors else "it did not say why"

@@ -24,11 +24,12 @@ _REFUSED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AffineGrid", "Bernoulli", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
-            "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "CumProd", "DFT", "Det", "ImageDecoder", "MaxRoiPool",
-            "MaxUnpool", "MelWeightMatrix", "Multinomial", "NegativeLogLikelihoodLoss", "Optional", "OptionalGetElement",
-            "OptionalHasElement", "RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
-            "SequenceInsert", "SequenceLength", "SequenceMap", "SoftmaxCrossEntropyLoss", "SplitToSequence", "StringConcat",
-            "StringNormalizer", "StringSplit", "SwiGLU", "TfIdfVectorizer", "Unique",
+            "CausalConvWithState", "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "CumProd", "DFT", "Det",
+            "ImageDecoder", "LinearAttention", "MaxRoiPool", "MaxUnpool", "MelWeightMatrix", "Multinomial",
+            "NegativeLogLikelihoodLoss", "Optional", "OptionalGetElement", "OptionalHasElement", "RegexFullMatch",
+            "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
+            "SequenceMap", "SoftmaxCrossEntropyLoss", "SplitToSequence", "StringConcat", "StringNormalizer", "StringSplit",
+            "SwiGLU", "TfIdfVectorizer", "Unique",
         ),
         _WITHOUT,
     ),
@@ -55,6 +56,7 @@ def refusals(model: ModelProto, *, flags: bool = False) -> list[str]:
     """A sentence for each thing the parser would refuse. `flags`: a TensorRT before strong typing, 8.5 or 8.6."""
     held, names = constants(model), set(real_inputs(model.graph))
     given = {value.name: _elements(value) for value in model.graph.input if value.name in names}
+    values = lint_tensorrt_nodes.carried(nodes(model), given)
     found = [*_type_refusals(model, held)]
     own = {(function.domain, function.name) for function in model.functions}
     for node in nodes(model):
@@ -71,7 +73,7 @@ def refusals(model: ModelProto, *, flags: bool = False) -> list[str]:
             kind = _ODD_TYPES[attribute_int(node, "to", 0)]
             found.append(f"{label(node)}: TensorRT has no {kind} to cast to; {_WITHOUT}")
         else:
-            found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals(node, given))
+            found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals(node, given, values))
             if flags:
                 found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals_before_nine(node))
     if has_half(model) and any(node.op_type == "QuantizeLinear" for node in nodes(model)) and opset(model) < 19:

@@ -6,7 +6,7 @@ docs/operators.md and docs/Changelog.md), and each is seen to be refused by Tens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from onnx import NodeProto, TensorProto, defs
 
@@ -19,14 +19,40 @@ _REDUCTIONS = (
 )  # fmt: skip
 _SETTINGS = {
     **{operator: {"axes": 1} for operator in (*_REDUCTIONS, "Squeeze", "Unsqueeze")},
+    **{operator: {"size": 0} for operator in ("BlackmanWindow", "HammingWindow", "HannWindow")},
+    "ConstantOfShape": {"shape": 0},
+    "CumSum": {"axis": 1},
     "Dropout": {"training_mode": 2},
-    "Resize": {"scales": 2},
+    "Expand": {"shape": 1},
+    "Loop": {"trip count": 0},
+    "OneHot": {"depth": 1},
+    "Pad": {"pads": 1, "axes": 3},
+    "Range": {"start": 0, "limit": 1, "delta": 2},
+    "Reshape": {"shape": 1},
+    "Resize": {"scales": 2, "sizes": 3},
+    "Slice": {"starts": 1, "ends": 2, "axes": 3, "steps": 4},
+    "Split": {"split": 1},
     "STFT": {"frame_step": 1},
+    "Tile": {"repeats": 1},
+    "TopK": {"k": 1},
     "Upsample": {"scales": 1},
 }
 """Inputs that are settings: TensorRT needs their values when it builds."""
-_BYTES = (TensorProto.UINT8, TensorProto.INT8)
-_NOT_ON_BYTES = (
+_CARRIES = (
+    "Add", "Cast", "Concat", "Div", "Gather", "Identity", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceMin", "ReduceProd",
+    "ReduceSum", "Reshape", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where",
+)  # fmt: skip
+"""What exporters compute sizes with: the values of an input remain values of that input."""
+_INTEGER = (TensorProto.INT32, TensorProto.INT64)
+_BYTE = TensorProto.UINT8
+_PACKED: dict[int, str] = {
+    getattr(TensorProto, name): word
+    for name, word in (
+        ("FLOAT8E4M3FN", "8-bit floats"), ("FLOAT4E2M1", "4-bit floats"), ("INT4", "4-bit numbers"), ("UINT4", "4-bit numbers"),
+    )
+    if hasattr(TensorProto, name)  # each came with a version of onnx
+}  # fmt: skip
+_NOT_ON_UNSIGNED = (
     "Add", "Clip", "Div", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "MaxPool", "Min", "Mod", "Mul", "Sub",
 )  # fmt: skip
 _ONE_OUTPUT = ("Attention", "LayerNormalization", "MaxPool")
@@ -34,15 +60,36 @@ _LATEST_BEFORE_NINE = 17
 _NOT_BEFORE_NINE = ("BlackmanWindow", "DeformConv", "HammingWindow", "HannWindow", "Hardmax", "STFT")
 
 
-def refusals(node: NodeProto, given: Mapping[str, int]) -> Iterator[str]:
-    """Why the parser would refuse a node of ONNX's own operators; `given`: names of the graph's inputs, and their types."""
+def carried(nodes: Iterable[NodeProto], given: Iterable[str]) -> dict[str, str]:
+    """Tensors whose values sizes may be made of, with the input of the graph that each comes from; inputs themselves too."""
+    found = {name: name for name in given}
+    for node in nodes:
+        source = next((found[name] for name in node.input if name in found), "") if node.op_type in _CARRIES else ""
+        if source:
+            found.update(dict.fromkeys(node.output, source))
+    return found
+
+
+def refusals(node: NodeProto, given: Mapping[str, int], values: Mapping[str, str]) -> Iterator[str]:
+    """Why the parser would refuse a node of ONNX's own operators; `given`: names of the graph's inputs, and their types;
+    `values`: see `carried`.
+    """
     for word, place in _SETTINGS.get(node.op_type, {}).items():
-        if place < len(node.input) and node.input[place] in given:
-            yield f"its {word} ({node.input[place]}) is an input of the model; TensorRT needs it constant: fix it in the export"
-    if node.op_type in _NOT_ON_BYTES and (name := next((name for name in node.input if given.get(name) in _BYTES), "")):
-        yield f"TensorRT has no {node.op_type} of 8-bit integers, and {name} holds them; put a Cast to float before it"
+        name = node.input[place] if place < len(node.input) else ""
+        if name in values:
+            how = "is an input" if name in given else f"is computed from the input {values[name]}"
+            yield f"its {word} ({name}) {how} of the model; TensorRT needs it constant: fix it in the export"
+    if node.op_type in _NOT_ON_UNSIGNED and (name := next((name for name in node.input if given.get(name) == _BYTE), "")):
+        yield f"TensorRT has no {node.op_type} of unsigned integers, and {name} holds them; put a Cast to float before it"
     if node.op_type in _ONE_OUTPUT and any(node.output[1:]):
         yield f"TensorRT makes only the first output of {node.op_type}; {_WITHOUT}"
+    kind = given.get(node.input[0]) if node.input else None
+    if node.op_type == "Mod" and kind is not None and kind not in _INTEGER and not attribute_int(node, "fmod", 0):
+        yield "TensorRT's Mod takes 32- and 64-bit integers only; export with fmod=1, or put a Cast before it"
+    if node.op_type in ("Cast", "CastLike"):
+        other = attribute_int(node, "to", 0) if node.op_type == "Cast" else given.get(node.input[1], 0)
+        if packed := _PACKED.get(other) or _PACKED.get(kind or 0):
+            yield f"TensorRT reads and makes {packed} with QuantizeLinear and DequantizeLinear only; use these in place of a Cast"
     rule = _RULES.get(node.op_type)
     if rule is not None:
         yield from rule(node)
@@ -117,10 +164,24 @@ def _word(node: NodeProto, name: str, default: str) -> str:
     return default if entry is None else entry.s.decode(errors="replace")
 
 
+def _recurrent(node: NodeProto) -> Iterator[str]:
+    entry = attribute(node, "activations")
+    names = {name.decode(errors="replace").lower() for name in entry.strings} if entry is not None else set()
+    if "affine" in names:
+        yield f"TensorRT has no activation Affine; {_WITHOUT}"
+
+
+def _tensor_scatter(node: NodeProto) -> Iterator[str]:
+    if _word(node, "mode", "linear") != "linear":
+        yield f"TensorRT's TensorScatter is linear only; {_WITHOUT}"
+
+
 _RULES: dict[str, Callable[[NodeProto], Iterator[str]]] = {
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), _pool),
     "Attention": _attention,
     "BatchNormalization": _normalise,
     "Resize": _resize,
     "ScatterND": _scatter,
+    "TensorScatter": _tensor_scatter,
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), _recurrent),
 }
