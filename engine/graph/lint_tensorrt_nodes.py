@@ -89,7 +89,7 @@ def refusals(node: NodeProto, given: Mapping[str, int], values: Mapping[str, str
     if node.op_type in ("Cast", "CastLike"):
         other = attribute_int(node, "to", 0) if node.op_type == "Cast" else given.get(node.input[1], 0)
         if packed := _PACKED.get(other) or _PACKED.get(kind or 0):
-            yield f"TensorRT reads and makes {packed} with QuantizeLinear and DequantizeLinear only; use these in place of a Cast"
+            yield f"TensorRT reads and makes {packed} with QuantizeLinear and DequantizeLinear only; put these in its place"
     rule = _RULES.get(node.op_type)
     if rule is not None:
         yield from rule(node)
