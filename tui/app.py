@@ -21,7 +21,7 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
-from .aside import aside
+from .aside import aside, refusal
 from .flags import rows_for_flags
 from .hangup import leave_when_gone
 from .link import Link
@@ -131,8 +131,8 @@ class Workbench(App[int]):
         async def attempted() -> None:
             try:
                 await work()
-            except EdgetuiError as error:
-                self.complain(error)
+            except (EdgetuiError, OSError) as error:
+                self.complain(refusal(error))
             except (QueryError, NoScreen, ScreenError):
                 # the answer came after the screen that had asked was left: there is nothing to show it on
                 if self.is_running and screen.display:

@@ -8,6 +8,8 @@ from typing import Any
 from textual.dom import DOMNode
 from textual.worker import Worker
 
+from ..engine.errors import EdgetuiError, from_os_error
+
 
 def aside(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
     """Do something while the screen goes on; it ends with `node`, and the newest of a group ends the one before.
@@ -15,3 +17,8 @@ def aside(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: s
     `work` is a function, for a coroutine that was ended before it began is a warning.
     """
     return node.run_worker(work, group=group, exclusive=True)
+
+
+def refusal(error: EdgetuiError | OSError) -> EdgetuiError:
+    """What happened, in words that have a way out: a file that was looked at may have gone, or be something else now."""
+    return from_os_error(error) if isinstance(error, OSError) else error

@@ -9,13 +9,14 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..engine.config import Config, Models, config_home, typed_path
-from ..engine.errors import EdgetuiError, ModelRefused
+from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
 from ..engine.events import AnyEvent, Note
 from ..engine.spec import BackendSettings, Dataset, Recipe, RunSpec
 from .draft import Asked
@@ -245,7 +246,10 @@ class Link:
             EdgetuiError: there is no plan, or it cannot be loaded here.
         """
         question = await self.engine.plan_of(run, side)
-        key = (question.plan, Path(question.plan).stat().st_mtime_ns)
+        try:
+            key = (question.plan, Path(question.plan).stat().st_mtime_ns)
+        except OSError as error:
+            raise from_os_error(error) from None
         if again or key not in self._layers:
 
             def listen(event: AnyEvent) -> None:
@@ -279,7 +283,7 @@ class Link:
     def disk_free(self) -> str:
         """Free space where runs are kept, in words; whole GB, so that it seldom changes."""
         for folder in (self.engine.home, *self.engine.home.parents):
-            if folder.is_dir():
+            with suppress(OSError):
                 return f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free"
         return ""
 

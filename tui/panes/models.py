@@ -136,7 +136,9 @@ class ModelsPane(Pane):
             cursor = models[0] if models else None
         self.tree_rows.fill(rows, cursor)
         self.border_subtitle = f"{total} model{'' if total == 1 else 's'}" if total else ""
-        self._picked(self.tree_rows.cursor)
+        known = {model.path for folder in self.folders for model in folder.models}
+        gone = self.model not in known and not models  # a run must not take what is listed no longer
+        self._picked("" if gone else self.tree_rows.cursor)
 
     def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
         root = typed_path(folder.path)

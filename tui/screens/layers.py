@@ -18,7 +18,7 @@ from ...engine.errors import EdgetuiError
 from ...engine.report import layers as told
 from ...engine.report.visible import visible
 from ...engine.report.words import DASH, percent, size
-from ..aside import aside
+from ..aside import aside, refusal
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap
@@ -141,7 +141,8 @@ class LayersScreen(Screen[None]):
 
         try:
             facts = await self.bench.link.layers(plan.run, plan.side, wait, again=again)
-        except EdgetuiError as error:
+        except (EdgetuiError, OSError) as failure:
+            error = refusal(failure)
             self._say([*self._rows(f"✗ {error.what}", "bad"), *self._rows(error.fix, "dim")])
             return
         if not facts.layers:

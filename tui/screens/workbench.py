@@ -17,7 +17,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from ...engine.errors import EdgetuiError, RecipeRefused
-from ..aside import aside
+from ..aside import aside, refusal
 from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
@@ -217,14 +217,14 @@ class WorkbenchScreen(Screen[None]):
             self.models.tell(model, facts)
             if facts != self.settings.facts:
                 self.settings.model_facts(facts)
-        except EdgetuiError as error:
-            self.models.tell(model, None, f"✗ {error}")
+        except (EdgetuiError, OSError) as error:
+            self.models.tell(model, None, f"✗ {refusal(error)}")
             self.settings.show_forecast(None, "nothing: this model cannot be read")
             return
         try:
             self.settings.show_forecast(await self.bench.link.forecast(draft.asked, model))
-        except EdgetuiError as error:
-            self.settings.show_forecast(None, f"✗ {error}")
+        except (EdgetuiError, OSError) as error:
+            self.settings.show_forecast(None, f"✗ {refusal(error)}")
 
     # actions
 
