@@ -17,7 +17,8 @@ from .trt_order import Said, Share
 if TYPE_CHECKING:
     import tensorrt
 
-_SPARSE = re.compile(r"\(Sparsity\) .*picked sparse implementation[^:]*:(.*)", re.DOTALL)
+_SPARSE = re.compile(r"\(Sparsity\) (?:Chose (\d+) layer|.*picked sparse implementation[^:]*:(.*))", re.DOTALL)
+"""TensorRT 10 tells the number, 8 lists the names; of several lines the last is the plan's."""
 _PHASES = (
     "Graph construction", "Graph optimization", "Local timing cache", "Timing", "Formats and tactics selection",
     "Building", "Engine generation", "Detected", "Compiler backend",
@@ -38,8 +39,16 @@ class Log:
             self.errors.append(text)
         if severity in ("ERROR", "INTERNAL_ERROR", "WARNING"):
             print(f"tensorrt: {text}", file=sys.stderr)
-        if found := _SPARSE.search(text):
-            self.sparse_layers = len([name for name in found[1].split(",") if name.strip()])
+        if (count := sparse_layers(text)) is not None:
+            self.sparse_layers = count
+
+
+def sparse_layers(text: str) -> int | None:
+    """How many layers a line of the log says got a sparse kernel; None: it is about something else."""
+    found = _SPARSE.search(text)
+    if found is None:
+        return None
+    return int(found[1]) if found[1] else len([name for name in found[2].split(",") if name.strip()])
 
 
 class Monitored:

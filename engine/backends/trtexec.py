@@ -25,6 +25,7 @@ from ..errors import BackendRefused, DataRefused
 from ..lineage import die_with_parent
 from ..result import LayerFacts, TensorFacts
 from . import trt_refusals
+from .trt_listen import sparse_layers
 from .trt_order import Built, Order, Refused, Said, Share
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _TYPES = {"float": "float32", "double": "float64"}
 _LONGEST_S = 600
+_NO_NUMBER = re.compile(r"(?<=[\s,\[:])(-?)(?:nan|inf)(?=[\s,\]}])")
 
 
 @functools.cache
@@ -86,7 +88,7 @@ def build(order: Order, command: Path, keep: set[str] | None, tell: Callable[[Sa
     )
     if keep and not strong and "layerPrecisions" in known:
         precision += ["--precisionConstraints=obey", "--layerPrecisions=" + ",".join(f"{name}:fp32" for name in sorted(keep))]
-    errors = _follow([*argv, *precision, *_settings(order, known)], tell)
+    errors, sparse = _follow([*argv, *precision, *_settings(order, known)], tell)
     if errors is not None:
         return trt_refusals.building(errors)
     held = {tensor.name for tensor in graph.initializer}
@@ -96,6 +98,7 @@ def build(order: Order, command: Path, keep: set[str] | None, tell: Callable[[Sa
         outputs=tuple(_facts(value) for value in graph.output),
         layers=len(graph.node),
         precision="strongly typed" if strong else f"flags {' and '.join(flags)}" if flags else "FP32",
+        sparse_layers=sparse,
     )
 
 
@@ -122,9 +125,12 @@ def _settings(order: Order, known: frozenset[str]) -> list[str]:
     return found
 
 
-def _follow(argv: list[str], tell: Callable[[Said], None]) -> list[str] | None:
-    """Run it, its log as progress; the lines it marked as errors when it failed, None when it did not."""
+def _follow(argv: list[str], tell: Callable[[Said], None]) -> tuple[list[str] | None, int | None]:
+    """Run it, its log as progress; the lines it marked as errors when it failed, None when it did not, and how many layers got
+    a sparse kernel, if it says so.
+    """
     errors: list[str] = []
+    sparse: int | None = None
     with subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -137,13 +143,15 @@ def _follow(argv: list[str], tell: Callable[[Said], None]) -> list[str] | None:
         for line in process.stdout:
             sys.stderr.write(line)
             text = re.sub(r"^(\[[^\]]*\] )+", "", line.strip())
+            count = sparse_layers(text)
+            sparse = sparse if count is None else count
             if "[E]" in line:
                 errors.append(text)
             elif "[I]" in line and text:
                 tell(Share(done=None, text=text[:60]))
     if process.returncode < 0:
         errors.append(f"trtexec ended with signal {-process.returncode} (out of memory?)")
-    return errors or ["it did not say why"] if process.returncode else None
+    return (errors or ["it did not say why"] if process.returncode else None), sparse
 
 
 def _facts(value: Any) -> TensorFacts:  # noqa: ANN401 - a protobuf message
@@ -246,7 +254,20 @@ class TrtExecSession:
                 errors = [line for line in done.stdout.splitlines() + done.stderr.splitlines() if "[E]" in line]
                 why = errors[0][:200] if errors else f"it ended with {done.returncode}"
                 raise BackendRefused(f"trtexec could not run {self._plan.name} ({why})", fix="build it again here")
-            return {name: json.loads((Path(folder) / f"{name}.json").read_text()) for name in exports.values()}
+            return {name: _document(Path(folder) / f"{name}.json") for name in exports.values()}
+
+
+def _document(file: Path) -> Any:  # noqa: ANN401 - JSON
+    """What trtexec exported; numbers that are none stand there as C++ prints them, `-nan` and `inf`.
+
+    Raises:
+        BackendRefused: it is no JSON.
+    """
+    text = _NO_NUMBER.sub(lambda found: "NaN" if "nan" in found[0] else f"{found[1]}Infinity", file.read_text())
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BackendRefused(f"trtexec exported what is no JSON ({error})", fix="see the run's log.txt") from None
 
 
 def _bytes(tensor: TensorFacts, feeds: Feeds) -> bytes:

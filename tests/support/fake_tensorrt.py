@@ -306,9 +306,12 @@ def make(generation: str) -> ModuleType:
                 watch.step_complete("Building engine", 1)
                 watch.phase_finish("Building engine")
             if "SPARSE_WEIGHTS" in config._flags:
-                sparse = ", ".join(layer.name for layer in network.layers if layer.type == api.LayerType.CONVOLUTION)
-                text = f"(Sparsity) TRT inference plan picked sparse implementation for layers: {sparse}"
-                self.logger.log(ILogger.Severity.INFO, text)
+                names = [layer.name for layer in network.layers if layer.type == api.LayerType.CONVOLUTION]
+                text = f"TRT inference plan picked sparse implementation for layers: {', '.join(names)}"
+                if ten:
+                    text = f"Chose {len(names)} layer(s) using sparse tactics: {', '.join(names)}"
+                    self.logger.log(ILogger.Severity.INFO, "(Sparsity) Found 40 layer(s) eligible to use sparse tactics: x")
+                self.logger.log(ILogger.Severity.INFO, f"(Sparsity) {text}")
             return IHostMemory(b"plan" + network.model)
 
     runtime = fake_trt_runtime.make(api, number, Counted, ITensor)

@@ -53,6 +53,8 @@ def _build(given: dict[str, str]) -> int:
     if os.environ.get("FAKE_MEMORY_MB") and int(given["memPoolSize"].split(":")[1]) > int(os.environ["FAKE_MEMORY_MB"]):
         print("[11/21/2026-03:00:00] [E] Error[2]: [virtualMemoryBuffer.cpp::resizePhysical::145] Error Code 2: OutOfMemory")
         return 1
+    if "sparsity" in given:
+        print("[11/21/2026-03:00:00] [I] [TRT] (Sparsity) TRT inference plan picked sparse implementation for layers: a, b")
     Path(given["saveEngine"]).write_bytes(b"plan" + Path(given["onnx"]).read_bytes())
     return 0
 
@@ -77,7 +79,8 @@ def _run(given: dict[str, str]) -> int:
             }
             for tensor, array in zip(session.get_outputs(), made, strict=True)
         ]
-        Path(given["exportOutput"]).write_text(json.dumps(outputs))
+        text = json.dumps(outputs).replace("NaN", "-nan").replace("Infinity", "inf")  # as C++ prints them
+        Path(given["exportOutput"]).write_text(text)
     if "exportTimes" in given:
         times = [{"h2dMs": 0.1, "computeMs": 0.7, "d2hMs": 0.2, "latencyMs": 1.0 + 0.001 * (n % 7)} for n in range(100)]
         Path(given["exportTimes"]).write_text(json.dumps(times))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fake_trtexec
 import numpy as np
+import onnx
 import pytest
 from edgetui.engine.backends import trtexec
 from edgetui.engine.backends.tensorrt import TensorRt
@@ -133,3 +134,23 @@ def test_without_a_gpu_the_command_alone_does_not_do(board):
     (board / "root" / "dev" / "nvhost-gpu").unlink()
     with pytest.raises(BackendRefused, match="no NVIDIA GPU for trtexec"):
         TensorRt().check(SETTINGS, execute=True)
+
+
+def test_outputs_that_are_no_numbers_are_read_as_such(board):
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[3] x) => (float[3] y, float[3] z) { y = Log(x) z = Neg(y) }'
+    )
+    onnx.save(model, board / "m.onnx")
+    TensorRt().build(board / "m.onnx", board / "m.plan", SETTINGS, Silent())
+    made = TensorRt().load(board / "m.plan", SETTINGS).run({"x": np.array([-1, 0, 1], np.float32)})
+    assert np.isnan(made["y"][0])
+    assert made["y"].tolist()[1:] == [-np.inf, 0]
+    assert made["z"].tolist()[1:] == [np.inf, 0]
+
+
+@pytest.mark.parametrize(("sparse", "count"), [(True, 2), (False, None)])
+def test_how_many_layers_got_a_sparse_kernel_is_read_from_its_log(sparse, count, board):
+    settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(sparse=sparse))
+    TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, Silent())
+    assert ("--sparsity=enable" in asked(board)[0]) is sparse
+    assert json.loads((board / "m.plan.json").read_text())["sparse_layers"] == count
