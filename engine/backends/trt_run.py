@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .base import Feeds
 
 MIB = 1 << 20
+_KINDS = {
+    word: np.dtype({"float": "float32", "double": "float64"}.get(word, word))
+    for word in ("bool", "double", "float", "float16", "float32", "int8", "int32", "int64", "uint8")
+}
 _TIMED_ALONE = 50
 """Inferences over which the share of the GPU in an inference is found."""
 
@@ -56,10 +60,11 @@ _open_contexts: list[Any] = []
 def _primary_context() -> Iterator[None]:
     """The device's primary context, current in this thread; sessions of one process share it, the last one gives it back."""
     driver = _cuda()
-    driver.init()
     if not _open_contexts:
-        context = driver.Device(0).retain_primary_context()
-        context.push()
+        with _in_words("CUDA does not start"):
+            driver.init()
+            context = driver.Device(0).retain_primary_context()
+            context.push()
     else:
         context = _open_contexts[-1]
     _open_contexts.append(context)
@@ -70,6 +75,24 @@ def _primary_context() -> Iterator[None]:
         if not _open_contexts:
             driver.Context.pop()
             context.detach()
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """CUDA's own errors as ours.
+
+    Raises:
+        BackendRefused: CUDA refused something.
+    """
+    driver = _cuda()
+    try:
+        yield
+    except driver.MemoryError as error:
+        raise BackendRefused(
+            f"there is not enough device memory ({what}: {error})", fix="close other programs, then try again"
+        ) from None
+    except driver.Error as error:
+        raise BackendRefused(f"{what} ({error})", fix="see the run's log.txt; `edgetui doctor` checks the GPU") from None
 
 
 def device_free_mib() -> float:
@@ -87,7 +110,8 @@ def open_session(found: Found, plan: bytes, settings: TensorRtSettings, name: st
         BackendRefused: there is not enough device memory, or an output's size is known only after an inference.
     """
     with ExitStack() as stack:
-        session = TrtSession(found, plan, settings, name, stack)
+        with _in_words(f"{name} cannot be loaded"):
+            session = TrtSession(found, plan, settings, name, stack)
         session.keep(stack.pop_all())
     return session
 
@@ -101,35 +125,47 @@ class TrtSession:
         """`stack` frees what was taken so far if this raises; see `open_session`."""
         self._api = found.api
         self._log = Log()
+        self._error = _cuda().Error
         self._stack: ExitStack | None = None
         stack.enter_context(_primary_context())
         self._listener = logger(self._api, self._log, Monitored(lambda _: None))
-        runtime: tensorrt.Runtime = self._api.Runtime(self._listener)
-        self._held: dict[str, Any] = {"runtime": runtime}
+        # What TensorRT and CUDA made is held here alone: a local name would outlive the CUDA context in a traceback.
+        self._held: dict[str, Any] = {"runtime": self._api.Runtime(self._listener)}
         stack.callback(self._held.pop, "runtime")
-        if settings.dla_core is not None:
-            runtime.DLA_core = settings.dla_core
-        engine = runtime.deserialize_cuda_engine(plan)
-        if not engine:
-            why = self._log.errors[0].strip()[:200] if self._log.errors else "it did not say why"
-            raise PlanRefused(f"TensorRT cannot load {name} ({why})", fix="build it again here with `edgetui build`")
-        self._held["engine"] = engine
+        self._deserialize(plan, name, settings.dla_core)
         stack.callback(self._held.pop, "engine")
-        context = engine.create_execution_context()
-        if not context:
-            raise BackendRefused(f"there is not enough device memory for {name}", fix="close other programs, then try again")
-        self._held["context"] = context
+        self._held["context"] = self.engine.create_execution_context()
         stack.callback(self._held.pop, "context")
-        self._stream = _cuda().Stream()
-        self._buffers = [self._buffer(facts, is_input, stack) for facts, is_input in _tensors(self._api, engine)]
+        if not self.context:
+            raise BackendRefused(f"there is not enough device memory for {name}", fix="close other programs, then try again")
+        self._held["stream"] = _cuda().Stream()
+        stack.callback(self._held.pop, "stream")
+        self._buffers: list[Buffer] = []
+        for facts, is_input in list(_tensors(self._api, self.engine)):
+            self._buffers.append(self._buffer(facts, is_input, stack))
         self.inputs = tuple(b.facts for b in self._buffers if b.is_input)
         self.outputs = tuple(b.facts for b in self._buffers if not b.is_input)
-        self._execute = self._executor(context)
+        self._execute = self._executor(self.context)
         self._name, self._wants_graph = name, settings.cuda_graph
         self._whole: CudaGraph | None = None
         self._alone: CudaGraph | None = None
         self.remark = ""
         """What whoever reads the figures must know of this session; known after `timed`."""
+
+    def _deserialize(self, plan: bytes, name: str, dla_core: int | None) -> None:
+        runtime: tensorrt.Runtime = self._held["runtime"]
+        if dla_core is not None:
+            runtime.DLA_core = dla_core
+        engine = runtime.deserialize_cuda_engine(plan)
+        if not engine:
+            del runtime
+            why = self._log.errors[0].strip()[:200] if self._log.errors else "it did not say why"
+            raise PlanRefused(f"TensorRT cannot load {name} ({why})", fix="build it again here with `edgetui build`")
+        self._held["engine"] = engine
+
+    @property
+    def _stream(self) -> Any:  # noqa: ANN401 - pycuda's
+        return self._held.get("stream") or _closed()
 
     def keep(self, stack: ExitStack) -> None:
         """What frees everything, from last to first."""
@@ -142,16 +178,17 @@ class TrtSession:
             raise BackendRefused(
                 f"the size of {facts.name} is known only after an inference", fix="export the model with fixed sizes"
             )
-        kind = np.dtype({"float": "float32", "double": "float64"}.get(facts.dtype, facts.dtype))
-        try:
+        kind = _KINDS.get(facts.dtype)
+        if kind is None:
+            raise PlanRefused(
+                f"{facts.name} holds {facts.dtype}, which is no type of numpy's own",
+                fix="export the model with 32-bit inputs and outputs",
+            )
+        with _in_words(f"memory for {facts.name}"):
             pinned = driver.pagelocked_empty((max(1, prod(shape)),), kind)
             stack.callback(pinned.base.free)
             device = driver.mem_alloc(max(1, pinned.nbytes))
             stack.callback(device.free)
-        except driver.MemoryError as error:
-            raise BackendRefused(
-                f"there is not enough device memory for {facts.name} ({error})", fix="close other programs, then try again"
-            ) from None
         return Buffer(facts, is_input, pinned[: prod(shape)].reshape(shape), device)
 
     def _executor(self, context: tensorrt.IExecutionContext) -> Callable[[], bool]:
@@ -214,8 +251,11 @@ class TrtSession:
             np.copyto(buffer.host, given, casting="same_kind")
 
     def _once(self) -> None:
-        done = self._issue()
-        self._stream.synchronize()
+        try:
+            done = self._issue()
+            self._stream.synchronize()
+        except self._error as error:
+            raise _failed(error) from None
         self._check(done)
 
     def _issue(self) -> bool:
@@ -253,7 +293,10 @@ class TrtSession:
         assert self._whole is not None
         done = self._whole.launch()
         if done:
-            self._stream.synchronize()
+            try:
+                self._stream.synchronize()
+            except self._error as error:
+                raise _failed(error) from None
         elif self._stack is None:
             _closed()
         self._check(done)
@@ -267,12 +310,13 @@ class TrtSession:
         begin, end = driver.Event(), driver.Event()
         execute = self._alone.launch if self._alone is not None else self._execute
         found = []
-        for _ in range(_TIMED_ALONE):
-            begin.record(self._stream)
-            execute()
-            end.record(self._stream)
-            self._stream.synchronize()
-            found.append(float(end.time_since(begin)))
+        with _in_words("the inference failed"):
+            for _ in range(_TIMED_ALONE):
+                begin.record(self._stream)
+                execute()
+                end.record(self._stream)
+                self._stream.synchronize()
+                found.append(float(end.time_since(begin)))
         return float(np.median(found))
 
     @property
@@ -294,12 +338,22 @@ class TrtSession:
         return int(engine.device_memory_size if size is None else size)
 
     def close(self) -> None:
-        """Free all memory, on the host and on the device, then the context, the plan and CUDA; a second time does nothing."""
-        if self._stack is not None:
+        """Free all memory, on the host and on the device, then the context, the plan and CUDA; a second time does nothing.
+
+        Raises:
+            BackendRefused: CUDA failed in between; all is freed that can be.
+        """
+        if self._stack is None:
+            return
+        stack, self._stack = self._stack, None
+        self._execute = _closed
+        with _in_words(f"{self._name} could not be closed"), stack:
             self._stream.synchronize()
-            self._execute = _closed
-            self._stack.close()
-            self._stack = None
+
+
+def _failed(error: Exception) -> BackendRefused:
+    """A timed call makes this itself: a context manager would cost it microseconds."""
+    return BackendRefused(f"the inference failed on the GPU ({error})", fix="see the run's log.txt; build the plan again here")
 
 
 def _closed() -> bool:

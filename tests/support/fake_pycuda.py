@@ -15,6 +15,10 @@ def make(capability: tuple[int, int] = (8, 7), free_mib: int = 4096) -> ModuleTy
     driver = ModuleType("pycuda.driver")
     driver.taken = Counter()
     driver.did = []
+    driver.late = 0
+    """Streams that were destroyed when there was no context any more."""
+    driver.trouble = {}
+    """`synchronize`: what CUDA says when somebody waits for a stream; `stream`, `context`: when one is made."""
     taken, did = driver.taken, driver.did.append
 
     class Error(Exception):
@@ -53,14 +57,29 @@ def make(capability: tuple[int, int] = (8, 7), free_mib: int = 4096) -> ModuleTy
             return 8 << 30
 
         def retain_primary_context(self) -> Primary:
+            if "context" in driver.trouble:
+                raise Error(driver.trouble["context"])
             taken["context"] += 1
             return Primary()
 
     class Stream:
         handle = 4711
 
+        def __init__(self) -> None:
+            if "stream" in driver.trouble:
+                raise Error(driver.trouble["stream"])
+            taken["stream"] += 1
+
+        def __del__(self) -> None:
+            if "stream" in driver.trouble:
+                return
+            taken["stream"] -= 1
+            driver.late += not taken["context"]
+
         def synchronize(self) -> None:
             assert not fake_cuda_graphs.recording(self.handle)
+            if "synchronize" in driver.trouble:
+                raise Error(driver.trouble["synchronize"])
             did("synchronize")
 
     class Event:

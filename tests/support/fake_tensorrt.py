@@ -20,7 +20,7 @@ import fake_trt_runtime
 import onnx
 
 GENERATIONS = {"8.2": "8.2.1.8", "8.5": "8.5.2.2", "8.6": "8.6.2.3", "10.3": "10.3.0", "10.13": "10.13.3.9", "11": "11.4.1.3"}
-_ONNX_TYPES = {1: "FLOAT", 10: "HALF", 6: "INT32", 9: "BOOL", 3: "INT8", 7: "INT64"}
+_ONNX_TYPES = {1: "FLOAT", 10: "HALF", 6: "INT32", 9: "BOOL", 3: "INT8", 7: "INT64", 16: "BF16"}
 
 
 def make(generation: str) -> ModuleType:
