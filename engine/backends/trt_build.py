@@ -18,7 +18,7 @@ from ..result import TensorFacts
 from ..spec import TensorRtSettings
 from . import trt_refusals
 from .trt_find import Found
-from .trt_listen import Log, Monitored, logger, monitor
+from .trt_listen import Log, Monitored, logger, monitor, register_plugins
 from .trt_order import Built, Line, Order, Refused, Said
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class _Try:
     def run(self) -> Built:
         watched = Monitored(self.tell, self.cancelled)
         listener = logger(self.api, self.log, watched)
+        register_plugins(self.api, listener)
         try:
             builder: tensorrt.Builder = self.api.Builder(listener)
         except (RuntimeError, TypeError) as error:  # without a GPU TensorRT makes no builder: pybind then has nothing to hold

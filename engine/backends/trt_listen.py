@@ -117,6 +117,15 @@ def logger(api: ModuleType, log: Log, watched: Monitored) -> tensorrt.ILogger:
     return made
 
 
+def register_plugins(api: ModuleType, listener: tensorrt.ILogger) -> None:
+    """Make NVIDIA's own plugins known to parser and runtime: what ScatterElements, RoiAlign, DeformConv and, before 10, norms
+    become. A module without this function has none.
+    """
+    register = getattr(api, "init_libnvinfer_plugins", None)
+    if register is not None:
+        register(listener, "")
+
+
 def monitor(api: ModuleType, watched: Monitored) -> tensorrt.IProgressMonitor | None:
     """A progress monitor of this TensorRT that feeds `watched`; None: it has none. Keep it alive as long as the builder."""
     base: Any = getattr(api, "IProgressMonitor", None)

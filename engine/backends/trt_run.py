@@ -23,7 +23,7 @@ from ..spec import TensorRtSettings
 from .trt_build import sizes, type_word
 from .trt_find import Found
 from .trt_graph import CudaGraph, NotRecorded, record
-from .trt_listen import Log, Monitored, logger
+from .trt_listen import Log, Monitored, logger, register_plugins
 
 if TYPE_CHECKING:
     import tensorrt
@@ -129,6 +129,7 @@ class TrtSession:
         self._stack: ExitStack | None = None
         stack.enter_context(_primary_context())
         self._listener = logger(self._api, self._log, Monitored(lambda _: None))
+        register_plugins(self._api, self._listener)
         # What TensorRT and CUDA made is held here alone: a local name would outlive the CUDA context in a traceback.
         self._held: dict[str, Any] = {"runtime": self._api.Runtime(self._listener)}
         stack.callback(self._held.pop, "runtime")

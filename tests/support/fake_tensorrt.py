@@ -181,6 +181,7 @@ def make(generation: str) -> ModuleType:
             self.network, self.num_errors = network, 0
 
         def parse_from_file(self, path: str) -> bool:
+            assert api.plugins, "plugins are registered before anything is parsed"
             asked(("parse",))
             if "parse" in api.trouble:
                 self.num_errors = 1
@@ -317,6 +318,15 @@ def make(generation: str) -> ModuleType:
     runtime = fake_trt_runtime.make(api, number, Counted, ITensor)
     for part in (ILogger, IProfiler, OnnxParser, Builder, runtime):
         setattr(api, part.__name__, part)
+
+    def init_libnvinfer_plugins(logger: ILogger, namespace: str) -> bool:
+        assert logger.started
+        assert namespace == ""
+        api.plugins = True
+        return True
+
+    api.plugins = False
+    api.init_libnvinfer_plugins = init_libnvinfer_plugins
     if eleven:
         api.IAttentionInputLayer = IAttentionInputLayer
     if ten:

@@ -142,6 +142,7 @@ def make(api: ModuleType, number: tuple[int, int], counted: type, tensor_of: typ
             self.logger = logger
 
         def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
+            assert api.plugins, "plugins are registered before a plan is read"
             asked(("deserialize",))
             if not plan.startswith(b"plan"):
                 self.logger.log(api.ILogger.Severity.ERROR, "magicTag mismatch")

@@ -269,6 +269,16 @@ def test_samples_that_do_not_fit_are_refused(feeds, what, monkeypatch, files, tm
     assert fakes.left() == {}
 
 
+@pytest.mark.parametrize("generation", OLD + NEW)
+def test_a_process_that_only_loads_registers_the_plugins_as_well(generation, monkeypatch, files, tmp_path):
+    """The fakes refuse to parse and to read a plan before it is done."""
+    fakes = fake_gpu.here(monkeypatch, generation)
+    build(fakes, files["tensorrt-flags-int8"], tmp_path / "p")
+    fakes.api.plugins = False
+    open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p").close()
+    assert fakes.api.plugins
+
+
 @pytest.mark.parametrize("trouble", ["plan", "context", "memory"])
 def test_a_load_that_fails_leaves_nothing_behind(trouble, monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, "10.3", free_mib=0 if trouble == "memory" else 64)
