@@ -206,7 +206,9 @@ def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal) -> tuple[
     found = [f"Goal: {_goal_words(columns, goal)}."]
     if best is None:
         several = sum(1 for side in columns if not side.candidate) > 1
-        found.append(_NO_CHOICE_MODELS if several else f"What decides it, {_WHAT[goal.aim]}, was not measured in these runs.")
+        ended = any(side.result.state == "done" for side in columns)
+        why = f"What decides it, {_WHAT[goal.aim]}, was not measured in these runs." if ended else _NO_CHOICE_ENDED
+        found.append(_NO_CHOICE_MODELS if several else why)
         return (*found, *(f"{side.label}: {_deeds(side)}." for side in columns if side.candidate and _deeds(side)))
     if best.candidate:
         found.append(f"Take {best.label}: {_deeds(best)}; {_accuracy(best)}.")
@@ -283,7 +285,7 @@ def _deeds(side: Side) -> str:
         parts.append(f"{1 / latency:.1f} times faster" if latency < 0.8 else f"{1 - latency:.0%} faster".replace("%", " %"))
     elif latency and verdict == "slower":
         parts.append(f"{latency:.1f} times slower" if latency > 1.25 else f"{latency - 1:.0%} slower".replace("%", " %"))
-    elif latency:
+    elif latency and verdict:
         parts.append("not shown to differ in latency")
     for value, less, more in (
         (difference.energy_ratio, "less energy an inference", "more energy an inference"),
@@ -322,6 +324,7 @@ _SHOWN = {
     "least-memory": "lighter in memory",
     "least-energy": "thriftier in energy",
 }
+_NO_CHOICE_ENDED = "None of these runs has ended well, so there is nothing to choose from."
 _NO_CHOICE_MODELS = (
     "These runs are of different models or workloads: each is compared with its own FP32, and no one choice follows."
 )

@@ -21,6 +21,8 @@ def assemble(home: Path, folder: RunDir) -> Result:
     failure = None
     if state == "crashed":
         where = f"interrupted in stage {stage}" if stage else "interrupted before a stage began"
+        if past and isinstance(past[-1], events.RunEnded):
+            where = "it ended, and its result.json is gone or damaged"
         failure = Failure(stage=stage, what=where, fix=f"`edgetui resume {folder.name}`")
     return _compose(home, folder, state, past, failure)
 

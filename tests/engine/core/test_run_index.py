@@ -11,6 +11,7 @@ from edgetui.engine.index import Index
 from edgetui.engine.result import RecipeStamp, Result
 from edgetui.engine.rundir import Asked, EventLog, RunDir, create
 from edgetui.engine.spec import Recipe, RunSpec
+from edgetui.engine.state import assemble
 
 
 @pytest.fixture
@@ -49,3 +50,11 @@ def test_a_folder_that_is_no_runs_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "runs" / "notes.txt").write_bytes(b"x")
     assert Index(tmp_path).rebuild() == 0
     assert Index(tmp_path).list() == ()
+
+
+def test_an_ending_without_its_document_is_told_as_such(folder: RunDir, tmp_path: Path) -> None:
+    EventLog(folder).write(events.RunEnded(state="done"))
+    error = assemble(tmp_path, folder).error
+    assert error is not None
+    assert error.what == "it ended, and its result.json is gone or damaged"
+    assert error.fix == "`edgetui resume one`"

@@ -55,6 +55,14 @@ def test_what_was_not_measured_cannot_be_the_goal(make):
     assert "energy, was not measured" in found.advice[1]
 
 
+def test_runs_that_did_not_end_well_leave_nothing_to_choose(make):
+    crashed = msgspec.structs.replace(make(), state="crashed", verdict={})
+    found = compare([crashed])
+    assert found.choice == ""
+    assert "None of these runs has ended well" in found.advice[1]
+    assert not any("not shown to differ" in line for line in found.advice)
+
+
 def test_two_that_overlap_are_not_ranked_by_their_means(make):
     found = compare([make("a", 0.452), make("b", 0.456)])
     assert any("b is not shown to differ from a in latency" in line for line in found.advice)
