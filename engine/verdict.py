@@ -12,12 +12,15 @@ NO_DIFFERENCE = "no difference shown"
 _MEMORY_NOISE = 0.05
 """Peaks of two processes that load the same file differ by this share; memory is measured once a side and has no interval."""
 
+_SIZE_NAMES = 0.005
+"""Names and notes in a file make so little a difference; with three digits it is a ratio of 1.00."""
+
 
 def verdicts(difference: Difference, baseline: Metrics, candidate: Metrics) -> dict[str, str]:
     """A word for each of `latency`, `size`, `memory`, `accuracy` that was measured on both sides."""
     words = {
         "latency": by_interval(difference.latency_ratio, 1.0, "faster", "slower"),
-        "size": _by_margin(difference.size_ratio, 0.0, "smaller", "larger"),
+        "size": _by_margin(difference.size_ratio, _SIZE_NAMES, "smaller", "larger"),
         "memory": _by_margin(difference.memory_ratio, _MEMORY_NOISE, "smaller", "larger"),
     }
     if baseline.accuracy.top1 is not None and candidate.accuracy.top1 is not None:

@@ -33,6 +33,8 @@ COLUMNS = ("", "state", "model", "recipe", "began", "took", "time ratio", "size"
 NARROW = ("began", "took", "size", "top-1")
 WIDE = 110
 """Below so many columns the table does without those of NARROW; the run itself, opened, says more."""
+ROOMY = 140
+"""From so many columns on intervals stand there, and what does not differ is named as well."""
 SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
     ("newest", lambda run: run.began),
     ("model", lambda run: run.model),
@@ -169,10 +171,10 @@ class RunsScreen(Screen[None]):
         if began:
             began = datetime.fromisoformat(began).strftime("%d %b %H:%M")
         stage = f" {run.stage}" if run.stage and run.state in ("running", "crashed", "failed") else ""
-        words = verdict_words(run.verdict)
+        words = verdict_words(run.verdict, differing=self.app.size.width < ROOMY)
         if run.state == "queued" and run.waiting_for:
             words = f"waits for {run.waiting_for}"
-        full = self.app.size.width >= WIDE
+        full = self.app.size.width >= ROOMY
         return {
             "": "*" if run.run in self.marked else " ",
             "state": f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}",
@@ -311,9 +313,13 @@ class RunsScreen(Screen[None]):
         leave(self)
 
 
-def verdict_words(verdict: Mapping[str, str]) -> str:
-    """`faster; accuracy worse; no difference shown: memory`: what differs comes first, for the end may be out of sight."""
+def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
+    """`faster; accuracy worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
+    `differing`: that alone, where something differs.
+    """
     differs = [word if metric in SELF_EVIDENT else f"{metric} {word}" for metric, word in verdict.items() if word in GOOD | BAD]
+    if differing and differs:
+        return "; ".join(differs)
     others: dict[str, list[str]] = {}
     for metric, word in verdict.items():
         if word not in GOOD | BAD:

@@ -51,6 +51,8 @@ def test_single_figures_need_a_margin_where_they_scatter():
     assert (words["size"], words["memory"]) == ("smaller", "no difference shown")
     words = verdicts(Difference(size_ratio=1.0, memory_ratio=1.2), KNOWN, KNOWN)
     assert (words["size"], words["memory"]) == ("no difference shown", "larger")
+    for named_only in (0.998, 1.002):  # three digits: 1.00
+        assert verdicts(Difference(size_ratio=named_only), KNOWN, KNOWN)["size"] == "no difference shown"
 
 
 def test_what_was_not_measured_has_no_word():

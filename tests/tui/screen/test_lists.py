@@ -135,6 +135,8 @@ async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Workbe
 def test_a_verdict_begins_with_what_differs():
     verdict = {"latency": "no difference shown", "size": "smaller", "memory": "no difference shown", "accuracy": "worse"}
     assert verdict_words(verdict) == "smaller; accuracy worse; no difference shown: latency, memory"
+    assert verdict_words(verdict, differing=True) == "smaller; accuracy worse"
+    assert verdict_words({"latency": "no difference shown"}, differing=True) == "no difference shown: latency"
 
 
 @pytest.mark.parametrize(("width", "columns"), [(57, 1), (77, 2), (117, 3), (220, 4)])
