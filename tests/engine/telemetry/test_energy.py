@@ -13,6 +13,7 @@ from edgetui.engine.telemetry.energy import EnergyFigure, Window, energy, energy
 from edgetui.engine.telemetry.sample import Sample
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from processes import wait_until
 
 few = settings(max_examples=40, deadline=None)
 watts = st.floats(-5, 200)
@@ -188,8 +189,8 @@ def test_a_window_on_a_laid_out_board(own_state: Path, lay_out) -> None:
     with open_telemetry(own_state, "auto", 50) as telemetry:
         while telemetry.newest() is None:
             time.sleep(0.01)
-        window = Window(telemetry)
-        time.sleep(0.5)
+        window, begun = Window(telemetry), telemetry.newest_number()
+        wait_until(lambda: telemetry.newest_number() > begun + 12)
         figure = window.end()
     assert figure.mean_w == pytest.approx(board.expect["total_mw"] / 1000)
     assert figure.joules == pytest.approx(figure.mean_w * figure.seconds)

@@ -12,6 +12,7 @@ from edgetui.engine.telemetry.energy import energy_of
 from edgetui.engine.telemetry.files import Files
 from edgetui.engine.telemetry.once import once
 from edgetui.engine.telemetry.sources.base import SourceRefused
+from processes import wait_until
 
 PYNVML = """
 NVML_TEMPERATURE_GPU = NVML_CLOCK_GRAPHICS = 0
@@ -183,13 +184,10 @@ def fake_jtop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay_out):
 
 def test_jtop_is_read_in_a_process_of_its_own(fake_jtop) -> None:
     source = choose("jtop", Files(), 5.0).source
-    sample = None
-    end = time.monotonic() + 5
-    while sample is None and time.monotonic() < end:
-        sample = source.read(time.monotonic())
-        time.sleep(0.02)
+    read = []
+    wait_until(lambda: read.append(source.read(time.monotonic())) or read[-1] is not None)
     source.close()
-    assert sample is not None
+    sample = read[-1]
     assert "jtop" not in sys.modules
     assert sample.rails_mw == {"VDD_IN": 5200, "VDD_SOC": 1500}
     assert (sample.total_mw, sample.total_scope) == (5200, "module")

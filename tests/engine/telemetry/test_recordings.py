@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from edgetui.engine.telemetry.export import to_csv, to_json
 from edgetui.engine.telemetry.recording import Header, Recorder, header_of
 from edgetui.engine.telemetry.replay import Player, Recording
 from edgetui.engine.telemetry.sample import Sample
+from processes import wait_until
 
 BOARD = boards.detect()
 
@@ -109,9 +109,10 @@ from edgetui.engine.telemetry.sample import Sample
 recorder = Recorder(Path({str(path)!r}), Header())
 began = time.monotonic()
 while True:
-    recorder.write(Sample(t_s=time.monotonic()))
-    if time.monotonic() - began > 1.6:
-        print(time.monotonic(), flush=True)
+    taken_s = time.monotonic()
+    recorder.write(Sample(t_s=taken_s))
+    if taken_s - began > 1.6:
+        print(taken_s, flush=True)
         time.sleep(60)
     time.sleep(0.01)
 """
@@ -174,9 +175,7 @@ def test_it_plays_at_a_speed_and_from_a_place(recorded: Path) -> None:
     assert player.newest_number() == 21
     assert [n for n, _ in player.since(18)] == [19, 20, 21]
     player.speed = 20.0
-    end = time.monotonic() + 5
-    while not player.ended and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: player.ended)
     assert player.newest_number() == 50
     player.seek(-5)
     player.speed = 0.0

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 
 import pytest
 from edgetui.engine import result as documents
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.rundir import RunDir, run_paths
+from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
 MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
@@ -67,13 +67,9 @@ def test_a_run_that_fails_prints_one_error_and_its_document(tmp_path):
 def test_a_killed_run_is_shown_as_interrupted_and_taken_up_again(own_state):
     assert edgetui("run", MODEL, "-r", "fp16", "--detach").returncode == 0
     (path,) = run_paths(own_state)
-    end = time.monotonic() + 60
-    while not any(event.__struct_config__.tag == "stage-ended" for event in RunDir(path).events()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: any(event.__struct_config__.tag == "stage-ended" for event in RunDir(path).events()))
     os.killpg(RunDir(path).pid(), signal.SIGKILL)
-    while RunDir(path).alive():
-        time.sleep(0.02)
+    wait_until(lambda: not RunDir(path).alive())
     watched = edgetui("watch", "last")
     assert watched.returncode == 1
     assert "error: " in watched.stderr
@@ -89,10 +85,7 @@ def test_a_killed_run_is_shown_as_interrupted_and_taken_up_again(own_state):
 def test_a_run_that_is_left_early_still_prints_its_document(own_state, number, code, state):
     words = [sys.executable, "-m", "edgetui", "run", MODEL, "-r", "fp16", "--preset", "precise", "--json"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 60
-    while not any(RunDir(path).events() for path in run_paths(own_state)):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: any(RunDir(path).events() for path in run_paths(own_state)))
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == code

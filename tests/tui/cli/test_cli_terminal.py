@@ -17,6 +17,7 @@ import time
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.rundir import RunDir, run_paths
+from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
 RUN = ["run", str(DEMO / "digits.onnx"), "--recipe", "int8", "--dataset", str(DEMO / "digits.toml"), "--preset", "normal"]
@@ -78,18 +79,11 @@ def the_run(home) -> RunDir:
     return RunDir(path)
 
 
-def wait_until(true, limit_s=30):
-    end = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_ctrl_c_cancels_and_says_how_to_go_on(terminal, own_state):
     shown = terminal(*RUN)
-    shown.read(r"✓ inspect.*(?s:.)*▶ normalise")
+    shown.read(r"✓ inspect.*(?s:.)*▶ ")
     shown.type("\x03")
-    assert shown.process.wait(30) == 130
+    assert shown.process.wait(60) == 130
     shown.read("edgetui resume")
     assert "Traceback" not in shown.text
     folder = the_run(own_state)
@@ -101,13 +95,13 @@ def test_d_leaves_it_running_and_a_second_terminal_sees_its_past(terminal, own_s
     shown = terminal(*RUN)
     shown.read("✓ inspect")
     shown.type("d")
-    assert shown.process.wait(30) == 0
+    assert shown.process.wait(60) == 0
     shown.read("goes on")
     assert the_run(own_state).alive()
     other = terminal("watch", "last")
     other.read("✓ inspect.*(?s:.)*✓ normalise")
     other.type("\x03")
-    assert other.process.wait(30) == 0
+    assert other.process.wait(60) == 0
     assert the_run(own_state).alive()
 
 
@@ -117,7 +111,7 @@ def test_a_closed_terminal_ends_only_the_viewer(terminal, own_state):
     os.close(shown.slave)
     os.close(shown.master)
     shown.slave, shown.master = os.open(os.devnull, os.O_RDWR), os.open(os.devnull, os.O_RDWR)
-    shown.process.wait(30)
+    shown.process.wait(60)
     assert the_run(own_state).alive()
     seen = len(the_run(own_state).events())
     wait_until(lambda: len(the_run(own_state).events()) > seen)

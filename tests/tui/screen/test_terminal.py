@@ -44,14 +44,14 @@ class Terminal:
                 self.output += data
         return count
 
-    def wait_for(self, *words: bytes, limit_s: float = 30) -> None:
+    def wait_for(self, *words: bytes, limit_s: float = 60) -> None:
         """Until all words have been written."""
         end = time.monotonic() + limit_s
         while not all(word in self.output for word in words):
             assert time.monotonic() < end, self.output[-2000:]
             self.read(0.1)
 
-    def quiet(self, still_s: float = 1.0, limit_s: float = 30) -> None:
+    def quiet(self, still_s: float = 1.0, limit_s: float = 60) -> None:
         """Until nothing has been written for a while."""
         end = time.monotonic() + limit_s
         while self.read(still_s):
@@ -59,7 +59,7 @@ class Terminal:
 
     def ended(self) -> int:
         """The exit status."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while self.process.poll() is None:
             assert time.monotonic() < end, "does not end"
             self.read(0.05)
