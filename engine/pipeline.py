@@ -152,10 +152,11 @@ class Job:
         source = self._before()
         text = lower(source, self.out / "model.onnx", self.backend.target(), self.say)
         files = {"onnx": "model.onnx"}
-        if self.backend.name == "tensorrt":
-            refusals = lint(load(self.out / "model.onnx"), self.backend.target())
+        if isinstance(self.backend, TensorRt):
+            refusals = lint(load(self.out / "model.onnx"), self.backend.reader(self.spec.backend))
             if refusals:
-                raise BackendRefused(f"TensorRT would refuse the lowered model: {refusals[0]}", fix=_OTHER_RECIPE)
+                what, _, fix = refusals[0].partition("; ")
+                raise BackendRefused(f"TensorRT would refuse the lowered model: {what}", fix=fix or _OTHER_RECIPE)
         else:
             self._lower_for_tensorrt(source, files)
         model = self._model()

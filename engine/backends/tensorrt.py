@@ -102,6 +102,14 @@ class TensorRt:
         """
         return "tensorrt" if find().strongly_typed else "tensorrt-flags"
 
+    def reader(self, settings: BackendSettings) -> str:
+        """What `graph.lint` calls the TensorRT that will read the model.
+
+        Raises:
+            BackendRefused: there is no TensorRT.
+        """
+        return "tensorrt-rtx" if find(settings.tensorrt.target).rtx else self.target()
+
     def build(self, onnx: Path, out: Path, settings: BackendSettings, say: Say) -> str:
         """Write the plan of `onnx` to `out` and its manifest beside it.
 

@@ -19,15 +19,17 @@ TARGETS = ("onnxruntime", "tensorrt", "torch")
 def lint(model: ModelProto, target: str) -> list[str]:
     """What `target` refuses: a sentence each, with the node and what mends it; empty: reads it.
 
-    `target`: one of TARGETS, or `tensorrt-flags`, a TensorRT before 10 (`compress.lower.TARGETS`).
+    `target`: one of TARGETS; or `tensorrt-flags`, a TensorRT before 10 (`compress.lower.TARGETS`), or `tensorrt-rtx`, which
+    reads less than TensorRT itself.
 
     Raises:
         UsageError: nobody knows the target.
     """
     if target == "onnxruntime":
         return [*faults(model), *lint_onnxruntime.refusals(model)]
-    if target in ("tensorrt", "tensorrt-flags"):
-        return [*faults(model), *lint_tensorrt.refusals(model, flags=target == "tensorrt-flags")]
+    if target in ("tensorrt", "tensorrt-flags", "tensorrt-rtx"):
+        flags, rtx = target == "tensorrt-flags", target == "tensorrt-rtx"
+        return [*faults(model), *lint_tensorrt.refusals(model, flags=flags, rtx=rtx)]
     if target == "torch":
         return [*faults(model), *lint_torch.refusals(model)]
     raise UsageError(f"`{target}` cannot be checked for", fix=nearest(target, TARGETS))

@@ -52,8 +52,10 @@ _ODD_TYPES: dict[int, str] = {
 }
 
 
-def refusals(model: ModelProto, *, flags: bool = False) -> list[str]:
-    """A sentence for each thing the parser would refuse. `flags`: a TensorRT before strong typing, 8.5 or 8.6."""
+def refusals(model: ModelProto, *, flags: bool = False, rtx: bool = False) -> list[str]:
+    """A sentence for each thing the parser would refuse. `flags`: a TensorRT before strong typing, 8.5 or 8.6; `rtx`:
+    TensorRT-RTX.
+    """
     held, names = constants(model), set(real_inputs(model.graph))
     given = {value.name: _elements(value) for value in model.graph.input if value.name in names}
     values = lint_tensorrt_nodes.carried(nodes(model), given)
@@ -63,8 +65,9 @@ def refusals(model: ModelProto, *, flags: bool = False) -> list[str]:
         if (node.domain, node.op_type) in own:
             continue
         if not is_onnx(node):
-            if node.domain not in PLUGIN_DOMAINS:
-                found.append(f"{label(node)}: operator {node.op_type} of domain {node.domain} is not TensorRT's; {_WITHOUT}")
+            if rtx or node.domain not in PLUGIN_DOMAINS:
+                who = "TensorRT-RTX's" if rtx else "TensorRT's"
+                found.append(f"{label(node)}: operator {node.op_type} of domain {node.domain} is not {who}; {_WITHOUT}")
         elif node.op_type in _REFUSED:
             found.append(f"{label(node)}: TensorRT has no {node.op_type}; {_REFUSED[node.op_type]}")
         elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
@@ -74,6 +77,8 @@ def refusals(model: ModelProto, *, flags: bool = False) -> list[str]:
             found.append(f"{label(node)}: TensorRT has no {kind} to cast to; {_WITHOUT}")
         else:
             found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals(node, given, values))
+            if rtx:
+                found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals_of_rtx(node))
             if flags:
                 found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals_before_nine(node))
     if has_half(model) and any(node.op_type == "QuantizeLinear" for node in nodes(model)) and opset(model) < 19:

@@ -55,6 +55,7 @@ _PACKED: dict[int, str] = {
 _NOT_ON_UNSIGNED = (
     "Add", "Clip", "Div", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "MaxPool", "Min", "Mod", "Mul", "Sub",
 )  # fmt: skip
+_NOT_RTX = ("DeformConv", "NonMaxSuppression", "NonZero", "RoiAlign")
 _ONE_OUTPUT = ("Attention", "LayerNormalization", "MaxPool")
 _LATEST_BEFORE_NINE = 17
 _NOT_BEFORE_NINE = ("BlackmanWindow", "DeformConv", "HammingWindow", "HannWindow", "Hardmax", "STFT")
@@ -93,6 +94,15 @@ def refusals(node: NodeProto, given: Mapping[str, int], values: Mapping[str, str
     rule = _RULES.get(node.op_type)
     if rule is not None:
         yield from rule(node)
+
+
+def refusals_of_rtx(node: NodeProto) -> Iterator[str]:
+    """What TensorRT-RTX 1.7 refuses beside that: what TensorRT itself has plugins for."""
+    without = "build on the board, or export without it"
+    if node.op_type in _NOT_RTX:
+        yield f"TensorRT-RTX has no {node.op_type}; {without}"
+    elif node.op_type == "ScatterElements" and _word(node, "reduction", "none") != "none":
+        yield f"TensorRT-RTX does not add or multiply while it scatters; {without}"
 
 
 def refusals_before_nine(node: NodeProto) -> Iterator[str]:

@@ -99,3 +99,28 @@ def test_what_no_tensorrt_has_is_named(operator: str) -> None:
         f"{{ [n] y = {operator}{how}(x, z) }}"
     )
     assert any(sentence.startswith("n: ") for sentence in lint(model, "tensorrt"))
+
+
+BOXES = (
+    "(float[1,8,4] x, float[1,1,8] z) => (int64[N,3] y)",
+    "[n] y = NonMaxSuppression(x, z, TWO)",
+)
+SPREAD = ("(float[4] x, int64[2] i, float[2] u) => (float[4] y)", "[n] y = ScatterElements<reduction={how}>(x, i, u)")
+
+
+@pytest.mark.parametrize(
+    ("sides", "node"),
+    [BOXES, ("(float[4] x) => (int64[1,N] y)", "[n] y = NonZero(x)"), (SPREAD[0], SPREAD[1].format(how='"mul"'))],
+)
+def test_what_tensorrt_has_and_tensorrt_rtx_has_not(sides: str, node: str, builds: Callable[[ModelProto], bool]) -> None:
+    model = graph(f"{sides} {{ {node} }}")
+    assert lint(model, "tensorrt") == []
+    (sentence,) = lint(model, "tensorrt-rtx")
+    assert sentence.startswith("n: TensorRT-RTX ")
+    assert not builds(model)
+
+
+def test_tensorrt_rtx_reads_the_rest(builds: Callable[[ModelProto], bool]) -> None:
+    model = graph(f"{SPREAD[0]} {{ {SPREAD[1].format(how=chr(34) + 'none' + chr(34))} }}")
+    assert lint(model, "tensorrt-rtx") == []
+    assert builds(model)
