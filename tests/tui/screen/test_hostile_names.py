@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from edgetui.engine.config import Config, Models
 from edgetui.engine.recipes import write_recipe
 from edgetui.engine.result import decode, encode
 from edgetui.tui.app import Workbench
+from edgetui.tui.looks import AsciiFilter, DrawnFilter
 from edgetui.tui.panes.log import told_rows
 from edgetui.tui.runview import Told
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.widgets.lines import shortened, wrap
 from monkey import look, look_closely
 from rich.cells import cell_len
+from rich.segment import Segment
 from screens import screen_text, shows, until
+from textual.color import Color
 from told_runs import RECIPE
 
 EVIL = "\x1b[31mred\x1b]0;title\x07 [red]x[/] [link=a]y[nope]"
@@ -118,3 +122,14 @@ def test_letters_of_two_columns_are_wrapped_and_cut_by_columns(width: int):
 @pytest.mark.parametrize("room", [-1, 0, 1, 2])
 def test_a_name_without_room_is_a_mark(room: int):
     assert cell_len(shortened("日本語", room)) <= max(1, room)
+
+
+@pytest.mark.parametrize("kind", [DrawnFilter, AsciiFilter])
+@pytest.mark.parametrize("text", [EVIL, ODD, "bad\udcff\x9b", "─ ✓ plain"])
+def test_the_last_gate_keeps_the_width_of_a_row(kind: type[DrawnFilter | AsciiFilter], text: str):
+    background = Color(0, 0, 0)
+    row = DrawnFilter().apply([Segment(text)], background)
+    row = kind().apply(row, background)
+    assert sum(cell_len(segment.text) for segment in row) == cell_len(text)
+    assert not any(unicodedata.category(letter) in ("Cc", "Cs") for segment in row for letter in segment.text)
+    assert kind is DrawnFilter or all(segment.text.isascii() for segment in row)
