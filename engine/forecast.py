@@ -174,7 +174,8 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
     found = [f"the size of `{axis}` is not known; give it with --shape {axis}" for axis in facts.open_axes if _open(axis, spec)]
     found += [f"{spec.backend.name} cannot read this model: {line}" for line in facts.refused.get(spec.backend.name, ())]
     found += [str(error) for error in (_without_samples(spec), without_torch(spec.recipe), _without_pytorch(spec)) if error]
-    if facts.quantized and any(isinstance(step, QuantizeInt8 | QuantizeWeights) for step in spec.recipe.active):
+    again = QuantizeInt8 if facts.prunable else QuantizeInt8 | QuantizeWeights  # what is float still can become integers
+    if facts.quantized and any(isinstance(step, again) for step in spec.recipe.active):
         found.append("the model is quantized already; take the floating-point original")
     return found
 

@@ -81,6 +81,12 @@ def test_a_quantized_model_is_not_quantized_again():
     assert forecast(spec("prune-5"), facts, [], None).errors == ()
 
 
+def test_floats_left_in_a_quantized_model_may_be_quantized_alone():
+    facts = ModelFacts(name="m", size_bytes=10, quantized=True, prunable=5)
+    assert forecast(spec("weights-8"), facts, [], None).errors == ()
+    assert any("quantized already" in line for line in forecast(spec("int8"), facts, [], None).errors)
+
+
 def test_what_cannot_win_is_said():
     warnings = forecast(spec("prune-30-global", dataset=DATA), FACTS, [], None).warnings
     assert any("scattered zeros do not make a dense plan faster; 30 % zeros" in line for line in warnings)
