@@ -241,17 +241,11 @@ def _cores(files: Files, cpuinfo: str) -> int | None:
 
 
 def _meminfo_kib(files: Files, name: str) -> int | None:
-    found = re.search(rf"^{name}:\s+(\d+) kB", files.text("/proc/meminfo") or "", re.MULTILINE)
+    found = re.search(rf"^{name}:\s+(\d{{1,18}}) kB", files.text("/proc/meminfo") or "", re.MULTILINE)
     return int(found[1]) if found else None
 
 
 def memory_free_mb() -> float | None:
     """Available system memory; None where /proc does not say."""
-    try:
-        lines = Path(os.environ.get("EDGETUI_ROOT", "/"), "proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return None
+    kib = _meminfo_kib(Files(), "MemAvailable")
+    return None if kib is None else kib * 1024 / _MB

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from . import outcome
+from .errors import DAMAGED
 from .outcome import Outcome
 from .rundir import write_atomic
 
@@ -29,7 +30,7 @@ class Cache:
         try:
             found = outcome.decode((self.path(key) / "outcome.json").read_bytes())
             os.utime(self.path(key))
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *DAMAGED):
             return None
         return found
 

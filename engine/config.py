@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import ConfigRefused, EdgetuiError, nearest
+from .errors import DAMAGED, ConfigRefused, EdgetuiError, nearest
 from .spec import BackendName, Preset, TensorRtSettings, TorchSettings
 from .telemetry.alerts import DEFAULT_RULES, AlertRule
 
@@ -169,7 +169,7 @@ def read_toml(path: Path, refuse: type[EdgetuiError]) -> dict[str, Any]:
         table: dict[str, Any] = msgspec.toml.decode(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise refuse(f"cannot read {path} ({error.strerror})", fix="check the path and its permissions") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         raise refuse(f"{path} is not valid TOML: {error}", fix="correct that line") from None
     return table
 

@@ -145,7 +145,7 @@ def _flags(files: Files) -> frozenset[str]:
 
 def _memory(files: Files) -> Iterator[Check]:
     text = files.text("/proc/meminfo") or ""
-    kib = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
+    kib = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d{1,18}) kB", text, re.MULTILINE)}
     if "MemAvailable" not in kib:
         return
     free, total, swap = (kib.get(key, 0) * 1024 / 1e6 for key in ("MemAvailable", "MemTotal", "SwapTotal"))

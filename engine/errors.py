@@ -20,6 +20,11 @@ import difflib
 import errno
 from collections.abc import Iterable
 
+import msgspec
+
+DAMAGED = (msgspec.DecodeError, ValueError, RecursionError)
+"""What JSON, TOML and archives raise that are cut, no UTF-8, nested a thousand deep or hold a number of a thousand digits."""
+
 
 class EdgetuiError(Exception):
     """What happened (`what`) and what to do about it (`fix`); shown as `error: what; fix`."""

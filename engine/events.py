@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from .errors import DAMAGED
+
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What all events carry; `n` and `t` are set by the supervisor."""
@@ -109,8 +111,8 @@ encode = msgspec.json.encode
 
 
 def decode(line: bytes) -> AnyEvent | None:
-    """Read one line; None for a half line or a kind of a later version."""
+    """Read one line; None for a half line, a damaged one or a kind of a later version."""
     try:
         return _decoder.decode(line)
-    except msgspec.DecodeError:
+    except DAMAGED:
         return None

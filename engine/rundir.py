@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from .config import convert, read_toml
-from .errors import StorageRefused, from_os_error
+from .errors import DAMAGED, StorageRefused, from_os_error
 from .events import AnyEvent
 from .events import decode as decode_event
 from .events import encode as encode_event
@@ -95,7 +95,7 @@ class RunDir:
         """The result document; None while there is none."""
         try:
             return decode_result((self.path / "result.json").read_bytes())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *DAMAGED):
             return None
 
     def events(self, since: int = 0) -> list[AnyEvent]:

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from ..config import typed_path
-from ..errors import DataRefused, nearest
+from ..errors import DAMAGED, DataRefused, nearest
 from ..spec import Dataset, ImageInput, field_names
 
 _FORMS = "a folder or zip of class folders with images, an .npz, or a .toml file that describes one"
@@ -60,7 +60,7 @@ def _described(file: Path) -> Dataset:
         data = msgspec.toml.decode(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataRefused(f"{file} cannot be read ({error.strerror})", fix="check its permissions") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         raise DataRefused(f"{file} is no TOML ({error})", fix="mend that line") from None
     _refuse_unknown(data, file)
     for key in ("path", "calibration"):

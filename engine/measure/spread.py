@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ _MARGIN = 0.04
 """Of the span of all whiskers, on both sides of the axis."""
 _FAR = 0.5
 """Of that span: a mean further right of all whiskers is left out of the axis, for outliers pulled it there."""
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 Milliseconds = NDArray[np.float64]
 
 
@@ -48,11 +52,13 @@ def _read(asked: SampleSet) -> Milliseconds | str:
         return asked.reason or "it was not measured"
     try:
         with Path(asked.path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            samples: Milliseconds = stored[f"{asked.side}_ns"].astype(np.float64) / 1e6
+            samples: Milliseconds = stored[f"{asked.side}_ns"].astype(np.float64).ravel() / 1e6
     except FileNotFoundError:
         return f"{asked.path} is gone"
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         return f"{asked.path} cannot be read ({type(error).__name__})"
+    if not np.isfinite(samples).all():
+        return f"{asked.path} holds what is no time"
     return samples if samples.size else "no inference was timed"
 
 

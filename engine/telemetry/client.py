@@ -12,11 +12,9 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
-from ..errors import UsageError, from_os_error
+from ..errors import DAMAGED, UsageError, from_os_error
 from .choose import AUTO, check_name
-from .place import Lease, SamplerLock, meeting_place, tidy
+from .place import SamplerLock, take_lease, tidy
 from .ring import RingReader
 from .sample import Sample, Stats, decode, decode_stats
 from .sources.base import SourceRefused
@@ -47,8 +45,7 @@ class Telemetry:
 
     def __init__(self, home: Path, source: str, rate_hz: float) -> None:
         self._home, self._asked, self._rate_hz = home, source, rate_hz
-        self._folder = meeting_place(home, source)
-        self._lease = Lease(self._folder, rate_hz)
+        self._folder, self._lease = take_lease(home, source, rate_hz)
         self._lock = SamplerLock(self._folder)
         self._ring: RingReader | None = None
         self._base = self._seen = 0
@@ -95,7 +92,7 @@ class Telemetry:
         for _ in range(3):
             data = self._ring.stats() if self._ring is not None else None
             if data is not None:
-                with contextlib.suppress(msgspec.DecodeError):
+                with contextlib.suppress(*DAMAGED):
                     return decode_stats(data)
         return Stats()
 
@@ -140,7 +137,7 @@ class Telemetry:
 
     def _get(self, n: int) -> Sample | None:
         data = self._ring.get(n - self._base) if self._ring is not None else None
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(*DAMAGED):
             return None if data is None else decode(data)
         return None
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 
 _CHUNK = 65536
+_LONGEST_NUMBER = 64
 
 
 class Files:
@@ -78,15 +79,15 @@ class Files:
 
 def leading_number(data: bytes) -> float | None:
     """The number that `data` begins with, or None: never 0 for what is no number."""
+    words = data[:_LONGEST_NUMBER].split(None, 1)
     try:
-        return int(data)
+        value: float | None = int(words[0]) if words else None
     except ValueError:
-        words = data.split(None, 1)
         try:
-            value = float(words[0]) if words else None
+            value = float(words[0])
         except ValueError:
             return None
-        return value if value is not None and abs(value) < 1e18 else None
+    return value if value is not None and abs(value) < 1e18 else None
 
 
 def reason(error: OSError) -> str:

@@ -20,6 +20,7 @@ from ..locks import is_held
 
 _SHM = Path("/dev/shm")  # noqa: S108  the folder in it is ours alone: mode 0700 and our user, checked below
 _ROOM_BYTES = 16 << 20
+_MOST_TRIES = 20
 _count = itertools.count(1)
 
 
@@ -64,15 +65,32 @@ class Lease:
         fresh = folder / f".{name}"
         self._path = folder / name
         self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        os.write(self._fd, f"{rate_hz:g}".encode())
-        fresh.rename(self._path)  # under its final name only once it is locked: a sampler removes unlocked ones
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            os.write(self._fd, f"{rate_hz:g}".encode())
+            fresh.rename(self._path)  # under its final name only once it is locked: a sampler removes unlocked ones
+        except OSError:
+            os.close(self._fd)
+            raise
 
     def close(self) -> None:
         """Give the lease back."""
         with contextlib.suppress(OSError):
             self._path.unlink()
         os.close(self._fd)
+
+
+def take_lease(home: Path, source: str, rate_hz: float) -> tuple[Path, Lease]:
+    """The meeting place, and a lease in it. Whoever leaves last may remove the folder as we come: then it is made again.
+
+    Raises:
+        OSError: neither shared memory nor the state folder can be written.
+    """
+    for _ in range(_MOST_TRIES):
+        folder = meeting_place(home, source)
+        with contextlib.suppress(FileNotFoundError):
+            return folder, Lease(folder, rate_hz)
+    raise OSError(f"no place for samples: {folder} is removed again and again")
 
 
 def wanted_rate(folder: Path) -> float | None:

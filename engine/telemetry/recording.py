@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ..boards import Board, Total
-from ..errors import StorageRefused, from_os_error
+from ..errors import DAMAGED, StorageRefused, from_os_error
 from .alerts import AlertEvent
 from .energy import Readings
 from .sample import Sample, encode, wall_now
@@ -166,8 +166,8 @@ _note_decoder: msgspec.json.Decoder[Header | Mark | AlertEvent] = msgspec.json.D
 
 
 def decode_note(line: bytes) -> Header | Mark | AlertEvent | None:
-    """A line that is no sample; None for a half line or a kind of a later version."""
+    """A line that is no sample; None for a half line, a damaged one or a kind of a later version."""
     try:
         return _note_decoder.decode(line)
-    except msgspec.DecodeError:
+    except DAMAGED:
         return None

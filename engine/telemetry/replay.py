@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import bisect
 import os
+import stat
 import time
 from array import array
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-
-import msgspec
+from typing import BinaryIO
 
 from ..boards import Profile
-from ..errors import DataRefused, from_os_error
+from ..errors import DAMAGED, DataRefused
 from .alerts import AlertEvent
 from .recording import Header, Mark, decode_note
 from .sample import Sample, Stats, decode
 from .sources.tegrastats import sample_of
 from .tegrastats import parse
 
-_SAMPLE, _NOTE = b'{"t_s":', b'{"kind":'
+_NOTE = b'{"kind":'
 _MOST_AT_ONCE = 4096
+_LONGEST_LINE = 1 << 20
+_SET_S = 86400.0
+"""A step of a day and more is a clock that was set: boards without a battery jump by years when NTP arrives."""
+_WHAT = "give a file from `monitor --record` or a log of tegrastats"
 _STAMP_BYTES = len("MM-DD-YYYY HH:MM:SS")
 
 
@@ -41,24 +45,20 @@ class Recording:
         self.marks: list[Mark] = []
         self.alerts: list[AlertEvent] = []
         self.broken = 0
-        """Lines that could not be read; a half line at the end is normal."""
+        """Lines that could not be read, or go back in time; a half line at the end is normal."""
         self.times_s = array("d")
         self._offsets = array("Q")
+        self._fd = _opened(path)
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            with path.open("rb") as file:
-                self.tegrastats = not file.read(1).startswith(b"{")
-                file.seek(0)
-                (self._index_log if self.tegrastats else self._index_recording)(file)
-        except FileNotFoundError:
-            raise DataRefused(f"there is no file {path}", fix="check the path") from None
+            self.tegrastats = os.pread(self._fd, 1, 0) != b"{"
+            with open(self._fd, "rb", closefd=False) as file:
+                (self._index_log if self.tegrastats else self._index_recording)(_lines(file))
         except OSError as error:
-            raise from_os_error(error) from error
-        if not self.times_s:
             self.close()
-            raise DataRefused(
-                f"nothing in {path} can be replayed", fix="give a file from `monitor --record` or a log of tegrastats"
-            )
+            raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="copy it to a sound disk") from error
+        if not self.times_s or (self.tegrastats and not self._says_anything()):
+            self.close()
+            raise DataRefused(f"nothing in {path} can be replayed", fix=_WHAT)
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -79,8 +79,8 @@ class Recording:
     def sample(self, k: int) -> Sample:
         """Sample number `k`, from 0."""
         begin = self._offsets[k]
-        end = self._offsets[k + 1] if k + 1 < len(self._offsets) else begin + (1 << 20)
-        line = os.pread(self._fd, end - begin, begin).partition(b"\n")[0]
+        end = self._offsets[k + 1] if k + 1 < len(self._offsets) else begin + _LONGEST_LINE
+        line = os.pread(self._fd, min(end - begin, _LONGEST_LINE), begin).partition(b"\n")[0]
         if not self.tegrastats:
             return decode(line)
         text = line.decode("utf-8", "replace")
@@ -94,17 +94,19 @@ class Recording:
             os.close(self._fd)
             self._fd = -1
 
-    def _index_recording(self, lines: Iterator[bytes]) -> None:
-        offset = 0
-        for line in lines:
+    def _says_anything(self) -> bool:
+        """At least one line is one of tegrastats, which has its memory in each."""
+        return any(sample.ram_total_mb is not None or sample.rails_mw or sample.temps_c for sample in self)
+
+    def _index_recording(self, lines: Iterator[tuple[int, bytes]]) -> None:
+        for offset, line in lines:
             if line.startswith(_NOTE):
                 self._take_note(line)
-            elif (t_s := _time_of(line)) is not None:
+            elif (t_s := _time_of(line)) is not None and (not self.times_s or t_s >= self.times_s[-1]):
                 self.times_s.append(t_s)
                 self._offsets.append(offset)
             elif line.strip():
                 self.broken += 1
-            offset += len(line)
 
     def _take_note(self, line: bytes) -> None:
         match decode_note(line):
@@ -117,33 +119,51 @@ class Recording:
             case None:
                 self.broken += 1
 
-    def _index_log(self, lines: Iterator[bytes]) -> None:
-        """Seconds from the lines' own stamps, one a second where they have none."""
-        offset, t_s = 0, -1.0
+    def _index_log(self, lines: Iterator[tuple[int, bytes]]) -> None:
+        """Seconds from the lines' own stamps, one a second where they have none and where the clock was set."""
+        clock_s = t_s = -1.0
         before: datetime | None = None
-        for line in lines:
+        for offset, line in lines:
             if line.strip() and not line.startswith(b"#"):
                 stamp = _stamp(line)
                 step_s = 1.0
-                if stamp is not None and before is not None and stamp >= before:
-                    step_s = (stamp - before).total_seconds()
+                if stamp is not None and before is not None and 0 <= (passed_s := (stamp - before).total_seconds()) < _SET_S:
+                    step_s = passed_s
                 before = stamp or before
-                t_s += step_s or 1e-3  # several lines within a second keep their order
+                clock_s += step_s
+                t_s = max(clock_s, t_s + 1e-3)  # several lines within a second keep their order
                 self.times_s.append(t_s)
                 self._offsets.append(offset)
-            offset += len(line)
         self.header = Header(source="tegrastats")
 
 
-def _time_of(line: bytes) -> float | None:
-    """Seconds of a telemetry document, without reading all of it where it was written by us."""
-    if not line.endswith(b"}\n") and not line.rstrip().endswith(b"}"):
-        return None
+def _opened(path: Path) -> int:
+    """A file descriptor. A pipe or a device would be waited at, or read, for ever."""
     try:
-        if line.startswith(_SAMPLE):
-            return float(line[len(_SAMPLE) : line.index(b",")])
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise DataRefused(f"there is no file {path}", fix="check the path") from None
+    except OSError as error:
+        raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check the path and its permissions") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise DataRefused(f"{path} is no file", fix=_WHAT)
+    return fd
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines with their places; one that is too long for any of ours comes in pieces, which nobody can read."""
+    offset = 0
+    while line := file.readline(_LONGEST_LINE):
+        yield offset, line
+        offset += len(line)
+
+
+def _time_of(line: bytes) -> float | None:
+    """Seconds of a telemetry document; None: it is none."""
+    try:
         return decode(line).t_s
-    except (ValueError, msgspec.DecodeError):
+    except DAMAGED:
         return None
 
 

@@ -32,7 +32,7 @@ def power_mode(files: Files, timeout_s: float = 3.0) -> str | None:
 
 def mode_by_status(files: Files) -> str | None:
     """The mode's name by its number in /var/lib/nvpmodel/status; None: there is no such file."""
-    number = re.search(r"pmode:(\d+)", files.text("/var/lib/nvpmodel/status") or "")
+    number = re.search(r"pmode:(\d{1,9})", files.text("/var/lib/nvpmodel/status") or "")
     return power_modes(files).get(int(number[1])) if number else None
 
 
@@ -45,7 +45,7 @@ def mode_of(output: str) -> str | None:
 def power_modes(files: Files) -> dict[int, str]:
     """Number to name of this module's modes. They differ between modules, so they come from its own file."""
     text = files.text("/etc/nvpmodel.conf") or ""
-    return {int(n): name for n, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>", text)}
+    return {int(n): name for n, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d{1,9})\s+NAME=(\S+)\s*>", text)}
 
 
 def clocks(files: Files) -> str | None:

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-_MOST_BYTES = 1 << 16
+_MOST_BYTES, _MOST_READS = 1 << 16, 64
 
 
 class ChildLines:
@@ -40,7 +40,8 @@ class ChildLines:
     def lines(self) -> list[str]:
         """Whole lines since the last call, without waiting; empty when there are none."""
         with contextlib.suppress(BlockingIOError, OSError):  # a terminal whose other end has closed answers EIO
-            while data := os.read(self._fd, _MOST_BYTES):
+            for _ in range(_MOST_READS):  # a command that never pauses must not keep us here
+                data = os.read(self._fd, _MOST_BYTES)
                 self._rest += data
                 if len(data) < 4096:
                     break

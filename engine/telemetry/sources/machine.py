@@ -6,14 +6,16 @@ place, and a reading costs half.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..channel import Beat
-from ..files import Files
+from ..files import Files, leading_number
 
 _KIB_PER_MB = 1024.0
 _FEW_CORES = 32
+_PART = re.compile(r"[0-9]{1,9}(-[0-9]{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def cpuinfo_mhz(files: Files) -> dict[int, float]:
         if name.startswith("processor") and value.strip().isdigit():
             core = int(value)
         elif name.startswith("cpu MHz"):
-            clocks[core] = round(float(value), 1)
+            mhz = leading_number(value.encode())
+            if mhz is not None:
+                clocks[core] = round(mhz, 1)
     return clocks
 
 
@@ -140,7 +144,7 @@ def memory(files: Files) -> tuple[float | None, float | None, float | None, floa
         for line in files.read("/proc/meminfo").split(b"\n"):
             name, _, rest = line.partition(b":")
             words = rest.split()
-            if words and words[0].isdigit():
+            if words and words[0].isdigit() and len(words[0]) < 19:
                 fields[name] = int(words[0])
     except OSError:
         return None, None, None, None
@@ -160,6 +164,6 @@ def cpus(text: str | None) -> list[int]:
     numbers: list[int] = []
     for part in (text or "").split(","):
         first, _, last = part.partition("-")
-        if first.isdigit() and (last.isdigit() or not last):
+        if _PART.fullmatch(part):
             numbers.extend(range(int(first), min(int(last or first), int(first) + 4096) + 1))
     return numbers

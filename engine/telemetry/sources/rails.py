@@ -14,6 +14,7 @@ from ..channel import Channel, Notes
 from ..files import Files
 
 _IIO_DRIVER, _HWMON = "/sys/bus/i2c/drivers/ina3221x", "/sys/class/hwmon"
+_A_MEGAWATT_MW = 1e9
 _NO_LIMIT_MA = 32760
 """The register's largest value: nobody set a limit."""
 
@@ -36,12 +37,17 @@ class Rail:
         """Milliwatts, negative ones too; None: the channel does not answer now."""
         if self.power is not None:
             value = self.power.read(now_s)
-            return None if value is None else round(value)
+            return None if value is None else _milliwatts(value)
         if self.volts is None or self.amps is None:
             return None
         millivolts = self.volts.read(now_s)
         milliamps = None if millivolts is None else self.amps.read(now_s)
-        return None if millivolts is None or milliamps is None else round(millivolts * milliamps / 1000.0)
+        return None if millivolts is None or milliamps is None else _milliwatts(millivolts * milliamps / 1000.0)
+
+
+def _milliwatts(value: float) -> int | None:
+    """Whole milliwatts; a megawatt is no reading."""
+    return round(value) if abs(value) < _A_MEGAWATT_MW else None
 
 
 def find_rails(files: Files, notes: Notes) -> list[Rail]:

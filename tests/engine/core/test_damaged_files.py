@@ -1,0 +1,77 @@
+"""JSON, TOML and archives that are damaged or made to harm: an error in words, or passed over, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edgetui.engine import events
+from edgetui.engine.cache import Cache
+from edgetui.engine.config import read_toml
+from edgetui.engine.data.describe import read_dataset
+from edgetui.engine.errors import ConfigRefused, DataRefused
+from edgetui.engine.measure.spread import spreads
+from edgetui.engine.rundir import RunDir
+from edgetui.engine.spread import SampleSet
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind":"note","text":"\xff\xfe"}',
+        b'{"kind":"note","x":' + DEEP + b"}",
+        b'{"kind":"progress","stage":"a","done":1e400}',
+        b'{"kind":"progress","stage":"a","n":' + b"9" * 5000 + b"}",
+    ],
+    ids=["no utf-8", "deep", "too large", "digits"],
+)
+def test_a_damaged_event_is_passed_over(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "events.jsonl").write_bytes(
+        b'{"kind":"note","n":1}\n' + line + b'\n{"kind":"run-ended","n":2,"state":"done"}\n'
+    )
+    assert [event.n for event in RunDir(tmp_path).events()] == [1, 2]
+    assert events.decode(line) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b'{"run":"\xff","state":"done","summary":"\xff"}', b'{"run":"a","x":' + DEEP, b""]
+)
+def test_a_damaged_document_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "result.json").write_bytes(content)
+    assert RunDir(tmp_path).result() is None
+    folder = tmp_path / "cache" / "key"
+    folder.mkdir(parents=True)
+    (folder / "outcome.json").write_bytes(content)
+    assert Cache(tmp_path).whole("key") is None
+
+
+@pytest.mark.parametrize("content", [b"a = " + DEEP[:20_000], b"a = " + b"9" * 10_000, b'a = "\xff"'])
+def test_toml_made_to_harm_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigRefused, match="not valid TOML"):
+        read_toml(file, ConfigRefused)
+    with pytest.raises(DataRefused, match="no TOML"):
+        read_dataset(str(file), {})
+
+
+def _reason(path: Path) -> str:
+    return spreads([SampleSet(label="a", run="r", side="baseline", path=str(path))]).columns[0].reason
+
+
+def test_latencies_that_cannot_be_read_have_a_reason(tmp_path: Path) -> None:
+    file = tmp_path / "latencies.npz"
+    file.write_bytes(b"")
+    assert "EOFError" in _reason(file)
+    np.savez_compressed(file, baseline_ns=np.random.default_rng(0).integers(0, 10**6, 5000))
+    data = bytearray(file.read_bytes())
+    data[2000:2100] = b"\xff" * 100
+    file.write_bytes(data)
+    assert "cannot be read" in _reason(file)
+    np.savez(file, baseline_ns=np.array([np.nan, 1.0]))
+    assert "holds what is no time" in _reason(file)
+    np.save(tmp_path / "one.npy", np.arange(5))
+    assert "cannot be read" in _reason(tmp_path / "one.npy")
