@@ -6,23 +6,20 @@ A run goes on without it: all that is shown is read from run folders, so quittin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, ScreenError, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.css.query import QueryError
-from textual.dom import NoScreen
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
-from .aside import aside, refusal
-from .flags import rows_for_flags
+from .aside import AsideApp
 from .hangup import leave_when_gone
 from .link import Link
 from .looks import AsciiFilter, DrawnFilter, choose_graph, choose_theme, themes
@@ -47,7 +44,7 @@ def _palette() -> type[Provider]:
     return BenchCommands
 
 
-class Workbench(App[int]):
+class Workbench(AsideApp):
     """The app."""
 
     TITLE = "edgetui"
@@ -119,26 +116,6 @@ class Workbench(App[int]):
             self.push_screen(TooSmall())
         elif not small and isinstance(self.screen, TooSmall):
             self.pop_screen()
-
-    def complain(self, error: EdgetuiError) -> None:
-        """Say what happened and what to do."""
-        self.notify(f"error: {rows_for_flags(str(error))}", severity="error", timeout=8, markup=False)
-
-    def attempt(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
-        """Do something with the engine beside the screen; the newest of a group ends the one before."""
-        screen = self.screen
-
-        async def attempted() -> None:
-            try:
-                await work()
-            except (EdgetuiError, OSError) as error:
-                self.complain(refusal(error))
-            except (QueryError, NoScreen, ScreenError):
-                # the answer came after the screen that had asked was left: there is nothing to show it on
-                if self.is_running and screen.display:
-                    raise
-
-        aside(self, attempted, group)
 
     def ask_folder(self) -> None:
         """Ask for a folder of models."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from textual.dom import DOMNode
+from textual.app import App, ScreenError
+from textual.css.query import QueryError
+from textual.dom import DOMNode, NoScreen
 from textual.worker import Worker
 
 from ..engine.errors import EdgetuiError, from_os_error
+from .flags import rows_for_flags
 
 
 def aside(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
@@ -22,3 +25,27 @@ def aside(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: s
 def refusal(error: EdgetuiError | OSError) -> EdgetuiError:
     """What happened, in words that have a way out: a file that was looked at may have gone, or be something else now."""
     return from_os_error(error) if isinstance(error, OSError) else error
+
+
+class AsideApp(App[int]):
+    """An app that asks beside the screen, and says what went wrong there."""
+
+    def complain(self, error: EdgetuiError) -> None:
+        """Say what happened and what to do."""
+        self.notify(f"error: {rows_for_flags(str(error))}", severity="error", timeout=8, markup=False)
+
+    def attempt(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
+        """Do something with the engine beside the screen; the newest of a group ends the one before."""
+        screen = self.screen
+
+        async def attempted() -> None:
+            try:
+                await work()
+            except (EdgetuiError, OSError) as error:
+                self.complain(refusal(error))
+            except (QueryError, NoScreen, ScreenError):
+                # the answer came after the screen that had asked was left: there is nothing to show it on
+                if self.is_running and screen.display:
+                    raise
+
+        aside(self, attempted, group)
