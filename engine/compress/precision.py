@@ -90,7 +90,7 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     parts = [f"{len(names)} {why}" for why, names in counts.items() if names]
     total = len(list(nodes(model)))
     others = total - len(half) - len(stay)
-    left = (f"; FP32: {', '.join(parts)}" if parts else "") + (f"; {others} without FP32 to halve" if others else "")
+    left = (f"; FP32: {', '.join(parts)}" if parts else "") + (f"; {others} unchanged" if others else "")
     seen = f" ({ran} samples tried)" if ran else ""
     return f"half precision for {len(half)} of {total} nodes{left}{seen}"
 

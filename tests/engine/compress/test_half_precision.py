@@ -224,7 +224,7 @@ def test_adding_while_scattering_stays_in_fp32() -> None:
 def test_a_graph_of_integers_needs_no_dry_run(tmp_path: Path) -> None:
     model = graph("(int64[2] x) => (int64[2] y) { y = Add(x, x) }")
     names, line = asked(model, tmp_path, [{"x": np.ones(2, np.int64)}])
-    assert (names, line) == ([], "half precision for 0 of 1 nodes; 1 without FP32 to halve")
+    assert (names, line) == ([], "half precision for 0 of 1 nodes; 1 unchanged")
 
 
 def test_a_step_that_changes_nothing_says_so(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_step_that_changes_nothing_says_so(tmp_path: Path) -> None:
     source = tmp_path / "in.onnx"
     source.write_bytes(graph(text, w=normal(4, 4).astype(np.float64)).SerializeToString())
     line = fp16(PrecisionFp16(), source, tmp_path / "out.onnx", iter([{"x": np.ones((1, 4))}]), Listening())
-    assert line == "half precision for 0 of 2 nodes; 2 without FP32 to halve"
+    assert line == "half precision for 0 of 2 nodes; 2 unchanged"
     assert any("changes nothing" in text for text in heard)
     assert not any("no samples" in text for text in heard)
 
