@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -141,7 +142,7 @@ class ModelsPane(Pane):
         self._picked("" if gone else self.tree_rows.cursor)
 
     def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
-        root = typed_path(folder.path)
+        root = f"{typed_path(folder.path)}{os.sep}"
         name = shortened(folder.path.replace(str(Path.home()), "~", 1), width - 2)
         models = [m for m in folder.models if self.filter_text.lower() in m.path.lower()]
         folded = folder.path in self.folded
@@ -152,7 +153,7 @@ class ModelsPane(Pane):
                 for line in hanging((("    ", ""),), f"{folder.error}; make it, or press {self._open_key}", width, "warn")
             ]
         for model in () if folded else models:
-            shown = str(Path(model.path).relative_to(root).with_suffix("")) if root in Path(model.path).parents else model.path
+            shown = model.path.removeprefix(root).removesuffix(".onnx")
             bytes_text = size(model.size_bytes)
             room = max(4, width - 5 - len(bytes_text))
             shown = shortened(shown, room)
