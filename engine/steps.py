@@ -32,17 +32,18 @@ def do_step(
         EdgetuiError: as the function of `compress` does.
     """
     if samples is not None:
-        samples = samples.take(_most(step, len(samples)))
+        samples = samples.take(_most(step, len(samples), batch))
     text = _done(step, source, out, samples, batch, say)
     if samples is None:
         return text, None
     return text, DatasetStamp(calibrated=samples.read, calibration=samples.source, skipped=len(samples.skipped))
 
 
-def _most(step: AnyStep, there: int) -> int:
+def _most(step: AnyStep, there: int, batch: int) -> int:
     """How many of the samples that are there a step reads."""
     if isinstance(step, QuantizeInt8):
-        return min(there, step.samples)
+        most = min(there, step.samples)
+        return most - most % batch or most  # what fills up a last batch would be counted as samples
     if isinstance(step, TrainFinetune):
         return min(there, step.samples or there)
     return min(there, CHECKED_SAMPLES)
