@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -239,17 +240,20 @@ class Job:
         folder, _ = self._made("build")
         return folder / f"baseline{self.backend.suffix}", folder / f"plan{self.backend.suffix}"
 
-    def _sessions(self) -> tuple[Session, Session]:
-        """Baseline and candidate, to be run in turns."""
-        baseline, candidate = self._plans()
-        settings = self.spec.backend
-        return self.backend.load(baseline, settings, in_turns=True), self.backend.load(candidate, settings, in_turns=True)
+    @contextmanager
+    def _sessions(self, *, in_turns: bool = True) -> Iterator[tuple[Session, Session]]:
+        """Baseline and candidate, closed again however it ends. `in_turns`: they are run in turns, and not for timing."""
+        with ExitStack() as stack:
+            loaded = []
+            for plan in self._plans():
+                loaded.append(self.backend.load(plan, self.spec.backend, in_turns=in_turns))
+                stack.callback(loaded[-1].close)
+            yield loaded[0], loaded[1]
 
     def _verify(self) -> Outcome:
         from .evaluate import refuse_labels
         from .verify import LEAST_COSINE, LEAST_COSINE_UNFUSED, verify
 
-        sessions = self._sessions()
         shown = self._samples("evaluation")
         most = OUTSIDE_SAMPLES if self.backend.outside else VERIFY_SAMPLES
         if shown is not None:
@@ -257,14 +261,11 @@ class Job:
         else:
             feeds, count = (self._made_up(seed) for seed in range(most)), most
         lowered = self._made("lower")[0] / "model.onnx" if self.backend.name != "onnxruntime" else None
-        try:
+        with self._sessions() as sessions:
             if shown is not None and shown.labels and self.spec.measure and not self.backend.outside:
                 refuse_labels(sessions[0], shown, self._batch())
             least = LEAST_COSINE_UNFUSED if self.backend.name == "torch" else LEAST_COSINE
             return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least)
-        finally:
-            for session in sessions:
-                session.close()
 
     def _measure(self) -> Outcome:
         import numpy as np
@@ -276,11 +277,9 @@ class Job:
         board = boards.stamp()
         feeds = self._one()
         alone = {side: Metrics() if self.backend.outside else self._probe(side) for side in ("baseline", "candidate")}
-        reference, candidate = (self.backend.load(plan, spec.backend) for plan in self._plans())
-        found = measure(reference, candidate, feeds, spec.workload, spec.preset, spec.seed, self.say)
-        device_ms = {"baseline": reference.device_ms(), "candidate": candidate.device_ms()}
-        reference.close()
-        candidate.close()
+        with self._sessions(in_turns=False) as (reference, candidate):
+            found = measure(reference, candidate, feeds, spec.workload, spec.preset, spec.seed, self.say)
+            device_ms = {"baseline": reference.device_ms(), "candidate": candidate.device_ms()}
         assert found.candidate is not None
         np.savez_compressed(self.out / "latencies.npz", **found.raw)  # type: ignore[arg-type]
         sides = {}
@@ -327,15 +326,11 @@ class Job:
         assert samples is not None
         if self.spec.dataset is None:
             self.say.warn("fidelity is over the calibration samples: no other data were given")
-        sessions = self._sessions()
         if self.backend.outside:
             samples = samples.take(OUTSIDE_SAMPLES)
             self.say.warn(f"trtexec runs a process for each inference: {OUTSIDE_SAMPLES} samples were evaluated")
-        try:
+        with self._sessions() as sessions:
             return evaluate(*sessions, samples, self._batch(), self.spec, self.say)
-        finally:
-            for session in sessions:
-                session.close()
 
 
 def backend(settings: BackendSettings, home: Path) -> Backend:
