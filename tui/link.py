@@ -19,6 +19,7 @@ from ..engine.config import Config, Models, config_home, typed_path
 from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
 from ..engine.events import AnyEvent, Note
 from ..engine.spec import BackendSettings, Dataset, Recipe, RunSpec
+from .aside import refusal
 from .draft import Asked
 from .runview import RunView
 
@@ -206,9 +207,13 @@ class Link:
         spec = await self.engine.spec(run)
         view = RunView(run, f"{Path(spec.model).stem} · {spec.recipe.name or 'recipe'}")
         self.view = view
-        async for event in self.engine.watch(run):
-            view.take(event)
-        view.result = await self.engine.result(run)
+        try:
+            async for event in self.engine.watch(run):
+                view.take(event)
+            view.result = await self.engine.result(run)
+        except (EdgetuiError, OSError) as error:
+            view.lose(refusal(error))
+            raise
         view.state = view.result.state
 
     async def cancel(self, run: str) -> None:

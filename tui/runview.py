@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import Literal, NamedTuple
 
+from ..engine.errors import EdgetuiError
 from ..engine.events import (
     AnyEvent,
     Note,
@@ -60,7 +61,7 @@ class RunView:
         """Of the stage that is going, from this board's history; None: not known."""
         self.waiting_for: str | None = None
         self.state = ""
-        """Empty while it works; then done, failed, cancelled or crashed."""
+        """Empty while it works; then done, failed, cancelled or crashed; lost: its folder can be read no longer."""
         self.failure: StageFailed | None = None
         self.result: Result | None = None
         self.sides: dict[str, Reading] = {}
@@ -114,6 +115,10 @@ class RunView:
         elif isinstance(event, RunEnded):
             self.state = event.state
             self._say(event.t, "", "info", f"run {event.state}")
+
+    def lose(self, error: EdgetuiError) -> None:
+        """Its folder can be read no longer: what it does now is not known, so it is not shown as going on."""
+        self.state, self.failure = "lost", StageFailed(stage="", what=error.what, fix=error.fix)
 
     def _begin(self, event: RunBegan) -> None:
         self.stages = {name: StageView(name) for name in event.stages}

@@ -24,7 +24,7 @@ SELF_EVIDENT = {"latency", "size"}
 """Metrics whose verdict's word says by itself what is meant: faster, smaller."""
 STAGE = 16
 """Columns of a stage's name: `prune.magnitude` fits."""
-STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn"}
+STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn", "lost": "warn"}
 
 
 class RunPane(Pane):
@@ -76,7 +76,9 @@ class RunPane(Pane):
             return ""
         if not view.state:
             return f"{self.key('cancel', 'c')} cancel"
-        return f"{self.key('layers', 'L')} layers" if view.state == "done" else f"{self.key('resume', 'ctrl+r')} resume"
+        if view.state == "done":
+            return f"{self.key('layers', 'L')} layers"
+        return "" if view.state == "lost" else f"{self.key('resume', 'ctrl+r')} resume"
 
 
 def empty_rows(run_key: str) -> list[Line]:

@@ -53,7 +53,8 @@ async def test_events_that_can_be_read_no_longer_are_an_error_in_words(bare_app:
             await until(pilot, lambda: bare_app.link.view and bare_app.link.view.stage == "measure")
             (going.path / "events.jsonl").unlink()
             (going.path / "events.jsonl").mkdir()
-            await shows(pilot, "error: Is a directory", "try again")
+            await shows(pilot, "error: Is a directory", "try again", "lost: Is a directory")
+            assert not bare_app.pace.hush
 
 
 async def test_runs_that_go_while_they_are_marked(bare_app: Workbench, own_state: Path, past_run: Callable[..., str]):
