@@ -13,6 +13,7 @@ from onnx import ModelProto, helper, version_converter
 
 from ..errors import ModelRefused
 from .external import LARGEST_IN_MEMORY, size_of
+from .group_norm import written_out
 from .walk import label, opset
 
 
@@ -30,7 +31,8 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
             fix=f"export the model with opset {version} or later",
         )
     try:
-        raised: ModelProto = version_converter.convert_version(model, version)
+        source = written_out(model) if opset(model) < 21 else model
+        raised: ModelProto = version_converter.convert_version(source, version)
         _carry_over(model, raised)
         onnx.checker.check_model(raised)
     except (RuntimeError, ValueError, onnx.checker.ValidationError, version_converter.ConvertError) as error:
