@@ -107,6 +107,9 @@ class _Try:
         wanted = "STRONGLY_TYPED" if self.found.strongly_typed else "EXPLICIT_BATCH"
         network = builder.create_network(1 << int(getattr(kinds, wanted)))
         parser: tensorrt.OnnxParser = self.api.OnnxParser(network, listener)
+        adjust = getattr(getattr(self.api, "OnnxParserFlag", None), "ADJUST_FOR_DLA", None)
+        if self.settings.dla_core is not None and adjust is not None:
+            parser.set_flag(adjust)
         if not parser.parse_from_file(self.order.onnx):
             raise Stopped(trt_refusals.parsing(parser))
         for number in range(network.num_inputs):

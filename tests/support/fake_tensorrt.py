@@ -52,6 +52,8 @@ def make(generation: str) -> ModuleType:
     api.DataType = words("DataType", "FLOAT HALF INT8 INT32 BOOL" + (" UINT8 FP8 BF16 INT64" if ten else ""))
     kinds = "CONVOLUTION QUANTIZE DEQUANTIZE OTHER" + (" ATTENTION_INPUT" if eleven else "")
     api.LayerType = words("LayerType", kinds, first=number[0])
+    if eleven:
+        api.OnnxParserFlag = words("OnnxParserFlag", "NATIVE_INSTANCENORM ADJUST_FOR_DLA")
     api.DeviceType = words("DeviceType", "GPU DLA")
     api.ProfilingVerbosity = words("ProfilingVerbosity", "LAYER_NAMES_ONLY NONE DETAILED")
     api.LayerInformationFormat = words("LayerInformationFormat", "ONELINE JSON")
@@ -194,6 +196,12 @@ def make(generation: str) -> ModuleType:
             net.inputs = [ITensor(value) for value in model.graph.input if value.name not in held]
             net.outputs = [ITensor(value) for value in model.graph.output]
             return True
+
+        if eleven:
+
+            def set_flag(self, flag: enum.IntEnum) -> None:
+                assert isinstance(flag, api.OnnxParserFlag)
+                asked(("parser flag", flag.name))
 
         def get_error(self, number: int) -> ParserError:
             assert number < self.num_errors

@@ -136,6 +136,15 @@ def test_the_dla_takes_what_it_can_and_the_share_of_the_rest_is_told(monkeypatch
     assert fakes.left() == {}
 
 
+@pytest.mark.parametrize(("generation", "flags"), [("10.3", []), ("11", [("ADJUST_FOR_DLA",)])])
+def test_the_parser_adjusts_the_model_for_the_dla_where_it_can(generation, flags, monkeypatch, files, tmp_path):
+    fakes = fake_gpu.here(monkeypatch, generation)
+    build(fakes, files["tensorrt-int8"], tmp_path / "p")
+    assert fakes.asked("parser flag") == []
+    build(fakes, files["tensorrt-int8"], tmp_path / "p", dla_core=0)
+    assert fakes.asked("parser flag") == flags
+
+
 def test_the_timing_cache_is_kept_and_one_of_another_board_replaced(monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, "10.3")
     cache = tmp_path / "caches" / "a.cache"
