@@ -125,11 +125,11 @@ class Engine:
             raise (from_os_error(error) if isinstance(error, OSError) else error) from None
         return folder
 
-    async def _start(self, folder: RunDir, after: int = 0) -> None:
-        """Start the supervisor and wait for its first event above `after`."""
+    async def _start(self, folder: RunDir, offset: int = 0) -> None:
+        """Start the supervisor and wait for its first event behind so many bytes of them."""
         await asyncio.to_thread(start, folder, self.home)
         end = time.monotonic() + START_S
-        while not folder.events(after) and not folder.result():
+        while not folder.events_from(offset)[0] and not folder.result():
             if time.monotonic() > end:
                 raise StorageRefused(
                     f"the supervisor of {folder.name} did not start",
@@ -190,13 +190,13 @@ class Engine:
         asked = folder.asked()
         check_room(self.home)
         await asyncio.to_thread(refuse_changed, asked)
-        past = folder.events()
+        _, behind = folder.events_from(0)
         try:
             (folder.path / "result.json").unlink(missing_ok=True)
             enter(self.home, asked.ticket, asked.run)
         except OSError as error:
             raise from_os_error(error) from None
-        await self._start(folder, past[-1].n if past else 0)
+        await self._start(folder, behind)
         return folder.name
 
     async def list(self) -> tuple[RunSummary, ...]:

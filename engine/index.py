@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from . import events
-from .errors import StorageRefused
+from .errors import DAMAGED, StorageRefused
 from .result import Failure, Ratio, Result, State
 from .rundir import Asked, RunDir, run_paths, ticket
 from .spec import RunSpec
@@ -70,9 +72,15 @@ class Index:
 
     def put(self, folder: RunDir) -> None:
         """Take a finished run in; an index that cannot be written is no loss."""
+        known = _read(folder)
+        if known is not None:
+            self._keep([known])
+
+    def _keep(self, ended: Sequence[_Known]) -> None:
         try:
             with closing(self._open()) as db, db:
-                _store(db, folder)
+                for known in ended:
+                    _store(db, known)
         except (sqlite3.Error, StorageRefused):
             return
 
@@ -86,7 +94,10 @@ class Index:
             Path(f"{self.file}{suffix}").unlink(missing_ok=True)
         try:
             with closing(self._open()) as db, db:
-                return sum(_store(db, RunDir(path)) for path in run_paths(self.home))
+                known = [each for path in run_paths(self.home) if (each := _read(RunDir(path))) is not None]
+                for each in known:
+                    _store(db, each)
+                return len(known)
         except sqlite3.Error as error:
             raise StorageRefused(f"cannot write {self.file} ({error})", fix="check that the state folder is writable") from None
 
@@ -98,19 +109,20 @@ class Index:
                 known = {run: (stamp, blob) for run, stamp, blob in db.execute("select run, stamp, summary from runs")}
         except sqlite3.Error:
             known = {}
-        found, fresh = [], []
+        found: list[RunSummary] = []
+        ended: list[_Known] = []
         for path in run_paths(self.home):
             row = known.get(path.name)
             if row is not None and row[0] == _stamp(path):
-                found.append(msgspec.json.decode(row[1], type=RunSummary))
-                continue
-            summary = summarise(RunDir(path))
-            if summary is not None:
-                found.append(summary)
-                fresh.append(RunDir(path))
-        for folder in fresh:
-            if _stamp(folder.path):
-                self.put(folder)
+                with suppress(*DAMAGED, TypeError):
+                    found.append(msgspec.json.decode(row[1], type=RunSummary))
+                    continue
+            fresh = _read(RunDir(path))
+            if fresh is not None:
+                found.append(fresh.summary)
+                ended += [fresh] if fresh.result is not None else []
+        if ended:
+            self._keep(ended)
         return tuple(sorted(found, key=lambda s: s.ticket, reverse=True))
 
     def typical_seconds(self, asked: Asked, stage: Stage) -> float | None:
@@ -144,22 +156,18 @@ def _stamp(path: Path) -> int:
         return 0
 
 
-def _store(db: sqlite3.Connection, folder: RunDir) -> int:
-    """Write a run's rows; 1 when the folder is a run's."""
-    summary, result = summarise(folder), folder.result()
-    if summary is None:
-        return 0
-    if result is None:
-        return 1
+def _store(db: sqlite3.Connection, known: _Known) -> None:
+    """Write the rows of a run that has ended."""
+    folder, stamp, summary, asked, result = known
+    if result is None or not stamp:
+        return
     db.execute(
         "insert or replace into runs values (?, ?, ?, ?)",
-        (folder.name, _stamp(folder.path), summary.ticket, msgspec.json.encode(summary)),
+        (folder.name, stamp, summary.ticket, msgspec.json.encode(summary)),
     )
     db.execute("delete from stages where run = ?", (folder.name,))
-    try:
-        asked = folder.asked()
-    except StorageRefused:
-        return 1
+    if asked is None:
+        return
     db.executemany(
         "insert into stages values (?, ?, ?, ?, ?, ?)",
         [
@@ -168,17 +176,30 @@ def _store(db: sqlite3.Connection, folder: RunDir) -> int:
             if not s.cached and s.seconds is not None
         ],
     )
-    return 1
 
 
-def summarise(folder: RunDir) -> RunSummary | None:
-    """One line about a run; None when the folder is none."""
+class _Known(NamedTuple):
+    """What a run's folder says, each file read once."""
+
+    folder: RunDir
+    stamp: int
+    """Taken before the rest: a document that is renewed meanwhile is read again later."""
+    summary: RunSummary
+    asked: Asked | None
+    result: Result | None
+
+
+def _read(folder: RunDir) -> _Known | None:
+    """What is known of a run; None when the folder is none."""
+    stamp = _stamp(folder.path)
     try:
         asked = folder.asked()
     except StorageRefused as error:
-        return _unasked(folder, error)
+        summary = _unasked(folder, error)
+        return None if summary is None else _Known(folder, stamp, summary, None, folder.result())
     result = folder.result()
     spec = asked.spec
+    past = folder.last_events()
     base = RunSummary(
         run=folder.name,
         state="crashed",
@@ -188,19 +209,18 @@ def summarise(folder: RunDir) -> RunSummary | None:
         backend=spec.backend.name,
         preset=spec.preset,
         began=asked.wall,
-    )
-    past = folder.events()
-    base = msgspec.structs.replace(
-        base, seconds=past[-1].t if past else None, stage=current_stage(past), waiting_for=waiting_for(past)
+        seconds=past[-1].t if past else None,
+        stage=current_stage(past),
+        waiting_for=waiting_for(past),
     )
     if result is None:
-        return msgspec.structs.replace(base, state=state_without_result(folder, past))
-    return _with_result(base, result)
+        return _Known(folder, stamp, msgspec.structs.replace(base, state=state_without_result(folder, past)), asked, None)
+    return _Known(folder, stamp, _with_result(base, result), asked, result)
 
 
 def _unasked(folder: RunDir, error: StorageRefused) -> RunSummary | None:
     """What can be told of a run whose run.toml is gone or damaged; None: nothing of a run is there, or not yet."""
-    result, past = folder.result(), folder.events()
+    result, past = folder.result(), folder.last_events()
     if result is None and not past and not (folder.path / "run.toml").exists():
         return None
     failure = Failure(stage="", what=error.what, fix="put the file back from a copy, or remove the run's folder")

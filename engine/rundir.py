@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from .config import convert, read_toml
 from .errors import DAMAGED, StorageRefused, from_os_error
-from .events import AnyEvent
+from .events import AnyEvent, RunBegan, StageBegan
 from .events import decode as decode_event
 from .events import encode as encode_event
 from .locks import is_held
@@ -30,6 +30,7 @@ from .result import encode as encode_result
 from .spec import RunSpec
 
 RESERVE_BYTES = 262_144
+_TAIL_BYTES = 65_536
 
 
 class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,10 +99,23 @@ class RunDir:
         except (OSError, *DAMAGED):
             return None
 
-    def events(self, since: int = 0) -> list[AnyEvent]:
-        """Events numbered above `since`; a half line at the end and unknown kinds are passed over."""
-        found, _ = self.events_from(0)
-        return [event for event in found if event.n > since]
+    def events(self) -> list[AnyEvent]:
+        """All events; a half line at the end and unknown kinds are passed over."""
+        return self.events_from(0)[0]
+
+    def last_events(self) -> list[AnyEvent]:
+        """The newest events, back to one that says which stage is being done at least: a list need not read hours of them."""
+        try:
+            size = (self.path / "events.jsonl").stat().st_size
+        except OSError:
+            return []
+        window = _TAIL_BYTES
+        while window < size:
+            found, _ = self.events_from(size - window)
+            if any(isinstance(event, StageBegan | RunBegan) for event in found):
+                return found
+            window *= 16
+        return self.events()
 
     def events_from(self, offset: int) -> tuple[list[AnyEvent], int]:
         """Whole lines from a byte offset on, and the offset behind them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,33 @@ def test_an_ending_without_its_document_is_told_as_such(folder: RunDir, tmp_path
     assert error is not None
     assert error.what == "it ended, and its result.json is gone or damaged"
     assert error.fix == "`edgetui resume one`"
+
+
+@pytest.mark.parametrize("blob", [b"", b"\xff", b"{}", b"[" * 100_000, None])
+def test_a_damaged_row_is_read_again_from_its_folder(folder: RunDir, tmp_path: Path, blob: bytes | None) -> None:
+    folder.write_result(Result(run="one", state="done"))
+    index = Index(tmp_path)
+    index.list()
+    with closing(sqlite3.connect(index.file)) as db, db:
+        db.execute("update runs set summary = ?", (blob,))
+    for _ in range(2):
+        assert [(run.run, run.state) for run in index.list()] == [("one", "done")]
+
+
+@pytest.mark.parametrize("last", [events.Queued(n=9, waiting_for="two"), events.RunBegan(n=9)])
+@pytest.mark.parametrize("lines", [10, 5_000, 30_000])
+def test_hours_of_events_change_nothing_in_what_a_run_is_doing(
+    folder: RunDir, tmp_path: Path, lines: int, last: events.AnyEvent
+) -> None:
+    """However far back it is said which stage is being done."""
+    progress = events.encode(events.Progress(t=5.0, stage="build", text="kernels")) + b"\n"
+    begun = [events.RunBegan(n=1), events.StageBegan(n=2, stage="build")]
+    head = b"".join(events.encode(event) + b"\n" for event in begun)
+    (folder.path / "events.jsonl").write_bytes(head + progress * lines)
+    (run,) = Index(tmp_path).list()
+    assert (run.stage, run.seconds, run.waiting_for) == ("build", 5.0, "")
+    with (folder.path / "events.jsonl").open("ab") as file:
+        file.write(events.encode(last) + b"\n")
+    (run,) = Index(tmp_path).list()
+    waits = isinstance(last, events.Queued)
+    assert (run.stage, run.waiting_for) == (("build", "two") if waits else ("", ""))
