@@ -282,9 +282,9 @@ def _deeds(side: Side) -> str:
     latency = difference.latency_ratio.value
     verdict = side.verdict("latency")
     if latency and verdict == "faster":
-        parts.append(f"{1 / latency:.1f} times faster" if latency < 0.8 else f"{1 - latency:.0%} faster".replace("%", " %"))
+        parts.append(f"{1 / latency:.1f} times faster" if latency < 0.8 else f"{_share(1 - latency)} faster")
     elif latency and verdict == "slower":
-        parts.append(f"{latency:.1f} times slower" if latency > 1.25 else f"{latency - 1:.0%} slower".replace("%", " %"))
+        parts.append(f"{latency:.1f} times slower" if latency > 1.25 else f"{_share(latency - 1)} slower")
     elif latency and verdict:
         parts.append("not shown to differ in latency")
     for value, less, more in (
@@ -294,6 +294,11 @@ def _deeds(side: Side) -> str:
         if value is not None and abs(value - 1) >= 0.005:
             parts.append(f"{abs(1 - value) * 100:.0f} % {less if value < 1 else more}")
     return ", ".join(parts)
+
+
+def _share(value: float) -> str:
+    """`12 %`; below one percent with a decimal, for `0 % faster` says nothing."""
+    return words.percent(value) if value < 0.01 else f"{value * 100:.0f} %"
 
 
 def _accuracy(side: Side) -> str:

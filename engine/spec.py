@@ -164,7 +164,8 @@ class FlatOut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 class Paced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="paced"):
     """One inference at each beat of a fixed clock, as a camera gives frames."""
 
-    rate_hz: Positive = 30.0
+    rate_hz: Annotated[float, Meta(ge=0.01, le=1e6)] = 30.0
+    """A beat of minutes would outlast every limit of time."""
 
 
 Workload = FlatOut | Paced

@@ -103,7 +103,7 @@ class Fidelity:
         fares worst.
         """
         every = [sums for sums in self._outputs.values() if sums.samples]
-        noisy = [_sqnr_db(sums) for sums in every if sums.noise > 0]
+        noisy = [_sqnr_db(sums) for sums in every if sums.noise > 0 and sums.signal > 0]
         return result.Fidelity(
             offset_rate=self._signed / self._compared if self._compared else None,
             offset_rate_abs=self._absolute / self._compared if self._compared else None,
@@ -124,6 +124,8 @@ class Fidelity:
             reasons.update(dict.fromkeys(("offset_rate", "offset_rate_abs"), "every element is zero"))
         if not any(sums.noise for sums in self._outputs.values()):
             reasons["sqnr_db"] = "the outputs are identical: no noise to divide by"
+        elif not any(sums.noise and sums.signal for sums in self._outputs.values()):
+            reasons["sqnr_db"] = "the baseline's output is zero: no signal to divide"
         return reasons
 
     def broken(self) -> str:
@@ -143,4 +145,4 @@ class Fidelity:
 
 def _sqnr_db(sums: _Sums) -> float:
     """Signal over the noise of quantization: 10 log10(sum a^2 / sum (a - b)^2)."""
-    return 10 * math.log10(sums.signal / sums.noise) if sums.signal else -math.inf
+    return 10 * math.log10(sums.signal / sums.noise)

@@ -203,7 +203,10 @@ def _payback(side: Side) -> str:
     if not side.candidate or side.metrics.latency_ms.mean is None:
         return DASH
     inferences = pays_back(side.result)
-    return "never" if inferences is None else f"{words.thousands(inferences)} inferences"
+    if inferences is None:
+        known = side.verdict("latency") and compress_seconds(side.result) is not None
+        return "never" if known else DASH
+    return f"{words.thousands(inferences)} inferences"
 
 
 _ROWS: tuple[tuple[str, Literal["figure", "detail"], str, Cell], ...] = (

@@ -10,6 +10,7 @@ from math import floor, log10
 from ..result import Latency, Ratio
 
 DASH = "–"
+_MOST_PLACES = 4
 
 
 def digits(value: float, significant: int = 3) -> str:
@@ -52,7 +53,9 @@ def ratio(value: Ratio) -> str:
     if value.low is None or value.high is None:
         return text
     places = len(text.partition(".")[2])
-    return f"{text} [{value.low:.{places}f}, {value.high:.{places}f}]"
+    while places < _MOST_PLACES and any(bound != 1 and float(f"{bound:.{places}f}") == 1 for bound in (value.low, value.high)):
+        places += 1  # `slower` beside [1.00, 1.01] would contradict itself
+    return f"{value.value:.{places}f} [{value.low:.{places}f}, {value.high:.{places}f}]"
 
 
 def size(count: float | None) -> str:

@@ -35,6 +35,12 @@ def test_identical_outputs_have_no_noise_and_say_so():
     assert "identical" in found.reasons()["sqnr_db"]
 
 
+def test_noise_beside_an_output_of_zeros_is_no_ratio():
+    found = one([[0.0, 0.0]], [[1.0, 2.0]])
+    assert found.figures().sqnr_db is None
+    assert "no signal" in found.reasons()["sqnr_db"]
+
+
 @given(OUTPUTS, OUTPUTS, st.integers(1, 6), st.integers(0, 2))
 def test_how_samples_are_batched_changes_nothing(a, b, size, padding):
     whole, parts = one(a, b, 6), Fidelity()

@@ -132,3 +132,14 @@ def test_baselines_that_differ_are_told(make):
     slow = msgspec.structs.replace(two.baseline.latency_ms, mean=4.9)
     two = msgspec.structs.replace(two, baseline=msgspec.structs.replace(two.baseline, latency_ms=slow))
     assert any("from 2.44 ms to 4.90 ms" in line for line in compare([one, two]).advice)
+
+
+def test_less_than_a_percent_is_not_told_as_none(make):
+    found = compare([make("a", 0.996)])
+    assert any("0.4 % faster" in line for line in found.advice)
+
+
+def test_what_never_was_judged_is_not_said_to_pay_back_never(make):
+    unjudged = msgspec.structs.replace(make(), state="failed", verdict={})
+    cells = {row.label: row.cells for row in compare([make("fp16", 1.3, "slower"), unjudged]).rows}
+    assert cells["pays back after"] == ("–", "never", "–")

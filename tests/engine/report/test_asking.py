@@ -29,7 +29,9 @@ def test_workloads():
     assert parse_workload("paced:12.5") == Paced(rate_hz=12.5)
 
 
-@pytest.mark.parametrize("text", ["paced:0", "paced:inf", "paced:x", "paced:-1", "paced:nan", "flat-out:3", "fast", ""])
+@pytest.mark.parametrize(
+    "text", ["paced:0", "paced:1e-9", "paced:inf", "paced:x", "paced:-1", "paced:nan", "flat-out:3", "fast", ""]
+)
 def test_no_workload(text):
     with pytest.raises(UsageError, match="paced:HZ"):
         parse_workload(text)

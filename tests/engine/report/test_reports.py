@@ -197,3 +197,9 @@ def test_artifacts_are_copied_with_their_data_files(make, tmp_path):
     copies = copy_artifacts(done, tmp_path / "out")
     assert [path.name for path in copies] == ["plan.onnx", "plan.onnx.data"]
     assert (tmp_path / "out" / "plan.onnx.data").read_bytes() == b"weights"
+
+
+def test_a_ratio_has_the_decimals_that_its_verdict_rests_on():
+    assert words.ratio(Ratio(value=1.0042, low=1.0021, high=1.0063)) == "1.004 [1.002, 1.006]"
+    assert words.ratio(Ratio(value=0.9996, low=0.9993, high=0.9999)) == "0.9996 [0.9993, 0.9999]"
+    assert words.ratio(Ratio(value=0.452, low=0.447, high=0.458)) == "0.452 [0.447, 0.458]"
