@@ -24,6 +24,8 @@ from .samples import Array, Broken, Row
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _LABELS = "labels"
 _LARGEST_LABEL = 2**31
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""RuntimeError: encrypted, or packed in a way that this Python does not know."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Arrays:
             try:
                 for number in order:
                     yield {name: self._row(name, source.row(number)) for name, source in sources.items()}
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            except _DAMAGED as error:
                 raise DataRefused(f"{self._path} is damaged ({error})", fix="save it again") from None
             finally:
                 for source in sources.values():
@@ -153,7 +155,10 @@ class _Stored:
 
     def row(self, number: int) -> bytes:
         self._file.seek(self._start + number * self._row_bytes)
-        return self._file.read(self._row_bytes)
+        data = self._file.read(self._row_bytes)
+        if len(data) < self._row_bytes:
+            raise EOFError("ends too early")
+        return data
 
     def close(self) -> None:
         self._file.close()
@@ -194,7 +199,7 @@ def _members(path: Path) -> dict[str, _Member]:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
             return {entry.filename[:-4]: _member(path, archive, entry) for entry in entries}
-    except (zipfile.BadZipFile, zlib.error, EOFError):
+    except _DAMAGED:
         raise DataRefused(f"{path} is no .npz, or a truncated one", fix="save it again with numpy.savez") from None
     except OSError as error:
         raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check the path and its permissions") from None
@@ -241,8 +246,11 @@ def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, 
 
 
 def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
-    with np.load(path, allow_pickle=False) as archive:
-        labels: NDArray[np.int64] = archive[_LABELS].reshape(-1)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            labels: NDArray[np.int64] = archive[_LABELS].reshape(-1)
+    except (*_DAMAGED, ValueError) as error:
+        raise DataRefused(f"`labels` of {path} is damaged ({error})", fix="save it again") from None
     odd = member.dtype.kind not in "iu" or len(labels) != count
     if odd or (labels < 0).any() or (labels > _LARGEST_LABEL).any():
         raise DataRefused(

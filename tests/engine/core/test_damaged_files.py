@@ -9,10 +9,13 @@ import pytest
 from edgetui.engine import events
 from edgetui.engine.cache import Cache
 from edgetui.engine.config import read_toml
+from edgetui.engine.data.arrays import open_arrays
 from edgetui.engine.data.describe import read_dataset
 from edgetui.engine.errors import ConfigRefused, DataRefused
 from edgetui.engine.measure.spread import spreads
+from edgetui.engine.result import TensorFacts
 from edgetui.engine.rundir import RunDir
+from edgetui.engine.say import Silent
 from edgetui.engine.spread import SampleSet
 
 DEEP = b"[" * 100_000
@@ -75,3 +78,27 @@ def test_latencies_that_cannot_be_read_have_a_reason(tmp_path: Path) -> None:
     assert "holds what is no time" in _reason(file)
     np.save(tmp_path / "one.npy", np.arange(5))
     assert "cannot be read" in _reason(tmp_path / "one.npy")
+
+
+def test_labels_that_cannot_be_unpacked_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "d.npz"
+    labels = np.random.default_rng(0).integers(0, 1000, 4000)
+    np.savez_compressed(file, x=np.zeros((4000, 2), np.float32), labels=labels)
+    data = bytearray(file.read_bytes())
+    middle = data.index(b"labels.npy") + 2000
+    data[middle : middle + 100] = b"\xff" * 100
+    file.write_bytes(data)
+    inputs = [TensorFacts(name="x", dtype="float", shape=(1, 2))]
+    with pytest.raises(DataRefused, match=r"`labels` of .* is damaged"):
+        open_arrays(file, inputs, {"x": (1, 2)}, labelled=True, say=Silent())
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "d.npz"
+    np.savez(file, x=np.zeros((4, 2), np.float32))
+    data = bytearray(file.read_bytes())
+    data[6] |= 1  # the flag, in the local header and in the directory
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(data)
+    with pytest.raises(DataRefused, match=r"no \.npz"):
+        open_arrays(file, [TensorFacts(name="x", dtype="float")], {"x": (1, 2)}, labelled=False, say=Silent())
