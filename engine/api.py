@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -34,6 +33,7 @@ from .queue import draw_ticket, enter
 from .recipes import list_recipes, own_folder
 from .result import Metrics, ModelFacts, PlanFacts, Result
 from .rundir import Asked, RunDir, check_room, create, new_name
+from .sensing import Sensing
 from .spec import Dataset, Recipe, RunSpec
 from .spread import Spread, Spreads, sample_sets
 from .stages import versions
@@ -60,12 +60,11 @@ START_S = 20.0
 CANCEL_S = 10.0
 
 
-class Engine:
+class Engine(Sensing):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:
-        self.config = config
-        self.home = home or state_home()
+        super().__init__(config, home or state_home())
         self.index = Index(self.home)
         self._facts: dict[tuple[str, int, int, str], ModelFacts] = {}
 
@@ -315,84 +314,3 @@ class Engine:
         from .data.describe import read_dataset
 
         return read_dataset(text, self.config.datasets)
-
-    def telemetry(self, rate_hz: float = 2.0, source: str = "auto") -> Telemetry:
-        """Live samples of this board, from the sampler process, which is started if none runs.
-
-        Raises:
-            UsageError: there is no such source, or no such rate.
-            StorageRefused: neither shared memory nor the state folder can be written to.
-        """
-        from .telemetry.client import open_telemetry
-
-        return open_telemetry(self.home, source, rate_hz)
-
-    def sense(self, source: str = "auto") -> Sample:
-        """One sample, read in this process; takes a third of a second, three at most.
-
-        Raises:
-            UsageError: there is no such source.
-            EdgetuiError: it cannot be used here.
-        """
-        from .telemetry.once import once
-
-        return once(source)[0]
-
-    def replay(self, path: Path, speed: float = 1.0) -> Player:
-        """A recording, or a log of tegrastats, that plays; `Player.recording` has its samples, marks and alerts.
-
-        Raises:
-            DataRefused: there is no such file, or nothing in it can be read.
-        """
-        from .telemetry.replay import Player, Recording
-
-        return Player(Recording(path), speed)
-
-    def recorder(self, readings: Readings, path: Path | None = None) -> Recorder:
-        """A new recording of what `readings` says, in `path` or in a new file of the state folder.
-
-        Raises:
-            StorageRefused: the file is there already, or cannot be written.
-        """
-        from .boards import detect
-        from .telemetry.recording import Recorder, header_of
-        from .telemetry.replay import Player
-
-        if path is None:
-            folder, name = self.home / "recordings", f"{datetime.now():%Y%m%d-%H%M%S}"
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise from_os_error(error) from error
-            names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))  # two within a second
-            path = next(p for p in (folder / f"{name}.jsonl" for name in names) if not p.exists())
-        if isinstance(readings, Player):
-            return Recorder(path, readings.recording.header)
-        said = readings.stats()
-        return Recorder(path, header_of(detect(), said.source, said.rate_hz or None))
-
-    def export_recording(self, path: Path, to: Path) -> int:
-        """Write a recording, or a log of tegrastats, as a table (.csv) or one document (.json); returns the number of samples.
-
-        Raises:
-            UsageError: `to` ends in neither.
-            DataRefused: the recording cannot be read.
-            StorageRefused: `to` is there already, or cannot be written.
-        """
-        from .telemetry.export import to_file
-
-        return to_file(path, to)
-
-    def mark(self, note: str, t_s: float, wall: str = "") -> Mark:
-        """A mark for a list; `Recorder.mark` makes those that are kept."""
-        from .telemetry.recording import Mark
-
-        return Mark(t_s=t_s, wall=wall, note=note)
-
-    def alerts(self) -> Alerts:
-        """Watches samples by the rules of edgetui.toml."""
-        return Alerts(self.config.alerts)
-
-    def history(self) -> History:
-        """Room for a day of samples, in bounded memory."""
-        return History()
