@@ -20,8 +20,9 @@ _MARGIN = 0.04
 _FAR = 0.5
 """Of that span: a mean further right of all whiskers is left out of the axis, for outliers pulled it there."""
 _DAMAGED = (
-    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+"""An array where an archive should be is an AttributeError before Python 3.11."""
 Milliseconds = NDArray[np.float64]
 
 

@@ -17,6 +17,7 @@ from edgetui.engine.telemetry.replay import Recording
 from edgetui.engine.telemetry.sources.lines import ChildLines
 from edgetui.engine.telemetry.sources.machine import Machine, cpuinfo_mhz, cpus, memory
 from edgetui.engine.telemetry.sources.rails import Rail
+from processes import wait_until
 
 HEADER = b'{"kind":"recording"}\n'
 
@@ -128,7 +129,7 @@ def test_a_command_that_never_pauses_does_not_keep_us() -> None:
     child = ChildLines(["yes"], terminal=False)
     try:
         assert child.wait_for_line(5.0) == "y"
-        assert child.lines()
+        wait_until(child.lines)
     finally:
         child.close()
 
