@@ -24,7 +24,7 @@ demo: $(VENV)/.core            ## the whole job on a small built-in model
 # Tests start some hundred processes; without its compiled files each would compile the package anew.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)             ## every test that this machine can run
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 # TensorRT's signatures for mypy. Without its dependency, TensorRT itself, which no index has whole; what its generator wrote
 # wrong is mended: `in` as a parameter's name, and a parameter without a default behind one that has it.

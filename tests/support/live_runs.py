@@ -12,6 +12,9 @@ from edgetui.engine import events
 from edgetui.engine.api import Engine
 from edgetui.engine.rundir import RunDir
 
+BORDERS = (events.StageBegan, events.StageEnded, events.StageFailed)
+"""What stands between stages: after the first of these a stage works, however much it says."""
+
 
 def end_all(home: Path) -> None:
     """Leave no process of a failed test behind."""
@@ -35,8 +38,8 @@ async def until_stage(engine: Engine, run: str, stage: str, limit_s: float = 120
     folder = RunDir.find(engine.home, run)
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
-        past = folder.events()
-        if past and isinstance(past[-1], events.StageBegan | events.Progress | events.Note) and past[-1].stage == stage:
+        borders = [event for event in folder.events() if isinstance(event, BORDERS)]
+        if borders and isinstance(borders[-1], events.StageBegan) and borders[-1].stage == stage:
             return folder
         result = folder.result()
         assert result is None, f"ended before {stage}: {result}"
