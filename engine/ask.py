@@ -1,6 +1,7 @@
 """One question answered in a process of its own, for callers that must stay light: inspect a model, time a model or plan.
 
-`python -m edgetui.engine.ask HOME QUESTION JSON`. Standard output carries events as a stage does, then `{"answer": ...}`.
+`python -m edgetui.engine.ask HOME`, with the question on standard input. Standard output carries events as a stage does,
+then `{"answer": ...}`.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ def main() -> int:
     os.umask(0o077)
     fd = os.dup(1)
     os.dup2(2, 1)
-    say = PipeSay(fd, sys.argv[2])
+    say = PipeSay(fd, "question")
     try:
-        question = msgspec.json.decode(sys.argv[2], type=Question)
+        question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
         say = PipeSay(fd, str(question.__struct_config__.tag))
         found = _answer(home, question, say)
         os.write(fd, msgspec.json.encode({"answer": found}) + b"\n")

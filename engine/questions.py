@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from . import events
-from .errors import EdgetuiError, ModelRefused, PlanRefused, RunFailed
+from .errors import EdgetuiError, PlanRefused, RunFailed
 from .result import Result
 from .spec import BackendSettings, FlatOut, Preset, RunSpec, Workload
 from .spread import SampleSet
@@ -103,20 +104,24 @@ async def ask(home: Path, question: Question, listen: Listen | None) -> msgspec.
         "-m",
         "edgetui.engine.ask",
         str(home),
-        msgspec.json.encode(question).decode(),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         limit=1 << 24,
     )
+    assert process.stdin
     assert process.stdout
     answer: msgspec.Raw | None = None
     failure: EdgetuiError | None = None
     try:
+        with suppress(ConnectionError):  # it ended at once; its standard output says why
+            process.stdin.write(msgspec.json.encode(question))
+            await process.stdin.drain()
+        process.stdin.close()
         async for line in process.stdout:
             event = events.decode(line)
             if isinstance(event, events.StageFailed):
-                failure = ModelRefused(event.what, fix=event.fix)
+                failure = EdgetuiError(event.what, fix=event.fix)
             elif event is not None and listen:
                 listen(event)
             elif event is None:

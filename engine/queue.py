@@ -9,6 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from .rundir import RunDir, run_paths, ticket
@@ -58,7 +59,8 @@ class Device:
     def acquire(self, waits: Callable[[str], None], stop: Callable[[], bool], pause_s: float = 0.3) -> bool:
         """Wait until it is our turn and the board is free; False when `stop` said so first.
 
-        `waits` hears for whom we wait, whenever that changes.
+        `waits` hears for whom we wait, whenever that changes. Our entry stays young meanwhile: not all who wait are runs, whose
+        folders say that they live.
         """
         told = None
         while not stop():
@@ -69,6 +71,8 @@ class Device:
             if holder != told:
                 waits(holder)
                 told = holder
+            with suppress(FileNotFoundError):
+                os.utime(_entry(self._home, self._ticket, self._run))
             time.sleep(pause_s)
         return False
 

@@ -86,6 +86,23 @@ def test_an_entry_from_the_future_blocks_nobody(tmp_path: Path) -> None:
     end(only)
 
 
+def test_what_waits_long_and_has_no_run_folder_keeps_its_place(tmp_path: Path) -> None:
+    first = start(tmp_path, 1, "a")
+    assert line(first) == "works"
+    enter(tmp_path, 2, "bench-7")
+    entry = tmp_path / "queue" / "000000002 bench-7"
+    old = time.time() - 100
+    os.utime(entry, (old, old))
+    turns = iter((False, True))
+    assert not Device(tmp_path, 2, "bench-7").acquire(lambda _: None, lambda: next(turns), pause_s=0.01)
+    third = start(tmp_path, 3, "c")
+    assert line(third) == "waits bench-7"
+    end(first)
+    entry.unlink()
+    assert line(third) == "works"
+    end(third)
+
+
 def test_a_run_that_is_cancelled_while_it_waits_stops_waiting(tmp_path: Path) -> None:
     first = start(tmp_path, 1, "a")
     assert line(first) == "works"
