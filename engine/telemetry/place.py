@@ -36,10 +36,12 @@ def meeting_place(home: Path, source: str) -> Path:
         folder = parent / key
         with contextlib.suppress(OSError):
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
             status = parent.lstat()
             ours = status.st_uid == os.getuid() and not status.st_mode & 0o022
-            if ours and ((folder / "lock").exists() or _free(folder) > _ROOM_BYTES):
+            # whoever leaves may remove the folder at any time, so its parent is asked for room
+            if ours and not folder.is_file() and ((folder / "lock").exists() or _free(parent) > _ROOM_BYTES):
                 return folder
     raise OSError(f"no place for samples: neither {_SHM} nor {home} can be written")
 

@@ -136,11 +136,13 @@ def test_a_command_that_never_pauses_does_not_keep_us() -> None:
 
 def test_readers_that_come_and_go_at_once_each_get_a_lease(tmp_path: Path) -> None:
     failed: list[BaseException] = []
+    places: set[Path] = set()
 
     def come_and_go() -> None:
         try:
             for _ in range(200):
                 folder, lease = take_lease(tmp_path, "host", 1.0)
+                places.add(folder)
                 lease.close()
                 tidy(folder)
         except OSError as error:
@@ -152,4 +154,5 @@ def test_readers_that_come_and_go_at_once_each_get_a_lease(tmp_path: Path) -> No
     for thread in threads:
         thread.join()
     assert not failed
+    assert len(places) == 1
     tidy(meeting_place(tmp_path, "host"))
