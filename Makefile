@@ -21,10 +21,13 @@ $(DEV): $(VENV)/.core
 demo: $(VENV)/.core            ## the whole job on a small built-in model
 	$(BIN)/edgetui demo
 
+# One worker more than cores: tests wait for processes of their own a good part of their time.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
+
 # Tests start some hundred processes; without its compiled files each would compile the package anew.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)             ## every test that this machine can run
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 # TensorRT's signatures for mypy. Without its dependency, TensorRT itself, which no index has whole; what its generator wrote
 # wrong is mended: `in` as a parameter's name, and a parameter without a default behind one that has it.
