@@ -22,16 +22,18 @@ class Say(Protocol):
 
 
 class Silent:
-    """A `Say` for tests and for callers that do not listen; keeps the warnings."""
+    """A `Say` for tests and for callers that do not listen; keeps the notes and warnings."""
 
     def __init__(self) -> None:
+        self.notes: list[str] = []
         self.warnings: list[str] = []
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Drop it."""
 
     def note(self, text: str) -> None:
-        """Drop it."""
+        """Keep it."""
+        self.notes.append(text)
 
     def warn(self, text: str) -> None:
         """Keep it."""

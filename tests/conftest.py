@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from edgetui.engine.backends.trt_find import Found
 
 REPO = Path(__file__).resolve().parents[1]
 MAY_SKIP = (
@@ -47,6 +52,19 @@ def tool() -> Callable[[str], str]:
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def rtx() -> Found:
+    """TensorRT-RTX, which builds for GPUs that are not here. Its bindings warn of their own deprecated parts when imported."""
+    from edgetui.engine.backends.trt_find import every
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = next((one for one in every() if one.builds_for_others), None)
+    if found is None:
+        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
+    return found
 
 
 @pytest.fixture(autouse=True)

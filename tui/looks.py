@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast, get_args
@@ -25,38 +26,40 @@ _TABLE: dict[int, str | int] = {
 }
 
 
-class DrawnFilter(LineFilter):
-    """Only what a terminal draws: the last gate for names and messages, whatever widget shows them; rows keep their width."""
+class LetterFilter(LineFilter):
+    """Other letters in the rows of every widget, which keep their width."""
+
+    @abstractmethod
+    def write(self, text: str) -> str:
+        """What stands for `text`; itself where nothing changes."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Write a row."""
+        del background
+        return [
+            segment if (text := self.write(segment.text)) is segment.text else Segment(text, segment.style, segment.control)
+            for segment in segments
+        ]
+
+
+class DrawnFilter(LetterFilter):
+    """Only what a terminal draws: the last gate for names and messages."""
+
+    def write(self, text: str) -> str:
         """Drop what takes no room and would be obeyed, replace the rest that cannot be written."""
-        del background
-        return [
-            segment if segment.text.isprintable() else Segment(_drawn(segment.text), segment.style, segment.control)
-            for segment in segments
-        ]
+        if text.isprintable():
+            return text
+        return "".join(c if (shown := visible(c)) == c else shown if cell_len(c) else "" for c in text)
 
 
-def _drawn(text: str) -> str:
-    return "".join(
-        character if (shown := visible(character)) == character else shown if cell_len(character) else "" for character in text
-    )
+class AsciiFilter(LetterFilter):
+    """Every character that is not ASCII as one that is."""
 
-
-class AsciiFilter(LineFilter):
-    """Every character that is not ASCII as one that is: frames, marks and names keep their width."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """Translate a row."""
-        del background
-        return [
-            segment if segment.text.isascii() else Segment(_ascii(segment.text), segment.style, segment.control)
-            for segment in segments
-        ]
-
-
-def _ascii(text: str) -> str:
-    return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(_TABLE))
+    def write(self, text: str) -> str:
+        """Translate frames and marks, put question marks for the rest."""
+        if text.isascii():
+            return text
+        return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(_TABLE))
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:

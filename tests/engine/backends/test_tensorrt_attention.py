@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import fake_gpu
 import onnx
 import pytest
 from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.trt_find import every, find
+from edgetui.engine.backends.trt_find import find
 from edgetui.engine.backends.trt_order import Order
 from edgetui.engine.spec import TensorRtSettings
 
@@ -26,12 +25,7 @@ def attending(path: Path, node: str, kind: str, size: int) -> Path:
 
 @pytest.mark.parametrize(("kind", "size"), [("float", 64), ("float16", 8), ("float16", 64)])
 @pytest.mark.parametrize("node", [CAUSAL, MASKED])
-def test_attention_without_a_kernel_of_its_own_is_built(node, kind, size, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rtx = next((one for one in every() if one.builds_for_others), None)
-    if rtx is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
+def test_attention_without_a_kernel_of_its_own_is_built(node, kind, size, rtx, tmp_path):
     file = attending(tmp_path / "m.onnx", node, kind, size)
     settings = TensorRtSettings(target="sm_86")
     trt_build.build(Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=settings), rtx, lambda _: None)

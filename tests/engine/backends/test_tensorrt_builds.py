@@ -7,14 +7,13 @@ gigabytes of memory.
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 import onnx
 import pytest
 from edgetui.engine.backends import trt_build, trt_manifest
 from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.backends.trt_find import Found, every
+from edgetui.engine.backends.trt_find import Found
 from edgetui.engine.backends.trt_order import Built, Line, Order, Said, Share
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.graph.lint import lint
@@ -39,17 +38,6 @@ GRAPHS = LARGE if ALL else SMALL
 PAIRS = [("resnet20_cifar10", recipe) for recipe in RECIPES]
 PAIRS += [("ultraface_rfb320", recipe) for recipe in (RECIPES if ALL else ["int8", "fp16", "prune-5-fp16", "weights-4"])]
 ELSEWHERE = TensorRtSettings(target="sm_86")
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Found:
-    """TensorRT-RTX. Its bindings warn of their own deprecated parts when they are imported."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = next((one for one in every() if one.builds_for_others), None)
-    if found is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
-    return found
 
 
 def built(rtx: Found, file: Path, folder: Path) -> Built:

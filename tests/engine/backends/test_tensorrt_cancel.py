@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 import fake_gpu
 import psutil
 import pytest
+from edgetui.engine.backends.trt_find import Found
 from edgetui.engine.rundir import RunDir
 from live_runs import end_all
 from networks import lstm, transformer
@@ -64,9 +64,7 @@ def test_sigterm_ends_a_build_and_keeps_what_a_monitored_one_has_timed(generatio
 
 
 @pytest.fixture
-def state(own_state: Path) -> Iterator[Path]:
-    if importlib.util.find_spec("tensorrt_rtx_bindings") is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
+def state(own_state: Path, rtx: Found) -> Iterator[Path]:
     yield own_state
     end_all(own_state)
 

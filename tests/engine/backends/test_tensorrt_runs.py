@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -27,12 +26,6 @@ def edgetui(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, **environment},
         timeout=300,
     )
-
-
-@pytest.fixture
-def rtx() -> None:
-    if importlib.util.find_spec("tensorrt_rtx_bindings") is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
 
 
 def test_on_a_gpu_both_plans_are_built_and_compared_with_each_other_and_with_onnxruntime(monkeypatch, own_state, tmp_path):

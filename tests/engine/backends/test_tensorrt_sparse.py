@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from edgetui.engine.backends import trt_manifest
 from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.backends.trt_find import every
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, TensorRtSettings
 from nodes import Bench, Net
 
 
-class Heard(Silent):
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-@pytest.fixture(autouse=True)
-def rtx() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if not any(one.builds_for_others for one in every()):
-            pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
-
-
 @pytest.mark.parametrize(
     ("asked", "thin", "allowed"), [(None, True, True), (None, False, False), (False, True, False), (True, False, True)]
 )
+@pytest.mark.usefixtures("rtx")
 def test_weights_decide_unless_the_settings_do(asked: bool | None, thin: bool, allowed: bool, tmp_path: Path) -> None:
     net = Net(17)
     weight = np.abs(net.draw.standard_normal((16, 8))) + 0.1
     weight[0 :: 4 if thin else 16] = 0
     weight[1 :: 4 if thin else 16] = 0
     file = Bench(tmp_path).save(net.model(net.node("MatMul", net.input("x", 4, 16), net.constant(weight))))
-    say, plan = Heard(), tmp_path / "p.plan"
+    say, plan = Silent(), tmp_path / "p.plan"
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(target="sm_86", sparse=asked))
     summary = TensorRt().build(file, plan, settings, say)
     manifest = trt_manifest.read(plan)

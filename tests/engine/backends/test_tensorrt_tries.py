@@ -20,15 +20,6 @@ from laid_boards import lay_out_board
 from networks import lstm
 
 
-class Heard(Silent):
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
     return Order(onnx=str(lstm(tmp_path / "m.onnx")), out=str(tmp_path / "m.plan"), module="tensorrt")
@@ -51,7 +42,7 @@ def test_what_the_settings_say_holds_for_the_first_try_and_is_never_exceeded():
 
 def test_out_of_memory_is_tried_again_with_less_until_it_fits(order, monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", memory_above=500)
-    say = Heard()
+    say = Silent()
     built, rung = trt_ladder.climb(order, 4000.0, say)
     assert isinstance(built, Built)
     assert rung.workspace_mb == 400
@@ -67,7 +58,7 @@ def test_out_of_memory_is_tried_again_with_less_until_it_fits(order, monkeypatch
 
 def test_a_try_that_the_kernel_kills_is_an_event_and_not_the_end(order, monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", kill_above=1500)
-    say = Heard()
+    say = Silent()
     _, rung = trt_ladder.climb(order, 4000.0, say)
     assert rung.workspace_mb == 1000
     assert "try 1 failed: the build was killed (out of memory?)" in say.notes
@@ -82,7 +73,7 @@ def test_when_nothing_fits_the_number_of_tries_is_told(trouble, error, order, mo
 
 def test_what_less_memory_does_not_mend_is_told_at_once(order, monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3", parse=["/a", "Conv", "no such thing"])
-    say = Heard()
+    say = Silent()
     with pytest.raises(BackendRefused, match=r"node /a \(Conv\): no such thing"):
         trt_ladder.climb(order, 4000.0, say)
     assert sum(note.startswith("try") for note in say.notes) == 1
@@ -90,7 +81,7 @@ def test_what_less_memory_does_not_mend_is_told_at_once(order, monkeypatch, tmp_
 
 def test_too_little_memory_is_said_before_the_build(order, monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3")
-    say = Heard()
+    say = Silent()
     trt_ladder.climb(order, 100.0, say)
     assert say.notes[0].startswith("memory: 100 MB free, about 35")
     assert "only 100 MB of memory are free" in say.warnings[0]
@@ -196,7 +187,7 @@ def test_boards_with_one_gpu_architecture_keep_timing_caches_of_their_own(tree, 
     fake_gpu.here(monkeypatch, "10.3")
     for variable, value in lay_out_board(shared / "sysfs" / f"{tree}.json", tmp_path)[1].items():
         monkeypatch.setenv(variable, value)
-    say = Heard()
+    say = Silent()
     TensorRt(tmp_path / "timing").build(lstm(tmp_path / "m.onnx"), tmp_path / "p", BackendSettings(name="tensorrt"), say)
     (cache,) = (tmp_path / "timing").iterdir()
     assert cache.name.startswith("tensorrt-10.3.0-")

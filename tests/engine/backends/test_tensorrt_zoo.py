@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import onnx
 import pytest
 from edgetui.engine.backends import trt_build
 from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.backends.trt_find import Found, every
 from edgetui.engine.backends.trt_order import Order
 from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.load import load
@@ -37,16 +35,6 @@ RECIPES = {
 }
 # Each network at each opset once, and with each recipe once.
 OPSETS = {"int8": 11, "fp16": 20, "int8 and fp16": 17, "pruned int8": 13, "4-bit weights": 21}
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Found:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = next((one for one in every() if one.builds_for_others), None)
-    if found is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
-    return found
 
 
 def sized(model: Path) -> dict[str, tuple[int, ...]]:

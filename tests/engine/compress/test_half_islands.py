@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import onnx
 import pytest
 from edgetui.engine.backends import trt_build
 from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.backends.trt_find import every
 from edgetui.engine.backends.trt_order import Order
 from edgetui.engine.compress.islands import widened
 from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe, TensorRtSettings
@@ -61,12 +59,7 @@ def test_up_to_the_first_node_that_computes(operator, extra, keep, stay, tmp_pat
         ("LSTM", "", ()),
     ],
 )
-def test_tensorrt_builds_recurrent_nodes_in_half_precision(operator, extra, keep, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rtx = next((one for one in every() if one.builds_for_others), None)
-    if rtx is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
+def test_tensorrt_builds_recurrent_nodes_in_half_precision(operator, extra, keep, rtx, tmp_path):
     file = lowered(recurrent(operator, extra, tmp_path), Recipe(step=(PrecisionFp16(keep=keep),)), tmp_path)
     assert any(tensor.data_type == TensorProto.FLOAT16 for tensor in onnx.load(file).graph.initializer) is not (
         bool(extra) or bool(keep)

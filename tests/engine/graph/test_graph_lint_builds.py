@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.trt_find import every
+from edgetui.engine.backends.trt_find import Found
 from edgetui.engine.backends.trt_order import Order
 from edgetui.engine.graph.lint import lint
 from edgetui.engine.spec import TensorRtSettings
@@ -61,13 +60,7 @@ def graph(text: str) -> ModelProto:
 
 
 @pytest.fixture
-def builds(tmp_path: Path) -> Callable[[ModelProto], bool]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rtx = next((one for one in every() if one.builds_for_others), None)
-    if rtx is None:
-        pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
-
+def builds(rtx: Found, tmp_path: Path) -> Callable[[ModelProto], bool]:
     def does(model: ModelProto) -> bool:
         onnx.save(model, tmp_path / "m.onnx")
         settings = TensorRtSettings(target="sm_86")
