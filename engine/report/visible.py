@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 _SPACES = "\t\n\v\f\r\x85\u2028\u2029"
@@ -22,7 +23,12 @@ def visible(text: str, *, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return text.translate({code: shown for code, shown in _TABLE.items() if chr(code) not in keep} if keep else _TABLE)
+    return text.translate(_table(keep))
+
+
+@cache
+def _table(keep: str) -> dict[int, str]:
+    return {code: shown for code, shown in _TABLE.items() if chr(code) not in keep}
 
 
 def printed_lines(text: str) -> list[str]:
