@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from edgetui.engine.backends.trt_find import Found
@@ -27,6 +28,10 @@ MAY_SKIP = (
     "without VNNI",
 )
 
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("edgetui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("edgetui")
 
 # Under nohup every child would be deaf to the end of its terminal, which is what some tests are about.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

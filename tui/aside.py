@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from textual.app import App, ScreenError
-from textual.css.query import QueryError
-from textual.dom import DOMNode, NoScreen
+from textual.app import App
+from textual.dom import DOMNode
 from textual.worker import Worker
 
 from ..engine.errors import EdgetuiError, from_os_error
 from .flags import rows_for_flags
+from .screens.leaving import GONE, stands
 
 
 def aside(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
@@ -43,9 +43,9 @@ class AsideApp(App[int]):
                 await work()
             except (EdgetuiError, OSError) as error:
                 self.complain(refusal(error))
-            except (QueryError, NoScreen, ScreenError):
+            except GONE:
                 # the answer came after the screen that had asked was left: there is nothing to show it on
-                if self.is_running and screen.display:
+                if stands(screen):
                     raise
 
         aside(self, attempted, group)

@@ -20,7 +20,7 @@ from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, Span, shortened, wrap
 from ..widgets.scatter import Dot, scatter
-from .leaving import leave
+from .leaving import Leavable, leave
 from .spreads import box_lines, latency_lines
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Picture = Literal["front", "latencies", "boxes", "weights"]
 COSTS = ("latency_ms", "size_mb", "memory_mb", "energy_j")
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(Leavable, Screen[None]):
     """The comparison of some runs."""
 
     CSS_PATH = "compare.tcss"

@@ -12,10 +12,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ...engine.errors import EdgetuiError
-from .leaving import leave
+from .leaving import Leavable, leave
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Leavable, ModalScreen[bool]):
     """A question that y answers with yes; everything else with no."""
 
     DEFAULT_CSS = """
@@ -45,7 +45,7 @@ class Confirm(ModalScreen[bool]):
         leave(self, yes)
 
 
-class Ask(ModalScreen[str]):
+class Ask(Leavable, ModalScreen[str]):
     """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers "".
 
     With `replaces` the first letter typed takes the place of the text that stands there; without, it is added.

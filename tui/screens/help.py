@@ -12,6 +12,7 @@ from textual.screen import ModalScreen, Screen
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
 from ..widgets.lines import Line, Scrolling, wrap
+from .leaving import Leavable
 
 GENERAL = (
     "Choose a model, choose or edit a recipe, press r. The run goes on when you quit, when the link drops, and shows its\n"
@@ -23,7 +24,7 @@ KEYS = 14
 """Columns for keys."""
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Leavable, ModalScreen[None]):
     """A page over the screen it explains."""
 
     DEFAULT_CSS = """

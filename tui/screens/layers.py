@@ -24,7 +24,7 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap
 from ..widgets.sharebar import share_bar
 from ..widgets.tones import tone
-from .leaving import leave
+from .leaving import Leavable, leave
 
 if TYPE_CHECKING:
     from ...engine.api import Side
@@ -68,7 +68,7 @@ class LayersTable(DataTable[Text]):
     ]
 
 
-class LayersScreen(Screen[None]):
+class LayersScreen(Leavable, Screen[None]):
     """The layers of one plan; the arrow keys go to the others."""
 
     CSS_PATH = "layers.tcss"

@@ -1,15 +1,45 @@
-"""Leaving a screen once: enter pressed twice, or an answer that comes late, must not take the screen below away as well."""
+"""Leaving a screen once, and early: enter pressed twice must not take the screen below away as well, and a screen that is left
+before it stands has no widgets to fill.
+"""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
+from textual import events
+from textual.app import ScreenError
+from textual.css.query import QueryError
+from textual.dom import NoScreen
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 Answer = TypeVar("Answer")
+
+GONE = (QueryError, NoScreen, ScreenError)
+"""What Textual raises where a widget or screen is looked for that has gone."""
+
+
+def stands(screen: MessagePump) -> bool:
+    """Whether a screen is there and stays: neither it nor the app is being left."""
+    app = screen.app
+    return (
+        app.is_running and screen.is_attached and isinstance(screen, Screen) and screen.display and screen in app.screen_stack
+    )
 
 
 def leave(screen: Screen[Answer], answer: Answer | None = None) -> None:
     """Leave a screen with its answer, if it is the one on top."""
     if screen.is_active:
         screen.dismiss(answer)
+
+
+class Leavable(MessagePump):
+    """For screens: what fails in one that is being left, for want of its widgets, is no defect."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event."""
+        try:
+            await super().on_event(event)
+        except GONE:
+            if stands(self):
+                raise

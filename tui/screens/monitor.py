@@ -22,7 +22,7 @@ from ..sensors import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling
 from .headlines import fitting
-from .leaving import leave
+from .leaving import Leavable, leave
 
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Mark, Player
@@ -86,7 +86,7 @@ class HappenedPane(Pane):
         return ((f" {clock} ", "dim"), (f"{glyph} {event.text}", tone))
 
 
-class MonitorScreen(Screen[None]):
+class MonitorScreen(Leavable, Screen[None]):
     """The screen; alone (`edgetui monitor`), or over the workbench."""
 
     CSS_PATH = "monitor.tcss"

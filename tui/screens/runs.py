@@ -21,7 +21,7 @@ from ..panes.progress import BAD, GOOD, SELF_EVIDENT
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Lines
-from .leaving import leave
+from .leaving import Leavable, leave
 
 if TYPE_CHECKING:
     from ...engine.api import RunSummary
@@ -53,7 +53,7 @@ class RunsTable(DataTable[Text]):
     ]
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(Leavable, Screen[None]):
     """The list."""
 
     CSS_PATH = "runs.tcss"

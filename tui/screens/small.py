@@ -9,8 +9,10 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from .leaving import Leavable
 
-class TooSmall(ModalScreen[None]):
+
+class TooSmall(Leavable, ModalScreen[None]):
     """Swallows all keys but q."""
 
     DEFAULT_CSS = (

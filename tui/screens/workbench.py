@@ -28,6 +28,7 @@ from ..panes.telemetry import LivePane
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from .headlines import TABS, WORDS, header_line, tabs_line
+from .leaving import Leavable
 
 if TYPE_CHECKING:
     from ..app import Workbench
@@ -36,7 +37,7 @@ EDIT_SETTLES_S = 0.2
 """A forecast is asked for when the keys have been still so long."""
 
 
-class WorkbenchScreen(Screen[None]):
+class WorkbenchScreen(Leavable, Screen[None]):
     """All panes, and what can be done from any of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

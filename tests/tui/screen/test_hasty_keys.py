@@ -9,9 +9,13 @@ from edgetui.tui.app import Workbench
 from edgetui.tui.link import Link
 from edgetui.tui.palette import Palette
 from edgetui.tui.screens.dialogs import Ask, Confirm
+from edgetui.tui.screens.leaving import Leavable
 from edgetui.tui.screens.runs import RunsScreen
 from monkey import press_at_once
 from screens import shows, until
+from textual import events
+from textual.css.query import NoMatches
+from textual.screen import Screen
 
 
 @pytest.mark.parametrize("key", ["home", "pagedown", "down", "enter", "x"])
@@ -116,3 +120,34 @@ async def test_an_answer_nobody_waits_for_may_be_an_error(app: Workbench, caplog
         await until(pilot, lambda: not app.link._asking)
     assert isinstance(app.link, Link)
     assert "never retrieved" not in caplog.text
+
+
+class Hasty(Leavable, Screen[None]):
+    """Looks for a widget that it has not; on x and q while it or the app is being left."""
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "x":
+            self.app.pop_screen()
+        elif event.key == "q":
+            self.app.exit(0)
+        self.query_one("#none")
+
+
+@pytest.mark.parametrize("key", ["x", "q"])
+async def test_a_screen_that_is_being_left_ends_nothing(bare_app: Workbench, key: str):
+    async with bare_app.run_test(size=(80, 24)) as pilot:
+        bare_app.push_screen(Hasty())
+        await pilot.pause()
+        await pilot.press(key)
+        assert bare_app.is_running or key == "q"
+
+
+async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: Workbench):
+    async def look() -> None:
+        async with bare_app.run_test(size=(80, 24)) as pilot:
+            bare_app.push_screen(Hasty())
+            await pilot.pause()
+            await pilot.press("y")
+
+    with pytest.raises(NoMatches, match="none"):
+        await look()
