@@ -103,9 +103,9 @@ class Sensing:
 
         return Mark(t_s=t_s, wall=wall, note=note)
 
-    def alerts(self) -> Alerts:
-        """Watches samples by the rules of edgetui.toml."""
-        return Alerts(self.config.alerts)
+    def alerts(self, period_s: float | None = None) -> Alerts:
+        """Watches samples by the rules of edgetui.toml; `period_s`: how far apart samples are wanted, where that is known."""
+        return Alerts(self.config.alerts, period_s)
 
     def history(self) -> History:
         """Room for a day of samples, in bounded memory."""

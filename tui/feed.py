@@ -30,7 +30,7 @@ class LiveFeed:
 
     def __init__(self, engine: Engine, telemetry: Telemetry, watt_decimals: int = 2) -> None:
         self._engine, self._telemetry = engine, telemetry
-        self._history, self._alerts = engine.history(), engine.alerts()
+        self._history, self._alerts = engine.history(), engine.alerts(1 / telemetry.wanted_hz)
         self._happened: deque[Mark | AlertEvent] = deque(maxlen=KEPT)
         self._seen = 0
         self.watt_decimals = watt_decimals

@@ -1,16 +1,28 @@
-"""Alerts: temperature, power, memory, throttling and silent sensors, with hysteresis, so that none flickers."""
+"""Alerts: temperature, power, memory, throttling and silent sensors, with hysteresis, so that none flickers.
+
+One judge for each rule, whoever asks it: the same samples give the same alerts live, as lines, and when they are replayed.
+What does not speak is neither above nor below: an alert ends when what raised it says so.
+"""
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from .sample import Sample, is_constant, wall_now
+from .sample import Sample, is_constant
 
 Watch = Literal["temperature", "power", "ram", "throttling", "silence"]
 _COUNTER_HOLD_S = 5.0
 """How long a throttling event that was only counted is taken to last."""
+_PERIODS = 3.0
+"""A source that has left out so many of its usual periods is silent: who asks once a minute waits a minute."""
+_REMEMBERED_S = 5.0
+"""How long a value that was above, and does not speak, counts towards an alert that has not begun."""
+SOURCE = "the whole source"
 
 
 class AlertRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,8 +33,8 @@ class AlertRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """°C, watts, percent of the memory, or seconds of silence; throttling needs no number."""
     where: str = ""
     """A zone or rail by the beginning of its name; empty: the hottest zone, the total, any rail."""
-    hysteresis: Annotated[float, Meta(ge=0)] = 0.0
-    """How far below `above` the value must fall before the alert ends."""
+    hysteresis: Annotated[float, Meta(ge=0)] | None = None
+    """How far below `above` the value must fall before the alert ends; None: a twentieth of `above`, of silence nothing."""
     for_s: Annotated[float, Meta(ge=0)] = 0.0
     """How long it must be above before the alert begins."""
 
@@ -30,6 +42,12 @@ class AlertRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """A limit of 0 would be passed by everything."""
         if self.watch != "throttling" and not self.above:
             raise ValueError(f"an alert on {self.watch} needs `above`")
+
+    @property
+    def ends_at(self) -> float:
+        """The value at which the alert ends."""
+        usual = 0.0 if self.watch == "silence" else self.above / 20.0
+        return max(self.above - (usual if self.hysteresis is None else self.hysteresis), 0.0)
 
     @property
     def text(self) -> str:
@@ -67,10 +85,13 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
 
 
 class Alerts:
-    """Watches samples by rules. Not for several threads."""
+    """Watches samples by rules. Not for several threads.
 
-    def __init__(self, rules: tuple[AlertRule, ...] = DEFAULT_RULES) -> None:
-        self._watchers = [_Watcher(rule) for rule in rules]
+    `period_s` is how far apart samples are wanted; None: their own distances tell.
+    """
+
+    def __init__(self, rules: tuple[AlertRule, ...] = DEFAULT_RULES, period_s: float | None = None) -> None:
+        self._watchers = [_Silence(rule, period_s) if rule.watch == "silence" else _Level(rule) for rule in rules]
 
     @property
     def active(self) -> tuple[AlertEvent, ...]:
@@ -78,14 +99,12 @@ class Alerts:
         return tuple(watcher.event for watcher in self._watchers if watcher.event is not None)
 
     def update(self, sample: Sample) -> list[AlertEvent]:
-        """What begins or ends with this sample."""
-        found = (watcher.see(sample) for watcher in self._watchers)
-        return [event for event in found if event is not None]
+        """What begins or ends with this sample, and what began in the silence before it."""
+        return [event for watcher in self._watchers for event in watcher.see(sample)]
 
     def tick(self, now_s: float) -> list[AlertEvent]:
         """What begins because no sample came; `now_s` is on the samples' clock."""
-        found = (watcher.no_sample(now_s) for watcher in self._watchers)
-        return [event for event in found if event is not None]
+        return [event for watcher in self._watchers for event in watcher.no_sample(now_s)]
 
 
 class _Watcher:
@@ -94,92 +113,140 @@ class _Watcher:
     def __init__(self, rule: AlertRule) -> None:
         self.rule = rule
         self.event: AlertEvent | None = None
+
+    def see(self, sample: Sample) -> list[AlertEvent]:
+        """Judge a sample."""
+        raise NotImplementedError
+
+    def no_sample(self, now_s: float) -> list[AlertEvent]:
+        """Judge that nothing has come until now: no news for whoever watches a value."""
+        del now_s
+        return []
+
+    def _turn(self, t_s: float, wall: str, value: float, detail: str) -> AlertEvent:
+        """It begins, or ends if it was on."""
+        raised = self.event is None
+        told = AlertEvent(t_s=t_s, wall=wall, rule=self.rule.text, raised=raised, value=value, detail=detail)
+        self.event = told if raised else None
+        return told
+
+    def _meant(self, name: str) -> bool:
+        return name.lower().startswith(self.rule.where.lower())
+
+
+class _Level(_Watcher):
+    """A value above a limit."""
+
+    def __init__(self, rule: AlertRule) -> None:
+        super().__init__(rule)
+        self._over: dict[str, float] = {}
+        """What was above when it last spoke, and when that was."""
         self._above_since_s: float | None = None
-        self._last_sample_s: float | None = None
-        self._spoke_s: dict[str, float] = {}
         self._counters: dict[str, float] = {}
         self._counted: tuple[float, str] | None = None
 
-    def see(self, sample: Sample) -> AlertEvent | None:
-        """Judge a sample. A value that is unknown leaves things as they are."""
-        self._last_sample_s = sample.t_s
-        value, detail = self._value(sample)
-        return None if value is None else self._judge(sample.t_s, sample.wall, value, detail)
-
-    def no_sample(self, now_s: float) -> AlertEvent | None:
-        """Judge the silence since the last sample."""
-        if self.rule.watch != "silence" or self._last_sample_s is None:
-            return None
-        return self._judge(now_s, wall_now(), now_s - self._last_sample_s, "the whole source")
-
-    def _judge(self, t_s: float, wall: str, value: float, detail: str) -> AlertEvent | None:
-        rule = self.rule
-        if self.event is not None:
-            if value <= rule.above - rule.hysteresis:
-                self.event = self._above_since_s = None
-                return AlertEvent(t_s=t_s, wall=wall, rule=rule.text, raised=False, value=value, detail=detail)
-            return None
-        if value <= rule.above:
+    def see(self, sample: Sample) -> list[AlertEvent]:
+        """Judge a sample. What does not speak leaves things as they are, whatever the others say."""
+        known = {name: value for name, value in self._values(sample).items() if value is not None}
+        if not known:
+            return []
+        rule, t_s = self.rule, sample.t_s
+        limit = rule.above if self.event is None else rule.ends_at
+        keep_s = float("inf") if self.event is not None else max(rule.for_s, _REMEMBERED_S)
+        self._over = {n: said_s for n, said_s in self._over.items() if n not in known and t_s - said_s <= keep_s}
+        self._over.update({name: t_s for name, value in known.items() if value > limit})
+        value, name = max((value, name) for name, value in known.items())
+        if not self._over:
             self._above_since_s = None
-            return None
+            return [self._turn(t_s, sample.wall, value, self._detail(name, sample))] if self.event is not None else []
         if self._above_since_s is None:
             self._above_since_s = t_s
-        if t_s - self._above_since_s < rule.for_s:
-            return None
-        self.event = AlertEvent(t_s=t_s, wall=wall, rule=rule.text, raised=True, value=value, detail=detail)
-        return self.event
+        if self.event is not None or value <= limit or t_s - self._above_since_s < rule.for_s:
+            return []
+        return [self._turn(t_s, sample.wall, value, self._detail(name, sample))]
 
-    def _value(self, sample: Sample) -> tuple[float | None, str]:
+    def _values(self, sample: Sample) -> dict[str, float | None]:
+        """What the rule watches, by name; None: it does not speak."""
         match self.rule.watch:
             case "temperature":
-                return self._temperature(sample)
+                return {n: v for n, v in sample.temps_c.items() if self._meant(n) and not is_constant(n)}
+            case "power" if self.rule.where:
+                rails = sample.rails_mw.items()
+                return {name: None if mw is None else mw / 1000.0 for name, mw in rails if self._meant(name)}
             case "power":
-                return self._power(sample)
+                return {"total": None if sample.total_mw is None else sample.total_mw / 1000.0}
             case "ram":
-                if sample.ram_used_mb is None or not sample.ram_total_mb:
-                    return None, ""
-                return 100.0 * sample.ram_used_mb / sample.ram_total_mb, "RAM"
-            case "throttling":
+                used, total = sample.ram_used_mb, sample.ram_total_mb
+                return {"RAM": None if used is None or not total else 100.0 * used / total}
+            case _:
                 return self._throttling(sample)
-            case "silence":
-                return self._silence(sample)
 
-    def _temperature(self, sample: Sample) -> tuple[float | None, str]:
-        zones = [
-            (degrees, zone)
-            for zone, degrees in sample.temps_c.items()
-            if degrees is not None and self._meant(zone) and not is_constant(zone)
-        ]
-        return max(zones, default=(None, ""))
-
-    def _power(self, sample: Sample) -> tuple[float | None, str]:
-        if not self.rule.where:
-            return (None, "") if sample.total_mw is None else (sample.total_mw / 1000.0, "total")
-        rails = [(mw / 1000.0, rail) for rail, mw in sample.rails_mw.items() if mw is not None and self._meant(rail)]
-        return max(rails, default=(None, ""))
-
-    def _throttling(self, sample: Sample) -> tuple[float | None, str]:
+    def _throttling(self, sample: Sample) -> dict[str, float | None]:
         """1 while a reason is there, or shortly after an event was counted."""
         for name, count in sample.counters.items():
             if name.startswith("oc") and count > self._counters.get(name, count):
                 self._counted = (sample.t_s, f"{name} event")
             self._counters[name] = count
-        if sample.throttled:
-            return 1.0, ", ".join(sample.throttled)
-        if self._counted is not None and sample.t_s - self._counted[0] < _COUNTER_HOLD_S:
-            return 1.0, self._counted[1]
-        return (None, "") if sample.throttled is None and self._counted is None else (0.0, "")
+        told: dict[str, float | None] = {"reasons": None if sample.throttled is None else float(bool(sample.throttled))}
+        if self._counted is not None:
+            told["events"] = float(sample.t_s - self._counted[0] < _COUNTER_HOLD_S)
+        return told
 
-    def _silence(self, sample: Sample) -> tuple[float | None, str]:
-        """Seconds since a rail spoke that spoke before; zones fall silent by themselves when a block is gated, so only
-        those that the rule names count.
-        """
+    def _detail(self, name: str, sample: Sample) -> str:
+        if self.rule.watch != "throttling":
+            return name
+        if sample.throttled:
+            return ", ".join(sample.throttled)
+        held = self._counted is not None and sample.t_s - self._counted[0] < _COUNTER_HOLD_S
+        return self._counted[1] if held and self._counted is not None else ""
+
+
+class _Silence(_Watcher):
+    """A rail, or the whole source, that spoke and speaks no more.
+
+    Zones fall silent by themselves when a block is gated, so only those that the rule names count.
+    """
+
+    def __init__(self, rule: AlertRule, period_s: float | None) -> None:
+        super().__init__(rule)
+        self._period_s = period_s
+        self._gaps_s: deque[float] = deque(maxlen=9)
+        self._last_s: float | None = None
+        self._last_wall = ""
+        self._spoke_s: dict[str, float] = {}
+
+    def see(self, sample: Sample) -> list[AlertEvent]:
+        """Judge the time since the sample before, then who speaks in this one."""
+        t_s, last_s = sample.t_s, self._last_s
+        told = self.no_sample(t_s) if self._gaps_s or self._period_s is not None else []
+        if last_s is not None and t_s > last_s:
+            self._gaps_s.append(t_s - last_s)
         channels: dict[str, float | int | None] = {n: v for n, v in sample.rails_mw.items() if self._meant(n)}
         if self.rule.where:
             channels.update({n: v for n, v in sample.temps_c.items() if self._meant(n)})
-        self._spoke_s.update({name: sample.t_s for name, value in channels.items() if value is not None})
-        silent = [(sample.t_s - spoke_s, name) for name, spoke_s in self._spoke_s.items()]
-        return max(silent, default=(0.0, ""))
+        before_s = {SOURCE: t_s if last_s is None else last_s, **self._spoke_s}
+        self._last_s, self._last_wall = t_s, sample.wall
+        self._spoke_s.update({name: t_s for name, value in channels.items() if value is not None})
+        silent_s, name = max(((t_s - spoke_s, name) for name, spoke_s in self._spoke_s.items()), default=(0.0, ""))
+        rule = self.rule
+        if self.event is None and silent_s > rule.above + rule.for_s:
+            told.append(self._turn(t_s, sample.wall, silent_s, name))
+        elif self.event is not None and silent_s <= rule.ends_at:
+            was_s, name = max((t_s - spoke_s, name) for name, spoke_s in before_s.items())
+            told.append(self._turn(t_s, sample.wall, was_s, name))
+        return told
 
-    def _meant(self, name: str) -> bool:
-        return name.lower().startswith(self.rule.where.lower())
+    def no_sample(self, now_s: float) -> list[AlertEvent]:
+        """Judge the silence since the last sample. What it says does not depend on when it is asked."""
+        if self.event is not None or self._last_s is None:
+            return []
+        period_s = statistics.median(self._gaps_s) if self._gaps_s else self._period_s or 0.0
+        limit_s = max(self.rule.above + self.rule.for_s, _PERIODS * period_s)
+        if now_s - self._last_s <= limit_s:
+            return []
+        return [self._turn(self._last_s + limit_s, _later(self._last_wall, limit_s), limit_s, SOURCE)]
+
+
+def _later(wall: str, by_s: float) -> str:
+    """A wall clock so many seconds on; empty where none is known."""
+    return (datetime.fromisoformat(wall) + timedelta(seconds=by_s)).isoformat(timespec="milliseconds") if wall else ""

@@ -44,7 +44,7 @@ class Telemetry:
     """Samples by number, counted from 1 and never counted back, whatever becomes of the sampler."""
 
     def __init__(self, home: Path, source: str, rate_hz: float) -> None:
-        self._home, self._asked, self._rate_hz = home, source, rate_hz
+        self._home, self._asked, self.wanted_hz = home, source, rate_hz
         self._folder, self._lease = take_lease(home, source, rate_hz)
         self._lock = SamplerLock(self._folder)
         self._ring: RingReader | None = None
@@ -171,7 +171,7 @@ class Telemetry:
         """Start a sampler. It takes the folder's lock, so one too many ends at once."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [sys.executable, "-m", "edgetui.engine.telemetry.sampler"]
-        command += ["--home", str(self._home), "--source", self._asked, "--rate", f"{self._rate_hz:g}"]
+        command += ["--home", str(self._home), "--source", self._asked, "--rate", f"{self.wanted_hz:g}"]
         nothing = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1, 2)]
         self._child = os.posix_spawn(sys.executable, command, os.environ, file_actions=nothing)
 

@@ -143,7 +143,8 @@ def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
     from .sampling import Lines, Thinner
 
     interval_s = asked.interval_s or 1.0
-    with engine.telemetry(max(1 / interval_s, SLOWEST_HZ), asked.source) as telemetry:
+    rate_hz = max(1 / interval_s, SLOWEST_HZ)
+    with engine.telemetry(rate_hz, asked.source) as telemetry:
         began_s = time.monotonic()
         seen = max(telemetry.newest_number() - 1, 0)  # of a sampler that runs already only the newest
         while telemetry.newest_number() == seen:
@@ -155,7 +156,7 @@ def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
         recorder = None if asked.record is None else engine.recorder(telemetry, asked.record)
         thinner = Thinner(interval_s)
         tick_s = min(max(interval_s / 4, 0.005), 0.25)
-        with Lines(engine.alerts(), recorder, detect().profile.watt_decimals, asked.as_json) as lines:
+        with Lines(engine.alerts(1 / rate_hz), recorder, detect().profile.watt_decimals, asked.as_json) as lines:
             while True:
                 for number, sample in telemetry.since(seen):
                     seen = number

@@ -77,6 +77,83 @@ def test_a_rail_or_the_source_falls_silent() -> None:
     assert alerts.tick(12.0)[0].detail == "the whole source"
 
 
+def speaking(t_s: float, milliwatts: int | None, **others: int | None) -> Sample:
+    return Sample(t_s=t_s, wall="2026-11-20T10:00:00.000+01:00", rails_mw={"VDD_IN": milliwatts, **others})
+
+
+def lived(samples: list[Sample], tick_s: float = 0.25) -> list[tuple[float, bool, str]]:
+    """Alerts of samples that come in their own time, asked about every `tick_s` in between."""
+    alerts, events, now_s = Alerts(DEFAULT_RULES, period_s=1.0), [], samples[0].t_s
+    for sample in samples:
+        while now_s < sample.t_s:
+            events += alerts.tick(now_s)
+            now_s += tick_s
+        events += alerts.update(sample)
+    return [(event.t_s, event.raised, event.detail) for event in events]
+
+
+def replayed(samples: list[Sample]) -> list[tuple[float, bool, str]]:
+    alerts = Alerts(DEFAULT_RULES)
+    return [(event.t_s, event.raised, event.detail) for sample in samples for event in alerts.update(sample)]
+
+
+def test_a_silent_rail_is_one_alert_however_often_it_is_asked_about() -> None:
+    samples = [speaking(float(k), 5000 if k < 3 or k > 39 else None, VDD_SOC=1500) for k in range(60)]
+    assert lived(samples) == [(13.0, True, "VDD_IN"), (40.0, False, "VDD_IN")]
+    assert replayed(samples) == lived(samples)
+
+
+def test_a_source_that_says_nothing_for_a_while_is_replayed_as_it_was() -> None:
+    samples = [speaking(float(k), 5000) for k in [*range(10), *range(40, 50)]]
+    assert lived(samples) == lived(samples, tick_s=0.1) == [(19.0, True, "the whole source"), (40.0, False, "the whole source")]
+    assert replayed(samples) == lived(samples)
+
+
+def test_who_is_asked_once_a_minute_is_not_silent_in_between() -> None:
+    samples = [speaking(60.0 * k, 5000) for k in range(10)]
+    assert replayed(samples) == []
+    alerts = Alerts(DEFAULT_RULES, period_s=60.0)
+    assert [event for sample in samples for event in (*alerts.update(sample), *alerts.tick(sample.t_s + 59.0))] == []
+
+
+def test_a_rail_that_speaks_every_other_time_is_not_silent() -> None:
+    samples = [speaking(float(k), 5000 if k % 2 else None) for k in range(60)]
+    assert lived(samples) == []
+
+
+@pytest.mark.parametrize("other", [{}, {"cpu-thermal": 50.0}])
+def test_a_zone_that_does_not_speak_has_not_cooled_down(other: dict[str, float | None]) -> None:
+    alerts = Alerts((AlertRule(watch="temperature", above=95, hysteresis=5, for_s=2),))
+    values = [96.0, None, 96.0, None, 96.0, None, None, 97.0, None, 80.0, None]
+    samples = [Sample(t_s=float(k), temps_c={"gpu-thermal": value, **other}) for k, value in enumerate(values)]
+    events = [event for sample in samples for event in alerts.update(sample)]
+    assert [(event.t_s, event.raised) for event in events] == [(2.0, True), (9.0, False)]
+
+
+def test_a_zone_that_is_gone_has_not_cooled_down() -> None:
+    alerts = Alerts((AlertRule(watch="temperature", above=95),))
+    zones = [{"gpu": 96.0, "cpu": 50.0}, {"cpu": 50.0}, {"cpu": 51.0}, {"gpu": 60.0, "cpu": 50.0}]
+    told = [alerts.update(Sample(t_s=float(k), temps_c=temps)) for k, temps in enumerate(zones)]
+    assert [[event.raised for event in events] for events in told] == [[True], [], [], [False]]
+
+
+def test_reasons_that_cannot_be_told_any_more_have_not_gone() -> None:
+    alerts = Alerts((AlertRule(watch="throttling"),))
+    alerts.update(Sample(t_s=0.0, throttled=(), counters={"oc3": 12}))
+    assert alerts.update(Sample(t_s=1.0, throttled=("power cap",), counters={"oc3": 13}))[0].raised
+    assert [alerts.update(Sample(t_s=2.0 + k, throttled=None)) for k in range(20)] == [[]] * 20
+    assert not alerts.update(Sample(t_s=30.0, throttled=()))[0].raised
+
+
+def test_a_value_around_its_limit_does_not_flicker() -> None:
+    rule = AlertRule(watch="temperature", above=80)
+    assert temperatures(rule, [79.9, 80.1] * 30) == [(1.0, True)]
+    assert temperatures(AlertRule(watch="temperature", above=80, hysteresis=0), [79.9, 80.1, 80.0]) == [
+        (1.0, True),
+        (2.0, False),
+    ]
+
+
 def test_the_default_rules_are_quiet_on_a_board_that_says_nothing() -> None:
     alerts = Alerts(DEFAULT_RULES)
     for k in range(100):
