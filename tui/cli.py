@@ -19,11 +19,12 @@ import click
 
 from .. import __version__
 from .commands.doctor import doctor
-from .commands.look import compare, export, inspect, recipes, runs, show
+from .commands.look import compare, export, inspect, overview, recipes, runs, show
 from .commands.make import bench, build
 from .commands.monitor import monitor
 from .commands.run import cancel, demo, resume, run_command, watch
 from .commands.shared import echo_error
+from .terminal import draws
 
 INTERRUPTED = 130
 
@@ -64,6 +65,8 @@ def _workbench() -> int:
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the workbench needs a terminal", fix="run it in one (ssh -t), or use a command: `edgetui --help`")
+    if not draws():
+        return overview()
     gc.disable()  # an eighth of the start; on again after the first paint
     from ..engine.config import load_config
     from .app import run_app

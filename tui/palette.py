@@ -17,6 +17,7 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from ..engine.report.visible import visible
+from .screens.leaving import Leavable
 from .screens.workbench import WorkbenchScreen
 from .widgets.keybar import key_name
 
@@ -48,7 +49,7 @@ class Commands(CommandList):
             super().action_page_down()  # type: ignore[no-untyped-call]
 
 
-class Palette(CommandPalette):
+class Palette(Leavable, CommandPalette):
     """Textual's palette with a caret that stays still: one that blinks is bytes on the link."""
 
     def compose(self) -> ComposeResult:

@@ -21,6 +21,7 @@ from ...engine.report import words
 from ...engine.report.table import cells
 from ...engine.report.visible import visible
 from ..runview import RunView
+from ..terminal import draws
 from .shared import fit, width
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Line:
         text = self._cut(visible(text))
         if not self.live or not text or text == self._shown:
             return
-        clear = " " * (width(self.out) - 1 - cells(text)) if os.environ.get("TERM") == "dumb" else "\x1b[K"
+        clear = "\x1b[K" if draws() else " " * (width(self.out) - 1 - cells(text))
         self._write("\r" + text + clear)
         self._shown = text
 
@@ -82,7 +83,7 @@ class Line:
 
     def _cut(self, text: str) -> str:
         room = width(self.out) - 1
-        return text if cells(text) <= room else text[: room - 1] + "…"
+        return text if cells(text) <= room else text[: room - 1] + "…" if room > 0 else ""
 
     def _write(self, text: str) -> None:
         """A terminal that is gone must not end the following of a run that goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from ...engine.config import typed_path
 from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.visible import printed_lines
+from ..terminal import no_drawing
 from .ask import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .follow import Line
 from .run import progress_stream
@@ -148,6 +150,21 @@ def runs(rebuild: bool, as_json: bool) -> int:
         echo_json(msgspec.json.encode(found))
     else:
         echo(runs_report(found, width(), paint))
+    return 0
+
+
+def overview() -> int:
+    """What the workbench begins with, in lines, for a terminal that cannot be drawn on: models, runs, and what to type."""
+    from ...engine.report.text import runs_report
+
+    engine = open_engine()
+    echo(f"{no_drawing()}: lines instead of the workbench, each part of which is a command as well", sys.stderr)
+    models = [model.path for folder in engine.models() for model in folder.models]
+    lines = [f"  {path}" for path in models] or ["  none in the folders of edgetui.toml"]
+    echo("\n".join(["models", *lines]))
+    echo("runs")
+    echo(runs_report(asyncio.run(engine.list()), width(), paint))
+    echo("`edgetui run MODEL --recipe R --dataset D`, `edgetui show RUN`, `edgetui monitor`; all commands: `edgetui --help`")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from ..terminal import draws, no_drawing
 from .shared import echo, open_engine, paint, width
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def monitor(
         raise UsageError("--once prints one sample and ends", fix="leave out --record and --until-alert, or --once")
     asked = Asked(interval, record, replay, speed, source or "auto", until_alert, as_json)
     if sys.stdin.isatty() and sys.stdout.isatty() and not (once or plain or as_json or until_alert):
-        return _screen(asked)
+        if draws():
+            return _screen(asked)
+        echo(f"{no_drawing()}: lines instead of a screen, as with --plain", sys.stderr)
     engine = open_engine()
     if once:
         return _once(engine, asked)

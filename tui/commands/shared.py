@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from ...engine.report.visible import visible
+from ..terminal import draws
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -85,7 +86,7 @@ def width(stream: TextIO | None = None) -> int:
 
 def colours(stream: TextIO) -> bool:
     """Whether colour is wanted there."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and draws()
 
 
 def paint(text: str, tone: str) -> str:

@@ -37,7 +37,13 @@ class Leavable(MessagePump):
     """For screens: what fails in one that is being left, for want of its widgets, is no defect."""
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event."""
+        """Handle an event; a size that is no longer the terminal's is passed over.
+
+        A screen that has been laid out tells itself so by another event. Two sizes on their way at once (a terminal that tells
+        none gets two guesses, 24 and 25 rows; or one that is resized while we start) laid it out in turns for ever.
+        """
+        if isinstance(event, events.Resize) and event.size != self.app.size:
+            return
         try:
             await super().on_event(event)
         except GONE:

@@ -16,7 +16,8 @@ class TooSmall(Leavable, ModalScreen[None]):
     """Swallows all keys but q."""
 
     DEFAULT_CSS = (
-        "TooSmall { align: center middle; background: $background; } TooSmall Static { text-align: center; width: 100%; }"
+        "TooSmall { align: center middle; background: $background; overflow: hidden; } "  # a scrollbar in 1x1 comes and goes
+        "TooSmall Static { text-align: center; width: 100%; }"
     )
 
     def compose(self) -> ComposeResult:

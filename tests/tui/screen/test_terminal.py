@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,14 +25,22 @@ COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*
 class Terminal:
     """`edgetui` on a pseudo-terminal."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], *words: str, size: tuple[int, int] | None = None) -> None:
+        """`size`: rows and columns that the terminal itself tells; None: the environment says them."""
         self.master, slave = pty.openpty()
         env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", **environ}
+        if size is not None:
+            self.resize(*size)
+            env = {key: value for key, value in env.items() if key not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edgetui"], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+            [sys.executable, "-m", "edgetui", *words], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
         )
         os.close(slave)
         self.output = b""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell another size."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self, seconds: float) -> int:
         """Take what is written for so long; how many bytes that was."""
@@ -78,8 +89,8 @@ def terminal(model: Path, own_state: Path, tmp_path: Path) -> Iterator[type[Term
     opened: list[Terminal] = []
 
     class Mine(Terminal):
-        def __init__(self, **environ: str) -> None:
-            super().__init__(environ)
+        def __init__(self, *words: str, size: tuple[int, int] | None = None, **environ: str) -> None:
+            super().__init__(environ, *words, size=size)
             opened.append(self)
 
     yield Mine
@@ -127,6 +138,42 @@ def test_no_color_means_none(terminal):
     screen = terminal(NO_COLOR="1")
     screen.wait_for(b"tiny", b"Models")
     assert not COLOURS.findall(screen.output)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 80), (24, 0), (1, 1)])
+def test_a_terminal_that_tells_no_size_or_hardly_any_is_drawn_once(terminal, size: tuple[int, int]):
+    screen = terminal(size=size)
+    screen.wait_for(b"\x1b[?1049h" if size == (1, 1) else b"tiny")
+    screen.quiet()
+
+
+def test_a_terminal_that_loses_its_size_is_drawn_once_more(terminal):
+    screen = terminal(size=(30, 100))
+    screen.wait_for(b"tiny")
+    for size in ((0, 0), (40, 120), (0, 120), (0, 0)):
+        screen.resize(*size)
+        screen.process.send_signal(signal.SIGWINCH)  # it has no controlling terminal that would tell it
+    screen.quiet()
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+
+
+@pytest.mark.parametrize("name", ["", "dumb", "unknown", "vt52"])
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines(terminal, name: str):
+    screen = terminal(TERM=name)
+    assert screen.ended() == 0
+    assert b"\x1b" not in screen.output
+    assert b"instead of the workbench" in screen.output
+    assert b"tiny.onnx" in screen.output
+    assert b"no runs yet" in screen.output
+
+
+def test_the_monitor_falls_back_to_lines_as_well(terminal):
+    screen = terminal("monitor", "--interval", "0.1", TERM="dumb", EDGETUI_ROOT="/")
+    screen.wait_for(b"lines instead of a screen", b"\n")
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.ended() == 130
+    assert b"\x1b" not in screen.output
 
 
 def test_the_start_imports_nothing_heavy():

@@ -1,0 +1,39 @@
+"""What the terminal obeys: whether escape codes may be written at all.
+
+Apart from `looks.py`, because the command line asks as well and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import lru_cache
+
+NONE = frozenset(["", "dumb", "unknown", "network", "dialup", "emacs-dumb", "vt52"])
+"""Values of TERM that name no terminal of the usual kind, also where the terminal database is not installed."""
+
+
+def draws() -> bool:
+    """Whether the terminal that TERM names can be drawn on: places the cursor by `ESC [ row ; column H`, as all do that are not
+    older than the standard. One that the database does not know (a new one, met over ssh) is taken for one that does.
+    """
+    return _draws(os.environ.get("TERM", ""))
+
+
+@lru_cache
+def _draws(name: str) -> bool:
+    if name in NONE:
+        return False
+    with suppress(ImportError):
+        import curses
+
+        with suppress(curses.error):
+            curses.setupterm(name, 1)
+            return (curses.tigetstr("cup") or b"").startswith(b"\x1b[")
+    return True
+
+
+def no_drawing() -> str:
+    """Why there is no screen, for a sentence: `TERM is dumb`, `TERM is not set`."""
+    name = os.environ.get("TERM", "")
+    return f"TERM is {name}, which cannot be drawn on" if name else "TERM is not set"
