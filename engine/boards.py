@@ -7,10 +7,12 @@ with the release). One that no profile knows works all the same: rails are shown
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -20,8 +22,21 @@ from .result import BoardStamp
 from .telemetry.files import Files
 from .telemetry.sample import wall_now
 
+if TYPE_CHECKING:
+    from .telemetry.sources.memory import Memory
+
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
 _MB = 1e6
+_CHIPS = {"33": "tegra210", "24": "tegra186", "25": "tegra194", "35": "tegra234", "38": "tegra264", "64": "tegra124"}
+"""Numbers that the fuses have for a chip."""
+_GPUS = {
+    "57000000.gpu": "tegra210",
+    "17000000.gp10b": "tegra186",
+    "17000000.gv11b": "tegra194",
+    "17000000.ga10b": "tegra234",
+    "17000000.gpu": "tegra234",
+}
+"""Where each chip has its GPU, as NVIDIA's drivers name it; upstream's driver has no such folder."""
 
 
 class Total(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +65,10 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     power_step_mw: int | None = None
     """One step of the power sensor on the main rail; readings are no finer than that."""
     total: tuple[Total, ...] = ()
+    rails: tuple[str, ...] = ()
+    """Labels of the module's own power sensors, by which they are told from a carrier's."""
+    sensors: tuple[str, ...] = ()
+    """Where the module's power sensors are: I2C controller, bus number and address, `c240000/1-0040`."""
     carrier: tuple[str, ...] = ()
     """Rails of the carrier board, which lie beside the module's."""
     note: str = ""
@@ -85,6 +104,11 @@ class Board(Struct, frozen=True, kw_only=True):
         """A module with a Tegra chip."""
         return self.profile.soc is not None
 
+    @property
+    def hidden(self) -> bool:
+        """A Jetson whose device tree cannot be seen, as in a container: what it is follows from its rails."""
+        return self.jetson and not self.known and not self.compatible
+
 
 @functools.cache
 def profiles() -> tuple[Profile, ...]:
@@ -108,9 +132,9 @@ def detect(files: Files | None = None) -> Board:
     compatible = _device_tree(files, "compatible")
     profile, known = _recognise(files, compatible)
     release = l4t(files)
-    model = " ".join(_device_tree(files, "model"))
+    model = " ".join(_device_tree(files, "model")) or (files.text("/sys/devices/soc0/machine") or "" if profile.soc else "")
     cpuinfo = files.text("/proc/cpuinfo") or ""
-    total_kib = _meminfo_kib(files, "MemTotal")
+    total_kib = _memory(files).total
     return Board(
         name=profile.name,
         known=known,
@@ -134,7 +158,7 @@ def stamp(files: Files | None = None) -> BoardStamp:
 
     files = files or Files()
     board = detect(files)
-    free_kib = _meminfo_kib(files, "MemAvailable")
+    free_kib = _memory(files).available
     load = (files.text("/proc/loadavg") or "").split()
     return BoardStamp(
         name=board.name,
@@ -188,6 +212,11 @@ def total_by_rails(rails_mw: dict[str, int | None]) -> tuple[int | None, str | N
     return total_of(sorted(rules.values(), key=lambda rule: (rule.scope, len(rule.rails))), rails_mw)
 
 
+def total_rules(board: Board) -> tuple[Total, ...] | None:
+    """The rules that hold for a board; None: it cannot be told which it is, the rule follows from the rails that are there."""
+    return board.profile.total if board.known and board.jetson else () if board.jetson and not board.hidden else None
+
+
 def _recognise(files: Files, compatible: tuple[str, ...]) -> tuple[Profile, bool]:
     names = module_names(compatible)
     for name in names:
@@ -195,13 +224,50 @@ def _recognise(files: Files, compatible: tuple[str, ...]) -> tuple[Profile, bool
             if name in profile.modules:
                 return profile, True
     soc = next((name for name in names if re.fullmatch(r"tegra\d+", name)), None)
-    if soc is None and files.exists("/etc/nv_tegra_release"):
-        soc = "tegra"  # a container shows no device tree
-    if soc:
-        return Profile(name=f"unknown board with {soc}", soc=soc), False
+    for name in names if soc is not None else ():
+        relative = _of_family(name, soc)
+        if relative is not None:
+            return relative, True
+    if soc is not None:
+        return _by_soc(soc, f"unknown board with {soc}"), False
+    soc = _hidden_soc(files, anything=not names)
+    if soc is not None:
+        return _by_soc(soc, f"Jetson of unknown kind ({soc})" if soc != "tegra" else "Jetson of unknown kind"), False
     gpu = files.exists("/proc/driver/nvidia/version")
     wanted = "gpu-host" if gpu else "cpu-host"
     return next(p for p in profiles() if wanted in p.modules), True
+
+
+def _of_family(name: str, soc: str | None) -> Profile | None:
+    """A module whose number we do not know, of a family of which all have the same rails: `p3767-0009`, or `p3767` alone."""
+    family = re.match(r"p\d{4}(?=-|$)", name)
+    kin = [p for p in profiles() if family and p.soc == soc and any(m.startswith(f"{family[0]}-") for m in p.modules)]
+    if not kin or any((p.total, p.rails) != (kin[0].total, kin[0].rails) for p in kin):
+        return None
+    alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*(p.name.split() for p in kin), strict=False))
+    common = _by_soc(kin[0].soc or "", f"{' '.join(words[0] for words in alike)} ({name})")
+    shared = ("power_step_mw", "total", "rails", "sensors", "carrier", "note")
+    return msgspec.structs.replace(common, **{field: getattr(kin[0], field) for field in shared})
+
+
+def _by_soc(soc: str, name: str) -> Profile:
+    """What all boards with this chip have in common; rails, and so the total, are a matter of the module."""
+    kin = [profile for profile in profiles() if profile.soc == soc]
+    common = tuple(p for p in (kin[0].precisions if kin else ("fp32",)) if all(p in other.precisions for other in kin))
+    return Profile(name=name, soc=soc, precisions=common, sparse=bool(kin) and all(profile.sparse for profile in kin))
+
+
+def _hidden_soc(files: Files, *, anything: bool) -> str | None:
+    """The chip where no device tree names it; `tegra`: some Jetson; None: no Jetson.
+
+    With `anything` there is no device tree at all, as in a container, which hides /sys/firmware and not the rest of /sys.
+    """
+    family = re.fullmatch(r"(?i)tegra(\d*)", files.text("/sys/devices/soc0/family") or "") if anything else None
+    if family:
+        chip = _CHIPS.get(files.text("/sys/devices/soc0/soc_id") or "")
+        return chip or f"tegra{family[1]}"
+    gpus = (_GPUS[name] for name in files.names("/sys/class/devfreq") if name in _GPUS) if anything else iter(())
+    return next(gpus, None) or ("tegra" if files.exists("/etc/nv_tegra_release") else None)
 
 
 def module_names(compatible: Iterable[str]) -> list[str]:
@@ -240,12 +306,13 @@ def _cores(files: Files, cpuinfo: str) -> int | None:
     return len(cpus(files.text("/sys/devices/system/cpu/online"))) or cpuinfo.count("processor\t") or None
 
 
-def _meminfo_kib(files: Files, name: str) -> int | None:
-    found = re.search(rf"^{name}:\s+(\d{{1,18}}) kB", files.text("/proc/meminfo") or "", re.MULTILINE)
-    return int(found[1]) if found else None
+def _memory(files: Files) -> Memory:
+    from .telemetry.sources.memory import read_memory
+
+    return read_memory(files)
 
 
 def memory_free_mb() -> float | None:
-    """Available system memory; None where /proc does not say."""
-    kib = _meminfo_kib(Files(), "MemAvailable")
+    """System memory that is available to us; None where /proc does not say."""
+    kib = _memory(Files()).available
     return None if kib is None else kib * 1024 / _MB

@@ -28,6 +28,7 @@ from .config import Config, config_file, typed_path
 from .recipes import broken_recipes, torch_here
 from .telemetry.doctor import findings
 from .telemetry.files import Files
+from .telemetry.sources.memory import cpu_quota, read_memory
 
 PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec")
 INT8_FLAGS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "asimddp": "dot product", "i8mm": "int8 matrix multiply"}
@@ -130,6 +131,9 @@ def _board(files: Files) -> Iterator[Check]:
     flags = _flags(files)
     fast = [words for flag, words in INT8_FLAGS.items() if flag in flags]
     cores = f"{board.cpu or platform.machine()}, {board.cores or '?'} cores"
+    quota = cpu_quota(files)
+    if quota is not None and quota < (board.cores or quota + 1):
+        cores += f", of whose time this container or control group may use {quota:g}"
     if fast:
         yield Check(name="processor", state="good", text=f"{cores}; INT8 arithmetic: {', '.join(fast)}")
     else:
@@ -144,18 +148,20 @@ def _flags(files: Files) -> frozenset[str]:
 
 
 def _memory(files: Files) -> Iterator[Check]:
-    text = files.text("/proc/meminfo") or ""
-    kib = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d{1,18}) kB", text, re.MULTILINE)}
-    if "MemAvailable" not in kib:
+    found = read_memory(files)
+    if found.available is None or found.total is None:
         return
-    free, total, swap = (kib.get(key, 0) * 1024 / 1e6 for key in ("MemAvailable", "MemTotal", "SwapTotal"))
+    free, total, swap = (kib * 1024 / 1e6 for kib in (found.available, found.total, found.swap_total or 0))
     low = free < LOW_MEMORY_MB
     swap_text = f"{swap / 1000:.1f} GB swap" if swap else "no swap"
     yield Check(
         name="memory",
         state="note" if low else "good",
-        text=f"{free / 1000:.1f} of {total / 1000:.1f} GB free, {swap_text}",
-        mend="close other programs, or add swap: sudo fallocate -l 4G /swap && sudo mkswap /swap && sudo swapon /swap"
+        text=f"{free / 1000:.1f} of {total / 1000:.1f} GB free, {swap_text}"
+        + (" (what this container or control group allows)" if found.limited else ""),
+        mend="raise its limit (docker run --memory), or close other programs in it"
+        if low and found.limited
+        else "close other programs, or add swap: sudo fallocate -l 4G /swap && sudo mkswap /swap && sudo swapon /swap"
         if low
         else "",
     )

@@ -20,6 +20,10 @@ class Notes:
         if len(self._lines) < _MOST_NOTES:
             self._lines.setdefault(key, text)
 
+    def withdraw(self, key: str) -> None:
+        """What was said about `key` is no longer true."""
+        self._lines.pop(key, None)
+
     def lines(self) -> tuple[str, ...]:
         """Everything said so far, oldest first."""
         return tuple(self._lines.values())

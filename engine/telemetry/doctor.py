@@ -51,7 +51,10 @@ def findings(files: Files | None = None) -> tuple[Finding, ...]:
 
 
 def _profile(board: Board) -> Iterator[Finding]:
-    if not board.known:
+    if board.hidden:
+        text = "no device tree can be seen here, as in a container: the module has no name, the total follows from its rails"
+        yield Finding("board profile", "note", text)
+    elif not board.known:
         yield Finding(
             "board profile",
             "note",

@@ -193,9 +193,12 @@ def energy_of(samples: Sequence[Sample], begin_s: float, end_s: float, rail: str
 
 
 def _counted(samples: Sequence[Sample], begin_s: float, end_s: float) -> float | None:
-    """Joules by the source's own counter; None: it has none, or it began again in between."""
+    """Joules by the source's own counter; None: it has none, or it began again in between, or was silent for a time."""
     points = [(sample.t_s, sample.counters[TOTAL_JOULES]) for sample in samples if TOTAL_JOULES in sample.counters]
     if len(points) < 2 or points[0][0] > begin_s or points[-1][0] < end_s:
+        return None
+    first_s, last_s = max(t_s for t_s, _ in points if t_s <= begin_s), min(t_s for t_s, _ in points if t_s >= end_s)
+    if any(first_s < s.t_s < last_s and s.total_mw is None and TOTAL_JOULES not in s.counters for s in samples):
         return None
     if any(b[1] < a[1] for a, b in itertools.pairwise(points)):
         return None

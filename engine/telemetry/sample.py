@@ -39,7 +39,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     """Memory in units of 2^20 bytes, as tegrastats prints it."""
     ram_total_mb: float | None = None
     gpu_ram_used_mb: float | None = None
-    """Of a card with memory of its own; on a Jetson the GPU shares the RAM, and this stays None."""
+    """Of cards with memory of their own, all together; on a Jetson the GPU shares the RAM, and this stays None."""
     gpu_ram_total_mb: float | None = None
     swap_used_mb: float | None = None
     swap_total_mb: float | None = None
@@ -48,6 +48,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     clocks_mhz: dict[str, float | None] = {}
     """Clocks of memory (`EMC`) and engines."""
     fan_rpm: float | None = None
+    """Of the board's fan, else of the first that turns; 0: there are fans, and none turns."""
     power_mode: str | None = None
     counters: dict[str, float] = {}
     """What only ever grows: over-current events (`oc1`...), joules of a rail that has its own meter (`package-0 J`)."""

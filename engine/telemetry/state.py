@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 
 from .files import Files
 from .sources.machine import cpus
 
 _BUSY_SHARE = 0.1
+_OWN_FANS = frozenset(("pwm_tach", "pwmfan", "pwm_fan", "tachometer"))
+_MOST_RPM = 60_000
 _TICKS_PER_S = 100.0
 
 
@@ -70,13 +73,25 @@ def governor(files: Files) -> str | None:
 
 
 def fan_rpm(files: Files) -> float | None:
-    """Revolutions a minute of the first fan that has a tachometer."""
+    """Revolutions a minute of the board's fan, else of the first that turns; 0: none turns; None: there is no tachometer.
+
+    A header that nothing is connected to answers 0, whatever turns on the next one.
+    """
+    own: list[float | None] = []
+    others: list[float | None] = []
     for folder in files.under("/sys/class/hwmon"):
-        for name in ("rpm", "fan1_input"):
-            value = files.number(f"{folder}/{name}")
-            if value is not None:
-                return value
-    return files.number("/sys/devices/pwm-fan/rpm_measured")
+        mine = files.text(f"{folder}/name") in _OWN_FANS
+        for name in files.names(folder):
+            header = re.fullmatch(r"rpm|(fan\d+)_input", name)
+            if header and files.number(f"{folder}/{header[1]}_fault") != 1:
+                (own if mine else others).append(files.number(f"{folder}/{name}"))
+    return turning([*own, files.number("/sys/devices/pwm-fan/rpm_measured"), *others])
+
+
+def turning(speeds: Iterable[float | None]) -> float | None:
+    """The first speed that is not 0; 0: all are; None: there is none that could be true."""
+    known = [float(rpm) for rpm in speeds if isinstance(rpm, int | float) and 0 <= rpm < _MOST_RPM]
+    return next((rpm for rpm in known if rpm > 0), known[0] if known else None)
 
 
 def busy(files: Files, span_s: float) -> tuple[str, ...]:

@@ -80,3 +80,30 @@ def write_recording(path: Path, seconds: int = 240) -> Path:
             lines.append({"kind": "alert", "t_s": 1000.0 + k, "wall": wall(k)} | about)
     path.write_text("".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in lines) + '{"t_s":12')
     return path
+
+
+def write_files(root: Path, files: dict[str, str]) -> None:
+    """Lay files below `root`, by their absolute paths."""
+    for path, content in files.items():
+        place = Path(f"{root}{path}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content)
+
+
+def write_ina3221(root: Path, folder: str, rails: dict[str, tuple[int, int]], *, hwmon: str | None = None) -> None:
+    """An INA3221 with labels, each with its mV and mA; `hwmon` makes the link of the class to a device's own folder."""
+    files = {f"{folder}/name": "ina3221\n"}
+    for k, (label, (millivolts, milliamps)) in enumerate(rails.items(), 1):
+        label = label.partition("#")[0]  # two channels of one name: `A` and `A#2`
+        files |= {f"{folder}/in{k}_label": f"{label}\n", f"{folder}/in{k}_enable": "1\n"}
+        files |= {f"{folder}/in{k}_input": f"{millivolts}\n", f"{folder}/curr{k}_input": f"{milliamps}\n"}
+    write_files(root, files | {f"{folder}/in7_label": "sum of shunt voltages\n", f"{folder}/in7_input": "99\n"})
+    if hwmon is not None:
+        link = Path(f"{root}/sys/class/hwmon/{hwmon}")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(f"{root}{folder}", link.parent))
+
+
+def write_device_tree(root: Path, *compatible: str) -> None:
+    """What the firmware calls the board."""
+    write_files(root, {"/proc/device-tree/compatible": "".join(f"{name}\0" for name in compatible)})

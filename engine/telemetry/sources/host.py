@@ -36,7 +36,7 @@ class Host:
         rails, counters = self._rapl.read(now_s)
         packages = [milliwatts for name, milliwatts in rails.items() if name.startswith("package-")]
         known = [milliwatts for milliwatts in packages if milliwatts is not None]
-        if packages:
+        if packages and len(known) == len(packages):  # not when energy is unknown since the reading before
             counters[TOTAL_JOULES] = sum(joules for name, joules in counters.items() if name.startswith("package-"))
         return Sample(
             t_s=now_s,

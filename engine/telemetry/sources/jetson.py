@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from ...boards import Board, detect, total_of
+from ...boards import Board, detect
 from ..channel import Notes
 from ..files import Files
 from ..sample import Sample, wall_now
 from .base import SourceRefused
 from .machine import Machine
-from .rails import find_rails
+from .rails import Rails
 from .tegra import Emc, Fan, Gpu, PowerMode, Throttle
 from .thermal import Thermal
+
+_LOAD_IN_FILES = frozenset(("tegra124", "tegra186", "tegra194", "tegra210", "tegra234"))
+"""Chips whose driver tells the GPU's load in a file; the NVML of these answers with nothing or rubbish."""
 
 
 class Jetson:
@@ -27,26 +30,19 @@ class Jetson:
         board = board or detect(files)
         if not board.jetson:
             raise SourceRefused("this is no Jetson: the device tree names no Tegra chip")
-        self._profile, self._known = board.profile, board.known
         self._notes = Notes()
-        self._rails = find_rails(files, self._notes)
-        self._carrier = frozenset(self._profile.carrier)
+        self._rails = Rails(files, self._notes, board)
         self._machine = Machine(files)
         self._thermal = Thermal(files, self._notes, hwmon=False)
-        self._gpu, self._emc, self._fan = Gpu(files, self._notes), Emc(files, self._notes), Fan(files)
-        alarms = [(f"{rail.name} over-current", alarm) for rail in self._rails for alarm in rail.alarms]
-        self._throttle = Throttle(files, self._notes, alarms)
+        self._gpu = Gpu(files, self._notes, nvml=board.profile.soc not in _LOAD_IN_FILES)
+        self._emc, self._fan = Emc(files, self._notes), Fan(files)
+        self._throttle = Throttle(files, self._notes, self._rails.alarms)
         self._mode = PowerMode(files)
-        if not self._rails:
-            self._notes.once("rails", "power: this board has no power sensor that can be read")
-        elif not board.known:
-            self._notes.once("total", f"total power: no profile knows {board.name}, so its rails are not added up")
 
     def read(self, now_s: float) -> Sample:
         """One sweep."""
-        rails = {rail.name: rail.read(now_s) for rail in self._rails}
-        carrier = {name: rails.pop(name) for name in list(rails) if name in self._carrier}
-        total, scope = total_of(self._profile.total, rails) if self._known else (None, None)
+        rails, carrier = self._rails.read(now_s)
+        total, scope = self._rails.total(rails)
         gpu_load, gpu_clocks, engines = self._gpu.read(now_s)
         emc_load, emc_mhz = self._emc.read(now_s)
         throttled, counters = self._throttle.read(now_s)

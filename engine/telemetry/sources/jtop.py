@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from ...boards import Board, detect, total_of
+from ...boards import Board, detect, total_by_rails, total_of, total_rules
 from ..channel import Notes
 from ..files import Files
 from ..sample import Sample, decode, encode, wall_now
+from ..state import turning
 from .base import SourceRefused
 from .lines import ChildLines
 
@@ -81,7 +82,8 @@ def sample_of(service: Any, board: Board, t_s: float) -> Sample:  # noqa: ANN401
         for name, rail in _table(service.power, "rail").items()
         if "NC" not in name.split()
     }
-    total, scope = total_of(board.profile.total, rails) if board.known else (None, None)
+    rules = total_rules(board)
+    total, scope = total_by_rails(rails) if rules is None else total_of(rules, rails)
     gpus = list(service.gpu.values())
     cores = service.cpu.get("cpu", [])
     memory = service.memory
@@ -104,7 +106,7 @@ def sample_of(service: Any, board: Board, t_s: float) -> Sample:  # noqa: ANN401
         swap_total_mb=_mb(_table(memory, "SWAP").get("tot")),
         temps_c={name: _degrees(zone) for name, zone in service.temperature.items()},
         clocks_mhz={} if _mhz(emc.get("cur")) is None else {"EMC": _mhz(emc.get("cur"))},
-        fan_rpm=next((float(rpm) for fan in service.fan.values() for rpm in fan.get("rpm", [])), None),
+        fan_rpm=turning([rpm for fan in service.fan.values() for rpm in fan.get("rpm", [])]),
         power_mode=getattr(service.nvpmodel, "name", None),
     )
 

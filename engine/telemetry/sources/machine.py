@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ..channel import Beat
 from ..files import Files, leading_number
+from .memory import read_memory
 
 _KIB_PER_MB = 1024.0
 _FEW_CORES = 32
@@ -138,25 +139,13 @@ def cpuinfo_mhz(files: Files) -> dict[int, float]:
 
 
 def memory(files: Files) -> tuple[float | None, float | None, float | None, float | None]:
-    """(RAM used, RAM total, swap used, swap total). Used is what a new program could not have: total - available."""
-    fields: dict[bytes, int] = {}
-    try:
-        for line in files.read("/proc/meminfo").split(b"\n"):
-            name, _, rest = line.partition(b":")
-            words = rest.split()
-            if words and words[0].isdigit() and len(words[0]) < 19:
-                fields[name] = int(words[0])
-    except OSError:
-        return None, None, None, None
+    """(RAM used, RAM total, swap used, swap total) in units of 2^20 bytes, within the limits of our control groups."""
+    found = read_memory(files)
 
     def mb(kib: int | None) -> float | None:
         return None if kib is None else round(kib / _KIB_PER_MB, 1)
 
-    def used(whole: bytes, left: bytes) -> int | None:
-        return fields[whole] - fields[left] if whole in fields and left in fields else None
-
-    ram, swap = used(b"MemTotal", b"MemAvailable"), used(b"SwapTotal", b"SwapFree")
-    return mb(ram), mb(fields.get(b"MemTotal")), mb(swap), mb(fields.get(b"SwapTotal"))
+    return mb(found.used), mb(found.total), mb(found.swap_used), mb(found.swap_total)
 
 
 def cpus(text: str | None) -> list[int]:

@@ -7,7 +7,7 @@ driver was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import structs
@@ -32,7 +32,7 @@ _REASONS = {
 
 
 class Nvml:
-    """All cards of a computer.
+    """All cards of a computer. Power, memory and energy are sums over the cards, load is that of the busiest.
 
     Raises:
         SourceRefused: no package, no driver, no card, or the GPU is a part of a Jetson.
@@ -62,7 +62,7 @@ class Nvml:
             counters[TOTAL_JOULES] = sum(counters.values())
         host_counters = {name: value for name, value in host.counters.items() if name != TOTAL_JOULES}
         reasons = [reading.throttled for reading in readings if reading.throttled is not None]
-        first = readings[0]
+        clocks = {name: mhz for reading in readings for name, mhz in reading.clocks_mhz.items()}
         return structs.replace(
             host,
             source=self.name,
@@ -72,9 +72,9 @@ class Nvml:
             gpu_load_pct=max((r.gpu_load_pct for r in readings if r.gpu_load_pct is not None), default=None),
             gpu_freq_mhz=tuple(mhz for reading in readings for mhz in reading.gpu_freq_mhz),
             temps_c={**temps, **host.temps_c},
-            clocks_mhz=first.clocks_mhz,
-            gpu_ram_used_mb=first.gpu_ram_used_mb,
-            gpu_ram_total_mb=first.gpu_ram_total_mb,
+            clocks_mhz=clocks,
+            gpu_ram_used_mb=_sum(reading.gpu_ram_used_mb for reading in readings),
+            gpu_ram_total_mb=_sum(reading.gpu_ram_total_mb for reading in readings),
             counters={**counters, **host_counters},
             throttled=tuple(dict.fromkeys(reason for found in reasons for reason in found)) if reasons else None,
         )
@@ -194,6 +194,12 @@ def open_cards(*, integrated: bool = False) -> tuple[Any, list[Card]]:
         raise SourceRefused("the NVIDIA driver has no card")
     names = ["GPU"] if len(handles) == 1 else [f"GPU {k}" for k in range(len(handles))]
     return pynvml, [Card(pynvml, handle, name) for handle, name in zip(handles, names, strict=True)]
+
+
+def _sum(figures: Iterable[float | None]) -> float | None:
+    """Of all cards; None: one of them does not say, and half a sum is no sum."""
+    known = list(figures)
+    return None if not known or None in known else round(sum(figure for figure in known if figure is not None), 1)
 
 
 def _text(name: str | bytes) -> str:

@@ -1,134 +1,183 @@
-"""Power rails of a Jetson: INA3221 through iio (up to R32) and hwmon (from R34), INA238 on newer carriers.
+"""Power rails of a Jetson by name: which chip is the module's own, what the other's rails are called, and what is gone.
 
-Chips are found by name and channels by label: bus, address and hwmon number differ between releases and boots. Of an
-INA3221 in hwmon only channels 1 to 3 are rails: 4 to 6 are shunt voltages and `in7` is the sum of those, in uV.
+Two chips can have a rail of one name (a carrier with an INA3221 of its own). The module's keeps the name, because its
+total is made of it; it is told by its place on the board, and where that cannot be seen by the labels beside it.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
-from ..channel import Channel, Notes
+from ...boards import Board, Profile, Total, detect, profiles, total_of
+from ..channel import Beat, Channel, Notes
 from ..files import Files
+from .chips import Chip, Rail, find_chips
 
-_IIO_DRIVER, _HWMON = "/sys/bus/i2c/drivers/ina3221x", "/sys/class/hwmon"
-_A_MEGAWATT_MW = 1e9
-_NO_LIMIT_MA = 32760
-"""The register's largest value: nobody set a limit."""
-
-
-@dataclass(frozen=True)
-class Rail:
-    """One power channel: `power` in mW, or `volts` in mV and `amps` in mA that are multiplied."""
-
-    name: str
-    power: Channel | None
-    volts: Channel | None = None
-    amps: Channel | None = None
-    warn_ma: float | None = None
-    """Current at which the chip warns; None: no limit is set."""
-    critical_ma: float | None = None
-    alarms: tuple[Channel, ...] = ()
-    """1 while the current is over a limit."""
-
-    def read(self, now_s: float) -> int | None:
-        """Milliwatts, negative ones too; None: the channel does not answer now."""
-        if self.power is not None:
-            value = self.power.read(now_s)
-            return None if value is None else _milliwatts(value)
-        if self.volts is None or self.amps is None:
-            return None
-        millivolts = self.volts.read(now_s)
-        milliamps = None if millivolts is None else self.amps.read(now_s)
-        return None if millivolts is None or milliamps is None else _milliwatts(millivolts * milliamps / 1000.0)
+_LOOK_EVERY_S, _LOOK_SOON_S = 10.0, 2.0
+"""A look takes as long as a sweep or two; where a rail is silent its chip may have another number, so it comes sooner."""
 
 
-def _milliwatts(value: float) -> int | None:
-    """Whole milliwatts; a megawatt is no reading."""
-    return round(value) if abs(value) < _A_MEGAWATT_MW else None
+class Rails:
+    """All rails that are in use, looked for again while we run: drivers come late, and chips get new numbers."""
+
+    def __init__(self, files: Files, notes: Notes, board: Board) -> None:
+        self._files, self._notes, self._board = files, notes, board
+        self._look, self._look_soon = Beat(_LOOK_EVERY_S), Beat(_LOOK_SOON_S)
+        self._chips: list[Chip] = []
+        self._complete = False
+        self.rails: list[Rail] = []
+        self.rules: tuple[Total, ...] = ()
+        """How they make the total."""
+        self._carrier: frozenset[str] = frozenset()
+        self._find()
+
+    def read(self, now_s: float) -> tuple[dict[str, int | None], dict[str, int | None]]:
+        """(milliwatts by rail, those of rails that are known to be the carrier's); None: silent, or no longer there."""
+        if self._look.due(now_s) | (not self._complete and self._look_soon.due(now_s)):
+            self._find()
+        rails = {rail.name: rail.read(now_s) for rail in self.rails}
+        self._complete = bool(rails) and None not in rails.values()
+        carrier = {name: rails.pop(name) for name in list(rails) if name in self._carrier}
+        return rails, carrier
+
+    def total(self, rails_mw: dict[str, int | None]) -> tuple[int | None, str | None]:
+        """(mW, scope); (None, None): no rule fits."""
+        return total_of(self.rules, rails_mw)
+
+    def alarms(self) -> list[tuple[str, Channel]]:
+        """What says that a current is over its limit."""
+        return [(f"{rail.name} over-current", alarm) for rail in self.rails for alarm in rail.alarms]
+
+    def _find(self) -> None:
+        alive = {chip.folder: chip for chip in self._chips if all(rail.power or rail.volts for rail in chip.rails)}
+        found = find_chips(self._files, self._notes, alive)
+        chips = self._with_gone(found)
+        if chips == self._chips and self.rails:
+            return
+        self._chips = chips
+        likely = _likely(self._board, {label for chip in chips for label in chip.labels})
+        alike = bool(likely) and all(profile.total == likely[0].total for profile in likely)
+        self.rules = likely[0].total if alike else ()
+        self._carrier = frozenset(name for profile in likely for name in profile.carrier)
+        self.rails = list(_named(chips, likely, self._notes))
+        self._say()
+
+    def _with_gone(self, found: list[Chip]) -> list[Chip]:
+        """What was there and is not stays, without a value: a carrier's rail must not get the module's name for that."""
+        chips, left = list(found), list(found)
+        for old in self._chips:
+            new = _again(old, left)
+            if new is None:
+                chips.append(replace(old, rails=tuple(self._gone(old, rail) for rail in old.rails)))
+                continue
+            left.remove(new)
+            gone = tuple(self._gone(old, rail) for rail in old.rails if rail.name not in new.labels)
+            for label in new.labels:
+                self._notes.withdraw(f"{old.identity} {label}")
+            if gone:
+                chips[chips.index(new)] = replace(new, rails=(*new.rails, *gone))
+        return chips
+
+    def _gone(self, chip: Chip, rail: Rail) -> Rail:
+        self._notes.once(f"{chip.identity} {rail.name}", f"{rail.name}: no longer there ({chip.short})")
+        return Rail(rail.name, None)
+
+    def _say(self) -> None:
+        if self.rails:
+            self._notes.withdraw("rails")
+        else:
+            self._notes.once("rails", "power: this board has no power sensor that can be read")
+        if self.rails and not self._board.known and not self._board.hidden:
+            self._notes.once("total", f"total power: no profile knows {self._board.name}, so its rails are not added up")
 
 
 def find_rails(files: Files, notes: Notes) -> list[Rail]:
-    """All rails that are in use, in the order of their chips; a second rail of one name is called `NAME 2`."""
-    rails: list[Rail] = []
-    for folder in _iio_folders(files):
-        rails += _iio_rails(files, notes, folder)
-    for folder in files.under(_HWMON):
-        chip = files.text(f"{folder}/name") or ""
-        if chip == "ina3221":
-            rails += _ina3221_rails(files, notes, folder)
-        elif re.fullmatch(r"ina2\d\d", chip):
-            rails += _ina2xx_rail(files, notes, folder, chip)
-    taken: dict[str, int] = {}
-    named = []
-    for rail in rails:
-        taken[rail.name] = k = taken.get(rail.name, 0) + 1
-        named.append(rail if k == 1 else Rail(f"{rail.name} {k}", rail.power, rail.volts, rail.amps))
-    return named
+    """All rails that are in use now."""
+    return Rails(files, notes, detect(files)).rails
 
 
-def _iio_folders(files: Files) -> list[str]:
-    """Iio folders of the 4.9 driver, below the driver and, where that is not listed, below the iio bus; each once."""
-    folders = [
-        f"{chip}/{name}" for chip in files.under(_IIO_DRIVER) for name in files.names(chip) if name.startswith(("iio:", "iio_"))
-    ]
-    folders += [f for f in files.under("/sys/bus/iio/devices") if files.text(f"{f}/name") == "ina3221x"]
-    return list({os.path.realpath(files.root + folder): folder for folder in reversed(folders)}.values())[::-1]
+def _again(old: Chip, found: list[Chip]) -> Chip | None:
+    """The same chip as it is found now: by its place; where that cannot be seen by its labels, else by its number."""
+    same = [chip for chip in found if chip.identity == old.identity]
+    if not same and old.place.name is None:
+        same = [chip for chip in found if chip.kind == old.kind and chip.folder == old.folder]
+    return next((chip for chip in same if chip.folder == old.folder), same[0] if same else None)
 
 
-def _iio_rails(files: Files, notes: Notes, folder: str) -> list[Rail]:
-    """Channels count from 0; `in_powerK_input` is in mW, made by the kernel from one conversion."""
-    rails = []
-    for k in range(3):
-        name = _in_use(files.text(f"{folder}/rail_name_{k}"))
-        if name:
-            rails.append(
-                Rail(
-                    name,
-                    power=Channel(files, notes, name, f"{folder}/in_power{k}_input"),
-                    warn_ma=_limit(files.number(f"{folder}/warn_current_limit_{k}")),
-                    critical_ma=_limit(files.number(f"{folder}/crit_current_limit_{k}")),
-                )
-            )
-    return rails
+def _likely(board: Board, labels: set[str]) -> list[Profile]:
+    """The board's profile; where it cannot be seen which board it is, those whose rails are there, best match first."""
+    if not board.hidden:
+        return [board.profile]
+    soc = board.profile.soc
+    kin = [p for p in profiles() if p.soc and p.rails and (p.soc == soc or not any(q.soc == soc for q in profiles()))]
+    fit = [p for p in kin if any(labels.issuperset(rule.rails) for rule in p.total)]
+    hits = {p.name: len(labels.intersection(p.rails)) for p in fit}
+    return [p for p in fit if hits[p.name] == max(hits.values())]
 
 
-def _ina3221_rails(files: Files, notes: Notes, folder: str) -> list[Rail]:
-    """Channels count from 1; there is no power file: mV times mA."""
-    rails = []
-    for k in (1, 2, 3):
-        name = _in_use(files.text(f"{folder}/in{k}_label"))
-        if name and files.number(f"{folder}/in{k}_enable") != 0:
-            alarms = [f"{folder}/curr{k}_{limit}_alarm" for limit in ("max", "crit")]
-            rails.append(
-                Rail(
-                    name,
-                    power=None,
-                    volts=Channel(files, notes, name, f"{folder}/in{k}_input"),
-                    amps=Channel(files, notes, name, f"{folder}/curr{k}_input"),
-                    warn_ma=_limit(files.number(f"{folder}/curr{k}_max")),
-                    critical_ma=_limit(files.number(f"{folder}/curr{k}_crit")),
-                    alarms=tuple(Channel(files, notes, name, path) for path in alarms if files.exists(path)),
-                )
-            )
-    return rails
+def _named(chips: list[Chip], likely: list[Profile], notes: Notes) -> Iterator[Rail]:
+    """Every rail under a name of its own: that of the module is its label, the others' have their chip behind it."""
+    signature = frozenset(name for profile in likely for name in profile.rails)
+    sensors = frozenset(place for profile in likely for place in profile.sensors)
+    taken: set[str] = set()
+    for chip in chips:
+        for rail in chip.rails:
+            label = rail.name
+            rivals = [other for other in chips if label in other.labels]
+            if len(rivals) == 1:
+                own = not _foreign(chip, label, signature, sensors)
+            else:
+                owner = _owner(rivals, signature, sensors) if label in signature else None
+                own = owner is chip
+                if owner is None and label in signature:
+                    notes.once(f"same {label}", f"{label}: on {len(rivals)} chips, and which is the module's cannot be told")
+            name = _unique(label if own else f"{label} ({chip.short})", taken)
+            yield rail if name == label else replace(rail, name=name)
 
 
-def _ina2xx_rail(files: Files, notes: Notes, folder: str, chip: str) -> list[Rail]:
-    """One channel, `power1_input` in uW. Without a label an INA238 is the carrier's input, VIN."""
-    label = files.text(f"{folder}/in1_label") or files.text(f"{folder}/label")
-    name = _in_use(label or ("VIN" if chip == "ina238" else chip))
-    if not name or not files.exists(f"{folder}/power1_input"):
-        return []
-    return [Rail(name, power=Channel(files, notes, name, f"{folder}/power1_input", 0.001))]
+def _owner(rivals: list[Chip], signature: frozenset[str], sensors: frozenset[str]) -> Chip | None:
+    """The module's own among chips that have a label in common; None: it cannot be told."""
+    ranked = sorted(rivals, key=lambda chip: _rank(chip, signature, sensors), reverse=True)
+    best = _rank(ranked[0], signature, sensors)
+    return None if len(ranked) > 1 and best == _rank(ranked[1], signature, sensors) else ranked[0]
 
 
-def _in_use(label: str | None) -> str | None:
-    """`NC` is a channel that nothing is connected to."""
-    return None if not label or label.upper() == "NC" else label
+def _rank(chip: Chip, signature: frozenset[str], sensors: frozenset[str]) -> tuple[int, int, int]:
+    """(place, labels of the module, place less surely): the larger, the more likely the module's own.
+
+    Modules have INA3221 only. The controller's address is the same in every release; the bus number counts as much only
+    where no controller is seen.
+    """
+    if not chip.kind.startswith("ina3221"):
+        return -1, 0, 0
+    strong = weak = 0
+    for sensor in sensors:
+        controller, _, device = sensor.partition("/")
+        bus, _, address = device.partition("-")
+        if chip.place.address == int(address, 16):
+            numbered = chip.place.bus == int(bus)
+            weak = max(weak, 1 + numbered)
+            if chip.place.controller == controller:
+                strong = max(strong, 2)
+            elif chip.place.controller is None and numbered:
+                strong = max(strong, 1)
+    return strong, len(signature.intersection(chip.labels)), weak
 
 
-def _limit(value: float | None) -> float | None:
-    return None if value is None or value >= _NO_LIMIT_MA or value <= 0 else value
+def _foreign(chip: Chip, label: str, signature: frozenset[str], sensors: frozenset[str]) -> bool:
+    """A rail with a name of the module's on a chip that is not: of another kind, or elsewhere and with no other such rail."""
+    if label not in signature:
+        return False
+    strong, labels, weak = _rank(chip, signature, sensors)
+    elsewhere = bool(sensors) and chip.place.address is not None and strong == 0 and weak < 2
+    return strong < 0 or (elsewhere and labels == 1 < len(signature))
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """`name`, or `name 2` when there is one already."""
+    candidate, k = name, 2
+    while candidate in taken:
+        candidate, k = f"{name} {k}", k + 1
+    taken.add(candidate)
+    return candidate

@@ -2,66 +2,97 @@
 
 from __future__ import annotations
 
-from ..channel import Notes
+import re
+
+from ..channel import Beat, Notes
 from ..files import Files, reason
 
 _POWERCAP = "/sys/class/powercap"
+_LOOK_EVERY_S = 30.0
+_MOST_W = 2000.0
+_PEAK_FACTOR, _LEAST_BOUND_W = 4.0, 250.0
+"""A package draws more than its limits say for milliseconds, and limits are changed while it runs: four times as much never."""
 
 
 class Rapl:
     """Power of each package and its parts, as the difference of two readings of its energy counter.
 
     Counters are in microjoules and wrap at `max_energy_range_uj` (Linux Documentation/power/powercap); a wrap between two
-    readings is undone modulo the range. AMD processors use the same driver.
+    readings is undone modulo the range. A counter also begins anew (resume, a driver that is loaded again): a step back
+    that would be more power than the package can draw is no wrap, and the energy of that interval is unknown. AMD
+    processors use the same driver. Zones that appear later are found within half a minute.
     """
 
     def __init__(self, files: Files, notes: Notes) -> None:
-        self._files = files
-        self._meters = [_Meter(name, path, span) for name, path, span in self._find(notes)]
+        self._files, self._notes = files, notes
+        self._look = Beat(_LOOK_EVERY_S)
+        self._meters: dict[str, _Meter] = {}
 
     def read(self, now_s: float) -> tuple[dict[str, int | None], dict[str, float]]:
         """(milliwatts by domain, joules by domain since the first reading). Empty before the second reading."""
+        if self._look.due(now_s):
+            self._find()
         rails: dict[str, int | None] = {}
         joules: dict[str, float] = {}
-        for meter in self._meters:
+        for meter in self._meters.values():
             watts = meter.read(self._files, now_s)
             if meter.told:
                 rails[meter.name] = None if watts is None else round(watts * 1000.0)
                 joules[f"{meter.name} J"] = round(meter.microjoules / 1e6, 6)
         return rails, joules
 
-    def _find(self, notes: Notes) -> list[tuple[str, str, float]]:
-        found = []
+    def _find(self) -> None:
+        """New zones. `intel-rapl:1:0` is a part of `intel-rapl:1`; `intel-rapl-mmio:0` is package 0 once more."""
+        taken = {meter.name for meter in self._meters.values()}
         for folder in self._files.under(_POWERCAP):
             zone = folder.rpartition("/")[2]
             name = self._files.text(f"{folder}/name")
-            if not zone.startswith("intel-rapl:") or not name:
+            path = f"{folder}/energy_uj"
+            if not zone.startswith("intel-rapl:") or not name or path in self._meters:
                 continue
-            package = zone.split(":")[1]
-            if zone.count(":") == 2 and package != "0":
-                name = f"{name}-{package}"  # `core` of the second package
-            span = self._files.number(f"{folder}/max_energy_range_uj")
+            if zone.count(":") == 2:
+                name += self._package(folder.rpartition(":")[0])
             try:
-                self._files.read(f"{folder}/energy_uj")
+                self._files.read(path)
             except OSError as error:
-                notes.once("rapl", f"processor power: {reason(error)} ({folder}/energy_uj)")
-            else:
-                found.append((name, f"{folder}/energy_uj", span or 0.0))
-        return found
+                self._notes.once("rapl", f"processor power: {reason(error)} ({path})")
+                continue
+            if name in taken:
+                name = f"{name} ({zone})"
+            taken.add(name)
+            span = self._files.number(f"{folder}/max_energy_range_uj")
+            self._meters[path] = _Meter(name, path, span or 0.0, self._most_w(folder))
+
+    def _package(self, folder: str) -> str:
+        """What tells a part of the second package from that of the first: `-1`."""
+        number = re.fullmatch(r"package-(\d+.*)", self._files.text(f"{folder}/name") or "")
+        suffix = number[1] if number else folder.rpartition(":")[2]
+        return "" if suffix == "0" else f"-{suffix}"
+
+    def _most_w(self, folder: str) -> float:
+        """More than the zone can draw. A part has no limits of its own, or lower ones than its package's: all count."""
+        limits = [
+            self._files.number(f"{owner}/{name}")
+            for owner in {folder, folder if folder.count(":") < 2 else folder.rpartition(":")[0]}
+            for name in self._files.names(owner)
+            if re.fullmatch(r"constraint_\d_(max_power|power_limit)_uw", name)
+        ]
+        known = [microwatts / 1e6 for microwatts in limits if microwatts is not None and 1e6 <= microwatts < _MOST_W * 1e6]
+        return min(max(max(known) * _PEAK_FACTOR, _LEAST_BOUND_W), _MOST_W) if known else _MOST_W
 
 
 class _Meter:
     """One counter, unwrapped."""
 
-    def __init__(self, name: str, path: str, span: float) -> None:
-        self.name, self._path, self._span = name, path, span
+    def __init__(self, name: str, path: str, span: float, most_w: float) -> None:
+        self.name, self._path, self._span, self._most_w = name, path, span, most_w
         self._last: tuple[float, float] | None = None
         self.microjoules = 0.0
         self.told = False
         """Two readings have been there."""
 
     def read(self, files: Files, now_s: float) -> float | None:
-        """Watts since the reading before."""
+        """Watts since the reading before; None: there is none, or the counter began anew since."""
         value = files.number(self._path)
         if value is None:
             self._last = None
@@ -69,9 +100,12 @@ class _Meter:
         before, self._last = self._last, (now_s, value)
         if before is None or now_s <= before[0]:
             return None
-        used = value - before[1]
-        if used < 0:
-            used = used % self._span if self._span > 0 else 0.0
-        self.microjoules += used
+        used, most_w = value - before[1], _MOST_W
+        if used < 0 and self._span > 0:
+            used, most_w = used % self._span, self._most_w
+        most = most_w * 1e6 * (now_s - before[0])
         self.told = True
+        if not 0 <= used <= most or 0 < self._span <= most:  # in so long a time it may have wrapped more than once
+            return None
+        self.microjoules += used
         return used / 1e6 / (now_s - before[0])

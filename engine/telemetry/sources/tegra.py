@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import state
@@ -30,8 +31,9 @@ _EMC_ACTIVITY = (
 class Gpu:
     """Load and clock of the GPU. Its device can appear after we have started, so it is looked for until it is there."""
 
-    def __init__(self, files: Files, notes: Notes) -> None:
-        self._files, self._notes = files, notes
+    def __init__(self, files: Files, notes: Notes, *, nvml: bool) -> None:
+        """`nvml`: the chip's load is told by NVML where no file has it."""
+        self._files, self._notes, self._nvml = files, notes, nvml
         self._look = Beat(10.0)
         self._load: Channel | None = None
         self._clocks: list[Channel] = []
@@ -42,7 +44,7 @@ class Gpu:
 
     def read(self, now_s: float) -> tuple[float | None, tuple[float, ...], dict[str, float | None]]:
         """(percent, clock of each GPU device in MHz, clocks of its engines); a clock of 0 is a GPU that is powered off."""
-        if not self._clocks and self._look.due(now_s):
+        if (not self._clocks or (self._load is None and self._card is None)) and self._look.due(now_s):
             self._find()
         load = self._load.read(now_s) if self._load is not None else self._by_nvml(now_s)
         clocks = [channel.read(now_s) for channel in self._clocks]
@@ -52,6 +54,7 @@ class Gpu:
 
     def _find(self) -> None:
         files, notes = self._files, self._notes
+        self._clocks, self._engines = [], []
         loads = ["/sys/devices/gpu.0/load", "/sys/devices/platform/gpu.0/load"]
         for folder in files.under("/sys/class/devfreq"):
             name = folder.rpartition("/")[2]
@@ -63,8 +66,12 @@ class Gpu:
                 self._engines.append(Channel(files, notes, name[4:].rpartition("-")[0].upper(), f"{folder}/cur_freq", 1e-6))
         path = next((path for path in loads if files.exists(path)), None)
         self._load = Channel(files, notes, "GPU load", path) if path else None
-        if path is None:
+        if path is not None:
+            self._notes.withdraw("gpu-load")
+        elif self._nvml:
             self._open_nvml()
+        else:
+            self._notes.once("gpu-load", "GPU load: this kernel's driver has no file for it")
 
     def _open_nvml(self) -> None:
         """Thor has no file for the load: NVML alone tells it."""
@@ -85,18 +92,19 @@ class Gpu:
 
 
 class Emc:
-    """Clock and load of the memory; on most boards only root may know."""
+    """Clock and load of the memory; on most boards only root may know. What is not there is looked for every half minute."""
 
     def __init__(self, files: Files, notes: Notes) -> None:
-        self._rate = self._first(files, notes, "EMC clock", _EMC_RATES)
-        self._activity = self._first(files, notes, "EMC load", _EMC_ACTIVITY)
-        self._beat = Beat(0.2)
+        self._files, self._notes = files, notes
+        self._rate: Channel | None = None
+        self._activity: Channel | None = None
+        self._look, self._beat = Beat(30.0), Beat(0.2)
         self._state: tuple[float | None, float | None] = (None, None)
-        if self._rate is None or self._activity is None:
-            notes.once("emc", "EMC load: only root may read it")
 
     def read(self, now_s: float) -> tuple[float | None, float | None]:
         """(percent of the bandwidth, MHz)."""
+        if (self._rate is None or self._activity is None) and self._look.due(now_s):
+            self._find()
         if self._beat.due(now_s):
             hz = self._rate.read(now_s) if self._rate is not None else None
             active = self._activity.read(now_s) if self._activity is not None else None
@@ -104,39 +112,58 @@ class Emc:
             self._state = load, None if hz is None else round(hz / 1e6, 3)
         return self._state
 
-    @staticmethod
-    def _first(files: Files, notes: Notes, name: str, paths: tuple[str, ...]) -> Channel | None:
-        path = next((path for path in paths if files.exists(path)), None)
-        return Channel(files, notes, name, path) if path else None
+    def _find(self) -> None:
+        self._rate = self._rate or self._first("EMC clock", _EMC_RATES)
+        self._activity = self._activity or self._first("EMC load", _EMC_ACTIVITY)
+        if self._rate is None or self._activity is None:
+            self._notes.once("emc", "EMC load: only root may read it")
+        else:
+            self._notes.withdraw("emc")
+
+    def _first(self, name: str, paths: tuple[str, ...]) -> Channel | None:
+        path = next((path for path in paths if self._files.exists(path)), None)
+        return Channel(self._files, self._notes, name, path) if path else None
 
 
 class Throttle:
     """What holds the clocks down now, and the counters of over-current events."""
 
-    def __init__(self, files: Files, notes: Notes, alarms: list[tuple[str, Channel]]) -> None:
-        cooling = [f for f in files.under("/sys/class/thermal") if "/cooling_device" in f]
-        kinds = ((folder, files.text(f"{folder}/type") or "") for folder in cooling)
-        self._alerts = [(k, Channel(files, notes, k, f"{f}/cur_state")) for f, k in kinds if k.endswith("throttle-alert")]
-        self._alerts += alarms
-        self._counts = [
-            Channel(files, notes, name.partition("_")[0], f"{folder}/{name}")
-            for folder in files.under("/sys/class/hwmon")
-            if files.text(f"{folder}/name") == "soctherm_oc"
-            for name in files.names(folder)
-            if re.fullmatch(r"oc\d+_event_cnt", name)
-        ]
-        self._beat = Beat(0.2)
+    def __init__(self, files: Files, notes: Notes, alarms: Callable[[], list[tuple[str, Channel]]]) -> None:
+        self._files, self._notes, self._alarms = files, notes, alarms
+        self._look, self._beat = Beat(30.0), Beat(0.2)
+        self._alerts: dict[str, Channel] = {}
+        self._counts: dict[str, Channel] = {}
         self._state: tuple[tuple[str, ...] | None, dict[str, float]] = (None, {})
 
     def read(self, now_s: float) -> tuple[tuple[str, ...] | None, dict[str, float]]:
         """(reasons, counters). Reasons are None where the board has no alert that could be read."""
+        if self._look.due(now_s):
+            self._find()
         if self._beat.due(now_s):
-            states = [(name, channel.read(now_s)) for name, channel in self._alerts]
+            alerts = [*((channel.name, channel) for channel in self._alerts.values()), *self._alarms()]
+            states = [(name, channel.read(now_s)) for name, channel in alerts]
             on = tuple(dict.fromkeys(name for name, value in states if value is not None and value > 0))
-            counts = {channel.name: channel.read(now_s) for channel in self._counts}
+            counts = {channel.name: channel.read(now_s) for channel in self._counts.values()}
             told = any(value is not None for _, value in states)
             self._state = (on if told else None), {name: value for name, value in counts.items() if value is not None}
         return self._state
+
+    def _find(self) -> None:
+        """Drivers come late; channels that are still there keep their pause."""
+        files, notes, alerts, counts = self._files, self._notes, {}, {}
+        for folder in files.under("/sys/class/thermal"):
+            kind = (files.text(f"{folder}/type") or "") if "/cooling_device" in folder else ""
+            if kind.endswith("throttle-alert"):
+                path = f"{folder}/cur_state"
+                old = self._alerts.get(path)
+                alerts[path] = old if old is not None and old.name == kind else Channel(files, notes, kind, path)
+        for folder in files.under("/sys/class/hwmon"):
+            if files.text(f"{folder}/name") == "soctherm_oc":
+                for name in files.names(folder):
+                    if re.fullmatch(r"oc\d+_event_cnt", name):
+                        path = f"{folder}/{name}"
+                        counts[path] = self._counts.get(path) or Channel(files, notes, name.partition("_")[0], path)
+        self._alerts, self._counts = alerts, counts
 
 
 class Fan:

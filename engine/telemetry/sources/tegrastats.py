@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 
-from ...boards import Board, Total, detect, total_by_rails, total_of
+from ...boards import Board, Total, detect, total_by_rails, total_of, total_rules
 from ..channel import Notes
 from ..files import Files
 from ..sample import Sample, wall_now
@@ -31,7 +31,7 @@ class Tegrastats:
         if command is None:
             raise SourceRefused("the command tegrastats is not on PATH")
         board = board or detect(files)
-        self._rules = board.profile.total if board.known and board.jetson else () if board.jetson else None
+        self._rules = total_rules(board)
         self._notes = Notes()
         self._command, self._interval_s = command, _interval_s(rate_hz)
         self._child = self._start()

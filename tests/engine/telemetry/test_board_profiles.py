@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from edgetui.engine import boards
 from edgetui.engine.telemetry.files import Files
+from laid_boards import write_device_tree, write_files
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,29 @@ from edgetui.engine.telemetry.files import Files
         ("nvidia,p3737-0000+p3701-0004\0nvidia,p3701-0004\0nvidia,tegra234\0", "Jetson AGX Orin 32GB"),
         ("nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0", "Jetson AGX Orin 64GB"),
         ("nvidia,p4071-0000+p3834-0008\0nvidia,p3834-0008\0nvidia,tegra264\0", "Jetson AGX Thor"),
+        ("nvidia,p3740-0002+p3834-0008\0nvidia,p3834-0008\0nvidia,tegra264\0", "Jetson AGX Thor"),
+        ("nvidia,p3971-0050+p3834-0005\0nvidia,p3834-0005\0nvidia,tegra264\0", "Jetson AGX Thor"),
+        ("nvidia,p4071-0000+p3834-0000\0nvidia,p3834-0000\0nvidia,tegra264\0", "Jetson Thor T4000"),
+        ("nvidia,p3740-0002+p3701-0008\0nvidia,p3701-0008\0nvidia,tegra234\0", "Jetson AGX Orin 64GB"),
+        ("nvidia,p3509-0000+p3767-0000\0nvidia,p3767-0000\0nvidia,tegra234\0", "Jetson Orin NX 16GB"),
+        ("nvidia,p2972-0000\0nvidia,tegra194\0", "Jetson AGX Xavier"),
+        ("nvidia,p2972-0006\0nvidia,tegra194\0", "Jetson AGX Xavier"),
+        ("nvidia,galen-industrial\0nvidia,jetson-xavier-industrial\0nvidia,tegra194\0", "Jetson AGX Xavier"),
+        ("nvidia,e3900-0000+p2888-0004\0nvidia,tegra194\0", "Jetson AGX Xavier"),
+        ("lenovo,thinkedge-se70\0nvidia,p3668-0001\0nvidia,tegra194\0", "Jetson Xavier NX"),
+        ("nvidia,p3449-0000+p3668-0003\0nvidia,tegra194\0", "Jetson Xavier NX"),
+        ("nvidia,p2771-0000\0nvidia,tegra186\0", "Jetson TX2"),
+        ("nvidia,p2771-0888\0nvidia,tegra186\0", "Jetson TX2"),
+        ("nvidia,lightning\0nvidia,tegra186\0", "Jetson TX2"),
+        ("nvidia,storm\0nvidia,tegra186\0", "Jetson TX2"),
+        ("nvidia,p3450-0000\0nvidia,tegra210\0", "Jetson Nano"),
+        ("nvidia,p3450-0002\0nvidia,tegra210\0", "Jetson Nano"),
+        ("nvidia,jetson-nano\0nvidia,tegra210\0", "Jetson Nano"),
+        ("nvidia,p3541-0000\0nvidia,p3450-0000\0nvidia,tegra210\0", "Jetson Nano 2GB"),
+        ("nvidia,jetson-cv\0nvidia,tegra210\0", "Jetson TX1"),
+        ("nvidia,jetson-tk1\0nvidia,tegra124\0", "Jetson TK1"),
+        ("acme,box\0nvidia,p3767\0nvidia,tegra234\0", "Jetson Orin (p3767)"),
+        ("nvidia,p3737-0000+p3701-0002\0nvidia,p3701-0002\0nvidia,tegra234\0", "Jetson AGX Orin (p3701-0002)"),
     ],
 )
 def test_known_by_the_compatible_list(tmp_path: Path, compatible: str, name: str) -> None:
@@ -44,6 +69,46 @@ def test_a_module_that_no_profile_knows_is_a_jetson_without_a_total(tmp_path: Pa
     (tree / "compatible").write_text("nvidia,p9999-0000+p9998-0001\0nvidia,tegra999\0")
     board = boards.detect(Files(str(tmp_path)))
     assert (board.known, board.jetson, board.profile.soc, board.profile.total) == (False, True, "tegra999", ())
+
+
+def test_a_module_of_a_family_has_the_family_s_rule_and_no_memory_of_its_own(tmp_path: Path) -> None:
+    write_device_tree(tmp_path, "nvidia,p3768-0000+p3767-0009", "nvidia,tegra234")
+    profile = boards.detect(Files(str(tmp_path))).profile
+    assert [total.rails for total in profile.total] == [("VDD_IN",)]
+    assert (profile.memory_gb, profile.precisions) == (None, ("fp32", "fp16", "int8"))
+
+
+@pytest.mark.parametrize("module", ["nvidia,p3448-0009", "nvidia,p2597-0000+p9999-0000"])
+def test_a_family_whose_rails_differ_and_a_carrier_s_number_tell_nothing(tmp_path: Path, module: str) -> None:
+    write_device_tree(tmp_path, module, "nvidia,tegra210" if "p3448" in module else "nvidia,tegra186")
+    board = boards.detect(Files(str(tmp_path)))
+    assert (board.known, board.jetson, board.hidden, board.profile.total) == (False, True, False, ())
+
+
+@pytest.mark.parametrize(
+    ("files", "soc"),
+    [
+        ({"/etc/nv_tegra_release": "# R36 (release), REVISION: 4.3\n"}, "tegra"),
+        ({"/sys/devices/soc0/family": "Tegra\n", "/sys/devices/soc0/soc_id": "35\n"}, "tegra234"),
+        ({"/sys/devices/soc0/family": "Tegra210\n", "/sys/devices/soc0/soc_id": "?\n"}, "tegra210"),
+        ({"/sys/class/devfreq/17000000.gv11b/cur_freq": "1\n"}, "tegra194"),
+        ({"/sys/devices/soc0/family": "Freescale i.MX\n", "/sys/devices/soc0/soc_id": "35\n"}, None),
+        ({"/sys/class/devfreq/fb000000.gpu/cur_freq": "1\n"}, None),
+    ],
+)
+def test_a_jetson_that_shows_no_device_tree(tmp_path: Path, files: dict[str, str], soc: str | None) -> None:
+    write_files(tmp_path, files | {"/sys/devices/soc0/machine": "NVIDIA Jetson Orin Nano\n"})
+    board = boards.detect(Files(str(tmp_path)))
+    assert (board.profile.soc, board.hidden, board.known) == (soc, soc is not None, soc is None)
+    assert board.model == ("NVIDIA Jetson Orin Nano" if soc else "")
+
+
+def test_the_places_of_sensors_are_written_as_they_are_read() -> None:
+    sensors = [sensor for profile in boards.profiles() for sensor in profile.sensors]
+    assert sensors
+    assert [sensor for sensor in sensors if not re.fullmatch(r"[0-9a-f]+/\d-00[0-9a-f]{2}", sensor)] == []
+    for profile in boards.profiles():
+        assert all(set(total.rails) <= {*profile.rails, "VIN"} for total in profile.total)
 
 
 def test_a_computer_without_a_device_tree(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from edgetui.engine.telemetry.channel import Channel, Notes
 from edgetui.engine.telemetry.files import Files, leading_number
 from edgetui.engine.telemetry.place import meeting_place, take_lease, tidy
 from edgetui.engine.telemetry.replay import Recording
+from edgetui.engine.telemetry.sources.chips import Rail
 from edgetui.engine.telemetry.sources.lines import ChildLines
 from edgetui.engine.telemetry.sources.machine import Machine, cpuinfo_mhz, cpus, memory
-from edgetui.engine.telemetry.sources.rails import Rail
 from processes import wait_until
 
 HEADER = b'{"kind":"recording"}\n'

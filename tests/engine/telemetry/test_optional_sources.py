@@ -19,6 +19,7 @@ NVML_TEMPERATURE_GPU = NVML_CLOCK_GRAPHICS = 0
 NVML_CLOCK_MEM = 2
 NVML_ERROR_NOT_SUPPORTED = 3
 STATE = {"names": ["NVIDIA H100"], "fields": True, "mj": 1000.0, "driver": True, "reasons": 0, "shut": 0, "asked": 0}
+STATE["no_memory"] = ()
 
 class NVMLError(Exception):
     def __init__(self, value):
@@ -47,7 +48,10 @@ def nvmlDeviceGetFieldValues(k, numbers):
 def nvmlDeviceGetUtilizationRates(k): return Box(gpu=40 + k, memory=1)
 def nvmlDeviceGetTemperature(k, sensor): return 55
 def nvmlDeviceGetClockInfo(k, kind): return 1980 if kind == 0 else 2619
-def nvmlDeviceGetMemoryInfo(k): return Box(used=3 << 30, total=80 << 30)
+def nvmlDeviceGetMemoryInfo(k):
+    if k in STATE["no_memory"]:
+        raise NVMLError(3)
+    return Box(used=(3 + k) << 30, total=80 << 30)
 def nvmlDeviceGetCurrentClocksThrottleReasons(k):
     if STATE["reasons"] is None:
         raise NVMLError(3)
@@ -111,6 +115,26 @@ def test_two_cards_and_what_throttles_them(pynvml) -> None:
     assert sample.total_mw == 240001
     assert sample.gpu_load_pct == 41.0
     assert sample.throttled == ("power cap", "thermal (hardware)")
+    source.close()
+
+
+def test_memory_and_clocks_are_those_of_all_cards(pynvml) -> None:
+    pynvml.STATE["names"] = ["NVIDIA A10", "NVIDIA A10"]
+    source = choose("nvml", Files()).source
+    sample = source.read(100.0)
+    assert sample is not None
+    assert (sample.gpu_ram_used_mb, sample.gpu_ram_total_mb) == (7168.0, 163840.0)
+    assert sample.clocks_mhz == {"GPU 0 memory": 2619.0, "GPU 1 memory": 2619.0}
+    source.close()
+
+
+def test_a_card_that_does_not_tell_its_memory_leaves_no_sum(pynvml) -> None:
+    pynvml.STATE["names"], pynvml.STATE["no_memory"] = ["NVIDIA A10", "NVIDIA A10"], (1,)
+    source = choose("nvml", Files()).source
+    sample = source.read(100.0)
+    assert sample is not None
+    assert (sample.gpu_ram_used_mb, sample.gpu_ram_total_mb) == (None, None)
+    assert any(note.startswith("GPU 1 memory") for note in source.notes())
     source.close()
 
 
