@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -164,14 +166,42 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def read_toml(path: Path, refuse: type[EdgetuiError]) -> dict[str, Any]:
     """Parse a TOML file of at most 1 MB; `refuse` is the error to raise."""
     try:
-        if path.stat().st_size > 1_000_000:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise refuse(f"cannot read {path} ({what_is(path)})", fix="give a TOML file written by hand")
+        if size > 1_000_000:
             raise refuse(f"{path} is over 1 MB", fix="give a TOML file written by hand")
-        table: dict[str, Any] = msgspec.toml.decode(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        table: dict[str, Any] = msgspec.toml.decode(text)
     except OSError as error:
         raise refuse(f"cannot read {path} ({error.strerror})", fix="check the path and its permissions") from None
     except DAMAGED as error:
         raise refuse(f"{path} is not valid TOML: {error}", fix="correct that line") from None
+    for key in _with_nul(table):
+        raise refuse(f"{path}: `{key}` holds a NUL character", fix="take it out")
     return table
+
+
+def what_is(path: Path) -> str:
+    """What lies at a path that is no regular file: reading a pipe waits for ever, and a device may have no end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return "not there"
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    return next((word for test, word in kinds if test(mode)), "a device")
+
+
+def _with_nul(value: object, where: str = "") -> Iterator[str]:
+    """The keys of texts with a NUL in them, which no path and no name may have."""
+    if isinstance(value, str) and "\0" in value:
+        yield where
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _with_nul(inner, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _with_nul(inner, where)
 
 
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?(.*)`)?")

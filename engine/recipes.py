@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .config import PACKAGE, Config, config_home, read_toml, typed_path
+from .config import PACKAGE, Config, config_home, read_toml, typed_path, what_is
 from .errors import RecipeRefused, from_os_error, nearest
 from .spec import STEPS, AnyStep, Recipe, Step, field_names
 
@@ -40,7 +40,9 @@ def find_recipe(name: str, config: Config) -> Recipe:
     path = typed_path(name)
     if path.suffix == ".toml" or os.sep in name:
         if not path.is_file():
-            raise RecipeRefused(f"there is no recipe file {path}", fix=f"check the path, or give a name: {_known(config)}")
+            kind = what_is(path)
+            what = f"there is no recipe file {path}" if kind == "not there" else f"{path} is {kind}"
+            raise RecipeRefused(what, fix=f"check the path, or give a name: {_known(config)}")
         return read_recipe(path)
     for folder in _folders(config):
         if (folder / f"{name}.toml").is_file():
@@ -165,12 +167,14 @@ def _bad_value(message: str, raw: dict[str, Any], where: str) -> RecipeRefused:
     elif what.startswith("Invalid enum value"):
         fix = nearest(str(raw[key]), _choices(raw["method"], key))
     else:
-        fix = f"give {_KINDS.get(what.split('`')[1], 'another value')}"
+        wanted = next(iter(what.split("`")[1:2]), "")  # without one where a number has no end
+        fix = f"give {_KINDS.get(wanted, 'another value')}"
     return RecipeRefused(f"{where}: `{key} = {_plain(raw[key])}` cannot be", fix=fix)
 
 
 def _plain(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _choices(method: str, key: str) -> tuple[str, ...]:

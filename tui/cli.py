@@ -113,10 +113,14 @@ def _refused(words: Sequence[str], what: str, fix: str, status: int) -> int:
 
 
 def _refuse_odd_names(words: Sequence[str]) -> None:
-    """Names are kept in files and documents, all of them UTF-8; Linux allows others."""
+    """Names are kept in files and documents, all of them UTF-8; Linux allows others. An empty one names nothing."""
     from ..engine.errors import UsageError
 
-    for word in words:
+    for place, word in enumerate(words):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            before = word.rstrip("=") or (words[place - 1] if place and words[place - 1].startswith("-") else "")
+            what = f"`{before}` is given an empty value" if before else "an argument is empty"
+            raise UsageError(what, fix="give it a value or leave it out; is a variable of your script unset?")
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             shown = word.encode("utf-8", "replace").decode()
             raise UsageError(f"`{shown}` is not UTF-8", fix="rename it or make a link to it, or set LC_ALL=C.UTF-8")

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Protocol
 
 import numpy as np
@@ -26,6 +27,8 @@ _LABELS = "labels"
 _LARGEST_LABEL = 2**31
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 """RuntimeError: encrypted, or packed in a way that this Python does not know."""
+_NO_HEADER = (ValueError, SyntaxError, TokenError)
+"""What numpy raises where an array's header, a line of Python, is damaged."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Me
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, by_column, dtype = read(file)
             header_bytes = file.tell()
-    except ValueError as error:
+    except _NO_HEADER as error:
         raise DataRefused(f"array {name} of {path} cannot be read ({error})", fix="save it again with numpy.savez") from None
     if dtype.hasobject or dtype.kind not in "fiub":
         raise DataRefused(f"array {name} of {path} holds {dtype}, not numbers", fix="save numbers of a fixed type")
@@ -249,7 +252,7 @@ def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             labels: NDArray[np.int64] = archive[_LABELS].reshape(-1)
-    except (*_DAMAGED, ValueError) as error:
+    except (*_DAMAGED, *_NO_HEADER) as error:
         raise DataRefused(f"`labels` of {path} is damaged ({error})", fix="save it again") from None
     odd = member.dtype.kind not in "iu" or len(labels) != count
     if odd or (labels < 0).any() or (labels > _LARGEST_LABEL).any():

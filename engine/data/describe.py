@@ -13,8 +13,8 @@ from typing import Literal
 
 import msgspec
 
-from ..config import typed_path
-from ..errors import DAMAGED, DataRefused, nearest
+from ..config import read_toml, typed_path, what_is
+from ..errors import DataRefused, nearest
 from ..spec import Dataset, ImageInput, field_names
 
 _FORMS = "a folder or zip of class folders with images, an .npz, or a .toml file that describes one"
@@ -43,10 +43,11 @@ def kind_of(path: Path) -> Literal["image-folder", "npz"]:
     Raises:
         DataRefused: none of the kinds we read.
     """
-    if not path.exists():
+    if what_is(path) == "not there":
         raise DataRefused(f"dataset {path} is not there", fix="check the path")
     if path.is_dir():
         return "image-folder"
+    _refuse_endless(path)
     if path.suffix.lower() == ".npz":
         return "npz"
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
@@ -56,12 +57,7 @@ def kind_of(path: Path) -> Literal["image-folder", "npz"]:
 
 def _described(file: Path) -> Dataset:
     """Read a TOML file; relative paths in it start at its folder."""
-    try:
-        data = msgspec.toml.decode(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataRefused(f"{file} cannot be read ({error.strerror})", fix="check its permissions") from None
-    except DAMAGED as error:
-        raise DataRefused(f"{file} is no TOML ({error})", fix="mend that line") from None
+    data = read_toml(file, DataRefused)
     _refuse_unknown(data, file)
     for key in ("path", "calibration"):
         if isinstance(data.get(key), str) and data[key]:
@@ -72,9 +68,17 @@ def _described(file: Path) -> Dataset:
     except msgspec.ValidationError as error:
         raise DataRefused(f"{file}: {error}", fix="see the example of a dataset file in the README") from None
     for key, where in (("path", dataset.path), ("calibration", dataset.calibration)):
-        if where and not Path(where).exists():
+        if where and what_is(Path(where)) == "not there":
             raise DataRefused(f"{file}: `{key}` points at {where}, which is not there", fix="mend the path")
+        if where:
+            _refuse_endless(Path(where))
     return dataset
+
+
+def _refuse_endless(path: Path) -> None:
+    """A pipe would be waited at for ever, and a device may have no end."""
+    if not (path.is_file() or path.is_dir()):
+        raise DataRefused(f"{path} is {what_is(path)}, no file", fix=f"give {_FORMS}")
 
 
 def _refuse_unknown(data: dict[str, object], file: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..config import what_is
 from ..errors import DataRefused
 from ..spec import Dataset
 
@@ -36,6 +37,8 @@ def fingerprint(dataset: Dataset) -> str:
 def _add(digest: hashlib.blake2b, path: Path) -> None:
     try:
         files = sorted(_files(path)) if path.is_dir() else [path]
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise DataRefused(f"{path} is {what_is(path)} now", fix="give the run's data back, or start a new run")
         sizes = [file.stat().st_size for file in files]
         whole = sum(sizes) <= _HASHED_BYTES
         for file, size in zip(files, sizes, strict=True):

@@ -147,8 +147,8 @@ class _Zip:
         self._path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
-            raise DataRefused(f"{path} is no zip, or a truncated one", fix="copy or download it again") from None
+        except (zipfile.BadZipFile, NotImplementedError):
+            raise DataRefused(f"{path} is no zip, or a truncated or damaged one", fix="copy or download it again") from None
         except OSError as error:
             raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check its permissions") from None
 

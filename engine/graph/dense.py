@@ -52,7 +52,7 @@ def _dense(sparse: SparseTensorProto, name: str) -> TensorProto:
         values, indices = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
         dense = np.zeros(shape, values.dtype)
         dense[np.unravel_index(indices, shape) if indices.ndim == 1 else tuple(indices.T)] = values
-    except (IndexError, ValueError, MemoryError) as error:
+    except (IndexError, ValueError, TypeError, MemoryError) as error:
         raise ModelRefused(
             f"the sparse tensor {name} of the model is broken ({error})", fix="export the model again"
         ) from error

@@ -16,6 +16,7 @@ from ..errors import ModelRefused, from_os_error
 from . import external
 from .dense import write_out
 from .walk import ONNX_DOMAINS, bodies, nodes, opset, tensors
+from .wellformed import refuse_malformed
 from .wiring import sort
 
 OLDEST_OPSET = 7
@@ -67,6 +68,7 @@ def parse(path: Path) -> ModelProto:
     if not model.graph.output:
         raise ModelRefused(f"{path.name} has no outputs", fix="export it again; nothing would come out of this graph")
     _check_versions(model, path)
+    refuse_malformed(model, path.name)
     return model
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 import click
 import msgspec
 
-from ...engine.config import typed_path
+from ...engine.config import typed_path, what_is
 from ...engine.errors import ModelRefused, UsageError, nearest
 from ...engine.spec import BackendName, BackendSettings, Preset, Recipe, RunSpec, parse_shape, parse_workload
 
@@ -79,8 +79,8 @@ def find_model(engine: Engine, text: str) -> Path:
     path = typed_path(text).absolute()
     if path.is_file():
         return path
-    if path.is_dir():
-        raise ModelRefused(f"{text} is a folder", fix="name an .onnx file in it")
+    if (kind := what_is(path)) != "not there":
+        raise ModelRefused(f"{text} is {kind}", fix="name an .onnx file" + (" in it" if path.is_dir() else ""))
     known = {Path(file.path).stem: file.path for folder in engine.models() for file in folder.models}
     if os.sep not in text and text.removesuffix(".onnx") in known:
         return Path(known[text.removesuffix(".onnx")])

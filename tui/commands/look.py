@@ -182,8 +182,7 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
 
     engine = open_engine()
     if log:
-        echo("\n".join(printed_lines(asyncio.run(engine.log(run)).rstrip("\n"))))
-        return 0
+        return _log(engine, run, as_json)
     if latencies:
         return _latencies(engine, run, as_json)
     result = asyncio.run(engine.result(run))
@@ -191,6 +190,17 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
         echo_json(documents.encode(result))
     else:
         echo(run_report(result, width(), paint))
+    return 0
+
+
+def _log(engine: Engine, run: str, as_json: bool) -> int:
+    import msgspec
+
+    lines = printed_lines(asyncio.run(engine.log(run)).rstrip("\n"))
+    if as_json:
+        echo_json(msgspec.json.encode({"run": asyncio.run(engine.result(run)).run, "log": lines}))
+    else:
+        echo("\n".join(lines))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from contextlib import closing
@@ -23,6 +24,21 @@ SLOWEST_HZ = 1.0
 """Alerts are looked for at least so often, however seldom lines are wanted."""
 
 
+class _Finite(click.FloatRange):
+    """A range of numbers; not-a-number passes every comparison that a range is made of."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number.
+
+        Raises:
+            click.BadParameter: it is none, or outside.
+        """
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
+
 class Asked(NamedTuple):
     """What the flags say."""
 
@@ -38,7 +54,7 @@ class Asked(NamedTuple):
 @click.command(short_help="Live power, temperatures and load; record, replay.")
 @click.option("--once", is_flag=True, help="Print one sample and end.")
 @click.option(
-    "--interval", type=click.FloatRange(0.001, 86400), metavar="S", help="Seconds between samples.  [default: 1; screen: 0.25]"
+    "--interval", type=_Finite(0.001, 86400), metavar="S", help="Seconds between samples.  [default: 1; screen: 0.25]"
 )
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="FILE", help="Write samples, marks and alerts to a new file."
@@ -48,7 +64,7 @@ class Asked(NamedTuple):
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0, 100_000, min_open=True),
+    type=_Finite(0, 100_000, min_open=True),
     metavar="X",
     help="Replay so many times as fast as it was.  [default: lines as fast as they can be read; screen: 1]",
 )

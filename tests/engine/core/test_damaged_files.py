@@ -57,7 +57,7 @@ def test_toml_made_to_harm_is_refused_in_words(tmp_path: Path, content: bytes) -
     file.write_bytes(content)
     with pytest.raises(ConfigRefused, match="not valid TOML"):
         read_toml(file, ConfigRefused)
-    with pytest.raises(DataRefused, match="no TOML"):
+    with pytest.raises(DataRefused, match="not valid TOML"):
         read_dataset(str(file), {})
 
 

@@ -61,7 +61,7 @@ def test_kinds_follow_from_the_file(tmp_path, saved):
         ('kind = "npz"\npath = "."\n[input]\nsize = [0, 4]\n', "size", "README"),
         ('kind = "npz"\npath = "."\n[input]\nstd = [0.0]\n', "std", "README"),
         ('kind = "npz"\npath = "."\n[input]\nmean = [nan]\n', "mean", "README"),
-        ("kind = \n", "no TOML", "line"),
+        ("kind = \n", "not valid TOML", "line"),
     ],
 )
 def test_what_a_toml_file_says_wrong_is_named_with_the_file(tmp_path, text, what, fix):

@@ -188,3 +188,18 @@ def test_timing_where_the_state_folder_cannot_be_says_so(monkeypatch):
 )
 def test_a_path_that_can_be_none_is_refused_like_one_that_is_not_there(tell, path, words):
     refused(tell(*(word.format(path) for word in words)))
+
+
+@pytest.mark.parametrize("words", [["inspect", ""], ["run", MODEL, "--dataset", ""], ["run", MODEL, "--recipe="], ["show", ""]])
+def test_an_empty_word_names_nothing(tell, words):
+    assert "empty" in refused(tell(*words), 2)
+
+
+@pytest.mark.parametrize("flag", ["--interval", "--speed"])
+def test_no_number_is_no_number_of_seconds(tell, flag):
+    assert "nan is no number" in refused(tell("monitor", flag, "nan", "--once"), 2)
+
+
+def test_a_pipe_is_no_model(tell, tmp_path):
+    os.mkfifo(tmp_path / "m.onnx")
+    assert "is a pipe" in refused(tell("inspect", str(tmp_path / "m.onnx")))

@@ -117,3 +117,10 @@ def test_the_line_that_is_rewritten_obeys_nothing_either():
     line.keep(EVIL)
     line.rewrite(f"{EVIL}\r\n")
     assert not OBEYED.findall(screen.getvalue().replace("\r", "").replace("\x1b[K", ""))
+
+
+def test_a_log_is_a_document_too(tell, evil_run: str):
+    said = tell("show", "last", "--log", "--json")
+    found = msgspec.json.decode(said.out)
+    assert (found["run"], len(found["log"])) == (evil_run, 2)
+    assert found["log"][1].strip() == "100 %"
