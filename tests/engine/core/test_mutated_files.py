@@ -146,7 +146,7 @@ def test_neither_is_what_a_description_names(tmp_path: Path, key: str, where: st
     file = tmp_path / "d.toml"
     others = {"path": "a.npz", "calibration": "a.npz"} | {key: where}
     file.write_text('kind = "npz"\n' + "".join(f'{name} = "{value}"\n' for name, value in others.items()))
-    with pytest.raises(DataRefused, match="device|pipe|NUL"):
+    with pytest.raises(DataRefused, match=r"device|pipe|NUL"):
         read_dataset(str(file), {})
 
 
