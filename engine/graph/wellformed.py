@@ -89,9 +89,10 @@ def _refuse_node(node: NodeProto, model: ModelProto, name: str) -> None:
 def _refuse_attribute(attribute: AttributeProto, schema: defs.OpSchema | None, where: str) -> None:
     kind = AttributeProto.AttributeType.Name(attribute.type)
     known = schema.attributes.get(attribute.name) if schema else None
-    if known is not None and known.type.name != kind:
+    wanted = str(known.type).rpartition(".")[2] if known else kind
+    if wanted != kind:
         raise ModelRefused(
-            f"{where} holds {_WORDS[kind]} in its attribute `{attribute.name}`, and takes {_WORDS[known.type.name]}", fix=_FIX
+            f"{where} holds {_WORDS[kind]} in its attribute `{attribute.name}`, and takes {_WORDS[wanted]}", fix=_FIX
         )
     held = _HELD_IN.get(kind)
     if held and not attribute.ref_attr_name and not attribute.HasField(held):

@@ -27,7 +27,7 @@ SLOWEST_HZ = 1.0
 class _Finite(click.FloatRange):
     """A range of numbers; not-a-number passes every comparison that a range is made of."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number.
 
         Raises:
