@@ -19,7 +19,7 @@ from ..result import BackendStamp
 from ..say import Say
 from ..spec import BackendSettings, TensorRtSettings
 from . import trt_ladder, trt_manifest
-from .trt_find import Found, Gpu, device_nodes, find, gpu, need_gpu, system_root
+from .trt_find import Found, Gpu, device_nodes, find, gpu, need_gpu
 from .trt_manifest import Manifest
 from .trt_order import Order
 
@@ -231,8 +231,5 @@ def free_mib(device: Gpu | None) -> float | None:
 
 
 def _available_mib() -> float | None:
-    try:
-        lines = (system_root() / "proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable:")), None)
+    free_mb = boards.memory_free_mb()
+    return None if free_mb is None else free_mb * 1e6 / 2**20

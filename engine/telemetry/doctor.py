@@ -44,10 +44,16 @@ def findings(files: Files | None = None) -> tuple[Finding, ...]:
     except EdgetuiError as error:
         found.append(Finding("telemetry", "note", error.what, error.fix))
     else:
-        found += [_source(choice), *_power(files, board, sample), _temperatures(sample), *_gpu(board, sample, choice)]
+        found += [_source(choice), *_power(files, board, sample, choice), _temperatures(sample), *_gpu(board, sample, choice)]
         found += [*_memory_bandwidth(board, sample), *_power_mode(files, board, sample), *_throttling(sample)]
     found += [*_clocks(files, board), *_jtop(files), *_tensorrt(files, board), *_swap(files)]
-    return tuple(found)
+    return tuple(_outside(one) if board.hidden else one for one in found)
+
+
+def _outside(finding: Finding) -> Finding:
+    """A container has no board to set: what mends the board's state is done on the machine itself."""
+    of_the_board = finding.mend and finding.name in ("power mode", "clocks", "swap", "memory bandwidth")
+    return finding._replace(mend=f"outside the container: {finding.mend}") if of_the_board else finding
 
 
 def _profile(board: Board) -> Iterator[Finding]:
@@ -70,7 +76,7 @@ def _source(choice: Choice) -> Finding:
     return Finding("telemetry", "good", choice.source.name + (f" (passed over: {passed})" if passed else ""))
 
 
-def _power(files: Files, board: Board, sample: Sample) -> Iterator[Finding]:
+def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterator[Finding]:
     root_only = _root_only(files, "/sys/class/powercap/intel-rapl:0/energy_uj")
     if root_only:
         mend = "run as root, or: sudo chmod o+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next start)"
@@ -81,7 +87,8 @@ def _power(files: Files, board: Board, sample: Sample) -> Iterator[Finding]:
         return
     rails = ", ".join(f"{name} {'-' if mw is None else f'{mw} mW'}" for name, mw in sample.rails_mw.items())
     if sample.total_mw is None:
-        yield Finding("power", "note", f"{rails}; no total")
+        why = next((note for note in choice.source.notes() if note.endswith("which is the module's cannot be told")), "")
+        yield Finding("power", "note", f"{rails}; no total" + (f" ({why})" if why else ""))
     else:
         step = board.profile.power_step_mw
         grid = f", in steps of {step} mW" if step else ""

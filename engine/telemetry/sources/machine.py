@@ -55,6 +55,7 @@ class Machine:
             return self._state
         loads = self._loads()
         if not self._cpufreq and self._cpuinfo_beat.due(now_s):
+            self._cpufreq = self._files.exists("/sys/devices/system/cpu/cpu0/cpufreq")
             self._cpuinfo = cpuinfo_mhz(self._files)
         count = max([*self._present, *loads], default=-1) + 1
         used, total, swap_used, swap_total = memory(self._files)

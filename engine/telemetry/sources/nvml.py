@@ -21,6 +21,8 @@ from .host import Host
 
 _POWER_AVERAGE, _POWER_INSTANT = 185, 186
 """NVML_FI_DEV_POWER_AVERAGE and _INSTANT; older nvidia-ml-py has no names for them."""
+_NO_MEMORY = 2**60
+"""Some drivers answer with success and a number that is none."""
 _REASONS = {
     0x04: "power cap",
     0x08: "hardware slowdown",
@@ -131,6 +133,8 @@ class Card:
         graphics = self._ask("clock", lambda h: library.nvmlDeviceGetClockInfo(h, library.NVML_CLOCK_GRAPHICS))
         memory_clock = self._ask("memory clock", lambda h: library.nvmlDeviceGetClockInfo(h, library.NVML_CLOCK_MEM))
         memory = self._ask("memory", library.nvmlDeviceGetMemoryInfo)
+        if memory is not None and not 0 <= memory.used <= memory.total < _NO_MEMORY:
+            memory = None
         bits = self._ask("throttling", library.nvmlDeviceGetCurrentClocksThrottleReasons)
         return Sample(
             t_s=now_s,

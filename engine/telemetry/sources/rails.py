@@ -60,7 +60,8 @@ class Rails:
         alike = bool(likely) and all(profile.total == likely[0].total for profile in likely)
         self.rules = likely[0].total if alike else ()
         self._carrier = frozenset(name for profile in likely for name in profile.carrier)
-        self.rails = list(_named(chips, likely, self._notes))
+        own = frozenset(name for profile in likely for name in profile.rails)
+        self.rails = sorted(_named(chips, likely, self._notes), key=lambda rail: rail.name not in own)
         self._say()
 
     def _with_gone(self, found: list[Chip]) -> list[Chip]:

@@ -138,6 +138,16 @@ def test_a_card_that_does_not_tell_its_memory_leaves_no_sum(pynvml) -> None:
     source.close()
 
 
+@pytest.mark.parametrize(("used", "total"), [(0, 2**64 - 1), (5 << 30, 1 << 30)])
+def test_memory_that_a_driver_invents_is_unknown(pynvml, monkeypatch: pytest.MonkeyPatch, used: int, total: int) -> None:
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda _: pynvml.Box(used=used, total=total))
+    source = choose("nvml", Files()).source
+    sample = source.read(100.0)
+    assert sample is not None
+    assert (sample.gpu_ram_used_mb, sample.gpu_ram_total_mb) == (None, None)
+    source.close()
+
+
 def test_what_a_card_does_not_tell_is_unknown(pynvml) -> None:
     pynvml.STATE["reasons"] = None
     source = choose("nvml", Files()).source

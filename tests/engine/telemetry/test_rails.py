@@ -64,6 +64,7 @@ def test_the_chip_with_the_module_s_labels_keeps_their_names(board: Board, order
     board.unlocated(order[2], {"VDD_IN": (12000, 100), "VDD_SOC": (12000, 10)})
     sample = board.read()
     assert (sample.total_mw, sample.total_scope) == (15000, "module")
+    assert list(sample.rails_mw)[:3] == list(MODULE)
     assert sample.rails_mw == {
         "VDD_IN": 15000,
         "VDD_CPU_GPU_CV": 7000,
@@ -263,6 +264,10 @@ def test_in_a_container_the_total_follows_from_the_rails(
     assert board.read().total_mw == total
     board.close()
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
-    profile = next(finding for finding in findings() if finding.name == "board profile")
-    assert "container" in profile.text
-    assert profile.mend == ""
+    write_files(
+        tmp_path, {"/sys/class/devfreq/17000000.gpu/min_freq": "1\n", "/sys/class/devfreq/17000000.gpu/max_freq": "2\n"}
+    )
+    found = {finding.name: finding for finding in findings()}
+    assert "container" in found["board profile"].text
+    assert found["board profile"].mend == ""
+    assert found["clocks"].mend == "outside the container: sudo jetson_clocks"
