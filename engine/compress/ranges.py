@@ -26,7 +26,7 @@ NOISIER = 10**0.2
 
 Divergence alone does not see how far a value is moved: a threshold on a spike (the bars of letterboxed images, a saturation, the
 lowest value of SiLU) makes cutting all above it nearly free. A detector's first activation was cut to 1.1 of 6.7 so."""
-RUINED_DB, RUINED_TIMES = 20.0, 4.0
+RUINED_DB, RUINED_TIMES = 10.0, 4.0
 """A percentile is widened where its noise is nearer than this to the values' variance and a wider range has a quarter of it.
 
 It counts values, so where nearly all are background (zeros, bars, a score map) it would cut away all that the others say. Tensors
@@ -104,7 +104,7 @@ def _noise(histogram: Histogram, lows: Floats, highs: Floats) -> tuple[Floats, f
     zeros = float(histogram.counts[histogram.zero]) if histogram.zero < histogram.counts.size else 0.0
     rounded = np.maximum(count[above] - count[below] - zeros, 0.0)
     spread = float(square[-1] - total[-1] ** 2 / max(count[-1], 1.0))
-    return np.maximum(cut, 0.0) + ((highs - lows) / STEPS) ** 2 / 12 * rounded, float(square[-1])
+    return np.maximum(cut, 0.0) + ((highs - lows) / STEPS) ** 2 / 12 * rounded, spread
 
 
 def entropy(histogram: Histogram) -> Range:
