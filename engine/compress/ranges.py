@@ -24,13 +24,13 @@ STEPS = 255
 NOISIER = 10**0.2
 """How much more quantization noise (mean squared error) than the least an entropy range may have: 2 dB.
 
-Divergence alone does not see how far a value is moved: a threshold on a spike (the bars of letterboxed images, a saturation, the
-lowest value of SiLU) makes cutting all above it nearly free. A detector's first activation was cut to 1.1 of 6.7 so."""
+Divergence alone does not see how far a value is moved: a threshold on a spike (the bars of letterboxed images, a saturation,
+the lowest value of SiLU) makes cutting all above it nearly free. A detector's first activation was cut to 1.1 of 6.7 so."""
 RUINED_DB, RUINED_TIMES = 10.0, 4.0
 """A percentile is widened where its noise is nearer than this to the values' variance and a wider range has a quarter of it.
 
-It counts values, so where nearly all are background (zeros, bars, a score map) it would cut away all that the others say. Tensors
-of trained networks keep 22 dB and more at 99.99 %, so theirs stay as they are."""
+It counts values, so where nearly all are background (zeros, bars, a score map) it would cut away all that the others say.
+Tensors of trained networks keep 20 dB and more at 99.99 %, so theirs stay as they are."""
 
 
 @dataclass(frozen=True)
