@@ -31,6 +31,8 @@ class Goal(Struct, frozen=True, kw_only=True):
     min_top1: float | None = None
     min_cosine: float = 0.95
     """Where there are no labels: how near the outputs must stay to the baseline's."""
+    min_agreement: float = 0.95
+    """The same where no output is a quantity: the share of elements that must equal the baseline's."""
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -197,8 +199,11 @@ def _fault(side: Side, goal: Goal) -> str:
         return f"top-1 is {top1:.3f}" if top1 < goal.min_top1 else ""
     if drop is not None:
         return f"it loses {_points(drop)} of top-1" if -drop > goal.max_drop else ""
-    cosine = result.fidelity.cosine
-    return f"its outputs are far from FP32's (cosine {cosine:.3f})" if cosine is not None and cosine < goal.min_cosine else ""
+    cosine, agreement = result.fidelity.cosine, result.fidelity.agreement
+    if cosine is not None:
+        return f"its outputs are far from FP32's (cosine {cosine:.3f})" if cosine < goal.min_cosine else ""
+    far = agreement is not None and agreement < goal.min_agreement
+    return f"its outputs are far from FP32's ({words.near_all(agreement)} of labels equal)" if far else ""
 
 
 def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal) -> tuple[str, ...]:
@@ -313,6 +318,8 @@ def _accuracy(side: Side) -> str:
         return f"top-1 {_points(drop)} {'higher' if drop > 0 else 'lower'}{doubt}"
     if fidelity.cosine is not None:
         return f"cosine of its outputs to FP32's {fidelity.cosine:.4f}"
+    if fidelity.agreement is not None:
+        return f"{words.near_all(fidelity.agreement)} of its outputs' labels equal FP32's"
     return "its accuracy is not known"
 
 

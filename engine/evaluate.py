@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
@@ -11,6 +11,7 @@ import numpy as np
 
 from .backends.base import Session
 from .data.samples import Array, Batch, Samples
+from .graph.meaning import Meaning
 from .measure import accuracy
 from .measure.fidelity import Fidelity
 from .outcome import Outcome
@@ -33,13 +34,23 @@ def refuse_labels(session: Session, samples: Samples, batch: int) -> None:
     accuracy.Accuracy(len(samples.classes) or None).add(session.run(one.feeds), highest)
 
 
-def evaluate(baseline: Session, candidate: Session, samples: Samples, batch: int, spec: RunSpec, say: Say) -> Outcome:
+def evaluate(
+    baseline: Session,
+    candidate: Session,
+    samples: Samples,
+    batch: int,
+    spec: RunSpec,
+    say: Say,
+    meanings: Mapping[str, Meaning] | None = None,
+) -> Outcome:
     """Run every sample through both, `batch` at a time, and say how their outputs and their accuracy differ.
+
+    meanings: what the outputs are, by `graph.meaning`.
 
     Raises:
         DataRefused: no sample can be read, or the labels do not fit the outputs.
     """
-    near = Fidelity()
+    near = Fidelity(meanings)
     sides = [accuracy.Accuracy(len(samples.classes) or None) for _ in range(2)]
     done = 0
     for part, outputs in answered((baseline, candidate), samples.batches(batch, padded=True)):

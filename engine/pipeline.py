@@ -265,7 +265,8 @@ class Job:
             if shown is not None and shown.labels and self.spec.measure and not self.backend.outside:
                 refuse_labels(sessions[0], shown, self._batch())
             least = LEAST_COSINE_UNFUSED if self.backend.name == "torch" else LEAST_COSINE
-            return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least)
+            original = self._made("normalise")[0] / "baseline.onnx"
+            return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least, original)
 
     def _measure(self) -> Outcome:
         import numpy as np
@@ -321,6 +322,7 @@ class Job:
 
     def _evaluate(self) -> Outcome:
         from .evaluate import evaluate
+        from .verify import outputs_of
 
         samples = self._samples("evaluation")
         assert samples is not None
@@ -329,8 +331,9 @@ class Job:
         if self.backend.outside:
             samples = samples.take(OUTSIDE_SAMPLES)
             self.say.warn(f"trtexec runs a process for each inference: {OUTSIDE_SAMPLES} samples were evaluated")
+        meanings = outputs_of(self._made("normalise")[0] / "baseline.onnx")
         with self._sessions() as sessions:
-            return evaluate(*sessions, samples, self._batch(), self.spec, self.say)
+            return evaluate(*sessions, samples, self._batch(), self.spec, self.say, meanings)
 
 
 def backend(settings: BackendSettings, home: Path) -> Backend:

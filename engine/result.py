@@ -228,8 +228,32 @@ class Difference(Struct, frozen=True, kw_only=True):
     mcnemar_p: float | None = None
 
 
+class OutputFidelity(Struct, frozen=True, kw_only=True):
+    """One output, or one of the parts that lie side by side in it, on both sides."""
+
+    name: str
+    part: str = ""
+    """The tensor inside the model that this part comes from; empty: the whole output."""
+    kind: Literal["quantity", "labels"] = "quantity"
+    """`labels` (classes, places, counts, masks, texts) are equal or they are not: no difference of two means anything."""
+    ranked: bool = False
+    """The data choose its rows (TopK, NonMaxSuppression): figures are over rows that have a twin on the other side."""
+    offset_rate: float | None = None
+    offset_rate_abs: float | None = None
+    cosine: float | None = None
+    sqnr_db: float | None = None
+    max_abs: float | None = None
+    agreement: float | None = None
+    """Share of equal elements, where elements are whole numbers, truth values or texts; rows without a twin are unequal."""
+    rows_matched: float | None = None
+    """Of ranked rows."""
+
+
 class Fidelity(Struct, frozen=True, kw_only=True):
-    """The candidate's outputs beside the baseline's on the same samples."""
+    """The candidate's outputs beside the baseline's on the same samples.
+
+    Offset rates are over all outputs that are quantities; cosine, SQNR and largest error of the quantity that fares worst.
+    """
 
     offset_rate: float | None = None
     """Mean of (a - b) / a, a the baseline's element; signed, as the paper has it."""
@@ -239,7 +263,14 @@ class Fidelity(Struct, frozen=True, kw_only=True):
     cosine: float | None = None
     sqnr_db: float | None = None
     max_abs: float | None = None
-    samples: int = 0
+    agreement: float | None = None
+    """Share of equal elements of the output of labels that fares worst; without labels, of the worst of whole numbers."""
+    rows_matched: float | None = None
+    """Share of the rows that have a twin on the other side, where the data choose rows; of the output that fares worst."""
+    score_matched: float | None = None
+    """The same with each row weighted by its score, where an output holds scores between 0 and 1."""
+    samples: int | None = None
+    outputs: tuple[OutputFidelity, ...] = ()
 
 
 class StageFigures(Struct, frozen=True, kw_only=True):

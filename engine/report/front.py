@@ -22,6 +22,8 @@ class Point(Struct, frozen=True, kw_only=True):
     energy_j: float | None = None
     top1: float | None = None
     cosine: float | None = None
+    agreement: float | None = None
+    """Share of equal labels, where outputs are no quantities."""
     front: bool = False
     """No other point is as good on both axes and better on one."""
 
@@ -33,8 +35,9 @@ AXES: dict[str, str] = {
     "energy_j": "J",
     "top1": "top-1",
     "cosine": "cosine to FP32",
+    "agreement": "share equal to FP32's",
 }
-_MORE_IS_BETTER = frozenset({"top1", "cosine"})
+_MORE_IS_BETTER = frozenset({"top1", "cosine", "agreement"})
 
 
 def pareto(points: Sequence[Point], x: str, y: str) -> frozenset[int]:
@@ -48,7 +51,7 @@ def pareto(points: Sequence[Point], x: str, y: str) -> frozenset[int]:
 
 
 def point(side: Side) -> Point:
-    """A column's place in the scatter; a baseline's outputs are its own, so their cosine is 1."""
+    """A column's place in the scatter; a baseline's outputs are its own, so their cosine is 1 and all are equal."""
     metrics = side.metrics
     return Point(
         label=side.label,
@@ -60,4 +63,5 @@ def point(side: Side) -> Point:
         energy_j=metrics.energy_j_per_inference.net,
         top1=metrics.accuracy.top1,
         cosine=side.result.fidelity.cosine if side.candidate else 1.0,
+        agreement=side.result.fidelity.agreement if side.candidate else 1.0,
     )

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..result import Metrics, Result
+from ..result import Fidelity, Metrics, Result
 from . import words
 from .words import DASH, dash
 
@@ -195,6 +195,26 @@ def _closeness(side: Side) -> str:
     return f"{fidelity.cosine:.4f} · {sqnr} · {largest}"
 
 
+def _equal(side: Side) -> str:
+    fidelity = side.result.fidelity
+    return words.near_all(fidelity.agreement) if side.candidate else DASH
+
+
+def _matched(side: Side) -> str:
+    fidelity = side.result.fidelity
+    if not side.candidate or fidelity.rows_matched is None:
+        return DASH
+    score = f" (of scores {words.near_all(fidelity.score_matched)})" if _scored(fidelity) else ""
+    return f"{words.near_all(fidelity.rows_matched)}{score}"
+
+
+def _scored(fidelity: Fidelity) -> bool:
+    """Whether the share of scores says something else than that of rows."""
+    if fidelity.rows_matched is None or fidelity.score_matched is None:
+        return False
+    return abs(fidelity.rows_matched - fidelity.score_matched) > 0.01
+
+
 def _spent(side: Side) -> str:
     return words.seconds(compress_seconds(side.result)) if side.candidate else DASH
 
@@ -229,6 +249,8 @@ _ROWS: tuple[tuple[str, Literal["figure", "detail"], str, Cell], ...] = (
     ("precision recall F1", "detail", "", _macro),
     ("offset rate", "figure", "", _offset),
     ("cosine · SQNR · largest error", "detail", "", _closeness),
+    ("labels equal", "figure", "", _equal),
+    ("rows matched", "figure", "", _matched),
     ("time to compress", "figure", "", _spent),
     ("pays back after", "figure", "", _payback),
 )

@@ -145,7 +145,7 @@ def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> st
     if found.latencies is not None and any(column.n for column in found.latencies.columns):
         parts += [spread_report(found.latencies, width, paint), ""]
     if front:
-        quality = {"top1": "top-1", "cosine": "cosine"}[found.axes[1]]
+        quality = {"top1": "top-1", "cosine": "cosine", "agreement": "equal labels"}[found.axes[1]]
         parts += [paragraph(f"On the front of latency and {quality}: {', '.join(front)}.", width), ""]
     return "\n".join([*parts, paint("Advice", "head"), *advice])
 

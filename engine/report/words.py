@@ -111,6 +111,17 @@ def percent(share: float | None) -> str:
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %" if abs(value) >= 0.05 else "<0.1 %"
 
 
+def near_all(share: float | None) -> str:
+    """A share that is near one: `73.4 %`, `99.83 %`, `99.9996 %`; `100 %` is all of them and nothing less."""
+    if share is None:
+        return DASH
+    missing = (1 - share) * 100
+    if missing <= 0:
+        return "100 %"
+    places = max(1, min(9, 1 - floor(log10(missing)))) if missing < 1 else 1
+    return f"{share * 100:.{places}f} %"
+
+
 def p_value(p: float) -> str:
     """`p 0.61`, `p 0.002`, `p <0.001`."""
     if p < 0.001:

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from ...engine.report.visible import visible
-from ...engine.report.words import DASH, digits, joules, percent, ratio, seconds, size
+from ...engine.report.words import DASH, digits, joules, near_all, percent, ratio, seconds, size
 from ...engine.result import Metrics, Result
 from ..flags import rows_for_flags
 from ..runview import RunView, StageView
@@ -287,8 +287,10 @@ def result_rows(result: Result, width: int) -> list[Line]:
         word = result.verdict.get("latency", "")
         rows.append((("  ratio      ", "dim"), (f"{ratio(value):>10}  ", "value"), (word, "good" if word in GOOD else "")))
     fidelity = result.fidelity
-    if fidelity.cosine is not None:
-        parts = [f"cosine {fidelity.cosine:.4f}"]
+    if fidelity.cosine is not None or fidelity.agreement is not None:
+        parts = [f"cosine {fidelity.cosine:.4f}"] if fidelity.cosine is not None else []
+        parts += [f"{near_all(fidelity.agreement)} of labels equal"] if fidelity.agreement is not None else []
+        parts += [f"{near_all(fidelity.rows_matched)} of rows matched"] if fidelity.rows_matched is not None else []
         parts += [f"SQNR {fidelity.sqnr_db:.1f} dB"] if fidelity.sqnr_db is not None else []
         parts += [f"offset rate {percent(fidelity.offset_rate_abs)}"] if fidelity.offset_rate_abs is not None else []
         while len("   ".join(parts)) > width - 13:

@@ -37,6 +37,7 @@ AXIS_WORDS = {
     "energy_j": "J",
     "top1": "top-1",
     "cosine": "cosine to FP32",
+    "agreement": "share equal to FP32's",
 }
 Picture = Literal["front", "latencies", "boxes", "weights"]
 COSTS = ("latency_ms", "size_mb", "memory_mb", "energy_j")

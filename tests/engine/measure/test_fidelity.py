@@ -95,12 +95,6 @@ def test_outputs_of_different_shapes_are_said_and_not_compared():
     assert found.reasons()["cosine"] == "no output could be compared"
 
 
-def test_whole_numbers_are_compared_and_texts_passed_over():
-    found = Fidelity()
-    found.add({"n": np.array([3]), "t": np.array(["a"], object)}, {"n": np.array([4]), "t": np.array(["b"], object)})
-    assert found.figures().max_abs == 1.0
-
-
 def test_a_missing_output_is_refused():
     with pytest.raises(PlanRefused, match="no output y"):
         Fidelity().add({"y": np.zeros(1)}, {"z": np.zeros(1)})
