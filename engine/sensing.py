@@ -85,8 +85,9 @@ class Sensing:
         said = readings.stats()
         return Recorder(path, header_of(detect(), said.source, said.rate_hz or None))
 
-    def export_recording(self, path: Path, to: Path) -> int:
-        """Write a recording, or a log of tegrastats, as a table (.csv) or one document (.json); returns the number of samples.
+    def export_recording(self, path: Path, to: Path) -> tuple[int, tuple[str, ...]]:
+        """Write a recording, or a log of tegrastats, as a table (.csv) or one document (.json); returns the number of samples,
+        and what has to be known of them.
 
         Raises:
             UsageError: `to` ends in neither.

@@ -200,7 +200,9 @@ class ReplayFeed:
         if number == self._seen or self.behind or self._reading:
             return []
         for k, sample in self.player.since(self._seen):
-            self._seen, self.newest = k, sample
+            self._seen = k
+            if not sample.empty or self.newest is None:
+                self.newest = sample
             self._near.add(sample)
         self.heard += 1
         return []
@@ -217,6 +219,7 @@ class ReplayFeed:
         try:
             number, recording = self.player.newest_number(), self.player.recording
             near = self._engine.history()
+            newest: Sample | None = None
             first = number - 1
             while first > 0 and recording.times_s[number - 1] - recording.times_s[first - 1] <= NEAR_S:
                 first -= 1
@@ -225,7 +228,8 @@ class ReplayFeed:
                 if sample is None:
                     return
                 near.add(sample)
-            self._near, self._seen, self.newest = near, number, sample
+                newest = newest if sample.empty else sample
+            self._near, self._seen, self.newest = near, number, newest or sample
             self.heard += 1
         finally:
             self._reading = False

@@ -43,12 +43,18 @@ def groups(sample: Sample, watt_decimals: int = 2) -> list[Group]:
         Group("Power", list(_power(sample, watt_decimals))),
         Group("Temperature", list(_temperature(sample))),
         Group("GPU", list(_gpu(sample))),
+        Group("Engines", list(_engines(sample))),
         Group("CPU", list(_cpu(sample))),
         Group("Memory", list(_memory(sample))),
         Group("Clocks", [_figure(f"clocks_mhz.{k}", k, v, "MHz") for k, v in sample.clocks_mhz.items()]),
         Group("Board", list(_board(sample))),
     )
     return [group for group in made if group.figures]
+
+
+def no_power(sample: Sample) -> str:
+    """Why a sample has no power. A line of tegrastats lacks it for many reasons: who ran it, a filter, a line cut short."""
+    return "tegrastats tells no power here" if sample.source == "tegrastats" else NO_POWER
 
 
 def watts(milliwatts: float | None, decimals: int) -> str:
@@ -67,7 +73,7 @@ def _power(sample: Sample, decimals: int) -> Iterator[Figure]:
         why = "a rail of it is silent" if sample.total_scope else "no rule says which rails make it"
         yield Figure("total_mw", "total", DASH, "W", why)
     else:
-        yield Figure("total_mw", "total", DASH, "W", NO_POWER)
+        yield Figure("total_mw", "total", DASH, "W", no_power(sample))
     for name, milliwatts in sample.rails_mw.items():
         yield Figure(f"rails_mw.{name}", name, watts(milliwatts, decimals), "W", "" if milliwatts is not None else "silent")
     for name, milliwatts in sample.carrier_mw.items():
@@ -93,6 +99,11 @@ def _gpu(sample: Sample) -> Iterator[Figure]:
     yield _figure("gpu_load_pct", "load", sample.gpu_load_pct, "%", 0, note)
     if sample.gpu_ram_used_mb is not None:
         yield Figure("", "memory", f"{sample.gpu_ram_used_mb / 1024:.1f}", "GB", _of(sample.gpu_ram_total_mb))
+
+
+def _engines(sample: Sample) -> Iterator[Figure]:
+    for name, load in sample.engine_load_pct.items():
+        yield _figure(f"engine_load_pct.{name}", name, load, "%")
 
 
 def _cpu(sample: Sample) -> Iterator[Figure]:

@@ -16,12 +16,13 @@ _PLAIN = (
     "t_s", "wall", "source", "total_mw", "total_scope", "gpu_load_pct", "emc_load_pct", "ram_used_mb", "ram_total_mb",
     "swap_used_mb", "swap_total_mb", "fan_rpm", "power_mode",
 )  # fmt: skip
-_NAMED = ("rails_mw", "carrier_mw", "temps_c", "clocks_mhz", "counters")
+_NAMED = ("rails_mw", "carrier_mw", "engine_load_pct", "temps_c", "clocks_mhz", "counters")
 _LISTED = ("gpu_freq_mhz", "cpu_load_pct", "cpu_freq_mhz")
 
 
-def to_file(path: Path, to: Path) -> int:
-    """Write a recording or a log into a new file, by its ending; returns the number of samples. A failure leaves no file.
+def to_file(path: Path, to: Path) -> tuple[int, tuple[str, ...]]:
+    """Write a recording or a log into a new file, by its ending; returns the number of samples, and what has to be
+    known of them. A failure leaves no file.
 
     Raises:
         UsageError: `to` ends in neither .csv nor .json.
@@ -43,7 +44,7 @@ def to_file(path: Path, to: Path) -> int:
             raise StorageRefused(f"{to} is there already", fix="give another file name; nothing is overwritten") from None
         except OSError as error:
             raise from_os_error(error) from error
-        return len(recording)
+        return len(recording), (*filter(None, [recording.assumed]), *recording.notes)
 
 
 def to_csv(recording: Recording, out: TextIO) -> None:

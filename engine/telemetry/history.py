@@ -76,7 +76,7 @@ def figures(sample: Sample) -> Iterable[tuple[str, float]]:
         value = getattr(sample, name)
         if value is not None:
             yield name, value
-    for group in ("rails_mw", "carrier_mw", "temps_c", "clocks_mhz"):
+    for group in ("rails_mw", "carrier_mw", "engine_load_pct", "temps_c", "clocks_mhz"):
         for name, value in getattr(sample, group).items():
             if value is not None:
                 yield f"{group}.{name}", value

@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import bisect
 import os
-import stat
+import re
 import time
-from array import array
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+
+from msgspec import structs
 
 from ..boards import Profile
-from ..errors import DAMAGED, DataRefused
+from ..errors import DataRefused
 from .alerts import AlertEvent
-from .recording import Header, Mark, decode_note
+from .log import LONGEST_LINE, WHAT, Log, lines_of, opened
+from .parts import Parts
+from .recording import VERSION, Header, Mark
 from .sample import Sample, Stats, decode
-from .sources.tegrastats import sample_of
-from .tegrastats import parse
 
-_NOTE = b'{"kind":'
 _MOST_AT_ONCE = 4096
-_LONGEST_LINE = 1 << 20
-_SET_S = 86400.0
-"""A step of a day and more is a clock that was set: boards without a battery jump by years when NTP arrives."""
-_WHAT = "give a file from `monitor --record` or a log of tegrastats"
-_STAMP_BYTES = len("MM-DD-YYYY HH:MM:SS")
+_LOOKED_AT = 1 << 16
+_LINE_ENDS = re.compile(rb"[\r\n]")
+_DOCUMENT = re.compile(rb"^\s*\{(?=.*\"(?:t_s|kind)\":)", re.MULTILINE)
 
 
 class Recording:
@@ -41,24 +37,33 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.header = Header()
-        self.marks: list[Mark] = []
-        self.alerts: list[AlertEvent] = []
-        self.broken = 0
-        """Lines that could not be read, or go back in time; a half line at the end is normal."""
-        self.times_s = array("d")
-        self._offsets = array("Q")
-        self._fd = _opened(path)
+        self._fd = opened(path)
         try:
-            self.tegrastats = os.pread(self._fd, 1, 0) != b"{"
+            self.tegrastats = not _DOCUMENT.search(os.pread(self._fd, _LOOKED_AT, 0))
             with open(self._fd, "rb", closefd=False) as file:
-                (self._index_log if self.tegrastats else self._index_recording)(_lines(file))
+                lines = lines_of(file)
+                self._log = Log(lines) if self.tegrastats else None
+                read = self._log or Parts(lines)
         except OSError as error:
             self.close()
             raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="copy it to a sound disk") from error
-        if not self.times_s or (self.tegrastats and not self._says_anything()):
+        self.header: Header = Header(source="tegrastats") if isinstance(read, Log) else read.header
+        self.marks: list[Mark] = [] if isinstance(read, Log) else read.marks
+        self.alerts: list[AlertEvent] = [] if isinstance(read, Log) else read.alerts
+        self.broken = 0 if isinstance(read, Log) else read.broken
+        """Lines of a recording that could not be read, or go back in time; a half line at the end is normal."""
+        self.times_s, self._offsets = read.times_s, read.offsets
+        self.notes: tuple[str, ...] = tuple(read.notes)
+        """What has to be known of its times and its samples, in sentences."""
+        self.assumed = self._log.assumed if self._log is not None else ""
+        """What is taken for the time between lines that tell none; empty: they tell it."""
+        if not self.times_s or (self._log is not None and not self._log.lines):
             self.close()
-            raise DataRefused(f"nothing in {path} can be replayed", fix=_WHAT)
+            if self.header.version > VERSION:
+                raise DataRefused(
+                    f"{path} is a recording of a newer edgetui, in a form this one does not know", fix="update edgetui"
+                )
+            raise DataRefused(f"nothing in {path} can be replayed", fix=WHAT)
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -79,99 +84,26 @@ class Recording:
     def sample(self, k: int) -> Sample:
         """Sample number `k`, from 0."""
         begin = self._offsets[k]
-        end = self._offsets[k + 1] if k + 1 < len(self._offsets) else begin + _LONGEST_LINE
-        line = os.pread(self._fd, min(end - begin, _LONGEST_LINE), begin).partition(b"\n")[0]
-        if not self.tegrastats:
-            return decode(line)
-        text = line.decode("utf-8", "replace")
-        stamp = _stamp(line)
-        wall = "" if stamp is None else stamp.isoformat(timespec="seconds")
-        return sample_of(parse(text), self.times_s[k], wall, "tegrastats", None)
+        end = self._offsets[k + 1] if k + 1 < len(self._offsets) else begin + LONGEST_LINE
+        line = _LINE_ENDS.split(os.pread(self._fd, min(end - begin, LONGEST_LINE), begin), maxsplit=1)[0]
+        if self._log is not None:
+            return self._log.sample(line.decode("utf-8", "replace"), self.times_s[k])
+        sample = decode(line)
+        return sample if sample.t_s == self.times_s[k] else structs.replace(sample, t_s=self.times_s[k])
+
+    def tells_power(self) -> bool:
+        """Any sample has a rail or a total; looks as far as the first that has."""
+        return any(sample.rails_mw or sample.total_scope for sample in self)
+
+    def first(self) -> Sample:
+        """The first sample that says anything: a log may begin with lines of other programs."""
+        return next((sample for sample in self if not sample.empty), self.sample(0))
 
     def close(self) -> None:
         """Close the file."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def _says_anything(self) -> bool:
-        """At least one line is one of tegrastats, which has its memory in each."""
-        return any(sample.ram_total_mb is not None or sample.rails_mw or sample.temps_c for sample in self)
-
-    def _index_recording(self, lines: Iterator[tuple[int, bytes]]) -> None:
-        for offset, line in lines:
-            if line.startswith(_NOTE):
-                self._take_note(line)
-            elif (t_s := _time_of(line)) is not None and (not self.times_s or t_s >= self.times_s[-1]):
-                self.times_s.append(t_s)
-                self._offsets.append(offset)
-            elif line.strip():
-                self.broken += 1
-
-    def _take_note(self, line: bytes) -> None:
-        match decode_note(line):
-            case Header() as header:
-                self.header = header
-            case Mark() as mark:
-                self.marks.append(mark)
-            case AlertEvent() as alert:
-                self.alerts.append(alert)
-            case None:
-                self.broken += 1
-
-    def _index_log(self, lines: Iterator[tuple[int, bytes]]) -> None:
-        """Seconds from the lines' own stamps, one a second where they have none and where the clock was set."""
-        clock_s = t_s = -1.0
-        before: datetime | None = None
-        for offset, line in lines:
-            if line.strip() and not line.startswith(b"#"):
-                stamp = _stamp(line)
-                step_s = 1.0
-                if stamp is not None and before is not None and 0 <= (passed_s := (stamp - before).total_seconds()) < _SET_S:
-                    step_s = passed_s
-                before = stamp or before
-                clock_s += step_s
-                t_s = max(clock_s, t_s + 1e-3)  # several lines within a second keep their order
-                self.times_s.append(t_s)
-                self._offsets.append(offset)
-        self.header = Header(source="tegrastats")
-
-
-def _opened(path: Path) -> int:
-    """A file descriptor. A pipe or a device would be waited at, or read, for ever."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise DataRefused(f"there is no file {path}", fix="check the path") from None
-    except OSError as error:
-        raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check the path and its permissions") from None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise DataRefused(f"{path} is no file", fix=_WHAT)
-    return fd
-
-
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines with their places; one that is too long for any of ours comes in pieces, which nobody can read."""
-    offset = 0
-    while line := file.readline(_LONGEST_LINE):
-        yield offset, line
-        offset += len(line)
-
-
-def _time_of(line: bytes) -> float | None:
-    """Seconds of a telemetry document; None: it is none."""
-    try:
-        return decode(line).t_s
-    except DAMAGED:
-        return None
-
-
-def _stamp(line: bytes) -> datetime | None:
-    try:
-        return datetime.strptime(line.lstrip()[:_STAMP_BYTES].decode("ascii"), "%m-%d-%Y %H:%M:%S")
-    except ValueError:
-        return None
 
 
 class Player:

@@ -35,6 +35,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     cpu_freq_mhz: tuple[float | None, ...] = ()
     emc_load_pct: float | None = None
     """Share of the memory's bandwidth."""
+    engine_load_pct: dict[str, float | None] = {}
+    """By engine: `NVENC`, `NVDEC`, `NVJPG`, `VIC`, `OFA`...; missing: the source tells no load of it, or it is off."""
     ram_used_mb: float | None = None
     """Memory in units of 2^20 bytes, as tegrastats prints it."""
     ram_total_mb: float | None = None
@@ -54,6 +56,21 @@ class Sample(Struct, frozen=True, kw_only=True):
     """What only ever grows: over-current events (`oc1`...), joules of a rail that has its own meter (`package-0 J`)."""
     throttled: tuple[str, ...] | None = None
     """Reasons that hold the clocks down now; empty: none; None: cannot be told."""
+
+    @property
+    def empty(self) -> bool:
+        """No figure at all: what a line of another program makes of a log."""
+        told = (
+            self.rails_mw,
+            self.carrier_mw,
+            self.temps_c,
+            self.clocks_mhz,
+            self.cpu_load_pct,
+            self.gpu_freq_mhz,
+            self.counters,
+        )
+        figures = (self.total_mw, self.gpu_load_pct, self.emc_load_pct, self.ram_total_mb, self.swap_total_mb, self.fan_rpm)
+        return not any(told) and all(figure is None for figure in figures)
 
     @property
     def hottest(self) -> tuple[str, float] | None:

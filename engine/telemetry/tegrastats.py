@@ -2,7 +2,8 @@
 
 A field is believed only when the whole token has the form that tegrastats prints; otherwise it is absent. Numbers have
 at most nine ASCII digits. Tokens can come in any order; unknown ones are passed over. `GPU 0/0` is a rail, `GPU@32C` a
-zone and `CPU [` the cores: what follows the name decides.
+zone and `CPU [` the cores: what follows the name decides. A line in which nothing is tegrastats' without doubt says nothing:
+other programs count as well (`epoch 3/10`, `GPU 1/8`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from .undress import bare
 
 _Engine = tuple[int | None, tuple[int, ...]]
 """(percent, one clock for each cluster)."""
 _Rails = dict[str, tuple[int, int, int | None]]
 _Temps = dict[str, float | None]
 _Clocks = dict[str, int | None]
+_Loads = dict[str, int]
 _T = TypeVar("_T")
 _NO_ENGINE = "-"
 _UNSAID: _Engine = (None, ())
@@ -54,15 +58,24 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     """One for each graphics cluster; empty: no clock in the line."""
     clocks_mhz: dict[str, int | None] = {}
     """Other engines; None: off."""
+    engine_load_pct: dict[str, int] = {}
+    """Of those of the other engines that have a load in the line."""
     rails_mw: dict[str, tuple[int, int, int | None]] = {}
     """(instant, mean since tegrastats started, maximum from R39 on). The mean is no power of this second."""
     temps_c: dict[str, float | None] = {}
     """None: -256, the sensor is off."""
     temps_max_c: dict[str, float | None] = {}
 
+    @property
+    def empty(self) -> bool:
+        """Nothing but a time is in it: a line of another program."""
+        return self.ram_total_mb is None and structs.replace(self, timestamp=None) == _EMPTY
 
-_TIME = re.compile(r"\s*([0-9]{2}-[0-9]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}) ")
-_RAM = re.compile(r"(?:^| )RAM ([0-9]{1,9})/([0-9]{1,9})MB(?: \(lfb ([0-9]{1,9})x([0-9]{1,6})([kM])B\))?(?![^ ])")
+
+_EMPTY = Line()
+_TIME = re.compile(r"(?<![0-9-])[0-9]{2}-[0-9]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}(?![^ ])")
+_STAMP_LENGTH = len("MM-DD-YYYY HH:MM:SS ")
+_RAM = re.compile(r"RAM ([0-9]{1,9})/([0-9]{1,9})MB(?: \(lfb ([0-9]{1,9})x([0-9]{1,6})([kM])B\))?(?![^ ])")
 _SWAP = re.compile(r" SWAP ([0-9]{1,9})/([0-9]{1,9})MB(?: \(cached ([0-9]{1,9})MB\))?(?![^ ])")
 _IRAM = re.compile(r" IRAM ([0-9]{1,9})/([0-9]{1,9})kB ?\(lfb [0-9]{1,9}kB\)(?![^ ])")
 _CPU = re.compile(r"(?:CPU|cpu) \[([^\[\] ]*)\](?:@([0-9]{1,5}))?(?![^ ])")
@@ -72,7 +85,7 @@ _REST = re.compile(
     r" ([A-Za-z][\w-]*)(?:"
     r"@(-?[0-9]{1,4}(?:\.[0-9]{1,6})?)C(?:/(-?[0-9]{1,4}(?:\.[0-9]{1,6})?)C)?"  # zone: now/most
     r"| (-?[0-9]{1,9})(?:mW/(-?[0-9]{1,9})mW(?:/(-?[0-9]{1,9})mW)?|/(-?[0-9]{1,9}))"  # rail: instant/average/most
-    r"| (off|[0-9]{1,5}|(?:[0-9]{1,3}%)?@(?:[0-9]{1,5}|\[[0-9]{1,5}(?:,[0-9]{1,5})*\])|[0-9]{1,3}%)"  # engine: load@clock
+    r"| (off|[0-9]{1,5}(?= [A-Za-z]|$)|(?:[0-9]{1,3}%)?@(?:[0-9]{1,5}|\[[0-9]{1,5}(?:,[0-9]{1,5})*\])|[0-9]{1,3}%)"  # engine
     r")(?![^ ])",
     re.ASCII,
 )
@@ -80,23 +93,34 @@ _REST = re.compile(
 _ENGINE = re.compile(r"(?:EMC|GR3D|AVP|APE|VDE|VIC|NV(?:ENC|DEC|JPG|DLA)[0-9]?|MSENC|OFA|SE|PVA[0-9])|[A-Z][A-Z0-9]*_FREQ")
 _NEITHER: tuple[None, None] = (None, None)
 _NO_RAILS = frozenset(("NC", "RAM", "SWAP", "IRAM"))
+_RAILS = frozenset(("VDD", "POM", "VIN"))
+_UNITLESS = frozenset(("CPU", "GPU", "SOC", "CV", "SYS5V"))
+"""Rails of AGX Xavier by names that other programs use as well."""
 
 
 def parse(line: str) -> Line:
     """Read one line; never raises, and what cannot be read is absent."""
-    line = " ".join(line.split()) if "  " in line or "\t" in line or line[:1] == " " else line.rstrip()
-    time = _TIME.match(line)
-    ram, swap, iram = _RAM.search(line), _SWAP.search(line), _IRAM.search(line) if "IRAM" in line else None
+    line = bare(line)
+    start = memory_at(line)
+    time = None if start == 0 else _TIME.search(line, 0, start if start > 0 else len(line))
+    line = " " + line  # what stands first is a token as others are
+    ram = _RAM.match(line, start + 1) if start >= 0 else None
+    swap, iram = _SWAP.search(line), _IRAM.search(line) if "IRAM" in line else None
+    at = line.find("CPU [")
+    cpu = _CPU.match(line, at if at >= 0 else max(line.find("cpu ["), 0))
+    found = _REST.findall(line, max(start, 0))
+    if start > _STAMP_LENGTH:  # somebody else's words stand before it
+        found += filter(_surely, _REST.findall(line, 0, start + 1))
+    if not (ram or swap or cpu or any(map(_surely, found))):
+        return Line(timestamp=time[0] if time else None)
     ram_used, ram_total = _pair(ram)
     swap_used, swap_total = _pair(swap)
     iram_used, iram_total = _pair(iram)
-    at = line.find("CPU [")
-    cpu = _CPU.match(line, at if at >= 0 else max(line.find("cpu ["), 0))
     loads, freqs = _cores(cpu) if cpu else ((), ())
     mts = _MTS.search(line) if "MTS" in line else None
-    (emc_load, emc_freqs), (gpu_load, gpu_freqs), clocks, rails, temps, temps_max = _rest(line)
+    (emc_load, emc_freqs), (gpu_load, gpu_freqs), clocks, engine_loads, rails, temps, temps_max = _rest(found)
     return Line(
-        timestamp=time[1] if time else None,
+        timestamp=time[0] if time else None,
         ram_used_mb=ram_used,
         ram_total_mb=ram_total,
         lfb_blocks=int(ram[3]) if ram and ram[3] else None,
@@ -115,10 +139,25 @@ def parse(line: str) -> Line:
         gpu_load_pct=gpu_load,
         gpu_freq_mhz=gpu_freqs,
         clocks_mhz=clocks,
+        engine_load_pct=engine_loads,
         rails_mw=rails,
         temps_c=temps,
         temps_max_c=temps_max,
     )
+
+
+def memory_at(line: str) -> int:
+    """Where `RAM 1/2MB` begins, with which nearly every line begins after its time; -1: it is not there. `IRAM` is another."""
+    at = line.find("RAM ")
+    while at > 0 and (line[at - 1].isalnum() or line[at - 1] == "_"):
+        at = line.find("RAM ", at + 1)
+    return at
+
+
+def _surely(found: tuple[str, ...]) -> bool:
+    """A token that no other program prints: degrees, milliwatts twice, a rail or an engine by its full name."""
+    name, degrees, _, instant, average, _, _, engine = found
+    return bool(degrees or average or (name[:3] in _RAILS if instant else name.endswith("_FREQ") or "%@" in engine))
 
 
 def _pair(found: re.Match[str] | None) -> tuple[int | None, int | None]:
@@ -147,32 +186,39 @@ def _core(text: str) -> tuple[int | None, int | None]:
     return _keep(_KNOWN_CORES, text, value)
 
 
-def _rest(line: str) -> tuple[_Engine, _Engine, _Clocks, _Rails, _Temps, _Temps]:
-    """(EMC, GPU, other engines, rails, zones, their maxima); the first token of a name counts."""
+def _rest(found: list[tuple[str, ...]]) -> tuple[_Engine, _Engine, _Clocks, _Loads, _Rails, _Temps, _Temps]:
+    """(EMC, GPU, other engines' clocks and loads, rails, zones, their maxima); the first token of a name counts."""
     emc = gpu = None
     clocks: _Clocks = {}
+    loads: _Loads = {}
     rails: _Rails = {}
     temps: _Temps = {}
     temps_max: _Temps = {}
-    for name, degrees, most, instant, average, maximum, bare, engine in _REST.findall(line):
+    for name, degrees, most, instant, average, maximum, unitless, engine in found:
         if degrees:
             if name not in temps:
-                temps[name] = _degrees(degrees)
+                value = float(degrees)
+                temps[name] = value if -100.0 < value < 250.0 else None
                 if most:
                     temps_max[name] = _degrees(most)
         elif instant:
-            if name not in rails and name not in _NO_RAILS:
-                rails[name] = (int(instant), int(average or bare), int(maximum) if maximum else None)
+            if average:
+                if name not in rails and name not in _NO_RAILS:
+                    rails[name] = (int(instant), int(average), int(maximum) if maximum else None)
+            elif name not in rails and (name[:3] in _RAILS or name in _UNITLESS):
+                rails[name] = (int(instant), int(unitless), None)
         else:
             stem = _STEMS.get(name) or _stem(name)
-            value = _KNOWN_ENGINES.get(engine) or _engine(engine)
+            load, freqs = said = _KNOWN_ENGINES.get(engine) or _engine(engine)
             if stem == "GR3D":
-                gpu = gpu or value
+                gpu = gpu or (_UNSAID if engine.isdigit() else said)
             elif stem == "EMC":
-                emc = emc or value
+                emc = emc or (_UNSAID if engine.isdigit() else said)
             elif stem != _NO_ENGINE and stem not in clocks:
-                clocks[stem] = value[1][0] if value[1] else None
-    return emc or _UNSAID, gpu or _UNSAID, clocks, rails, temps, temps_max
+                clocks[stem] = freqs[0] if freqs else None
+                if load is not None:
+                    loads[stem] = load
+    return emc or _UNSAID, gpu or _UNSAID, clocks, loads, rails, temps, temps_max
 
 
 def _stem(name: str) -> str:

@@ -16,7 +16,7 @@ from ..terminal import no_drawing
 from .ask import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .follow import Line
 from .run import progress_stream
-from .shared import echo, echo_json, json_option, open_engine, paint, width
+from .shared import echo, echo_json, echo_notes, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
     from ...engine.api import Engine, PlanQuestion, Side
@@ -268,7 +268,8 @@ def export(run: str, target: Path, as_json: bool) -> int:
     engine = open_engine()
     target = typed_path(str(target))
     if typed_path(run).is_file():
-        samples = engine.export_recording(typed_path(run), target)
+        samples, notes = engine.export_recording(typed_path(run), target)
+        echo_notes(notes)
         if as_json:
             echo_json(msgspec.json.encode({"recording": run, "samples": samples, "files": [str(target)]}))
         else:

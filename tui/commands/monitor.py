@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from ..terminal import draws, no_drawing
-from .shared import echo, open_engine, paint, width
+from .shared import echo, echo_notes, open_engine, paint, width
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -132,7 +132,7 @@ def _once(engine: Engine, asked: Asked) -> int:
     """All that one sample says, a line a figure."""
     if asked.replay is not None:
         with closing(engine.replay(asked.replay)) as player:
-            sample, decimals = player.recording.sample(0), player.recording.watt_decimals
+            sample, decimals = player.recording.first(), player.recording.watt_decimals
     else:
         from ...engine.boards import detect
 
@@ -195,11 +195,15 @@ def _replay(engine: Engine, asked: Asked, stop: Stop) -> int:
     assert asked.replay is not None
     with closing(engine.replay(asked.replay)) as player:
         recording = player.recording
+        echo_notes(recording.notes)
+        if recording.assumed and not asked.as_json:  # documents of such lines have no `wall`
+            echo_notes([recording.assumed])
+        powered = not asked.as_json and recording.tells_power()
         recorder = None if asked.record is None else engine.recorder(player, asked.record)
         marks = sorted(recording.marks, key=lambda mark: mark.t_s, reverse=True)
         thinner = Thinner(asked.interval_s or 0.0)
         began_s, first_s = time.monotonic(), recording.times_s[0]
-        with Lines(engine.alerts(), recorder, recording.watt_decimals, asked.as_json) as lines:
+        with Lines(engine.alerts(), recorder, recording.watt_decimals, asked.as_json, powered=powered) as lines:
             for sample in recording:
                 if asked.speed is not None:
                     lines.flush()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...engine.report.words import size
-from ..sensors import NO_POWER, columns, left
+from ..sensors import columns, left, no_power
 from .shared import echo, fit, paint
 
 if TYPE_CHECKING:
@@ -84,8 +84,12 @@ class Thinner:
 class Lines:
     """Prints samples and what happens, and records them. A header stands above the lines whenever the columns are new."""
 
-    def __init__(self, alerts: Alerts, recorder: Recorder | None, watt_decimals: int, as_json: bool) -> None:
+    def __init__(
+        self, alerts: Alerts, recorder: Recorder | None, watt_decimals: int, as_json: bool, *, powered: bool = False
+    ) -> None:
         self._alerts, self._recorder = alerts, recorder
+        self._power = powered
+        """Some sample is known to tell power, be it not the first."""
         self._json, self._decimals = as_json, watt_decimals
         self._heads: list[str] = []
         self._widths: list[int] = []
@@ -135,11 +139,13 @@ class Lines:
         if self._json:
             sys.stdout.buffer.write(msgspec.json.encode(sample) + b"\n")
             return
+        if sample.empty:  # of a log, a line of another program; of a board, a beat at which nothing spoke
+            return
         cells = columns(sample, self._decimals)
         heads = [head for head, _ in cells]
         if heads != self._heads:
-            if not self._heads and not (sample.rails_mw or sample.total_scope):
-                sys.stdout.write(f"# {NO_POWER}\n")
+            if not self._heads and not (self._power or sample.rails_mw or sample.total_scope):
+                sys.stdout.write(f"# {no_power(sample)}\n")
             self._heads = heads
             self._widths = [max(len(head), len(value), 5) for head, value in cells]
             self._line(heads, "dim")

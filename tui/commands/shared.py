@@ -16,6 +16,8 @@ from ...engine.report.visible import visible
 from ..terminal import draws
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...engine.api import Engine
 
 WIDTH_WITHOUT_TERMINAL = 120
@@ -50,6 +52,12 @@ def echo(text: str, stream: TextIO | None = None) -> None:
 def echo_error(text: str) -> None:
     """`error: what; fix` on standard error, on one line."""
     echo(f"error: {' '.join(text.split())}", sys.stderr)
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """What has to be known of a file that is read, on standard error, a line each."""
+    for note in notes:
+        echo(f"note: {' '.join(note.split())}", sys.stderr)
 
 
 def echo_json(data: bytes) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _MOST_BYTES, _MOST_READS = 1 << 16, 64
 
@@ -48,14 +48,14 @@ class ChildLines:
         *whole, self._rest = self._rest[-_MOST_BYTES:].split(b"\n")
         return [text for line in whole if (text := line.decode("utf-8", "replace").strip())]
 
-    def wait_for_line(self, timeout_s: float) -> str | None:
-        """The first line, waited for; None: the command ended or said nothing in time."""
+    def wait_for_line(self, timeout_s: float, wanted: Callable[[str], object] = bool) -> str | None:
+        """The first line that is `wanted`, waited for; None: the command ended or said nothing of the kind in time."""
         end_s = time.monotonic() + timeout_s
         while time.monotonic() < end_s:
             ended = self._child.poll() is not None
-            found = self.lines()
-            if found:
-                return found[0]
+            found = next(filter(wanted, self.lines()), None)
+            if found is not None:
+                return found
             if ended:
                 return None
             time.sleep(0.01)

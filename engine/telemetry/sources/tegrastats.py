@@ -35,11 +35,11 @@ class Tegrastats:
         self._notes = Notes()
         self._command, self._interval_s = command, _interval_s(rate_hz)
         self._child = self._start()
-        first = self._child.wait_for_line(_FIRST_LINE_S)
-        if first is None or parse(first).ram_total_mb is None:
+        first = self._child.wait_for_line(_FIRST_LINE_S, lambda line: not parse(line).empty)
+        if first is None:
             self.close()
             raise SourceRefused("tegrastats printed nothing that can be read")
-        self._first: str | None = first
+        self._first: Line | None = parse(first)
 
     def pace(self, rate_hz: float) -> None:
         """Start tegrastats again with another interval; not below 100 ms, which it cannot keep."""
@@ -51,14 +51,14 @@ class Tegrastats:
 
     def read(self, now_s: float) -> Sample | None:
         """The newest line since the last call; None: there is none yet."""
-        lines = self._child.lines()
-        newest = lines[-1] if lines else self._first
+        lines = (parse(line) for line in reversed(self._child.lines()))
+        newest = next((line for line in lines if not line.empty), self._first)  # it warns and asks between its lines
         self._first = None
         if newest is None:
             if self._child.ended:
                 self._notes.once("ended", "tegrastats has ended by itself")
             return None
-        return sample_of(parse(newest), now_s, wall_now(), self.name, self._rules)
+        return sample_of(newest, now_s, wall_now(), self.name, self._rules)
 
     def settle(self, timeout_s: float) -> None:
         """The first line has been there already."""
@@ -99,6 +99,7 @@ def sample_of(line: Line, t_s: float, wall: str, source: str, rules: Iterable[To
         cpu_load_pct=line.cpu_load_pct,
         cpu_freq_mhz=line.cpu_freq_mhz,
         emc_load_pct=line.emc_load_pct,
+        engine_load_pct={**line.engine_load_pct},
         ram_used_mb=line.ram_used_mb,
         ram_total_mb=line.ram_total_mb,
         swap_used_mb=line.swap_used_mb,

@@ -1,0 +1,86 @@
+"""Lines of tegrastats in what others make of them: the same values as the bare line, and none from lines of other programs."""
+
+from __future__ import annotations
+
+import pytest
+from edgetui.engine.telemetry.sources.tegrastats import sample_of
+from edgetui.engine.telemetry.tegrastats import Line, parse
+from hypothesis import given
+from hypothesis import strategies as st
+from log_lines import DECORATIONS, LINES, PREFIXES, R36, UNTIMED
+from msgspec import structs
+
+
+def values(text: str) -> Line:
+    return structs.replace(parse(text), timestamp=None)
+
+
+@pytest.mark.parametrize("name", DECORATIONS)
+def test_decoration_costs_no_value(name: str) -> None:
+    for line in LINES:
+        assert parse(DECORATIONS[name](line)) == parse(line)
+
+
+@given(st.sampled_from(LINES), st.sampled_from(sorted(PREFIXES)), st.sampled_from(sorted(DECORATIONS)), st.integers(0, 59))
+def test_any_time_before_any_decoration(line: str, prefix: str, decoration: str, second: int) -> None:
+    before, around = PREFIXES[prefix](second), DECORATIONS[decoration]
+    assert values(before + around(line)) == values(around(before + line)) == values(line)
+
+
+@given(st.sampled_from(LINES), st.sampled_from(sorted(UNTIMED)), st.sampled_from(sorted(DECORATIONS)))
+def test_any_words_before_it(line: str, prefix: str, decoration: str) -> None:
+    assert parse(UNTIMED[prefix] + DECORATIONS[decoration](line)) == parse(line)
+
+
+@pytest.mark.parametrize("stamp", ["", "May 15 18:30:28 jetson tegrastats[1]: ", "[2025-12-16 21:22:11.326] Tegrastats: "])
+def test_its_own_time_is_found_wherever_it_stands(stamp: str) -> None:
+    assert parse(f"{stamp}05-15-2025 18:30:28 {R36}").timestamp == "05-15-2025 18:30:28"
+
+
+def test_blanks_within_tokens_as_the_manual_prints_them() -> None:
+    line = parse(
+        "RAM 20642 / 62817 MB (lfb 1x2MB) CPU [23%@2201, 10%@2201, off] GR3D_FREQ 12 %@[1300, 1300] VDD_IN 3150 mW/2971 mW"
+    )
+    assert (line.ram_used_mb, line.cpu_load_pct, line.cpu_freq_mhz) == (20642, (23, 10, None), (2201, 2201, None))
+    assert (line.gpu_load_pct, line.gpu_freq_mhz, line.rails_mw) == (12, (1300, 1300), {"VDD_IN": (3150, 2971, None)})
+
+
+@pytest.mark.parametrize("token", ["GR3D_FREQ 12", "GR3D_FREQ 12 percent", "EMC_FREQ 12 x", "GR3D_FREQ 12 [1300]"])
+def test_a_load_that_is_not_understood_is_no_clock(token: str) -> None:
+    line = parse(f"RAM 1/2MB {token} APE 174")
+    assert (line.gpu_load_pct, line.gpu_freq_mhz, line.emc_load_pct, line.emc_freq_mhz) == (None, (), None, None)
+    assert line.clocks_mhz == {"APE": 174}
+
+
+@pytest.mark.parametrize(
+    ("text", "rails", "total_mw"),
+    [
+        ("POM_5V_IN 2830/1483 POM_5V_GPU 41/31", {"POM_5V_IN": 2830, "POM_5V_GPU": 41}, 2830),
+        ("VDD_IN 5079mW/5079mW VDD_SOC 1104mW/1104mW", {"VDD_IN": 5079, "VDD_SOC": 1104}, 5079),
+        ("[x] VDD_IN 5079mW/5079mW", {"VDD_IN": 5079}, 5079),
+    ],
+)
+def test_the_first_token_of_a_line_is_a_token(text: str, rails: dict[str, int], total_mw: int) -> None:
+    sample = sample_of(parse(text), 0.0, "", "tegrastats", None)
+    assert (sample.rails_mw, sample.total_mw) == (rails, total_mw)
+
+
+def test_loads_of_engines() -> None:
+    sample = sample_of(parse(R36), 0.0, "", "tegrastats", None)
+    assert sample.engine_load_pct == {"NVENC": 1, "NVDEC": 40, "VIC": 31}
+    assert sample.clocks_mhz == {
+        "EMC": 3199, "NVENC": 115, "NVDEC": 115, "NVJPG": None, "VIC": 115, "OFA": None, "PVA0": None, "APE": 174,
+    }  # fmt: skip
+    assert parse("RAM 1/2MB VIC 131%@115").engine_load_pct == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch 3/10 loss 0.5", "GPU 1/8 step 12/200", "VIC 20 left", "APE 174", "NVENC 30%", "SOC 3/4", "progress 50% of 10 MB",
+        "2025-05-15 18:30:28 INFO CPU 12/24 jobs", "RAM 16GB of DDR5", "user@jetson:~$ sudo tegrastats --interval 500", "-- Logs begin",
+    ],
+)  # fmt: skip
+def test_other_programs_count_as_well(text: str) -> None:
+    assert parse(text).empty
+    assert sample_of(parse(text), 0.0, "", "tegrastats", None).empty
