@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 R36 = (
@@ -16,8 +17,8 @@ LINES = (
     "GR3D_FREQ 0%@76 APE 25 PLL@37C PMIC@50C POM_5V_IN 1750/1628 POM_5V_GPU 0/0 POM_5V_CPU 366/406",
     "RAM 2586/7846MB (lfb 1x1MB) CPU [49%@806,off] EMC_FREQ 10%@665 GR3D_FREQ @0 APE 150 MTS fg 0% bg 3% GPU@39C thermal@40.2C "
     "VDD_IN 3177/3177 VDD_CPU 536/536",
-    "RAM 5246/7771MB (lfb 7x4MB) CPU [47%@1420,23%@1420] EMC_FREQ 0% GR3D_FREQ 0% GPU@31.5C GPU 216/216 CPU 864/864 SOC 311/311 "
-    "CV 0/0 VDDRQ 144/144 SYS5V 1889/1889",
+    "RAM 5246/7771MB (lfb 7x4MB) CPU [47%@1420,23%@1420] EMC_FREQ 0% GR3D_FREQ 0% GPU@31.5C GPU 216/216 CPU 864/864 "
+    "SOC 311/311 CV 0/0 VDDRQ 144/144 SYS5V 1889/1889",
     f"05-15-2025 18:30:28 {R36}",
     "08-08-2026 20:58:23 RAM 3429/125749MB (lfb 120x4MB) CPU [0%,5%,off]@2601 EMC_FREQ @4266 GR3D_FREQ @[1574,1574,1574] "
     "NVENC0_FREQ @0 cpu@49.75C/51.25C VDD_GPU 6330mW/6330mW/6331mW VDDQ -3mW/0mW VIN 28906mW/14453mW/28906mW",
@@ -61,9 +62,14 @@ PREFIXES: dict[str, Callable[[int], str]] = {
 }
 """One second apart, by second."""
 UNTIMED = {
-    "nothing": "", "cat": "tegrastats: ", "prompt": "user@jetson:~$ ", "quote": "> ", "grep -n": "log.txt:12:", "cat -n": "    12\t",
+    "nothing": "",
+    "cat": "tegrastats: ",
+    "prompt": "user@jetson:~$ ",
+    "quote": "> ",
+    "grep -n": "log.txt:12:",
+    "cat -n": "    12\t",
     "counter": "GPU 1/8 epoch 3/10 ",
-}  # fmt: skip
+}
 
 DECORATIONS: dict[str, Callable[[str], str]] = {
     "bare": str,
@@ -81,7 +87,7 @@ DECORATIONS: dict[str, Callable[[str], str]] = {
     "comma": lambda s: f"{s},",
     "colour": lambda s: f"\x1b[32m{s}\x1b[0m",
     "colour, cleared": lambda s: f"\x1b[1;32m{s}\x1b[K\x1b[m",
-    "grep --color": lambda s: s.replace("VDD", "\x1b[01;31m\x1b[KVDD\x1b[m\x1b[K").replace("RAM", "\x1b[01;31m\x1b[KRAM\x1b[m\x1b[K"),
+    "grep --color": lambda s: re.sub("VDD|RAM|mW", "\x1b[01;31m\x1b[K\\g<0>\x1b[m\x1b[K", s),
     "cat -v": lambda s: f"^[[32m{s}^[[0m",
     "escape lost": lambda s: f"[32m{s}[0m",
     "escape written": lambda s: f"\\x1b[32m{s}\\033[0m",
@@ -95,4 +101,4 @@ DECORATIONS: dict[str, Callable[[str], str]] = {
     "padded": lambda s: s.replace(" ", "   "),
     "PHP's JSON": lambda s: s.replace("/", "\\/"),
     "docker's JSON": lambda s: f'{{"log":"{s}\\n","stream":"stdout"}}',
-}  # fmt: skip
+}

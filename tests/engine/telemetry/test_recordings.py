@@ -207,3 +207,73 @@ def test_export_as_json(recorded: Path) -> None:
     assert document["alerts"][0]["raised"] is True
     assert document["header"]["board"] == BOARD.name
     recording.close()
+
+
+def joined(tmp_path: Path, *parts: list[str]) -> Recording:
+    path = tmp_path / "joined.jsonl"
+    path.write_text("".join(f"{line}\n" for part in parts for line in part))
+    recording = Recording(path)
+    recording.close()
+    return recording
+
+
+def part(first_s: float, count: int, wall: str = "", *, header: bool = True, board: str = "") -> list[str]:
+    """A recording of `count` samples a second apart; `wall` is the beginning of their wall clock up to its minute."""
+    head = [json.dumps({"kind": "recording", "version": 1, "board": board})] if header else []
+    walls = (f'"{wall}:{k:02}+00:00"' if wall else '""' for k in range(count))
+    return [*head, *(f'{{"t_s":{first_s + k},"wall":{said},"total_mw":{k}}}' for k, said in enumerate(walls))]
+
+
+def test_two_recordings_in_one_file_play_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "joined.jsonl"
+    note = ['{"kind":"mark","t_s":2.5,"note":"second"}']
+    path.write_text("\n".join([*part(5000, 5), *part(1, 5), *note]) + "\n")
+    recording = Recording(path)
+    assert [sample.t_s for sample in recording] == [5000.0 + k for k in range(10)]
+    assert [mark.t_s for mark in recording.marks] == [5006.5]
+    assert [sample.total_mw for sample in recording] == [*range(5), *range(5)]
+    assert recording.notes == ("2 recordings are in this file: each is played behind the one before",)
+    assert recording.broken == 0
+    recording.close()
+
+
+def test_documents_of_two_starts_without_a_header_are_two_parts(tmp_path: Path) -> None:
+    assert list(joined(tmp_path, part(50, 4, header=False), part(3, 4, header=False)).times_s) == [50.0 + k for k in range(8)]
+
+
+def test_the_wall_clock_tells_the_time_between_two_recordings(tmp_path: Path) -> None:
+    later = joined(tmp_path, part(5000, 5, "2026-01-01T10:00"), part(1, 5, "2026-01-01T10:02"))
+    assert later.times_s[5] == 5120.0
+    other_machine = joined(tmp_path, part(10, 5, "2026-01-01T10:00", board="A"), part(9000, 5, "2026-01-01T10:02", board="B"))
+    assert other_machine.times_s[5] == 130.0
+    assert other_machine.notes[1] == "they are of different boards: A, B"
+    same_start = joined(tmp_path, part(10, 5, "2026-01-01T10:00"), part(130, 5, "2026-01-01T10:02"))
+    assert same_start.times_s[5] == 130.0
+    assert same_start.notes == ()
+
+
+def test_a_clock_set_between_two_recordings_is_one_interval(tmp_path: Path) -> None:
+    assert joined(tmp_path, part(50, 4, "2026-01-01T10:00"), part(3, 4, "1970-01-01T00:00")).times_s[4] == 54.0
+
+
+def test_lines_that_are_left_out_are_said(tmp_path: Path) -> None:
+    assert joined(tmp_path, part(50, 4), ["x", "y", "z"]).notes == (
+        "3 lines cannot be read, or go back in time: they are left out",
+    )
+
+
+def test_a_recording_of_a_newer_version(tmp_path: Path) -> None:
+    readable = joined(tmp_path, ['{"kind":"recording","version":9,"aura":1}'], part(1, 3, header=False))
+    assert readable.notes == ("it was recorded by a newer edgetui: what this one does not know is left out",)
+    for head in ('{"kind":"recording","version":9}', '{"kind":"recording","version":9,"board":{"name":"A"}}'):
+        with pytest.raises(DataRefused, match=r"is a recording of a newer edgetui, .*; update edgetui"):
+            joined(tmp_path, [head, '{"t":1,"mw":[1,2]}'])
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_documents_that_powershell_kept(tmp_path: Path, coding: str) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes("".join(f"{line}\r\n" for line in part(5, 3)).encode(coding))
+    recording = Recording(path)
+    assert ([sample.t_s for sample in recording], recording.broken) == ([5.0, 6.0, 7.0], 0)
+    recording.close()

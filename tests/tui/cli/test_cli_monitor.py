@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from laid_boards import Laid, lay_out_board, write_recording
+from log_lines import R36
 
 EDGETUI = [sys.executable, "-m", "edgetui"]
 CAPTURES = ("agx_orin64_r36.4.4", "agx_thor_r38.4.0", "nano_r32_root", "tk1_r21", "tx2_r32", "xavier_nx_r35.4.1")
@@ -271,3 +272,34 @@ def test_the_doctor_tells_the_sensors_of_a_board(board):
     assert "total 1750 mW" in checks["power"]["text"]
     assert {"telemetry", "temperatures", "power mode", "clocks", "disk", "logout", "memory"} <= set(checks)
     assert os.environ["EDGETUI_ROOT"] not in done.stdout.replace(str(Path.home()), "")
+
+
+def test_a_log_is_shown_past_lines_of_other_programs(tmp_path: Path):
+    log = tmp_path / "x.log"
+    log.write_text(f"user@jetson:~$ tegrastats\n{R36}\nepoch 1/10\n{R36}\n")
+    done = monitor("--replay", log)
+    header, *rows = done.stdout.splitlines()
+    assert "total W (module)" in header
+    assert len(rows) == 2
+    assert "1 s apart" in done.stderr
+    assert any(row.split()[:2] == ["Engines", "NVENC"] for row in monitor("--replay", log, "--once").stdout.splitlines())
+    documents_ = documents(monitor("--replay", log, "--json").stdout)
+    assert [document["total_mw"] for document in documents_] == [None, 17946, None, 17946]
+    assert documents_[1]["engine_load_pct"] == {"NVENC": 1, "NVDEC": 40, "VIC": 31}
+    assert export(log, "--to", tmp_path / "x.csv").stderr.startswith("note: its lines have no time")
+    assert "engine_load_pct.NVDEC" in (tmp_path / "x.csv").read_text().splitlines()[0]
+
+
+def test_a_log_whose_first_line_lacks_power_has_power_all_the_same(tmp_path: Path):
+    log = tmp_path / "x.log"
+    log.write_text(f"RAM 1/2MB CPU [1%@2]\n{R36}\n")
+    assert "no power" not in monitor("--replay", log).stdout
+    log.write_text("RAM 1/2MB CPU [1%@2]\n" * 2)
+    assert "# tegrastats tells no power here" in monitor("--replay", log).stdout.splitlines()
+
+
+def test_what_has_to_be_known_of_a_file_is_said_beside_the_documents(recording: Path):
+    recording.write_text(recording.read_text() * 2)
+    done = monitor("--replay", recording, "--json")
+    assert len(documents(done.stdout)) == 480
+    assert "note: 2 recordings are in this file" in done.stderr
