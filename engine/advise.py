@@ -6,12 +6,13 @@ Only what was shown counts: a candidate that is not shown to be faster does not 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
 from msgspec import Struct
 
+from .alike import Group, differences, groups, names
 from .errors import UsageError, nearest
 from .report import words
 from .report.front import Point, pareto, point
@@ -50,12 +51,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...] = ()
     axes: tuple[str, str] = ("latency_ms", "top1")
     """Fields of `Point` that the front is drawn over: a cost, and a quality."""
+    differs: dict[str, tuple[str, ...]] = {}
+    """What keeps the runs from having one baseline (model, data, preprocessing, ...), and what each group of runs has; empty:
+    they have one. Else there is neither a front nor a choice."""
     latencies: Spreads | None = None
     """How the single inferences of each column spread; None: not asked."""
 
 
 def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
-    """Put runs side by side: a baseline for each model and backend, then their candidates.
+    """Put runs side by side: a baseline for each group of runs that can share one, then their candidates.
 
     Raises:
         UsageError: there is nothing to compare, or no such goal.
@@ -64,20 +68,22 @@ def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
     if not results:
         raise UsageError("there are no runs to compare", fix="name at least one run; `edgetui runs` lists them")
     results = list({result.run: result for result in results}.values())
-    columns = sides(results)
+    together = groups(results)
+    columns = _columns(together)
     quality = "top1" if any(side.metrics.accuracy.top1 is not None for side in columns) else "cosine"
     points = tuple(point(side) for side in columns)
-    front = pareto(points, "latency_ms", quality)
+    front = pareto(points, "latency_ms", quality) if len(together) == 1 else frozenset()
     best = choose(columns, goal)
     return Comparison(
-        title=_title(results),
+        title=_title(results, differences(together)),
         columns=tuple(side.label for side in columns),
         runs=tuple(side.result.run if side.candidate else "" for side in columns),
         rows=rows(columns),
-        advice=_sentences(columns, best, goal),
+        advice=_sentences(columns, best, goal, differences(together)),
         choice=best.label if best else "",
         points=tuple(msgspec.structs.replace(each, front=n in front) for n, each in enumerate(points)),
         axes=("latency_ms", quality),
+        differs=differences(together),
     )
 
 
@@ -108,19 +114,23 @@ def parse_goal(text: str) -> Goal:
 
 
 def sides(results: Sequence[Result]) -> tuple[Side, ...]:
-    """Columns for runs: the baseline of each model and backend once, from its first run, before that model's candidates."""
-    groups: dict[tuple[str, str, str], list[Result]] = {}
-    for result in results:
-        sha = result.model.sha256 if result.model else ""
-        groups.setdefault((sha, result.backend.name, result.workload), []).append(result)
+    """Columns for runs: the baseline of each group once, from its first run that measured it, before the group's candidates."""
+    return _columns(groups(results))
+
+
+def _columns(together: Sequence[Group]) -> tuple[Side, ...]:
     found: list[Side] = []
-    for group in groups.values():
-        first = next((result for result in group if result.baseline.latency_ms.mean is not None), group[0])
-        name = first.model.name if first.model and len(groups) > 1 else ""
+    for group, name in zip(together, names(together), strict=True):
+        first = max(group.results, key=_measured)
         found.append(Side(_unused(f"FP32 {name}".rstrip(), found), first.baseline, first, candidate=False))
-        for result in group:
+        for result in group.results:
             found.append(Side(_unused(result.recipe.name or result.run, found), result.candidate, result, candidate=True))
     return tuple(found)
+
+
+def _measured(result: Result) -> int:
+    """How much of its baseline a run has measured: the first of those with most is shown."""
+    return (result.baseline.latency_ms.mean is not None) + (result.baseline.accuracy.top1 is not None)
 
 
 def _unused(label: str, taken: Sequence[Side]) -> str:
@@ -139,14 +149,16 @@ def in_words(result: Result) -> str:
     return f"{side.label} against FP32: {deeds}; {_accuracy(side)}. Latency ratio {ratio}."
 
 
-def _title(results: Sequence[Result]) -> str:
-    """`3 runs · resnet20 · cifar10 (5000) · Orin Nano 8GB`; what differs between the runs is left out."""
+def _title(results: Sequence[Result], differs: Mapping[str, Sequence[str]]) -> str:
+    """`3 runs · resnet20 · cifar10 (5000) · Orin Nano 8GB`; then what differs: `different data (cifar10; bccd)`."""
     models = {result.model.name if result.model else "" for result in results}
     data = {f"{r.dataset.name} ({r.dataset.evaluated})" if r.dataset and r.dataset.evaluated else "" for r in results}
     boards = {result.board.name or result.board.cpu for result in results}
     count = "1 run" if len(results) == 1 else f"{len(results)} runs"
     same = [next(iter(names)) for names in (models, data, boards) if len(names) == 1]
-    return " · ".join([count, *filter(None, same)])
+    return " · ".join(
+        [count, *filter(None, same), *(f"different {word} ({'; '.join(each)})" for word, each in differs.items())]
+    )
 
 
 def choose(columns: Sequence[Side], goal: Goal) -> Side | None:
@@ -206,14 +218,14 @@ def _fault(side: Side, goal: Goal) -> str:
     return f"its outputs are far from FP32's ({words.near_all(agreement)} of labels equal)" if far else ""
 
 
-def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal) -> tuple[str, ...]:
+def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal, differs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The goal, the choice with its reasons, then why not each of the others."""
     found = [f"Goal: {_goal_words(columns, goal)}."]
     if best is None:
-        several = sum(1 for side in columns if not side.candidate) > 1
         ended = any(side.result.state == "done" for side in columns)
         why = f"What decides it, {_WHAT[goal.aim]}, was not measured in these runs." if ended else _NO_CHOICE_ENDED
-        found.append(_NO_CHOICE_MODELS if several else why)
+        several = f"These runs differ in {_listed(list(differs))}: {_NO_CHOICE_AMONG}"
+        found.append(several if differs else why)
         return (*found, *(f"{side.label}: {_deeds(side)}." for side in columns if side.candidate and _deeds(side)))
     if best.candidate:
         found.append(f"Take {best.label}: {_deeds(best)}; {_accuracy(best)}.")
@@ -224,6 +236,11 @@ def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal) -> tuple[
         found.append(f"Keep {best.label}: no candidate is {_SHOWN[goal.aim]} within what the goal allows.")
     found += [_why_not(side, best, goal) for side in columns if side.candidate and side is not best]
     return (*found, *_drift(columns))
+
+
+def _listed(several: Sequence[str]) -> str:
+    """`data, backend and board`."""
+    return " and ".join(filter(None, [", ".join(several[:-1]), several[-1] if several else ""]))
 
 
 def _drift(columns: Sequence[Side]) -> tuple[str, ...]:
@@ -337,6 +354,4 @@ _SHOWN = {
     "least-energy": "thriftier in energy",
 }
 _NO_CHOICE_ENDED = "None of these runs has ended well, so there is nothing to choose from."
-_NO_CHOICE_MODELS = (
-    "These runs are of different models or workloads: each is compared with its own FP32, and no one choice follows."
-)
+_NO_CHOICE_AMONG = "each is compared with its own FP32 alone, and no choice between them follows."

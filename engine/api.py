@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .advise import Comparison, Goal, compare, sides
+from .alike import with_conditions
 from .boards import memory_free_mb
 from .config import Config, state_home
 from .errors import ModelRefused, StorageRefused, from_os_error
@@ -271,11 +272,16 @@ class Engine(Sensing):
 
     async def compare(self, runs: Sequence[str], goal: Goal | str = "") -> Comparison:
         """Several runs side by side, with advice."""
-        return compare([await self.result(run) for run in runs], goal)
+        return compare([await self._told(run) for run in runs], goal)
+
+    async def _told(self, run: str) -> Result:
+        """A result with the conditions it was made under, also one of a version that did not write them."""
+        found = await self.result(run)
+        return found if found.conditions else with_conditions(found, RunDir.find(self.home, found.run).asked())
 
     async def latencies(self, runs: Sequence[str]) -> Spreads:
         """How the single latencies of each column of `compare` spread, over one axis."""
-        columns = sides([await self.result(run) for run in dict.fromkeys(runs)])
+        columns = sides([await self._told(run) for run in dict.fromkeys(runs)])
         answer = await ask(self.home, SpreadQuestion(sets=sample_sets(columns)), None)
         return msgspec.json.decode(answer, type=Spreads)
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from .alike import conditions
 from .recipes import recipe_toml
 from .result import (
     BackendStamp,
@@ -94,6 +95,7 @@ def compose(
         backend=whole.backend,
         preset=spec.preset,
         workload=str(spec.workload.__struct_config__.tag),
+        conditions=conditions(asked),
         baseline=whole.baseline,
         candidate=whole.candidate,
         difference=whole.difference,

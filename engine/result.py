@@ -304,6 +304,9 @@ class Result(Struct, frozen=True, kw_only=True):
     backend: BackendStamp = BackendStamp()
     preset: str = "normal"
     workload: str = "flat-out"
+    conditions: dict[str, str] = {}
+    """Data, preprocessing, task, samples and workload as they were asked for: runs share a baseline where they are the same,
+    and model, backend and board too."""
     baseline: Metrics = Metrics()
     candidate: Metrics = Metrics()
     difference: Difference = Difference()

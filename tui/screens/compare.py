@@ -50,7 +50,8 @@ class CompareScreen(Leavable, Screen[None]):
     HELP = (
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
-        "on both axes. g changes the goal of the advice, a the cost axis, L shows the layers of the first column's plan.\n"
+        "on both axes; runs of different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
+        "g changes the goal of the advice, a the cost axis, L shows the layers of the first column's plan.\n"
         "h shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
         "a box from the first quartile to the third with the median in it, whiskers to the last inference within 1.5 times\n"
         "its width, and how many lie past them. All columns share one axis. `edgetui compare` prints the same figures."
@@ -140,12 +141,14 @@ class CompareScreen(Leavable, Screen[None]):
             return
         cost, quality = self._axes(found)
         picture.border_title = f"Front  {AXIS_WORDS[cost]} × {AXIS_WORDS[quality]}"
+        if found.differs:
+            picture.border_title = f"No front: different {', '.join(found.differs)}"
         dots = []
         for point in found.points:
             x, y = getattr(point, cost), getattr(point, quality)
             if x is not None and y is not None:
                 dots.append(Dot(x, y, point.label, front=False))
-        picture.show(scatter(front(dots), width, height, AXIS_WORDS[cost], AXIS_WORDS[quality]))
+        picture.show(scatter(dots if found.differs else front(dots), width, height, AXIS_WORDS[cost], AXIS_WORDS[quality]))
 
     def _axes(self, found: Comparison) -> tuple[str, str]:
         can = [name for name in COSTS if any(getattr(point, name) is not None for point in found.points)] or [COSTS[0]]

@@ -7,7 +7,7 @@ import pytest
 from edgetui.engine.advise import compare, in_words
 from edgetui.engine.errors import UsageError
 from edgetui.engine.report.front import Point, pareto
-from edgetui.engine.result import Difference, Metrics
+from edgetui.engine.result import BackendStamp, BoardStamp, Difference, Metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,3 +143,65 @@ def test_what_never_was_judged_is_not_said_to_pay_back_never(make):
     unjudged = msgspec.structs.replace(make(), state="failed", verdict={})
     cells = {row.label: row.cells for row in compare([make("fp16", 1.3, "slower"), unjudged]).rows}
     assert cells["pays back after"] == ("–", "never", "–")
+
+
+ASKED = {
+    "workload": "flat-out",
+    "data": "cifar10",
+    "data_hash": "sha-a",
+    "preprocessing": "color RGB",
+    "task": "classification",
+    "samples": "all",
+}
+
+
+def under(result, top1=0.81, **changed):
+    """The same run as it would be under other conditions, where the baseline has another top-1."""
+    accuracy = msgspec.structs.replace(result.baseline.accuracy, top1=top1)
+    name = f"{result.run}-{len(changed)}-{top1}"
+    return msgspec.structs.replace(
+        result, run=name, conditions={**ASKED, **changed}, baseline=msgspec.structs.replace(result.baseline, accuracy=accuracy)
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "changed", "shown"),
+    [
+        ("preprocessing", {"preprocessing": "color BGR"}, "color BGR"),
+        ("data", {"data": "other", "data_hash": "sha-b"}, "other"),
+        ("workload", {"workload": "paced rate_hz 10"}, "paced rate_hz 10"),
+    ],
+)
+def test_what_was_run_under_other_conditions_has_a_baseline_of_its_own_and_no_choice(make, word, changed, shown):
+    one, two = under(make()), under(make("fp16", 0.9), 0.27, **changed)
+    found = compare([one, two])
+    assert found.columns[1::2] == ("int8", "fp16")
+    assert [name.startswith("FP32 ") for name in found.columns[::2]] == [True, True]
+    assert found.columns[2] == f"FP32 {shown}"
+    top1 = next(row.cells for row in found.rows if row.label == "top-1")
+    assert [cell.partition(" ")[0] for cell in top1[::2]] == ["0.810", "0.270"]
+    assert f"different {word}" in found.title
+    assert shown in found.title
+    assert found.differs[word][1] == shown
+    assert (found.choice, any(point.front for point in found.points)) == ("", False)
+    assert f"These runs differ in {word}" in found.advice[1]
+
+
+def test_another_board_or_number_of_threads_is_no_part_of_the_comparison(make):
+    other = msgspec.structs.replace(make("fp16"), backend=msgspec.structs.replace(make().backend, threads=4))
+    assert "backend" in compare([make(), other]).differs
+    slow = msgspec.structs.replace(make("fp16"), board=msgspec.structs.replace(make().board, power_mode="15W"))
+    fast = msgspec.structs.replace(make(), board=msgspec.structs.replace(make().board, power_mode="MAXN"))
+    assert compare([fast, slow]).differs == {"board": ("a board, MAXN", "a board, 15W")}
+
+
+def test_what_a_run_never_came_to_say_divides_nothing(make):
+    failed = msgspec.structs.replace(
+        under(make("fp16")), state="failed", dataset=None, backend=BackendStamp(), board=BoardStamp()
+    )
+    assert compare([under(make()), failed]).differs == {}
+    assert compare([failed, under(make())]).choice == "int8"
+
+
+def test_the_same_data_under_another_name_are_the_same(make):
+    assert compare([under(make()), under(make("fp16"), data="batches")]).differs == {}

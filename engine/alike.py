@@ -1,0 +1,173 @@
+"""Which runs can stand beside one baseline: same model, data, preprocessing, backend, workload and board.
+
+Apart from `advise.py`, which chooses among runs that can; between others nothing can be chosen, and what differs is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from .report import words
+from .result import Result
+from .rundir import Asked
+
+WORDS = {
+    "model": "model",
+    "shapes": "shapes",
+    "data": "data",
+    "preprocessing": "preprocessing",
+    "task": "task",
+    "samples": "samples",
+    "backend": "backend",
+    "workload": "workload",
+    "board": "board",
+}
+"""What must be the same, and what it is called."""
+_LABELLED = ("model", "data", "preprocessing", "shapes", "backend", "workload", "board")
+"""What may stand behind a baseline's name, the most telling first."""
+
+
+class Group(NamedTuple):
+    """Runs with one baseline, in the order given."""
+
+    results: tuple[Result, ...]
+    known: dict[str, str]
+    """What is known of them, by the keys of WORDS: what must be equal, and behind a newline how people call it."""
+
+    def says(self, key: str) -> str:
+        """What they have there, for people."""
+        return self.known.get(key, "").rpartition("\n")[2]
+
+
+def conditions(asked: Asked) -> dict[str, str]:
+    """What was asked that a result's own stamps do not say, by the keys of WORDS; `data_hash` tells data of one name apart."""
+    spec = asked.spec
+    found = {"workload": _said(spec.workload, str(spec.workload.__struct_config__.tag))}
+    data = spec.dataset or spec.calibration
+    if data is None:
+        return {**found, "data": "none"}
+    digest = asked.dataset_hash if spec.dataset is not None else asked.calibration_hash
+    shared = spec.dataset is not None and spec.calibration is None and not spec.dataset.calibration
+    return {
+        **found,
+        "data": data.name or data.path,
+        "data_hash": digest or data.path,
+        "preprocessing": _said(data.input, "as the model's input says"),
+        "task": data.task if spec.dataset is not None else "none",
+        "samples": f"what calibration leaves, seed {spec.seed}" if shared else "all",
+    }
+
+
+def with_conditions(result: Result, asked: Asked) -> Result:
+    """A result of a version that did not write them."""
+    return result if result.conditions else msgspec.structs.replace(result, conditions=conditions(asked))
+
+
+def groups(results: Sequence[Result]) -> tuple[Group, ...]:
+    """Runs by baseline. What a run does not say (it failed before that) divides nothing, but for its model."""
+    found: list[tuple[list[Result], dict[str, str]]] = []
+    for result in results:
+        mine = _known(result)
+        for members, known in found:
+            same_model = _identity(known.get("model", "")) == _identity(mine.get("model", ""))
+            if same_model and all(_identity(known.get(key, value)) == _identity(value) for key, value in mine.items()):
+                members.append(result)
+                known.update({**mine, **known})
+                break
+        else:
+            found.append(([result], mine))
+    return tuple(Group(tuple(members), known) for members, known in found)
+
+
+def differences(found: Sequence[Group]) -> dict[str, tuple[str, ...]]:
+    """What the groups do not have in common: its word to what each has; empty for a single group."""
+    different = {}
+    for key, word in WORDS.items():
+        if len({_identity(group.known[key]) for group in found if key in group.known}) > 1:
+            different[word] = tuple(group.says(key) or words.DASH for group in found)
+    if "data" in different:  # other data are other samples
+        different.pop("samples", None)
+        different.pop("task", None)
+    return different
+
+
+def names(found: Sequence[Group]) -> tuple[str, ...]:
+    """A few words for each group that tell it from the others; empty for a single group."""
+    if len(found) < 2:
+        return ("",)
+    for several in range(1, len(_LABELLED) + 1):
+        told = [" ".join(_telling(group, found)[:several]) for group in found]
+        if len(set(told)) == len(told):
+            return tuple(told)
+    return tuple(" ".join(_telling(group, found)[:1]) for group in found)
+
+
+def _identity(value: str) -> str:
+    return value.partition("\n")[0]
+
+
+def _telling(group: Group, found: Sequence[Group]) -> list[str]:
+    keys = [key for key in _LABELLED if len({other.says(key) for other in found}) > 1]
+    return [said for key in keys if (said := group.says(key))]
+
+
+def _known(result: Result) -> dict[str, str]:
+    """What a result says of itself; what it does not know is left out."""
+    model, backend, board, data = result.model, result.backend, result.board, result.dataset
+    stamps = {
+        "model": f"{model.sha256}\n{model.name}" if model else "",
+        "shapes": " ".join(f"{name}={'x'.join(map(str, shape))}" for name, shape in model.shapes.items()) if model else "",
+        "data": data.name if data and not result.conditions else "",
+        "backend": _backend(result) if backend.name else "",
+        "workload": result.workload,
+        "board": ", ".join(filter(None, [board.name or board.cpu, board.power_mode or "", _clocks(result)])),
+    }
+    asked = dict(result.conditions)
+    if digest := asked.get("data_hash"):
+        asked["data"] = f"{digest}\n{asked.get('data', '')}"
+    found = {key: value for key, value in {**stamps, **asked}.items() if value and key in WORDS}
+    if data is not None and data.evaluated is not None:
+        found["samples"] = f"{data.evaluated} {found.get('samples', '')}\n{data.evaluated} samples"
+    else:
+        found.pop("samples", None)
+    return found
+
+
+def _clocks(result: Result) -> str:
+    return f"clocks {result.board.clocks}" if result.board.clocks else ""
+
+
+def _backend(result: Result) -> str:
+    backend = result.backend
+    said = [
+        f"{backend.name} {backend.version}".rstrip(),
+        f"{backend.threads} thread{'' if backend.threads == 1 else 's'}" if backend.threads else "",
+        f"graph {backend.graph}" if backend.graph else "",
+        backend.provider,
+        f"{backend.mode} on {backend.device}" if backend.mode else "",
+        "TF32" if backend.tf32 else "",
+    ]
+    return ", ".join(filter(None, said))
+
+
+def _said(value: Struct, plain: str) -> str:
+    """The fields that are not at their defaults, in words; `plain` where none is said."""
+    told: Mapping[str, object] = {
+        field.name: got
+        for field in msgspec.structs.fields(type(value))
+        if (got := getattr(value, field.name)) != field.default and got is not None
+    }
+    tag = value.__struct_config__.tag
+    text = " ".join(f"{name} {_number(got)}" for name, got in told.items())
+    return f"{tag} {text}" if tag and text else text or plain
+
+
+def _number(value: object) -> str:
+    """Numbers as short as they can be said: `0.485 0.456 0.406`, `256x128`."""
+    if isinstance(value, tuple):
+        return " ".join(_number(each) for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
