@@ -6,7 +6,8 @@ Apart because the command line, the inspection and the normalisation must agree 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper, shape_inference
 
@@ -36,6 +37,17 @@ def parse_shape_flag(text: str) -> tuple[str, tuple[int, ...]]:
     return found["name"], lengths
 
 
+_UNKNOWN = re.compile(r"[\W_]*\d*|(unk|unknown|dyn|dynamic|undefined|any|none|null|nil|nan|n/?a)([\W_]*\d+)?", re.IGNORECASE)
+"""What exporters write into an axis of which they know nothing: `?`, `None`, `-1`, `unk__12`. It means no number in particular,
+and not that of another axis with the same word.
+"""
+
+
+def symbol(axis: int | str | None) -> str | None:
+    """The name of an axis that is the same number wherever the name stands; None: it is a number, or nobody knows it."""
+    return axis if isinstance(axis, str) and not _UNKNOWN.fullmatch(axis) else None
+
+
 def declared(value: ValueInfoProto) -> Declared | None:
     """The shape as the file says it: numbers, names, None for neither. None: it does not even say how many axes."""
     tensor = value.type.tensor_type
@@ -59,7 +71,7 @@ def facts(value: ValueInfoProto) -> TensorFacts:
 def settle(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
     """A shape for every input: what is said, what the file says, 1 for a dynamic axis 0.
 
-    A named axis that is settled in one input is settled in all.
+    A named axis that is settled in one input is settled in all, if that input gives it one length alone.
 
     Raises:
         ModelRefused: an axis is still open (the fix shows the flag), or `shapes` does not fit the model.
@@ -103,17 +115,16 @@ def _settle(model: ModelProto, shapes: Shapes) -> tuple[dict[str, tuple[int, ...
     for name in shapes:
         if name not in values:
             raise ModelRefused(f"the model has no input `{name}`", fix=nearest(name, values) if values else "it has no inputs")
-    plans: dict[str, Declared | None] = {}
-    symbols: dict[str, int] = {}
-    for name, value in values.items():
-        if value.type.WhichOneof("value") != "tensor_type":
-            continue
-        plans[name] = declared(value)
-        if name in shapes:
-            _take(name, plans[name], tuple(shapes[name]), symbols)
+    plans = {name: declared(value) for name, value in values.items() if value.type.WhichOneof("value") == "tensor_type"}
+    said = [(name, plans[name], tuple(shapes[name])) for name in shapes if name in plans]
+    for one in said:
+        _check(*one)
+    symbols = _symbols((plan or (), lengths) for _, plan, lengths in said)
     for name, plan in plans.items():
-        if name not in shapes and plan and isinstance(plan[0], str):
-            symbols.setdefault(plan[0], 1)
+        first = symbol(plan[0]) if name not in shapes and plan else None
+        # One that stands again in the same input would make an image of one row of a batch of one.
+        if first and not any((other or ()).count(first) > 1 for other in plans.values()):
+            symbols.setdefault(first, 1)
     settled: dict[str, tuple[int, ...]] = {}
     flags: list[str] = []
     for name, plan in plans.items():
@@ -130,14 +141,14 @@ def _settle(model: ModelProto, shapes: Shapes) -> tuple[dict[str, tuple[int, ...
 def _filled(plan: Declared | None, symbols: Mapping[str, int]) -> tuple[int | None, ...] | None:
     if plan is None:
         return None
-    lengths = [symbols.get(axis) if isinstance(axis, str) else axis for axis in plan]
+    lengths = [symbols.get(symbol(axis) or "") if isinstance(axis, str) else axis for axis in plan]
     if lengths and lengths[0] is None:
         lengths[0] = 1
     return tuple(lengths)
 
 
-def _take(name: str, plan: Declared | None, said: tuple[int, ...], symbols: dict[str, int]) -> None:
-    """Check a shape that was said against the declared one; note the lengths of named axes."""
+def _check(name: str, plan: Declared | None, said: tuple[int, ...]) -> None:
+    """Check a shape that was said against the declared one."""
     if plan is None:
         return
     text = "x".join("?" if axis is None else str(axis) for axis in plan) or "a scalar"
@@ -150,10 +161,30 @@ def _take(name: str, plan: Declared | None, said: tuple[int, ...], symbols: dict
             raise ModelRefused(
                 f"axis {position} of input `{name}` is {axis} in the model, {length} was asked for", fix=f"its shape is {text}"
             )
-        if isinstance(axis, str) and symbols.setdefault(axis, length) != length:
+
+
+def _symbols(inputs: Iterable[tuple[Declared, tuple[int, ...]]]) -> dict[str, int]:
+    """Lengths of the axes that are named, from the declared shape of each input and its lengths.
+
+    A name with two lengths within one input is no equality, whatever the exporter meant, and has none.
+
+    Raises:
+        ModelRefused: two inputs differ in a name.
+    """
+    found: dict[str, int] = {}
+    odd: set[str] = set()
+    named = [
+        [(name, length) for axis, length in zip(plan, said, strict=False) if (name := symbol(axis))] for plan, said in inputs
+    ]
+    for pairs in named:
+        own: dict[str, int] = {}
+        odd.update(name for name, length in pairs if own.setdefault(name, length) != length)
+    for name, length in chain.from_iterable(named):
+        if name not in odd and found.setdefault(name, length) != length:
             raise ModelRefused(
-                f"axis `{axis}` would be {symbols[axis]} and {length} at once", fix="give it the same length in every input"
+                f"axis `{name}` would be {found[name]} and {length} at once", fix="give it the same length in every input"
             )
+    return found
 
 
 def fix_inputs(model: ModelProto, settled: Shapes) -> None:
@@ -162,11 +193,8 @@ def fix_inputs(model: ModelProto, settled: Shapes) -> None:
     Shapes that the file notes for inner tensors of ONNX's own operators are dropped: they were traced with other inputs, and
     are inferred again.
     """
-    symbols: dict[str, int] = {}
+    symbols = _symbols((declared(value) or (), settled.get(value.name, ())) for value in model.graph.input)
     for value in model.graph.input:
-        plan = declared(value) or ()
-        lengths = settled.get(value.name, ())
-        symbols.update({axis: length for axis, length in zip(plan, lengths, strict=False) if isinstance(axis, str)})
         if value.name in settled:
             kind = value.type.tensor_type.elem_type
             value.type.CopyFrom(helper.make_tensor_type_proto(kind, settled[value.name]))

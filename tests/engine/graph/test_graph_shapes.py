@@ -1,6 +1,6 @@
 import pytest
 from edgetui.engine.errors import ModelRefused, UsageError
-from edgetui.engine.graph.shapes import inferred, open_inputs, parse_shape_flag, settle, shape_table
+from edgetui.engine.graph.shapes import declared, fix_inputs, inferred, open_inputs, parse_shape_flag, settle, shape_table
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, parser
@@ -61,6 +61,44 @@ def test_a_name_settles_the_same_axis_everywhere() -> None:
 def test_one_name_cannot_have_two_lengths() -> None:
     with pytest.raises(ModelRefused, match="at once"):
         settle(two_inputs(), {"ids": (1, 16), "mask": (1, 8)})
+
+
+@pytest.mark.parametrize("word", ["?", "None", "-1", "unk__12", "unknown", "dynamic_1", "*", "NULL"])
+def test_a_word_for_unknown_is_no_equality(word: str) -> None:
+    square = image(word, 3, word, word)
+    assert open_inputs(square, {}) == ("image=1x3x?x?",)
+    assert settle(square, {"image": (1, 3, 24, 32)}) == {"image": (1, 3, 24, 32)}
+    two = two_inputs()
+    for value in [*two.graph.input, *two.graph.output]:
+        value.type.tensor_type.shape.dim[1].dim_param = word
+    given = {"ids": (2, 16), "mask": (2, 8)}
+    assert settle(two, given) == given
+    fix_inputs(two, given)
+    assert declared(two.graph.output[0]) == (2, word)
+
+
+def test_a_name_with_two_lengths_in_one_input_is_no_equality() -> None:
+    model = two_inputs()
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("ids", TensorProto.INT64, ["seq", "seq"]))
+    given = {"ids": (4, 16), "mask": (2, 8)}
+    assert settle(model, given) == given
+    fix_inputs(model, given)
+    assert declared(model.graph.output[0]) == (2, "seq")
+
+
+def test_a_batch_of_one_is_no_height_of_one() -> None:
+    assert open_inputs(image("n", 3, "n", "n"), {}) == ("image=1x3x?x?",)
+    assert settle(image("n", 3, "n", "n"), {"image": (8, 3, 8, 8)}) == {"image": (8, 3, 8, 8)}
+
+
+@pytest.mark.parametrize("name", ["tokens", "N", "s0", "height", "unknown_height", "dim_1", "any_axis", "normal"])
+def test_any_other_name_is_an_equality(name: str) -> None:
+    model = two_inputs()
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[1].dim_param = name
+    assert settle(model, {"ids": (1, 16)})["mask"] == (1, 16)
+    with pytest.raises(ModelRefused, match="at once"):
+        settle(model, {"ids": (1, 16), "mask": (1, 8)})
 
 
 @pytest.mark.parametrize(
