@@ -75,6 +75,15 @@ def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFa
     return _bench(home, question, say)
 
 
+def _narrow(error: EdgetuiError, question: Question | None) -> None:
+    """Advise no backend that does not read the model which is asked about."""
+    from .parts import narrowed
+
+    asked = question.model if isinstance(question, BenchQuestion) else getattr(question, "plan", "")
+    if asked.endswith(".onnx"):
+        narrowed(error, Path(asked))
+
+
 def main() -> int:
     """Answer; 0 when the answer was given."""
     home = Path(sys.argv[1])
@@ -83,12 +92,14 @@ def main() -> int:
     fd = os.dup(1)
     os.dup2(2, 1)
     say = PipeSay(fd, "question")
+    question: Question | None = None
     try:
         question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
         say = PipeSay(fd, str(question.__struct_config__.tag))
         found = _answer(home, question, say)
         os.write(fd, msgspec.json.encode({"answer": found}) + b"\n")
     except EdgetuiError as error:
+        _narrow(error, question)
         say.failed(error)
         return 1
     except OSError as error:

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -26,15 +27,30 @@ DAMAGED = (msgspec.DecodeError, ValueError, RecursionError)
 """What JSON, TOML and archives raise that are cut, no UTF-8, nested a thousand deep or hold a number of a thousand digits."""
 
 
+ON_THE_CPU = {"onnxruntime": "run with --backend onnxruntime"}
+"""A way out of what another backend refuses."""
+
+
 class EdgetuiError(Exception):
     """What happened (`what`) and what to do about it (`fix`); shown as `error: what; fix`."""
 
     exit_code = 1
 
-    def __init__(self, what: str, *, fix: str) -> None:
+    def __init__(self, what: str, *, fix: str, ways: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`ways`: further advice that helps only where a backend reads the model, by the target that `graph.lint` calls it."""
         super().__init__(what, fix)
         self.what = what
-        self.fix = fix
+        self.advice = fix
+        self.ways = dict(ways)
+
+    @property
+    def fix(self) -> str:
+        """What to do, every way that is open among it."""
+        return ", or ".join([self.advice, *self.ways.values()])
+
+    def narrow(self, reads: Callable[[str], bool]) -> None:
+        """Leave out ways that lead to a backend which does not read the model; whoever knows the model asks for it."""
+        self.ways = {target: way for target, way in self.ways.items() if reads(target)}
 
     def __str__(self) -> str:
         return f"{self.what}; {self.fix}"

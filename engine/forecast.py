@@ -172,7 +172,9 @@ def _missing(spec: RunSpec) -> list[str]:
 def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
     """Why the run would be refused."""
     found = [f"the size of `{axis}` is not known; give it with --shape {axis}" for axis in facts.open_axes if _open(axis, spec)]
-    found += [f"{spec.backend.name} cannot read this model: {line}" for line in facts.refused.get(spec.backend.name, ())]
+    # Only TensorRT-RTX builds for a GPU that is not here, and it reads less.
+    reader = "tensorrt-rtx" if spec.backend.target and "tensorrt-rtx" in facts.refused else spec.backend.name
+    found += [f"{reader} cannot read this model: {line}" for line in facts.refused.get(reader, ())]
     found += [str(error) for error in (_without_samples(spec), without_torch(spec.recipe), _without_pytorch(spec)) if error]
     again = QuantizeInt8 if facts.prunable else QuantizeInt8 | QuantizeWeights  # what is float still can become integers
     if facts.quantized and any(isinstance(step, again) for step in spec.recipe.active):

@@ -13,6 +13,7 @@ import msgspec
 from .data.open import Part, open_samples
 from .data.samples import Samples
 from .data.training import refuse_untrainable
+from .errors import EdgetuiError, ModelRefused
 from .forecast import refuse_without_samples
 from .result import TensorFacts
 from .say import Say
@@ -57,18 +58,48 @@ def refuse_unfit(spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, s
         refuse_untrainable(opened["calibration"], opened["evaluation"])
 
 
-def check(spec: RunSpec, say: Say) -> None:
-    """The same, from the model's file alone: its inputs are read, its weights are not.
+def narrowed(error: EdgetuiError, model: Path) -> None:
+    """Leave only ways in an error that lead to backends which read the model; it may be the model that cannot be read."""
+    from .graph.lint import lint
+    from .graph.load import load
+
+    if not error.ways:
+        return
+    try:
+        known = load(model)
+    except EdgetuiError:
+        error.narrow(lambda _: False)
+    else:
+        error.narrow(lambda target: not lint(known, target))
+
+
+def refuse_unread(refused: Sequence[str], backend: str, name: str) -> None:
+    """Refuse a model that a backend cannot read, by what `graph.lint` says of it.
 
     Raises:
-        ModelRefused: it cannot be read, or an axis has no length.
+        ModelRefused: it says something.
+    """
+    if refused:
+        what, _, fix = refused[0].partition("; ")
+        raise ModelRefused(f"{backend} cannot read {name}: {what}", fix=fix or "export it again")
+
+
+def check(spec: RunSpec, say: Say) -> None:
+    """The same, from the model's file alone: its inputs and operators are read, its weights are not.
+
+    Raises:
+        ModelRefused: it cannot be read, an axis has no length, or ONNX Runtime shall execute it and does not know an operator.
         DataRefused: as `refuse_unfit`.
     """
+    from .graph.lint import lint
     from .graph.load import parse
     from .graph.shapes import facts, settle
     from .graph.walk import real_inputs
 
     model = parse(Path(spec.model))
     names = real_inputs(model.graph)
+    # What other backends refuse depends on the values of constants, too: that is for the run's first stage.
+    if spec.backend.name == "onnxruntime":
+        refuse_unread(lint(model, "onnxruntime"), "onnxruntime", Path(spec.model).stem)
     inputs = [facts(value) for value in model.graph.input if value.name in names]
     refuse_unfit(spec, inputs, settle(model, spec.shapes), say)

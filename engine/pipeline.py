@@ -19,8 +19,9 @@ from .backends.base import Backend, Session
 from .backends.onnxruntime import OnnxRuntime
 from .backends.tensorrt import TensorRt
 from .cache import Cache
-from .errors import BackendRefused, ModelRefused, RunFailed
+from .errors import BackendRefused, EdgetuiError, ModelRefused, RunFailed
 from .outcome import Outcome
+from .parts import narrowed
 from .result import Difference, Metrics, ModelFacts
 from .rundir import Asked
 from .say import Say
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 VERIFY_SAMPLES = 32
 OUTSIDE_SAMPLES = 4
 """Where every inference is a process of its own, of some seconds."""
-_OTHER_RECIPE = "exclude that node from the recipe's steps, or run with --backend onnxruntime"
 
 
 class Job:
@@ -55,7 +55,11 @@ class Job:
 
     def do(self) -> Outcome:
         """Do the stage."""
-        made: Outcome = getattr(self, f"_{self.stage.kind}")()
+        try:
+            made: Outcome = getattr(self, f"_{self.stage.kind}")()
+        except EdgetuiError as error:
+            narrowed(error, Path(self.spec.model))
+            raise
         warned = getattr(self.say, "warnings", [])
         return msgspec.structs.replace(made, warnings=tuple(warned))
 
@@ -114,21 +118,32 @@ class Job:
 
     def _inspect(self) -> Outcome:
         from .graph.inspect import inspect
-        from .parts import refuse_unfit
+        from .parts import refuse_unfit, refuse_unread
 
         self.backend.check(self.spec.backend, execute=any(stage.kind == "verify" for stage in self.stages))
         facts = inspect(Path(self.spec.model), self.spec.shapes)
         if facts.open_axes:
             raise open_axes(facts)
-        refused = facts.refused.get(self.backend.name, ())
-        if refused:
-            what, _, fix = refused[0].partition("; ")
-            raise ModelRefused(f"{self.backend.name} cannot read {facts.name}: {what}", fix=fix)
+        refuse_unread(facts.refused.get(self.backend.name, ()), self.backend.name, facts.name)
+        if isinstance(self.backend, TensorRt):
+            self._say_of_reader(facts, self.backend.reader(self.spec.backend))
         if facts.quantized and any(isinstance(s, QuantizeInt8) for s in self.spec.recipe.active):
             raise ModelRefused(f"{facts.name} is quantized already", fix="start from its FP32 export")
         refuse_unfit(self.spec, facts.inputs, facts.shapes, self.say)
         text = f"{facts.parameters:_} parameters, opset {facts.opset}".replace("_", " ")
         return Outcome(summary=text, model=facts, backend=self.backend.stamp(self.spec.backend))
+
+    def _say_of_reader(self, facts: ModelFacts, reader: str) -> None:
+        """What the TensorRT that is here refuses of a model that TensorRT of today reads. No error yet: steps may mend it."""
+        from .graph.lint import lint
+        from .graph.load import load
+
+        if reader == "tensorrt-rtx":
+            refused = facts.refused.get(reader, ())
+        else:
+            refused = () if reader == "tensorrt" else tuple(lint(load(Path(self.spec.model)), reader))
+        for line in refused[:3]:
+            self.say.warn(f"{reader} cannot read {facts.name} as it is: {line}")
 
     def _normalise(self) -> Outcome:
         from .graph.normalise import normalise, settled_only
@@ -157,7 +172,7 @@ class Job:
             refusals = lint(load(self.out / "model.onnx"), self.backend.reader(self.spec.backend))
             if refusals:
                 what, _, fix = refusals[0].partition("; ")
-                raise BackendRefused(f"TensorRT would refuse the lowered model: {what}", fix=fix or _OTHER_RECIPE)
+                raise BackendRefused(f"TensorRT would refuse the lowered model: {what}", fix=fix or "export it again")
         else:
             self._lower_for_tensorrt(source, files)
         model = self._model()

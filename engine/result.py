@@ -55,7 +55,11 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     open_axes: tuple[str, ...] = ()
     """Inputs with a dynamic axis that is not the batch and has no value, written as the flag would be: `image=1x3x?x?`."""
     refused: dict[str, tuple[str, ...]] = {}
-    """Backend to what it would refuse, one sentence each; an empty tuple: reads it."""
+    """Backend to what it would refuse, one sentence each; an empty tuple: reads it. `tensorrt-rtx` stands here where it refuses
+    other things than TensorRT itself.
+    """
+    plugins: tuple[str, ...] = ()
+    """Plugins that TensorRT needs for this model and does not bring."""
     quantized: bool = False
     """Has QuantizeLinear nodes already."""
 

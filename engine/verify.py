@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from .backends.base import Session
 from .backends.onnxruntime import OnnxRuntime
-from .errors import BackendRefused, PlanRefused
+from .errors import BackendRefused, ModelRefused, PlanRefused
+from .graph.part import Cut, computable_file
 from .measure.fidelity import Fidelity
 from .measure.sums import in_words
 from .outcome import Outcome
@@ -48,24 +50,33 @@ def verify(
 
     of: how many samples there are. lowered: the file the candidate was built from, when ONNX Runtime shall say what it should
     compute. least_cosine: the recipe's limit, for quantities; where an output is none, for the share of equal elements.
-    least_built: how near the candidate must be to ONNX Runtime. model: the file that says what outputs mean; None: `lowered`.
+    least_built: how near the candidate must be to ONNX Runtime. model: the original, which says what outputs mean; None:
+    `lowered`. Where ONNX Runtime cannot compute `lowered` as a whole, what enters the operators that it does not know is
+    compared with the original's.
 
     Raises:
         PlanRefused: outputs are not finite, further apart than the recipe allows, or not what the lowered file computes.
     """
     baseline, candidate = sessions
-    reference = _reference(lowered, say)
+    reference, heads = _references(model, lowered, say)
     said = outputs_of(model or lowered)
-    near, built = Fidelity(said), Fidelity(said, chance=True)
+    near, built, entering = Fidelity(said), Fidelity(said, chance=True), Fidelity()
     for done, one in enumerate(feeds, 1):
         outputs = candidate.run(one)
         near.add(baseline.run(one), outputs)
         if reference is not None:
-            built.add(reference.run(one), outputs)
+            expected = reference.run(one)
+            built.add(_common(expected, outputs), outputs)
+            if heads is not None:
+                entering.add(_common(heads.run(one), expected), expected)
         say.progress(done, of, "samples")
-    if reference is not None:
-        reference.close()
+    for session in filter(None, (reference, heads)):
+        session.close()
+    if (heads is None and reference is not None) or built.figures().cosine is not None:
         _check_built(built, least_built, say)
+    if heads is not None:
+        line = in_words(entering.figures())
+        say.note(f"what enters the nodes that ONNX Runtime does not know, beside the original: {line}")
     bad = near.broken()
     if bad:
         raise PlanRefused(bad, fix=_MILDER)
@@ -90,14 +101,35 @@ def outputs_of(model: Path | None) -> dict[str, Meaning]:
     return meanings(parse(model))
 
 
-def _reference(lowered: Path | None, say: Say) -> Session | None:
+def _references(original: Path | None, lowered: Path | None, say: Say) -> tuple[Session | None, Session | None]:
+    """ONNX Runtime on the lowered file; and, where it can compute a part of that alone, on the same part of the original."""
     if lowered is None:
-        return None
+        return None, None
     try:
-        return OnnxRuntime().load(lowered, BackendSettings(graph="basic"), in_turns=True)
+        return _load(lowered), None
     except (BackendRefused, PlanRefused) as error:
-        say.warn(f"the plan is not compared with ONNX Runtime, which cannot run its file: {error.what}")
-        return None
+        whole = error
+    try:
+        reference, cut = _part(lowered)
+        heads = _part(original)[0] if original is not None else None
+    except (BackendRefused, ModelRefused, PlanRefused):
+        say.warn(f"the plan is not compared with ONNX Runtime, which cannot run its file: {whole.what}")
+        return None, None
+    say.note(f"{cut.words()}, of the original and of the lowered file")
+    return reference, heads
+
+
+def _part(path: Path) -> tuple[Session, Cut]:
+    with TemporaryDirectory(prefix="edgetui-") as near, computable_file(path, Path(near)) as (part, cut):
+        return _load(part), cut
+
+
+def _load(path: Path) -> Session:
+    return OnnxRuntime().load(path, BackendSettings(graph="basic"), in_turns=True)
+
+
+def _common(some: dict[str, NDArray[np.generic]], others: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    return {name: array for name, array in some.items() if name in others}
 
 
 def _check_built(built: Fidelity, least: float, say: Say) -> None:

@@ -21,7 +21,7 @@ def in_words(error: Exception) -> EdgetuiError:
     text = re.sub(r"\S+\.(?:cc|h):\d+ .*?\) ", "", text)
     return BackendRefused(
         f"onnxruntime cannot execute the model: {' '.join(text.split())[:300]}",
-        fix="see `edgetui inspect MODEL` for its operators",
+        fix="export it again, with another opset or exporter",
     )
 
 
@@ -43,7 +43,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], EdgetuiError]], ...] = (
         r"Could not find an implementation for (\w+)\(\d+\) node with name '([^']*)'",
         lambda m: BackendRefused(
             f"onnxruntime has no CPU kernel for {_node(m[2], m[1])} with these types",
-            fix="convert that operator to float32, or leave it out of the recipe's step with `exclude` or `keep`",
+            fix="export that operator in float32; where a step of the recipe changed it, leave it out with `exclude` or `keep`",
         ),
     ),
     (

@@ -14,7 +14,7 @@ import msgspec
 
 from ... import __version__
 from .. import boards
-from ..errors import BackendRefused, PlanRefused
+from ..errors import ON_THE_CPU, BackendRefused, PlanRefused
 from ..result import BackendStamp
 from ..say import Say
 from ..spec import BackendSettings, TensorRtSettings
@@ -49,7 +49,9 @@ class TensorRt:
         found = find(settings.tensorrt.target)
         if found.outside:
             if not device_nodes():
-                raise BackendRefused("there is no NVIDIA GPU for trtexec here", fix="run with --backend onnxruntime")
+                raise BackendRefused(
+                    "there is no NVIDIA GPU for trtexec here", fix="run it where there is one", ways=ON_THE_CPU
+                )
         elif execute:
             need_gpu()
         elif not settings.tensorrt.target and isinstance(gpu(), str):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ..errors import BackendRefused
+from ..errors import ON_THE_CPU, BackendRefused
 
 MODULES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 """In order of preference: TensorRT itself, then TensorRT-RTX under its two names."""
@@ -112,7 +112,8 @@ def find(target: str = "") -> Found:
     raise BackendRefused(
         "this Python has no TensorRT",
         fix="on a Jetson make the environment with `python3 -m venv --system-site-packages`; elsewhere "
-        "pip install 'edgetui[tensorrt-rtx]', or run with --backend onnxruntime",
+        "pip install 'edgetui[tensorrt-rtx]'",
+        ways=ON_THE_CPU,
     )
 
 
@@ -170,10 +171,12 @@ def need_gpu() -> Gpu:
     if here.startswith("pycuda"):
         raise BackendRefused(
             f"TensorRT plans cannot be run: {here}",
-            fix="pip install pycuda (it needs the CUDA toolkit), or run with --backend onnxruntime",
+            fix="pip install pycuda (it needs the CUDA toolkit)",
+            ways=ON_THE_CPU,
         )
     raise BackendRefused(
         f"TensorRT plans cannot be run on this machine: {here}",
-        fix="`edgetui build --backend tensorrt --target sm_86` builds a plan for another machine; "
-        "or run with --backend onnxruntime",
+        fix="run it on a board that has one",
+        ways={"tensorrt-rtx": "`edgetui build --backend tensorrt --target sm_86` builds a plan for another machine"}
+        | ON_THE_CPU,
     )

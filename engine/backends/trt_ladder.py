@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import BackendRefused, RunFailed
+from ..errors import ON_THE_CPU, BackendRefused, RunFailed
 from ..say import Say
 from ..spec import TensorRtSettings
 from .trt_order import Built, Line, Order, Refused, Share, decode, encode
@@ -111,7 +111,7 @@ def climb(order: Order, free_mb: float | None, say: Say) -> tuple[Built, Rung]:
                 )
             return said, rung
         if not said.again:
-            raise BackendRefused(said.what, fix=said.fix)
+            raise BackendRefused(said.what, fix=said.fix, ways=ON_THE_CPU if said.elsewhere else {})
         say.note(f"try {number} failed: {said.what}")
         last = said
     assert last is not None

@@ -49,6 +49,8 @@ class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
     fix: str
     again: bool = False
     """Other limits may mend it."""
+    elsewhere: bool = False
+    """It is the model that is refused: another backend may take it."""
 
 
 class Built(Struct, frozen=True, kw_only=True, tag="built"):

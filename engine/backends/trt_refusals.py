@@ -14,7 +14,8 @@ from .trt_order import Refused
 if TYPE_CHECKING:
     import tensorrt
 
-_ELSEWHERE = "export the model without it, or run with --backend onnxruntime"
+_WITHOUT = "export the model without it"
+_NO_PLUGIN = re.compile(r"Plugin not found|No importer registered|getPluginCreator could not find", re.IGNORECASE)
 _MEMORY = re.compile(
     r"out ?of ?memory|insufficient memory|Requested amount of GPU memory|OutOfMemory|cudaErrorMemoryAllocation|bad_alloc|"
     r"MEM_ALLOC_FAILED|cudaError ?2\b",
@@ -29,14 +30,17 @@ def parsing(parser: tensorrt.OnnxParser) -> Refused:
     """Why the parser did not take the graph: the first error, with its node and operator."""
     count = parser.num_errors
     if not count:
-        return Refused(what="TensorRT cannot read the model", fix=_ELSEWHERE)
+        return Refused(what="TensorRT cannot read the model", fix="export it again", elsewhere=True)
     error = parser.get_error(0)
     # Before TensorRT 9 an error knows the number of its node only.
     name, operator = (getattr(error, word, str)() for word in ("node_name", "node_operator"))
     where = f"node {name or error.node()}" + (f" ({operator})" if operator else "")
     reason = _plain(str(error.desc()))
+    if _NO_PLUGIN.search(reason):
+        what = f"TensorRT has neither an operator nor a plugin for {where}"
+        return Refused(what=what, fix=f"LD_PRELOAD the library of the plugin, or {_WITHOUT}", elsewhere=True)
     more = f", and {count - 1} more" if count > 1 else ""
-    return Refused(what=f"TensorRT cannot read {where}: {reason}{more}", fix=_ELSEWHERE)
+    return Refused(what=f"TensorRT cannot read {where}: {reason}{more}", fix=_WITHOUT, elsewhere=True)
 
 
 def building(errors: Sequence[str]) -> Refused:
@@ -51,7 +55,7 @@ def building(errors: Sequence[str]) -> Refused:
     if found := _NO_KERNEL.search(text):
         return Refused(
             what=f"TensorRT found no kernel for {found[1]} within its limits",
-            fix="give it more workspace_mb, or leave that node out of the recipe's step with `exclude` or `keep`",
+            fix="give it more workspace_mb; where a step of the recipe changed it, leave it out with `exclude` or `keep`",
             again=True,
         )
     if _NO_GPU.search(text):
@@ -62,12 +66,13 @@ def building(errors: Sequence[str]) -> Refused:
     if "no optimization profile" in text:
         return Refused(
             what="a size in the model depends on the values of an input, which TensorRT must know when it builds",
-            fix="fix that input in the export; `edgetui inspect MODEL` names the node",
+            fix="make that input a constant in the export",
+            elsewhere=True,
         )
     if _TOO_OLD.search(text):
         return Refused(what=f"TensorRT does not build for that GPU: {_plain(text)}", fix="name another --target")
     first = _plain(errors[0]) if errors else "it did not say why"
-    return Refused(what=f"TensorRT built no plan: {first}", fix="see the run's log.txt; " + _ELSEWHERE)
+    return Refused(what=f"TensorRT built no plan: {first}", fix=_WITHOUT, elsewhere=True)
 
 
 def _plain(text: str) -> str:

@@ -87,7 +87,7 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
         who = "TensorRT" if target.startswith("tensorrt") else "PyTorch" if target == "torch" else "ONNX Runtime"
         raise ModelRefused(
             f"{who} can compute no node of the calibrated model in integers",
-            fix="use `quantize.weights` instead of `quantize.int8`, or another backend",
+            fix="use `quantize.weights` instead of `quantize.int8`",
         )
     return line
 

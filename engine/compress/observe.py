@@ -86,7 +86,8 @@ def _free_batch(model: ModelProto) -> None:
         if value.name in names:
             value.type.tensor_type.shape.dim[0].dim_param = "edgetui_batch"
     for value in filter(_holds_numbers, model.graph.output):
-        value.type.tensor_type.ClearField("shape")
+        if value.type.HasField("tensor_type"):  # what is no output of the model itself has no type in the file
+            value.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
 
 
@@ -169,7 +170,7 @@ class _Session:
             # onnxruntime's exceptions share no base class of its own.
             raise ModelRefused(
                 f"ONNX Runtime cannot load the model for calibration ({_first_line(error)})",
-                fix="`edgetui inspect` says what it refuses; fix the export",
+                fix="use `quantize.weights`, which needs no calibration, or export the model again",
             ) from error
 
     def run(self, feeds: Feeds) -> list[Array]:

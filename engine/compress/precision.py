@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ..errors import BackendRefused
+from ..errors import BackendRefused, ModelRefused
 from ..graph import metadata
 from ..graph.external import LARGEST_IN_MEMORY, size_of
 from ..graph.load import load, save
+from ..graph.part import computable
 from ..graph.select import select
 from ..graph.shapes import inferred
 from ..graph.walk import constants, label, nodes
@@ -51,7 +52,7 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
 
     Raises:
         RecipeRefused: a pattern of `keep` means no node.
-        BackendRefused: the dry run over the samples failed.
+        BackendRefused: a sample does not fit the model.
         StorageRefused: `out` cannot be written.
     """
     model = load(source)
@@ -64,8 +65,7 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     if too_large:
         reason = "the model is too large for a dry run"
     elif samples is not None:
-        peaks, ran = _peaks(model, samples, say)
-        reason = "no tensor between its nodes is known to be FP32"
+        peaks, ran, reason = _tried(model, samples, say)
         large |= {name for name, peak in peaks.items() if peak > LARGEST_HALF}
         odd = sorted(name for name, peak in peaks.items() if math.isnan(peak))
         if odd:
@@ -124,10 +124,26 @@ def _below_half(tensor: TensorProto) -> bool:
     return 0 < largest < LEAST_NORMAL
 
 
+def _tried(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[str, float], int, str]:
+    """As `_peaks`, of the part that ONNX Runtime can compute; and why there is nothing. The step can do without."""
+    try:
+        part, cut = computable(model)
+        if cut.foreign:
+            say.note(cut.words())
+        peaks, ran = _peaks(part, samples, say)
+    except ModelRefused as error:
+        return {}, 0, f"ONNX Runtime cannot try it on samples ({error.what})"
+    return peaks, ran, "no tensor between its nodes is known to be FP32"
+
+
 def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[str, float], int]:
     """The largest magnitude of every float activation over the samples, and how many samples there were.
 
     The graph itself reduces each activation to one number, so that memory does not grow with the model or the samples.
+
+    Raises:
+        ModelRefused: ONNX Runtime does not load the model.
+        BackendRefused: it cannot run it on a sample.
     """
     import onnxruntime
 
@@ -140,20 +156,29 @@ def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        peaks = np.zeros(len(names), dtype=np.float64)
-        count = 0
+    except Exception as error:  # its exceptions have no base of their own
+        raise ModelRefused(_first_line(error), fix="leave precision.fp16 out") from error
+    peaks = np.zeros(len(names), dtype=np.float64)
+    count = 0
+    try:
         for feeds in samples:
             seen = session.run([f"{name}_peak" for name in names], dict(feeds))
             peaks = np.maximum(peaks, [float(value) for value in seen])
             count += 1
             say.progress(count, None, "samples tried for half precision")
     except Exception as error:
-        # Its exceptions have no base of their own; an error of ours (a broken sample) passes as it is.
+        # An error of ours (a broken sample) passes as it is.
         if type(error).__module__.startswith("onnxruntime"):
-            line = str(error).strip().partition("\n")[0][:160]
-            raise BackendRefused(f"the dry run for half precision failed ({line})", fix="leave precision.fp16 out") from error
+            raise BackendRefused(
+                f"the dry run for half precision failed on a sample ({_first_line(error)})",
+                fix="make the dataset's input settings fit the model's inputs, which `edgetui inspect` shows",
+            ) from error
         raise
     return dict(zip(names, peaks.tolist(), strict=True)), count
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:160]
 
 
 def _watched(model: ModelProto) -> tuple[ModelProto, list[str]]:

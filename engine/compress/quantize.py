@@ -13,6 +13,7 @@ from onnx import ModelProto, TensorProto
 
 from ..errors import ModelRefused, RecipeRefused
 from ..graph import load as files
+from ..graph.part import computable_file
 from ..graph.select import select
 from ..graph.weights import weights as constant_weights
 from ..say import Say
@@ -40,7 +41,16 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
         StorageRefused: `out` cannot be written.
     """
     tensors, excluded = _observed(source, step.exclude)
-    found, count = calibrate(source, tensors, samples, step.samples, _choice(step), say)
+    with computable_file(source, out.parent) as (part, cut):
+        if cut.foreign:
+            say.note(cut.words())
+            tensors = [name for name in tensors if name in cut.made]
+        if not tensors:
+            raise RecipeRefused(
+                f"nothing that could be quantized comes before {cut.foreign[0]}, which ONNX Runtime cannot compute",
+                fix="use `quantize.weights`, which needs no calibration",
+            )
+        found, count = calibrate(part, tensors, samples, step.samples, _choice(step), say)
     if count < FEW:
         say.warn(f"ranges come from {count} samples only; give 100 or more that look like what the model will see")
     wish = Int8(

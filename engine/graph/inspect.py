@@ -19,6 +19,7 @@ from .fold import FoldFailed, fold
 from .lint import TARGETS, lint
 from .load import digest, load
 from .macs import macs
+from .plugins import foreign_plugins
 from .shapes import Shapes, facts, fix_inputs, inferred, open_inputs, settled_part, shape_table
 from .walk import ONNX_DOMAINS, constants, nodes, opset, real_inputs
 from .weights import FLOATS, Weight, weights
@@ -84,9 +85,19 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         histogram_high=high,
         shapes=settled,
         open_axes=open_axes,
-        refused={target: tuple(lint(model, target)) for target in TARGETS},
+        refused=_refused(model),
+        plugins=tuple(foreign_plugins(model)),
         quantized=any(name.startswith(("QuantizeLinear", "QLinear")) for name in operators),
     )
+
+
+def _refused(model: ModelProto) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for target in TARGETS:
+        found[target] = tuple(lint(model, target))
+        if target == "tensorrt" and (rtx := tuple(lint(model, "tensorrt-rtx"))) != found[target]:
+            found["tensorrt-rtx"] = rtx
+    return found
 
 
 def counts(path: Path) -> tuple[int, int, int | None]:

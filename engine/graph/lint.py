@@ -10,10 +10,12 @@ from onnx import ModelProto, NodeProto
 
 from ..errors import UsageError, nearest
 from . import lint_onnxruntime, lint_tensorrt, lint_torch
-from .walk import is_onnx, label, nodes
+from .walk import ELSEWHERE, is_onnx, label, nodes
 from .wiring import faults
 
 TARGETS = ("onnxruntime", "tensorrt", "torch")
+_ELSEWHERE = {"onnxruntime": "onnxruntime", "torch": "torch", "tensorrt": "tensorrt on a board, which has TensorRT itself"}
+"""Advice for a model that one backend refuses and another reads; the first that reads it is named."""
 
 
 def lint(model: ModelProto, target: str) -> list[str]:
@@ -25,6 +27,22 @@ def lint(model: ModelProto, target: str) -> list[str]:
     Raises:
         UsageError: nobody knows the target.
     """
+    found = _refusals(model, target)
+    if not any(ELSEWHERE in line for line in found):
+        return found
+    way = elsewhere(model, target)
+    return [line.replace(ELSEWHERE, way) for line in found]
+
+
+def elsewhere(model: ModelProto, target: str) -> str:
+    """What to add to advice where `target` refused a model: a backend that reads it; empty: there is none."""
+    related = {"tensorrt", "tensorrt-flags"} if target in ("tensorrt", "tensorrt-flags") else {target}
+    order = sorted(_ELSEWHERE, key=lambda other: other != "tensorrt") if target == "tensorrt-rtx" else _ELSEWHERE
+    found = (other for other in order if other not in related and not _refusals(model, other))
+    return next((f", or run with --backend {_ELSEWHERE[other]}" for other in found), "")
+
+
+def _refusals(model: ModelProto, target: str) -> list[str]:
     if target == "onnxruntime":
         return [*faults(model), *lint_onnxruntime.refusals(model)]
     if target in ("tensorrt", "tensorrt-flags", "tensorrt-rtx"):

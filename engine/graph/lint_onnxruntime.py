@@ -5,43 +5,61 @@ Apart because the answer comes from the runtime's own tables, which change with 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import cache
 
-from onnx import ModelProto, TensorProto, defs, helper
+from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, defs, helper
 
-from .walk import ONNX_DOMAINS, label, nodes, opset
+from .walk import ELSEWHERE, ONNX_DOMAINS, called, label, nodes, opset, within
 
 
 def refusals(model: ModelProto) -> list[str]:
-    """A sentence for each operator, operator set or version that it would refuse."""
+    """A sentence for each operator, operator set or version that it would refuse, those inside called functions among them."""
     found = _version_refusals(model)
-    known = _operators()
-    own = {(function.domain, function.name) for function in model.functions}
-    versions = {("" if entry.domain in ONNX_DOMAINS else entry.domain): entry.version for entry in model.opset_import}
-    for node in nodes(model):
-        domain = "" if node.domain in ONNX_DOMAINS else node.domain
-        if (node.domain, node.op_type) in own:
-            continue
-        first = known.get((domain, node.op_type))
-        if first is None:
-            where = f"domain {domain}" if domain else "ONNX's own operators"
-            found.append(
-                f"{label(node)}: operator {node.op_type} is not in {where} as ONNX Runtime knows it; "
-                "export without it, or use a backend that has it"
-            )
-        elif domain not in versions:
-            found.append(
-                f"{label(node)}: operator {node.op_type} is of domain {domain}, which the model does not import; "
-                "export it again"
-            )
-        elif domain == "" and versions[domain] < first:
-            found.append(
-                f"{label(node)}: operator {node.op_type} came with opset {first}, the model says {versions[domain]}; "
-                f"export with opset {first}"
-            )
-        elif not _runs(domain, node.op_type):
-            found.append(f"{label(node)}: ONNX Runtime has no implementation of {node.op_type} for the CPU; export without it")
+    found += [f"{label(node)}: {why}" for node in nodes(model) if (why := _why(node, model, model.opset_import))]
+    for function in called(model):
+        inner = ((node, _why(node, model, function.opset_import)) for node in within(function.node))
+        found += [f"{label(node)} in function {function.name}: {why}" for node, why in inner if why]
     return found
+
+
+def foreign(model: ModelProto) -> list[int]:
+    """Places in the main graph of the nodes that it cannot compute, because of what they are, hold or call."""
+    broken: set[tuple[str, str]] = set()
+    before = -1
+    while len(broken) > before:  # a function may call another that comes after it
+        before = len(broken)
+        for function in model.functions:
+            if any(_calls(node, broken) or _why(node, model, function.opset_import) for node in within(function.node)):
+                broken.add((function.domain, function.name))
+    return [
+        place
+        for place, node in enumerate(model.graph.node)
+        if any(_calls(one, broken) or _why(one, model, model.opset_import) for one in within([node]))
+    ]
+
+
+def _calls(node: NodeProto, functions: Collection[tuple[str, str]]) -> bool:
+    return (node.domain, node.op_type) in functions
+
+
+def _why(node: NodeProto, model: ModelProto, imports: Iterable[OperatorSetIdProto]) -> str:
+    """Why it would refuse a node, which is of these operator sets; empty: it knows it, or it calls a function of the model."""
+    if _calls(node, {(function.domain, function.name) for function in model.functions}):
+        return ""
+    versions = {("" if entry.domain in ONNX_DOMAINS else entry.domain): entry.version for entry in imports}
+    domain = "" if node.domain in ONNX_DOMAINS else node.domain
+    first = _operators().get((domain, node.op_type))
+    if first is None:
+        where = f"domain {domain}" if domain else "ONNX's own operators"
+        return f"operator {node.op_type} is not in {where} as ONNX Runtime knows it; export without it{ELSEWHERE}"
+    if domain not in versions:
+        return f"operator {node.op_type} is of domain {domain}, which the model does not import; export it again"
+    if domain == "" and versions[domain] < first:
+        return f"operator {node.op_type} came with opset {first}, the model says {versions[domain]}; export with opset {first}"
+    if not _runs(domain, node.op_type):
+        return f"ONNX Runtime has no implementation of {node.op_type} for the CPU; export without it{ELSEWHERE}"
+    return ""
 
 
 def _version_refusals(model: ModelProto) -> list[str]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, inliner, numpy_helper
 
-from . import lint_tensorrt_nodes
-from .walk import attribute_int, constants, graphs, is_onnx, label, nodes, opset, real_inputs
+from . import lint_tensorrt_flow, lint_tensorrt_nodes
+from .external import skeleton
+from .plugins import known, may_be_plugin
+from .walk import ELSEWHERE, attribute_int, constants, graphs, is_onnx, label, nodes, opset, real_inputs
 
-PLUGIN_DOMAINS = ("TRT", "trt", "trt.plugins")
-"""Domains under which exporters write TensorRT plugins."""
-
-_FLOATING = "quantize with explicit Q/DQ pairs instead (`quantize.int8` does)"
-_WITHOUT = "export without it, or run with `--backend onnxruntime`"
+_FLOATING = "give the FP32 export: `quantize.int8` writes pairs that TensorRT reads"
+_WITHOUT = f"export without it{ELSEWHERE}"
 _REFUSED: dict[str, str] = {
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), _FLOATING),
     **dict.fromkeys(
@@ -56,18 +55,15 @@ def refusals(model: ModelProto, *, flags: bool = False, rtx: bool = False) -> li
     """A sentence for each thing the parser would refuse. `flags`: a TensorRT before strong typing, 8.5 or 8.6; `rtx`:
     TensorRT-RTX.
     """
+    if model.functions:
+        model = inliner.inline_local_functions(skeleton(model))
     held, names = constants(model), set(real_inputs(model.graph))
     given = {value.name: _elements(value) for value in model.graph.input if value.name in names}
     values = lint_tensorrt_nodes.carried(nodes(model), given)
-    found = [*_type_refusals(model, held)]
-    own = {(function.domain, function.name) for function in model.functions}
-    for node in nodes(model):
-        if (node.domain, node.op_type) in own:
-            continue
-        if not is_onnx(node):
-            if rtx or node.domain not in PLUGIN_DOMAINS:
-                who = "TensorRT-RTX's" if rtx else "TensorRT's"
-                found.append(f"{label(node)}: operator {node.op_type} of domain {node.domain} is not {who}; {_WITHOUT}")
+    found = [*_type_refusals(model, held), *lint_tensorrt_flow.refusals(model, held)]
+    for node in lint_tensorrt_flow.live(model.graph, held):
+        if not is_onnx(node) or not known(node.op_type):
+            found.extend(_plugin_refusals(node, rtx=rtx))
         elif node.op_type in _REFUSED:
             found.append(f"{label(node)}: TensorRT has no {node.op_type}; {_REFUSED[node.op_type]}")
         elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
@@ -75,8 +71,13 @@ def refusals(model: ModelProto, *, flags: bool = False, rtx: bool = False) -> li
         elif node.op_type == "Cast" and attribute_int(node, "to", 0) in _ODD_TYPES:
             kind = _ODD_TYPES[attribute_int(node, "to", 0)]
             found.append(f"{label(node)}: TensorRT has no {kind} to cast to; {_WITHOUT}")
+        elif node.op_type == "Constant" and any(entry.name.startswith("value_string") for entry in node.attribute):
+            found.append(f"{label(node)}: it holds strings, which TensorRT does not read; {_WITHOUT}")
+        elif node.op_type == "Dropout" and len(node.input) > 2 and _true(held.get(node.input[2])):
+            found.append(f"{label(node)}: it was exported in training mode; call model.eval() before the export")
         else:
-            found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals(node, given, values))
+            if not (rtx and node.op_type == "Loop"):  # it takes trip counts that are given
+                found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals(node, given, values))
             if rtx:
                 found.extend(f"{label(node)}: {why}" for why in lint_tensorrt_nodes.refusals_of_rtx(node))
             if flags:
@@ -86,6 +87,19 @@ def refusals(model: ModelProto, *, flags: bool = False, rtx: bool = False) -> li
             f"half floats beside QuantizeLinear need opset 19, the model has {opset(model)}; convert the opset up first"
         )
     return found
+
+
+def _true(tensor: TensorProto | None) -> bool:
+    return tensor is not None and bool(np.any(numpy_helper.to_array(tensor)))
+
+
+def _plugin_refusals(node: NodeProto, *, rtx: bool) -> Iterator[str]:
+    """What is no operator of ONNX: TensorRT looks for a plugin of that name, whatever its domain; TensorRT-RTX has none."""
+    where = f"operator {node.op_type}" + (f" of domain {node.domain}" if node.domain else "")
+    if rtx:
+        yield f"{label(node)}: {where} is none of TensorRT-RTX, which has no plugins; {_WITHOUT}"
+    elif not may_be_plugin(node):
+        yield f"{label(node)}: {where} is not TensorRT's; {_WITHOUT}, or in domain TRT if it is a plugin of yours"
 
 
 def _type_refusals(model: ModelProto, held: dict[str, TensorProto]) -> Iterator[str]:
@@ -109,7 +123,7 @@ def _elements(value: ValueInfoProto) -> int:
 
 def _pair_refusals(node: NodeProto, held: dict[str, TensorProto]) -> Iterator[str]:
     """Zero points must be 0, integers signed and of 8 or 4 bits."""
-    lower = "lower it for tensorrt"
+    fix = f"give the FP32 export: `quantize.int8` writes pairs that TensorRT reads{ELSEWHERE}"
     stored = held.get(node.input[0])
     point = held.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
     kind = point.data_type if point is not None else None
@@ -118,19 +132,19 @@ def _pair_refusals(node: NodeProto, held: dict[str, TensorProto]) -> Iterator[st
     if kind is None and node.op_type == "QuantizeLinear":
         kind = attribute_int(node, "output_dtype", 0) or TensorProto.UINT8
     if kind == TensorProto.INT32:
-        yield f"{label(node)}: dequantizes a 32-bit bias; keep biases in floating point ({lower})"
+        yield f"{label(node)}: dequantizes a 32-bit bias, and TensorRT wants it in floating point; {fix}"
     elif kind in (TensorProto.UINT8, TensorProto.UINT4):
-        yield f"{label(node)}: unsigned integers; TensorRT quantizes to signed ones only ({lower})"
+        yield f"{label(node)}: unsigned integers, and TensorRT quantizes to signed ones only; {fix}"
     elif kind in (TensorProto.INT16, TensorProto.UINT16):
-        yield f"{label(node)}: 16-bit integers; TensorRT quantizes to 8 and 4 bits only ({lower})"
+        yield f"{label(node)}: 16-bit integers, and TensorRT quantizes to 8 and 4 bits only; {fix}"
     if stored is not None and attribute_int(node, "block_size", 0):
         rank = len(stored.dims)
         if attribute_int(node, "axis", 1) % rank < rank - 2:
-            yield f"{label(node)}: scales in blocks along an axis before the last two, which TensorRT does not read ({lower})"
+            yield f"{label(node)}: scales in blocks along an axis before the last two, which TensorRT does not read; {fix}"
     if len(node.input) > 2 and node.input[2] and point is None:
-        yield f"{label(node)}: its zero point is computed, and TensorRT needs a constant 0 ({lower})"
+        yield f"{label(node)}: its zero point is computed, and TensorRT needs a constant 0; {fix}"
     elif point is not None and np.any(numpy_helper.to_array(point).astype(np.float32)):
-        yield f"{label(node)}: its zero point is not 0, and TensorRT reads symmetric quantization only ({lower})"
+        yield f"{label(node)}: its zero point is not 0, and TensorRT reads symmetric quantization only; {fix}"
 
 
 def has_half(model: ModelProto) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from onnx import NodeProto, TensorProto, defs
 
-from .walk import attribute, attribute_int
+from .walk import ELSEWHERE, attribute, attribute_int
 
-_WITHOUT = "export without it, or run with `--backend onnxruntime`"
+_WITHOUT = f"export without it{ELSEWHERE}"
 _REDUCTIONS = (
     "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
     "ReduceSum", "ReduceSumSquare",
@@ -98,7 +98,7 @@ def refusals(node: NodeProto, given: Mapping[str, int], values: Mapping[str, str
 
 def refusals_of_rtx(node: NodeProto) -> Iterator[str]:
     """What TensorRT-RTX 1.7 refuses beside that: what TensorRT itself has plugins for."""
-    without = "build on the board, or export without it"
+    without = f"export without it{ELSEWHERE}"
     if node.op_type in _NOT_RTX:
         yield f"TensorRT-RTX has no {node.op_type}; {without}"
     elif node.op_type == "ScatterElements" and _word(node, "reduction", "none") != "none":

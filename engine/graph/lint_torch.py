@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from onnx import ModelProto, TensorProto
 
-from .walk import constants
+from .walk import ELSEWHERE, constants
 
 
 def refusals(model: ModelProto) -> list[str]:
@@ -16,7 +16,7 @@ def refusals(model: ModelProto) -> list[str]:
     from ..network.stored import HELD
 
     model = inlined(model)
-    without = "export the model without it, or use another backend"
+    without = f"export the model without it{ELSEWHERE}"
     found = [f"{name}: edgetui has no {kind} in PyTorch; {without}" for name, kind in unknown(model.graph.node)]
     for name, tensor in constants(model).items():
         if tensor.data_type not in HELD:

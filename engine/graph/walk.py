@@ -5,11 +5,13 @@ Apart from the rest because loading, inspecting, editing and linting all walk th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 ONNX_DOMAINS = ("", "ai.onnx")
+ELSEWHERE = "{, or another backend}"
+"""In a refusal's advice: `lint.lint` puts the backends here that do read the model, or nothing."""
 
 
 def graphs(graph: GraphProto) -> Iterator[GraphProto]:
@@ -33,6 +35,28 @@ def nodes(model: ModelProto) -> Iterator[NodeProto]:
     """Every node of the main graph and of the bodies within it; local functions are left out."""
     for graph in graphs(model.graph):
         yield from graph.node
+
+
+def within(outer: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """These nodes and those of their bodies, as deep as they go."""
+    for node in outer:
+        yield node
+        for body in bodies(node):
+            yield from body.node
+
+
+def called(model: ModelProto) -> list[FunctionProto]:
+    """The local functions that the model calls, or that these call."""
+    known = {(function.domain, function.name): function for function in model.functions}
+    found: dict[tuple[str, str], FunctionProto] = {}
+    waiting = [model.graph.node]
+    while waiting:
+        for node in within(waiting.pop()):
+            key = (node.domain, node.op_type)
+            if key in known and key not in found:
+                found[key] = known[key]
+                waiting.append(known[key].node)
+    return list(found.values())
 
 
 def tensors(model: ModelProto) -> Iterator[TensorProto]:

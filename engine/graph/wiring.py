@@ -66,7 +66,7 @@ def _order(graph: GraphProto) -> tuple[list[int], NodeProto | None]:
     waits: list[set[int]] = []
     after: dict[int, list[int]] = {}
     for index, node in enumerate(graph.node):
-        needed = {makers[name] for name in _read(node) if name in makers}
+        needed = {makers[name] for name in read(node) if name in makers}
         waits.append(needed)
         for maker in needed:
             after.setdefault(maker, []).append(index)
@@ -83,7 +83,7 @@ def _order(graph: GraphProto) -> tuple[list[int], NodeProto | None]:
     return order, None if stuck is None else graph.node[stuck]
 
 
-def _read(node: NodeProto) -> Iterator[str]:
+def read(node: NodeProto) -> Iterator[str]:
     """Names that a node reads from the graph it stands in, its bodies' among them."""
     yield from node.input
     read: set[str] = set()

@@ -169,7 +169,7 @@ def facts_report(facts: ModelFacts, width: int, paint: Paint = plain) -> str:
         pairs.append(("weights", f"{facts.histogram_low:.2g} {_bars(facts.histogram)} {facts.histogram_high:.2g}"))
     pairs += [("needs", f"a size for each ?: --shape {axis}") for axis in facts.open_axes]
     for backend, refused in facts.refused.items():
-        pairs += [(backend, f"refuses: {line}") for line in refused] or [(backend, "reads it")]
+        pairs += [(backend, f"refuses: {line}") for line in refused] or [(backend, words.reads(facts, backend))]
     if facts.quantized:
         pairs.append(("quantized", "has QuantizeLinear nodes already"))
     return "\n".join([paint(facts.name, "head"), table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint)])

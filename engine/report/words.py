@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import floor, log10
 
-from ..result import Latency, Ratio
+from ..result import Latency, ModelFacts, Ratio
 
 DASH = "–"
 _MOST_PLACES = 4
@@ -137,3 +137,10 @@ def joules(value: float | None) -> str:
         if abs(value) >= factor * 0.9995:
             return f"{digits(value / factor)} {unit}"
     return f"{digits(value / 1e-6)} µJ"
+
+
+def reads(facts: ModelFacts, backend: str) -> str:
+    """That a backend reads a model, and what it needs for it."""
+    if backend != "tensorrt" or not facts.plugins:
+        return "reads it"
+    return f"reads it with a plugin {', '.join(facts.plugins)}, which TensorRT does not bring: LD_PRELOAD its library"

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ...engine.config import typed_path
-from ...engine.report.words import count, percent, size
+from ...engine.report.words import count, percent, reads, size
 from ..widgets.entry import Entry
 from ..widgets.histogram import bars
 from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
@@ -272,7 +272,7 @@ def facts_lines(facts: ModelFacts, width: int, *, ascii_only: bool, full: bool =
             for text in refusals[: most - 2]:
                 lines += hanging(((f" ✗ {backend} ", "bad"),), text, width, "dim")[:most]
         else:
-            lines.append(((" ✓ ", "good"), (f"{backend} reads it", "dim")))
+            lines.append(((" ✓ ", "good"), (f"{backend} {reads(facts, backend)}", "dim")))
     return lines
 
 

@@ -61,7 +61,7 @@ def _reference(model: ModelProto, parts: list[dict[str, Array]]) -> list[dict[st
     except Exception as error:
         # onnxruntime's exceptions share no base class of its own.
         raise ModelRefused(
-            f"ONNX Runtime cannot load the model ({_first_line(error)})", fix="`edgetui inspect` says what it refuses"
+            f"ONNX Runtime cannot load the model ({_first_line(error)})", fix="leave the `train.` steps out of the recipe"
         ) from error
     names = [output.name for output in session.get_outputs()]
     try:

@@ -1,0 +1,53 @@
+"""Plugins of TensorRT as exporters write them into a graph: operators that ONNX does not know.
+
+Apart from lint because inspection and the backends' refusals ask the same. TensorRT's parser looks for a plugin by the
+operator's name alone, so a plugin may stand in any domain, ONNX's own among them (onnx-tensorrt, ModelImporter.cpp).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from onnx import ModelProto, NodeProto, defs
+
+from .walk import is_onnx, nodes
+
+_DOMAINS = ("trt", "tensorrt", "nvidia", "nvinfer", "nvinfer1")
+"""Domains under which exporters write plugins, in lower case; also with more behind a dot or a line."""
+
+_OWN = frozenset(
+    {
+        "BatchedNMSDynamic_TRT", "BatchedNMS_TRT", "BatchTilePlugin_TRT", "Clip_TRT", "CoordConvAC", "CropAndResize",
+        "CropAndResizeDynamic", "CustomEmbLayerNormPluginDynamic", "CustomFCPluginDynamic", "CustomGeluPluginDynamic",
+        "CustomQKVToContextPluginDynamic", "CustomSkipLayerNormPluginDynamic", "DecodeBbox3DPlugin", "DetectionLayer_TRT",
+        "DisentangledAttention_TRT", "EfficientNMS_Explicit_TF_TRT", "EfficientNMS_Implicit_TF_TRT", "EfficientNMS_ONNX_TRT",
+        "EfficientNMS_TRT", "FlattenConcat_TRT", "GenerateDetection_TRT", "GridAnchorRect_TRT", "GridAnchor_TRT",
+        "GroupNormalizationPlugin", "InstanceNormalization_TRT", "LReLU_TRT", "ModulatedDeformConv2d",
+        "MultilevelCropAndResize_TRT", "MultilevelProposeROI_TRT", "MultiscaleDeformableAttnPlugin_TRT", "NMSDynamic_TRT",
+        "NMS_TRT", "Normalize_TRT", "PillarScatterPlugin", "PriorBox_TRT", "Proposal", "ProposalDynamic", "ProposalLayer_TRT",
+        "PyramidROIAlign_TRT", "ROIAlign_TRT", "RPROI_TRT", "Region_TRT", "Reorg_TRT", "ResizeNearest_TRT",
+        "SingleStepLSTMPlugin", "SpecialSlice_TRT", "VoxelGeneratorPlugin",
+    }
+)  # fmt: skip
+"""Plugins that come with TensorRT (NVIDIA/TensorRT, plugin/README.md); versions differ in a few."""
+
+
+@cache
+def known(operator: str) -> bool:
+    """Whether any version of ONNX has an operator of that name."""
+    return defs.has(operator)
+
+
+def may_be_plugin(node: NodeProto) -> bool:
+    """Whether TensorRT would read a node that is no operator of ONNX if it has a plugin of that name: NVIDIA's own do, and what
+    stands in a domain for plugins or in ONNX's, where nothing else can be meant.
+    """
+    first = node.domain.lower().replace("_", ".").replace("-", ".").partition(".")[0]
+    return node.op_type in _OWN or is_onnx(node) or first in _DOMAINS
+
+
+def foreign_plugins(model: ModelProto) -> list[str]:
+    """Names of the plugins that the model needs and that do not come with TensorRT."""
+    odd = (node for node in nodes(model) if not (is_onnx(node) and known(node.op_type)) and may_be_plugin(node))
+    own = {(function.domain, function.name) for function in model.functions}
+    return sorted({node.op_type for node in odd if node.op_type not in _OWN and (node.domain, node.op_type) not in own})

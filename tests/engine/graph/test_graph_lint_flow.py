@@ -1,0 +1,185 @@
+"""Lint beside TensorRT-RTX's builder on If, Loop, Scan, functions and plugins; and advice that can be followed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from edgetui.engine.graph.lint import lint
+from edgetui.engine.graph.plugins import foreign_plugins
+from onnx import ModelProto, numpy_helper, parser
+
+CONSTANTS = {
+    "three": np.array(3),
+    "yes": np.array(True),
+    "one": np.float32(1),
+    "big": np.float32(100),
+    "axis": np.array([0]),
+    "start": np.zeros(4, np.float32),
+    "K": np.ones((1, 1, 3, 3), np.float32),
+}
+BODY = "body = b (int64 i, bool c, float[4] v) => (bool co, float[4] vo)"
+GROWS = "body = b (int64 i, bool c, float[N] v) => (bool co, float[M] vo)"
+COLLECTS = "body = b (int64 i, bool c, float[4] v) => (bool co, float[4] vo, float[4] zo)"
+COLLECTS += " { vo = Add(v, one) zo = Neg(v) s = ReduceSum<keepdims=0>(vo) co = Less(s, big) }"
+WHILE = "vo = Add(v, one) s = ReduceSum<keepdims=0>(vo) co = Less(s, big)"
+STEP = "co = Identity(c) vo = Add(v, one)"
+SCAN = "Scan<num_scan_inputs=1, body = b"
+FREE = "(float[1] x) => (float[N] y)"
+IF = "If(c) <then_branch = t () =>"
+TWO = "(float[4] x, bool c) => (float y)"
+P = "float[A,B] p"
+ONE = "(float[4] x) => (float[4] y)"
+ELSE = "else_branch = e () => (float[4] q) { q = Neg(x) }>"
+REFUSED_AND_MENDED = {
+    "a loop without a condition that its body reads": (
+        f"{ONE} {{ [n] y = Loop(three, , x) <{BODY} {{ {STEP} }}> }}",
+        f"{ONE} {{ [n] y = Loop(three, yes, x) <{BODY} {{ {STEP} }}> }}",
+    ),
+    "a loop without an end": (
+        f"{ONE} {{ [n] y = Loop(, , x) <{BODY} {{ {WHILE} }}> }}",
+        f"{ONE} {{ [n] y = Loop(, yes, x) <{BODY} {{ {WHILE} }}> }}",
+    ),
+    "a loop that collects as long as it likes": (
+        f"(float[4] x) => (float[4] y, float[N,4] z) {{ [n] y, z = Loop(, yes, x) <{COLLECTS}> }}",
+        f"(float[4] x) => (float[4] y, float[N,4] z) {{ [n] y, z = Loop(three, yes, x) <{COLLECTS}> }}",
+    ),
+    "what a loop carries grows": (
+        f"{FREE} {{ [n] y = Loop(three, yes, x) <{GROWS} {{ co = Identity(c) vo = Concat<axis=0>(v, v) }}> }}",
+        f"{FREE} {{ [n] y = Loop(three, yes, x) <{GROWS} {{ co = Identity(c) vo = Add(v, v) }}> }}",
+    ),
+    "a scan without a state": (
+        f"(float[5,4] x) => (float[5,4] y) {{ [n] y = {SCAN} (float[4] v) => (float[4] z) {{ z = Relu(v) }}>(x) }}",
+        f"(float[5,4] x) => (float[5,4] y) {{ [n] w, y = {SCAN} (float[4] s, float[4] v) => (float[4] so, float[4] z) "
+        "{ so = Add(s, v) z = Relu(so) }>(start, x) }",
+    ),
+    "branches of other ranks": (
+        f"{TWO} {{ [n] y = {IF} ({P}) {{ p = Unsqueeze(x, axis) }}, {ELSE} }}",
+        f"{TWO} {{ [n] y = {IF} ({P}) {{ p = Abs(x) }}, {ELSE} }}",
+    ),
+    "an odd operator in a function": (
+        '(float[4,4] x) => (float y) { y = own.f(x) } <domain: "own", opset_import: ["" : 17]> f (a) => (b) { [n] b = Det(a) }',
+        '(float[4,4] x) => (float[4,4] y) { y = own.f(x) } <domain: "own", opset_import: ["" : 17]> '
+        "f (a) => (b) { [n] b = Relu(a) }",
+    ),
+    "strings": (
+        f'{ONE} {{ [n] s = Constant<value_strings=["a"]>() y = Relu(x) }}',
+        f"{ONE} {{ [n] s = Constant<value_floats=[1.0]>() y = Relu(x) }}",
+    ),
+    "an odd operator in the branch that is taken": (
+        "(float[4,4] x) => (float y) { [i] y = If(yes) <then_branch = t () => (float[A,B] p) { [n] p = Det(x) }, "
+        "else_branch = e () => (float q) { q = ReduceSum<keepdims=0>(x) }> }",
+        "(float[4,4] x) => (float y) { [i] y = If(yes) <then_branch = t () => (float[A,B] p) { p = ReduceSum<keepdims=0>(x) }, "
+        "else_branch = e () => (float q) { [n] q = Det(x) }> }",
+    ),
+    "a plugin": (
+        "(float[1,8,4] x, float[1,8,2] z) => (int32[1,1] a, float[1,9,4] b, float[1,9] c, int32[1,9] d) "
+        "{ [n] a, b, c, d = TRT.EfficientNMS_TRT(x, z) }",
+        f"{ONE} {{ y = Relu(x) }}",
+    ),
+    "a plugin in ONNX's domain": (f"{ONE} {{ [n] y = Clip_TRT(x) }}", f"{ONE} {{ [n] y = Clip(x) }}"),
+    "an operator of ONNX Runtime": (f"{ONE} {{ [n] y = com.microsoft.FastGelu(x) }}", f"{ONE} {{ [n] y = Tanh(x) }}"),
+    "a rank that depends on shapes alone": (
+        f"{TWO} {{ [n] y = {IF} ({P}) {{ p = ReduceSum<keepdims=0>(x) }}, {ELSE} }}",
+        "(float[4] x) => (float y) { h = Shape(x) g = ReduceProd<keepdims=0>(h) c = Equal(g, three) "
+        f"[n] y = {IF} ({P}) {{ p = Unsqueeze(x, axis) }}, {ELSE} }}",
+    ),
+}
+TAKEN = {
+    "a trip count that is given": f"(float[4] x, int64 m) => (float[4] y) {{ [n] y = Loop(m, yes, x) <{BODY} {{ {STEP} }}> }}",
+    "a convolution in a loop": "(float[1,1,4,4] x) => (float[1,1,4,4] y) { [n] y = Loop(three, yes, x) <body = "
+    "b (int64 i, bool c, float[1,1,4,4] v) => (bool co, float[1,1,4,4] vo) "
+    "{ co = Identity(c) vo = Conv<pads=[1,1,1,1]>(v, K) }> }",
+    "a loop in a branch": f"(float[4] x, bool d) => (float[4] y) {{ [n] y = If(d) <then_branch = t () => (float[4] p) "
+    f"{{ p = Loop(three, yes, x) <{BODY} {{ {STEP} }}> }}, {ELSE} }}",
+}
+
+
+def model(text: str) -> ModelProto:
+    head, mark, functions = text.partition(' <domain: "own"')
+    domains = ', "TRT" : 1, "trt" : 1, "own" : 1, "com.microsoft" : 1, "odd" : 1'
+    made = parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17{domains}]> g {head}{mark}{functions}')
+    words = set(text.replace(",", " ").replace(")", " ").replace("(", " ").split())
+    held = [numpy_helper.from_array(np.asarray(value), name) for name, value in CONSTANTS.items() if name in words]
+    made.graph.initializer.extend(held)
+    return made
+
+
+@pytest.fixture(scope="module")
+def builds() -> Callable[[ModelProto], bool]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        api = pytest.importorskip("tensorrt_rtx_bindings")
+
+    class Quiet(api.ILogger):
+        def __init__(self) -> None:
+            api.ILogger.__init__(self)
+
+        def log(self, severity: object, text: str) -> None:
+            """Nothing: whether it builds is all that is asked."""
+
+    logger = Quiet()
+    builder = api.Builder(logger)
+
+    def does(made: ModelProto) -> bool:
+        network = builder.create_network(0)
+        parser = api.OnnxParser(network, logger)
+        if not parser.parse(made.SerializeToString()):
+            return False
+        config = builder.create_builder_config()
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(api.ComputeCapability.SM86, 0)
+        return builder.build_serialized_network(network, config) is not None
+
+    return does
+
+
+@pytest.mark.parametrize("case", REFUSED_AND_MENDED)
+def test_lint_and_the_builder_agree(case: str, builds: Callable[[ModelProto], bool]) -> None:
+    refused, mended = (model(text) for text in REFUSED_AND_MENDED[case])
+    (sentence,) = lint(refused, "tensorrt-rtx")
+    assert sentence.startswith(("n: ", "n__1: "))  # a function's nodes get a number
+    assert not builds(refused)
+    assert lint(mended, "tensorrt-rtx") == []
+    assert builds(mended)
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_what_is_built_is_not_refused(case: str, builds: Callable[[ModelProto], bool]) -> None:
+    made = model(TAKEN[case])
+    assert lint(made, "tensorrt-rtx") == []
+    assert builds(made)
+
+
+PLUGINS = ("TRT.EfficientNMS_TRT", "trt.BatchedNMSDynamic_TRT", "EfficientNMS_ONNX_TRT", "odd.ROIAlign_TRT", "GridAnchor_TRT")
+
+
+@pytest.mark.parametrize("operator", PLUGINS)
+def test_plugins_of_nvidia_are_read_whatever_their_domain(operator: str) -> None:
+    made = model(f"{ONE} {{ [n] y = {operator}(x) }}")
+    assert lint(made, "tensorrt") == []
+    assert foreign_plugins(made) == []
+    (line,) = lint(made, "tensorrt-rtx")
+    assert line.endswith("or run with --backend tensorrt on a board, which has TensorRT itself")
+
+
+@pytest.mark.parametrize("operator", ["TRT.YoloLayer_TRT", "YoloLayer_TRT"])
+def test_a_stranger_s_plugin_is_named_as_one_that_must_be_loaded(operator: str) -> None:
+    made = model(f"{ONE} {{ [n] y = {operator}(x) }}")
+    assert lint(made, "tensorrt") == []
+    assert foreign_plugins(made) == ["YoloLayer_TRT"]
+
+
+def test_no_backend_is_advised_that_refuses_as_well() -> None:
+    refused_by_all = model(f"{ONE} {{ [n] y = odd.Thing(x) }}")
+    for target in ("onnxruntime", "tensorrt", "tensorrt-rtx", "tensorrt-flags", "torch"):
+        (line,) = lint(refused_by_all, target)
+        assert "--backend" not in line
+    det = model("(float[4,4] x) => (float y) { [n] y = Det(x) }")
+    assert lint(det, "onnxruntime") == []
+    assert lint(det, "tensorrt")[0].endswith("or run with --backend onnxruntime")
+    nms = model(f"{ONE} {{ [n] y = TRT.EfficientNMS_TRT(x) }}")
+    assert "--backend tensorrt" in lint(nms, "onnxruntime")[0]
+    assert "onnxruntime" not in lint(nms, "tensorrt-rtx")[0]
