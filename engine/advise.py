@@ -70,7 +70,7 @@ def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
     results = list({result.run: result for result in results}.values())
     together = groups(results)
     columns = _columns(together)
-    quality = "top1" if any(side.metrics.accuracy.top1 is not None for side in columns) else "cosine"
+    quality = _quality(columns)
     points = tuple(point(side) for side in columns)
     front = pareto(points, "latency_ms", quality) if len(together) == 1 else frozenset()
     best = choose(columns, goal)
@@ -85,6 +85,14 @@ def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
         axes=("latency_ms", quality),
         differs=differences(together),
     )
+
+
+def _quality(columns: Sequence[Side]) -> str:
+    """What the front has beside the cost: what labels say, else how near outputs are."""
+    if any(side.metrics.accuracy.top1 is not None for side in columns):
+        return "top1"
+    near = any(side.result.fidelity.cosine is not None for side in columns if side.candidate)
+    return "cosine" if near or not _equal_told(columns) else "agreement"
 
 
 def advise(results: Sequence[Result], goal: Goal | str = "") -> tuple[str, ...]:
@@ -295,7 +303,13 @@ def _goal_words(columns: Sequence[Side], goal: Goal) -> str:
         return f"{aim} with top-1 ≥ {goal.min_top1:g}"
     if any(side.metrics.accuracy.top1 is not None for side in columns):
         return f"{aim} with at most {_points(goal.max_drop)} of top-1 lost"
+    if not any(side.result.fidelity.cosine is not None for side in columns) and _equal_told(columns):
+        return f"{aim} with {words.percent(goal.min_agreement)} of its outputs' labels equal to FP32's; accuracy is not known"
     return f"{aim} with outputs near FP32's (cosine ≥ {goal.min_cosine:g}); without labels accuracy is not known"
+
+
+def _equal_told(columns: Sequence[Side]) -> bool:
+    return any(side.result.fidelity.agreement is not None for side in columns)
 
 
 def _deeds(side: Side) -> str:

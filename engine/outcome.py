@@ -77,11 +77,15 @@ def compose(
 ) -> Result:
     """The result document from what the stages left; `done` is (name, came from the cache, outcome) in order."""
     spec = asked.spec
-    whole, figures, warnings, reasons = Outcome(), [], [], {}
+    whole, figures, warnings = Outcome(), [], []
+    reasons: dict[str, str] = {}
     for name, cached, part in done:
         whole = over(whole, part)
         if part.dataset is not None:
             whole = msgspec.structs.replace(whole, dataset=over(whole.dataset or DatasetStamp(), part.dataset))
+        if part.fidelity != Fidelity():  # of more samples than what an earlier stage left
+            whole = msgspec.structs.replace(whole, fidelity=part.fidelity)
+            reasons = {path: why for path, why in reasons.items() if not path.startswith("fidelity.")}
         warnings += [w for w in part.warnings if w not in warnings]
         reasons.update(part.reasons)
         figures.append(StageFigures(name=name, seconds=part.seconds, peak_mb=part.peak_mb, cached=cached, summary=part.summary))

@@ -47,7 +47,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     prunable: int = 0
     """Weights of Conv, Gemm and MatMul: what pruning and quantization act on."""
     histogram: tuple[int, ...] = ()
-    """Counts of the prunable weights in equal bins from `histogram_low` to `histogram_high`."""
+    """Counts of the weights, of integers what they stand for, in equal bins from `histogram_low` to `histogram_high`."""
     histogram_low: float = 0.0
     histogram_high: float = 0.0
     shapes: dict[str, tuple[int, ...]] = {}

@@ -26,12 +26,12 @@ class SampleSet(Struct, frozen=True, kw_only=True):
 
 
 class Spread(Struct, frozen=True, kw_only=True):
-    """Every inference of one column, in ms: five numbers, whiskers and a histogram. `n` 0: not known, `reason` says why."""
+    """Every inference of one column, in ms: five numbers, whiskers and a histogram. `n` None: not known, `reason` says why."""
 
     label: str
     run: str
     side: str
-    n: int = 0
+    n: int | None = None
     mean: float | None = None
     min: float | None = None
     q1: float | None = None
@@ -41,14 +41,14 @@ class Spread(Struct, frozen=True, kw_only=True):
     low_whisker: float | None = None
     """The least sample within 1.5 interquartile ranges of the box (Tukey 1977)."""
     high_whisker: float | None = None
-    low_outliers: int = 0
+    low_outliers: int | None = None
     """Samples below the low whisker."""
-    high_outliers: int = 0
+    high_outliers: int | None = None
     counts: tuple[int, ...] = ()
     """Samples in equal bins from `Spreads.low_ms` to `high_ms`."""
-    below: int = 0
+    below: int | None = None
     """Samples left of the bins."""
-    above: int = 0
+    above: int | None = None
     """Samples right of the bins."""
     reason: str = ""
 
@@ -56,9 +56,9 @@ class Spread(Struct, frozen=True, kw_only=True):
 class Spreads(Struct, frozen=True, kw_only=True):
     """The columns of a comparison over one axis, so that their pictures can be laid beside each other."""
 
-    low_ms: float = 0.0
-    high_ms: float = 0.0
-    """Ends of the axis: all whiskers fit, and means that are not far off; outliers need not."""
+    low_ms: float | None = None
+    high_ms: float | None = None
+    """Ends of the axis: all whiskers fit, and means that are not far off; outliers need not. None: no column has samples."""
     columns: tuple[Spread, ...] = ()
 
 

@@ -88,7 +88,8 @@ def verify(
             f"least_cosine = {least_cosine:g}",
             fix=_MILDER,
         )
-    return Outcome(summary=in_words(figures), fidelity=figures)
+    reasons = {f"fidelity.{name}": why for name, why in near.reasons().items()}
+    return Outcome(summary=in_words(figures), fidelity=figures, reasons=reasons)
 
 
 def outputs_of(model: Path | None) -> dict[str, Meaning]:

@@ -5,8 +5,10 @@ Apart because it must answer for every file that can be read at all, also one th
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, inliner, numpy_helper
 
 from ..result import ModelFacts
+from .dequantized import dequantized
 from .external import LARGEST_IN_MEMORY, size_of
 from .fold import FoldFailed, fold
 from .lint import TARGETS, lint
@@ -61,7 +64,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     open_axes = open_inputs(model, shapes)
     parameters, nonzero = _parameters(model)
     found = weights(model)
-    bins, low, high = _histogram(found)
+    bins, low, high = _histogram(model, found)
     operators = Counter(node.op_type for node in nodes(model))
     names = set(real_inputs(model.graph))
     return ModelFacts(
@@ -170,22 +173,23 @@ def _centred(tensor: TensorProto, reader: NodeProto | None, held: dict[str, Tens
     return array if zero == 0 else array.astype(np.int32) - zero
 
 
-def _histogram(found: list[Weight]) -> tuple[tuple[int, ...], float, float]:
-    """Counts in equal bins from the smallest to the largest weight; one tensor in memory at a time."""
+def _histogram(model: ModelProto, found: list[Weight]) -> tuple[tuple[int, ...], float, float]:
+    """Counts in equal bins from the smallest weight to the largest, of floats and integers; one tensor in memory at a time."""
     low, high = math.inf, -math.inf
-    for weight in found:
-        finite = _finite(weight)
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    for array in _arrays(model, found):
+        if array.size:
+            low, high = min(low, float(array.min())), max(high, float(array.max()))
     if low > high:
         return (), 0.0, 0.0
     counts = np.zeros(BINS, dtype=np.int64)
-    for weight in found:
-        counts += np.histogram(_finite(weight), bins=BINS, range=(low, high))[0]
+    for array in _arrays(model, found):
+        counts += np.histogram(array, bins=BINS, range=(low, high))[0]
     return tuple(int(count) for count in counts), low, high
 
 
-def _finite(weight: Weight) -> NDArray[np.float32]:
-    array = weight.array().astype(np.float32, copy=False)
-    finite = np.isfinite(array)
-    return array if finite.all() else array[finite]
+def _arrays(model: ModelProto, found: list[Weight]) -> Iterator[NDArray[np.float32]]:
+    """All weights that are finite."""
+    floats = (weight.array().astype(np.float32, copy=False) for weight in found)
+    for array in itertools.chain(floats, dequantized(model)):
+        finite = np.isfinite(array)
+        yield array if finite.all() else array[finite]

@@ -31,8 +31,10 @@ def spreads(sets: Sequence[SampleSet]) -> Spreads:
     read = [_read(each) for each in sets]
     columns = [_summary(each, found) for each, found in zip(sets, read, strict=True)]
     ends = [(column.low_whisker, column.high_whisker) for column in columns if column.n]
-    low = min((low for low, _ in ends if low is not None), default=0.0)
-    high = max((high for _, high in ends if high is not None), default=0.0)
+    if not ends:
+        return Spreads(columns=tuple(columns))
+    low = min(low for low, _ in ends if low is not None)
+    high = max(high for _, high in ends if high is not None)
     means = [column.mean for column in columns if column.mean is not None]
     high = max([high, *(mean for mean in means if mean <= high + (high - low) * _FAR)])
     margin = (high - low) * _MARGIN or high * _MARGIN

@@ -26,7 +26,7 @@ def in_words(each: Spread) -> str:
 
 def outliers(each: Spread) -> str:
     """`57 outliers up to 5.27 ms`."""
-    many = each.low_outliers + each.high_outliers
+    many = (each.low_outliers or 0) + (each.high_outliers or 0)
     if not many:
         return "no outliers"
     word = "outlier" if many == 1 else "outliers"
@@ -38,7 +38,8 @@ def spread_report(found: Spreads, width: int, paint: Paint = plain) -> str:
 
     Where the terminal is narrow they stand below.
     """
-    axis = f"{words.digits(found.low_ms)} to {words.digits(found.high_ms)} ms"
+    known = found.low_ms is not None and found.high_ms is not None
+    axis = f"{words.digits(found.low_ms or 0)} to {words.digits(found.high_ms or 0)} ms" if known else ""
     rows = [("", "n", "min", "q1", "median", "q3", "max, ms", "outliers"), *(_row(each) for each in found.columns)]
     bars = [("", axis), *((each.label, _bars(each.counts) if each.n else each.reason) for each in found.columns)]
     beside = width >= WIDE
@@ -56,10 +57,10 @@ def spread_report(found: Spreads, width: int, paint: Paint = plain) -> str:
 
 def _row(each: Spread) -> tuple[str, ...]:
     if not each.n:
-        return each.label, "0", *[words.DASH] * 6
+        return each.label, *[words.DASH] * 7
     numbers = (each.min, each.q1, each.median, each.q3, each.max)
     figures = [words.DASH if number is None else words.digits(number) for number in numbers]
-    return each.label, str(each.n), *figures, str(each.low_outliers + each.high_outliers)
+    return each.label, str(each.n), *figures, str((each.low_outliers or 0) + (each.high_outliers or 0))
 
 
 def _bars(counts: tuple[int, ...]) -> str:

@@ -215,9 +215,11 @@ class CompareScreen(Leavable, Screen[None]):
     async def _inspect(self) -> None:
         link = self.bench.link
         found: list[tuple[str, ModelFacts]] = []
+        originals: set[str] = set()
         for run in self.runs:
             result = await link.result(run)
-            if result.model is not None and not found:
+            if result.model is not None and result.model.sha256 not in originals:
+                originals.add(result.model.sha256)
                 found.append((f"FP32 {result.model.name}", result.model))
             path = result.artifacts.get("onnx", "")
             if path and Path(path).is_file():

@@ -24,9 +24,9 @@ NOTHING: list[Line] = [
 def latency_lines(found: Spreads, width: int, height: int, graph: Graph) -> list[Line]:
     """A histogram for each column that has samples; of the others why not."""
     known, missing = _parted(found)
-    if not known:
+    if not known or found.low_ms is None or found.high_ms is None:
         return [*NOTHING, *missing]
-    series = [Counted(each.label, _tone(each), each.counts, each.n, told.in_words(each)) for each in known]
+    series = [Counted(each.label, _tone(each), each.counts, each.n or 0, told.in_words(each)) for each in known]
     rows = histograms(series, width, height - len(missing), found.low_ms, found.high_ms, "ms", graph)
     return [*rows, *missing]
 
@@ -35,7 +35,7 @@ def box_lines(found: Spreads, width: int, height: int, graph: Graph) -> list[Lin
     """A box for each column that has samples; of the others why not."""
     del graph  # frames and blocks have an ASCII twin each
     known, missing = _parted(found)
-    if not known:
+    if not known or found.low_ms is None or found.high_ms is None:
         return [*NOTHING, *missing]
     return [*boxplot([_box(each) for each in known], width, height - len(missing), found.low_ms, found.high_ms, "ms"), *missing]
 

@@ -60,3 +60,18 @@ def test_the_reasons_of_stages_stand() -> None:
 
 def test_a_run_that_failed_says_so() -> None:
     assert compose(asked(), "failed", STAGES[:1], {}, {}).reasons["candidate.fps"] == "the run ended before that (failed)"
+
+
+def test_samples_that_nobody_compared_are_unknown_and_not_none_at_all() -> None:
+    document = compose(asked(), "crashed", STAGES[:2], {}, {})
+    assert document.fidelity.samples is None
+    assert document.reasons["fidelity.samples"] == "the run ended before that (crashed)"
+
+
+def test_what_a_later_stage_says_of_outputs_replaces_what_an_earlier_said() -> None:
+    early = Outcome(fidelity=Fidelity(agreement=1.0, samples=4), reasons={"fidelity.cosine": "no quantity"})
+    late = Outcome(fidelity=Fidelity(cosine=0.9, samples=9), reasons={"fidelity.agreement": "no labels"})
+    document = compose(asked(), "done", [("verify", False, early), ("evaluate", False, late)], {}, {})
+    assert document.fidelity == Fidelity(cosine=0.9, samples=9)
+    assert "fidelity.cosine" not in document.reasons
+    assert document.reasons["fidelity.agreement"] == "no labels"

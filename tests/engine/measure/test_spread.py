@@ -82,7 +82,7 @@ def test_what_cannot_be_read_has_a_reason_and_the_others_are_shown(tmp_path, con
     good = one(stored(tmp_path, candidate=[1.0, 2.0, 3.0]))
     bad, other = spreads([one(str(broken)), good]).columns
     assert why in bad.reason
-    assert (bad.n, bad.mean, other.n) == (0, None, 3)
+    assert (bad.n, bad.mean, other.n) == (None, None, 3)
 
 
 def test_a_side_that_was_not_measured_has_a_reason(tmp_path):
@@ -105,3 +105,12 @@ def test_the_report_says_numbers_and_reasons(tmp_path):
         == "median 3.00 mean 12.0 ms   1 outlier up to 50.0 ms   quartiles 2.00 to 4.00   of 5 inferences"
     )
     assert in_words(Spread(label="a", run="r", side="baseline", reason="gone")) == "– (gone)"
+
+
+def test_what_was_never_measured_has_no_number_at_all():
+    found = spreads([SampleSet(label="int8", run="r", side="candidate", reason="the run is cancelled")])
+    assert (found.low_ms, found.high_ms, found.columns[0].n, found.columns[0].high_outliers) == (None, None, None, None)
+    for width in (80, 140):
+        text = spread_report(found, width)
+        assert "the run is cancelled" in text
+        assert not any(letter.isdigit() for letter in text.replace("int8", "").replace("q1", "").replace("q3", ""))

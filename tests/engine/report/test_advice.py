@@ -7,7 +7,7 @@ import pytest
 from edgetui.engine.advise import compare, in_words
 from edgetui.engine.errors import UsageError
 from edgetui.engine.report.front import Point, pareto
-from edgetui.engine.result import BackendStamp, BoardStamp, Difference, Metrics
+from edgetui.engine.result import BackendStamp, BoardStamp, Difference, Fidelity, Metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -205,3 +205,15 @@ def test_what_a_run_never_came_to_say_divides_nothing(make):
 
 def test_the_same_data_under_another_name_are_the_same(make):
     assert compare([under(make()), under(make("fp16"), data="batches")]).differs == {}
+
+
+def test_outputs_that_are_labels_are_judged_by_the_share_that_is_equal(make):
+    def run(recipe, ratio, share):
+        told = make(recipe, ratio, points=None)
+        return msgspec.structs.replace(told, fidelity=Fidelity(agreement=share, samples=20))
+
+    found = compare([run("int8", 0.5, 0.993), run("broken", 0.2, 0.61)])
+    assert (found.choice, found.axes) == ("int8", ("latency_ms", "agreement"))
+    assert "95.0 % of its outputs' labels equal" in found.advice[0]
+    assert any("broken is out: its outputs are far from FP32's (61.0 % of labels equal)" in line for line in found.advice)
+    assert next(row.cells for row in found.rows if row.label == "labels equal") == ("–", "99.30 %", "61.0 %")
