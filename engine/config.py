@@ -131,6 +131,7 @@ def load_config() -> Config:
     own = config_file()
     if own.is_file():
         mine = read_toml(own, ConfigRefused)
+        refuse_nul(mine, own, ConfigRefused)
         convert(mine, Config, own, ConfigRefused)
         merged = _over(merged, _anchored(mine, own.parent))
     elif os.environ.get("EDGETUI_CONFIG"):
@@ -177,9 +178,13 @@ def read_toml(path: Path, refuse: type[EdgetuiError]) -> dict[str, Any]:
         raise refuse(f"cannot read {path} ({error.strerror})", fix="check the path and its permissions") from None
     except DAMAGED as error:
         raise refuse(f"{path} is not valid TOML: {error}", fix="correct that line") from None
+    return table
+
+
+def refuse_nul(table: dict[str, Any], path: Path, refuse: type[EdgetuiError]) -> None:
+    """Refuse a table with a NUL character in a text: no path may have one."""
     for key in _with_nul(table):
         raise refuse(f"{path}: `{key}` holds a NUL character", fix="take it out")
-    return table
 
 
 def what_is(path: Path) -> str:
@@ -193,7 +198,7 @@ def what_is(path: Path) -> str:
 
 
 def _with_nul(value: object, where: str = "") -> Iterator[str]:
-    """The keys of texts with a NUL in them, which no path and no name may have."""
+    """The keys of texts with a NUL in them."""
     if isinstance(value, str) and "\0" in value:
         yield where
     elif isinstance(value, dict):

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from ..config import read_toml, typed_path, what_is
+from ..config import read_toml, refuse_nul, typed_path, what_is
 from ..errors import DataRefused, nearest
 from ..spec import Dataset, ImageInput, field_names
 
@@ -58,6 +58,7 @@ def kind_of(path: Path) -> Literal["image-folder", "npz"]:
 def _described(file: Path) -> Dataset:
     """Read a TOML file; relative paths in it start at its folder."""
     data = read_toml(file, DataRefused)
+    refuse_nul(data, file, DataRefused)
     _refuse_unknown(data, file)
     for key in ("path", "calibration"):
         if isinstance(data.get(key), str) and data[key]:
