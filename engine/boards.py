@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from .errors import ConfigRefused
+from .patience import patiently
 from .result import BoardStamp
 from .telemetry.files import Files
 from .telemetry.sample import wall_now
@@ -128,7 +129,10 @@ def profiles() -> tuple[Profile, ...]:
 
 def detect(files: Files | None = None) -> Board:
     """What machine this is. Cheap: a few small files, no command."""
-    files = files or Files()
+    return patiently(lambda: _detect(files or Files()))
+
+
+def _detect(files: Files) -> Board:
     compatible = _device_tree(files, "compatible")
     profile, known = _recognise(files, compatible)
     release = l4t(files)
@@ -152,11 +156,14 @@ def detect(files: Files | None = None) -> Board:
 
 def stamp(files: Files | None = None) -> BoardStamp:
     """The machine and its state now, for a result. Takes a quarter of a second: busy processes need two looks."""
+    return patiently(lambda: _stamp(files or Files()))
+
+
+def _stamp(files: Files) -> BoardStamp:
     from .telemetry import state
     from .telemetry.channel import Notes
     from .telemetry.sources.thermal import Thermal
 
-    files = files or Files()
     board = detect(files)
     free_kib = _memory(files).available
     load = (files.text("/proc/loadavg") or "").split()

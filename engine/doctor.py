@@ -5,6 +5,7 @@ Light: metadata of packages, not the packages; files of /proc and /etc below EDG
 
 from __future__ import annotations
 
+import errno
 import getpass
 import importlib.util
 import os
@@ -14,7 +15,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ from msgspec import Struct
 from . import boards
 from .backends import trt_find
 from .config import Config, config_file, typed_path
+from .patience import has_hung, patiently
 from .recipes import broken_recipes, torch_here
 from .telemetry.doctor import findings
 from .telemetry.files import Files
@@ -33,6 +35,9 @@ from .telemetry.sources.memory import cpu_quota, read_memory
 PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec")
 INT8_FLAGS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "asimddp": "dot product", "i8mm": "int8 matrix multiply"}
 LOW_MEMORY_MB, LOW_DISK_MB = 1000, 1000
+FULL_DISK_MB = 20
+"""With less not even a small model's run has room for its files."""
+_LONGEST_S, _LONGEST_SENSORS_S = 5.0, 20.0
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -47,19 +52,50 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 def examine(config: Config, home: Path) -> tuple[Check, ...]:
-    """Look at everything; takes well under a second."""
+    """Look at everything; takes well under a second. What gives no answer is said, and holds nothing else up."""
     files = Files()
-    return (
-        *_python(),
-        _backend(),
-        *_optional(),
-        *_board(files),
-        *(Check(name=f.name, state=f.state, text=f.text, mend=f.mend) for f in findings(files)),
-        *_memory(files),
-        *_state(home),
-        _logout(files),
-        *_configuration(config),
+    looks: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
+        ("Python", _python),
+        ("backend", _backend),
+        ("also here", _optional),
+        ("system files", lambda: _root(files)),
+        ("board", lambda: _board(files)),
+        ("sensors", lambda: _sensors(files)),
+        ("memory", lambda: _memory(files)),
+        ("state folder", lambda: _state(home)),
+        ("disk", lambda: _disk(home)),
+        ("index", lambda: _index(home)),
+        ("logout", lambda: _logout(files)),
+        ("configuration", lambda: _configuration(config)),
     )
+    checks = [check for name, look in looks for check in _answered(name, look)]
+    hung = has_hung()
+    if hung:
+        text = f"no answer, and passed over: {', '.join(name.removeprefix(files.root) for name in hung)}"
+        checks.append(Check(name="hangs", state="note", text=text, mend="`sudo dmesg` may say why"))
+    return tuple(checks)
+
+
+def _answered(name: str, look: Callable[[], Iterator[Check]]) -> tuple[Check, ...]:
+    """What a look found, or that it found nothing in time: a disk of the network that is gone holds whoever asks it."""
+    longest_s = _LONGEST_SENSORS_S if name == "sensors" else _LONGEST_S
+    try:
+        return patiently(lambda: tuple(look()), longest_s)
+    except TimeoutError:
+        return (Check(name=name, state="bad" if name == "state folder" else "note", text=f"no answer within {longest_s:g} s"),)
+    except OSError as error:
+        return (Check(name=name, state="note", text=f"cannot be looked at ({error.strerror or error})"),)
+
+
+def _sensors(files: Files) -> Iterator[Check]:
+    return (Check(name=f.name, state=f.state, text=f.text, mend=f.mend) for f in findings(files))
+
+
+def _root(files: Files) -> Iterator[Check]:
+    """Where system files are looked up, when that is nowhere."""
+    if files.root and not Path(files.root).is_dir():
+        text = f"EDGETUI_ROOT={files.root} is no folder: nothing is known of this machine"
+        yield Check(name="system files", state="bad", text=text, mend="unset EDGETUI_ROOT, or correct it")
 
 
 def _python() -> Iterator[Check]:
@@ -88,11 +124,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _backend() -> Check:
+def _backend() -> Iterator[Check]:
     version = _version("onnxruntime") or _version("onnxruntime-gpu")
     if version is None:
-        return Check(name="backend", state="bad", text="onnxruntime is missing", mend="pip install onnxruntime")
-    return Check(name="backend", state="good", text=f"onnxruntime {version}, on the CPU")
+        yield Check(name="backend", state="bad", text="onnxruntime is missing", mend="pip install onnxruntime")
+    else:
+        yield Check(name="backend", state="good", text=f"onnxruntime {version}, on the CPU")
 
 
 def _optional() -> Iterator[Check]:
@@ -168,54 +205,111 @@ def _memory(files: Files) -> Iterator[Check]:
 
 
 def _state(home: Path) -> Iterator[Check]:
-    """The state folder: can it be written to, is there room, does the index answer."""
-    below = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    """The state folder: can a run be kept in it."""
+    below = _nearest(home)
+    parts = (home, *(home / name for name in ("runs", "cache", "recordings", "index.db")))
+    locked = [part for part in parts if os.access(part, os.F_OK) and not os.access(part, os.W_OK)]
+    if home != below and os.path.lexists(home):
+        yield Check(name="state folder", state="bad", text=f"{home} is no folder", mend=f"mv {home} {home}.old")
+        return
     try:
-        with tempfile.TemporaryFile(dir=below):
-            writable = True
-    except OSError:
-        writable = False
-    free_mb = shutil.disk_usage(below).free / 1e6
-    low = free_mb < LOW_DISK_MB
-    if not writable:
-        mend = f"export XDG_STATE_HOME=DIR with a folder you may write to (or: sudo chown -R {_user()} {below})"
-        yield Check(name="state folder", state="bad", text=f"{home} cannot be written to", mend=mend)
+        with tempfile.TemporaryFile(dir=below) as file:
+            file.write(bytes(1 << 16))
+    except OSError as error:
+        yield _unwritable(home, below, error)
+        return
+    if locked:
+        text = f"{home}: {', '.join(str(part.relative_to(home)) for part in locked)} cannot be written to"
+        yield Check(name="state folder", state="bad", text=text, mend=f"sudo chown -R {_user()} {home}")
     else:
         yield Check(name="state folder", state="good", text=str(home))
-    yield Check(
-        name="disk",
-        state="note" if low else "good",
-        text=f"{free_mb / 1000:.1f} GB free for runs and cache",
-        mend=f"free some space, or lower [cache] limit_mb in {config_file()}" if low else "",
-    )
-    yield _index(home)
 
 
-def _index(home: Path) -> Check:
-    file = home / "index.db"
-    if not file.is_file():
-        return Check(name="index", state="good", text="none yet; the first run makes it")
+def _unwritable(home: Path, below: Path, error: OSError) -> Check:
+    """Why nothing can be written there, and what mends that."""
+    elsewhere = "export XDG_STATE_HOME=DIR with a folder you may write to"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        why = "its disk is full" if error.errno == errno.ENOSPC else "your quota on its disk is used up"
+        mend = f"free some space there, or {elsewhere}"
+    elif error.errno == errno.EROFS:
+        why, mend = "its disk is mounted read-only", f"{elsewhere} (or: sudo mount -o remount,rw the disk)"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        why, mend = f"{below} belongs to {_owner(below)}", f"{elsewhere} (or: sudo chown -R {_user()} {below})"
+    else:
+        why, mend = error.strerror or str(error), elsewhere
+    return Check(name="state folder", state="bad", text=f"{home} cannot be written to: {why}", mend=mend)
+
+
+def _owner(path: Path) -> str:
+    """The name of whose it is, or the number where the number has no name."""
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=2.0)) as db:
+        return path.owner()
+    except (KeyError, OSError):
+        return "somebody else"
+
+
+def _nearest(home: Path) -> Path:
+    """The state folder, or the folder above in which it would be made."""
+    return next((folder for folder in (home, *home.parents) if os.path.isdir(folder)), Path("/"))  # noqa: PTH112  never raises
+
+
+def _disk(home: Path) -> Iterator[Check]:
+    """Room for runs: bytes, and files."""
+    disk = os.statvfs(_nearest(home))
+    free_mb = disk.f_bavail * disk.f_frsize / 1e6
+    no_files = disk.f_files > 0 and disk.f_favail == 0
+    state: Literal["good", "note", "bad"] = "good"
+    if free_mb < LOW_DISK_MB:
+        state = "note" if free_mb >= FULL_DISK_MB else "bad"
+    text = f"{_room(free_mb)} free for runs and cache"
+    if no_files:
+        state, text = "bad", f"{text}, but no more files can be made (no inode is free)"
+    mend = "" if state == "good" else f"free some space, or lower [cache] limit_mb in {config_file()}"
+    yield Check(name="disk", state=state, text=text, mend=mend)
+
+
+def _room(mb: float) -> str:
+    return f"{mb / 1000:.1f} GB" if mb >= 1000 else f"{mb:.0f} MB" if mb >= 1 else f"{mb * 1000:.0f} kB"
+
+
+def _index(home: Path) -> Iterator[Check]:
+    file = home / "index.db"
+    if not os.path.isfile(file):  # noqa: PTH113  never raises
+        yield Check(name="index", state="good", text="none yet; the first run makes it")
+        return
+    # beside a log that cannot be written, SQLite reads a file only when it is told that nobody else does
+    alone = not (os.access(file, os.W_OK) and os.access(home, os.W_OK))
+    try:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' * alone}", uri=True, timeout=2.0)
+        ) as db:
             told = db.execute("pragma quick_check(1)").fetchone()[0]
             count = db.execute("select count(*) from runs").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            text = f"index.db cannot be read now ({error}); no run is lost"
+            yield Check(name="index", state="note", text=text)
+            return
+        told, count = str(error), 0
     except sqlite3.Error as error:
         told, count = str(error), 0
     if told == "ok":
-        return Check(name="index", state="good", text=f"{count} runs")
-    return Check(
-        name="index", state="note", text=f"index.db is damaged ({told}); no run is lost", mend="edgetui runs --rebuild"
-    )
+        yield Check(name="index", state="good", text=f"{count} runs")
+    else:
+        text = f"index.db is damaged ({told}); no run is lost"
+        yield Check(name="index", state="note", text=text, mend="edgetui runs --rebuild")
 
 
-def _logout(files: Files) -> Check:
+def _logout(files: Files) -> Iterator[Check]:
     """Whether systemd-logind ends what a user leaves running (KillUserProcesses)."""
     if not files.exists("/run/systemd/system"):
-        return Check(name="logout", state="good", text="no systemd here: runs go on after logout")
+        yield Check(name="logout", state="good", text="no systemd here: runs go on after logout")
+        return
     kills, where = _kill_user_processes(files)
     if not kills or _user() == "root":  # KillExcludeUsers=root is the default
-        return Check(name="logout", state="good", text=f"runs go on after logout ({where})")
-    return Check(
+        yield Check(name="logout", state="good", text=f"runs go on after logout ({where})")
+        return
+    yield Check(
         name="logout",
         state="bad",
         text=f"logging out ends runs ({where})",

@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -101,14 +104,40 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names)}"
 
 
-def from_os_error(error: OSError) -> StorageRefused:
-    """Say a failed file operation in words, with what mends it."""
-    where = f" at {error.filename}" if error.filename else ""
-    if error.errno == errno.ENOSPC or error.errno == errno.EDQUOT:
-        return StorageRefused(f"no space left{where}", fix="free some space, then `edgetui resume` the run")
+def from_os_error(error: OSError, *, path: object = None, then: str = "try again") -> StorageRefused:
+    """Say a failed file operation in words, with what mends it: free space, `then` do what is wanted; or another place.
+
+    `path` is the file, where the error itself does not name it.
+    """
+    name = error.filename if error.filename is not None else path
+    where = f" at {name}" if name is not None else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        room = "no space left" if error.errno == errno.ENOSPC else "the quota is used up"
+        return StorageRefused(f"{room}{where}", fix=f"free some space, then {then}")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno != errno.EROFS and (cannot := _forbidden(name)) != "write":
+            fix = "give yourself the right to it, or name another; `ls -ld` shows whose it is"
+            return StorageRefused(f"cannot {cannot}{where} ({error.strerror})", fix=fix)
         return StorageRefused(
             f"cannot write{where} ({error.strerror})",
-            fix="choose a folder you may write to with XDG_STATE_HOME=DIR",
+            fix="choose a folder you may write to" + (" with XDG_STATE_HOME=DIR" if _in_state_folder(name) else ""),
         )
     return StorageRefused(f"{error.strerror or error}{where}", fix="check the disk and the path, then try again")
+
+
+def _forbidden(name: object) -> str:
+    """What may not be done with a file or folder: `read`, `write` or `reach`. The error does not say it."""
+    if not isinstance(name, str | os.PathLike):
+        return "write"
+    try:
+        folder = stat.S_ISDIR(Path(name).stat().st_mode)
+    except PermissionError:
+        return "reach"
+    except OSError:
+        return "write"  # it is not there: it was to be made
+    return "write" if os.access(name, os.R_OK | (os.X_OK if folder else 0)) else "read"
+
+
+def _in_state_folder(name: object) -> bool:
+    """Whether it lies where runs are kept; what has no name is taken for that."""
+    return not isinstance(name, str | os.PathLike) or "edgetui" in Path(name).absolute().parts

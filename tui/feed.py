@@ -58,7 +58,7 @@ class LiveFeed:
             if self.recorder is not None:
                 self.recorder.flush_if_due()
         except BaseException:
-            self.recorder = None
+            self.stop_recording()
             raise
         return told
 
@@ -99,9 +99,10 @@ class LiveFeed:
         return False
 
     def source(self) -> str:
-        """What reads the sensors, and how often it is heard."""
+        """What reads the sensors, how often it is heard, and how many of its files hang."""
         said = self._telemetry.stats()
-        return f"{said.source}  {said.rate_hz:g} Hz" if said.source else ""
+        hangs = f"  {len(said.unanswered)} without an answer" if said.unanswered else ""
+        return f"{said.source}  {said.rate_hz:g} Hz{hangs}" if said.source else ""
 
     def refusal(self) -> str:
         """Why there are no samples; empty: there are, or they are on their way."""

@@ -75,7 +75,13 @@ def _power(sample: Sample, decimals: int) -> Iterator[Figure]:
     else:
         yield Figure("total_mw", "total", DASH, "W", no_power(sample))
     for name, milliwatts in sample.rails_mw.items():
-        yield Figure(f"rails_mw.{name}", name, watts(milliwatts, decimals), "W", "" if milliwatts is not None else "silent")
+        yield Figure(
+            f"rails_mw.{name}",
+            name,
+            watts(milliwatts, decimals),
+            "W",
+            "" if milliwatts is not None else sample.silent.get(name, "silent"),
+        )
     for name, milliwatts in sample.carrier_mw.items():
         yield Figure(f"carrier_mw.{name}", name, watts(milliwatts, decimals), "W", "carrier board")
 
@@ -87,7 +93,7 @@ def _temperature(sample: Sample) -> Iterator[Figure]:
         yield Figure("hottest_c", "hottest", DASH, "°C", "no sensor here")
     for zone, degrees in sample.temps_c.items():
         constant = zone.lower().startswith("pmic")
-        note = "off" if degrees is None else _CONSTANT if constant else ""
+        note = sample.silent.get(zone, "off") if degrees is None else _CONSTANT if constant else ""
         yield _figure(f"temps_c.{zone}", zone, degrees, "°C", 1, note)
 
 

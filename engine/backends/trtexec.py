@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import commands
 from ..errors import BackendRefused, DataRefused
 from ..lineage import die_with_parent
 from ..result import LayerFacts, TensorFacts
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .base import Feeds
 
 _TYPES = {"float": "float32", "double": "float64"}
-_LONGEST_S = 600
+_LONGEST_S, _LONGEST_HELP_S = 600, 30
 _NO_NUMBER = re.compile(r"(?<=[\s,\[:])(-?)(?:nan|inf)(?=[\s,\]}])")
 
 
@@ -43,8 +44,7 @@ def options(command: Path) -> tuple[str, frozenset[str]]:
     Raises:
         OSError: it cannot be started.
     """
-    told = subprocess.run([command, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    text = told.stdout + told.stderr
+    text = commands.run([str(command), "--help"], _LONGEST_HELP_S, errors=True).text
     number = re.search(r"TensorRT v(\d+)", text)
     return _version(int(number[1])) if number else "unknown", frozenset(re.findall(r"--(\w+)", text))
 
@@ -247,12 +247,11 @@ class TrtExecSession:
             argv = [str(self._command), f"--loadEngine={self._plan}", *flags]
             argv += [f"--loadInputs={','.join(given)}"] if given else []
             argv += [f"--{flag}={folder}/{name}.json" for flag, name in exports.items()]
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_LONGEST_S
-            )
-            if done.returncode:
-                errors = [line for line in done.stdout.splitlines() + done.stderr.splitlines() if "[E]" in line]
-                why = errors[0][:200] if errors else f"it ended with {done.returncode}"
+            done = commands.run(argv, _LONGEST_S, errors=True, prepare=die_with_parent)
+            if done.status != 0:
+                errors = [line for line in done.text.splitlines() if "[E]" in line]
+                ending = f"it did not end within {_LONGEST_S} s" if done.status is None else f"it ended with {done.status}"
+                why = errors[0][:200] if errors else ending
                 raise BackendRefused(f"trtexec could not run {self._plan.name} ({why})", fix="build it again here")
             return {name: _document(Path(folder) / f"{name}.json") for name in exports.values()}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Mapping
+
 from .files import Files, leading_number, reason
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 5.0
@@ -14,6 +17,8 @@ class Notes:
 
     def __init__(self) -> None:
         self._lines: dict[str, str] = {}
+        self.faults: dict[str, str] = {}
+        """Why a channel cannot be read now, by its name; one that is only switched off is at no fault."""
 
     def once(self, key: str, text: str) -> None:
         """Keep `text` unless something was said about `key` before."""
@@ -23,6 +28,12 @@ class Notes:
     def withdraw(self, key: str) -> None:
         """What was said about `key` is no longer true."""
         self._lines.pop(key, None)
+
+    def faults_of(self, values: Mapping[str, object]) -> dict[str, str]:
+        """Why those of `values` are None that are not only switched off."""
+        if not self.faults:
+            return {}
+        return {name: self.faults[name] for name, value in values.items() if value is None and name in self.faults}
 
     def lines(self) -> tuple[str, ...]:
         """Everything said so far, oldest first."""
@@ -46,18 +57,24 @@ class Channel:
         try:
             value = leading_number(self._files.read(self.path))
         except OSError as error:
-            self._fail(now_s, reason(error))
+            self._fail(now_s, reason(error), fault=error.errno not in (errno.EAGAIN, errno.ENODATA))
             return None
         if value is None:
             self._fail(now_s, "no number in it")
             return None
-        self._pause_s = 0.0
+        if self._pause_s:
+            self._pause_s = 0.0
+            self._notes.faults.pop(self.name, None)
         return value if self.scale == 1.0 else value * self.scale
 
-    def _fail(self, now_s: float, why: str) -> None:
+    def _fail(self, now_s: float, why: str, *, fault: bool = True) -> None:
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         self._next_s = now_s + self._pause_s
         self._notes.once(self.path, f"{self.name}: {why} ({self.path})")
+        if fault:
+            self._notes.faults[self.name] = why
+        else:
+            self._notes.faults.pop(self.name, None)
 
 
 class Beat:

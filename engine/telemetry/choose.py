@@ -39,13 +39,22 @@ def choose(name: str, files: Files, rate_hz: float = 2.0) -> Choice:
         SourceRefused: it cannot be used here; or none can.
     """
     check_name(name)
+    root = files.root
+    if root and not files.exists("/."):
+        raise SourceRefused(f"EDGETUI_ROOT={root} is no folder", fix="unset EDGETUI_ROOT, or correct it")
     passed_over: dict[str, str] = {}
     for candidate in ORDER if name == AUTO else (name,):
         try:
             return Choice(_open(candidate, files, rate_hz), passed_over)
         except SourceRefused as why:
+            if name != AUTO:
+                raise SourceRefused(f"{name}: {why.what}", fix=why.fix) from why
             passed_over[candidate] = why.what
-    raise SourceRefused("; ".join(f"{source}: {why}" for source, why in passed_over.items()))
+    reasons = ", ".join(f"{source}: {why}" for source, why in passed_over.items())
+    raise SourceRefused(
+        f"nothing here tells of sensors ({reasons})",
+        fix=f"unset EDGETUI_ROOT, or lay out a system in {root}" if root else "sensors need Linux, with /proc and /sys mounted",
+    )
 
 
 def _open(name: str, files: Files, rate_hz: float) -> Source:

@@ -98,19 +98,22 @@ class Telemetry:
 
     def problem(self) -> str | None:
         """Why there is no sampler, in words; None: there is nothing to say."""
-        with contextlib.suppress(OSError):
-            return (self._folder / "problem").read_text() or None
-        return None
+        return "; ".join(self._problem()) or None
 
     def refusal(self, waited_s: float) -> SourceRefused | None:
         """Why no sample has come, after so many seconds of waiting; None: it is too early to say."""
-        problem = self.problem()
-        if problem is not None:
-            what, _, fix = problem.partition("; ")
-            return SourceRefused(what, fix=fix or "see `edgetui doctor`")
+        problem = self._problem()
+        if problem:
+            return SourceRefused(problem[0], fix=problem[1] if len(problem) > 1 else "see `edgetui doctor`")
         if waited_s < _LONGEST_WAIT_S:
             return None
         return SourceRefused(f"the source {self._asked} has said nothing for {_LONGEST_WAIT_S:g} s", fix="see `edgetui doctor`")
+
+    def _problem(self) -> list[str]:
+        """What the sampler left: what happened, and what to do."""
+        with contextlib.suppress(OSError):
+            return (self._folder / "problem").read_text().splitlines()
+        return []
 
     def close(self) -> None:
         """Give the lease back; the sampler ends by itself when it was the last one."""

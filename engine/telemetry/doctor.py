@@ -44,8 +44,9 @@ def findings(files: Files | None = None) -> tuple[Finding, ...]:
     except EdgetuiError as error:
         found.append(Finding("telemetry", "note", error.what, error.fix))
     else:
-        found += [_source(choice), *_power(files, board, sample, choice), _temperatures(sample), *_gpu(board, sample, choice)]
-        found += [*_memory_bandwidth(board, sample), *_power_mode(files, board, sample), *_throttling(sample)]
+        found += [_source(choice), *_power(files, board, sample, choice), _temperatures(sample)]
+        found += [*_gpu(board, sample, choice), *_memory_bandwidth(board, sample)]
+        found += [*_power_mode(files, board, sample, choice), *_throttling(sample)]
     found += [*_clocks(files, board), *_jtop(files), *_tensorrt(files, board), *_swap(files)]
     return tuple(_outside(one) if board.hidden else one for one in found)
 
@@ -85,7 +86,9 @@ def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterat
         if not root_only:
             yield Finding("power", "note", "this machine has no power sensor: power and energy stay unknown")
         return
-    rails = ", ".join(f"{name} {'-' if mw is None else f'{mw} mW'}" for name, mw in sample.rails_mw.items())
+    rails = ", ".join(
+        f"{name} -{_because(sample, name)}" if mw is None else f"{name} {mw} mW" for name, mw in sample.rails_mw.items()
+    )
     if sample.total_mw is None:
         why = next((note for note in choice.source.notes() if note.endswith("which is the module's cannot be told")), "")
         yield Finding("power", "note", f"{rails}; no total" + (f" ({why})" if why else ""))
@@ -100,13 +103,24 @@ def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterat
 
 
 def _temperatures(sample: Sample) -> Finding:
-    off = [zone for zone, degrees in sample.temps_c.items() if degrees is None]
+    """A block that is gated answers EAGAIN or -256 °C: it is off, which is no fault."""
     if not sample.temps_c:
         return Finding("temperatures", "note", "this machine tells none")
-    hottest = f", warmest {sample.hottest[0]} at {sample.hottest[1]:g} °C" if sample.hottest else ""
-    return Finding(
-        "temperatures", "good", f"{len(sample.temps_c)} zones{hottest}" + (f"; off now: {', '.join(off)}" if off else "")
-    )
+    silent = [zone for zone, degrees in sample.temps_c.items() if degrees is None]
+    off = [zone for zone in silent if zone not in sample.silent]
+    failing = [f"{zone}{_because(sample, zone)}" for zone in silent if zone in sample.silent]
+    parts = [
+        f"{len(sample.temps_c)} zones"
+        + (f", warmest {sample.hottest[0]} at {sample.hottest[1]:g} °C" if sample.hottest else "")
+    ]
+    parts += [f"off now: {', '.join(off)}"] if off else []
+    parts += [f"no reading: {', '.join(failing)}"] if failing else []
+    return Finding("temperatures", "note" if failing else "good", "; ".join(parts))
+
+
+def _because(sample: Sample, name: str) -> str:
+    """` (the sensor does not answer)`; empty: it is at no fault."""
+    return f" ({sample.silent[name]})" if name in sample.silent else ""
 
 
 def _gpu(board: Board, sample: Sample, choice: Choice) -> Iterator[Finding]:
@@ -125,11 +139,15 @@ def _memory_bandwidth(board: Board, sample: Sample) -> Iterator[Finding]:
         yield Finding("memory bandwidth", "good", f"{sample.emc_load_pct:g} % used")
 
 
-def _power_mode(files: Files, board: Board, sample: Sample) -> Iterator[Finding]:
+def _power_mode(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterator[Finding]:
     if not board.jetson:
         return
+    hangs = any(note.startswith("power mode") and "no answer" in note for note in choice.source.notes())
     modes = ", ".join(f"{number} {name}" for number, name in state.power_modes(files).items())
-    if sample.power_mode is None:
+    if hangs:
+        status = f"; it was {sample.power_mode} when it was set" if sample.power_mode else ""
+        yield Finding("power mode", "note", f"`nvpmodel -q` gives no answer{status}", "try again when the board is less busy")
+    elif sample.power_mode is None:
         yield Finding("power mode", "note", "nvpmodel does not tell it", "sudo nvpmodel -q")
     else:
         yield Finding("power mode", "good", sample.power_mode + (f"; sudo nvpmodel -m N sets {modes}" if modes else ""))

@@ -1,4 +1,4 @@
-"""Reading the system's files below EDGETUI_ROOT, one file at a time, each with its own error.
+"""Reading the system's files below EDGETUI_ROOT, one file at a time, each with its own error and its own deadline.
 
 `os.open` and `os.read`: Python's buffered reading of a sysfs file that answers EAGAIN raises TypeError. A file is opened
 for each reading: a core that goes and comes back has new files, and 5 us is little beside a sensor's milliseconds.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+
+from ..patience import DEADLINE_S, ask
 
 _CHUNK = 65536
 _LONGEST_NUMBER = 64
@@ -24,20 +26,10 @@ class Files:
         """The whole file.
 
         Raises:
-            OSError: as the kernel answers: ENOENT, EACCES, EAGAIN and ENODATA are all normal here.
+            OSError: as the kernel answers: ENOENT, EACCES, EAGAIN and ENODATA are all normal here. ETIMEDOUT: it hangs,
+                where the work is done `patiently`.
         """
-        fd = os.open(self.root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            data = os.read(fd, _CHUNK)
-            if len(data) < _CHUNK and not path.startswith("/proc/"):
-                return data
-            parts = [data]
-            while data:
-                data = os.read(fd, _CHUNK)
-                parts.append(data)
-            return b"".join(parts)
-        finally:
-            os.close(fd)
+        return ask(self.root + path, _read, self.root + path, path.startswith("/proc/"))
 
     def text(self, path: str) -> str | None:
         """The file without the blanks, newlines and NULs around it; None: it cannot be read."""
@@ -56,7 +48,7 @@ class Files:
     def names(self, folder: str) -> list[str]:
         """What is in a folder, sorted with numbers as numbers; empty when it is not there."""
         try:
-            return sorted(os.listdir(self.root + folder), key=_natural)  # noqa: PTH208  names, and many a second
+            return sorted(ask(self.root + folder, os.listdir, self.root + folder), key=_natural)
         except OSError:
             return []
 
@@ -66,7 +58,10 @@ class Files:
 
     def exists(self, path: str) -> bool:
         """There is such a file or folder."""
-        return os.path.exists(self.root + path)  # noqa: PTH110  many a second
+        try:
+            return ask(self.root + path, os.path.exists, self.root + path)
+        except TimeoutError:
+            return True
 
     def why_not(self, path: str) -> str | None:
         """Why a file cannot be read, in words; None: it can."""
@@ -75,6 +70,22 @@ class Files:
         except OSError as error:
             return reason(error)
         return None
+
+
+def _read(path: str, in_pieces: bool) -> bytes:
+    """The whole file; `in_pieces`: a read may give less than there is."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        data = os.read(fd, _CHUNK)
+        if len(data) < _CHUNK and not in_pieces:
+            return data
+        parts = [data]
+        while data:
+            data = os.read(fd, _CHUNK)
+            parts.append(data)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
 
 
 def leading_number(data: bytes) -> float | None:
@@ -99,6 +110,7 @@ def reason(error: OSError) -> str:
         errno.EAGAIN: "the sensor is off",
         errno.ENODATA: "the channel is not in use",
         errno.EIO: "the sensor does not answer",
+        errno.ETIMEDOUT: f"no answer within {DEADLINE_S:g} s",
     }
     return words.get(error.errno or 0, error.strerror or str(error))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ..patience import patiently
 from .choose import AUTO, Choice, choose
 from .files import Files
 from .sample import Sample
@@ -15,7 +16,8 @@ _LONGEST_S = 3.0
 
 
 def once(source: str = AUTO, files: Files | None = None) -> tuple[Sample, Choice]:
-    """Read all sensors, after a first reading for what is a difference; takes a third of a second, three at most.
+    """Read all sensors, after a first reading for what is a difference; takes a third of a second, three at most, and half a
+    second more for each sensor that hangs.
 
     The source is closed when this returns.
 
@@ -23,16 +25,22 @@ def once(source: str = AUTO, files: Files | None = None) -> tuple[Sample, Choice
         UsageError: there is no such source.
         SourceRefused: it cannot be used here, or says nothing within three seconds.
     """
-    choice = choose(source, files or Files(), 4.0)
+    files = files or Files()
+    return patiently(lambda: _read(choose(source, files, 4.0)))
+
+
+def _read(choice: Choice) -> tuple[Sample, Choice]:
     try:
         end_s = time.monotonic() + _LONGEST_S
         choice.source.read(time.monotonic())
         time.sleep(_BETWEEN_S)
         choice.source.settle(_LONGEST_S - _BETWEEN_S)
-        while time.monotonic() < end_s:
+        while True:  # at least once: what is answered late may have taken all the time
             sample = choice.source.read(time.monotonic())
             if sample is not None:
                 return sample, choice
+            if time.monotonic() > end_s:
+                break
             time.sleep(0.02)
     finally:
         choice.source.close()

@@ -86,7 +86,12 @@ class Recorder:
         self._seen = 0
         self._bytes = 0
         self._began_s = self._flushed_s = time.monotonic()
-        self.flush()
+        try:
+            self.flush()
+        except StorageRefused:
+            self.close()
+            path.unlink(missing_ok=True)
+            raise
 
     @property
     def size_bytes(self) -> int:
@@ -135,14 +140,15 @@ class Recorder:
     def flush(self) -> None:
         """Hand all lines to the system."""
         data = b"".join(line + b"\n" for line in self._lines)
+        self._lines.clear()  # what cannot be written is not tried again
         try:
             while data:
                 written = os.write(self._fd, data)
                 self._bytes += written
                 data = data[written:]
         except OSError as error:
-            raise from_os_error(error) from error
-        self._lines.clear()
+            then = "record to a new file; what this one holds can be replayed"
+            raise from_os_error(error, path=self.path, then=then) from error
         self._flushed_s = time.monotonic()
 
     def close(self) -> None:

@@ -52,6 +52,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     fan_rpm: float | None = None
     """Of the board's fan, else of the first that turns; 0: there are fans, and none turns."""
     power_mode: str | None = None
+    silent: dict[str, str] = {}
+    """Why a rail or zone that is there cannot be read, in words; one that is only switched off has no entry."""
     counters: dict[str, float] = {}
     """What only ever grows: over-current events (`oc1`...), joules of a rail that has its own meter (`package-0 J`)."""
     throttled: tuple[str, ...] | None = None
@@ -93,6 +95,8 @@ class Stats(Struct, frozen=True, kw_only=True):
     """Sources that `auto` did not take, each with the reason."""
     notes: tuple[str, ...] = ()
     """Channels that could not be read, said once each."""
+    unanswered: tuple[str, ...] = ()
+    """Files and questions that hang, or did a moment ago; the others go on."""
     board: str = ""
     rate_hz: float = 0.0
     """Wanted: the highest that any reader asks for."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..boards import detect
 from ..errors import EdgetuiError, from_os_error
+from ..patience import patiently, unanswered
 from .beats import Beats, Figures
 from .choose import Choice, choose
 from .files import Files
@@ -56,7 +57,7 @@ class Sampler:
         self.ended = False
 
     def run(self) -> None:
-        """Sample until nobody reads."""
+        """Sample until nobody reads. Called again in another thread where a sensor hangs: then it goes on without that one."""
         self._scheduling = hurry()
         next_chores_s = self._began_s
         while not self.ended:
@@ -76,6 +77,11 @@ class Sampler:
         self._source.close()
         if self._ring is not None:
             self._ring.close()
+
+    @property
+    def spoke(self) -> bool:
+        """A sample has been there."""
+        return self._samples > 0
 
     def _take(self, sample: Sample) -> None:
         readings = sample.rails_mw or (sample.gpu_load_pct, sample.cpu_load_pct, sample.cpu_freq_mhz, sample.temps_c)
@@ -128,6 +134,7 @@ class Sampler:
             source=self._source.name,
             passed_over=self._choice.passed_over,
             notes=self._source.notes(),
+            unanswered=unanswered(),
             board=self._board,
             rate_hz=self._rate_hz,
             effective_rate_hz=effective,
@@ -166,9 +173,10 @@ def main(arguments: list[str] | None = None) -> int:
         _sample(folder, asked.source, min(max(asked.rate, LEAST_HZ), MOST_HZ))
         return 0
     except EdgetuiError as why:
-        _say(problem, str(why))
+        _say(problem, f"{why.what}\n{why.fix}")
     except OSError as error:
-        _say(problem, str(from_os_error(error)))
+        told = from_os_error(error)
+        _say(problem, f"{told.what}\n{told.fix}")
     except Exception as error:
         _say(problem, f"the sampler failed ({type(error).__name__}); details: {_keep_traceback(asked.home)}")
     finally:
@@ -183,11 +191,23 @@ def _say(problem: Path, text: str) -> None:
 
 
 def _sample(folder: Path, source: str, rate_hz: float) -> None:
-    sampler = Sampler(folder, choose(source, Files(), rate_hz), rate_hz)
+    samplers: list[Sampler] = []
+
+    def end(*_: object) -> None:
+        if not samplers:
+            raise SystemExit(0)
+        samplers[-1].ended = True
+
+    def sample() -> None:
+        if not samplers or not samplers[-1].spoke:  # a sensor that hung may have kept it from finding the others
+            samplers.append(Sampler(folder, choose(source, Files(), rate_hz), rate_hz))
+            gc.freeze()
+        samplers[-1].run()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: setattr(sampler, "ended", True))
-    gc.freeze()
-    sampler.run()
+        signal.signal(number, end)
+    hurry()  # this thread, which watches; the one that samples asks for itself
+    patiently(sample)
 
 
 def _keep_traceback(home: Path) -> Path:

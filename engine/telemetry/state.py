@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable
 
+from .. import commands
 from .files import Files
 from .sources.machine import cpus
 
@@ -22,15 +23,12 @@ def power_mode(files: Files, timeout_s: float = 3.0) -> str | None:
 
     Takes as long as the command, which can hang under load: for use outside the sampling loop.
     """
-    if shutil.which("nvpmodel"):
-        try:
-            done = subprocess.run(["nvpmodel", "-q"], capture_output=True, text=True, timeout=timeout_s, check=False)
-            mode = mode_of(done.stdout)
-            if mode:
-                return mode
-        except (OSError, subprocess.TimeoutExpired):
-            pass
-    return mode_by_status(files)
+    command = shutil.which("nvpmodel")
+    mode = None
+    if command:
+        with contextlib.suppress(OSError):
+            mode = mode_of(commands.run([command, "-q"], timeout_s).text)
+    return mode or mode_by_status(files)
 
 
 def mode_by_status(files: Files) -> str | None:

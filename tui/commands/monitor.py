@@ -23,6 +23,9 @@ ALERTED = 3
 SLOWEST_HZ = 1.0
 """Alerts are looked for at least so often, however seldom lines are wanted."""
 
+LOOK_S = 1.0
+"""How often the sampler is asked which sensors hang."""
+
 
 class _Finite(click.FloatRange):
     """A range of numbers; not-a-number passes every comparison that a range is made of."""
@@ -174,6 +177,7 @@ def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
                 return stop.status
         recorder = None if asked.record is None else engine.recorder(telemetry, asked.record)
         thinner = Thinner(interval_s)
+        look_s = time.monotonic()
         tick_s = min(max(interval_s / 4, 0.005), 0.25)
         with Lines(engine.alerts(1 / rate_hz), recorder, detect().profile.watt_decimals, asked.as_json) as lines:
             while True:
@@ -184,6 +188,9 @@ def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
                 if lines.no_sample(time.monotonic()) and asked.until_alert:
                     return ALERTED
                 lines.flush()
+                if time.monotonic() >= look_s:
+                    look_s += LOOK_S
+                    lines.hang(telemetry.stats().unanswered)
                 if stop.wait(tick_s):
                     return stop.status
 

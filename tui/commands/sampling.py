@@ -94,6 +94,7 @@ class Lines:
         self._heads: list[str] = []
         self._widths: list[int] = []
         self._say_s = time.monotonic() + FIRST_WORD_S
+        self._hang: frozenset[str] = frozenset()
 
     def __enter__(self) -> Lines:
         if self._recorder is not None:
@@ -119,6 +120,14 @@ class Lines:
     def no_sample(self, now_s: float) -> bool:
         """Nothing has come; True if an alert begins for that."""
         return self._tell(self._alerts.tick(now_s))
+
+    def hang(self, names: tuple[str, ...]) -> None:
+        """Files that give no answer now; said when they begin, and when they have answered again."""
+        for name in sorted(set(names) - self._hang):
+            echo(f"! no answer from {name}; the others go on", sys.stderr)
+        for name in sorted(self._hang - set(names)):
+            echo(f"! {name} answers again", sys.stderr)
+        self._hang = frozenset(names)
 
     def mark(self, mark: Mark) -> None:
         """A mark of a recording that is replayed."""

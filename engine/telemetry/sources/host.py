@@ -38,6 +38,7 @@ class Host:
         known = [milliwatts for milliwatts in packages if milliwatts is not None]
         if packages and len(known) == len(packages):  # not when energy is unknown since the reading before
             counters[TOTAL_JOULES] = sum(joules for name, joules in counters.items() if name.startswith("package-"))
+        temps = self._thermal.read(now_s)
         return Sample(
             t_s=now_s,
             wall=wall_now(),
@@ -52,7 +53,8 @@ class Host:
             ram_total_mb=machine.ram_total_mb,
             swap_used_mb=machine.swap_used_mb,
             swap_total_mb=machine.swap_total_mb,
-            temps_c=self._thermal.read(now_s),
+            temps_c=temps,
+            silent=self._notes.faults_of(temps),
         )
 
     def pace(self, rate_hz: float) -> None:

@@ -37,7 +37,7 @@ class Jetson:
         self._gpu = Gpu(files, self._notes, nvml=board.profile.soc not in _LOAD_IN_FILES)
         self._emc, self._fan = Emc(files, self._notes), Fan(files)
         self._throttle = Throttle(files, self._notes, self._rails.alarms)
-        self._mode = PowerMode(files)
+        self._mode = PowerMode(files, self._notes)
 
     def read(self, now_s: float) -> Sample:
         """One sweep."""
@@ -46,7 +46,7 @@ class Jetson:
         gpu_load, gpu_clocks, engines = self._gpu.read(now_s)
         emc_load, emc_mhz = self._emc.read(now_s)
         throttled, counters = self._throttle.read(now_s)
-        machine = self._machine.read(now_s)
+        machine, temps = self._machine.read(now_s), self._thermal.read(now_s)
         return Sample(
             t_s=now_s,
             wall=wall_now(),
@@ -64,10 +64,11 @@ class Jetson:
             ram_total_mb=machine.ram_total_mb,
             swap_used_mb=machine.swap_used_mb,
             swap_total_mb=machine.swap_total_mb,
-            temps_c=self._thermal.read(now_s),
+            temps_c=temps,
             clocks_mhz=engines if emc_mhz is None else {"EMC": emc_mhz, **engines},
             fan_rpm=self._fan.read(now_s),
             power_mode=self._mode.read(now_s),
+            silent=self._notes.faults_of({**rails, **carrier, **temps, **engines, "GPU load": gpu_load, "EMC": emc_mhz}),
             counters=counters,
             throttled=throttled,
         )

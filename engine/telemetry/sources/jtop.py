@@ -20,7 +20,7 @@ from ..files import Files
 from ..sample import Sample, decode, encode, wall_now
 from ..state import turning
 from .base import SourceRefused
-from .lines import ChildLines
+from .lines import KeptLines
 
 SOCKET = "/run/jtop.sock"
 _FIRST_LINE_S = 5.0
@@ -42,20 +42,19 @@ class Jtop:
         if importlib.util.find_spec("jtop") is None:
             raise SourceRefused("the Python package jetson-stats is not installed for this interpreter")
         self._notes = Notes()
-        self._child = ChildLines([sys.executable, "-m", __name__, f"{rate_hz:g}"], terminal=False)
-        first = self._child.wait_for_line(_FIRST_LINE_S)
+        command, interval_s = [sys.executable, "-m", __name__, f"{rate_hz:g}"], 1.0 / rate_hz
+        self._child = KeptLines("our client of jtop's service", command, self._notes, terminal=False, interval_s=interval_s)
+        first = self._child.first(_FIRST_LINE_S)
         if first is None or not first.startswith("{"):
             self.close()
             raise SourceRefused("jtop's service gives no answer: is the package of the same version as the service?")
 
     def read(self, now_s: float) -> Sample | None:
         """The newest document since the last call; None: there is none yet."""
-        lines = self._child.lines()
+        line = self._child.newest()
         with contextlib.suppress(msgspec.DecodeError):
-            if lines:
-                return msgspec.structs.replace(decode(lines[-1].encode()), t_s=now_s)
-        if self._child.ended:
-            self._notes.once("ended", "the connection to jtop's service has ended")
+            if line is not None:
+                return msgspec.structs.replace(decode(line.encode()), t_s=now_s)
         return None
 
     def pace(self, rate_hz: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import structs
 
+from ...patience import DEADLINE_S, ask
 from ..channel import Beat, Notes
 from ..energy import TOTAL_JOULES
 from ..files import Files
@@ -159,7 +160,9 @@ class Card:
         if what in self._silent:
             return None
         try:
-            return question(self._handle)
+            return ask(f"NVML: {self.name} {what}", question, self._handle)
+        except TimeoutError:
+            return None
         except self._library.NVMLError as error:
             if getattr(error, "value", None) == self._library.NVML_ERROR_NOT_SUPPORTED:
                 self._silent.add(what)
@@ -181,7 +184,9 @@ def open_cards(*, integrated: bool = False) -> tuple[Any, list[Card]]:
             "the Python package nvidia-ml-py is not installed", fix="install it with `pip install 'edgetui[nvml]'`"
         ) from None
     try:
-        pynvml.nvmlInit()
+        ask("NVML", pynvml.nvmlInit)
+    except TimeoutError:
+        raise SourceRefused(f"the NVIDIA driver gives no answer within {DEADLINE_S:g} s", fix="see `sudo dmesg`") from None
     except pynvml.NVMLError as error:
         raise SourceRefused(f"there is no NVIDIA driver ({error})") from None
     try:

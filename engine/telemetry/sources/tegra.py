@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ...commands import Command
 from .. import state
 from ..channel import Beat, Channel, Notes
 from ..files import Files
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .nvml import Card
 
 _GPU_NODES = frozenset(("gv11b", "gp10b", "ga10b", "gb10b", "gpu"))
+_LONGEST_ANSWER_S, _MOST_SAID = 10.0, 1 << 16
 _DEBUG = "/sys/kernel/debug"
 _EMC_RATES = (f"{_DEBUG}/bpmp/debug/clk/emc/rate", f"{_DEBUG}/clk/override.emc/clk_rate", "/sys/class/devfreq/bwmgr/cur_freq")
 _EMC_ACTIVITY = (
@@ -183,10 +184,12 @@ class Fan:
 class PowerMode:
     """Asks `nvpmodel -q` once a minute in a child: the command takes up to seconds under load, and can hang."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, notes: Notes) -> None:
+        self._notes = notes
         self._command = shutil.which("nvpmodel")
         self._beat = Beat(60.0)
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Command | None = None
+        self._said = b""
         self._began_s = 0.0
         self._mode = state.mode_by_status(files)
 
@@ -196,10 +199,8 @@ class PowerMode:
             self._collect(now_s)
         elif self._command and self._beat.due(now_s):
             with contextlib.suppress(OSError):
-                self._child = subprocess.Popen(
-                    [self._command, "-q"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                )
-                self._began_s = now_s
+                self._child = Command([self._command, "-q"])
+                self._said, self._began_s = b"", now_s
         return self._mode
 
     def wait(self, timeout_s: float) -> None:
@@ -210,18 +211,22 @@ class PowerMode:
             self._collect(time.monotonic())
 
     def close(self) -> None:
-        """End the child if there is one."""
+        """End the child if there is one, and what it started."""
         if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
+            if not self._child.ended:
+                self._notes.once("power mode", "power mode: `nvpmodel -q` gives no answer")
+            self._child.close()
             self._child = None
 
     def _collect(self, now_s: float) -> None:
         if self._child is None:
             return
-        if self._child.poll() is not None:
-            output, _ = self._child.communicate()
-            self._mode = state.mode_of(output.decode("utf-8", "replace")) or self._mode
-            self._child = None
-        elif now_s - self._began_s > 10.0:
+        ended = self._child.ended
+        self._said = (self._said + self._child.read())[-_MOST_SAID:]
+        if ended:
+            self._mode = state.mode_of(self._said.decode("utf-8", "replace")) or self._mode
+            if self._mode is None:
+                self._notes.once("power mode", "power mode: `nvpmodel -q` does not tell it")
+            self.close()
+        elif now_s - self._began_s > _LONGEST_ANSWER_S:
             self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable
 
@@ -11,7 +12,7 @@ from ..files import Files
 from ..sample import Sample, wall_now
 from ..tegrastats import Line, parse
 from .base import SourceRefused
-from .lines import ChildLines
+from .lines import KeptLines
 
 _LEAST_INTERVAL_S, _FIRST_LINE_S = 0.1, 3.0
 
@@ -35,7 +36,7 @@ class Tegrastats:
         self._notes = Notes()
         self._command, self._interval_s = command, _interval_s(rate_hz)
         self._child = self._start()
-        first = self._child.wait_for_line(_FIRST_LINE_S, lambda line: not parse(line).empty)
+        first = self._child.first(_FIRST_LINE_S)
         if first is None:
             self.close()
             raise SourceRefused("tegrastats printed nothing that can be read")
@@ -45,18 +46,17 @@ class Tegrastats:
         """Start tegrastats again with another interval; not below 100 ms, which it cannot keep."""
         interval_s = _interval_s(rate_hz)
         if interval_s != self._interval_s:
-            self._child.close()
             self._interval_s = interval_s
-            self._child = self._start()
+            self._child.close()
+            with contextlib.suppress(SourceRefused):
+                self._child = self._start()
 
     def read(self, now_s: float) -> Sample | None:
         """The newest line since the last call; None: there is none yet."""
-        lines = (parse(line) for line in reversed(self._child.lines()))
-        newest = next((line for line in lines if not line.empty), self._first)  # it warns and asks between its lines
+        line = self._child.newest()
+        newest = parse(line) if line is not None else self._first
         self._first = None
         if newest is None:
-            if self._child.ended:
-                self._notes.once("ended", "tegrastats has ended by itself")
             return None
         return sample_of(newest, now_s, wall_now(), self.name, self._rules)
 
@@ -71,11 +71,19 @@ class Tegrastats:
         """End tegrastats."""
         self._child.close()
 
-    def _start(self) -> ChildLines:
+    def _start(self) -> KeptLines:
+        command = [self._command, "--interval", str(round(self._interval_s * 1000))]
         try:
-            return ChildLines([self._command, "--interval", str(round(self._interval_s * 1000))], terminal=True)
+            return KeptLines(
+                self.name, command, self._notes, terminal=True, interval_s=self._interval_s, wanted=_says_something
+            )
         except OSError as error:
             raise SourceRefused(f"tegrastats cannot be started: {error.strerror}") from error
+
+
+def _says_something(line: str) -> bool:
+    """It warns and asks between its lines."""
+    return not parse(line).empty
 
 
 def _interval_s(rate_hz: float) -> float:
