@@ -208,7 +208,7 @@ def _state(home: Path) -> Iterator[Check]:
     """The state folder: can a run be kept in it."""
     below = _nearest(home)
     parts = (home, *(home / name for name in ("runs", "cache", "recordings", "index.db")))
-    locked = [part for part in parts if os.access(part, os.F_OK) and not os.access(part, os.W_OK)]
+    locked = [part for part in parts if os.access(part, os.F_OK) and not _writable(part)]
     if home != below and os.path.lexists(home):
         yield Check(name="state folder", state="bad", text=f"{home} is no folder", mend=f"mv {home} {home}.old")
         return
@@ -238,6 +238,10 @@ def _unwritable(home: Path, below: Path, error: OSError) -> Check:
     else:
         why, mend = error.strerror or str(error), elsewhere
     return Check(name="state folder", state="bad", text=f"{home} cannot be written to: {why}", mend=mend)
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
 
 
 def _owner(path: Path) -> str:
@@ -278,7 +282,7 @@ def _index(home: Path) -> Iterator[Check]:
         yield Check(name="index", state="good", text="none yet; the first run makes it")
         return
     # beside a log that cannot be written, SQLite reads a file only when it is told that nobody else does
-    alone = not (os.access(file, os.W_OK) and os.access(home, os.W_OK))
+    alone = not (_writable(file) and _writable(home))
     try:
         with closing(
             sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' * alone}", uri=True, timeout=2.0)

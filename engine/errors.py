@@ -110,16 +110,17 @@ def from_os_error(error: OSError, *, path: object = None, then: str = "try again
     `path` is the file, where the error itself does not name it.
     """
     name = error.filename if error.filename is not None else path
-    where = f" at {name}" if name is not None else ""
+    which = f" {name}" if name is not None else ""
+    where = f" at{which}" if which else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         room = "no space left" if error.errno == errno.ENOSPC else "the quota is used up"
         return StorageRefused(f"{room}{where}", fix=f"free some space, then {then}")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         if error.errno != errno.EROFS and (cannot := _forbidden(name)) != "write":
             fix = "give yourself the right to it, or name another; `ls -ld` shows whose it is"
-            return StorageRefused(f"cannot {cannot}{where} ({error.strerror})", fix=fix)
+            return StorageRefused(f"cannot {cannot}{which} ({error.strerror})", fix=fix)
         return StorageRefused(
-            f"cannot write{where} ({error.strerror})",
+            f"cannot write{which} ({error.strerror})",
             fix="choose a folder you may write to" + (" with XDG_STATE_HOME=DIR" if _in_state_folder(name) else ""),
         )
     return StorageRefused(f"{error.strerror or error}{where}", fix="check the disk and the path, then try again")
@@ -135,7 +136,7 @@ def _forbidden(name: object) -> str:
         return "reach"
     except OSError:
         return "write"  # it is not there: it was to be made
-    return "write" if os.access(name, os.R_OK | (os.X_OK if folder else 0)) else "read"
+    return "write" if os.access(name, os.R_OK | (os.X_OK if folder else 0), effective_ids=True) else "read"
 
 
 def _in_state_folder(name: object) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,28 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.delenv("EDGETUI_CONFIG", raising=False)
     monkeypatch.delenv("EDGETUI_ROOT", raising=False)
     return home / "state" / "edgetui"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("needs root and the right to mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def somebody_else() -> Iterator[None]:
+    """From here on we are a user without rights."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -277,3 +278,26 @@ def test_documents_that_powershell_kept(tmp_path: Path, coding: str) -> None:
     recording = Recording(path)
     assert ([sample.t_s for sample in recording], recording.broken) == ([5.0, 6.0, 7.0], 0)
     recording.close()
+
+
+def test_a_full_disk_ends_a_recording_in_words_about_recordings(tiny_disk: Path) -> None:
+    file = tiny_disk / "field.jsonl"
+    recorder = Recorder(file, Header())
+    for k in range(2000):
+        recorder.write(Sample(t_s=float(k), source="x" * 1000))
+    with pytest.raises(StorageRefused) as told:
+        recorder.flush()
+    assert told.value.what == f"no space left at {file}"
+    assert told.value.fix == "free some space, then record to a new file; what this one holds can be replayed"
+    recorder.flush()
+    recorder.close()
+    assert len(Recording(file)) > 100
+
+
+def test_a_recording_that_cannot_begin_leaves_no_file(tiny_disk: Path) -> None:
+    with contextlib.suppress(OSError), (tiny_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    with pytest.raises(StorageRefused, match="no space left"):
+        Recorder(tiny_disk / "field.jsonl", Header())
+    assert not (tiny_disk / "field.jsonl").exists()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
+import subprocess
+import threading
 
 import pytest
 from edgetui.engine.config import Config
 from edgetui.engine.doctor import examine
+from edgetui.engine.index import Index
 
 MEMINFO = "MemTotal:        8000000 kB\nMemFree:  100 kB\nMemAvailable:    {free} kB\nSwapTotal:       {swap} kB\n"
 
@@ -88,3 +93,73 @@ def test_the_document_says_whether_all_is_well(tell):
         check["name"] for check in document["checks"]
     }
     assert "Python" in tell("doctor").out
+
+
+def test_a_full_disk_is_no_good_state_folder(board, tiny_disk):
+    home = tiny_disk / "edgetui"
+    home.mkdir()
+    with contextlib.suppress(OSError), (tiny_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    folder, disk = found(home, "state folder"), found(home, "disk")
+    assert (folder.state, disk.state) == ("bad", "bad")
+    assert folder.text == f"{home} cannot be written to: its disk is full"
+    assert disk.text.startswith("0 kB free")
+    assert "chown" not in folder.mend
+
+
+def test_a_read_only_state_folder_says_so_and_its_index_is_whole(board, tiny_disk):
+    home = tiny_disk / "edgetui"
+    home.mkdir()
+    Index(home).rebuild()
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    folder = found(home, "state folder")
+    assert folder.state == "bad"
+    assert folder.text == f"{home} cannot be written to: its disk is mounted read-only"
+    assert (found(home, "index").state, found(home, "index").text) == ("good", "0 runs")
+    assert "chown" not in folder.mend
+
+
+def test_a_state_folder_of_somebody_else_is_told_with_the_rest(board, tmp_path, somebody_else):
+    os.seteuid(0)
+    home = tmp_path / "edgetui"
+    home.mkdir(mode=0o700)
+    Index(home).rebuild()
+    for above in (tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(above.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    folder = found(home, "state folder")
+    assert folder.state == "bad"
+    assert "belongs to root" in folder.text
+    assert "damaged" not in found(home, "index").text
+    assert found(home, "disk").state in ("good", "note")
+
+
+def test_parts_of_the_state_folder_that_root_made_are_named(board, tmp_path, somebody_else):
+    os.seteuid(0)
+    home = tmp_path / "edgetui"
+    home.mkdir()
+    home.chmod(0o777)
+    (home / "runs").mkdir(mode=0o700)
+    for above in (tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(above.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    folder = found(home, "state folder")
+    assert (folder.state, folder.text) == ("bad", f"{home}: runs cannot be written to")
+
+
+def test_a_root_that_is_nowhere_is_bad_and_the_rest_is_told(board, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path / "nowhere"))
+    assert found(tmp_path, "system files").state == "bad"
+    assert found(tmp_path, "disk").state in ("good", "note")
+
+
+def test_a_look_that_gets_no_answer_holds_up_no_other(board, tmp_path, monkeypatch):
+    """A disk of the network that is gone holds whoever asks it."""
+    gate = threading.Event()
+    monkeypatch.setattr(os, "statvfs", lambda path: gate.wait())
+    monkeypatch.setattr("edgetui.engine.doctor._LONGEST_S", 0.3)
+    checks = {check.name: check for check in examine(Config(), tmp_path)}
+    gate.set()
+    assert checks["disk"].text == "no answer within 0.3 s"
+    assert {"index", "configuration", "logout"} <= set(checks)
