@@ -23,8 +23,8 @@ from .advise import Comparison, Goal, compare, sides
 from .alike import with_conditions
 from .boards import memory_free_mb
 from .config import Config, state_home
-from .errors import ModelRefused, StorageRefused, from_os_error
-from .events import AnyEvent, RunEnded
+from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
+from .events import AnyEvent, Note, RunEnded
 from .files import Folder, ModelFile, list_folder, model_hash
 from .forecast import Forecast, forecast, refuse_without_pytorch, refuse_without_samples
 from .index import Index, RunSummary
@@ -68,6 +68,7 @@ class Engine(Sensing):
         super().__init__(config, home or state_home())
         self.index = Index(self.home)
         self._facts: dict[tuple[str, int, int, str], ModelFacts] = {}
+        self._fits: dict[bytes, tuple[str, ...]] = {}
 
     async def submit(self, spec: RunSpec) -> str:
         """Write the run folder and start its supervisor, detached; returns the run's id once it
@@ -85,15 +86,22 @@ class Engine(Sensing):
         await self._start(folder)
         return folder.name
 
-    async def check(self, spec: RunSpec) -> None:
-        """Refuse what would fail in the run's first moments, in a process of its own.
+    async def check(self, spec: RunSpec) -> tuple[str, ...]:
+        """Refuse what would fail in the run's first moments, in a process of its own; returns what it would be warned of.
 
         Raises:
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
         """
         refuse_without_samples(spec)
         refuse_without_pytorch(spec)
-        await ask(self.home, CheckQuestion(spec=spec), None)
+        warned: list[str] = []
+
+        def listen(event: AnyEvent) -> None:
+            if isinstance(event, Note) and event.level == "warning":
+                warned.append(event.text)
+
+        await ask(self.home, CheckQuestion(spec=spec), listen)
+        return tuple(warned)
 
     def _write(self, spec: RunSpec) -> RunDir:
         from .. import __version__
@@ -270,6 +278,25 @@ class Engine(Sensing):
         history = await asyncio.to_thread(self.index.similar_seconds, spec)
         return forecast(spec, facts, history, memory_free_mb())
 
+    async def foresee(self, spec: RunSpec) -> Forecast:
+        """`forecast`, and what `check` finds: all that can be told before the run.
+
+        What fits is remembered while model, data and kinds of steps stay as they are, so that the screen may ask at every key.
+
+        Raises:
+            ModelRefused: the model cannot be read.
+        """
+        found = await self.forecast(spec)
+        if found.errors:
+            return found
+        key = _checked_by(spec)
+        try:
+            if key not in self._fits:
+                self._fits[key] = await self.check(spec)
+        except EdgetuiError as error:
+            return msgspec.structs.replace(found, errors=(str(error),), checked=True)
+        return msgspec.structs.replace(found, warnings=(*self._fits[key], *found.warnings), checked=True)
+
     async def compare(self, runs: Sequence[str], goal: Goal | str = "") -> Comparison:
         """Several runs side by side, with advice."""
         return compare([await self._told(run) for run in runs], goal)
@@ -320,3 +347,15 @@ class Engine(Sensing):
         from .data.describe import read_dataset
 
         return read_dataset(text, self.config.datasets)
+
+
+def _checked_by(spec: RunSpec) -> bytes:
+    """All that `check` looks at, files by their size and time of change."""
+    data = [part for part in (spec.dataset, spec.calibration) if part is not None]
+    stamps = []
+    for path in (spec.model, *(path for part in data for path in (part.path, part.calibration) if path)):
+        with contextlib.suppress(OSError):
+            stat = Path(path).stat()
+            stamps.append((path, stat.st_size, stat.st_mtime_ns))
+    methods = [step.method for step in spec.recipe.active]
+    return msgspec.json.encode((spec.model, spec.shapes, spec.dataset, spec.calibration, spec.backend.name, methods, stamps))

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import DAMAGED, ConfigRefused, EdgetuiError, nearest
+from .errors import DAMAGED, ConfigRefused, EdgetuiError, close_to, nearest
 from .spec import BackendName, Preset, TensorRtSettings, TorchSettings
 from .telemetry.alerts import DEFAULT_RULES, AlertRule
 
@@ -225,16 +225,52 @@ def convert(data: object, kind: type[T], path: Path | str, refuse: type[EdgetuiE
             place = f"{where}." if where else ""
             raise refuse(f"{path} has an unknown key `{place}{word}`", fix=nearest(word, known)) from None
         what, _, where = text.partition(" - at `$")
-        raise refuse(f"{path}: {where.rstrip('`').lstrip('.') or 'top level'}: {what}", fix="correct that value") from None
+        where = where.rstrip("`").lstrip(".")
+        raise refuse(f"{path}: {where or 'top level'}: {what}", fix=may_be(kind, where, what)) from None
+
+
+_INVALID = re.compile(r"Invalid enum value (?:'(.*)'|(.*))")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+
+
+def may_be(kind: type, where: str, what: str) -> str:
+    """What a value that was refused at a path like `input.color` may be."""
+    missing = _MISSING.search(what)
+    if missing:
+        choices = _choices_at(kind, f"{where}.{missing.group(1)}")
+        return f"add the line {missing.group(1)} = …" + (f", one of {', '.join(choices)}" if choices else "")
+    choices = _choices_at(kind, where)
+    found = _INVALID.search(what)
+    if found and choices:
+        near = close_to(found.group(1) or found.group(2) or "", choices)
+        return (f"write `{near}`: " if near else "") + f"it is one of {', '.join(choices)}"
+    return "write a list, in brackets" if what.startswith("Expected `array`, got") else "correct that value"
+
+
+def _choices_at(kind: type, where: str) -> tuple[str, ...]:
+    """The words that a value at a path like `input.color` is one of; empty: not words to choose from."""
+    above, _, key = re.sub(r"\[[^]]*\]", "", where).strip(".").rpartition(".")
+    for field in msgspec.structs.fields(_struct_at(kind, above)):
+        if field.encode_name == key:
+            info = msgspec.inspect.type_info(field.type)
+            parts = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+            literal = next((part for part in parts if isinstance(part, msgspec.inspect.LiteralType)), None)
+            return tuple(map(str, literal.values)) if literal else ()
+    return ()
 
 
 def _keys_at(kind: type, where: str) -> tuple[str, ...]:
     """The keys that the struct at a path like `ui`, `backend.onnxruntime` or `alerts[...]` may have."""
+    return tuple(f.encode_name for f in msgspec.structs.fields(_struct_at(kind, where)))
+
+
+def _struct_at(kind: type, where: str) -> type:
+    """The struct at a path; where that is none, the one it is a field of."""
     for part in [p for p in re.sub(r"\[[^]]*\]", "", where).split(".") if p]:
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
         below = fields.get(part)
         inner = next(iter(get_args(below)), below)  # of a list its items
         if not isinstance(inner, type) or not issubclass(inner, Struct):
-            return tuple(fields)
+            return kind
         kind = inner
-    return tuple(f.encode_name for f in msgspec.structs.fields(kind))
+    return kind

@@ -100,8 +100,15 @@ class RunFailed(EdgetuiError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean X?`, or the list of what is known when nothing is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names)}"
+    near = close_to(word, names)
+    return f"did you mean `{near}`?" if near else f"known: {', '.join(names)}"
+
+
+def close_to(word: str, known: Iterable[str]) -> str:
+    """The name that is nearest, capitals or not; "" when none is near."""
+    names = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), names, n=1)
+    return names[close[0]] if close else ""
 
 
 def from_os_error(error: OSError, *, path: object = None, then: str = "try again") -> StorageRefused:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
+from .answering import answered
 from .backends.base import Session
-from .data.samples import Array, Batch, Samples
+from .data.samples import Samples
+from .doubt import doubt
 from .graph.meaning import Meaning
 from .measure import accuracy
 from .measure.fidelity import Fidelity
@@ -18,9 +18,6 @@ from .outcome import Outcome
 from .result import DatasetStamp, Difference, Metrics
 from .say import Say
 from .spec import RunSpec
-
-_Answers = list[dict[str, Array]]
-"""Outputs of each session."""
 
 
 def refuse_labels(session: Session, samples: Samples, batch: int) -> None:
@@ -69,6 +66,8 @@ def evaluate(
     outcome = Outcome(dataset=stamp, fidelity=near.figures(), reasons=reasons, summary=f"{done} samples")
     if not samples.labels:
         return outcome
+    if doubted := doubt(baseline, samples, batch, sides[0]):
+        say.warn(doubted)
     figures = [side.figures(spec.seed) for side in sides]
     points, p_value = accuracy.compare(sides[0], sides[1], spec.seed)
     return msgspec.structs.replace(
@@ -78,36 +77,3 @@ def evaluate(
         candidate=Metrics(accuracy=figures[1]),
         difference=Difference(top1_points=points, mcnemar_p=p_value),
     )
-
-
-def answered(sessions: tuple[Session, ...], batches: Iterator[Batch]) -> Iterator[tuple[Batch, _Answers]]:
-    """Each batch and what the sessions make of it, in the order of the batches; a few are ahead, never all.
-
-    Where the sessions bear several callers, as many batches are inferred at once; else the next one is read meanwhile.
-    """
-    callers = min(session.callers for session in sessions)
-    if callers == 1:
-        for part in _read_ahead(batches):
-            yield part, _infer(sessions, part)
-        return
-    waiting: deque[tuple[Batch, Future[_Answers]]] = deque()
-    with ThreadPoolExecutor(callers) as pool:
-        for part in batches:
-            waiting.append((part, pool.submit(_infer, sessions, part)))
-            if len(waiting) >= 2 * callers:
-                done, answers = waiting.popleft()
-                yield done, answers.result()
-        for done, answers in waiting:
-            yield done, answers.result()
-
-
-def _infer(sessions: tuple[Session, ...], part: Batch) -> _Answers:
-    return [session.run(part.feeds) for session in sessions]
-
-
-def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, batches, None)
-        while (part := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
-            yield part

@@ -58,9 +58,18 @@ class Forecast(Struct, frozen=True, kw_only=True):
     data: str = ""
     """One line for people, e.g. `digits: 500 to calibrate, the rest to evaluate`."""
     warnings: tuple[str, ...] = ()
-    """What cannot win, or will be missing from the result; the run may start."""
+    """What to know before the run may start: what may spoil or will be missing from the result, then `remarks`."""
+    remarks: tuple[str, ...] = ()
+    """Those of `warnings` that are harmless: what nobody should hope for."""
     errors: tuple[str, ...] = ()
     """Why the run would be refused, each with what to do."""
+    checked: bool = False
+    """Whether model and data were opened and fit each other; False: this is what can be told without."""
+
+    @property
+    def serious(self) -> tuple[str, ...]:
+        """The warnings that are no mere remarks."""
+        return tuple(text for text in self.warnings if text not in self.remarks)
 
 
 def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float], memory_free_mb: float | None) -> Forecast:
@@ -77,7 +86,8 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
     pytorch = TORCH_MB if trains or spec.backend.name == "torch" else 0
     compiles = spec.backend.name == "torch" and spec.backend.torch.mode == "compiled"
     need = round(BASE_MB + pytorch + (COMPILING_MB if compiles else 0) + copies * facts.size_bytes / 1e6)
-    warnings = cannot_win(spec.recipe, spec.backend) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
+    remarks = _hopes(spec.recipe, spec.backend)
+    warnings = _serious(spec.recipe) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
     if memory_free_mb is not None and need > memory_free_mb:
         warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")
     return Forecast(
@@ -89,7 +99,8 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
         history=len(history_seconds),
         backend=_backend_line(spec),
         data=_data_line(spec),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *remarks),
+        remarks=tuple(remarks),
         errors=tuple(_refusals(spec, facts)),
     )
 
@@ -117,38 +128,47 @@ def size_after(recipe: Recipe, facts: ModelFacts) -> int | None:
 
 
 def cannot_win(recipe: Recipe, backend: BackendSettings) -> list[str]:
-    """What in a recipe, or of it on this backend, will not make any model better in the way people hope."""
+    """What is in a recipe, or of it on this backend, that will not do what people hope for, and what spoils other steps."""
+    return list(dict.fromkeys([*_serious(recipe), *_hopes(recipe, backend)]))
+
+
+def _hopes(recipe: Recipe, backend: BackendSettings) -> list[str]:
+    """What in a recipe will not make any model better in the way people hope; harmless."""
     found = []
     pytorch = backend.name == "torch"
-    narrowed = False
+    pruned = [step.amount for step in recipe.active if isinstance(step, PruneMagnitude)]
+    shares = {"the" if amount is None else f"{amount * 100:.3g} %" for amount in pruned}
+    if shares:
+        share = shares.pop() if len(shares) == 1 else "the"
+        found.append(f"scattered zeros do not make a dense plan faster; {share} zeros change size only when compressed")
     for step in recipe.active:
-        if isinstance(step, PruneMagnitude):
-            share = f"{step.amount * 100:.3g} % zeros" if step.amount is not None else "the zeros"
-            found.append(f"scattered zeros do not make a dense plan faster; {share} change size only when compressed")
-            if narrowed:
-                found.append("pruning after quantization changes weights that ranges were chosen for: prune first")
-        elif isinstance(step, QuantizeInt8) and pytorch:
+        if isinstance(step, QuantizeInt8) and pytorch:
             found.append("PyTorch computes INT8 as floating point with rounding: the values of INT8, and slower, not faster")
         elif isinstance(step, PrecisionFp16):
             found.append("half precision halves the file; on a CPU without FP16 arithmetic it is no faster, often slower")
         elif isinstance(step, TrainFinetune):
-            found += _training(step, recipe, narrowed)
+            times = f"its samples {step.epochs} epoch{'s' if step.epochs > 1 else ''}"
+            found.append(f"training goes through {times}, forward and back: minutes on a PC, up to hours on a board")
         elif isinstance(step, QuantizeWeights):
             held = ", and PyTorch holds them as floats once loaded" if pytorch else ""
             found.append(f"weights alone in integers make the file smaller; the arithmetic stays in floating point{held}")
-        narrowed = narrowed or isinstance(step, QuantizeInt8 | QuantizeWeights)
     return list(dict.fromkeys(found))
 
 
-def _training(step: TrainFinetune, recipe: Recipe, narrowed: bool) -> list[str]:
-    """What to know of a step that trains."""
-    times = f"{step.epochs} epoch{'s' if step.epochs > 1 else ''}"
-    found = [f"training goes through its samples {times}, forward and back: minutes on a PC, up to hours on a board"]
-    if narrowed:
-        found.append("training after quantization changes weights that ranges were chosen for: train first")
-    if not step.keep_zeros and any(isinstance(other, PruneMagnitude) for other in recipe.active):
-        found.append("with keep_zeros off, training fills the zeros that pruning makes")
-    return found
+def _serious(recipe: Recipe) -> list[str]:
+    """Steps that spoil what other steps did."""
+    found = []
+    narrowed = False
+    for step in recipe.active:
+        if isinstance(step, PruneMagnitude) and narrowed:
+            found.append("pruning after quantization changes weights that ranges were chosen for: prune first")
+        elif isinstance(step, TrainFinetune):
+            if narrowed:
+                found.append("training after quantization changes weights that ranges were chosen for: train first")
+            if not step.keep_zeros and any(isinstance(other, PruneMagnitude) for other in recipe.active):
+                found.append("with keep_zeros off, training fills the zeros that pruning makes")
+        narrowed = narrowed or isinstance(step, QuantizeInt8 | QuantizeWeights)
+    return list(dict.fromkeys(found))
 
 
 def _nothing_to_do(recipe: Recipe, facts: ModelFacts) -> list[str]:

@@ -51,11 +51,26 @@ def refuse_unfit(spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, s
     steps = spec.recipe.active
     calibrates = any(isinstance(step, QuantizeInt8 | TrainFinetune) for step in steps)
     opened = {part: open_part(spec, part, inputs, shapes, say) for part in _PARTS if calibrates or part == "evaluation"}
+    if calibrates and fed_differently(spec):
+        say.warn(
+            "the calibration set and the dataset become the model's input in different ways (color, scale, mean, std): "
+            "ranges would be chosen for other inputs than those evaluated"
+        )
     for samples in opened.values():
         if samples is not None:
             next(samples.take(1).batches(1))
     if any(isinstance(step, TrainFinetune) for step in steps):
         refuse_untrainable(opened["calibration"], opened["evaluation"])
+
+
+def fed_differently(spec: RunSpec) -> bool:
+    """Whether images of the calibration set and of the dataset become the input in different ways."""
+    ways = {
+        (part.input.color, part.input.scale, part.input.mean, part.input.std)
+        for part in (spec.dataset, spec.calibration)
+        if part is not None and part.kind == "image-folder"
+    }
+    return len(ways) > 1
 
 
 def narrowed(error: EdgetuiError, model: Path) -> None:

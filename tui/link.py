@@ -183,6 +183,12 @@ class Link:
         await self.inspect(model, spec.shapes)
         return await self.engine.forecast(spec)
 
+    async def foresee(self, asked: Asked, model: str) -> Forecast:
+        """The same, with what opening model and data tells."""
+        spec = await asyncio.to_thread(self.spec, asked, model)
+        await self.inspect(model, spec.shapes)
+        return await self.engine.foresee(spec)
+
     async def submit(self, asked: Asked, model: str) -> str:
         """Start a run; returns its id."""
         return await self.engine.submit(await asyncio.to_thread(self.spec, asked, model))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import DataRefused, nearest
 from ..result import TensorFacts
 from ..say import Say
-from .samples import Array, Broken, Row
+from .samples import Array, Broken, Pixels, Row
 
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _LABELS = "labels"
@@ -93,6 +93,8 @@ class Arrays:
     """See `samples.Reader`."""
 
     classes: tuple[str, ...] = ()
+    assumed = ""
+    pixels: Pixels | None = None
 
     def __init__(self, path: Path, feeds: dict[str, _Feed], count: int, labels: NDArray[np.int64] | None) -> None:
         self._path = path

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from ..config import read_toml, refuse_nul, typed_path, what_is
+from ..config import may_be, read_toml, refuse_nul, typed_path, what_is
 from ..errors import DataRefused, nearest
 from ..spec import Dataset, ImageInput, field_names
 
@@ -67,7 +67,9 @@ def _described(file: Path) -> Dataset:
     try:
         dataset = msgspec.convert(data, Dataset)
     except msgspec.ValidationError as error:
-        raise DataRefused(f"{file}: {error}", fix="see the example of a dataset file in the README") from None
+        what, _, where = str(error).partition(" - at `$")
+        fix = may_be(Dataset, where.rstrip("`").lstrip("."), what)
+        raise DataRefused(f"{file}: {error}", fix=f"{fix}; an example of a dataset file is in the README") from None
     for key, where in (("path", dataset.path), ("calibration", dataset.calibration)):
         if where and what_is(Path(where)) == "not there":
             raise DataRefused(f"{file}: `{key}` points at {where}, which is not there", fix="mend the path")

@@ -19,7 +19,7 @@ from ..errors import DataRefused
 from ..result import TensorFacts
 from ..spec import ImageInput
 from .folders import Files, find_files
-from .samples import Array, Broken, Row
+from .samples import Array, Broken, Pixels, Row
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,7 +63,7 @@ class _Recipe:
     """How pixels become the input: size, layout, colour and the two numbers a channel of `pixel * gain + offset`."""
 
     def __init__(self, how: ImageInput, tensor: TensorFacts, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        self.name = tensor.name
+        self.name, self.how = tensor.name, how
         shape = shapes.get(tensor.name) or tuple(axis if isinstance(axis, int) else 1 for axis in tensor.shape)
         if len(shape) != 4:
             raise DataRefused(
@@ -84,7 +84,8 @@ class _Recipe:
         self.color = how.color or ("RGB" if channels == 3 else "GRAY")
         if (self.color == "GRAY") != (channels == 1):
             raise DataRefused(
-                f"color {self.color} does not fit the {channels} channels of input {tensor.name}", fix="mend `color`"
+                f"color {self.color} does not fit the {channels} channel{'s' if channels > 1 else ''} of input {tensor.name}",
+                fix=('write color = "GRAY"' if channels == 1 else 'write color = "RGB" or "BGR"') + ", or leave it out",
             )
         self.size = (width, height)
         _refuse_size(how.size, self.size, tensor.name)
@@ -96,6 +97,23 @@ class _Recipe:
         std = _by_channel(how.std, 1.0, channels, "std")
         self.gain = (1.0 / (how.scale * std)).astype(np.float32)
         self.offset = (-_by_channel(how.mean, 0.0, channels, "mean") / std).astype(np.float32)
+
+    @property
+    def assumed(self) -> str:
+        """What nobody has said of how pixels become the input, in words; empty: somebody has."""
+        how = self.how
+        if how.color or how.mean or how.std or how.scale != ImageInput().scale:
+            return ""
+        done = "as whole pixels" if self.whole else "divided by 255, without mean and std,"
+        return f"{self.color} {done}"
+
+    @property
+    def pixels(self) -> Pixels:
+        """See `samples.Pixels`."""
+        gain, offset = (tuple(map(float, values)) for values in (self.gain, self.offset))
+        if self.whole:
+            gain, offset = (1.0,) * len(gain), (0.0,) * len(offset)
+        return Pixels(self.name, 1 if self.layout == "NCHW" else 3, gain, offset, bgr=self.color == "BGR", whole=self.whole)
 
     def pack(self, pixels: NDArray[np.uint8]) -> Array:
         """(n, height, width, channels) of uint8 to the model's own layout and type."""
@@ -141,6 +159,8 @@ class Images:
         self._recipe = recipe
         self.labels = files.labels
         self.classes = files.classes
+        self.assumed = recipe.assumed
+        self.pixels: Pixels | None = recipe.pixels
 
     def __len__(self) -> int:
         """How many image files there are."""

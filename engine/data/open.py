@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataRefused
 from ..result import TensorFacts
 from ..say import Say
-from ..spec import Dataset, ImageInput
+from ..spec import Dataset
 from .arrays import open_arrays
 from .describe import kind_of
 from .images import open_images
@@ -45,10 +45,10 @@ def open_samples(
         raise DataRefused(f"{path} is empty", fix="put samples into it, or name another dataset")
     if part != "calibration" and dataset.task == "classification" and reader.labels is not None:
         _refuse_one_class(reader, path)
-    if dataset.kind == "image-folder" and dataset.input == ImageInput():
+    if reader.assumed:
         say.warn(
-            f"nothing says how images of {path.name} become the model's input: RGB divided by 255 is assumed; "
-            "a dataset's TOML file can say otherwise"
+            f"nothing says how images of {dataset.name or path.name} become the model's input: {reader.assumed} is assumed; "
+            "a dataset's TOML file says it under [input] (color, scale, mean, std)"
         )
     order = balanced_order(reader.labels, len(reader), seed)
     if part == "all" or own:

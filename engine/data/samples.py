@@ -43,6 +43,22 @@ class Batch:
     n: int
 
 
+@dataclass(frozen=True)
+class Pixels:
+    """How a feed was made of pixels, `pixel * gain + offset` channel by channel, so that it can be tried otherwise."""
+
+    name: str
+    axis: int
+    """Which axis of the feed has the channels: 1 or 3."""
+    gain: tuple[float, ...]
+    """One number a channel, in the feed's order."""
+    offset: tuple[float, ...]
+    bgr: bool
+    """Blue comes first."""
+    whole: bool
+    """The model takes whole pixels, 0 to 255: nothing is subtracted or divided."""
+
+
 class Reader(Protocol):
     """What a kind of dataset has to offer; samples are numbered from 0."""
 
@@ -51,6 +67,10 @@ class Reader(Protocol):
     """Names in the order of their numbers; empty: not known."""
     largest_batch: int | None
     """None: any."""
+    assumed: str
+    """How samples become the input where nobody has said it, in words; empty: nothing is assumed."""
+    pixels: Pixels | None
+    """None: the input is not made of pixels here."""
 
     def __len__(self) -> int:
         """How many samples there are, broken ones included."""
@@ -76,6 +96,8 @@ class Samples:
         """Class names in the order of the labels' numbers; empty: not known, or no labels."""
         self.labels = reader.labels is not None
         """Whether batches have labels."""
+        self.pixels = reader.pixels
+        """How the feeds were made of pixels; None: they were not."""
         self.skipped: list[str] = []
         """Broken samples met so far, in the order met."""
         self.read = 0

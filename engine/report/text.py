@@ -207,8 +207,11 @@ def forecast_report(found: Forecast, width: int, paint: Paint = plain) -> str:
         ("backend", found.backend),
         ("data", found.data),
     ]
-    notes = [paint(paragraph(f"! {line}", width), "worse") for line in (*found.errors, *found.warnings)]
-    return "\n".join([table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint), *notes])
+    first = [paint("✗ this would be refused:", "bad")] if found.errors else []
+    first += [paint(paragraph(f"! {line}", width), "bad") for line in found.errors]
+    first += [paint(paragraph(f"! {line}", width), "worse") for line in found.serious]
+    remarks = [paint(paragraph(f"· {line}", width), "dim") for line in found.remarks]
+    return "\n".join([*first, table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint), *remarks])
 
 
 def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) -> str:

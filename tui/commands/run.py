@@ -46,15 +46,9 @@ def run_command(model: str, detach: bool, dry_run: bool, as_json: bool, **flags:
 async def _dry_run(engine: Engine, spec: RunSpec, as_json: bool) -> int:
     import msgspec
 
-    from ...engine.errors import EdgetuiError
     from ...engine.report.text import forecast_report
 
-    found = await engine.forecast(spec)
-    if not found.errors:
-        try:
-            await engine.check(spec)
-        except EdgetuiError as error:
-            found = msgspec.structs.replace(found, errors=(str(error),))
+    found = await engine.foresee(spec)
     if as_json:
         echo_json(msgspec.json.encode(found))
     else:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ...engine.api import Engine
 
 WIDTH_WITHOUT_TERMINAL = 120
-_COLOURS = {"better": "green", "worse": "yellow", "accent": "cyan"}
-_PAINTED = re.compile(r"(\x1b\[(?:[012]|3[236])m)")
+_COLOURS = {"better": "green", "worse": "yellow", "bad": "red", "accent": "cyan"}
+_PAINTED = re.compile(r"(\x1b\[(?:[012]|3[1236])m)")
 """What `paint` writes, and nothing else that begins with an escape."""
 _ASCII = str.maketrans(
     {"±": "~", "–": "-", "·": "|", "×": "x", "µ": "u", "→": "->", "✓": "+", "✗": "x", "▶": ">", "≥": ">=", "…": "..."}

@@ -1,4 +1,4 @@
-"""What will happen, as rows: what stands in the way first, then sizes and times, then what cannot win."""
+"""What will happen, as rows: what stands in the way first, what may spoil the result, sizes and times, harmless remarks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def forecast_rows(forecast: Forecast | None, trouble: str, width: int) -> list[L
         ("data", forecast.data, ""),
     )
     return [
-        *(line for text in forecast.errors for line in hanging(((" ✗ ", "bad"),), rows_for_flags(text), width)),
+        *(line for text in forecast.errors for line in hanging(((" ✗ ", "bad"),), rows_for_flags(text), width, "bad")),
+        *(line for text in forecast.serious for line in hanging(((" ! ", "warn"),), text, width)),
         *(line for name, text, tone in rows for line in hanging(((f" {name:<9}", "dim"),), text, width, tone)),
-        *(line for text in forecast.warnings for line in hanging(((" ! ", "warn"),), text, width)),
+        *(line for text in forecast.remarks for line in hanging(((" · ", "dim"),), text, width, "dim")),
     ]

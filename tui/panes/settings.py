@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...engine.api import Forecast
     from ...engine.result import ModelFacts
 
+WHAT = "what will happen"
 ROOMY = 16
 """Rows from which on help and forecast may take more than they must."""
 
@@ -68,7 +69,7 @@ class SettingsPane(Pane):
         super().on_mount()
         keys = (("run", "r"), ("save", "s"), ("undo", "u"))
         self.border_subtitle = Content("   ".join(f"{self.key(name, key)} {name}" for name, key in keys))
-        self.what.border_title = "what will happen"
+        self.what.border_title = WHAT
 
     def on_resize(self) -> None:
         """Fit the new width."""
@@ -314,6 +315,8 @@ class SettingsPane(Pane):
         """Write what will happen."""
         self._forecast = (forecast, trouble)
         self.forecast_lines = forecast_rows(forecast, trouble, self._room)
+        opening = forecast is not None and not (forecast.checked or forecast.errors)
+        self.what.border_title = f"{WHAT}, model and data are being looked at" if opening else WHAT
         height = self.size.height  # the rows to edit come first where room is short
         share = max(3, height // (2 if height >= ROOMY else 3)) if not self.what.has_focus else height - 4
         self.what.styles.height = min(len(self.forecast_lines) + 1, share)

@@ -224,6 +224,7 @@ class WorkbenchScreen(Leavable, Screen[None]):
             return
         try:
             self.settings.show_forecast(await self.bench.link.forecast(draft.asked, model))
+            self.settings.show_forecast(await self.bench.link.foresee(draft.asked, model))
         except (EdgetuiError, OSError) as error:
             self.settings.show_forecast(None, f"✗ {refusal(error)}")
 
@@ -266,7 +267,7 @@ class WorkbenchScreen(Leavable, Screen[None]):
         if not model or draft is None:
             raise RecipeRefused("no model is chosen", fix="highlight one in the pane Models, or press o to open a folder")
         link = self.bench.link
-        forecast = await link.forecast(draft.asked, model)
+        forecast = await link.foresee(draft.asked, model)
         self.settings.show_forecast(forecast)
         if forecast.errors:
             self.action_pane("settings")

@@ -73,6 +73,28 @@ def test_what_a_toml_file_says_wrong_is_named_with_the_file(tmp_path, text, what
     assert fix in refused.value.fix
 
 
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ('color = "gray"', "write `GRAY`: it is one of BGR, GRAY, RGB"),
+        ('color = "Grayscale"', "write `GRAY`"),
+        ('color = "CMYK"', "it is one of BGR, GRAY, RGB"),
+        ('layout = "nchw"', "write `NCHW`: it is one of NCHW, NHWC"),
+        ("mean = 0.5", "write a list, in brackets"),
+    ],
+)
+def test_a_word_that_cannot_be_is_answered_with_the_choices(tmp_path, line, fix):
+    with pytest.raises(DataRefused) as refused:
+        read_dataset(str(described(tmp_path, f'kind = "npz"\npath = "."\n[input]\n{line}\n')), {})
+    assert fix in refused.value.fix
+
+
+def test_a_kind_that_is_missing_or_unknown_is_answered_with_the_choices(tmp_path):
+    for line in ('path = "."', 'kind = "video"\npath = "."', 'kind = "npz"\npath = "."\ntask = "Classification"'):
+        with pytest.raises(DataRefused, match="classification, none" if "task" in line else "image-folder, npz"):
+            read_dataset(str(described(tmp_path, line)), {})
+
+
 def test_what_is_not_there_is_said_with_the_nearest_name(tmp_path):
     with pytest.raises(DataRefused, match="did you mean `faces`"):
         read_dataset("face", {"faces": str(tmp_path), "pets": str(tmp_path)})

@@ -87,6 +87,14 @@ def test_floats_left_in_a_quantized_model_may_be_quantized_alone():
     assert any("quantized already" in line for line in forecast(spec("int8"), facts, [], None).errors)
 
 
+def test_harmless_remarks_stand_apart_and_last():
+    late = Recipe(step=(QuantizeInt8(), PruneMagnitude(amount=0.3), PruneMagnitude(amount=0.5, scope="global")))
+    found = forecast(RunSpec(model="/m.onnx", recipe=late, calibration=DATA), FACTS, [], 50.0)
+    assert [text.split(" ")[0] for text in found.serious] == ["pruning", "no", "needs"]
+    assert found.warnings == (*found.serious, *found.remarks)
+    assert found.remarks == ("scattered zeros do not make a dense plan faster; the zeros change size only when compressed",)
+
+
 def test_what_cannot_win_is_said():
     warnings = forecast(spec("prune-30-global", dataset=DATA), FACTS, [], None).warnings
     assert any("scattered zeros do not make a dense plan faster; 30 % zeros" in line for line in warnings)

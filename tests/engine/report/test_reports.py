@@ -138,6 +138,13 @@ def test_what_will_happen_is_said():
     assert "! no data" in text
 
 
+def test_what_blocks_is_said_first_and_harmless_remarks_last():
+    found = Forecast(size_bytes=1, errors=("stop",), warnings=("look", "hm"), remarks=("hm",))
+    lines = forecast_report(found, 100, lambda text, tone: f"{tone}|{text}").splitlines()
+    assert lines[:3] == ["bad|✗ this would be refused:", "bad|! stop", "worse|! look"]
+    assert lines[-1] == "dim|· hm"
+
+
 def test_the_list_of_runs():
     runs = (
         RunSummary(run="b", state="crashed", stage="build"),

@@ -58,3 +58,20 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (home / "said.json").write_text(done.stdout)
     return home
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dataset's TOML file: grey pictures in ten class folders, and a line under [input]."""
+    from PIL import Image
+
+    def write(line: str = "") -> Path:
+        for label in range(10):
+            (tmp_path / "pictures" / str(label)).mkdir(parents=True, exist_ok=True)
+            for number in range(2):
+                Image.new("L", (8, 8), 25 * label).save(tmp_path / "pictures" / str(label) / f"{number}.png")
+        file = tmp_path / "digits.toml"
+        file.write_text(f'kind = "image-folder"\npath = "pictures"\n[input]\n{line}\n')
+        return file
+
+    return write

@@ -116,6 +116,23 @@ def test_a_dry_run_says_what_will_happen_and_starts_nothing(tell, own_state):
     assert not list((own_state / "runs").glob("*"))
 
 
+def test_a_dry_run_says_how_pictures_become_the_input_where_nobody_did(tell, digits):
+    said = tell("run", MODEL, "--recipe", "int8", "--dataset", str(digits()), "--dry-run")
+    assert said.code == 0
+    words = " ".join(said.out.split())
+    assert words.startswith("! nothing says how images of digits become the model's input: GRAY divided by 255")
+    stated = tell("run", MODEL, "--recipe", "int8", "--dataset", str(digits('color = "GRAY"')), "--dry-run")
+    assert "nothing says" not in stated.out
+
+
+def test_a_dry_run_says_what_blocks_first(tell, digits):
+    said = tell("run", MODEL, "--recipe", "prune-5-fp16", "--dataset", str(digits('color = "RGB"')), "--dry-run")
+    assert said.code == 1
+    assert said.out.splitlines()[0] == "✗ this would be refused:"
+    assert 'write color = "GRAY"' in said.out
+    assert "· scattered zeros" in said.out
+
+
 def test_recipes_lists_them_all(tell):
     assert "prune-5-fp16" in tell("recipes").out
     assert len(json.loads(tell("recipes", "--json").out)) >= 13

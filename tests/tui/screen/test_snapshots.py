@@ -16,6 +16,7 @@ async def settled(pilot, *words: str) -> None:
     """All that the screen shows has come."""
     app = pilot.app
     await until(pilot, lambda: "1 run like it" in str(app.bench.settings.forecast_lines))
+    await until(pilot, lambda: str(app.bench.settings.what.border_title) == "what will happen")
     await shows(pilot, *words)
     live = app.bench.live
     await until(pilot, lambda: not live.is_on_screen or "no sensors" in live.figures.plain())

@@ -34,6 +34,32 @@ async def test_the_highlighted_model_is_read_and_what_will_happen_is_said(app: W
         await shows(pilot, "opset 17", "image  f32 [batch,1,8,8]", "onnxruntime reads it", "scattered zeros")
 
 
+@pytest.mark.parametrize(
+    ("said", "mark", "first"),
+    [("", "!", "nothing says how images of pets become"), ('color = "RGB"', "✗", "color RGB does not")],
+)
+async def test_what_opening_the_data_tells_is_said_before_the_run(app: Workbench, tmp_path, said, mark, first):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (8, 8)).save(tmp_path / "pets" / name / f"{number}.png")
+    (tmp_path / "pets.toml").write_text(f'kind = "image-folder"\npath = "pets"\n[input]\n{said}\n')
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await pick_recipe(pilot, "prune-5")
+        settings = bench_of(app).settings
+        settings.draft.change(dataset=str(tmp_path / "pets.toml"))
+        settings.take(settings.draft)
+        await until(pilot, lambda: first in " ".join(settings.what.plain().split()))
+        assert settings.what.lines[0][0][0].strip() == mark
+        assert settings.what.lines[-1][-1][1] == "dim"  # scattered zeros are no more than a remark
+        if mark == "✗":
+            assert settings.what.lines[0][1][1] == "bad"
+            await pilot.press("r")
+            await shows(pilot, "this cannot run yet")
+
+
 async def test_a_file_that_is_no_model_is_an_error_in_its_pane_not_a_crash(app: Workbench):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).models.model)
