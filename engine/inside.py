@@ -48,7 +48,7 @@ def inspect_plan(home: Path, question: PlanQuestion, alone: Alone, say: Say) -> 
     if path.suffix in trt_manifest.SUFFIXES:
         return _of_tensorrt(path, question, alone)
     if is_plan(path):
-        return _of_onnxruntime(path, question, alone, {})
+        return _of_onnxruntime(path, question, alone, question.shapes)
     if question.backend.name == "torch":
         return PlanFacts(name=path.name, path=str(path), backend="torch", size_bytes=path.stat().st_size, reason=_NO_INSPECTOR)
     return _of_model(home, path, question, alone, say)

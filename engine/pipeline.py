@@ -163,10 +163,13 @@ class Job:
         from .graph.inspect import counts
         from .graph.lint import lint
         from .graph.load import load
+        from .graph.loadable import with_sizes
         from .measure.sizes import gz_bytes, size_bytes
 
         source = self._before()
         text = lower(source, self.out / "model.onnx", self.backend.target(), self.say)
+        if self.backend.name != "onnxruntime":
+            with_sizes(self.out / "model.onnx", self._model().shapes, self.out / "model.onnx")
         files = {"onnx": "model.onnx"}
         if isinstance(self.backend, TensorRt):
             refusals = lint(load(self.out / "model.onnx"), self.backend.reader(self.spec.backend))
@@ -176,7 +179,7 @@ class Job:
         else:
             self._lower_for_tensorrt(source, files)
         model = self._model()
-        parameters, nonzero, macs = counts(source)
+        parameters, nonzero, macs = counts(source, model.shapes)
         original, lowered = self._made("normalise")[0] / "baseline.onnx", self.out / "model.onnx"
         baseline = Metrics(
             size_bytes=model.size_bytes,
@@ -206,9 +209,11 @@ class Job:
         from .compress.lower import lower
         from .graph.lint import lint
         from .graph.load import load
+        from .graph.loadable import with_sizes
 
         try:
             lower(source, self.out / "tensorrt.onnx", "tensorrt", self.say)
+            with_sizes(self.out / "tensorrt.onnx", self._model().shapes, self.out / "tensorrt.onnx")
             refusals = lint(load(self.out / "tensorrt.onnx"), "tensorrt")
             files["onnx_tensorrt"] = "tensorrt.onnx"
             for sentence in refusals[:5]:
@@ -217,6 +222,8 @@ class Job:
             self.say.note(f"no file for TensorRT: {error.what}")
 
     def _build(self) -> Outcome:
+        from .graph.loadable import with_sizes
+
         lowered = self._made("lower")[0] / "model.onnx"
         original = self._made("normalise")[0] / "baseline.onnx"
         settings = self.spec.backend
@@ -226,6 +233,8 @@ class Job:
             text = self.backend.build(lowered, plan, settings, self.say)
         else:
             self.say.progress(0, 2, "baseline")
+            if self.backend.name != "onnxruntime":
+                original = with_sizes(original, self._model().shapes, self.out / "settled.onnx")
             self.backend.build(original, baseline, settings, self.say)
             files["baseline_plan"] = baseline.name
             self.say.progress(1, 2, "candidate")

@@ -89,7 +89,11 @@ def plan_of(result: Result, spec: RunSpec, side: Side) -> PlanQuestion:
         raise PlanRefused(f"run {result.run} has no plan of the {side}{why}", fix=fix)
     source = result.artifacts.get("onnx", "") if side == "candidate" else spec.model
     return PlanQuestion(
-        plan=plan, backend=spec.backend, source=source if Path(source).is_file() else "", trust=spec.backend.tensorrt.trust
+        plan=plan,
+        backend=spec.backend,
+        source=source if Path(source).is_file() else "",
+        shapes=spec.shapes,
+        trust=spec.backend.tensorrt.trust,
     )
 
 

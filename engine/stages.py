@@ -18,7 +18,7 @@ from msgspec import Struct
 from .rundir import Asked
 from .spec import AnyStep, QuantizeInt8, RunSpec, TrainFinetune
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the meaning of a stage's output changes."""
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
 TENSORRT = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-bindings")

@@ -95,7 +95,8 @@ class OnnxRuntime:
         say.note(f"optimising {onnx.name} for onnxruntime {_runtime().__version__} at level {settings.graph}")
         try:
             out.touch()
-            _open(onnx, options)
+            if not _open(onnx, options)[1] and settings.graph != "off":
+                say.warn("onnxruntime's optimizer cannot handle this model: the plan is the graph as it is (graph = off)")
             add_metadata(out, {BUILT_WITH: _runtime().__version__, BUILT_FOR: instruction_sets()})
             read_metadata(out)
         except OSError as error:
@@ -142,7 +143,7 @@ class OnnxRuntime:
             if profile is not None:
                 options.enable_profiling, options.profile_file_prefix = True, str(profile)
             callers = min(options.intra_op_num_threads, _MOST_CALLERS) if in_turns else 1
-            return OnnxRuntimeSession(_open(plan, options), callers)
+            return OnnxRuntimeSession(_open(plan, options)[0], callers)
         except _errors() as error:
             raise in_words(error) from None
 
@@ -252,18 +253,26 @@ def _options(settings: BackendSettings, *, in_turns: bool = False) -> SessionOpt
     return options
 
 
-def _open(path: Path, options: SessionOptions) -> InferenceSession:
-    """A session; without one of the optimisers where that spoils the graph.
+def _open(path: Path, options: SessionOptions) -> tuple[InferenceSession, bool]:
+    """A session, and whether its graph was optimised as asked; without one of the optimisers where that spoils the graph, and
+    without all where that alone helps (one infers shapes inside a branch that is never taken, and gives up).
 
     ONNX Runtime 1.31 moves Q/DQ pairs through the Reshapes that it puts around a matrix product with a bias, and from opset 21
     on gives those of signed integers a zero-point of unsigned ones, which it then refuses.
     """
+    ort = _runtime()
     try:
-        return _runtime().InferenceSession(str(path), options, providers=[_PROVIDER])
+        return ort.InferenceSession(str(path), options, providers=[_PROVIDER]), True
     except _errors() as error:
-        if "does not match y_zero_point" not in str(error):
-            raise
-    return _runtime().InferenceSession(str(path), options, providers=[_PROVIDER], disabled_optimizers=[_MOVES_PAIRS])
+        spoils = "does not match y_zero_point" in str(error)
+        refused = error
+    if spoils:
+        return ort.InferenceSession(str(path), options, providers=[_PROVIDER], disabled_optimizers=[_MOVES_PAIRS]), True
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return ort.InferenceSession(str(path), options, providers=[_PROVIDER]), False
+    except _errors():
+        raise refused from None
 
 
 def _facts(tensor: NodeArg) -> TensorFacts:

@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 from ..errors import BackendRefused, DataRefused, EdgetuiError, PlanRefused
 
+_PLACE = r"\S+\.(?:cc|h):\d+ .*?\) "
+"""A place in its sources."""
+
 
 def in_words(error: Exception) -> EdgetuiError:
     """What ONNX Runtime refused, without its codes and C++ file names."""
@@ -18,7 +21,7 @@ def in_words(error: Exception) -> EdgetuiError:
         if match := re.search(pattern, text, re.DOTALL):
             return say(match)
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"\S+\.(?:cc|h):\d+ .*?\) ", "", text)
+    text = re.sub(_PLACE, "", text)
     return BackendRefused(
         f"onnxruntime cannot execute the model: {' '.join(text.split())[:300]}",
         fix="export it again, with another opset or exporter",
@@ -77,6 +80,13 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], EdgetuiError]], ...] = (
     (
         r"Unexpected input data type. Actual: \(tensor\((\w+)\)\) ?, expected: \(tensor\((\w+)\)\)",
         lambda m: DataRefused(f"an input is given as {m[1]} where the model wants {m[2]}", fix="give samples of that type"),
+    ),
+    (
+        r".*while running (\w+) node\. Name:'([^']*)' Status Message: (.*)",
+        lambda m: BackendRefused(
+            f"onnxruntime stopped at {_node(m[2], m[1])}: {' '.join(re.sub(_PLACE, '', m[3]).split())[:200]}",
+            fix="give samples as the model expects them: inputs that choose a branch or an index may be out of its range",
+        ),
     ),
     (
         r"Required inputs \((.*?)\) are missing",

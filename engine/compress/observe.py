@@ -164,14 +164,19 @@ class _Session:
         options.enable_cpu_mem_arena = False
         # Its threads would spin between batches, on the core that reads and counts.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            # onnxruntime's exceptions share no base class of its own.
-            raise ModelRefused(
-                f"ONNX Runtime cannot load the model for calibration ({_first_line(error)})",
-                fix="use `quantize.weights`, which needs no calibration, or export the model again",
-            ) from error
+        # Its optimizer infers shapes once more, and may give up in a branch that is never taken.
+        for level in (options.graph_optimization_level, ort.GraphOptimizationLevel.ORT_DISABLE_ALL):
+            options.graph_optimization_level = level
+            try:
+                self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            except Exception as error:  # onnxruntime's exceptions share no base class of its own
+                refused = error
+            else:
+                return
+        raise ModelRefused(
+            f"ONNX Runtime cannot load the model for calibration ({_first_line(refused)})",
+            fix="use `quantize.weights`, which needs no calibration, or export the model again",
+        ) from refused
 
     def run(self, feeds: Feeds) -> list[Array]:
         try:

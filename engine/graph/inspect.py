@@ -103,14 +103,14 @@ def _refused(model: ModelProto) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def counts(path: Path) -> tuple[int, int, int | None]:
-    """Parameters, how many of them are not zero, and MACs, as in `inspect`, of a model whose axes are all settled.
+def counts(path: Path, shapes: Shapes) -> tuple[int, int, int | None]:
+    """Parameters, how many of them are not zero, and MACs, as in `inspect`, at these shapes of its inputs.
 
     Raises:
         ModelRefused: the file cannot be read.
     """
     model = load(path)
-    return *_parameters(model), count_macs(model, settled_part(model, {}))
+    return *_parameters(model), count_macs(model, settled_part(model, shapes))
 
 
 def count_macs(model: ModelProto, settled: Shapes) -> int | None:

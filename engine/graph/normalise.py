@@ -13,11 +13,12 @@ import onnx
 from onnx import ModelProto, NodeProto, helper
 
 from ..errors import ModelRefused
-from ..say import Say
+from ..say import Say, Silent
 from .constants import write_out
 from .external import LARGEST_IN_MEMORY, size_of, skeleton
 from .fold import FoldFailed, fold
 from .load import load, save
+from .loadable import spoiled
 from .metadata import drop
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
 from .walk import graphs, is_onnx, label, nodes, opset, real_inputs
@@ -29,14 +30,28 @@ _OLDEST_IR = 4
 def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
     """Write the normal form of the model at `path` to `out`; returns what was done, in a line.
 
-    The names and the order of inputs and outputs stay, and so do the outputs' values within float rounding.
+    The names and the order of inputs and outputs stay, and so do the outputs' values within float rounding. Where ONNX Runtime
+    refuses the model with settled axes and takes it as it came, they stay open.
 
     Raises:
         ModelRefused: the file is broken, or a dynamic axis has no length.
         StorageRefused: `out` cannot be written.
     """
+    line = _normal(path, out, shapes, say)
+    if not spoiled(path, out):
+        return line
+    again = Silent()  # what it would warn of was said
+    line = _normal(path, out, shapes, again, fixed=False)
+    if spoiled(path, out):
+        _settled(path, out, shapes, fixed=False)
+        line = "nothing folded"
+    say.note("axes are not settled: with settled ones ONNX Runtime refuses the model, in a branch that may never be taken")
+    return f"axes left as they are, {line}"
+
+
+def _normal(path: Path, out: Path, shapes: Shapes, say: Say, *, fixed: bool = True) -> str:
     model = load(path)
-    settled = settle(model, shapes)
+    settled = settle(model, shapes) if fixed else {}
     before = Counter(node.op_type for node in nodes(model))
     done = _plain(model, settled)
     written = write_out(model)
@@ -68,8 +83,14 @@ def settled_only(path: Path, out: Path, shapes: Shapes) -> None:
         ModelRefused: as `normalise`.
         StorageRefused: `out` cannot be written.
     """
+    _settled(path, out, shapes)
+    if spoiled(path, out):
+        _settled(path, out, shapes, fixed=False)
+
+
+def _settled(path: Path, out: Path, shapes: Shapes, *, fixed: bool = True) -> None:
     model = load(path)
-    _plain(model, settle(model, shapes))
+    _plain(model, settle(model, shapes) if fixed else {})
     save(model, out)
 
 

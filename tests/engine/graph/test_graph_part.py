@@ -138,20 +138,9 @@ class Plan:
         """Nothing is held."""
 
 
-class Heard(Silent):
-    """Keeps what is noted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 def test_verify_compares_what_enters_the_plugin_with_the_original(tmp_path: Path) -> None:
     onnx.save(model(DETECTORS["at the end"]), tmp_path / "in.onnx")
-    say = Heard()
+    say = Silent()
     int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), say)
     lower(tmp_path / "out.onnx", tmp_path / "trt.onnx", "tensorrt", say)
     verify((Plan(), Plan()), samples(4), 4, tmp_path / "trt.onnx", None, say, model=tmp_path / "in.onnx")
