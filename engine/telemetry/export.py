@@ -44,7 +44,7 @@ def to_file(path: Path, to: Path) -> tuple[int, tuple[str, ...]]:
             raise StorageRefused(f"{to} is there already", fix="give another file name; nothing is overwritten") from None
         except OSError as error:
             raise from_os_error(error, path=to) from error
-        return len(recording), (*filter(None, [recording.assumed]), *recording.notes)
+        return len(recording), recording.said
 
 
 def to_csv(recording: Recording, out: TextIO) -> None:

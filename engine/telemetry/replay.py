@@ -17,7 +17,8 @@ from msgspec import structs
 from ..boards import Profile
 from ..errors import DataRefused
 from .alerts import AlertEvent
-from .log import LONGEST_LINE, WHAT, Log, lines_of, opened
+from .log import Log
+from .logfile import LONGEST_LINE, WHAT, lines_of, opened
 from .parts import Parts
 from .recording import VERSION, Header, Mark
 from .sample import Sample, Stats, decode
@@ -83,13 +84,20 @@ class Recording:
 
     def sample(self, k: int) -> Sample:
         """Sample number `k`, from 0."""
+        if self._log is not None:
+            return self._log.sample(lambda n: self._line(n).decode("utf-8", "replace"), k)
+        sample = decode(self._line(k))
+        return sample if sample.t_s == self.times_s[k] else structs.replace(sample, t_s=self.times_s[k])
+
+    def _line(self, k: int) -> bytes:
         begin = self._offsets[k]
         end = self._offsets[k + 1] if k + 1 < len(self._offsets) else begin + LONGEST_LINE
-        line = _LINE_ENDS.split(os.pread(self._fd, min(end - begin, LONGEST_LINE), begin), maxsplit=1)[0]
-        if self._log is not None:
-            return self._log.sample(line.decode("utf-8", "replace"), self.times_s[k])
-        sample = decode(line)
-        return sample if sample.t_s == self.times_s[k] else structs.replace(sample, t_s=self.times_s[k])
+        return _LINE_ENDS.split(os.pread(self._fd, min(end - begin, LONGEST_LINE), begin), maxsplit=1)[0]
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that a reader has to know of it."""
+        return (*filter(None, [self.assumed]), *self.notes)
 
     def tells_power(self) -> bool:
         """Any sample has a rail or a total; looks as far as the first that has."""

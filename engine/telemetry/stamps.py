@@ -45,6 +45,8 @@ _MONTH = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
 _YEAR, _NUMBER, _DAY = "(?P<y>[0-9]{4})", "(?P<mo>[0-9]{2})", r"(?<![0-9])(?P<d>[0-9]{1,2})"
 _EITHER = r"(?P<a>[0-9]{1,2})(?P<sep>[./-])(?P<b>[0-9]{1,2})(?P=sep)(?P<y>20[0-9]{2}|[0-9]{2})"
 
+_DIGIT = re.compile("[0-9]")
+
 # the more telling ones first: what one has taken the next does not see
 _FORMS = tuple(
     (kind, re.compile(form, re.ASCII))
@@ -61,7 +63,7 @@ _FORMS = tuple(
         ("since 1970", r"(?<![0-9.])(?P<n>[0-9]{10})(?:[.,](?P<f>[0-9]{1,9}))?(?![0-9])"),
         ("since 1970", r"(?<![0-9.])(?P<n>[0-9]{10})(?P<f>(?:[0-9]{3}){1,3})(?![0-9.])"),
         ("time of day", rf"(?<![0-9:]){_CLOCK}"),
-        ("seconds", r"(?:^[^A-Za-z0-9]*|\[ *)\+?(?P<n>[0-9]{1,8})[.](?P<f>[0-9]{1,9})s?(?![0-9.])"),
+        ("seconds", r"(?:^|\[ *|^\( *)\+?(?P<n>[0-9]{1,8})[.](?P<f>[0-9]{1,9})s?(?![0-9.A-Za-z%@/])"),
     )
 )
 
@@ -70,9 +72,9 @@ def stamps_in(text: str) -> list[Stamp]:
     """All times in what stands before a line of tegrastats, or around it."""
     text = text.strip()
     found: list[Stamp] = []
-    if not any(letter.isdigit() for letter in text):
-        return found
     for kind, form in _FORMS:
+        if not _DIGIT.search(text):
+            break
         match = form.search(text)
         if match is not None:
             read = _READERS[kind](match.groupdict())

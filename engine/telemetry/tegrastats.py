@@ -26,6 +26,7 @@ _NO_ENGINE = "-"
 _UNSAID: _Engine = (None, ())
 _KNOWN_CORES: dict[str, tuple[int | None, int | None]] = {"off": (None, None)}
 _KNOWN_ENGINES: dict[str, _Engine] = {}
+_KNOWN_DEGREES: dict[str, float | None] = {}
 _STEMS: dict[str, str] = {}
 """`2%@729` to its values: lines repeat the same few hundred texts. Emptied when they grow past `_MOST_KNOWN`."""
 _MOST_KNOWN = 8192
@@ -98,8 +99,8 @@ _UNITLESS = frozenset(("CPU", "GPU", "SOC", "CV", "SYS5V"))
 """Rails of AGX Xavier by names that other programs use as well."""
 
 
-def parse(line: str) -> Line:
-    """Read one line; never raises, and what cannot be read is absent."""
+def parse(line: str, *, sure: bool = False) -> Line:
+    """Read one line; never raises, and what cannot be read is absent. `sure`: it is known to be tegrastats'."""
     line = bare(line)
     start = memory_at(line)
     time = None if start == 0 else _TIME.search(line, 0, start if start > 0 else len(line))
@@ -111,11 +112,11 @@ def parse(line: str) -> Line:
     found = _REST.findall(line, max(start, 0))
     if start > _STAMP_LENGTH:  # somebody else's words stand before it
         found += filter(_surely, _REST.findall(line, 0, start + 1))
-    if not (ram or swap or cpu or any(map(_surely, found))):
+    if not (sure or ram or swap or cpu or any(map(_surely, found))):
         return Line(timestamp=time[0] if time else None)
     ram_used, ram_total = _pair(ram)
     swap_used, swap_total = _pair(swap)
-    iram_used, iram_total = _pair(iram)
+    iram_used, iram_total = _pair(iram) if iram else _NEITHER
     loads, freqs = _cores(cpu) if cpu else ((), ())
     mts = _MTS.search(line) if "MTS" in line else None
     (emc_load, emc_freqs), (gpu_load, gpu_freqs), clocks, engine_loads, rails, temps, temps_max = _rest(found)
@@ -197,8 +198,7 @@ def _rest(found: list[tuple[str, ...]]) -> tuple[_Engine, _Engine, _Clocks, _Loa
     for name, degrees, most, instant, average, maximum, unitless, engine in found:
         if degrees:
             if name not in temps:
-                value = float(degrees)
-                temps[name] = value if -100.0 < value < 250.0 else None
+                temps[name] = _KNOWN_DEGREES[degrees] if degrees in _KNOWN_DEGREES else _degrees(degrees)
                 if most:
                     temps_max[name] = _degrees(most)
         elif instant:
@@ -236,7 +236,7 @@ def _keep(known: dict[str, _T], text: str, value: _T) -> _T:
 
 def _degrees(text: str) -> float | None:
     degrees = float(text)
-    return degrees if -100.0 < degrees < 250.0 else None
+    return _keep(_KNOWN_DEGREES, text, degrees if -100.0 < degrees < 250.0 else None)
 
 
 def _engine(text: str) -> _Engine:

@@ -160,6 +160,8 @@ class MonitorScreen(Leavable, Screen[None]):
             self.past.window = next((n for n, (s, _) in enumerate(WINDOWS) if s >= self.replay.duration_s), len(WINDOWS) - 1)
             self.lines["transport"].add_class("-shown")
             self.refresh_bindings()
+            for note in shown.player.recording.said:
+                self.notify(f"note: {note}", timeout=8, markup=False)
             self.bench.attempt(partial(asyncio.to_thread, self.replay.read), "replay-read")
         elif shown is not None:
             self.bench.attempt(partial(self._open, shown), "telemetry")

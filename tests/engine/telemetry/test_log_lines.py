@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from edgetui.engine.telemetry.replay import Recording
 from edgetui.engine.telemetry.sources.tegrastats import sample_of
 from edgetui.engine.telemetry.tegrastats import Line, parse
 from hypothesis import given
@@ -84,3 +87,38 @@ def test_loads_of_engines() -> None:
 def test_other_programs_count_as_well(text: str) -> None:
     assert parse(text).empty
     assert sample_of(parse(text), 0.0, "", "tegrastats", None).empty
+
+
+@pytest.mark.parametrize("width", [40, 57, 80, 100, 132])
+@pytest.mark.parametrize(
+    "stamp", ["", "05-15-2025 18:30:{:02} ", "May 15 18:30:{0:02} jetson tegrastats[1234]: 05-15-2025 18:30:{0:02} "]
+)
+def test_lines_that_a_terminal_broke_lose_and_invent_nothing(tmp_path: Path, stamp: str, width: int) -> None:
+    path = tmp_path / "pasted.txt"
+    for text in LINES:
+        whole = sample_of(parse(text), 0.0, "", "tegrastats", None)
+        records = [stamp.format(k) + text[text.lower().find("ram") :] for k in range(3)]
+        path.write_text("".join(f"{record[at : at + width]}\n" for record in records for at in range(0, len(record), width)))
+        recording = Recording(path)
+        samples = list(recording)
+        count = len(samples) // 3
+        recording.close()
+        for group in ("rails_mw", "temps_c", "clocks_mhz", "engine_load_pct"):
+            got: dict[str, float | None] = {}
+            for sample in samples[:count]:
+                got |= getattr(sample, group)
+            assert got == getattr(whole, group)
+        for name in ("cpu_load_pct", "gpu_load_pct", "gpu_freq_mhz", "ram_used_mb", "swap_used_mb", "emc_load_pct"):
+            seen = [value for sample in samples[:count] if (value := getattr(sample, name)) not in (None, ())]
+            assert seen == [value for value in [getattr(whole, name)] if value not in (None, ())]
+        assert [samples[count * k - 1].t_s for k in (1, 2, 3)] == [0, 1, 2]
+
+
+def test_lines_in_one_line_are_lines_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    lost_end = "05-15-2025 18:30:28 RAM 1/9MB VDD_IN 5mW/5mW05-15-2025 18:30:29 RAM 2/9MB VDD_IN 6mW/6mW"
+    path.write_text(f"{lost_end}\n['RAM 3/9MB VDD_IN 7mW/7mW\\n', 'RAM 4/9MB VDD_IN 8mW/8mW\\n']\n")
+    recording = Recording(path)
+    assert [sample.ram_used_mb for sample in recording] == [1, 2, 3, 4]
+    assert [sample.rails_mw["VDD_IN"] for sample in recording] == [5, 6, 7, 8]
+    recording.close()

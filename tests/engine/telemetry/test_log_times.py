@@ -174,7 +174,8 @@ def test_a_line_that_was_broken_in_two_is_one_beat(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "step_s"),
     [
-        ("", 1.0), ("# interval: 500 ms", 0.5), ("user@jetson:~$ tegrastats --interval 250", 0.25), ("# interval 2 s", 2.0),
+        ("", 1.0), ("log_interval=50 eval interval: 10 s", 1.0), ("# interval: 500 ms", 0.5),
+        ("user@jetson:~$ tegrastats --interval 250", 0.25), ("# interval 2 s", 2.0),
         ('Script started on 2025-05-15 [COMMAND="tegrastats --interval=100"]', 0.1),
     ],
 )  # fmt: skip
@@ -206,7 +207,7 @@ def test_logs_of_powershell(tmp_path: Path, coding: str) -> None:
 def test_lines_as_docker_and_the_journal_keep_them(tmp_path: Path) -> None:
     docker = [f'{{"log":"{line()}\\n","stream":"stdout","time":"2025-05-15T18:30:{k:02}.5Z"}}' for k in (0, 3, 5)]
     assert list(read(tmp_path, docker).times_s) == [0, 3, 5]
-    journal = [f'{{"__REALTIME_TIMESTAMP":"{1747333800 + k}000000","MESSAGE":"{line()}"}}' for k in (0, 3, 5)]
+    journal = [f'{{"MESSAGE":"{line()}","__REALTIME_TIMESTAMP":"{1747333800 + k}000000"}}' for k in (0, 3, 5)]
     assert list(read(tmp_path, journal).times_s) == [0, 3, 5]
 
 
