@@ -13,8 +13,8 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, inliner, nu
 
 from . import lint_tensorrt_flow, lint_tensorrt_nodes
 from .external import skeleton
-from .plugins import known, may_be_plugin
-from .walk import ELSEWHERE, attribute_int, constants, graphs, is_onnx, label, nodes, opset, real_inputs
+from .plugins import may_be_plugin, of_onnx
+from .walk import ELSEWHERE, attribute_int, constants, graphs, label, nodes, opset, real_inputs
 
 _FLOATING = "give the FP32 export: `quantize.int8` writes pairs that TensorRT reads"
 _WITHOUT = f"export without it{ELSEWHERE}"
@@ -62,7 +62,7 @@ def refusals(model: ModelProto, *, flags: bool = False, rtx: bool = False) -> li
     values = lint_tensorrt_nodes.carried(nodes(model), given)
     found = [*_type_refusals(model, held), *lint_tensorrt_flow.refusals(model, held)]
     for node in lint_tensorrt_flow.live(model.graph, held):
-        if not is_onnx(node) or not known(node.op_type):
+        if not of_onnx(node):
             found.extend(_plugin_refusals(node, rtx=rtx))
         elif node.op_type in _REFUSED:
             found.append(f"{label(node)}: TensorRT has no {node.op_type}; {_REFUSED[node.op_type]}")

@@ -20,8 +20,9 @@ from .fold import FoldFailed, fold
 from .load import load, save
 from .loadable import spoiled
 from .metadata import drop
+from .plugins import of_onnx
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
-from .walk import graphs, is_onnx, label, nodes, opset, real_inputs
+from .walk import graphs, label, nodes, opset, real_inputs
 
 _OLDEST_IR = 4
 """The first in which an initializer need not be an input."""
@@ -166,7 +167,7 @@ def _folded(model: ModelProto, say: Say) -> ModelProto:
 
 
 def _made_abroad(name: str, makers: dict[str, NodeProto]) -> bool:
-    return name in makers and not is_onnx(makers[name])
+    return name in makers and not of_onnx(makers[name])
 
 
 def _fault(before: ModelProto, after: ModelProto) -> str:

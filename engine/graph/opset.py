@@ -6,7 +6,8 @@ operators of other domains.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import onnx
 from onnx import ModelProto, helper, version_converter
@@ -14,7 +15,10 @@ from onnx import ModelProto, helper, version_converter
 from ..errors import ModelRefused
 from .external import LARGEST_IN_MEMORY, size_of
 from .group_norm import written_out
-from .walk import label, opset
+from .plugins import named_as_plugin
+from .walk import is_onnx, label, nodes, opset
+
+_ASIDE = "edgetui.plugins"
 
 
 def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
@@ -31,17 +35,42 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
             fix=f"export the model with opset {version} or later",
         )
     try:
-        source = written_out(model) if opset(model) < 21 else model
-        raised: ModelProto = version_converter.convert_version(source, version)
-        _carry_over(model, raised)
-        onnx.checker.check_model(raised)
+        with _plugins_aside(model):
+            source = written_out(model) if opset(model) < 21 else model
+            raised: ModelProto = version_converter.convert_version(source, version)
+            _carry_over(model, raised)
+            onnx.checker.check_model(raised)
     except (RuntimeError, ValueError, onnx.checker.ValidationError, version_converter.ConvertError) as error:
         raise ModelRefused(
             f"{purpose} needs opset {version}, the model has {opset(model)}, and ONNX's converter cannot raise it "
             f"({str(error).strip().splitlines()[0][:120]})",
             fix=f"export the model with opset {version} or later",
         ) from error
+    _put_back(raised)
     return raised
+
+
+@contextmanager
+def _plugins_aside(model: ModelProto) -> Iterator[None]:
+    """Give plugins that stand in ONNX's own domain another meanwhile: the converter gives up at names it does not know."""
+    odd = [node for node in nodes(model) if is_onnx(node) and named_as_plugin(node.op_type)]
+    for node in odd:
+        node.domain = _ASIDE
+    if odd:
+        model.opset_import.append(helper.make_opsetid(_ASIDE, 1))
+    try:
+        yield
+    finally:
+        _put_back(model)
+
+
+def _put_back(model: ModelProto) -> None:
+    for node in nodes(model):
+        if node.domain == _ASIDE:
+            node.ClearField("domain")
+    imports = [entry for entry in model.opset_import if entry.domain != _ASIDE]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
 
 
 def following(before: ModelProto, after: ModelProto, labels: Collection[str]) -> set[str]:

@@ -38,6 +38,16 @@ def known(operator: str) -> bool:
     return defs.has(operator)
 
 
+def of_onnx(node: NodeProto) -> bool:
+    """Whether a node is of ONNX's own operators; `walk.is_onnx` asks for its domain alone."""
+    return is_onnx(node) and known(node.op_type)
+
+
+def named_as_plugin(operator: str) -> bool:
+    """Whether an operator's name alone says that it is a plugin."""
+    return operator in _OWN or (not known(operator) and ("TRT" in operator or "Plugin" in operator))
+
+
 def may_be_plugin(node: NodeProto) -> bool:
     """Whether TensorRT would read a node that is no operator of ONNX if it has a plugin of that name: NVIDIA's own do, and what
     stands in a domain for plugins or in ONNX's, where nothing else can be meant.
@@ -48,6 +58,6 @@ def may_be_plugin(node: NodeProto) -> bool:
 
 def foreign_plugins(model: ModelProto) -> list[str]:
     """Names of the plugins that the model needs and that do not come with TensorRT."""
-    odd = (node for node in nodes(model) if not (is_onnx(node) and known(node.op_type)) and may_be_plugin(node))
+    odd = (node for node in nodes(model) if not of_onnx(node) and may_be_plugin(node))
     own = {(function.domain, function.name) for function in model.functions}
     return sorted({node.op_type for node in odd if node.op_type not in _OWN and (node.domain, node.op_type) not in own})

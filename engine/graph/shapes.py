@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper, sha
 from ..errors import ModelRefused, UsageError, nearest
 from ..result import TensorFacts
 from .external import skeleton
+from .plugins import of_onnx
 from .walk import graphs, is_onnx, nodes, real_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -198,7 +199,7 @@ def fix_inputs(model: ModelProto, settled: Shapes) -> None:
         if value.name in settled:
             kind = value.type.tensor_type.elem_type
             value.type.CopyFrom(helper.make_tensor_type_proto(kind, settled[value.name]))
-    foreign = {name for graph in graphs(model.graph) for node in graph.node if not is_onnx(node) for name in node.output}
+    foreign = {name for node in nodes(model) if not of_onnx(node) for name in node.output}
     for graph in graphs(model.graph):
         kept = [value for value in graph.value_info if value.name in foreign]
         del graph.value_info[:]

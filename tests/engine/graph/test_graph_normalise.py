@@ -8,6 +8,7 @@ from edgetui.engine.errors import ModelRefused
 from edgetui.engine.graph import metadata
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise, settled_only
+from edgetui.engine.graph.shapes import declared
 from edgetui.engine.graph.walk import nodes, opset, real_inputs
 from edgetui.engine.say import Silent
 from onnx import ModelProto, numpy_helper, parser
@@ -168,3 +169,15 @@ def test_what_an_earlier_run_wanted_is_no_wish_of_this_one(tmp_path: Path) -> No
     settled_only(source, tmp_path / "b.onnx", {})
     assert not load(tmp_path / "n.onnx").metadata_props
     assert not load(tmp_path / "b.onnx").metadata_props
+
+
+@pytest.mark.parametrize("operator", ["TRT.ROIAlign_TRT", "ROIAlign_TRT"])
+def test_what_the_file_says_of_a_plugin_s_outputs_stays(operator: str, tmp_path: Path) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["" : 17, "TRT" : 1]> g (float[n, 8] x) => (float[n, 8] y)
+        <float[n, 8] mid> {{ mid = {operator}(x) y = Relu(mid) }}"""
+    )
+    onnx.save(model, tmp_path / "a.onnx")
+    normalise(tmp_path / "a.onnx", tmp_path / "b.onnx", {}, Silent())
+    (mid,) = [value for value in onnx.load(tmp_path / "b.onnx").graph.value_info if value.name == "mid"]
+    assert declared(mid) == (1, 8)

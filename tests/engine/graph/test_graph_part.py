@@ -104,6 +104,25 @@ def test_int8_calibrates_what_comes_before_and_lowers_the_whole(case: str, tmp_p
     assert lint(lowered, "tensorrt") == []
 
 
+@pytest.mark.parametrize("opset", [12, 13, 17])
+def test_plugins_in_onnx_s_own_domain_stand_a_raised_opset(opset: int, tmp_path: Path) -> None:
+    made = model(DETECTORS["in ONNX's own domain"], 13)
+    made.opset_import[0].version = opset
+    if opset == 12:  # whose Split has its lengths as an attribute
+        (split,) = [node for node in made.graph.node if node.op_type == "Split"]
+        del split.input[1]
+        split.attribute.append(onnx.helper.make_attribute("split", [4, 2]))
+    onnx.save(made, tmp_path / "in.onnx")
+    say = Silent()
+    int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "int8.onnx", samples(), say)
+    fp16(PrecisionFp16(), tmp_path / "int8.onnx", tmp_path / "both.onnx", samples(), say)
+    lower(tmp_path / "both.onnx", tmp_path / "trt.onnx", "tensorrt", say)
+    lowered = onnx.load(tmp_path / "trt.onnx")
+    assert [(node.op_type, node.domain) for node in lowered.graph.node if node.name == "nms"] == [("BatchedNMSDynamic_TRT", "")]
+    assert {entry.domain for entry in lowered.opset_import} <= {"", "TRT", "trt", "own"}
+    assert lint(lowered, "tensorrt") == []
+
+
 def test_nothing_before_the_plugin_can_be_quantized(tmp_path: Path) -> None:
     text = (
         "(float[1,3,8,8] x) => (float[1,8,8,8] y) { [r] a = Relu(x) [nms] b = TRT.Odd(a) [c] y = Conv<pads=[1,1,1,1]>(b, W) }"
