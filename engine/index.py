@@ -22,6 +22,9 @@ from .rundir import Asked, RunDir, run_paths, ticket
 from .spec import RunSpec
 from .stages import Stage
 
+VERSION = 2
+"""Raised when a summary's figures get another meaning: the rows are then read from the folders again."""
+RENEWED = f"drop table if exists runs; drop table if exists stages; pragma user_version = {VERSION};"
 SCHEMA = """
 create table if not exists runs (run text primary key, stamp integer, ticket integer, summary blob);
 create table if not exists stages (run text, name text, model text, backend text, preset text, seconds real);
@@ -45,6 +48,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """The stage that is being done, or in which the run ended early."""
     waiting_for: str = ""
     seconds: float | None = None
+    """From the first event to the last, without the time in the queue."""
     latency_ratio: Ratio = Ratio()
     size_ratio: float | None = None
     top1_points: Ratio = Ratio()
@@ -64,6 +68,10 @@ class Index:
         try:
             connection.execute("pragma journal_mode=wal")
             connection.execute("pragma synchronous=normal")
+            if connection.execute("pragma user_version").fetchone() != (VERSION,):
+                connection.executescript(
+                    f"drop table if exists runs; drop table if exists stages; pragma user_version = {VERSION}"
+                )
             connection.executescript(SCHEMA)
         except sqlite3.Error:
             connection.close()
@@ -138,7 +146,7 @@ class Index:
         return statistics.median(seconds for (seconds,) in rows) if rows else None
 
     def similar_seconds(self, spec: RunSpec) -> tuple[float, ...]:
-        """What finished runs of this model file, recipe and preset took on this board, from first event to last."""
+        """What finished runs of this model file, recipe and preset took on this board, waiting in the queue left out."""
         return tuple(
             run.seconds
             for run in self.list()
@@ -209,13 +217,17 @@ def _read(folder: RunDir) -> _Known | None:
         backend=spec.backend.name,
         preset=spec.preset,
         began=asked.wall,
-        seconds=past[-1].t if past else None,
+        seconds=_worked_s(folder, past),
         stage=current_stage(past),
         waiting_for=waiting_for(past),
     )
     if result is None:
         return _Known(folder, stamp, msgspec.structs.replace(base, state=state_without_result(folder, past)), asked, None)
     return _Known(folder, stamp, _with_result(base, result), asked, result)
+
+
+def _worked_s(folder: RunDir, past: list[events.AnyEvent]) -> float | None:
+    return round(max(0.0, past[-1].t - folder.waited_s()), 3) if past else None
 
 
 def _unasked(folder: RunDir, error: StorageRefused) -> RunSummary | None:
@@ -225,7 +237,7 @@ def _unasked(folder: RunDir, error: StorageRefused) -> RunSummary | None:
         return None
     failure = Failure(stage="", what=error.what, fix="put the file back from a copy, or remove the run's folder")
     base = RunSummary(run=folder.name, state="crashed", ticket=ticket(folder.path), error=failure)
-    base = msgspec.structs.replace(base, seconds=past[-1].t if past else None, stage=current_stage(past))
+    base = msgspec.structs.replace(base, seconds=_worked_s(folder, past), stage=current_stage(past))
     if result is None:
         return base
     model = Path(result.model.path).name if result.model else ""

@@ -24,7 +24,7 @@ from .outcome import Outcome
 from .parts import narrowed
 from .result import Difference, Metrics, ModelFacts
 from .rundir import Asked
-from .say import Say
+from .say import Say, Stretch
 from .spec import BackendSettings, QuantizeInt8
 from .stages import Stage, needs_samples, plan_stages
 from .steps import do_step
@@ -235,10 +235,10 @@ class Job:
             self.say.progress(0, 2, "baseline")
             if self.backend.name != "onnxruntime":
                 original = with_sizes(original, self._model().shapes, self.out / "settled.onnx")
-            self.backend.build(original, baseline, settings, self.say)
+            self.backend.build(original, baseline, settings, Stretch(self.say, 0, 0.5))
             files["baseline_plan"] = baseline.name
             self.say.progress(1, 2, "candidate")
-            text = self.backend.build(lowered, plan, settings, self.say)
+            text = self.backend.build(lowered, plan, settings, Stretch(self.say, 0.5, 1))
         for word, file in (("manifest", plan), ("baseline_manifest", baseline)):
             if file.with_name(f"{file.name}.json").is_file():
                 files[word] = f"{file.name}.json"

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from .config import convert, read_toml
 from .errors import DAMAGED, StorageRefused, from_os_error
-from .events import AnyEvent, RunBegan, StageBegan
+from .events import AnyEvent, Queued, RunBegan, StageBegan
 from .events import decode as decode_event
 from .events import encode as encode_event
 from .locks import is_held
@@ -116,6 +116,20 @@ class RunDir:
                 return found
             window *= 16
         return self.events()
+
+    def waited_s(self) -> float:
+        """Seconds that it stood in the queue: time, but no work."""
+        try:
+            if b'"queued"' not in (self.path / "events.jsonl").read_bytes():
+                return 0.0  # most do not wait, and a long run's events take a while to read
+        except OSError:
+            return 0.0
+        waited, since = 0.0, None
+        for event in self.events():
+            if since is not None:
+                waited += max(0.0, event.t - since)
+            since = event.t if isinstance(event, Queued) else None
+        return waited
 
     def events_from(self, offset: int) -> tuple[list[AnyEvent], int]:
         """Whole lines from a byte offset on, and the offset behind them."""

@@ -21,6 +21,22 @@ class Say(Protocol):
         """A live figure of the measured loop, a few a second at most."""
 
 
+class Stretch:
+    """A `Say` for a part of a stage, from one share of the whole to another: two builds are one way from 0 to 100 %."""
+
+    def __init__(self, say: Say, begin: float, end: float) -> None:
+        self._say, self._begin, self._end = say, begin, end
+        self.note, self.warn, self.reading = say.note, say.warn, say.reading
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Pass on as a share of the whole, in percent."""
+        if not total:
+            self._say.progress(done, None, text)
+        else:
+            share = self._begin + (self._end - self._begin) * min(1.0, done / total)
+            self._say.progress(round(100 * share, 1), 100, text)
+
+
 class Silent:
     """A `Say` for tests and for callers that do not listen; keeps the notes and warnings."""
 

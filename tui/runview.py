@@ -72,6 +72,8 @@ class RunView:
         self.logged = 0
         self.seen = 0
         """Number of the last event."""
+        self.furthest = 0.0
+        """Of the stage that is going; see `reach`."""
         self._offset = 0.0
         self._stage_t = 0.0
 
@@ -88,6 +90,14 @@ class RunView:
     def stage_elapsed(self) -> float:
         """Seconds that the stage which is going has taken so far."""
         return max(0.0, time.monotonic() - self._offset - self._stage_t)
+
+    def reach(self, share: float) -> float:
+        """The furthest that the stage was seen at, 0..1, `share` included.
+
+        Phases that count anew, a second try and a guess that was too short take nothing back.
+        """
+        self.furthest = max(self.furthest, share)
+        return self.furthest
 
     def take(self, event: AnyEvent) -> None:
         """Fold one event in."""
@@ -128,6 +138,7 @@ class RunView:
     def _open(self, event: StageBegan) -> None:
         self.waiting_for = None
         self.stage, self.progress, self.eta_s, self._stage_t = event.stage, None, event.eta_s, event.t
+        self.furthest = 0.0
         self.stages.setdefault(event.stage, StageView(event.stage)).state = "going"
 
     def _close(self, event: StageEnded) -> None:

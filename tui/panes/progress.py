@@ -125,13 +125,13 @@ def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:
 
 
 def share_done(view: RunView) -> float | None:
-    """How far the stage is, 0..1; None: not known."""
+    """How far the stage is, 0..1, by what it says, else by what it took before; it never goes back. None: not known."""
     progress = view.progress
     if progress is not None and progress.total:
-        return min(1.0, progress.done / progress.total)
+        return view.reach(min(1.0, progress.done / progress.total))
     if view.eta_s:
-        return min(0.99, view.stage_elapsed() / view.eta_s)
-    return None
+        return view.reach(min(0.99, view.stage_elapsed() / view.eta_s))
+    return view.furthest or None
 
 
 TIME_ROOM = 26

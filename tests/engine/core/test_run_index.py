@@ -90,3 +90,32 @@ def test_hours_of_events_change_nothing_in_what_a_run_is_doing(
     (run,) = Index(tmp_path).list()
     waits = isinstance(last, events.Queued)
     assert (run.stage, run.waiting_for) == (("build", "two") if waits else ("", ""))
+
+
+def test_what_a_run_took_is_work_and_not_waiting(folder: RunDir, tmp_path: Path) -> None:
+    said = [
+        events.RunBegan(t=0.0),
+        events.Queued(t=0.5, waiting_for="two"),
+        events.Queued(t=100.0, waiting_for="three"),
+        events.StageBegan(t=600.5, stage="build"),
+        events.StageEnded(t=630.0, stage="build"),
+        events.RunBegan(t=630.0, resumed=True),
+        events.Queued(t=630.0, waiting_for="four"),
+        events.StageBegan(t=700.0, stage="build"),
+        events.RunEnded(t=710.0, state="done"),
+    ]
+    (folder.path / "events.jsonl").write_bytes(b"".join(events.encode(event) + b"\n" for event in said))
+    folder.write_result(Result(run="one", state="done"))
+    index = Index(tmp_path)
+    assert [run.seconds for run in index.list()] == [40.0]
+    assert index.similar_seconds(RunSpec(model="/elsewhere/net.onnx", recipe=Recipe(name="int8"))) == (40.0,)
+
+
+def test_rows_of_an_older_version_are_read_again(folder: RunDir, tmp_path: Path) -> None:
+    folder.write_result(Result(run="one", state="done"))
+    index = Index(tmp_path)
+    index.list()
+    with closing(sqlite3.connect(index.file)) as db, db:
+        db.execute("update runs set summary = replace(cast(summary as text), '\"one\"', '\"old\"')")
+        db.execute("pragma user_version = 0")
+    assert [run.run for run in index.list()] == ["one"]

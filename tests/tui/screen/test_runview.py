@@ -39,6 +39,20 @@ def test_without_a_total_the_boards_history_says_how_far():
     assert "%" not in text(bar_rows(unknown, 120))
 
 
+def test_progress_never_goes_back_within_a_stage():
+    view = told([ev.RunBegan(stages=("build", "verify")), ev.StageBegan(stage="build", eta_s=1e9)])
+    seen = []
+    for done, total in ((0, 2), (80, 100), (None, None), (1, 2), (10, 100), (3, 4), (95, 100)):
+        view.take(ev.Progress(stage="build", done=done or 0, total=total))
+        seen.append(share_done(view))
+    assert seen == sorted(seen)
+    assert seen[-1] == 0.95
+    assert " 95%" in text(bar_rows(view, 120))
+    view.take(ev.StageEnded(stage="build"))
+    view.take(ev.StageBegan(stage="verify"))
+    assert share_done(view) is None
+
+
 def test_a_run_that_waits_says_for_whom():
     view = told([ev.RunBegan(stages=STAGES), ev.Queued(waiting_for="other-run")])
     assert "the board is busy with other-run" in text(run_lines(view, 100))
