@@ -27,9 +27,14 @@ class Rapl:
         self._files, self._notes = files, notes
         self._look = Beat(_LOOK_EVERY_S)
         self._meters: dict[str, _Meter] = {}
+        self._silent: set[str] = set()
+        """Domains whose counter cannot be read."""
 
     def read(self, now_s: float) -> tuple[dict[str, int | None], dict[str, float]]:
-        """(milliwatts by domain, joules by domain since the first reading). Empty before the second reading."""
+        """(milliwatts by domain, joules by domain since the first reading). Empty before the second reading.
+
+        None: unknown for this interval, or not to be read: a computer of which one package is silent has no total.
+        """
         if self._look.due(now_s):
             self._find()
         rails: dict[str, int | None] = {}
@@ -39,29 +44,40 @@ class Rapl:
             if meter.told:
                 rails[meter.name] = None if watts is None else round(watts * 1000.0)
                 joules[f"{meter.name} J"] = round(meter.microjoules / 1e6, 6)
-        return rails, joules
+        return (rails | dict.fromkeys(self._silent) if rails else rails), joules
 
     def _find(self) -> None:
-        """New zones. `intel-rapl:1:0` is a part of `intel-rapl:1`; `intel-rapl-mmio:0` is package 0 once more."""
+        """New zones. `intel-rapl:1:0` is a part of `intel-rapl:1`."""
+        folders = self._zones()
+        self._silent.clear()
         taken = {meter.name for meter in self._meters.values()}
-        for folder in self._files.under(_POWERCAP):
+        for folder in folders:
             zone = folder.rpartition("/")[2]
             name = self._files.text(f"{folder}/name")
             path = f"{folder}/energy_uj"
-            if not zone.startswith("intel-rapl:") or not name or path in self._meters:
+            if not name or path in self._meters:
                 continue
             if zone.count(":") == 2:
                 name += self._package(folder.rpartition(":")[0])
+            if name in taken:
+                name = f"{name} ({zone})"
+            taken.add(name)
             try:
                 self._files.read(path)
             except OSError as error:
                 self._notes.once("rapl", f"processor power: {reason(error)} ({path})")
+                self._silent.add(name)
                 continue
-            if name in taken:
-                name = f"{name} ({zone})"
-            taken.add(name)
             span = self._files.number(f"{folder}/max_energy_range_uj")
             self._meters[path] = _Meter(name, path, span or 0.0, self._most_w(folder))
+
+    def _zones(self) -> list[str]:
+        """The processor's own zones; those of `intel-rapl-mmio`, its package once more, only where there are no own."""
+        folders = list(self._files.under(_POWERCAP))
+        own = [folder for folder in folders if "/intel-rapl:" in folder]
+        if own:
+            self._meters = {path: meter for path, meter in self._meters.items() if "/intel-rapl:" in path}
+        return own or [folder for folder in folders if "/intel-rapl-mmio:" in folder]
 
     def _package(self, folder: str) -> str:
         """What tells a part of the second package from that of the first: `-1`."""

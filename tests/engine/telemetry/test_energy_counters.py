@@ -124,6 +124,41 @@ def test_two_zones_of_one_name_are_two_rails(computer: Computer) -> None:
     assert sample.total_mw == 3000
 
 
+def test_half_a_computer_has_no_total(computer: Computer) -> None:
+    computer.zone("intel-rapl:0", "package-0")
+    computer.zone("intel-rapl:1", "package-1")
+    counter = computer.root / POWERCAP[1:] / "intel-rapl:1/energy_uj"
+    counter.unlink()
+    counter.mkdir()
+    source = Host(Files(str(computer.root)))
+    source.read(100.0)
+    computer.count("intel-rapl:0", 15_000_000)
+    sample = source.read(101.0)
+    assert sample.rails_mw == {"package-0": 15000, "package-1": None}
+    assert (sample.total_mw, sample.total_scope) == (None, "package")
+    assert TOTAL_JOULES not in sample.counters
+    counter.rmdir()
+    computer.count("intel-rapl:1", 0)
+    source.read(131.0)
+    computer.count("intel-rapl:0", 30_000_000)
+    computer.count("intel-rapl:1", 5_000_000)
+    assert source.read(132.0).total_mw == 20000
+
+
+def test_the_copy_of_a_package_serves_while_it_is_alone(computer: Computer) -> None:
+    computer.zone("intel-rapl-mmio:0", "package-0")
+    source = Host(Files(str(computer.root)))
+    source.read(100.0)
+    computer.count("intel-rapl-mmio:0", 15_000_000)
+    assert source.read(101.0).total_mw == 15000
+    computer.zone("intel-rapl:0", "package-0")
+    source.read(131.0)
+    computer.count("intel-rapl-mmio:0", 30_000_000)
+    computer.count("intel-rapl:0", 15_000_000)
+    sample = source.read(132.0)
+    assert (sample.total_mw, sample.rails_mw) == (15000, {"package-0": 15000})
+
+
 def test_a_driver_that_is_loaded_late_is_found(computer: Computer) -> None:
     source = Host(Files(str(computer.root)))
     assert source.read(100.0).rails_mw == {}
