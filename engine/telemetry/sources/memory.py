@@ -32,7 +32,7 @@ class Memory:
 
     @property
     def swap_used(self) -> int | None:
-        """Swap in use."""
+        """What a new program could not have of the swap."""
         return None if self.swap_total is None or self.swap_free is None else self.swap_total - self.swap_free
 
 
@@ -44,14 +44,15 @@ def read_memory(files: Files) -> Memory:
     if swap_total is not None and swap_free is not None and swap_free > swap_total:
         swap_free = None
     limited = False
-    for limit, used, swap_limit, swap_used in _groups(files):
+    for limit, used, swap_limit, swap_used in _groups(files, total):
         if limit is not None and (total is None or limit < total):
             total, limited = limit, True
         if limit is not None and used is not None:
             left = max(limit - used, 0)
             available = left if available is None else min(available, left)
         if swap_limit is not None and swap_total is not None and swap_limit < swap_total:
-            swap_total, swap_free = swap_limit, None if swap_used is None else max(swap_limit - swap_used, 0)
+            swap_total = swap_limit
+            swap_free = None if swap_used is None or swap_free is None else min(max(swap_limit - swap_used, 0), swap_free)
     if total is not None and available is not None:
         available = min(available, total)
     return Memory(total, available, swap_total, swap_free, limited)
@@ -91,8 +92,11 @@ def _available(fields: dict[str, int]) -> int | None:
     return left if left is not None and left <= total else None
 
 
-def _groups(files: Files) -> Iterator[tuple[int | None, int | None, int | None, int | None]]:
-    """(limit, used, swap limit, swap used) of each control group that we are in; None: not limited, or not told."""
+def _groups(files: Files, machine: int | None) -> Iterator[tuple[int | None, int | None, int | None, int | None]]:
+    """(limit, used, swap limit, swap used) of each control group that we are in; None: not limited, or not told.
+
+    Version 1 limits memory and swap together: of that, swap has what the memory of the `machine` or of the limit leaves.
+    """
     for folder in _folders(files, ""):
         limit = _kib(files, f"{folder}/memory.max")
         used = None if limit is None else _without_cache(files, folder, "memory.current", "inactive_file")
@@ -108,7 +112,8 @@ def _groups(files: Files) -> Iterator[tuple[int | None, int | None, int | None, 
             used = _kib(files, f"{folder}/memory.usage_in_bytes")
             swap_used = None if taken is None or used is None else max(taken - used, 0)
             used = _without_cache(files, folder, "memory.usage_in_bytes", "total_inactive_file")
-            yield limit, used, None if both is None else max(both - limit, 0), swap_used
+            memory = limit if machine is None else min(limit, machine)
+            yield limit, used, None if both is None else max(both - memory, 0), swap_used
 
 
 def _without_cache(files: Files, folder: str, name: str, field: str) -> int | None:

@@ -120,6 +120,20 @@ def test_swap_within_limits(tmp_path: Path) -> None:
     assert memory(over)[2:] == (None, 1.0)
 
 
+@pytest.mark.parametrize(("both", "swap"), [(128, 8192.0), (66, 2048.0), (64, 0.0)])
+def test_swap_where_version_1_allows_more_memory_than_there_is(tmp_path: Path, both: int, swap: float) -> None:
+    folder = f"{CGROUP}/memory/memory"
+    limits = {f"{folder}.limit_in_bytes": both * GIB, f"{folder}.memsw.limit_in_bytes": both * GIB}
+    usage = {f"{folder}.usage_in_bytes": GIB, f"{folder}.memsw.usage_in_bytes": GIB}
+    assert memory(lay(tmp_path, limits | usage))[1:] == (65536.0, 0.0, swap)
+
+
+def test_swap_that_an_outer_group_has_used_up_is_not_free(tmp_path: Path) -> None:
+    outer = {f"{CGROUP}/a/memory.swap.max": GIB, f"{CGROUP}/a/memory.swap.current": 1000 * MIB}
+    inner = {f"{CGROUP}/a/b/memory.swap.max": 512 * MIB, f"{CGROUP}/a/b/memory.swap.current": 0}
+    assert memory(lay(tmp_path, {"/proc/self/cgroup": "0::/a/b"} | outer | inner))[2:] == (488.0, 512.0)
+
+
 @pytest.mark.parametrize(
     ("files", "cores"),
     [
