@@ -7,7 +7,6 @@ with the release). One that no profile knows works all the same: rails are shown
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import re
 from collections.abc import Iterable
@@ -36,6 +35,7 @@ _GPUS = {
     "17000000.gv11b": "tegra194",
     "17000000.ga10b": "tegra234",
     "17000000.gpu": "tegra234",
+    "gpu-gpc-0": "tegra264",
 }
 """Where each chip has its GPU, as NVIDIA's drivers name it; upstream's driver has no such folder."""
 
@@ -251,8 +251,8 @@ def _of_family(name: str, soc: str | None) -> Profile | None:
     kin = [p for p in profiles() if family and p.soc == soc and any(m.startswith(f"{family[0]}-") for m in p.modules)]
     if not kin or any((p.total, p.rails) != (kin[0].total, kin[0].rails) for p in kin):
         return None
-    alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*(p.name.split() for p in kin), strict=False))
-    common = _by_soc(kin[0].soc or "", f"{' '.join(words[0] for words in alike)} ({name})")
+    alike = [word for word in kin[0].name.split() if all(word in p.name.split() for p in kin)]
+    common = _by_soc(kin[0].soc or "", f"{' '.join(alike)} ({name})")
     shared = ("power_step_mw", "total", "rails", "sensors", "carrier", "note")
     return msgspec.structs.replace(common, **{field: getattr(kin[0], field) for field in shared})
 

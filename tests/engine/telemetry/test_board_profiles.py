@@ -51,6 +51,7 @@ from laid_boards import write_device_tree, write_files
         ("nvidia,jetson-tk1\0nvidia,tegra124\0", "Jetson TK1"),
         ("acme,box\0nvidia,p3767\0nvidia,tegra234\0", "Jetson Orin (p3767)"),
         ("nvidia,p3737-0000+p3701-0002\0nvidia,p3701-0002\0nvidia,tegra234\0", "Jetson AGX Orin (p3701-0002)"),
+        ("nvidia,p3834-0080\0nvidia,tegra264\0", "Jetson Thor (p3834-0080)"),
     ],
 )
 def test_known_by_the_compatible_list(tmp_path: Path, compatible: str, name: str) -> None:
@@ -92,6 +93,7 @@ def test_a_family_whose_rails_differ_and_a_carrier_s_number_tell_nothing(tmp_pat
         ({"/sys/devices/soc0/family": "Tegra\n", "/sys/devices/soc0/soc_id": "35\n"}, "tegra234"),
         ({"/sys/devices/soc0/family": "Tegra210\n", "/sys/devices/soc0/soc_id": "?\n"}, "tegra210"),
         ({"/sys/class/devfreq/17000000.gv11b/cur_freq": "1\n"}, "tegra194"),
+        ({"/sys/class/devfreq/gpu-gpc-0/cur_freq": "1\n"}, "tegra264"),
         ({"/sys/devices/soc0/family": "Freescale i.MX\n", "/sys/devices/soc0/soc_id": "35\n"}, None),
         ({"/sys/class/devfreq/fb000000.gpu/cur_freq": "1\n"}, None),
     ],
