@@ -84,13 +84,13 @@ def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterat
         yield Finding("processor power", "note", "only root may read the energy counter", mend)
     if not sample.rails_mw:
         if not root_only:
-            yield Finding("power", "note", "this machine has no power sensor: power and energy stay unknown")
+            yield _no_sensor(board)
         return
     rails = ", ".join(
         f"{name} -{_because(sample, name)}" if mw is None else f"{name} {mw} mW" for name, mw in sample.rails_mw.items()
     )
     if sample.total_mw is None:
-        why = next((note for note in choice.source.notes() if note.endswith("which is the module's cannot be told")), "")
+        why = _no_total(board, sample, choice)
         yield Finding("power", "note", f"{rails}; no total" + (f" ({why})" if why else ""))
     else:
         step = board.profile.power_step_mw
@@ -100,6 +100,27 @@ def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterat
     if limits:
         text = ", ".join(f"{name} at {milliamps / 1000:g} A" for name, milliamps in limits.items())
         yield Finding("over-current warning", "good", text)
+
+
+def _no_sensor(board: Board) -> Finding:
+    """Nearly every Jetson has a sensor: where none is seen its driver is missing, or we are shut off from it."""
+    unknown = "power and energy stay unknown"
+    if board.jetson and not board.known:
+        where = ", as in a container that hides /sys/class/hwmon" if board.hidden else ""
+        return Finding("power", "note", f"no power sensor can be seen here{where}: {unknown}")
+    if not board.profile.rails:
+        return Finding("power", "note", f"this machine has no power sensor: {unknown}")
+    rails = ", ".join(board.profile.rails)
+    text = f"the module's power sensor ({rails}) cannot be seen: no driver is loaded, or this kernel's device tree has no"
+    return Finding("power", "note", f"{text} node for it; {unknown}", "sudo modprobe ina3221")
+
+
+def _no_total(board: Board, sample: Sample, choice: Choice) -> str:
+    """Why the rails that are there make no total; empty: no rule is known for them."""
+    known = ("which is the module's cannot be told", "so no current is known")
+    told = next((note for note in choice.source.notes() if any(words in note for words in known)), "")
+    missing = [rail for rail in (board.profile.total[-1].rails if board.profile.total else ()) if rail not in sample.rails_mw]
+    return told or (f"the module's own {', '.join(missing)} cannot be seen" if missing else "")
 
 
 def _temperatures(sample: Sample) -> Finding:

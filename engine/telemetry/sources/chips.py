@@ -19,6 +19,8 @@ _IIO_DRIVER, _HWMON = "/sys/bus/i2c/drivers/ina3221x", "/sys/class/hwmon"
 _A_MEGAWATT_MW = 1e9
 _NO_LIMIT_MA = 32760
 """The register's largest value: nobody set a limit."""
+_LEAST_SHUNT_UOHM = 100
+"""Less is a slip in a device tree (upstream's of the TX2 NX has 5 for 5000): currents would be 1000 times too large."""
 _NOTHING_CONNECTED = re.compile(
     r"n[./ ]?c\.?([ _-]?\d+)?|n/?a|-+|none|nothing|unused|reserved|dnp|not[ _-]?(used|connected|populated)|unconnected", re.I
 )
@@ -54,7 +56,7 @@ class Place(NamedTuple):
     """Where a chip sits on the board; None: cannot be told."""
 
     controller: str | None = None
-    """Address of the I2C controller, `c240000`: the same in every release."""
+    """Address of the I2C controller, the same in every release: `c240000`, or `c240000/0` on channel 0 of a multiplexer."""
     bus: int | None = None
     """Its number, which is not."""
     address: int | None = None
@@ -141,10 +143,16 @@ def _place(files: Files, folder: str) -> Place:
     node = re.search(r"/i2c@[0-9a-f]+/[\w,-]+@([0-9a-f]{2})(?=[/\s]|$)", told)
     address = device[2] if device else node[1] if node else None
     return Place(
-        (controller[1] or controller[2]) if controller else None,
+        "/".join([controller[1] or controller[2], *_channels_between(told.split())]) if controller else None,
         int(device[1]) if device else None,
         int(address, 16) if address else None,
     )
+
+
+def _channels_between(paths: list[str]) -> list[str]:
+    """Channels of multiplexers between the controller and the chip: by the device tree, else by the numbers of their buses."""
+    buses = [re.findall(r"/i2c[@-]([0-9a-f]+)(?=/)", path)[1:] for path in paths]
+    return next((channels for channels in reversed(buses) if channels), [])
 
 
 def _channels(files: Files, folder: str, kind: str) -> list[_Found]:
@@ -152,8 +160,11 @@ def _channels(files: Files, folder: str, kind: str) -> list[_Found]:
     if kind == "ina3221x":
         found = [_Found(_in_use(files.text(f"{folder}/rail_name_{k}")), k) for k in range(3)]
     elif kind == "ina3221":
-        on = (k for k in (1, 2, 3) if files.number(f"{folder}/in{k}_enable") != 0)
-        found = [_Found(_in_use(files.text(f"{folder}/in{k}_label")), k) for k in on]
+        on = [k for k in (1, 2, 3) if files.number(f"{folder}/in{k}_enable") != 0]
+        if any(files.exists(f"{folder}/in{k}_label") for k in (1, 2, 3)):
+            found = [_Found(_in_use(files.text(f"{folder}/in{k}_label")), k) for k in on]
+        else:  # a chip that no device tree describes
+            found = [_Found(f"{kind} in{k}", k) for k in on if files.exists(f"{folder}/in{k}_input")]
     else:
         told = next(filter(None, (files.text(f"{folder}/{n}") for n in ("in1_label", "label", "power1_label"))), None)
         measures = files.exists(f"{folder}/power1_input") or files.exists(f"{folder}/curr1_input")
@@ -175,8 +186,9 @@ def _rail(files: Files, notes: Notes, folder: str, kind: str, found: _Found) -> 
         warn, critical = f"curr{k}_max", f"curr{k}_crit"
     limits = tuple(_limit(files.number(f"{folder}/{file}")) for file in (warn, critical))
     shunt = f"{folder}/shunt{k}_resistor" if kind == "ina3221" else f"{folder}/shunt_resistor"
-    if files.number(shunt) == 0:
-        notes.once(shunt, f"{name}: its shunt resistor is set to 0, so no current is known ({shunt})")
+    microohms = files.number(shunt)
+    if microohms is not None and microohms < _LEAST_SHUNT_UOHM:
+        notes.once(shunt, f"{name}: its shunt resistor is set to {microohms:g} uOhm, so no current is known ({shunt})")
         return Rail(name, None)
     alarms = [f"curr{k}_{limit}_alarm" for limit in ("max", "crit")]
     alarms = [alarm for alarm in alarms if kind == "ina3221" and files.exists(f"{folder}/{alarm}")]

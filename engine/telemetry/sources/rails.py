@@ -67,8 +67,9 @@ class Rails:
     def _with_gone(self, found: list[Chip]) -> list[Chip]:
         """What was there and is not stays, without a value: a carrier's rail must not get the module's name for that."""
         chips, left = list(found), list(found)
+        taken = {chip.identity for chip in self._chips}
         for old in self._chips:
-            new = _again(old, left)
+            new = _again(old, left, taken)
             if new is None:
                 chips.append(replace(old, rails=tuple(self._gone(old, rail) for rail in old.rails)))
                 continue
@@ -98,11 +99,18 @@ def find_rails(files: Files, notes: Notes) -> list[Rail]:
     return Rails(files, notes, detect(files)).rails
 
 
-def _again(old: Chip, found: list[Chip]) -> Chip | None:
-    """The same chip as it is found now: by its place; where that cannot be seen by its labels, else by its number."""
+def _again(old: Chip, found: list[Chip], taken: set[str]) -> Chip | None:
+    """The same chip as it is found now: by its place; where that cannot be seen by its labels, else by its number.
+
+    Where no controller is seen a bus may have another number: then a chip of no other place with its address and labels.
+    """
     same = [chip for chip in found if chip.identity == old.identity]
     if not same and old.place.name is None:
         same = [chip for chip in found if chip.kind == old.kind and chip.folder == old.folder]
+    elif not same and old.place.controller is None:
+        new = [chip for chip in found if chip.place.controller is None and chip.identity not in taken]
+        alike = (old.kind, old.labels, old.place.address)
+        same = [chip for chip in new if (chip.kind, chip.labels, chip.place.address) == alike]
     return next((chip for chip in same if chip.folder == old.folder), same[0] if same else None)
 
 
@@ -167,11 +175,16 @@ def _rank(chip: Chip, signature: frozenset[str], sensors: frozenset[str]) -> tup
 
 
 def _foreign(chip: Chip, label: str, signature: frozenset[str], sensors: frozenset[str]) -> bool:
-    """A rail with a name of the module's on a chip that is not: of another kind, or elsewhere and with no other such rail."""
+    """A rail with a name of the module's on a chip that is not.
+
+    That is: of another kind; or with no other such rail and elsewhere, or beside others where its place cannot be seen.
+    """
     if label not in signature:
         return False
     strong, labels, weak = _rank(chip, signature, sensors)
-    elsewhere = bool(sensors) and chip.place.address is not None and strong == 0 and weak < 2
+    elsewhere = bool(sensors) and strong == 0 and weak < 2
+    if chip.place.address is None:
+        elsewhere = len(chip.labels) > labels
     return strong < 0 or (elsewhere and labels == 1 < len(signature))
 
 

@@ -43,10 +43,16 @@ class Board:
         write_ina3221(self.root, f"/sys/class/hwmon/hwmon{number}", rails)
 
     def located(self, number: int, device: str, rails: dict[str, tuple[int, int]]) -> None:
-        bus = device.rpartition("/")[2].partition("-")[0]
-        controller, _, name = device.rpartition("/")
-        folder = f"/sys/devices/platform/bus@0/{controller}.i2c" if controller else "/sys/devices"
-        write_ina3221(self.root, f"{folder}/i2c-{bus}/{name}/hwmon/hwmon{number}", rails, hwmon=f"hwmon{number}")
+        *path, name = device.split("/")  # controller, and the bus of a multiplexer between it and the chip
+        folder = f"/sys/devices/platform/bus@0/{path[0]}.i2c" if path and path[0] else "/sys/devices"
+        buses = [*path[1:], f"i2c-{name.partition('-')[0]}"]
+        write_ina3221(self.root, f"{folder}/{'/'.join(buses)}/{name}/hwmon/hwmon{number}", rails, hwmon=f"hwmon{number}")
+
+    def forget(self, number: int) -> None:
+        """Remove a chip that was located."""
+        link = self.root / f"sys/class/hwmon/hwmon{number}"
+        shutil.rmtree(link.resolve())
+        link.unlink()
 
 
 @pytest.fixture
@@ -84,6 +90,8 @@ def test_the_chip_with_the_module_s_labels_keeps_their_names(board: Board, order
         ("c240000/1-0040", "c240000/1-0041"),
         ("1-0040", "7-0041"),
         ("/1-0040", "/1-0044"),
+        ("c240000/1-0040", "c240000/i2c-1/9-0040"),
+        ("c240000/0-0040", "c240000/i2c-0/1-0040"),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -139,6 +147,16 @@ def test_a_channel_that_nothing_is_connected_to_is_no_rail(board: Board, label: 
     assert set(board.read().rails_mw) == {*MODULE, "NCV_3V3"}
 
 
+def test_channels_of_a_chip_that_no_device_tree_describes_have_its_names(board: Board) -> None:
+    board.unlocated(1, MODULE)
+    write_files(board.root, {f"/sys/class/hwmon/hwmon0/in{k}_input": "12000\n" for k in (1, 2, 7)})
+    write_files(board.root, {f"/sys/class/hwmon/hwmon0/curr{k}_input": f"{k}00\n" for k in (1, 2)})
+    write_files(board.root, {"/sys/class/hwmon/hwmon0/name": "ina3221\n", "/sys/class/hwmon/hwmon0/in2_enable": "0\n"})
+    sample = board.read()
+    assert sample.rails_mw == {"VDD_IN": 15000, "VDD_CPU_GPU_CV": 7000, "VDD_SOC": 3000, "ina3221 in1": 1200}
+    assert sample.total_mw == 15000
+
+
 @pytest.mark.parametrize("kind", ["ina219", "ina226", "ina238", "ina260", "ina2xx"])
 def test_chips_of_one_channel(board: Board, kind: str) -> None:
     board.unlocated(1, MODULE)
@@ -165,6 +183,49 @@ def test_power_that_the_chip_tells_is_taken_and_a_shunt_of_0_makes_a_rail_unknow
     assert any("shunt" in note for note in board.source.notes())
 
 
+def test_a_shunt_that_cannot_be_makes_no_power(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    board.unlocated(0, {label: (millivolts, milliamps * 1000) for label, (millivolts, milliamps) in MODULE.items()})
+    write_files(board.root, {f"/sys/class/hwmon/hwmon0/shunt{k}_resistor": "5\n" for k in (1, 2, 3)})
+    assert (board.read().total_mw, board.read().rails_mw) == (None, dict.fromkeys(MODULE))
+    assert "VDD_IN: its shunt resistor is set to 5 uOhm" in doctor_s_power(board, monkeypatch)[0]
+    write_files(board.root, {f"/sys/class/hwmon/hwmon0/shunt{k}_resistor": "5000\n" for k in (1, 2, 3)})
+    write_files(board.root, {f"/sys/class/hwmon/hwmon0/curr{k}_input": "3000\n" for k in (1, 2, 3)})
+    for _ in range(3):
+        sample = board.read()
+    assert sample.total_mw == 15000
+
+
+def doctor_s_power(board: Board, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    monkeypatch.setenv("EDGETUI_ROOT", str(board.root))
+    write_files(board.root, {"/proc/stat": "cpu 1 1 1 1\n"})
+    return next((finding.text, finding.mend) for finding in findings() if finding.name == "power")
+
+
+def test_a_carrier_s_chip_that_comes_first_makes_no_total(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    board.unlocated(0, CARRIER)
+    sample = board.read()
+    assert (sample.total_mw, sample.rails_mw) == (None, {"VDD_IN (hwmon0)": 36000, "VDD_5V": 4000})
+    assert doctor_s_power(board, monkeypatch)[0].endswith("no total (the module's own VDD_IN cannot be seen)")
+    board.unlocated(1, MODULE)
+    for _ in range(12):
+        sample = board.read()
+    assert sample.total_mw == 15000
+    assert sample.rails_mw["VDD_IN (hwmon0)"] == 36000
+
+
+def test_where_the_module_s_sensor_is_not_seen_the_doctor_does_not_say_that_there_is_none(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, mend = doctor_s_power(board, monkeypatch)
+    assert text.startswith("the module's power sensor (VDD_IN, VDD_CPU_GPU_CV, VDD_SOC) cannot be seen")
+    assert mend == "sudo modprobe ina3221"
+    write_device_tree(tmp_path, "nvidia,p3542-0000+p3448-0003", "nvidia,tegra210")
+    assert doctor_s_power(board, monkeypatch)[0].startswith("this machine has no power sensor")
+    write_device_tree(tmp_path)
+    write_files(tmp_path, {"/etc/nv_tegra_release": "# R36 (release), REVISION: 4.3\n"})
+    assert doctor_s_power(board, monkeypatch)[0].startswith("no power sensor can be seen here, as in a container")
+
+
 def test_rails_that_come_late_are_found(board: Board) -> None:
     assert board.read().rails_mw == {}
     assert any("no power sensor" in note for note in board.source.notes())
@@ -188,6 +249,35 @@ def test_a_chip_with_a_new_number_is_found_again(board: Board, located: bool) ->
         sample = board.read()
     assert sample.rails_mw == {"VDD_IN": 15000, "VDD_CPU_GPU_CV": 7000, "VDD_SOC": 3000}
     assert not any("no longer there" in note for note in board.source.notes())
+
+
+def test_a_bus_with_a_new_number_is_the_same_where_no_controller_is_seen(board: Board) -> None:
+    board.located(4, "/1-0040", MODULE)
+    board.located(3, "/1-0041", {"VDD_A": (1000, 1), "VDD_B": (1000, 2)})
+    assert board.read().total_mw == 15000
+    board.forget(4)
+    assert board.read().total_mw is None
+    board.located(2, "/6-0040", MODULE)
+    for _ in range(3):
+        sample = board.read()
+    assert sample.rails_mw == {"VDD_IN": 15000, "VDD_CPU_GPU_CV": 7000, "VDD_SOC": 3000, "VDD_A": 1, "VDD_B": 2}
+
+
+def test_chips_of_one_address_on_both_sides_of_a_multiplexer_are_two(board: Board) -> None:
+    def lay(first: int, second: int) -> None:
+        board.located(first, "c240000/i2c-1/9-0040", {"VDD_12V": (12000, 100), "VDD_3V3": (3000, 100)})
+        board.located(second, "c240000/1-0040", MODULE)
+
+    lay(0, 1)
+    before = board.read().rails_mw
+    board.forget(0)
+    board.forget(1)
+    assert set(board.read().rails_mw.values()) == {None}
+    lay(5, 4)
+    for _ in range(3):
+        sample = board.read()
+    assert sample.rails_mw == before
+    assert sample.total_mw == 15000
 
 
 def test_what_is_gone_is_unknown_and_a_carrier_s_rail_does_not_take_its_name(board: Board) -> None:
