@@ -219,6 +219,8 @@ def _fault(side: Side, goal: Goal) -> str:
         return f"top-1 is {top1:.3f}" if top1 < goal.min_top1 else ""
     if drop is not None:
         return f"it loses {_points(drop)} of top-1" if -drop > goal.max_drop else ""
+    if result.fidelity.ruined:
+        return "its outputs are ruined"
     cosine, agreement = result.fidelity.cosine, result.fidelity.agreement
     if cosine is not None:
         return f"its outputs are far from FP32's (cosine {cosine:.3f})" if cosine < goal.min_cosine else ""
@@ -347,6 +349,8 @@ def _accuracy(side: Side) -> str:
         p = difference.mcnemar_p
         doubt = f" (not shown to differ, {words.p_value(p)})" if p is not None and p >= 0.05 else ""
         return f"top-1 {_points(drop)} {'higher' if drop > 0 else 'lower'}{doubt}"
+    if fidelity.ruined:
+        return "its outputs are ruined"
     if fidelity.cosine is not None:
         return f"cosine of its outputs to FP32's {fidelity.cosine:.4f}"
     if fidelity.agreement is not None:

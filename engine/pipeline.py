@@ -35,10 +35,13 @@ if TYPE_CHECKING:
 
     from .data.open import Part
     from .data.samples import Samples
+    from .measure.ruin import Ruin
 
     Feeds = Mapping[str, NDArray[np.generic]]
 
 VERIFY_SAMPLES = 32
+TRIED_SAMPLES = 8
+"""Where the plan is for another machine."""
 OUTSIDE_SAMPLES = 4
 """Where every inference is a process of its own, of some seconds."""
 
@@ -200,9 +203,29 @@ class Job:
                 msgspec.structs.replace(m, size_bytes=None, size_gz_bytes=None) for m in (baseline, candidate)
             )
         ratio = candidate.size_bytes / baseline.size_bytes if candidate.size_bytes and baseline.size_bytes else None
-        return Outcome(
+        made = Outcome(
             summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio)
         )
+        unseen = self.spec.backend.target and any(needs_samples(step) for step in self.spec.recipe.active)
+        return self._tried(made, original, lowered) if unseen else made
+
+    def _tried(self, made: Outcome, original: Path, lowered: Path) -> Outcome:
+        """The same, after ONNX Runtime has tried the graph on calibration samples: its plan will not run here."""
+        from .measure.ruin import Ruin
+        from .ruined import tried
+        from .verify import outputs_of
+
+        shown = self._samples("calibration")
+        if shown is None:
+            return made
+        feeds = list(self._feeds(shown, TRIED_SAMPLES))
+        ruin = Ruin(outputs_of(original))
+        try:
+            tried(original, lowered, feeds, ruin)
+        except EdgetuiError as error:
+            self.say.note(f"ONNX Runtime cannot try the lowered model here: {error.what}")
+            return made
+        return self._with_ruin(made, ruin, shown, len(feeds) * self._batch(), lowered)
 
     def _lower_for_tensorrt(self, source: Path, files: dict[str, str]) -> None:
         """The same for TensorRT, beside it: to be built elsewhere."""
@@ -276,7 +299,8 @@ class Job:
 
     def _verify(self) -> Outcome:
         from .evaluate import refuse_labels
-        from .verify import LEAST_COSINE, LEAST_COSINE_UNFUSED, verify
+        from .measure.ruin import Ruin
+        from .verify import LEAST_COSINE, LEAST_COSINE_UNFUSED, outputs_of, verify
 
         shown = self._samples("evaluation")
         most = OUTSIDE_SAMPLES if self.backend.outside else VERIFY_SAMPLES
@@ -290,7 +314,21 @@ class Job:
                 refuse_labels(sessions[0], shown, self._batch())
             least = LEAST_COSINE_UNFUSED if self.backend.name == "torch" else LEAST_COSINE
             original = self._made("normalise")[0] / "baseline.onnx"
-            return verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least, original)
+            ruin = Ruin(outputs_of(original), slices=shown is not None)
+            made = verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least, original, ruin)
+        return self._with_ruin(made, ruin, shown, count, self._made("lower")[0] / "model.onnx")
+
+    def _with_ruin(self, made: Outcome, ruin: Ruin, shown: Samples | None, count: int, lowered: Path) -> Outcome:
+        """The same, with a warning where the outputs are ruined."""
+        from .ruined import LOOKED_INTO, sentence
+
+        found = ruin.found()
+        if not found:
+            return made
+        feeds = self._feeds(shown, LOOKED_INTO) if shown is not None else (self._made_up(seed) for seed in range(LOOKED_INTO))
+        text = sentence(found, self._made("normalise")[0] / "model.onnx", lowered, list(feeds), count)
+        self.say.warn(text)
+        return msgspec.structs.replace(made, fidelity=msgspec.structs.replace(made.fidelity, ruined=text))
 
     def _measure(self) -> Outcome:
         import numpy as np

@@ -275,6 +275,8 @@ class Fidelity(Struct, frozen=True, kw_only=True):
     """The same with each row weighted by its score, where an output holds scores between 0 and 1."""
     samples: int | None = None
     outputs: tuple[OutputFidelity, ...] = ()
+    ruined: str = ""
+    """What noise drowns, and the first node where; empty: nothing. It is among the result's warnings too."""
 
 
 class StageFigures(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from .backends.onnxruntime import OnnxRuntime
 from .errors import BackendRefused, ModelRefused, PlanRefused
 from .graph.part import Cut, computable_file
 from .measure.fidelity import Fidelity
+from .measure.ruin import Ruin
 from .measure.sums import in_words
 from .outcome import Outcome
 from .say import Say
@@ -45,6 +46,7 @@ def verify(
     say: Say,
     least_built: float = LEAST_COSINE,
     model: Path | None = None,
+    ruin: Ruin | None = None,
 ) -> Outcome:
     """Run some samples through baseline and candidate; say how far their outputs are apart.
 
@@ -53,6 +55,7 @@ def verify(
     least_built: how near the candidate must be to ONNX Runtime. model: the original, which says what outputs mean; None:
     `lowered`. Where ONNX Runtime cannot compute `lowered` as a whole, what enters the operators that it does not know is
     compared with the original's.
+    ruin: gets both sides' outputs as well.
 
     Raises:
         PlanRefused: outputs are not finite, further apart than the recipe allows, or not what the lowered file computes.
@@ -63,7 +66,10 @@ def verify(
     near, built, entering = Fidelity(said), Fidelity(said, chance=True), Fidelity()
     for done, one in enumerate(feeds, 1):
         outputs = candidate.run(one)
-        near.add(baseline.run(one), outputs)
+        expected = baseline.run(one)
+        near.add(expected, outputs)
+        if ruin is not None:
+            ruin.add(expected, outputs)
         if reference is not None:
             expected = reference.run(one)
             built.add(_common(expected, outputs), outputs)

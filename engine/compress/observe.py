@@ -136,8 +136,10 @@ class Codes:
 class Values:
     """The tensors themselves: large, and only for finding out what went wrong."""
 
-    def __init__(self, source: Source, tensors: Sequence[str]) -> None:
-        nodes = [helper.make_node("Identity", [name], [f"{_MARK}value{index}"]) for index, name in enumerate(tensors)]
+    def __init__(self, source: Source, tensors: Sequence[str], pairs: Mapping[str, NodeProto] | None = None) -> None:
+        """`pairs`: the QuantizeLinear behind a tensor; such a tensor is what its integers say."""
+        pairs = pairs or {}
+        nodes = [_value(name, f"{_MARK}value{index}", pairs.get(name)) for index, name in enumerate(tensors)]
         self._session = _Session(source.watching(nodes))
         self._count = len(tensors)
 
@@ -149,6 +151,14 @@ class Values:
 
 _MARK = "edgetui/"
 _MICROSOFT = "com.microsoft"
+
+
+def _value(name: str, output: str, pair: NodeProto | None) -> NodeProto:
+    if pair is None:
+        return helper.make_node("Identity", [name], [output])
+    read = helper.make_node("DequantizeLinear", [pair.output[0], *pair.input[1:]], [output])
+    read.attribute.extend(entry for entry in pair.attribute if entry.name in ("axis", "block_size"))
+    return read
 
 
 class _Session:

@@ -13,6 +13,9 @@ def markdown(results: Sequence[Result]) -> str:
     """Runs side by side, the advice, and how each was made."""
     found = compare(results)
     parts = [f"# {_escape(found.title)}", ""]
+    parts += [
+        f"- **RUINED ({_escape(r.recipe.name or r.run)}): {_escape(r.fidelity.ruined)}**" for r in results if r.fidelity.ruined
+    ]
     parts += [f"- {_escape(sentence)}" for result in results if (sentence := in_words(result))]
     parts += ["", table(found), "", "## Advice", "", *(f"- {_escape(line)}" for line in found.advice)]
     for result in results:

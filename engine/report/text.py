@@ -52,7 +52,7 @@ def ending_report(result: Result, width: int, paint: Paint = plain) -> str:
 
 def _findings(result: Result, width: int, paint: Paint) -> list[str]:
     """The verdict in words, then the table; an empty line before each."""
-    parts: list[str] = []
+    parts = ["", *ruin_lines(result, width, paint)] if result.fidelity.ruined else []
     verdict = in_words(result)
     if verdict:
         parts += ["", paint(paragraph(verdict, width), "accent")]
@@ -63,8 +63,15 @@ def _findings(result: Result, width: int, paint: Paint) -> list[str]:
     return parts
 
 
+def ruin_lines(result: Result, width: int, paint: Paint = plain) -> list[str]:
+    """What must be seen before all else: that the outputs are ruined. Nothing where they are not."""
+    return [paint(paragraph(f"!! {result.fidelity.ruined}", width), "worse")] if result.fidelity.ruined else []
+
+
 def _warnings(result: Result, width: int, paint: Paint) -> list[str]:
-    return [paint(paragraph(f"! {warning}", width), "worse") for warning in result.warnings]
+    """All but what stands above the verdict."""
+    others = (warning for warning in result.warnings if warning != result.fidelity.ruined)
+    return [paint(paragraph(f"! {warning}", width), "worse") for warning in others]
 
 
 def _stamps(result: Result, width: int) -> list[str]:

@@ -61,6 +61,7 @@ def build(model: str, recipe: str | None, folder: Path, as_json: bool, **flags: 
 async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> int:
     from ...engine import result as documents
     from ...engine.report.export import copy_artifacts
+    from ...engine.report.text import ruin_lines
 
     with listening() as asked:
         run = await engine.submit(spec)
@@ -71,7 +72,10 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
     files = copy_artifacts(result, folder) if result.state == "done" else ()
     if as_json:
         echo_json(documents.encode(result))
-    elif files:
+    else:
+        for line in ruin_lines(result, width(), paint):
+            echo(line)
+    if files and not as_json:
         echo("\n" + "\n".join(str(path) for path in files))
     return ended_well(result)
 

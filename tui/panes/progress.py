@@ -220,6 +220,9 @@ def verdict_lines(result: Result, width: int) -> list[Line]:
     rows: list[Line] = []
     row: Line = ()
     used = 0
+    if result.fidelity.ruined:
+        row = (("  ", ""), ("▼ outputs ruined", "bad"), ("  see the warning  ", "dim"))
+        used = sum(cell_len(text) for text, _ in row)
     for metric, word in result.verdict.items():
         tone = "good" if word in GOOD else "bad" if word in BAD else "value"
         mark = "▲" if word in GOOD else "▼" if word in BAD else "="

@@ -7,6 +7,8 @@ import pytest
 from edgetui.engine.advise import compare, in_words
 from edgetui.engine.errors import UsageError
 from edgetui.engine.report.front import Point, pareto
+from edgetui.engine.report.markdown import markdown
+from edgetui.engine.report.text import run_report
 from edgetui.engine.result import BackendStamp, BoardStamp, Difference, Fidelity, Metrics
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,18 @@ def test_without_labels_the_outputs_decide_and_it_is_said(make):
     assert "without labels accuracy is not known" in found.advice[0]
     assert any("broken is out" in line and "0.400" in line for line in found.advice)
     assert found.axes == ("latency_ms", "cosine")
+
+
+def test_ruined_outputs_are_never_taken_however_near_the_whole_looks(make):
+    ruined = make("hard", 0.2, points=None, cosine=0.998)
+    ruined = msgspec.structs.replace(ruined, fidelity=msgspec.structs.replace(ruined.fidelity, ruined="node /a is drowned"))
+    found = compare([make(points=None), ruined])
+    assert found.choice == "int8"
+    assert "hard is out: its outputs are ruined." in found.advice
+    assert "its outputs are ruined" in in_words(ruined)
+    assert "**RUINED (hard): node /a is drowned**" in markdown([ruined])
+    shown = run_report(ruined, 100)
+    assert shown.index("!! node /a is drowned") < shown.index("hard against FP32")
 
 
 def test_what_was_not_measured_cannot_be_the_goal(make):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from edgetui.engine import events as ev
 from edgetui.tui.panes.progress import bar_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
 from edgetui.tui.runview import RunView
@@ -81,9 +82,15 @@ def test_a_worse_verdict_points_down(model):
     assert "▼ slower" in text(verdict_lines(worse, 200))
 
 
-def test_rows_fit_the_width(model):
+@pytest.mark.parametrize("ruined", ["", "the outputs are ruined"])
+def test_rows_fit_the_width(model, ruined):
     view = told(went())
-    view.result, view.state = outcome("r", model), "done"
+    done = outcome("r", model)
+    view.result, view.state = (
+        msgspec.structs.replace(done, fidelity=msgspec.structs.replace(done.fidelity, ruined=ruined)),
+        "done",
+    )
+    assert ("▼ outputs ruined" in text(verdict_lines(view.result, 200))) == bool(ruined)
     for width in (58, 78, 118, 158):
         for line in (*run_lines(view, width), *strip_lines(view, width)):
             words = "".join(part for part, _ in line)

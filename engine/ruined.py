@@ -1,0 +1,152 @@
+"""Where a candidate's outputs are ruined: the first node whose output noise drowns, and the warning. Part of the pipeline.
+
+Apart from `verify.py`, which compares plans as their backends run them: here ONNX Runtime looks inside the graph they were
+built from, node by node, on a few samples, and only where the outputs are ruined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import EdgetuiError
+from .measure.ruin import LEAST_DB, Ruin, Ruined
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnx import ModelProto
+
+    Feeds = Mapping[str, NDArray[np.generic]]
+
+LOOKED_INTO = 4
+"""Samples that the graph is looked into with."""
+_ELEMENTS = 8_000_000
+"""Elements of tensors observed at once: 64 MB of both sides in FP32."""
+
+
+class Broken(NamedTuple):
+    """A tensor inside the graph."""
+
+    node: str
+    """Label of the node that makes it; empty: an input of the model."""
+    operator: str
+    tensor: str
+    sqnr_db: float
+
+
+def sentence(ruined: Sequence[Ruined], original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int) -> str:
+    """What is ruined on so many samples, and where it begins; empty when nothing is.
+
+    `original` and `lowered` are the graph before and after the recipe's steps, with the same names; `feeds` a few samples.
+    """
+    if not ruined:
+        return ""
+    worst = ruined[0]
+    where = f"{worst.slice} of {worst.output}" if worst.slice else worst.output
+    others = f" (and {len(ruined) - 1} more)" if len(ruined) > 1 else ""
+    text = f"the outputs are ruined: SQNR of {where}{others} is {worst.sqnr_db:.1f} dB on {samples} samples"
+    try:
+        first = first_broken(original, lowered, feeds, slices=bool(worst.slice))
+    except EdgetuiError as error:
+        return f"{text}; where it begins cannot be told ({error.what})"
+    if first is None:
+        return f"{text}; no node alone is under {LEAST_DB:g} dB: choose a milder recipe"
+    if not first.node:
+        return f"{text}; it begins at the input {first.tensor} ({first.sqnr_db:.1f} dB): choose another calibrator"
+    return (
+        f"{text}; it breaks first at node {first.node} ({first.operator}, {first.sqnr_db:.1f} dB): exclude it from the "
+        "recipe's steps, or choose another calibrator or a milder recipe"
+    )
+
+
+def tried(original: Path, lowered: Path, feeds: Sequence[Feeds], ruin: Ruin) -> None:
+    """Give `ruin` the outputs of both files on `feeds`, as ONNX Runtime computes them; of what it can compute of them.
+
+    Raises:
+        EdgetuiError: it cannot run one of the two.
+    """
+    from .backends.onnxruntime import OnnxRuntime
+    from .graph.part import computable_file
+    from .spec import BackendSettings
+
+    with TemporaryDirectory(prefix="edgetui-") as near, ExitStack() as stack:
+        sides = []
+        for path in (original, lowered):
+            part, _ = stack.enter_context(computable_file(path, Path(near)))
+            sides.append(OnnxRuntime().load(part, BackendSettings(graph="basic"), in_turns=True))
+            stack.callback(sides[-1].close)
+        for one in feeds:
+            ruin.add(sides[0].run(one), sides[1].run(one))
+
+
+def first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], *, slices: bool = False) -> Broken | None:
+    """The first tensor, in the graph's order, that is ruined on `feeds`: inputs as they are read, then what nodes make.
+
+    `slices`: kinds of channels count as well. None: there is none.
+
+    Raises:
+        ModelRefused, DataRefused: ONNX Runtime cannot run one of the two.
+    """
+    from .graph.part import computable_file
+
+    with TemporaryDirectory(prefix="edgetui-") as near, ExitStack() as stack:
+        parts = [stack.enter_context(computable_file(path, Path(near)))[0] for path in (original, lowered)]
+        return _first_broken(*parts, feeds, slices)
+
+
+def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices: bool) -> Broken | None:
+    from .compress.observe import Source, Values
+    from .graph.load import parse
+    from .graph.walk import label, real_inputs
+
+    before, after = parse(original), parse(lowered)
+    makers = {name: node for node in before.graph.node for name in node.output if name}
+    made = {name for node in after.graph.node for name in node.output}
+    pairs = {node.input[0]: node for node in after.graph.node if node.op_type == "QuantizeLinear"}
+    stands = {name: name if name in made else f"{name}_fp16" for name in makers}  # as `compress.half` calls them
+    stands = {name: other for name, other in stands.items() if other in made}
+    for name in real_inputs(before.graph):
+        stands.update((name, other) for other in (f"{name}_fp16", name) if other in pairs)
+    names = [name for name in (*real_inputs(before.graph), *makers) if name in stands]
+    for group in _groups(before, names):
+        ruin = Ruin(slices=slices)
+        sides = Values(Source(original), group), Values(Source(lowered), [stands[name] for name in group], pairs)
+        for one in feeds:
+            a, b = (dict(zip(group, side.run(one), strict=True)) for side in sides)
+            ruin.add(a, b)
+        ruined = {found.output: found for found in ruin.found()}
+        for name in group:
+            if name in ruined:
+                maker = makers.get(name)
+                node, operator = (label(maker), maker.op_type) if maker is not None else ("", "")
+                return Broken(node, operator, name, ruined[name].sqnr_db)
+    return None
+
+
+def _groups(model: ModelProto, names: Sequence[str]) -> Iterator[list[str]]:
+    """Float tensors in order, as many at once as memory bears."""
+    from math import prod
+
+    from onnx import TensorProto
+
+    from .graph.shapes import declared, inferred, settled_part
+
+    graph = inferred(model, settled_part(model, {})).graph
+    known = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
+    group: list[str] = []
+    elements = 0
+    for name in names:
+        if name not in known or known[name].type.tensor_type.elem_type != TensorProto.FLOAT:
+            continue
+        size = prod(axis if isinstance(axis, int) else 1 for axis in declared(known[name]) or ())
+        if group and elements + size > _ELEMENTS:
+            yield group
+            group, elements = [], 0
+        group.append(name)
+        elements += size
+    if group:
+        yield group

@@ -1,0 +1,161 @@
+"""A ruined graph names the node where it breaks, and a run that ends in one says so wherever it is read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from edgetui.engine.compress.lower import lower
+from edgetui.engine.compress.precision import fp16
+from edgetui.engine.compress.quantize import int8
+from edgetui.engine.compress.wishes import read_int8, write_int8
+from edgetui.engine.measure.fidelity import Fidelity
+from edgetui.engine.measure.ruin import Ruin, Ruined
+from edgetui.engine.ruined import Broken, first_broken, sentence, tried
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import PrecisionFp16, QuantizeInt8
+from msgspec import structs
+from nodes import Bench, Net
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def network() -> onnx.ModelProto:
+    """SiLU after every convolution, as detectors have it."""
+    made = Net()
+    x, channels = made.input("image", 1, 3, 16, 16), 3
+    for stage in range(3):
+        x = made.node("Conv", x, made.weight(16, channels, 3, 3, scale=0.4), pads=[1] * 4, name=f"/{stage}/Conv")
+        x = made.node("Mul", x, made.node("Sigmoid", x, name=f"/{stage}/Sigmoid"), name=f"/{stage}/Mul")
+        channels = 16
+    return made.model(x)
+
+
+def lowered(bench: Bench, target: str, ruin: str = "", *, half: bool = False) -> tuple[Path, Path, list[dict[str, np.ndarray]]]:
+    """The network, and what `target` gets of it with 8 bits, the range of tensor `ruin` cut to a fiftieth."""
+    model = network()
+    source = bench.save(model)
+    marked, out = bench.folder / "marked.onnx", bench.folder / "lowered.onnx"
+    int8(QuantizeInt8(calibrator="entropy"), source, marked, bench.feeds(model, 32), Silent())
+    calibrated = onnx.load(marked)
+    wish = read_int8(calibrated)
+    assert wish is not None
+    if ruin:
+        low, high = wish.ranges[ruin]
+        write_int8(calibrated, structs.replace(wish, ranges={**wish.ranges, ruin: (low / 50, high / 50)}))
+        onnx.save(calibrated, marked)
+    if half:
+        fp16(PrecisionFp16(), marked, marked, None, Silent())
+    lower(marked, out, target, Silent())
+    return source, out, list(bench.feeds(model, 4, seed=1))
+
+
+def judged(original: Path, candidate: Path, feeds: list[dict[str, np.ndarray]]) -> list[Ruined]:
+    ruin = Ruin()
+    tried(original, candidate, feeds, ruin)
+    return ruin.found()
+
+
+@pytest.mark.parametrize("target", ["onnxruntime-x86", "onnxruntime-arm", "tensorrt"])
+def test_what_is_quantized_well_is_not_ruined(bench: Bench, target: str) -> None:
+    original, candidate, feeds = lowered(bench, target)
+    assert judged(original, candidate, feeds) == []
+    assert first_broken(original, candidate, feeds) is None
+
+
+@pytest.mark.parametrize("target", ["onnxruntime-x86", "onnxruntime-arm", "tensorrt"])
+@pytest.mark.parametrize(("tensor", "node"), [("t2", "/0/Mul"), ("t5", "/1/Mul"), ("image", "")])
+def test_a_ruined_range_is_found_where_it_is(bench: Bench, target: str, tensor: str, node: str) -> None:
+    original, candidate, feeds = lowered(bench, target, ruin=tensor)
+    found = judged(original, candidate, feeds)
+    first = first_broken(original, candidate, feeds)
+    assert first is not None
+    assert (first.node, first.tensor) == (node, tensor)
+    text = sentence(found, original, candidate, feeds, 4)
+    assert "the outputs are ruined" in text
+    assert (node or "the input image") in text
+
+
+def test_half_floats_beside_integers_are_looked_into_too(bench: Bench) -> None:
+    original, candidate, feeds = lowered(bench, "tensorrt", ruin="t5", half=True)
+    first = first_broken(original, candidate, feeds)
+    assert first is not None
+    assert first.node == "/1/Mul"
+    (bench.folder / "lowered.onnx").unlink()
+    original, candidate, feeds = lowered(bench, "tensorrt", half=True)
+    assert first_broken(original, candidate, feeds) is None
+
+
+def test_ruined_weights_are_found_at_their_node(bench: Bench) -> None:
+    model = network()
+    original = bench.save(model)
+    for tensor in model.graph.initializer:
+        if tensor.name == model.graph.node[3].input[1]:
+            values = onnx.numpy_helper.to_array(tensor) * (np.arange(9).reshape(3, 3) == 0)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), tensor.name))
+    candidate = bench.save(model, "pruned.onnx")
+    first = first_broken(original, candidate, list(bench.feeds(model, 4)))
+    assert isinstance(first, Broken)
+    assert (first.node, first.operator) == ("/1/Conv", "Conv")
+
+
+def test_a_graph_that_does_not_run_is_ruined_all_the_same(bench: Bench) -> None:
+    original, _, _ = lowered(bench, "onnxruntime-x86")
+    text = sentence([Ruined("y", "", 1.0)], original, original, [{"image": np.zeros((1, 3, 9), np.float32)}], 4)
+    assert "ruined" in text
+    assert "cannot be told" in text
+
+
+def test_a_build_says_it_on_the_terminal_and_in_its_document(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    model = network()
+    source = bench.save(model)
+    np.savez(tmp_path / "data.npz", image=np.concatenate([feeds["image"] for feeds in bench.feeds(model, 8)]))
+    recipe = tmp_path / "hard.toml"
+    recipe.write_text('title = "far too hard"\n[[step]]\nmethod = "prune.magnitude"\namount = 0.99\n')
+    command = [sys.executable, "-m", "edgetui", "build", str(source), "--recipe", str(recipe)]
+    command += ["--dataset", str(tmp_path / "data.npz"), "--out"]
+
+    def said(*words: str) -> str:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    shown = said(*command, str(tmp_path / "out"))
+    assert "!! the outputs are ruined" in shown
+    assert "node /0/Conv" in " ".join(shown.split())
+    document = json.loads(said(*command, str(tmp_path / "again"), "--json"))
+    assert document["fidelity"]["ruined"] in document["warnings"]
+    assert "!! the outputs are ruined" in said(sys.executable, "-m", "edgetui", "show", document["run"])
+
+
+def test_the_stem_of_a_detector_keeps_what_minmax_keeps(shared: Path, bench: Bench) -> None:
+    stem = shared.parent / "cases" / "models" / "silu_stem.onnx"
+    if not stem.is_file():
+        pytest.skip("the folder ../shared/cases is not here")
+    draw = np.random.default_rng(0)
+    feeds = []
+    for _ in range(16):
+        picture = np.full((1, 3, 320, 320), 114 / 255, np.float32)
+        blocks = np.round(255 * draw.beta(6, 3, (3, 15, 20))) / 255  # bright and in patches, with bars above and below
+        picture[0, :, 40:280] = np.kron(blocks, np.ones((16, 16)))
+        feeds.append({"images": picture})
+    kept = {}
+    for calibrator in ("minmax", "entropy"):
+        marked, out = bench.folder / "marked.onnx", bench.folder / f"{calibrator}.onnx"
+        int8(QuantizeInt8(calibrator=calibrator), stem, marked, feeds[:12], Silent())
+        lower(marked, out, "onnxruntime-x86", Silent())
+        near = Fidelity()
+        tried(stem, out, feeds[12:], near)  # type: ignore[arg-type]
+        kept[calibrator] = near.figures().sqnr_db
+    assert kept["minmax"] > 15
+    assert kept["entropy"] > kept["minmax"] - 2
