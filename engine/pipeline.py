@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from .data.open import Part
     from .data.samples import Samples
-    from .measure.ruin import Ruin
 
     Feeds = Mapping[str, NDArray[np.generic]]
 
@@ -211,21 +210,12 @@ class Job:
 
     def _tried(self, made: Outcome, original: Path, lowered: Path) -> Outcome:
         """The same, after ONNX Runtime has tried the graph on calibration samples: its plan will not run here."""
-        from .measure.ruin import Ruin
-        from .ruined import tried
-        from .verify import outputs_of
+        from .ruined import judged
 
         shown = self._samples("calibration")
-        if shown is None:
-            return made
-        feeds = list(self._feeds(shown, TRIED_SAMPLES))
-        ruin = Ruin(outputs_of(original))
-        try:
-            tried(original, lowered, feeds, ruin)
-        except EdgetuiError as error:
-            self.say.note(f"ONNX Runtime cannot try the lowered model here: {error.what}")
-            return made
-        return self._with_ruin(made, ruin, shown, len(feeds) * self._batch(), lowered)
+        feeds = [] if shown is None else list(self._feeds(shown, TRIED_SAMPLES))
+        within = self._made("normalise")[0] / "model.onnx"
+        return judged(made, original, (within, lowered), feeds, len(feeds) * self._batch(), self.say)
 
     def _lower_for_tensorrt(self, source: Path, files: dict[str, str]) -> None:
         """The same for TensorRT, beside it: to be built elsewhere."""
@@ -300,6 +290,7 @@ class Job:
     def _verify(self) -> Outcome:
         from .evaluate import refuse_labels
         from .measure.ruin import Ruin
+        from .ruined import LOOKED_INTO, warned
         from .verify import LEAST_COSINE, LEAST_COSINE_UNFUSED, outputs_of, verify
 
         shown = self._samples("evaluation")
@@ -316,19 +307,9 @@ class Job:
             original = self._made("normalise")[0] / "baseline.onnx"
             ruin = Ruin(outputs_of(original), slices=shown is not None)
             made = verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least, original, ruin)
-        return self._with_ruin(made, ruin, shown, count, self._made("lower")[0] / "model.onnx")
-
-    def _with_ruin(self, made: Outcome, ruin: Ruin, shown: Samples | None, count: int, lowered: Path) -> Outcome:
-        """The same, with a warning where the outputs are ruined."""
-        from .ruined import LOOKED_INTO, sentence
-
-        found = ruin.found()
-        if not found:
-            return made
-        feeds = self._feeds(shown, LOOKED_INTO) if shown is not None else (self._made_up(seed) for seed in range(LOOKED_INTO))
-        text = sentence(found, self._made("normalise")[0] / "model.onnx", lowered, list(feeds), count)
-        self.say.warn(text)
-        return msgspec.structs.replace(made, fidelity=msgspec.structs.replace(made.fidelity, ruined=text))
+        within = tuple(self._made(kind)[0] / "model.onnx" for kind in ("normalise", "lower"))
+        again = self._feeds(shown, LOOKED_INTO) if shown is not None else (self._made_up(seed) for seed in range(LOOKED_INTO))
+        return warned(made, ruin, within, again, count, self.say)
 
     def _measure(self) -> Outcome:
         import numpy as np

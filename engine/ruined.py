@@ -6,14 +6,19 @@ built from, node by node, on a few samples, and only where the outputs are ruine
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from .errors import EdgetuiError
 from .measure.ruin import LEAST_DB, Ruin, Ruined
+from .outcome import Outcome
+from .say import Say
+from .verify import outputs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +41,30 @@ class Broken(NamedTuple):
     operator: str
     tensor: str
     sqnr_db: float
+
+
+def warned(made: Outcome, ruin: Ruin, within: tuple[Path, ...], feeds: Iterable[Feeds], samples: int, say: Say) -> Outcome:
+    """`made` with what is ruined on so many samples, which is warned of; `made` itself where nothing is.
+
+    within: the graph before and after the recipe's steps, with the same names. feeds: a few samples, read only for ruins.
+    """
+    found = ruin.found()
+    if not found:
+        return made
+    text = sentence(found, within[0], within[1], list(feeds), samples)
+    say.warn(text)
+    return structs.replace(made, fidelity=structs.replace(made.fidelity, ruined=text))
+
+
+def judged(made: Outcome, original: Path, within: tuple[Path, ...], feeds: Sequence[Feeds], samples: int, say: Say) -> Outcome:
+    """As `warned`, of what ONNX Runtime computes with the file `original` and with the graph after the steps."""
+    ruin = Ruin(outputs_of(original))
+    try:
+        tried(original, within[1], feeds, ruin)
+    except EdgetuiError as error:
+        say.note(f"ONNX Runtime cannot try the lowered model here: {error.what}")
+        return made
+    return warned(made, ruin, within, feeds[:LOOKED_INTO], samples, say)
 
 
 def sentence(ruined: Sequence[Ruined], original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int) -> str:
@@ -94,8 +123,8 @@ def first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], *, slice
     from .graph.part import computable_file
 
     with TemporaryDirectory(prefix="edgetui-") as near, ExitStack() as stack:
-        parts = [stack.enter_context(computable_file(path, Path(near)))[0] for path in (original, lowered)]
-        return _first_broken(*parts, feeds, slices)
+        before, after = (stack.enter_context(computable_file(path, Path(near)))[0] for path in (original, lowered))
+        return _first_broken(before, after, feeds, slices)
 
 
 def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices: bool) -> Broken | None:
