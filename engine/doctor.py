@@ -278,7 +278,9 @@ def _room(mb: float) -> str:
 
 def _index(home: Path) -> Iterator[Check]:
     file = home / "index.db"
-    if not os.path.isfile(file):  # noqa: PTH113  never raises
+    try:
+        file.stat()
+    except FileNotFoundError:
         yield Check(name="index", state="good", text="none yet; the first run makes it")
         return
     # beside a log that cannot be written, SQLite reads a file only when it is told that nobody else does

@@ -124,7 +124,8 @@ def from_os_error(error: OSError, *, path: object = None, then: str = "try again
         return StorageRefused(f"{room}{where}", fix=f"free some space, then {then}")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         if error.errno != errno.EROFS and (cannot := _forbidden(name)) != "write":
-            fix = "give yourself the right to it, or name another; `ls -ld` shows whose it is"
+            other = "choose another with XDG_STATE_HOME=DIR" if _in_state_folder(name) else "name another"
+            fix = f"give yourself the right to it (`ls -ld` shows whose it is), or {other}"
             return StorageRefused(f"cannot {cannot}{which} ({error.strerror})", fix=fix)
         return StorageRefused(
             f"cannot write{which} ({error.strerror})",

@@ -2,7 +2,7 @@
 
 A read of a file in /sys, or a call into a driver, cannot be taken back: the thread that made it is lost until the kernel
 answers. So work that asks sensors is done in a thread that can be left behind. `ask` notes what a thread asks, which costs
-half a microsecond; `patiently` watches that, and where one question takes too long it begins the work anew in another thread,
+a microsecond; `patiently` watches that, and where one question takes too long it begins the work anew in another thread,
 which passes that question over. When the answer comes after all, the question may be asked again.
 """
 

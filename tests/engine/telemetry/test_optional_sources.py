@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from edgetui.engine.patience import unanswered
 from edgetui.engine.telemetry.choose import ORDER, choose
 from edgetui.engine.telemetry.energy import energy_of
 from edgetui.engine.telemetry.files import Files
@@ -169,6 +171,28 @@ def test_why_nvml_is_passed_over(pynvml, state, why: str) -> None:
     assert why in choice.passed_over["nvml"]
     assert list(choice.passed_over) == [name for name in ORDER if name != "host"]
     choice.source.close()
+
+
+def test_a_driver_that_hangs_is_passed_over(pynvml, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(pynvml, "nvmlInit", gate.wait)
+    sample, choice = once("auto")
+    gate.set()
+    wait_until(lambda: not unanswered())
+    assert choice.source.name == "host"
+    assert choice.passed_over["nvml"] == "the NVIDIA driver gives no answer within 1 s"
+    assert sample.ram_total_mb is not None
+
+
+def test_what_a_driver_does_not_answer_is_unknown_and_the_rest_is_there(pynvml, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTemperature", lambda *_: gate.wait())
+    sample, choice = once("nvml")
+    gate.set()
+    wait_until(lambda: not unanswered())
+    assert choice.source.name == "nvml"
+    assert "GPU" not in sample.temps_c
+    assert (sample.gpu_load_pct, sample.total_mw) == (40.0, 120000)
 
 
 def test_a_thor_takes_its_load_from_nvml(pynvml, lay_out) -> None:
