@@ -43,8 +43,14 @@ def options(command: Path) -> tuple[str, frozenset[str]]:
 
     Raises:
         OSError: it cannot be started.
+        BackendRefused: it gives no answer.
     """
-    text = commands.run([str(command), "--help"], _LONGEST_HELP_S, errors=True).text
+    status, text = commands.run([str(command), "--help"], _LONGEST_HELP_S, errors=True)
+    if status is None:
+        raise BackendRefused(
+            f"`{command} --help` gives no answer within {_LONGEST_HELP_S:g} s",
+            fix="end what uses the GPU, or run with --backend onnxruntime",
+        )
     number = re.search(r"TensorRT v(\d+)", text)
     return _version(int(number[1])) if number else "unknown", frozenset(re.findall(r"--(\w+)", text))
 

@@ -154,3 +154,12 @@ def test_how_many_layers_got_a_sparse_kernel_is_read_from_its_log(sparse, count,
     TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, Silent())
     assert ("--sparsity=enable" in asked(board)[0]) is sparse
     assert json.loads((board / "m.plan.json").read_text())["sparse_layers"] == count
+
+
+def test_a_command_that_gives_no_answer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "trtexec"
+    program.write_text("#!/bin/sh\nsleep 600 & sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(trtexec, "_LONGEST_HELP_S", 0.5)
+    with pytest.raises(BackendRefused, match=r"gives no answer within 0\.5 s"):
+        trtexec.options(program)
