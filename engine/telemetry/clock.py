@@ -12,14 +12,16 @@ import math
 import statistics
 from array import array
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
 from msgspec import Struct
 
-from .stamps import OWN, OWN_DAY_FIRST, Stamp
+from .stamps import NO_YEAR, OWN, OWN_DAY_FIRST, Stamp
 
 SET_S = 86400.0
 """A step of a day and more is a clock that was set: boards without a battery jump by years when NTP arrives."""
 _DAY_S, _YEAR_S = 86400.0, 366 * 86400.0
+_LEAP_S = datetime(NO_YEAR, 2, 29, tzinfo=timezone.utc).timestamp()
 _SAME_S = 0.05
 """So much may a finer stamp go back: two writers of one log."""
 _ORDER = (
@@ -37,7 +39,7 @@ class Times(Struct, frozen=True):
     times_s: Sequence[float]
     """From 0 on, never falling."""
     sets: int = 0
-    """How often the clock was set."""
+    """How often their time steps back, or by a day and more."""
     crowded: int = 0
     """Lines that share a stamp with another."""
 
@@ -125,6 +127,8 @@ def _running(kind: str, values: Sequence[float]) -> Sequence[float]:
     for value in values:
         if before - value > period_s / 2:  # False while either is unknown
             turns_s += period_s
+        elif before < _LEAP_S <= value - _DAY_S and value - before < 2 * _DAY_S:
+            turns_s -= _DAY_S  # March began: a year without a leap day
         running.append(value + turns_s)
         before = before if math.isnan(value) else value
     return running

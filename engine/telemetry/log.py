@@ -72,7 +72,7 @@ class Log:
 
     def _notes(self, sets: int, crowded: int) -> Iterator[str]:
         if sets:
-            yield f"the clock was set {_times(sets)} meanwhile: one usual interval is taken there"
+            yield f"its time steps back, or by a day and more, {_times(sets)}: one usual interval is taken there"
         if crowded:
             yield f"{crowded} lines have the time of the line before: they are spread evenly"
 

@@ -94,8 +94,11 @@ def _own(groups: _Groups) -> list[Stamp]:
 
 def _numbers(groups: _Groups) -> list[Stamp]:
     """`5/6/2025` is June on one side of the sea and May on the other; dots are always day first."""
-    day_first = _dated("day/month", groups, groups["b"], groups["a"])
-    return day_first if groups["sep"] == "." else [*_dated("month/day", groups, groups["a"], groups["b"]), *day_first]
+    told = len(groups["y"] or "") == 4  # of `25/05/15` nobody knows which is the year
+    day_first = _dated("day/month", groups, groups["b"], groups["a"], told=told)
+    return (
+        day_first if groups["sep"] == "." else [*_dated("month/day", groups, groups["a"], groups["b"], told=told), *day_first]
+    )
 
 
 def _date(groups: _Groups) -> list[Stamp]:

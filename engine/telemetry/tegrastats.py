@@ -76,21 +76,25 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
 _EMPTY = Line()
 _TIME = re.compile(r"(?<![0-9-])[0-9]{2}-[0-9]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}(?![^ ])")
 _STAMP_LENGTH = len("MM-DD-YYYY HH:MM:SS ")
-_RAM = re.compile(r"RAM ([0-9]{1,9})/([0-9]{1,9})MB(?: \(lfb ([0-9]{1,9})x([0-9]{1,6})([kM])B\))?(?![^ ])")
-_SWAP = re.compile(r" SWAP ([0-9]{1,9})/([0-9]{1,9})MB(?: \(cached ([0-9]{1,9})MB\))?(?![^ ])")
+_RAM = re.compile(r"RAM ([0-9]{1,9}) ?/ ?([0-9]{1,9}) ?MB(?: \(lfb ([0-9]{1,9})x([0-9]{1,6})([kM])B\))?(?![^ ])")
+_SWAP = re.compile(r" SWAP ([0-9]{1,9}) ?/ ?([0-9]{1,9}) ?MB(?: \(cached ([0-9]{1,9})MB\))?(?![^ ])")
 _IRAM = re.compile(r" IRAM ([0-9]{1,9})/([0-9]{1,9})kB ?\(lfb [0-9]{1,9}kB\)(?![^ ])")
-_CPU = re.compile(r"(?:CPU|cpu) \[([^\[\] ]*)\](?:@([0-9]{1,5}))?(?![^ ])")
-_CORE = re.compile(r"([0-9]{1,3})%(?:@([0-9]{1,5}))?")
+_CPU = re.compile(r"(?:CPU|cpu) \[([^\[\]]*)\](?:@([0-9]{1,5}))?(?![^ ])")
+_CORE = re.compile(r" ?(?:off|([0-9]{1,3}) ?%(?:@([0-9]{1,5}))?) ?")
 _MTS = re.compile(r" MTS fg ([0-9]{1,3})% bg ([0-9]{1,3})%(?![^ ])")
 _REST = re.compile(
     r" ([A-Za-z][\w-]*)(?:"
     r"@(-?[0-9]{1,4}(?:\.[0-9]{1,6})?)C(?:/(-?[0-9]{1,4}(?:\.[0-9]{1,6})?)C)?"  # zone: now/most
-    r"| (-?[0-9]{1,9})(?:mW/(-?[0-9]{1,9})mW(?:/(-?[0-9]{1,9})mW)?|/(-?[0-9]{1,9}))"  # rail: instant/average/most
-    r"| (off|[0-9]{1,5}(?= [A-Za-z]|$)|(?:[0-9]{1,3}%)?@(?:[0-9]{1,5}|\[[0-9]{1,5}(?:,[0-9]{1,5})*\])|[0-9]{1,3}%)"  # engine
+    # rail: instant/average/most
+    r"| (-?[0-9]{1,9})(?: ?mW ?/ ?(-?[0-9]{1,9}) ?mW(?: ?/ ?(-?[0-9]{1,9}) ?mW)?|/(-?[0-9]{1,9}))"
+    # engine: load@clock
+    r"| (off|[0-9]{1,5}(?= [A-Za-z]|$)"
+    r"|(?:[0-9]{1,3} ?% ?)?@ ?(?:[0-9]{1,5}|\[ ?[0-9]{1,5}(?: ?, ?[0-9]{1,5})* ?\])|[0-9]{1,3} ?%)"
     r")(?![^ ])",
     re.ASCII,
 )
-"""One pass over what is not memory and cores: a name is read once, what follows it decides what it is."""
+"""One pass over what is not memory and cores: a name is read once, what follows it decides what it is. A
+manual prints `12 %@[1300, 1300]`, with blanks."""
 _ENGINE = re.compile(r"(?:EMC|GR3D|AVP|APE|VDE|VIC|NV(?:ENC|DEC|JPG|DLA)[0-9]?|MSENC|OFA|SE|PVA[0-9])|[A-Z][A-Z0-9]*_FREQ")
 _NEITHER: tuple[None, None] = (None, None)
 _NO_RAILS = frozenset(("NC", "RAM", "SWAP", "IRAM"))
@@ -182,7 +186,7 @@ def _cores(found: re.Match[str]) -> tuple[tuple[int | None, ...], tuple[int | No
 def _core(text: str) -> tuple[int | None, int | None]:
     found = _CORE.fullmatch(text)
     value: tuple[int | None, int | None] = (None, None)
-    if found and int(found[1]) <= 100:
+    if found and found[1] and int(found[1]) <= 100:
         value = (int(found[1]), int(found[2]) if found[2] else None)
     return _keep(_KNOWN_CORES, text, value)
 
@@ -244,7 +248,7 @@ def _engine(text: str) -> _Engine:
     percent, found, clock = text.rpartition("@")
     if not found:
         percent, clock = (text, "") if text.endswith("%") else ("", text)
-    load = int(percent[:-1]) if percent else None
-    clocks = () if clock in ("", "off") else tuple(map(int, clock.strip("[]").split(",")))
+    load = int(percent.rstrip(" %")) if percent else None
+    clocks = () if clock in ("", "off") else tuple(map(int, clock.strip("[] ").split(",")))
     value: _Engine = (None, ()) if load is not None and load > 100 else (load, clocks)
     return _keep(_KNOWN_ENGINES, text, value)

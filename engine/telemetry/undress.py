@@ -22,26 +22,18 @@ _ESCAPES = re.compile(
 _RIGHT = re.compile(r"\x1b\[[0-9]*C")
 """The cursor goes to the right: a blank on the screen."""
 _CUTS = re.compile(r"\\+[nrt]|[\x00-\x1f\x7f-\xa0\ufeff\u200b\u2028\u2029\u2018-\u201f'\"`|<>;\\=*^&]")
-_LISTS = re.compile(r"\[[0-9%@,of ]*\]")
-_BESIDE = re.compile(r"(?<=[,\[]) | (?=[,\]])")
-_LIST_BY = 240
-"""The cores begin before this, and have blanks if any list has."""
 _CLOSED = re.compile(r"\((?:lfb|cached) [^()]*\)$|\[[^\[\] ]*\]$")
 """Brackets at the end that are tegrastats' own."""
-_GAPS = re.compile(r"(?<=[0-9]) (?=(?:%|[mk]W|[MkG]B)(?![a-z]))|(?<=%) (?=@)|(?<=@) (?=[0-9\[])|(?<=[0-9WB]) ?/ (?=-?[0-9])")
 
 
 def bare(text: str) -> str:
-    """The line without decoration: single blanks, none within a token (`12 %@[1300, 1300]` is how a manual prints it)."""
+    """The line without decoration, with single blanks."""
     text = text.strip()
     plain = _PLAIN.fullmatch(text) and text[-1] not in _ENDS  # nearly all lines are so
     if not plain:
         text = _unwrapped(_CUTS.sub(" ", _ESCAPES.sub("", _RIGHT.sub(" ", text.replace("\\/", "/")))).strip())
     if "  " in text:
         text = " ".join(text.split())
-    if not plain or text.find(", ", 0, _LIST_BY) >= 0 or " %" in text or " mW" in text:
-        text = _LISTS.sub(lambda found: _BESIDE.sub("", found[0]), text)
-        text = _GAPS.sub(lambda found: found[0].strip(), text)
     return text
 
 

@@ -42,10 +42,13 @@ def test_its_own_time_is_found_wherever_it_stands(stamp: str) -> None:
 
 def test_blanks_within_tokens_as_the_manual_prints_them() -> None:
     line = parse(
-        "RAM 20642 / 62817 MB (lfb 1x2MB) CPU [23%@2201, 10%@2201, off] GR3D_FREQ 12 %@[1300, 1300] VDD_IN 3150 mW/2971 mW"
+        "RAM 20642 / 62817 MB (lfb 1x2MB) CPU [23%@2201, 10 %@2201, off] EMC_FREQ 3 % GR3D_FREQ 12 %@[1300, 1301] "
+        "NVENC 5% @ [ 300 , 301 ] APE 174 VDD_IN 3150 mW / 2971 mW"
     )
     assert (line.ram_used_mb, line.cpu_load_pct, line.cpu_freq_mhz) == (20642, (23, 10, None), (2201, 2201, None))
-    assert (line.gpu_load_pct, line.gpu_freq_mhz, line.rails_mw) == (12, (1300, 1300), {"VDD_IN": (3150, 2971, None)})
+    assert (line.gpu_load_pct, line.gpu_freq_mhz, line.emc_load_pct) == (12, (1300, 1301), 3)
+    assert (line.engine_load_pct, line.clocks_mhz) == ({"NVENC": 5}, {"NVENC": 300, "APE": 174})
+    assert line.rails_mw == {"VDD_IN": (3150, 2971, None)}
 
 
 @pytest.mark.parametrize("token", ["GR3D_FREQ 12", "GR3D_FREQ 12 percent", "EMC_FREQ 12 x", "GR3D_FREQ 12 [1300]"])

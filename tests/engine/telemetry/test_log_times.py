@@ -121,6 +121,8 @@ def test_lines_that_came_in_full_buffers_were_made_one_after_the_other() -> None
         (["11-15-2024 08:38:08", "11-15-2024 08:38:10", "11-15-2024 08:38:05", "11-15-2024 08:38:07"], [0, 2, 4, 6]),
         (["12-31-2025 23:59:59", "01-01-2026 00:00:00"], [0, 1]),
         (["Dec 31 23:59:58 j:", "Dec 31 23:59:59 j:", "Jan  1 00:00:00 j:"], [0, 1, 2]),
+        (["Feb 28 23:59:59 j:", "Mar  1 00:00:00 j:"], [0, 1]),
+        (["Feb 28 23:59:59 j:", "Feb 29 00:00:00 j:", "Feb 29 23:59:58 j:", "Mar  1 00:00:00 j:"], [0, 1, 86399, 86401]),
         (["23:59:59", "00:00:00", "00:00:02"], [0, 1, 3]),
         (["11:59:59 PM", "12:00:00 AM", "12:00:01 AM"], [0, 1, 2]),
         (["03-30-2025 01:59:58", "03-30-2025 01:59:59", "03-30-2025 03:00:00", "03-30-2025 03:00:01"], [0, 1, 2, 3]),
@@ -134,8 +136,8 @@ def test_lines_that_came_in_full_buffers_were_made_one_after_the_other() -> None
         (["0.98 ", "1.01 ", "1.00 ", "0.99 "], [0, 1.01, 2.01, 3.0]),
         (["Feb 30 00:00:00 j:", "25:61:61"], [0, 1]),
     ],
-    ids=["NTP", "set back", "New Year", "no year", "midnight", "noon and night", "summer", "winter", "zone", "an hour's pause",
-         "one without", "day first", "either", "either by slashes", "since the line before", "no time"],
+    ids=["NTP", "set back", "New Year", "no year", "March", "leap day", "midnight", "noon and night", "summer", "winter",
+         "zone", "an hour's pause", "one without", "day first", "either", "either by slashes", "since before", "no time"],
 )  # fmt: skip
 def test_clocks_that_are_set(stamps: list[str], expected: list[float]) -> None:
     assert times(stamps) == pytest.approx(expected)
@@ -143,7 +145,7 @@ def test_clocks_that_are_set(stamps: list[str], expected: list[float]) -> None:
 
 def test_a_clock_that_was_set_is_said(tmp_path: Path) -> None:
     recording = read(tmp_path, [f"05-15-2025 {h}:00:00 {line()}" for h in ("08", "07", "06")])
-    assert recording.notes == ("the clock was set twice meanwhile: one usual interval is taken there",)
+    assert recording.notes == ("its time steps back, or by a day and more, twice: one usual interval is taken there",)
 
 
 def test_numbers_that_run_with_no_clock_are_no_time(tmp_path: Path) -> None:
