@@ -1,0 +1,54 @@
+"""Advice leads to what the model can take: another backend is named only where it reads the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from edgetui.engine.backends.trt_find import need_gpu
+from edgetui.engine.errors import BackendRefused, EdgetuiError, ModelRefused
+from edgetui.engine.parts import check, narrowed
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import BackendSettings, Recipe, RunSpec
+from onnx import parser
+
+PLAIN = "{ y = Relu(x) }"
+PLUGIN = "{ y = TRT.EfficientNMS_TRT(x) }"
+CONTRIB = "{ y = com.microsoft.FastGelu(x) }"
+
+
+def model(folder: Path, nodes: str) -> Path:
+    domains = '"" : 17, "TRT" : 1, "com.microsoft" : 1'
+    made = parser.parse_model(f"<ir_version: 8, opset_import: [{domains}]> g (float[1,4] x) => (float[1,4] y) {nodes}")
+    onnx.save(made, folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+@pytest.mark.parametrize(("nodes", "elsewhere", "here"), [(PLAIN, True, True), (PLUGIN, False, False), (CONTRIB, False, True)])
+def test_without_a_gpu_only_ways_are_named_that_the_model_can_go(
+    nodes: str, elsewhere: bool, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))  # where no GPU has a node
+    with pytest.raises(BackendRefused) as refused:
+        need_gpu()
+    narrowed(refused.value, model(tmp_path, nodes))
+    assert ("--target sm_86" in str(refused.value)) == elsewhere
+    assert ("--backend onnxruntime" in str(refused.value)) == here
+
+
+def test_of_a_model_that_cannot_be_read_no_way_is_named(tmp_path: Path) -> None:
+    error = EdgetuiError("it fails", fix="mend it", ways={"onnxruntime": "go there"})
+    assert str(error) == "it fails; mend it, or go there"
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    narrowed(error, tmp_path / "model.onnx")
+    assert str(error) == "it fails; mend it"
+
+
+def test_what_onnxruntime_cannot_read_is_refused_before_a_run_begins(tmp_path: Path) -> None:
+    def spec(nodes: str) -> RunSpec:
+        return RunSpec(model=str(model(tmp_path, nodes)), recipe=Recipe(), backend=BackendSettings())
+
+    check(spec(CONTRIB), Silent())
+    with pytest.raises(ModelRefused, match=r"EfficientNMS_TRT.*--backend tensorrt"):
+        check(spec(PLUGIN), Silent())
