@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 VERIFY_SAMPLES = 32
 TRIED_SAMPLES = 8
-"""Where the plan is for another machine."""
+"""Where the plan is for another machine: ONNX Runtime tries its graph."""
 OUTSIDE_SAMPLES = 4
 """Where every inference is a process of its own, of some seconds."""
 
@@ -205,8 +205,8 @@ class Job:
         made = Outcome(
             summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio)
         )
-        unseen = self.spec.backend.target and any(needs_samples(step) for step in self.spec.recipe.active)
-        return self._tried(made, original, lowered) if unseen else made
+        sampled = any(needs_samples(step) for step in self.spec.recipe.active)
+        return self._tried(made, original, lowered) if self.spec.backend.target and sampled else made
 
     def _tried(self, made: Outcome, original: Path, lowered: Path) -> Outcome:
         """The same, after ONNX Runtime has tried the graph on calibration samples: its plan will not run here."""
@@ -214,8 +214,8 @@ class Job:
 
         shown = self._samples("calibration")
         feeds = [] if shown is None else list(self._feeds(shown, TRIED_SAMPLES))
-        within = self._made("normalise")[0] / "model.onnx"
-        return judged(made, original, (within, lowered), feeds, len(feeds) * self._batch(), self.say)
+        within = (original.with_name("model.onnx"), lowered)
+        return judged(made, original, within, feeds, len(feeds) * self._batch(), self.say)
 
     def _lower_for_tensorrt(self, source: Path, files: dict[str, str]) -> None:
         """The same for TensorRT, beside it: to be built elsewhere."""
@@ -307,7 +307,7 @@ class Job:
             original = self._made("normalise")[0] / "baseline.onnx"
             ruin = Ruin(outputs_of(original), slices=shown is not None)
             made = verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least, original, ruin)
-        within = tuple(self._made(kind)[0] / "model.onnx" for kind in ("normalise", "lower"))
+        within = (original.with_name("model.onnx"), self._made("lower")[0] / "model.onnx")
         again = self._feeds(shown, LOOKED_INTO) if shown is not None else (self._made_up(seed) for seed in range(LOOKED_INTO))
         return warned(made, ruin, within, again, count, self.say)
 
