@@ -205,8 +205,8 @@ class Job:
         made = Outcome(
             summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio)
         )
-        sampled = any(needs_samples(step) for step in self.spec.recipe.active)
-        return self._tried(made, original, lowered) if self.spec.backend.target and sampled else made
+        unseen = self.spec.backend.target and any(map(needs_samples, self.spec.recipe.active))
+        return self._tried(made, original, lowered) if unseen else made
 
     def _tried(self, made: Outcome, original: Path, lowered: Path) -> Outcome:
         """The same, after ONNX Runtime has tried the graph on calibration samples: its plan will not run here."""
@@ -214,8 +214,7 @@ class Job:
 
         shown = self._samples("calibration")
         feeds = [] if shown is None else list(self._feeds(shown, TRIED_SAMPLES))
-        within = (original.with_name("model.onnx"), lowered)
-        return judged(made, original, within, feeds, len(feeds) * self._batch(), self.say)
+        return judged(made, original, lowered, feeds, len(feeds) * self._batch(), self.say)
 
     def _lower_for_tensorrt(self, source: Path, files: dict[str, str]) -> None:
         """The same for TensorRT, beside it: to be built elsewhere."""

@@ -56,14 +56,17 @@ def warned(made: Outcome, ruin: Ruin, within: tuple[Path, ...], feeds: Iterable[
     return structs.replace(made, fidelity=structs.replace(made.fidelity, ruined=text))
 
 
-def judged(made: Outcome, original: Path, within: tuple[Path, ...], feeds: Sequence[Feeds], samples: int, say: Say) -> Outcome:
-    """As `warned`, of what ONNX Runtime computes with the file `original` and with the graph after the steps."""
+def judged(made: Outcome, original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int, say: Say) -> Outcome:
+    """As `warned`, of what ONNX Runtime computes with the file `original`, which has the graph before the steps beside it, and
+    with the graph after them.
+    """
     ruin = Ruin(outputs_of(original))
     try:
-        tried(original, within[1], feeds, ruin)
+        tried(original, lowered, feeds, ruin)
     except EdgetuiError as error:
         say.note(f"ONNX Runtime cannot try the lowered model here: {error.what}")
         return made
+    within = (original.with_name("model.onnx"), lowered)
     return warned(made, ruin, within, feeds[:LOOKED_INTO], samples, say)
 
 
