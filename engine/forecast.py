@@ -34,6 +34,10 @@ COPIES = 4.5
 """Times the model's size that a stage holds at most: the file, the parsed graph, the edited one (measured with 113 MB: 4.2)."""
 COPIES_OF_STEP = {"quantize.int8": 9.0, "quantize.weights": 6.0, "train.finetune": 10.0}
 """The same for steps that hold more (measured with 113 MB: 8.8 and 5.6; training holds gradients and two moments as well)."""
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_BYTES_OF_SCALE, _BYTES_OF_PAIRS, _BYTES_OF_NODE = 5, 400, 120
+"""A scale and zero-point of INT8; what stands around a node computed in integers, and around one with integer weights
+(measured: 240 to 500, and 90 to 140)."""
 TORCH_MB = 320
 """What a stage with PyTorch holds besides (training, measured with a small model: 430 to 450 MB in all)."""
 COMPILING_MB = 580
@@ -92,7 +96,7 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
         warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")
     return Forecast(
         size_bytes=facts.size_bytes,
-        size_after_bytes=size_after(spec.recipe, facts),
+        size_after_bytes=size_after(spec.recipe, facts, spec.backend.name),
         memory_need_mb=float(need),
         memory_free_mb=memory_free_mb,
         seconds=median(history_seconds) if history_seconds else None,
@@ -105,26 +109,35 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
     )
 
 
-def size_after(recipe: Recipe, facts: ModelFacts) -> int | None:
+def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") -> int | None:
     """Bytes of the model's file after the recipe; None where the weights are not FP32, so that the rules do not hold.
 
     Weights of Conv, Gemm and MatMul take the fewest bits that a step gives them, all others those of half precision; a zero
-    takes as much room as any weight.
+    takes as much room as any weight. The file holds what it computes from constants in place of those, before all else.
     """
-    if not facts.parameters or facts.size_bytes < 3.5 * facts.parameters:
+    size = facts.size_bytes if facts.plain_bytes is None else facts.plain_bytes
+    stored = 4 * facts.prunable if facts.prunable_bytes is None else facts.prunable_bytes
+    rest = facts.parameters - facts.prunable
+    if not facts.parameters or size - stored < 3.5 * rest or stored > 4 * facts.prunable:
         return None
-    bits_prunable, bits_rest = 32.0, 32.0
+    bits_stored = 8 * stored / facts.prunable if facts.prunable else 32.0
+    bits_prunable, bits_rest, beside = bits_stored, 32.0, 0
+    products = sum(facts.operators.get(name, 0) for name in _PRODUCTS)
+    left = 0 if backend == "tensorrt" else facts.prunable_transposed
     for step in recipe.active:
         if isinstance(step, QuantizeInt8):
             bits_prunable = min(bits_prunable, 8)
+            beside = _BYTES_OF_SCALE * facts.scales + _BYTES_OF_PAIRS * products
         elif isinstance(step, QuantizeWeights):
             scale_bits = 32 / step.block if step.grouping == "block" else 0
             bits_prunable = min(bits_prunable, step.bits + scale_bits)
+            beside = max(beside, 4 * facts.scales + _BYTES_OF_NODE * products)
         elif isinstance(step, PrecisionFp16):
             bits_prunable, bits_rest = min(bits_prunable, 16), 16
-    rest = facts.parameters - facts.prunable
-    saved_bits = facts.prunable * (32 - bits_prunable) + rest * (32 - bits_rest)
-    return round(facts.size_bytes - saved_bits / 8)
+    if not any(isinstance(step, QuantizeInt8) for step in recipe.active) or bits_prunable < 8:
+        left = 0
+    saved_bits = (facts.prunable - left) * (bits_stored - bits_prunable) + rest * (32 - bits_rest)
+    return round(size - saved_bits / 8 + beside)
 
 
 def cannot_win(recipe: Recipe, backend: BackendSettings) -> list[str]:

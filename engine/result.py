@@ -46,6 +46,14 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Operator to how often it occurs, most frequent first."""
     prunable: int = 0
     """Weights of Conv, Gemm and MatMul: what pruning and quantization act on."""
+    prunable_bytes: int | None = None
+    """Bytes that these take as they are stored; None: an older document."""
+    prunable_transposed: int = 0
+    """Those of them that only ConvTranspose reads: ONNX Runtime and PyTorch have no integer kernel for it."""
+    scales: int = 0
+    """Output channels of these weights: scales that integers of them need."""
+    plain_bytes: int | None = None
+    """The file once it holds what it computes from constants, in place of those; None: an older document."""
     histogram: tuple[int, ...] = ()
     """Counts of the weights, of integers what they stand for, in equal bins from `histogram_low` to `histogram_high`."""
     histogram_low: float = 0.0

@@ -17,6 +17,7 @@ from onnx import ModelProto, NodeProto, TensorProto, defs, helper, numpy_helper,
 
 from ..errors import ModelRefused
 from ..graph.external import skeleton
+from ..graph.names import Names
 from ..graph.opset import following, raise_opset
 from ..graph.walk import attribute, attribute_int, bodies, constants, is_onnx, label, opset
 from .islands import widened
@@ -96,6 +97,9 @@ class _Rewrite:
     made: set[str] = field(default_factory=set)
     """Activations that exist by now, under either name."""
     done: list[NodeProto] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.model)
 
     def plans(self) -> list[tuple[NodeProto, _Plan]]:
         """What becomes of each node of the main graph."""
@@ -193,15 +197,12 @@ class _Rewrite:
         source, target = (name, self._half_name(name)) if wanted == HALF else (self.halves[name], name)
         if target not in self.made:
             self.made.add(target)
-            self.done.append(helper.make_node("Cast", [source], [target], name=f"{target}_cast", to=wanted))
+            self.done.append(helper.make_node("Cast", [source], [target], name=self.names.free(f"{target}_cast"), to=wanted))
         return target
 
     def _half_name(self, name: str) -> str:
         if name not in self.halves:
-            half = f"{name}_fp16"
-            while half in self.types or half in self.held:
-                half += "_"
-            self.halves[name] = half
+            self.halves[name] = self.names.free(f"{name}_fp16")
         return self.halves[name]
 
 

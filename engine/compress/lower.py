@@ -12,9 +12,10 @@ import onnx
 from onnx import ModelProto
 
 from ..errors import ModelRefused, UsageError, nearest
+from ..graph import fused, metadata
 from ..graph import load as files
-from ..graph import metadata
 from ..graph.lint_tensorrt import has_half
+from ..graph.weights import weights
 from ..say import Say
 from . import qdq, qdq_tensorrt, weights_tensorrt
 from .half import to_fp16
@@ -38,6 +39,7 @@ def lower(source: Path, out: Path, target: str, say: Say) -> str:
         raise UsageError(f"nothing is known of the target `{target}`", fix=nearest(target, TARGETS))
     model = files.load(source)
     int8, keep = read_int8(model), read_fp16(model)
+    metadata.drop(model, fused.KEY)
     done = []
     if target.startswith("tensorrt") and (folded := weights_tensorrt.fold(model, everything=target == "tensorrt-flags")):
         say.warn(f"TensorRT cannot read {folded} integer weights in this form: it gets their values as floats, no smaller")
@@ -83,13 +85,24 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
             say.note(f"affine weights get one scale a tensor, {why}")
         count = qdq.insert(model, ranges, excluded, settings)
         line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
+    who = "TensorRT" if target.startswith("tensorrt") else "PyTorch" if target == "torch" else "ONNX Runtime"
+    if count and not target.startswith("tensorrt"):
+        _tell_left(model, excluded, who, say)
     if not count:
-        who = "TensorRT" if target.startswith("tensorrt") else "PyTorch" if target == "torch" else "ONNX Runtime"
         raise ModelRefused(
             f"{who} can compute no node of the calibrated model in integers",
             fix="use `quantize.weights` instead of `quantize.int8`",
         )
     return line
+
+
+def _tell_left(model: ModelProto, excluded: set[str], who: str, say: Say) -> None:
+    """Say which weights are floats still that nobody excluded."""
+    left = [weight for weight in weights(model) if not excluded.intersection(weight.nodes)]
+    if left:
+        operators = ", ".join(sorted({operator for weight in left for operator in weight.operators}))
+        size = sum(4 * weight.size for weight in left) / 1e6
+        say.note(f"{len(left)} weights ({size:.2f} MB) of {operators} stay in floats: no integer kernel of {who} fits")
 
 
 def _settings(wish: Int8, target: str) -> qdq.Settings:

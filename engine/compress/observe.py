@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from ..errors import DataRefused, ModelRefused
 from ..graph import load as files
 from ..graph.external import LARGEST_IN_MEMORY, size_of
+from ..graph.names import Names
 from ..graph.walk import opset, real_inputs
 
 Array = NDArray[np.generic]
@@ -34,6 +36,11 @@ class Source:
     path: Path
     batched: bool = False
     """Take any number of samples along the first axis, whatever the file says."""
+
+    @cached_property
+    def mark(self) -> str:
+        """How the names of what is added begin, and no name of the model."""
+        return Names(files.parse(self.path)).prefix("edgetui/")
 
     def watching(self, nodes: Sequence[NodeProto], inputs: Sequence[str] = (), constants: Sequence[TensorProto] = ()) -> bytes:
         """The model, serialized, with further nodes whose outputs are outputs, and further scalar inputs and constants.
@@ -81,10 +88,10 @@ def _holds_numbers(value: ValueInfoProto) -> bool:
 
 
 def _free_batch(model: ModelProto) -> None:
-    names = set(real_inputs(model.graph))
+    names, axis = set(real_inputs(model.graph)), Names(model).free("edgetui_batch")
     for value in model.graph.input:
         if value.name in names:
-            value.type.tensor_type.shape.dim[0].dim_param = "edgetui_batch"
+            value.type.tensor_type.shape.dim[0].dim_param = axis
     for value in filter(_holds_numbers, model.graph.output):
         if value.type.HasField("tensor_type"):  # what is no output of the model itself has no type in the file
             value.type.tensor_type.ClearField("shape")
@@ -98,10 +105,10 @@ class Ends:
         nodes = []
         for index, name in enumerate(tensors):
             nodes += [
-                helper.make_node(operator, [name], [f"{_MARK}{operator}{index}"], keepdims=0)
+                helper.make_node(operator, [name], [f"{source.mark}{operator}{index}"], keepdims=0)
                 for operator in ("ReduceMin", "ReduceMax")
             ]
-            nodes.append(helper.make_node("Size", [name], [f"{_MARK}Size{index}"]))
+            nodes.append(helper.make_node("Size", [name], [f"{source.mark}Size{index}"]))
         self._session = _Session(source.watching(nodes))
         self._count = len(tensors)
 
@@ -117,11 +124,11 @@ class Codes:
     """Each tensor as uint16: round(value / step) + ZERO, what does not fit at either end of 0..HIGHEST."""
 
     def __init__(self, source: Source, tensors: Sequence[str]) -> None:
-        zero = helper.make_tensor(f"{_MARK}zero", TensorProto.UINT16, [], [ZERO])
-        self._steps = [f"{_MARK}step{index}" for index in range(len(tensors))]
+        zero = helper.make_tensor(f"{source.mark}zero", TensorProto.UINT16, [], [ZERO])
+        self._steps = [f"{source.mark}step{index}" for index in range(len(tensors))]
         # The operator of ONNX itself takes 16 bits from opset 21 on; ONNX Runtime's own has no such wish.
         nodes = [
-            helper.make_node("QuantizeLinear", [name, step, zero.name], [f"{_MARK}code{index}"], domain=_MICROSOFT)
+            helper.make_node("QuantizeLinear", [name, step, zero.name], [f"{source.mark}code{index}"], domain=_MICROSOFT)
             for index, (name, step) in enumerate(zip(tensors, self._steps, strict=True))
         ]
         self._session = _Session(source.watching(nodes, self._steps, [zero]))
@@ -139,7 +146,7 @@ class Values:
     def __init__(self, source: Source, tensors: Sequence[str], pairs: Mapping[str, NodeProto] | None = None) -> None:
         """`pairs`: the QuantizeLinear behind a tensor; such a tensor is what its integers say."""
         pairs = pairs or {}
-        nodes = [_value(name, f"{_MARK}value{index}", pairs.get(name)) for index, name in enumerate(tensors)]
+        nodes = [_value(name, f"{source.mark}value{index}", pairs.get(name)) for index, name in enumerate(tensors)]
         self._session = _Session(source.watching(nodes))
         self._count = len(tensors)
 
@@ -149,7 +156,6 @@ class Values:
         return found[len(found) - self._count :]
 
 
-_MARK = "edgetui/"
 _MICROSOFT = "com.microsoft"
 
 

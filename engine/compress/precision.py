@@ -7,17 +7,18 @@ The step finds out which nodes must stay in FP32 and says so in the model's meta
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from ..errors import BackendRefused, ModelRefused
 from ..graph import metadata
 from ..graph.external import LARGEST_IN_MEMORY, size_of
 from ..graph.load import load, save
+from ..graph.names import Names
 from ..graph.part import computable
 from ..graph.select import select
 from ..graph.shapes import inferred
@@ -56,7 +57,7 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
         StorageRefused: `out` cannot be written.
     """
     model = load(source)
-    asked = select(model, step.keep)
+    asked = select(model, step.keep, say)
     large = {name for name, tensor in constants(model).items() if _past_half(tensor)}
     tiny = {name for name, tensor in constants(model).items() if _below_half(tensor)}
     ran = 0
@@ -162,7 +163,7 @@ def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
     count = 0
     try:
         for feeds in samples:
-            seen = session.run([f"{name}_peak" for name in names], dict(feeds))
+            seen = session.run(list(names), dict(feeds))
             peaks = np.maximum(peaks, [float(value) for value in seen])
             count += 1
             say.progress(count, None, "samples tried for half precision")
@@ -174,15 +175,17 @@ def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
                 fix="make the dataset's input settings fit the model's inputs, which `edgetui inspect` shows",
             ) from error
         raise
-    return dict(zip(names, peaks.tolist(), strict=True)), count
+    return dict(zip(names.values(), peaks.tolist(), strict=True)), count
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:160]
 
 
-def _watched(model: ModelProto) -> tuple[ModelProto, list[str]]:
-    """A copy that gives the largest magnitude of each float activation of the main graph instead of its outputs."""
+def _watched(model: ModelProto) -> tuple[ModelProto, dict[str, str]]:
+    """A copy that gives the largest magnitude of each float activation of the main graph instead of its outputs: that output's
+    name to the activation's.
+    """
     full = inferred(model, {})
     floats = {
         value.name
@@ -190,15 +193,13 @@ def _watched(model: ModelProto) -> tuple[ModelProto, list[str]]:
         if value.type.tensor_type.elem_type == TensorProto.FLOAT
     }
     names = [name for node in model.graph.node for name in node.output if name in floats and node.op_type != "Constant"]
-    watched = ModelProto()
+    watched, taken = ModelProto(), Names(model)
     watched.CopyFrom(model)
     del watched.graph.output[:]
-    watched.graph.node.extend(_watchers(names))
-    watched.graph.output.extend(helper.make_tensor_value_info(f"{name}_peak", TensorProto.FLOAT, []) for name in names)
-    return watched, names
-
-
-def _watchers(names: list[str]) -> Iterator[NodeProto]:
-    for name in names:
-        yield helper.make_node("Abs", [name], [f"{name}_magnitude"])
-        yield helper.make_node("ReduceMax", [f"{name}_magnitude"], [f"{name}_peak"], keepdims=0)
+    peaks = {taken.free(f"{name}_peak"): name for name in names}
+    for peak, name in peaks.items():
+        magnitude = taken.free(f"{name}_magnitude")
+        watched.graph.node.append(helper.make_node("Abs", [name], [magnitude]))
+        watched.graph.node.append(helper.make_node("ReduceMax", [magnitude], [peak], keepdims=0))
+    watched.graph.output.extend(helper.make_tensor_value_info(peak, TensorProto.FLOAT, []) for peak in peaks)
+    return watched, peaks

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import ModelProto, NodeProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from ..graph.walk import attribute, attribute_int
+from ..graph.walk import attribute, attribute_int, is_onnx, label
 from .grid import Activations, Floats, Grid, Range, Stored, activation, bias_as_integers, room_for_bias, weight
 from .placement import SINGLES, Placement, for_onnxruntime
 from .shortcut import as_convolutions
@@ -49,12 +49,14 @@ def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], sett
     view = View(model)
     placement = for_onnxruntime(view, excluded, ranges.__contains__)
     if placement.integer:
-        _Pass(view, placement, ranges, settings).run()
+        _Pass(view, placement, ranges, excluded, settings).run()
     return len(placement.integer)
 
 
 class _Pass:
-    def __init__(self, view: View, placement: Placement, ranges: dict[str, Range], settings: Settings) -> None:
+    def __init__(
+        self, view: View, placement: Placement, ranges: dict[str, Range], excluded: set[str], settings: Settings
+    ) -> None:
         self.view = view
         self.placement = placement
         self.ranges = ranges
@@ -63,6 +65,11 @@ class _Pass:
         self.forms: dict[str, _Form] = {}
         self.floats: dict[str, str] = {}
         """Tensor to the DequantizeLinear output that integer nodes read."""
+        self.negated: dict[str, str] = {}
+        """Bias to the name of what is subtracted in its place."""
+        self.excluded = excluded
+        self.shared: dict[str, tuple[tuple[str, str, str], Stored]] = {}
+        """Stored tensor to the names of its integers, scale and zero-point, and what they are."""
 
     def run(self) -> None:
         absorbed = {node.output[0] for node in self.placement.fused.values()}
@@ -73,7 +80,7 @@ class _Pass:
             if key not in self.placement.integer:
                 for name in node.input:
                     self._as_float(name)
-                self.writer.nodes.append(node)
+                self.writer.nodes.append(self._bias_apart(node))
             elif node.op_type in ("Relu", "Clip"):
                 self._clip(node)
             elif moves(self.view, node):
@@ -84,7 +91,23 @@ class _Pass:
             for name in node.output if fused is None else fused.output:
                 if name in self.view.held:
                     self._as_float(name)
+        self._embeddings()
         self.writer.finish()
+
+    def _bias_apart(self, node: NodeProto) -> NodeProto:
+        """A bias added to an integer MatMul, subtracted instead: ONNX Runtime makes one float Gemm of MatMul and Add before it
+        looks for integer kernels. Measured on 12 layers of 192: 1050 us become 154, with floats 185.
+        """
+        if operator(node) != "Add" or not is_onnx(node):
+            return node
+        for product, bias in (tuple(node.input), tuple(reversed(node.input))):
+            maker = self.view.producer.get(product)
+            integer = maker is not None and maker.op_type == "MatMul" and product in self.placement.integer
+            if integer and product not in self.placement.carried and self.view.is_float(bias):
+                if bias not in self.negated:
+                    self.negated[bias] = self.writer.constant(f"{bias}_negated", -self.view.array(bias))
+                return helper.make_node("Sub", [product, self.negated[bias]], node.output, name=node.name)
+        return node
 
     def _as_float(self, name: str) -> None:
         """Make sure that a tensor made by an integer node exists as float, under its own name."""
@@ -204,9 +227,43 @@ class _Pass:
         stored = weight(array, self._axis(node, array), self.settings.affine, self.settings.weight_bits)
         if bias is not None:
             stored = room_for_bias(array, stored, bias, scale)
-        fresh.input[1] = self.writer.dequantized(node.input[1], stored)
+        whole = node.op_type != "Gemm" or all(entry.f == 1 for entry in node.attribute if entry.name == "alpha")
+        fresh.input[1] = self._integers(node.input[1], stored) if whole else self.writer.dequantized(node.input[1], stored)
         if bias is not None:
             fresh.input[2] = self._bias(node.input[2], bias, stored, scale)
+
+    def _integers(self, name: str, stored: Stored) -> str:
+        """Weights as int8. What several nodes read, one of them transposed, is stored once and transposed as integers."""
+        seen = self.view.constants[name]
+        if stored.values.shape != seen.shape or not seen.transposed:
+            return self.writer.dequantized(name, stored)
+        order = [axis for axis in seen.axes if axis is not None]
+        axis = None if stored.axis is None else order[stored.axis]
+        plain = Stored(np.ascontiguousarray(stored.values.transpose(np.argsort(order))), stored.scale, stored.zero, axis)
+        held = self.writer.integers(seen.name, plain)
+        self.shared.setdefault(seen.name, (held, plain))
+        return self.writer.moved(held, order, stored.axis)
+
+    def _embeddings(self) -> None:
+        """Let a Gather read the integers of a matrix that a product shares with it, and scale the rows it took."""
+        nodes, self.writer.nodes = self.writer.nodes, []
+        for node in nodes:
+            held, plain = self.shared.get(node.input[0], (None, None)) if node.op_type == "Gather" else (None, None)
+            rows = held is not None and plain is not None and plain.axis in (None, 0) and attribute_int(node, "axis", 0) == 0
+            if held is None or plain is None or not rows or not is_onnx(node) or label(node) in self.excluded:
+                self.writer.nodes.append(node)
+                continue
+            table, scale, zero = held
+            output, ids = node.output[0], node.input[1]
+            taken = self.writer.add("Gather", [table, ids], self.writer.unique(f"{output}_q"))
+            if plain.axis is None:
+                self.writer.add("DequantizeLinear", [taken, scale, zero], output)
+                continue
+            axes = self.writer.constant(f"{scale}_axes", np.arange(1, plain.values.ndim))
+            column = self.writer.add("Unsqueeze", [scale, axes], self.writer.unique(f"{scale}_column"))
+            scales = self.writer.add("Gather", [column, ids], self.writer.unique(f"{output}_scale"))
+            floats = self.writer.add("Cast", [taken], self.writer.unique(f"{output}_steps"), to=TensorProto.FLOAT)
+            self.writer.add("Mul", [floats, scales], output)
 
     def _fillable(self, node: NodeProto, array: Floats) -> bool:
         """A first layer with few input channels and enough output channels for the kernel that wants four."""

@@ -76,7 +76,9 @@ class _Pass:
                 self.writer.constant(f"{name}_scale", stored.scale),
                 self.writer.constant(f"{name}_zero_point", stored.zero),
             ]
-            self.pairs[key] = self._both(name, name, parameters, **({} if axis is None else {"axis": axis}))
+            # A copy of what another node reads as it is: TensorRT takes integers of what is stored, not of what is computed.
+            source = self.writer.constant(f"{name}_moved", array) if self.view.constants[name].moved else name
+            self.pairs[key] = self._both(source, name, parameters, **({} if axis is None else {"axis": axis}))
         return self.pairs[key]
 
     def _both(self, source: str, stem: str, parameters: list[str], **attributes: int) -> str:

@@ -40,7 +40,7 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
         ModelRefused: the model cannot be run, or a weight or another tensor is NaN or infinite.
         StorageRefused: `out` cannot be written.
     """
-    tensors, excluded = _observed(source, step.exclude)
+    tensors, excluded = _observed(source, step.exclude, say)
     with computable_file(source, out.parent) as (part, cut):
         if cut.foreign:
             say.note(cut.words())
@@ -68,10 +68,10 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
     return f"{len(tensors)} tensors calibrated ({step.calibrator}) on {count} samples{left}"
 
 
-def _observed(source: Path, exclude: Iterable[str]) -> tuple[list[str], set[str]]:
+def _observed(source: Path, exclude: Iterable[str], say: Say) -> tuple[list[str], set[str]]:
     """Every tensor that some target will quantize, in the graph's order, and the labels of the nodes left out."""
     model = files.load(source)
-    excluded = select(model, exclude)
+    excluded = select(model, exclude, say)
     _refuse_broken(model, excluded)
     view = View(model)
     wanted = for_onnxruntime(view, excluded, _all).ranged | for_tensorrt(view, excluded, _all).ranged
@@ -83,9 +83,9 @@ def _observed(source: Path, exclude: Iterable[str]) -> tuple[list[str], set[str]
 
 def _refuse_broken(model: ModelProto, excluded: set[str]) -> None:
     for weight in constant_weights(model):
-        if excluded.issuperset(weight.nodes) or weight.tensor.data_type != TensorProto.FLOAT:
+        if excluded.issuperset(weight.nodes):
             continue
-        if not np.isfinite(weight.array()).all():
+        if not np.isfinite(weight.array().astype(np.float64, copy=False)).all():
             raise ModelRefused(
                 f"weight {weight.name} holds values that are infinite or not numbers",
                 fix="exclude its node, or export the model again",

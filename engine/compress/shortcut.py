@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from ..graph.names import Names
 from ..graph.walk import attribute, is_onnx
 from .grid import Range
 from .view import View, pads_with_zero
@@ -21,7 +22,7 @@ MOST_CHANNELS = 64
 
 def as_convolutions(model: ModelProto, ranges: dict[str, Range]) -> None:
     """Rewrite such shortcuts in place where the tensor they start from has a range; their results get that range."""
-    view = View(model)
+    view, names = View(model), Names(model)
     for pad in list(model.graph.node):
         added = _added_channels(view, pad)
         if added is None or pad.input[0] in view.held:
@@ -32,7 +33,7 @@ def as_convolutions(model: ModelProto, ranges: dict[str, Range]) -> None:
             continue
         weights = np.zeros((sum(added) + shape[1], shape[1], 1, 1), np.float32)
         weights[added[0] : added[0] + shape[1], :, 0, 0] = np.eye(shape[1], dtype=np.float32)
-        name = f"{pad.output[0]}_ones"
+        name = names.free(f"{pad.output[0]}_ones")
         model.graph.initializer.append(numpy_helper.from_array(weights, name))
         conv = helper.make_node("Conv", [source, name], [pad.output[0]], name=pad.name, kernel_shape=[1, 1], strides=strides)
         pad.CopyFrom(conv)

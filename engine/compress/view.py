@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from ..graph.seen import seen
 from ..graph.shapes import inferred
 from ..graph.walk import attribute, attribute_int, bodies, is_onnx
 
@@ -24,16 +25,13 @@ class View:
     def __init__(self, model: ModelProto) -> None:
         self.model = model
         self.graph: GraphProto = model.graph
-        self._constants: dict[str, TensorProto] = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.constants = seen(self.graph)
+        """What is stored, by every name that the graph has for it: behind a Transpose or a Cast as well."""
         self.producer: dict[str, NodeProto] = {}
         self.users: dict[str, list[NodeProto]] = {}
         self.held = {value.name for value in self.graph.output}
         """Tensors whose name must stay what it is: outputs of the graph, and what bodies (If, Loop) read from outside."""
         for node in self.graph.node:
-            if node.op_type == "Constant" and is_onnx(node):
-                value = attribute(node, "value")
-                if value is not None:
-                    self._constants[node.output[0]] = value.t
             self.producer.update(dict.fromkeys(filter(None, node.output), node))
             for name in filter(None, node.input):
                 self.users.setdefault(name, []).append(node)
@@ -43,13 +41,13 @@ class View:
         self._types: dict[str, tuple[int, tuple[int, ...] | None]] | None = None
 
     def is_constant(self, name: str) -> bool:
-        """True for initializers and Constant nodes."""
-        return name in self._constants
+        """True for initializers, Constant nodes, and what only moves or casts such."""
+        return name in self.constants
 
     def is_float(self, name: str) -> bool:
         """True for a constant of float32, the only type that is quantized."""
-        found = self._constants.get(name)
-        return found is not None and found.data_type == TensorProto.FLOAT
+        found = self.constants.get(name)
+        return found is not None and found.kind == TensorProto.FLOAT
 
     def array(self, name: str) -> NDArray[np.generic]:
         """A constant's values.
@@ -57,11 +55,11 @@ class View:
         Raises:
             KeyError: it is no constant.
         """
-        return numpy_helper.to_array(self._constants[name])
+        return np.ascontiguousarray(self.constants[name].array())
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A constant's shape."""
-        return tuple(self._constants[name].dims)
+        return self.constants[name].shape
 
     def only_user(self, name: str) -> NodeProto | None:
         """The one node that reads a tensor, if nothing else does."""

@@ -17,6 +17,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from ..errors import ModelRefused
 from ..graph import weights as stored
 from ..graph.load import load, save
+from ..graph.names import Names
 from ..graph.select import select
 from ..graph.walk import graphs, label
 from ..say import Say
@@ -63,7 +64,7 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
     model = load(source)
     model = raised(model, _least_opset(step, model), f"{step.bits}-bit weights by {step.grouping}")
     taken = _taken(model)
-    excluded = select(model, step.exclude) | taken
+    excluded = select(model, step.exclude, say) | taken
     chosen = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
     doubles = [weight for weight in chosen if weight.tensor.data_type == TensorProto.DOUBLE]
     if doubles:
@@ -77,10 +78,11 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
             fix="export it in 32-bit floats" if doubles else "exclude less, or leave the step out",
         )
     before = after = 0
+    names = Names(model)
     for index, weight in enumerate(chosen):
         packed = pack(weight, step)
         before += len(weight.tensor.raw_data) or 4 * weight.size
-        after += _replace(model, weight, packed, step.bits)
+        after += _replace(model, names, weight, packed, step.bits)
         say.progress(index + 1, len(chosen), "tensors")
     save(model, out)
     return f"{counted(len(chosen))} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
@@ -179,13 +181,13 @@ def _scale_type(weight: stored.Weight) -> DTypeLike:
     return helper.tensor_dtype_to_np_dtype(weight.tensor.data_type)
 
 
-def _replace(model: ModelProto, weight: stored.Weight, packed: Packed, bits: int) -> int:
+def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Packed, bits: int) -> int:
     """Put integers, scales and a DequantizeLinear in a weight's place; returns the bytes they take."""
-    integers, scales = f"{weight.name}_q{bits}", f"{weight.name}_scale"
+    integers, scales = names.free(f"{weight.name}_q{bits}"), names.free(f"{weight.name}_scale")
     attributes: dict[str, int] = {} if packed.axis is None else {"axis": packed.axis}
     if packed.block:
         attributes["block_size"] = packed.block
-    node = helper.make_node("DequantizeLinear", [integers, scales], [weight.name], name=f"{weight.name}_dequantize")
+    node = helper.make_node("DequantizeLinear", [integers, scales], [weight.name], name=names.free(f"{weight.name}_dequantize"))
     node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
     held = packed.integers.astype(int4) if bits == 4 else packed.integers
     tensors = [

@@ -5,17 +5,14 @@ Apart because one module writes them and another, in another process, reads them
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 from onnx import ModelProto
 
-from ..errors import ModelRefused
-from ..graph import metadata
+from ..graph import fused, metadata
 from ..graph.opset import following, raise_opset
-
-_Kind = TypeVar("_Kind")
 
 
 class Int8(Struct, frozen=True, kw_only=True):
@@ -47,7 +44,7 @@ def read_int8(model: ModelProto) -> Int8 | None:
     Raises:
         ModelRefused: it is damaged.
     """
-    return _read(model, "int8", Int8)
+    return metadata.read(model, "int8", Int8)
 
 
 def read_fp16(model: ModelProto) -> tuple[str, ...] | None:
@@ -56,7 +53,7 @@ def read_fp16(model: ModelProto) -> tuple[str, ...] | None:
     Raises:
         ModelRefused: it is damaged.
     """
-    found = _read(model, "fp16", _Fp16)
+    found = metadata.read(model, "fp16", _Fp16)
     return None if found is None else found.keep
 
 
@@ -73,16 +70,7 @@ def raised(model: ModelProto, version: int, purpose: str) -> ModelProto:
         write_int8(after, msgspec.structs.replace(int8, exclude=exclude))
     if after is not model and keep is not None:
         metadata.put(after, "fp16", {"keep": sorted(following(model, after, keep))})
+    if after is not model:
+        became = {name for origin in fused.origins(model).values() for name in origin.became}
+        fused.follow(after, {name: following(model, after, (name,)) for name in became})
     return after
-
-
-def _read(model: ModelProto, key: str, kind: type[_Kind]) -> _Kind | None:
-    found = metadata.get(model, key)
-    if found is None:
-        return None
-    try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        raise ModelRefused(
-            f"metadata `edgetui.{key}` is damaged ({error})", fix="make the model again with `edgetui run`"
-        ) from error

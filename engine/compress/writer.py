@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from ..graph.names import Names
+from ..graph.seen import seen
 from ..graph.walk import bodies
 from .grid import Floats, Grid, Stored
 
@@ -20,19 +22,11 @@ class Writer:
         self.model = model
         self.nodes: list[NodeProto] = []
         self._fresh: list[TensorProto] = []
-        graph = model.graph
-        self._taken = {name for node in graph.node for name in (node.name, *node.output)}
-        self._taken |= {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
-        self._made: dict[tuple[object, ...], tuple[str, ...]] = {}
-
-    def unique(self, wanted: str) -> str:
-        """A name nothing in the graph has yet."""
-        name, count = wanted, 1
-        while name in self._taken:
-            count += 1
-            name = f"{wanted}_{count}"
-        self._taken.add(name)
-        return name
+        self.unique = Names(model).free
+        """Gives a name that nothing in the model has yet."""
+        self._constant = set(seen(model.graph))
+        self._made: dict[tuple[object, ...], tuple[str, str, str]] = {}
+        self._floats: dict[tuple[object, ...], str] = {}
 
     def constant(self, wanted: str, values: NDArray[np.generic] | np.generic) -> str:
         """Store a constant; returns its name."""
@@ -51,15 +45,33 @@ class Writer:
         """Store scale and zero-point of a tensor; returns their names."""
         return self.constant(f"{tensor}_scale", grid.scale), self.constant(f"{tensor}_zero_point", grid.zero)
 
-    def dequantized(self, name: str, stored: Stored) -> str:
-        """Weights as int8 through DequantizeLinear; the same weights are stored once. Returns the float tensor's name."""
+    def integers(self, name: str, stored: Stored) -> tuple[str, str, str]:
+        """Weights as int8, the same ones stored once; returns the names of integers, scale and zero-point."""
         key = (name, stored.axis, stored.scale.tobytes(), stored.zero.tobytes(), stored.values.tobytes())
         if key not in self._made:
-            integers = self.constant(f"{name}_int8", stored.values)
-            names = [integers, self.constant(f"{name}_scale", stored.scale), self.constant(f"{name}_zero_point", stored.zero)]
-            axis = {} if stored.axis is None else {"axis": stored.axis}
-            self._made[key] = (self.add("DequantizeLinear", names, self.unique(f"{name}_dq"), **axis),)
-        return self._made[key][0]
+            parts = (("int8", stored.values), ("scale", stored.scale), ("zero_point", stored.zero))
+            values, scale, zero = (self.constant(f"{name}_{part}", array) for part, array in parts)
+            self._made[key] = values, scale, zero
+        return self._made[key]
+
+    def dequantized(self, name: str, stored: Stored) -> str:
+        """Weights as int8 through DequantizeLinear; returns the float tensor's name."""
+        return self.moved(self.integers(name, stored), [], stored.axis)
+
+    def moved(self, held: tuple[str, str, str], order: list[int], axis: int | None) -> str:
+        """Integers through DequantizeLinear, transposed before by `order`; one for all that want the same."""
+        key = (*held, *order, axis)
+        if key not in self._floats:
+            values, scale, zero = held
+            if order != sorted(order):
+                turned = self.unique(f"{values}_t")
+                self.add("Transpose", [values], turned)
+                self.nodes[-1].attribute.append(helper.make_attribute("perm", order))
+                values = turned
+            attributes = {} if axis is None else {"axis": axis}
+            name = self.unique(f"{held[0].removesuffix('_int8')}_dq")
+            self._floats[key] = self.add("DequantizeLinear", [values, scale, zero], name, **attributes)
+        return self._floats[key]
 
     def bias(self, name: str, steps: NDArray[np.int32], scale: Floats) -> str:
         """A bias as int32 through DequantizeLinear."""
@@ -71,16 +83,26 @@ class Writer:
     def finish(self) -> None:
         """Put what was collected into the model; constants that nobody reads any more are dropped."""
         graph = self.model.graph
-        read = {name for node in self.nodes for name in node.input} | {value.name for value in graph.output}
+        read = {value.name for value in graph.output}
         for node in self.nodes:
             for body in bodies(node):
                 read.update(name for inner in body.node for name in inner.input)
                 read.update(value.name for value in body.output)
+        nodes = self._needed(read)
+        read = read.union(*(node.input for node in nodes))
         kept = [tensor for tensor in graph.initializer if tensor.name in read]
         inputs = [value for value in graph.input if value.name in read or value.name not in {t.name for t in graph.initializer}]
-        nodes = [node for node in self.nodes if node.op_type != "Constant" or node.output[0] in read]
         for entries, fresh in ((graph.initializer, [*kept, *self._fresh]), (graph.node, nodes), (graph.input, inputs)):
             copies = list(fresh)
             del entries[:]
             entries.extend(copies)
         del graph.value_info[:]
+
+    def _needed(self, read: set[str]) -> list[NodeProto]:
+        """The nodes without those that made or moved a constant which nobody reads now; `read`: what is read besides."""
+        read, needed = set(read), []
+        for node in reversed(self.nodes):
+            if read.intersection(node.output) or not self._constant.issuperset(node.output):
+                needed.append(node)
+                read.update(node.input)
+        return needed[::-1]

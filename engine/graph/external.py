@@ -79,7 +79,9 @@ def _span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
     needed = None if bits is None else (math.prod(tensor.dims) * bits + 7) // 8
     if offset < 0 or length < 0 or offset + length > size:
         raise _broken(tensor.name, f"bytes {offset} to {offset + length} lie past the end of {path.name} ({size} bytes)")
-    if needed is None or length != needed:
+    if needed is None:
+        raise _broken(tensor.name, f"nobody knows its type ({tensor.data_type})")
+    if length != needed:
         raise _broken(tensor.name, f"it has {length} bytes in {path.name}, its shape needs {needed}")
     return path, offset, length
 

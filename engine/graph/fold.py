@@ -11,6 +11,10 @@ from contextlib import contextmanager
 
 from onnx import ModelProto
 
+from .names import shielded
+
+LARGEST_VALUES = 1024
+"""Numbers in a constant that the optimizer may compute: it does not ask whether the file grows, as `constants.py` does."""
 _LOGGERS = ("onnxscript", "onnx_ir")
 
 
@@ -24,11 +28,10 @@ def fold(model: ModelProto) -> ModelProto:
 
     with _quiet():
         try:
-            folded: ModelProto = optimizer.optimize(model)
+            return shielded(model, lambda plain: optimizer.optimize(plain, output_size_limit=LARGEST_VALUES))
         except Exception as error:
             # A library that meets strangers' graphs may raise anything; whoever calls can do without it.
             raise FoldFailed(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:120]}") from error
-    return folded
 
 
 class FoldFailed(Exception):

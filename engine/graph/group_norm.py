@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from .names import Names
 from .shapes import inferred
 from .walk import attribute, attribute_int, constants, is_onnx, label
 
@@ -19,12 +20,12 @@ def written_out(model: ModelProto) -> ModelProto:
     if not any(_ours(node, held) for node in model.graph.node):
         return model
     shapes = _shapes(model)
-    fresh = ModelProto()
+    fresh, taken = ModelProto(), Names(model)
     fresh.CopyFrom(model)
     del fresh.graph.node[:]
     for node in model.graph.node:
         shape = shapes.get(node.input[0], ()) if _ours(node, held) else ()
-        fresh.graph.node.extend(_instead(node, shape, held, fresh) if shape else [node])
+        fresh.graph.node.extend(_instead(node, shape, held, fresh, taken) if shape else [node])
     return fresh
 
 
@@ -43,7 +44,9 @@ def _shapes(model: ModelProto) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _instead(node: NodeProto, shape: tuple[int, ...], held: dict[str, TensorProto], model: ModelProto) -> list[NodeProto]:
+def _instead(
+    node: NodeProto, shape: tuple[int, ...], held: dict[str, TensorProto], model: ModelProto, taken: Names
+) -> list[NodeProto]:
     """Groups become the channels of an InstanceNormalization; scale and bias are spread over the channels of their group."""
     stem, groups = label(node), attribute_int(node, "num_groups", 1)
     epsilon = attribute(node, "epsilon")
@@ -60,21 +63,21 @@ def _instead(node: NodeProto, shape: tuple[int, ...], held: dict[str, TensorProt
         "scale": spread[0],
         "bias": spread[1],
     }
-    model.graph.initializer.extend(numpy_helper.from_array(array, f"{stem}/{name}") for name, array in values.items())
-    names = {name: f"{stem}/{name}" for name in values}
+    names = {name: taken.free(f"{stem}/{name}") for name in (*values, "0", "1", "2", "3")}
+    model.graph.initializer.extend(numpy_helper.from_array(array, names[name]) for name, array in values.items())
     steps = [
         ("Reshape", [node.input[0], names["grouped"]]),
-        ("InstanceNormalization", [f"{stem}/0", names["ones"], names["zeros"]]),
-        ("Reshape", [f"{stem}/1", names["whole"]]),
-        ("Mul", [f"{stem}/2", names["scale"]]),
-        ("Add", [f"{stem}/3", names["bias"]]),
+        ("InstanceNormalization", [names["0"], names["ones"], names["zeros"]]),
+        ("Reshape", [names["1"], names["whole"]]),
+        ("Mul", [names["2"], names["scale"]]),
+        ("Add", [names["3"], names["bias"]]),
     ]
     made = [
-        helper.make_node(operator, inputs, [node.output[0] if place == len(steps) - 1 else f"{stem}/{place}"])
+        helper.make_node(operator, inputs, [node.output[0] if place == len(steps) - 1 else names[str(place)]])
         for place, (operator, inputs) in enumerate(steps)
     ]
     for place, one in enumerate(made):
-        one.name = f"{stem}/{one.op_type}{place}"
+        one.name = taken.free(f"{stem}/{one.op_type}{place}")
     if epsilon is not None:
         made[1].attribute.append(epsilon)
     return made

@@ -13,18 +13,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, inliner, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from ..result import ModelFacts
+from .constants import write_out
 from .dequantized import dequantized
-from .external import LARGEST_IN_MEMORY, size_of
+from .external import BITS, LARGEST_IN_MEMORY, size_of
 from .fold import FoldFailed, fold
+from .inline import inlined
 from .lint import TARGETS, lint
-from .load import digest, load
+from .load import bytes_of, digest, load
 from .macs import macs
 from .plugins import foreign_plugins
 from .shapes import Shapes, facts, fix_inputs, inferred, open_inputs, settled_part, shape_table
-from .walk import ONNX_DOMAINS, constants, nodes, opset, real_inputs
+from .walk import ONNX_DOMAINS, constants, nodes, opset, real_inputs, tensors
 from .weights import FLOATS, Weight, weights
 
 BINS = 64
@@ -62,17 +64,20 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     sha256, size_bytes = digest(path)
     settled = settled_part(model, shapes)
     open_axes = open_inputs(model, shapes)
+    operators = Counter(node.op_type for node in nodes(model))
+    names = set(real_inputs(model.graph))
+    refused, plugins = _refused(model), tuple(foreign_plugins(model))
+    stored, ir_version = _stored(model), model.ir_version
+    write_out(model)  # what is counted is what runs: weights that the file computes are weights
     parameters, nonzero = _parameters(model)
     found = weights(model)
     bins, low, high = _histogram(model, found)
-    operators = Counter(node.op_type for node in nodes(model))
-    names = set(real_inputs(model.graph))
     return ModelFacts(
         name=path.stem,
         path=str(path),
         sha256=sha256,
         size_bytes=size_bytes,
-        ir_version=model.ir_version,
+        ir_version=ir_version,
         opset=opset(model),
         domains={entry.domain: entry.version for entry in model.opset_import if entry.domain not in ONNX_DOMAINS},
         producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
@@ -83,13 +88,17 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         macs=None if open_axes else count_macs(model, settled),
         operators=dict(operators.most_common()),
         prunable=sum(weight.size for weight in found),
+        prunable_bytes=sum(_bytes(weight) for weight in found),
+        prunable_transposed=sum(weight.size for weight in found if set(weight.operators) == {"ConvTranspose"}),
+        scales=sum(weight.shape[weight.output_axis] if weight.output_axis is not None else 1 for weight in found),
+        plain_bytes=max(0, size_bytes + _stored(model) - stored),
         histogram=bins,
         histogram_low=low,
         histogram_high=high,
         shapes=settled,
         open_axes=open_axes,
-        refused=_refused(model),
-        plugins=tuple(foreign_plugins(model)),
+        refused=refused,
+        plugins=plugins,
         quantized=any(name.startswith(("QuantizeLinear", "QLinear")) for name in operators),
     )
 
@@ -110,6 +119,7 @@ def counts(path: Path, shapes: Shapes) -> tuple[int, int, int | None]:
         ModelRefused: the file cannot be read.
     """
     model = load(path)
+    write_out(model)
     return *_parameters(model), count_macs(model, settled_part(model, shapes))
 
 
@@ -130,7 +140,7 @@ def count_macs(model: ModelProto, settled: Shapes) -> int | None:
 
 def _count(full: ModelProto, settled: Shapes) -> int | None:
     if full.functions:
-        full = inferred(inliner.inline_local_functions(full), settled)
+        full = inferred(inlined(full)[0], settled)
     return macs(full.graph, shape_table(full))
 
 
@@ -171,6 +181,16 @@ def _centred(tensor: TensorProto, reader: NodeProto | None, held: dict[str, Tens
         return array
     zero = int(numpy_helper.to_array(point).astype(np.int32).reshape(()))
     return array if zero == 0 else array.astype(np.int32) - zero
+
+
+def _stored(model: ModelProto) -> int:
+    """Bytes of everything that the model stores."""
+    return sum(bytes_of(tensor) for tensor in tensors(model))
+
+
+def _bytes(weight: Weight) -> int:
+    """Bytes that a weight takes in the file."""
+    return weight.size * BITS[weight.tensor.data_type] // 8
 
 
 def _histogram(model: ModelProto, found: list[Weight]) -> tuple[tuple[int, ...], float, float]:

@@ -15,6 +15,7 @@ from onnx import ModelProto, TensorProto, defs, helper
 from ..errors import ModelRefused, from_os_error
 from . import external
 from .dense import write_out
+from .inline import Calls, inlined
 from .walk import ONNX_DOMAINS, bodies, nodes, opset, tensors
 from .wellformed import refuse_malformed
 from .wiring import sort
@@ -36,19 +37,26 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
 
 
 def load(path: Path) -> ModelProto:
-    """Read a model with all its tensors in memory: nodes in an order that can be computed, constants in one form.
+    """Read a model with all its tensors in memory: nodes in an order that can be computed, constants in one form, what local
+    functions do in place of their calls.
 
     Raises:
-        ModelRefused: the file is missing, no ONNX, cut off, of a version nobody here reads, or its external data are missing,
-            cut off or outside the model's folder.
+        ModelRefused: the file is missing, no ONNX, cut off, of a version nobody here reads, its weights are not in it, or its
+            external data are missing, cut off or outside the model's folder.
     """
+    return load_with_calls(path)[0]
+
+
+def load_with_calls(path: Path) -> tuple[ModelProto, Calls]:
+    """As `load`; and which nodes stand for a call of a local function."""
     model = parse(path)
     external.bring_in(model, path.parent)
     _check_tensors(model, path)
     _one_domain(model)
+    model, calls = inlined(model)
     write_out(model)
     sort(model)
-    return model
+    return model, calls
 
 
 def parse(path: Path) -> ModelProto:
@@ -162,16 +170,44 @@ def _one_domain(model: ModelProto) -> None:
 
 
 def _check_tensors(model: ModelProto, path: Path) -> None:
-    """Refuse stored tensors whose bytes do not fill their shape: what a damaged file that still parses looks like."""
+    """Refuse stored tensors whose values do not fill their shape: what a damaged file that still parses looks like, or one that
+    was saved without its weights.
+    """
+    empty = []
     for tensor in tensors(model):
-        if not tensor.HasField("raw_data") or tensor.data_type == TensorProto.STRING:
-            continue
         needed = bytes_of(tensor)
-        if len(tensor.raw_data) != needed:
+        held, wanted, unit = _held(tensor), needed, "bytes"
+        if not tensor.HasField("raw_data"):
+            wanted, unit = _numbers(tensor), "numbers"
+        if not held and wanted:
+            empty.append(tensor.name or "of an attribute")
+        elif held != wanted:
             raise ModelRefused(
-                f"tensor {tensor.name} of {path.name} holds {len(tensor.raw_data)} bytes, its shape needs {needed}",
+                f"tensor {tensor.name} of {path.name} holds {held} {unit}, its shape needs {wanted}",
                 fix="copy or export the model again",
             )
+    if empty:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise ModelRefused(
+            f"the weights are not in {path.name}: tensor {empty[0]}{more} has a shape and no values",
+            fix="export the model with its weights, or give the file that it was before they were taken out",
+        )
+
+
+def _held(tensor: TensorProto) -> int:
+    """Bytes of raw data, or where there are none, entries of the field that has the values instead."""
+    if tensor.HasField("raw_data"):
+        return len(tensor.raw_data)
+    return len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
+
+
+def _numbers(tensor: TensorProto) -> int:
+    """Entries that a tensor's field needs: two for a complex number, one for two or more of the smallest types."""
+    count = math.prod(tensor.dims)
+    if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
+        return 2 * count
+    bits = external.BITS.get(tensor.data_type, 8)
+    return -(-count * bits // 8) if bits < 8 else count
 
 
 def bytes_of(tensor: TensorProto) -> int:
@@ -181,11 +217,12 @@ def bytes_of(tensor: TensorProto) -> int:
         ModelRefused: its type is none that ONNX knows, or a dimension is negative.
     """
     count = math.prod(tensor.dims)
-    bits = external.BITS.get(tensor.data_type)
+    bits = 0 if tensor.data_type == TensorProto.STRING else external.BITS.get(tensor.data_type)
     if any(length < 0 for length in tensor.dims) or bits is None:
-        names = helper.tensor_dtype_to_string(tensor.data_type) if bits else tensor.data_type
+        known = TensorProto.DataType.DESCRIPTOR.values_by_number.get(tensor.data_type)
+        kind = known.name if known is not None and tensor.data_type else f"{tensor.data_type}, which is none"
         raise ModelRefused(
-            f"tensor {tensor.name} has shape {list(tensor.dims)} and type {names}, which cannot be",
+            f"tensor {tensor.name} has shape {list(tensor.dims)} and type {kind}: it cannot be read",
             fix="export the model again",
         )
     return int(count * bits + 7) // 8

@@ -6,10 +6,14 @@ Apart because every family of compression writes such a key and `lower` reads th
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
+import msgspec
 from onnx import ModelProto
 
 from ..errors import ModelRefused
+
+_Kind = TypeVar("_Kind")
 
 
 def put(model: ModelProto, key: str, value: object) -> None:
@@ -40,6 +44,23 @@ def get(model: ModelProto, key: str) -> object | None:
                 ) from error
             return found
     return None
+
+
+def read(model: ModelProto, key: str, kind: type[_Kind]) -> _Kind | None:
+    """What `edgetui.<key>` holds, as a value of `kind`; None when it is not there.
+
+    Raises:
+        ModelRefused: it holds something else.
+    """
+    found = get(model, key)
+    if found is None:
+        return None
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise ModelRefused(
+            f"metadata `edgetui.{key}` is damaged ({error})", fix="make the model again with `edgetui run`"
+        ) from error
 
 
 def drop(model: ModelProto, key: str = "") -> bool:

@@ -10,22 +10,20 @@ from collections import Counter
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, NodeProto, helper
+from onnx import ModelProto, helper
 
 from ..errors import ModelRefused
 from ..say import Say, Silent
-from .constants import write_out
+from .constants import PLAIN_IR, write_out
 from .external import LARGEST_IN_MEMORY, size_of, skeleton
 from .fold import FoldFailed, fold
-from .load import load, save
+from .fused import Before
+from .load import load, load_with_calls, save
 from .loadable import spoiled
 from .metadata import drop
 from .plugins import of_onnx
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
-from .walk import graphs, label, nodes, opset, real_inputs
-
-_OLDEST_IR = 4
-"""The first in which an initializer need not be an input."""
+from .walk import graphs, nodes, opset, real_inputs
 
 
 def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
@@ -51,17 +49,20 @@ def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
 
 
 def _normal(path: Path, out: Path, shapes: Shapes, say: Say, *, fixed: bool = True) -> str:
-    model = load(path)
+    model, calls = load_with_calls(path)
     settled = settle(model, shapes) if fixed else {}
     before = Counter(node.op_type for node in nodes(model))
     done = _plain(model, settled)
+    as_it_came = Before(model, calls)
     written = write_out(model)
+    say.progress(1, 3, "folding constants and batch norms")
+    model = _folded(model, as_it_came, say)
+    written += write_out(model)
     if written:
         done.append(f"{written} computed constants and dropouts written out")
-    say.progress(1, 3, "folding constants and batch norms")
-    model = _folded(model, say)
     say.progress(2, 3, "shapes")
     _settle_outputs(model)
+    as_it_came.leave_origins(model)
     _check(model, say)
     save(model, out)
     say.progress(3, 3, "written")
@@ -108,7 +109,7 @@ def _plain(model: ModelProto, settled: dict[str, tuple[int, ...]]) -> list[str]:
         done.append(f"{len(model.graph.input) - len(kept)} initializers out of the inputs")
         del model.graph.input[:]
         model.graph.input.extend(kept)
-    model.ir_version = max(model.ir_version, _OLDEST_IR, _least_ir(model))
+    model.ir_version = max(model.ir_version, PLAIN_IR, _least_ir(model))
     _name_nodes(model)
     if drop(model):  # or its ranges and its wish for half precision would be lowered with what this recipe asks for
         done.append("marks of an earlier run removed")
@@ -138,13 +139,11 @@ def _name_nodes(model: ModelProto) -> None:
         node.name = name
 
 
-def _folded(model: ModelProto, say: Say) -> ModelProto:
+def _folded(model: ModelProto, as_it_came: Before, say: Say) -> ModelProto:
     """Constants folded and batch norms fused by onnxscript's optimizer, or the model as it is where that trips."""
     if size_of(model) > LARGEST_IN_MEMORY:
         say.warn("the model is too large for folding constants and batch norms; it goes on as it is")
         return model
-    # Names of what was, and by which node each tensor was made, before the optimizer renames what it rewrites.
-    makers = {name: node for node in nodes(model) for name in node.output if name}
     light = skeleton(model, smallest=0)
     try:
         better = fold(model)
@@ -155,19 +154,15 @@ def _folded(model: ModelProto, say: Say) -> ModelProto:
     if fault:
         say.warn(f"constants and batch norms were not folded ({fault})")
         return model
-    _restore_names(better, makers)
+    as_it_came.restore_names(better)
     _name_nodes(better)
     for graph in graphs(better.graph):
-        kept = [value for value in graph.value_info if _made_abroad(value.name, makers)]
+        kept = [value for value in graph.value_info if as_it_came.made_abroad(value.name)]
         del graph.value_info[:]
         graph.value_info.extend(kept)
         for node in graph.node:
             node.ClearField("metadata_props")
     return better
-
-
-def _made_abroad(name: str, makers: dict[str, NodeProto]) -> bool:
-    return name in makers and not of_onnx(makers[name])
 
 
 def _fault(before: ModelProto, after: ModelProto) -> str:
@@ -191,19 +186,6 @@ def _fault(before: ModelProto, after: ModelProto) -> str:
             return ""
         return f"the optimizer made an invalid graph: {_first_line(error)}"
     return ""
-
-
-def _restore_names(model: ModelProto, makers: dict[str, NodeProto]) -> None:
-    """Call a rewritten node as the node it stands for: a convolution that took in its batch norm keeps its own name."""
-    known = {label(node) for node in makers.values()}
-    for node in nodes(model):
-        if node.name in known:
-            continue
-        source = next((makers[name] for name in node.output if name in makers), None)
-        while source is not None and source.op_type != node.op_type:
-            source = makers.get(source.input[0]) if source.input else None
-        if source is not None:
-            node.name = label(source)
 
 
 def _settle_outputs(model: ModelProto) -> None:

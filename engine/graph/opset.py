@@ -15,6 +15,7 @@ from onnx import ModelProto, helper, version_converter
 from ..errors import ModelRefused
 from .external import LARGEST_IN_MEMORY, size_of
 from .group_norm import written_out
+from .names import shielded
 from .plugins import named_as_plugin
 from .walk import is_onnx, label, nodes, opset
 
@@ -37,7 +38,7 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
     try:
         with _plugins_aside(model):
             source = written_out(model) if opset(model) < 21 else model
-            raised: ModelProto = version_converter.convert_version(source, version)
+            raised = shielded(_copy(source), lambda plain: version_converter.convert_version(plain, version))
             _carry_over(model, raised)
             onnx.checker.check_model(raised)
     except (RuntimeError, ValueError, onnx.checker.ValidationError, version_converter.ConvertError) as error:
@@ -86,6 +87,12 @@ def following(before: ModelProto, after: ModelProto, labels: Collection[str]) ->
                 found.add(label(fresh))
                 ahead += [name for name in fresh.input if name not in old]
     return found
+
+
+def _copy(model: ModelProto) -> ModelProto:
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    return copy
 
 
 def _carry_over(model: ModelProto, raised: ModelProto) -> None:

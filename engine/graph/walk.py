@@ -23,12 +23,17 @@ def graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 def bodies(node: NodeProto) -> Iterator[GraphProto]:
     """The graphs a node carries as attributes, and the graphs within those."""
+    for body in inner_graphs(node):
+        yield from graphs(body)
+
+
+def inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
+    """The graphs a node carries as attributes, without those within them."""
     for attribute in node.attribute:
         if attribute.type == AttributeProto.GRAPH:
-            yield from graphs(attribute.g)
+            yield attribute.g
         elif attribute.type == AttributeProto.GRAPHS:
-            for body in attribute.graphs:
-                yield from graphs(body)
+            yield from attribute.graphs
 
 
 def nodes(model: ModelProto) -> Iterator[NodeProto]:
@@ -83,6 +88,10 @@ def _attribute_tensors(node: NodeProto) -> Iterator[TensorProto]:
             yield attribute.t
         elif attribute.type == AttributeProto.TENSORS:
             yield from attribute.tensors
+        elif attribute.type in (AttributeProto.SPARSE_TENSOR, AttributeProto.SPARSE_TENSORS):
+            for sparse in [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else attribute.sparse_tensors:
+                yield sparse.values
+                yield sparse.indices
 
 
 def constants(model: ModelProto) -> dict[str, TensorProto]:

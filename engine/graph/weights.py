@@ -7,16 +7,17 @@ between nodes, and store them as float, half, bfloat16 or double.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .walk import attribute, attribute_int, is_onnx, label
+from .seen import FLOATS, scoped
+from .walk import attribute_int, is_onnx, label
 
-FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+__all__ = ["FLOATS", "Weight", "weights"]
+
 _POSITIONS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)}
 
 
@@ -61,29 +62,16 @@ class Weight:
         self.tensor.CopyFrom(fresh)
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """A constant as a node sees it: where it is stored, and which stored axis each seen axis is."""
-
-    tensor: TensorProto
-    name: str
-    axes: tuple[int, ...]
-
-
-Scope = dict[str, _Stored | None]
-"""Names to constants; None for a name that an inner graph gives to something else."""
-
-
 def weights(model: ModelProto) -> list[Weight]:
     """Constant weights in the order of their first use; one that is shared comes once.
 
     Integer tensors, biases (input C of Gemm, B of Conv) and what passes through DequantizeLinear are no weights here.
     """
     found: dict[int, Weight] = {}
-    for node, scope in _scoped(model.graph, {}):
+    for node, scope in scoped(model.graph, {}):
         for position in _POSITIONS.get(node.op_type, ()) if is_onnx(node) else ():
             seen = scope.get(node.input[position]) if position < len(node.input) else None
-            if seen is None or seen.tensor.data_type not in FLOATS or not seen.axes:
+            if seen is None or seen.tensor.data_type not in FLOATS or seen.kind not in FLOATS or not seen.axes:
                 continue
             output_axis, input_axis = _axes(node, position, len(seen.axes))
             stored_output = None if output_axis is None else seen.axes[output_axis]
@@ -98,37 +86,6 @@ def weights(model: ModelProto) -> list[Weight]:
             weight.nodes.append(label(node))
             weight.operators.append(node.op_type)
     return list(found.values())
-
-
-def _scoped(graph: GraphProto, outer: Scope) -> Iterator[tuple[NodeProto, Scope]]:
-    """Every node with the constants it can see, bodies included."""
-    scope = dict(outer)
-    scope.update({value.name: None for value in graph.input})
-    scope.update({tensor.name: _Stored(tensor, tensor.name, tuple(range(len(tensor.dims)))) for tensor in graph.initializer})
-    for node in graph.node:
-        yield node, scope
-        for entry in node.attribute:
-            for body in [entry.g] if entry.HasField("g") else entry.graphs:
-                yield from _scoped(body, scope)
-        scope.update(dict.fromkeys(node.output))
-        known = _constant(node, scope) if is_onnx(node) else None
-        if known is not None:
-            scope[node.output[0]] = known
-
-
-def _constant(node: NodeProto, scope: Scope) -> _Stored | None:
-    if node.op_type == "Constant":
-        value = attribute(node, "value")
-        if value is not None:
-            return _Stored(value.t, node.output[0], tuple(range(len(value.t.dims))))
-    elif node.op_type in ("Identity", "Transpose") or (node.op_type == "Cast" and attribute_int(node, "to", 0) in FLOATS):
-        source = scope.get(node.input[0])
-        if source is not None and node.op_type == "Transpose":
-            order = attribute(node, "perm")
-            steps = list(order.ints) if order is not None else list(reversed(range(len(source.axes))))
-            return _Stored(source.tensor, source.name, tuple(source.axes[step] for step in steps))
-        return source
-    return None
 
 
 def _axes(node: NodeProto, position: int, rank: int) -> tuple[int | None, int | None]:
