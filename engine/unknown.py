@@ -19,6 +19,8 @@ _MEASURED = ("load_ms", "first_ms", "latency_ms", "device_ms", "fps", "memory_mb
 _POWER = ("power_w", "energy_j_per_inference", "energy_ratio", "energy_j")
 _LABELLED = ("accuracy", "top1_points", "mcnemar_p")
 
+_SINCE = ("prunable_bytes", "plain_bytes")
+
 
 def why_unknown(result: Result, spec: RunSpec) -> dict[str, str]:
     """Path of each missing figure to its reason; a stage's own reasons come first."""
@@ -31,8 +33,9 @@ def _missing(result: Result) -> Iterator[str]:
     for name in ("model", "dataset"):
         if getattr(result, name) is None:
             yield name
-    if result.model is not None and result.model.macs is None:
-        yield "model.macs"
+    for name in ("macs", *_SINCE):
+        if result.model is not None and getattr(result.model, name) is None:
+            yield f"model.{name}"
     for place, stage in enumerate(result.stages):
         yield from _empty(stage, f"stages.{place}")
 
@@ -53,6 +56,8 @@ def _why(path: str, result: Result, spec: RunSpec) -> str:
         return "no data were given"
     if words[-1] == "macs" and result.model is not None:
         return "the shape of a tensor inside the model cannot be told"
+    if words[-1] in _SINCE:
+        return "the run is of a version that did not say it"
     if any(word in _POWER for word in words):
         return "no power was measured"
     if words[0] in ("board", "backend") and "measure" in reached:

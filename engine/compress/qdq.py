@@ -12,6 +12,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from ..graph.walk import attribute, attribute_int, is_onnx, label
+from ..graph.weights import weights
 from .grid import Activations, Floats, Grid, Range, Stored, activation, bias_as_integers, room_for_bias, weight
 from .placement import SINGLES, Placement, for_onnxruntime
 from .shortcut import as_convolutions
@@ -65,6 +66,8 @@ class _Pass:
         self.forms: dict[str, _Form] = {}
         self.floats: dict[str, str] = {}
         """Tensor to the DequantizeLinear output that integer nodes read."""
+        self.disagreeing = {one.name for one in weights(view.model) if one.output_axis is None and len(one.nodes) > 1}
+        """Weights whose readers have their outputs along different axes: they get one scale, as with `quantize.weights`."""
         self.negated: dict[str, str] = {}
         """Bias to the name of what is subtracted in its place."""
         self.excluded = excluded
@@ -289,7 +292,7 @@ class _Pass:
 
     def _axis(self, node: NodeProto, array: Floats) -> int | None:
         """The axis of output channels, where each shall have its own scale and the kernel can."""
-        if not self.settings.per_channel:
+        if not self.settings.per_channel or self.view.constants[node.input[1]].name in self.disagreeing:
             return None
         if node.op_type == "Conv":
             return 0

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from edgetui.engine.errors import ModelRefused, StorageRefused
 from edgetui.engine.graph import external
-from edgetui.engine.graph.load import digest, load, save
+from edgetui.engine.graph.load import digest, load, load_with_calls, save
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -214,3 +214,111 @@ def test_the_long_name_of_onnx_own_domain(tmp_path: Path) -> None:
     loaded = load(tmp_path / "model.onnx")
     assert [(entry.domain, entry.version) for entry in loaded.opset_import] == [("", 13), ("other", 2)]
     onnx.checker.check_model(loaded)
+
+
+def holed(kind: str) -> onnx.ModelProto:
+    """The model with a tensor that has a shape and no values."""
+    model = affine()
+    bare = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[64, 8])
+    if kind == "initializer":
+        model.graph.initializer[0].CopyFrom(bare)
+    elif kind == "empty raw data":
+        model.graph.initializer[0].raw_data = b""
+    elif kind == "constant":
+        del model.graph.initializer[:]
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=bare))
+    elif kind == "body":
+        inner = helper.make_graph(
+            [helper.make_node("Identity", ["w"], ["z"])], "b", [], [helper.make_tensor_value_info("z", 1, [64, 8])], [bare]
+        )
+        model.graph.initializer[0].name = "other"
+        model.graph.node.insert(0, helper.make_node("If", ["yes"], ["w2"], then_branch=inner, else_branch=inner))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+        model.graph.node[1].input[1] = "w2"
+    elif kind == "sparse":
+        del model.graph.initializer[:]
+        indices = TensorProto(name="at", data_type=TensorProto.INT64, dims=[3])
+        values = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3])
+        model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=values, indices=indices, dims=[64, 8]))
+    elif kind == "function":
+        constant = helper.make_node("Constant", [], ["k"], value=bare)
+        times = helper.make_node("MatMul", ["a", "k"], ["b"])
+        model.functions.append(helper.make_function("own", "Times", ["a"], ["b"], [constant, times], model.opset_import))
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        model.graph.node[0].CopyFrom(helper.make_node("Times", ["x"], ["y"], domain="own"))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["initializer", "empty raw data", "constant", "body", "sparse", "function"])
+def test_a_file_without_its_weights_is_told_so(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(holed(kind).SerializeToString())
+    said = refusal(path)
+    assert "the weights are not in m.onnx" in said
+    assert "with its weights" in said
+
+
+def test_how_many_tensors_are_without_values_is_told(tmp_path: Path) -> None:
+    model = holed("initializer")
+    model.graph.initializer.append(TensorProto(name="v", data_type=TensorProto.FLOAT16, dims=[2]))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert "tensor w and 1 more" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "word"),
+    [
+        (
+            TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[64, 8], float_data=[1, 2]),
+            "holds 2 numbers, its shape needs 512",
+        ),
+        (TensorProto(name="w", data_type=TensorProto.INT8, dims=[3], int32_data=[1]), "holds 1 numbers, its shape needs 3"),
+        (TensorProto(name="w", dims=[2], raw_data=b"12345678"), "type 0, which is none"),
+        (TensorProto(name="w", data_type=99, dims=[2], raw_data=b"12345678"), "type 99, which is none"),
+        (TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[-2], raw_data=b"12345678"), "shape [-2]"),
+    ],
+)
+def test_values_that_do_not_fit_their_shape_or_have_no_type(tensor: TensorProto, word: str, tmp_path: Path) -> None:
+    model = affine()
+    model.graph.initializer[0].CopyFrom(tensor)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert word in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "kind", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.INT4, TensorProto.COMPLEX64]
+)
+@pytest.mark.parametrize("dims", [[], [0], [5], [2, 3]])
+def test_values_in_the_fields_for_numbers_are_read(kind: int, dims: list[int], tmp_path: Path) -> None:
+    model = affine()
+    count = int(np.prod(dims))
+    model.graph.initializer.append(helper.make_tensor("more", kind, dims, [1] * count))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    load(path)
+
+
+def test_external_data_of_a_type_that_nobody_knows(tmp_path: Path) -> None:
+    path = with_external(tmp_path)
+    model = onnx.load(path, load_external_data=False)
+    model.graph.initializer[0].data_type = 99
+    path.write_bytes(model.SerializeToString())
+    assert "nobody knows its type (99)" in refusal(path)
+
+
+def test_what_local_functions_do_stands_in_place_of_their_calls(tmp_path: Path) -> None:
+    model = affine()
+    constant = helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(np.ones((64, 8), np.float32)))
+    times = helper.make_node("MatMul", ["a", "k"], ["b"], name="product")
+    model.functions.append(helper.make_function("own", "Times", ["a"], ["b"], [constant, times], model.opset_import))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.graph.node[0].CopyFrom(helper.make_node("Times", ["x"], ["y"], name="/head", domain="own"))
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path)
+    read, calls = load_with_calls(path)
+    assert [node.op_type for node in read.graph.node] == ["Constant", "MatMul"]
+    assert calls["/head"][0] == "Times"
+    assert set(calls["/head"][1]) == {node.name for node in read.graph.node}
+    assert all(node.name.startswith("/head/") for node in read.graph.node)

@@ -1,0 +1,196 @@
+"""Weights that a graph computes or shares: quantized as the constants they are, stored once, as large as was forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from edgetui.engine.compress.lower import lower
+from edgetui.engine.compress.magnitude import prune
+from edgetui.engine.compress.quantize import int8
+from edgetui.engine.compress.weight_only import weights
+from edgetui.engine.forecast import size_after
+from edgetui.engine.graph.inspect import inspect
+from edgetui.engine.graph.normalise import normalise
+from edgetui.engine.say import Silent
+from edgetui.engine.spec import AnyStep, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
+from nodes import Bench, Net
+from onnx import ModelProto, TensorProto
+
+INT8 = QuantizeInt8(calibrator="minmax")
+CPU, GPU = "onnxruntime-x86", "tensorrt"
+
+
+def layers(net: Net) -> ModelProto:
+    """Twelve layers that read one weight, each through a Transpose of its own."""
+    width = 192
+    w, b = net.weight(width, width), net.weight(width, scale=0.1)
+    g, h = net.constant(np.ones(width)), net.constant(np.zeros(width))
+    x = net.input("x", 1, 8, width)
+    for _ in range(12):
+        y = net.node("Relu", net.node("Add", net.node("MatMul", x, net.node("Transpose", w, perm=[1, 0])), b))
+        x = net.node("LayerNormalization", net.node("Add", y, x), g, h, axis=-1)
+    return net.model(x)
+
+
+def tied(net: Net) -> ModelProto:
+    """An embedding that is the head's weight as well."""
+    table = net.weight(2000, 64, scale=0.3)
+    hidden = net.node("MatMul", net.node("Gather", table, net.input("ids", 1, 12, kind=TensorProto.INT64)), net.weight(64, 64))
+    return net.model(net.node("MatMul", hidden, net.node("Transpose", table, perm=[1, 0])))
+
+
+def cast(net: Net) -> ModelProto:
+    """Weights in half floats, each behind a Cast."""
+    w, v = (net.constant((net.draw.standard_normal((64, size, 3, 3)) / 20).astype(np.float16)) for size in (32, 64))
+    x = net.node("Conv", net.input("x", 1, 32, 16, 16), net.node("Cast", w, to=TensorProto.FLOAT), pads=[1] * 4)
+    return net.model(net.node("Conv", net.node("Relu", x), net.node("Cast", v, to=TensorProto.FLOAT)))
+
+
+def gain(net: Net) -> ModelProto:
+    """A factor for each channel in the weight."""
+    w = net.node("Mul", net.weight(64, 32, 3, 3), net.constant(net.draw.uniform(0.5, 2, (64, 1, 1, 1))))
+    x = net.node("Relu", net.node("Conv", net.input("x", 1, 32, 24, 24), w, net.weight(64), pads=[1] * 4))
+    return net.model(net.node("Conv", x, net.weight(16, 64, 1, 1)))
+
+
+def norm(net: Net) -> ModelProto:
+    """Weight norm before a Conv."""
+    v = net.weight(64, 40, 7)
+    w = net.node("Mul", net.constant(np.ones((64, 1, 1))), net.node("Div", v, net.node("ReduceL2", v, axes=[1, 2], keepdims=1)))
+    return net.model(net.node("Tanh", net.node("Conv", net.input("x", 1, 40, 50), w, net.weight(64, scale=0.1), pads=[3, 3])))
+
+
+def one_dimensional(net: Net) -> ModelProto:
+    """A convolution over time written through Unsqueeze."""
+    axes = net.constant(np.array([2]))
+    x = net.node("Unsqueeze", net.input("x", 1, 32, 50), axes)
+    return net.model(
+        net.node("Squeeze", net.node("Conv", x, net.node("Unsqueeze", net.weight(64, 32, 9), axes), pads=[0, 4, 0, 4]), axes)
+    )
+
+
+def both_ways(net: Net) -> ModelProto:
+    """One matrix that a layer multiplies with as it is and another transposed: an autoencoder with tied weights."""
+    w = net.weight(256, 64)
+    hidden = net.node("Relu", net.node("MatMul", net.input("x", 4, 256), w))
+    return net.model(net.node("MatMul", hidden, net.node("Transpose", w, perm=[1, 0])))
+
+
+KINDS: dict[str, Callable[[Net], ModelProto]] = {
+    build.__name__: build for build in (layers, tied, cast, gain, norm, one_dimensional, both_ways)
+}
+INTEGER = {"layers": 12, "tied": 2, "cast": 2, "gain": 2, "norm": 1, "one_dimensional": 1, "both_ways": 2}
+"""Products that TensorRT computes in integers: all."""
+
+
+def made(bench: Bench, kind: str, step: AnyStep, target: str) -> tuple[ModelProto, Path, int | None, list[str]]:
+    """The model, the lowered file, the forecast of its size, and what was noted."""
+    model = KINDS[kind](Net(17))
+    source, normal, done, out = (bench.folder / f"{name}.onnx" for name in ("source", "normal", "done", "out"))
+    onnx.save(model, source)
+    say = Silent()
+    facts = inspect(source, {})
+    normalise(source, normal, {}, say)
+    if isinstance(step, QuantizeInt8):
+        int8(step, normal, done, bench.feeds(model, 40), say)
+    elif isinstance(step, QuantizeWeights):
+        weights(step, normal, done, say)
+    else:
+        assert isinstance(step, PruneMagnitude)
+        prune(step, normal, done, say)
+    line = lower(done, out, target, say)
+    return (
+        model,
+        out,
+        size_after(Recipe(step=(step,)), facts, "tensorrt" if target == GPU else "onnxruntime"),
+        [line, *say.notes],
+    )
+
+
+def decibels(bench: Bench, model: ModelProto, out: Path) -> float:
+    signal = noise = 0.0
+    for feed in bench.feeds(model, 4, seed=9):
+        for one, other in zip(bench.run(model, feed), bench.run(out, feed), strict=True):
+            signal += float((one.astype(np.float64) ** 2).sum())
+            noise += float(((one.astype(np.float64) - other) ** 2).sum())
+    return 10 * np.log10(signal / max(noise, 1e-30))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensorrt_gets_every_product_in_integers(bench: Bench, kind: str) -> None:
+    model, out, _, told = made(bench, kind, INT8, GPU)
+    assert told[0].startswith(f"tensorrt: {INTEGER[kind]} nodes")
+    assert decibels(bench, model, out) > 25
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "step", [INT8, QuantizeWeights(bits=8), QuantizeWeights(bits=4)], ids=["int8", "weights-8", "weights-4"]
+)
+def test_the_file_is_as_large_as_the_forecast_says(bench: Bench, kind: str, step: AnyStep) -> None:
+    model, out, size, _ = made(bench, kind, step, CPU)
+    assert size == pytest.approx(out.stat().st_size, rel=0.1)
+    assert decibels(bench, model, out) > (8 if getattr(step, "bits", 8) == 4 else 25)
+
+
+def test_a_shared_weight_is_stored_once_as_integers(bench: Bench) -> None:
+    _, out, _, _ = made(bench, "layers", INT8, CPU)
+    held = [
+        tensor for tensor in onnx.load(out).graph.initializer if tensor.data_type == TensorProto.INT8 and len(tensor.dims) == 2
+    ]
+    assert [tuple(tensor.dims) for tensor in held] == [(192, 192)]
+
+
+def test_an_embedding_that_a_head_shares_is_read_as_integers_by_both(bench: Bench) -> None:
+    _, out, _, _ = made(bench, "tied", INT8, CPU)
+    lowered = onnx.load(out)
+    assert [tuple(t.dims) for t in lowered.graph.initializer if len(t.dims) == 2 and t.data_type == TensorProto.FLOAT] == []
+    table = next(tensor.name for tensor in lowered.graph.initializer if tuple(tensor.dims) == (2000, 64))
+    readers = {node.op_type for node in lowered.graph.node if table in node.input}
+    assert readers == {"Gather", "Transpose"}
+    left = bench.optimised(out)
+    assert "MatMul" not in left
+    assert left.count("MatMulIntegerToFloat") + left.count("QLinearMatMul") == 2
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_a_bias_behind_an_integer_product_leaves_it_integer(bench: Bench, rank: int) -> None:
+    """ONNX Runtime makes a float Gemm of MatMul and Add before it looks for integer kernels."""
+    net = Net(17)
+    x = net.node("MatMul", net.input("x", *([1] * (rank - 2)), 8, 64), net.weight(64, 64))
+    model = net.model(net.node("Softmax", net.node("Add", net.weight(64), x)))
+    onnx.save(model, bench.folder / "m.onnx")
+    int8(INT8, bench.folder / "m.onnx", bench.folder / "q.onnx", bench.feeds(model, 40), Silent())
+    lower(bench.folder / "q.onnx", bench.folder / "l.onnx", CPU, Silent())
+    assert not {"Gemm", "MatMul", "MatMulNBits"}.intersection(bench.optimised(bench.folder / "l.onnx"))
+    assert decibels(bench, model, bench.folder / "l.onnx") > 30
+
+
+def test_an_excluded_embedding_stays_in_floats(bench: Bench) -> None:
+    model, out, _, _ = made(bench, "tied", QuantizeInt8(calibrator="minmax", exclude=("Gather",)), CPU)
+    held = [tuple(tensor.dims) for tensor in onnx.load(out).graph.initializer if tensor.data_type == TensorProto.FLOAT]
+    assert (2000, 64) in held
+    assert decibels(bench, model, out) > 30
+
+
+def test_weights_that_stay_in_floats_are_told(bench: Bench) -> None:
+    net = Net(17)
+    x = net.conv(net.input("x", 1, 3, 12, 12), 3, 16)
+    model = net.model(net.node("ConvTranspose", net.node("Relu", x), net.weight(16, 8, 4, 4), strides=[2, 2]))
+    onnx.save(model, bench.folder / "m.onnx")
+    say = Silent()
+    int8(INT8, bench.folder / "m.onnx", bench.folder / "q.onnx", bench.feeds(model, 40), say)
+    lower(bench.folder / "q.onnx", bench.folder / "l.onnx", CPU, say)
+    assert "1 weights (0.01 MB) of ConvTranspose stay in floats" in say.notes[-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pruning_reaches_weights_that_the_graph_computes(bench: Bench, kind: str) -> None:
+    _, out, _, _ = made(bench, kind, PruneMagnitude(amount=0.5), CPU)
+    facts = inspect(out, {})
+    assert facts.prunable == inspect(bench.folder / "source.onnx", {}).prunable
+    assert facts.parameters - facts.nonzero >= facts.prunable // 2 - 20
