@@ -108,7 +108,7 @@ class _Pass:
             integer = maker is not None and maker.op_type == "MatMul" and product in self.placement.integer
             if integer and product not in self.placement.carried and self.view.is_float(bias):
                 if bias not in self.negated:
-                    self.negated[bias] = self.writer.constant(f"{bias}_negated", -self.view.array(bias))
+                    self.negated[bias] = self.writer.constant(f"{bias}_negated", -self.view.array(bias).astype(np.float32))
                 return helper.make_node("Sub", [product, self.negated[bias]], node.output, name=node.name)
         return node
 

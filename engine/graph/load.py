@@ -203,7 +203,7 @@ def _held(tensor: TensorProto) -> int:
 
 def _numbers(tensor: TensorProto) -> int:
     """Entries that a tensor's field needs: two for a complex number, one for two or more of the smallest types."""
-    count = math.prod(tensor.dims)
+    count = int(math.prod(tensor.dims))
     if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
         return 2 * count
     bits = external.BITS.get(tensor.data_type, 8)
