@@ -21,7 +21,6 @@ from .fused import Before
 from .load import load, load_with_calls, save
 from .loadable import spoiled
 from .metadata import drop
-from .plugins import of_onnx
 from .shapes import Shapes, declared, fix_inputs, inferred, settle
 from .walk import graphs, nodes, opset, real_inputs
 
