@@ -216,11 +216,11 @@ class Link:
         try:
             async for event in self.engine.watch(run):
                 view.take(event)
-            view.result = await self.engine.result(run)
+            result = await self.engine.result(run)
         except (EdgetuiError, OSError) as error:
             view.lose(refusal(error))
             raise
-        view.state = view.result.state
+        view.end(result)
 
     async def cancel(self, run: str) -> None:
         """End a run."""

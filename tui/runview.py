@@ -21,7 +21,8 @@ from ..engine.events import (
 )
 from ..engine.result import Result
 
-StageState = Literal["waiting", "going", "done", "failed"]
+StageState = Literal["waiting", "going", "done", "failed", "stopped"]
+"""`stopped`: it was being done when the run ended, by a cancel or a crash."""
 LOG_LINES = 2000
 READINGS = 4096
 
@@ -33,6 +34,17 @@ class Told(NamedTuple):
     stage: str
     level: str
     text: str
+
+
+class RunsLook:
+    """How the list of runs was left, so that it is found again so."""
+
+    def __init__(self) -> None:
+        self.filter_text = ""
+        self.sort = 0
+        self.marked: set[str] = set()
+        self.at = ""
+        """The run under the cursor."""
 
 
 class StageView:
@@ -126,9 +138,26 @@ class RunView:
             self.state = event.state
             self._say(event.t, "", "info", f"run {event.state}")
 
+    def end(self, result: Result) -> None:
+        """It has ended, and its document knows what the events do not tell where their end is gone."""
+        self.result, self.state = result, result.state
+        for stage in result.stages:
+            view = self.stages.setdefault(stage.name, StageView(stage.name))
+            if view.state != "failed":
+                view.state, view.seconds, view.cached = "done", stage.seconds, stage.cached
+        if result.state == "failed" and result.error is not None and result.error.stage in self.stages:
+            self.stages[result.error.stage].state = "failed"
+        self._stop("done" if result.state == "done" else "stopped")
+
+    def _stop(self, state: StageState = "stopped") -> None:
+        """Nothing goes on any more."""
+        for view in self.stages.values():
+            view.state = state if view.state == "going" else view.state
+
     def lose(self, error: EdgetuiError) -> None:
         """Its folder can be read no longer: what it does now is not known, so it is not shown as going on."""
         self.state, self.failure = "lost", StageFailed(stage="", what=error.what, fix=error.fix)
+        self._stop()
 
     def _begin(self, event: RunBegan) -> None:
         self.stages = {name: StageView(name) for name in event.stages}

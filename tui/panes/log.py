@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from ...engine.report.visible import printed_lines
 from ..aside import aside
 from ..runview import RunView, Told
-from ..widgets.lines import Line, Scrolling, hanging
+from ..widgets.lines import Line, Listed, hanging
 from .pane import Pane
 
 TONES = {"warning": "warn", "error": "bad"}
@@ -37,7 +37,7 @@ class LogPane(Pane):
 
     def compose(self) -> ComposeResult:
         """One block of rows."""
-        self.rows = Scrolling(id="log-rows")
+        self.rows = Listed(id="log-rows")
         yield self.rows
 
     def on_mount(self) -> None:

@@ -198,6 +198,7 @@ class ModelsPane(Pane):
         self.tree_rows.focus()
         self.tree_rows.entry = Entry(self.filter_text)
         self.typing = True
+        self.screen.refresh_bindings()
         self.rewrite()
 
     def filter_done(self, keep: bool) -> None:
@@ -205,6 +206,7 @@ class ModelsPane(Pane):
         self.filter_text = self.filter_text if keep else ""
         self.tree_rows.entry = None
         self.typing = False
+        self.screen.refresh_bindings()
         self.rewrite()
 
     def action_open(self) -> None:

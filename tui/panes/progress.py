@@ -14,10 +14,16 @@ from ...engine.report.words import DASH, digits, joules, near_all, percent, rati
 from ...engine.result import Metrics, Result
 from ..flags import rows_for_flags
 from ..runview import RunView, StageView
-from ..widgets.lines import Line, Scrolling, Span, hanging
+from ..widgets.lines import Line, Listed, Span, hanging
 from .pane import Pane
 
-MARKS = {"waiting": ("·", "dim"), "going": ("▶", "accent"), "done": ("✓", "good"), "failed": ("✗", "bad")}
+MARKS = {
+    "waiting": ("·", "dim"),
+    "going": ("▶", "accent"),
+    "done": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "stopped": ("–", "warn"),
+}
 GOOD = {"faster", "smaller", "less", "cooler", "better"}
 BAD = {"slower", "larger", "more", "hotter", "worse"}
 SELF_EVIDENT = {"latency", "size"}
@@ -33,7 +39,7 @@ class RunPane(Pane):
     TITLE = "Run"
     HELP = (
         "The run that was started last, or was opened in the list of runs (R). It goes on when you quit.\n"
-        "Stages: ✓ done, ▶ at work, · to come, ✗ failed. The bar's time comes from this board's own history.\n"
+        "Stages: ✓ done, ▶ at work, · to come, ✗ failed, – stopped. The bar's time comes from this board's own history.\n"
         "Frames a second and latency are those of the measured loop, baseline and candidate on the same backend;\n"
         "the ratio is candidate over baseline, with its 95 % interval. L shows the layers of its plans."
     )
@@ -44,7 +50,7 @@ class RunPane(Pane):
 
     def compose(self) -> ComposeResult:
         """One block of rows."""
-        self.rows = Scrolling(id="run-rows")
+        self.rows = Listed(id="run-rows")
         yield self.rows
 
     def on_mount(self) -> None:

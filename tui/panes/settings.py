@@ -34,9 +34,9 @@ class SettingsPane(Pane):
 
     TITLE = "Compression"
     HELP = (
-        "The recipe and the run, row by row. ← → change a value, enter types one, a digit begins to type; space switches\n"
-        "a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves the recipe\n"
-        "under a name. A value that cannot be is refused at once and nothing changes. Below: what will happen."
+        "The recipe and the run, row by row. ← → change a value, enter types one; on the recipe it lists them all.\n"
+        "Space switches a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves\n"
+        "the recipe under a name. A value that cannot be is refused at once and nothing changes. Below: what will happen."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -139,7 +139,7 @@ class SettingsPane(Pane):
             return
         kind = event.key.partition(":")[0]
         if kind == "recipe":
-            self.nudge(1)
+            self._choose_recipe(self.draft)
         elif kind == "step":
             self.flip()
         elif kind == "add":
@@ -150,6 +150,17 @@ class SettingsPane(Pane):
         else:
             self.rows.begin(self._text_here())
             self.rewrite()
+
+    def _choose_recipe(self, draft: Draft) -> None:
+        """All recipes with their titles, to search in."""
+        from ..screens.choose import Choose
+
+        def take(name: str | None) -> None:
+            if name:
+                self._do(lambda draft: draft.load(name))
+
+        choices = [(recipe.name, recipe.title) for recipe in draft.recipes]
+        self.app.push_screen(Choose("Recipes", choices, draft.recipe.name), take)
 
     # what the cursor's row holds
 

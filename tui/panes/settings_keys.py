@@ -47,15 +47,17 @@ class SettingsRows(Rows):
 
     def begin(self, text: str = "") -> Entry:
         """Type a value on the cursor's row."""
-        self._entry, self._typed_at = Entry(text), self.cursor
+        self._entry, self._typed_at = Entry(text, "leaves it as it was"), self.cursor
+        self.screen.refresh_bindings()
         return self._entry
 
     def end(self) -> None:
         """Type no longer."""
         self._entry = None
+        self.screen.refresh_bindings()
 
     def on_key(self, event: events.Key) -> None:
-        """Typing goes into the value; a digit on a number begins to type."""
+        """Typing goes into the value; on a number a digit that is no key begins one."""
         if self._typed(event):
             event.stop()
             event.prevent_default()
@@ -64,7 +66,9 @@ class SettingsRows(Rows):
     def _typed(self, event: events.Key) -> bool:
         entry = self.entry
         if entry is None:
-            if not (event.character and event.character in "0123456789." and self.pane.begins_with_digit()):
+            # what goes to a pane, or does anything else, is no value: only enter begins one then
+            free = event.key not in self.screen.active_bindings
+            if not (free and event.character and event.character in "0123456789.-" and self.pane.begins_with_digit()):
                 return False
             entry = self.begin()
         if event.key == "escape":

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen, Screen
 
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
-from ..widgets.lines import Line, Scrolling, wrap
+from ..widgets.lines import Line, Listed, wrap
 from .leaving import Leavable
 
 GENERAL = (
@@ -44,11 +44,11 @@ class HelpScreen(Leavable, ModalScreen[None]):
         with Vertical() as frame:
             frame.border_title = f"Help  {self.pane.TITLE}" if self.pane else "Help"
             frame.border_subtitle = "↑ ↓ scroll   esc back"
-            yield Scrolling(id="help-rows")
+            yield Listed(id="help-rows")
 
     def on_mount(self) -> None:
         """Fill it."""
-        rows = self.query_one(Scrolling)
+        rows = self.query_one(Listed)
         rows.show(self._lines())
         rows.focus()
 

@@ -12,7 +12,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import DataTable
 
 from ...engine.errors import EdgetuiError
 from ...engine.report import layers as told
@@ -21,8 +20,9 @@ from ...engine.report.words import DASH, percent, size
 from ..aside import aside, refusal
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, wrap
+from ..widgets.lines import Line, Lines, Listed, wrap
 from ..widgets.sharebar import share_bar
+from ..widgets.table import Table
 from ..widgets.tones import tone
 from .leaving import Leavable, leave
 
@@ -57,7 +57,7 @@ def plans_of(run: str, model: str, recipe: str) -> tuple[PlanRef, PlanRef]:
     return PlanRef(run, "candidate", f"{model} · {recipe or 'recipe'}"), PlanRef(run, "baseline", f"{model} · FP32")
 
 
-class LayersTable(DataTable[Text]):
+class LayersTable(Table):
     """The table; what is told of the row under the cursor stands below it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -118,7 +118,7 @@ class LayersScreen(Leavable, Screen[None]):
         yield Lines(id="layers-head")
         yield Lines(id="layers-summary")
         yield LayersTable(id="layers-table", cursor_type="row", zebra_stripes=False)
-        yield Scrolling(id="layers-message")
+        yield Listed(id="layers-message")
         yield Lines(id="layers-detail")
         yield KeyBar()
 
@@ -283,6 +283,7 @@ class LayersScreen(Leavable, Screen[None]):
         if event.key in ("escape", "enter"):
             self.filter_text = self.entry.text if event.key == "enter" else ""
             self.entry = None
+            self.refresh_bindings()
         elif self.entry.press(event):
             self.filter_text = self.entry.text
         else:
@@ -306,6 +307,7 @@ class LayersScreen(Leavable, Screen[None]):
         """Type a filter."""
         if self.facts is not None:
             self.entry = Entry(self.filter_text)
+            self.refresh_bindings()
             self._heads()
 
     def action_again(self) -> None:

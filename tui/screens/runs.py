@@ -12,15 +12,16 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import DataTable
 
 from ...engine.report.visible import visible
 from ...engine.report.words import DASH, digits, ratio, seconds
 from ...engine.result import Ratio
 from ..panes.progress import BAD, GOOD, SELF_EVIDENT
+from ..runview import RunsLook
 from ..widgets.entry import Entry
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Lines
+from ..widgets.table import Table
 from .leaving import Leavable, leave
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
 )
 
 
-class RunsTable(DataTable[Text]):
+class RunsTable(Table):
     """The table; enter is said in the row of keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,13 +75,14 @@ class RunsScreen(Leavable, Screen[None]):
         Binding("escape", "back", "back", id="runs.back", tooltip="To the workbench"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, look: RunsLook) -> None:
         super().__init__()
+        self.look = look
         self.runs: tuple[RunSummary, ...] = ()
-        self.marked: set[str] = set()
-        self.sort = 0
+        self.marked = self.look.marked
+        self.sort = self.look.sort
         self.entry: Entry | None = None
-        self.filter_text = ""
+        self.filter_text = self.look.filter_text
         self.columns: tuple[str, ...] = ()
         self._drawn: dict[str, tuple[str, ...]] = {}
 
@@ -144,7 +146,7 @@ class RunsScreen(Leavable, Screen[None]):
         """Bring the table up to date; only cells that differ are touched."""
         rows = {run.run: tuple(self._cells(run)[name] for name in self.columns) for run in self.shown()}
         if list(rows) != list(self._drawn):
-            at = self.current()
+            at = self.current() if self._drawn else self.look.at
             self.table.clear()
             for run, cells in rows.items():
                 self.table.add_row(*map(_styled, cells), key=run)
@@ -206,6 +208,7 @@ class RunsScreen(Leavable, Screen[None]):
         if event.key in ("escape", "enter"):
             self.filter_text = self.entry.text if event.key == "enter" else ""
             self.entry = None
+            self.refresh_bindings()
         elif self.entry.press(event):
             self.filter_text = self.entry.text
         else:
@@ -222,7 +225,7 @@ class RunsScreen(Leavable, Screen[None]):
         """Show the run in the workbench."""
         at = self.current()
         if at:
-            leave(self)
+            self._go()
             self.bench.attempt(partial(self.bench.bench.open_run, at), "open")
 
     def action_mark(self) -> None:
@@ -252,6 +255,7 @@ class RunsScreen(Leavable, Screen[None]):
     def action_filter(self) -> None:
         """Type a filter."""
         self.entry = Entry(self.filter_text)
+        self.refresh_bindings()
         self._title()
 
     def action_sort(self) -> None:
@@ -267,7 +271,7 @@ class RunsScreen(Leavable, Screen[None]):
 
     async def _resume(self, run: str) -> None:
         await self.bench.bench.resume(run)
-        leave(self)
+        self._go()
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""
@@ -309,7 +313,12 @@ class RunsScreen(Leavable, Screen[None]):
         self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
-        """To the workbench; an open filter is closed first."""
+        """To the workbench."""
+        self._go()
+
+    def _go(self) -> None:
+        """Leave; what was filtered, sorted, marked and pointed at is found again."""
+        self.look.filter_text, self.look.sort, self.look.at = self.filter_text, self.sort, self.current()
         leave(self)
 
 

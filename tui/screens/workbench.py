@@ -25,6 +25,7 @@ from ..panes.pane import Pane
 from ..panes.progress import RunPane, strip_lines
 from ..panes.settings import SettingsPane
 from ..panes.telemetry import LivePane
+from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from .headlines import TABS, WORDS, header_line, tabs_line
@@ -69,6 +70,7 @@ class WorkbenchScreen(Leavable, Screen[None]):
         self._settling: Timer | None = None
         self._head: Line = ()
         self._state = ""
+        self.runs_look = RunsLook()
 
     @property
     def bench(self) -> Workbench:
@@ -308,7 +310,7 @@ class WorkbenchScreen(Leavable, Screen[None]):
         """The list of runs."""
         from .runs import RunsScreen
 
-        self.app.push_screen(RunsScreen())
+        self.app.push_screen(RunsScreen(self.runs_look))
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

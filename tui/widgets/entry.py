@@ -10,7 +10,9 @@ from .lines import Line
 class Entry:
     """Text and a caret. `press` takes a key; it answers whether the key was one for typing."""
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", escape: str = "shows all") -> None:
+        """`escape`: what that key does, in words."""
+        self.hints = (("enter", "takes it"), ("esc", escape), ("← →", "move"), ("ctrl+u", "erases what is before"))
         self.text = text
         self.at = len(text)
 

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
+from .entry import Entry
 from .lines import Line, Lines
 
 LAST = ("help", "quit")
@@ -47,6 +48,12 @@ def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
     return list(unique.values())
 
 
+def being_typed(screen: Screen[object]) -> Entry | None:
+    """The line that takes the keys now: the focused widget's, or the screen's."""
+    lines = (getattr(widget, "entry", None) for widget in (screen.focused, screen))
+    return next((line for line in lines if isinstance(line, Entry)), None)
+
+
 class KeyBar(Widget):
     """`tab next pane  r run  ...  ? help  q quit`."""
 
@@ -63,8 +70,9 @@ class KeyBar(Widget):
         self.write()
 
     def write(self) -> None:
-        """Show as many keys as fit."""
-        hints = key_hints(self.screen)
+        """Show as many keys as fit; while something is typed those of typing, for the others are letters then."""
+        typed = being_typed(self.screen)
+        hints = [("", key, words) for key, words in typed.hints] if typed is not None else key_hints(self.screen)
         last = [hint for name in LAST for hint in hints if hint[0] == name]
         rest = [hint for hint in hints if hint not in last]
         room = self.size.width - 1 - sum(_width(hint) for hint in last)

@@ -171,7 +171,16 @@ class Scrolling(Lines, can_focus=True):
         self.scroll_rows(by)
 
 
-class Details(Scrolling):
+class Listed(Scrolling):
+    """With the keys of lists for its first and last row; not for screens where these mean something else."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "scroll_rows(-1000000)", "first", show=False),
+        Binding("G", "scroll_rows(1000000)", "last", show=False),
+    ]
+
+
+class Details(Listed):
     """Rows below the ones with a cursor; a key goes into them, and they take more room while they are read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -192,8 +201,8 @@ class Rows(Lines, can_focus=True):
         Binding("down,j", "move(1)", "down", show=False),
         Binding("pageup", "move(-10)", "page up", show=False),
         Binding("pagedown", "move(10)", "page down", show=False),
-        Binding("home", "move(-1000000)", "first", show=False),
-        Binding("end", "move(1000000)", "last", show=False),
+        Binding("home,g", "move(-1000000)", "first", show=False),
+        Binding("end,G", "move(1000000)", "last", show=False),
         Binding("enter", "choose", "choose", show=False),
     ]
 

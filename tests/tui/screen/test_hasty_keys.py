@@ -95,6 +95,7 @@ async def test_typing_ends_where_the_cursor_leaves_its_row(bare_app: Workbench):
         settings.rows.point("recipe")
         await pilot.press("enter")
         assert settings.rows.entry is None
+        await pilot.press("escape")
         settings.rows.point("field:0:amount")
         await shows(pilot, "0.05")
         assert settings.rows.entry is None

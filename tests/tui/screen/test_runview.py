@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from edgetui.engine import events as ev
+from edgetui.engine.result import StageFigures
 from edgetui.tui.panes.progress import bar_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
 from edgetui.tui.runview import RunView
 from told_runs import STAGES, outcome, went
@@ -52,6 +55,24 @@ def test_progress_never_goes_back_within_a_stage():
     view.take(ev.StageEnded(stage="build"))
     view.take(ev.StageBegan(stage="verify"))
     assert share_done(view) is None
+
+
+def test_a_done_run_with_cut_events_shows_no_stage_at_work():
+    view = told(went(to="measure"))
+    stages = tuple(StageFigures(name=name, seconds=1.5) for name in STAGES)
+    view.end(msgspec.structs.replace(outcome("r", Path("/m.onnx"), "done"), stages=stages))
+    assert {stage.state for stage in view.stages.values()} == {"done"}
+    shown = text(run_lines(view, 120))
+    assert "✓ measure 1.5 s" in shown
+    assert "▶" not in shown
+
+
+@pytest.mark.parametrize("state", ["cancelled", "crashed"])
+def test_the_stage_in_which_a_run_was_ended_is_not_at_work(state: str):
+    view = told(went(to="measure"))
+    view.end(msgspec.structs.replace(outcome("r", Path("/m.onnx"), "done"), state=state))
+    assert "– measure" in text(run_lines(view, 120))
+    assert "▶" not in text(strip_lines(view, 120))
 
 
 def test_a_run_that_waits_says_for_whom():

@@ -125,7 +125,7 @@ async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_
         await pick_recipe(pilot, "prune-5")
         bench = bench_of(app)
         bench.settings.rows.point("field:0:amount")
-        await pilot.press("1", ".", "5", "enter")
+        await pilot.press("enter", "ctrl+u", "1", ".", "5", "enter")
         await shows(pilot, "amount cannot be 1.5")
         assert bench.settings.draft.recipe.step[0].amount == 0.05
         assert bench.settings.rows.entry is not None

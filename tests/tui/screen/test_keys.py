@@ -1,0 +1,166 @@
+"""Keys: what begins a value, what is said while one is typed, and what goes through every list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config, Ui
+from edgetui.engine.events import Note
+from edgetui.tui.app import Workbench
+from edgetui.tui.screens.choose import Choose
+from edgetui.tui.screens.runs import RunsScreen
+from edgetui.tui.widgets.lines import Lines, Rows
+from screens import screen_text, shows, until
+
+
+async def on_amount(pilot) -> None:
+    """The cursor stands on a numeric row of the settings."""
+    bench = pilot.app.bench
+    await until(pilot, lambda: bench.settings.draft is not None)
+    bench.load_recipe("prune-5")
+    await pilot.press("2")
+    bench.settings.rows.point("field:0:amount")
+    await pilot.pause()
+
+
+def footer(app: Workbench) -> str:
+    return screen_text(app).splitlines()[-1]
+
+
+@pytest.mark.parametrize(("digit", "tab"), [("1", "models"), ("3", "live"), ("4", "run"), ("5", "log")])
+async def test_digits_of_the_tabs_go_to_their_panes_from_a_numeric_row(bare_app: Workbench, digit: str, tab: str):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await on_amount(pilot)
+        await pilot.press(digit)
+        assert bare_app.bench.tab == tab
+        assert bare_app.bench.settings.rows.entry is None
+        await pilot.press("2")
+        assert bare_app.bench.tab == "settings"
+        assert bare_app.bench.settings.draft.recipe.step[0].amount == 0.05
+
+
+@pytest.mark.parametrize("key", ["0", "6", "7", "8", "9", "full_stop"])
+async def test_other_digits_begin_a_value(bare_app: Workbench, key: str):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await on_amount(pilot)
+        await pilot.press(key)
+        assert bare_app.bench.settings.rows.entry.text == {"full_stop": "."}.get(key, key)
+
+
+async def test_where_a_tab_has_another_key_its_digit_begins_a_value(engine: Engine):
+    app = Workbench(Config(ui=Ui(keys={"pane.models": "f1"})), engine)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await on_amount(pilot)
+        await pilot.press("1")
+        assert app.bench.settings.rows.entry.text == "1"
+
+
+async def test_the_footer_says_the_keys_of_typing_and_afterwards_the_others(bare_app: Workbench):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await on_amount(pilot)
+        assert "run" in footer(bare_app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "enter takes it   esc leaves it as it was" in footer(bare_app))
+        assert "quit" not in footer(bare_app)
+        await pilot.press("escape")
+        await until(pilot, lambda: "quit" in footer(bare_app))
+        await pilot.press("enter", "tab")
+        await until(pilot, lambda: "quit" in footer(bare_app))
+
+
+async def test_the_footer_says_the_keys_of_filters(app: Workbench, past_run: Callable[..., str]):
+    past_run()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "tiny")
+        await pilot.press("1", "slash")
+        await until(pilot, lambda: "enter takes it   esc shows all" in footer(app))
+        await pilot.press("t", "enter")
+        await until(pilot, lambda: "quit" in footer(app))
+        await pilot.press("R")
+        await shows(pilot, "1 of 1")
+        await pilot.press("slash")
+        await until(pilot, lambda: "esc shows all" in footer(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "quit" in footer(app))
+
+
+async def test_first_and_last_of_the_settings(bare_app: Workbench):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await on_amount(pilot)
+        rows = bare_app.bench.settings.rows
+        await pilot.press("G")
+        assert rows.cursor == rows.keys[-1]
+        await pilot.press("g")
+        assert rows.cursor == rows.keys[0]
+
+
+async def test_first_and_last_of_the_log_and_the_help(bare_app: Workbench, past_run: Callable[..., str]):
+    past_run()
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.link.view and bare_app.link.view.state == "done")
+        for number in range(40):
+            bare_app.link.view.take(Note(t=float(number), stage="build", text=f"note {number}"))
+        await pilot.press("5")
+        log = bare_app.bench.log_pane.rows
+        await until(pilot, lambda: log.top > 0)
+        await pilot.press("g")
+        assert log.top == 0
+        await pilot.press("G")
+        assert log.top > 0
+        await pilot.press("question_mark", "G")
+        page = bare_app.screen.query_one("#help-rows", Lines)
+        assert page.top == len(page.lines) - page.size.height > 0
+
+
+async def test_the_list_of_runs_is_found_again_as_it_was_left(bare_app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed"), past_run("done")
+    app = bare_app
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: app.link.view)
+        await pilot.press("R")
+        await shows(pilot, "3 of 3")
+        await pilot.press("G")
+        assert app.screen.table.cursor_row == 2
+        await pilot.press("g")
+        assert app.screen.table.cursor_row == 0
+        await pilot.press("s", "space", "slash", *"done", "enter", "G")
+        await shows(pilot, "2 of 3")
+        at = app.screen.current()
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.bench)
+        await pilot.press("R")
+        await shows(pilot, "2 of 3", "filter `done`", "sorted: model", "marked: 1")
+        assert isinstance(app.screen, RunsScreen)
+        assert app.screen.current() == at
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.bench)
+        await pilot.press("R")
+        await shows(pilot, "2 of 3")
+        assert app.screen.current() == at
+
+
+async def test_the_recipe_row_lists_recipes_with_titles_to_search_in(bare_app: Workbench):
+    app = bare_app
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.settings.draft is not None)
+        app.bench.load_recipe("prune-5")
+        await pilot.press("2")
+        app.bench.settings.rows.point("recipe")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        rows = app.screen.query_one(Rows)
+        assert rows.cursor == "prune-5"
+        await pilot.press("g")
+        assert rows.cursor == rows.keys[0]
+        title = next(recipe.title for recipe in app.bench.settings.draft.recipes if recipe.name == "weights-4")
+        await pilot.press("slash", *title.split()[0].lower(), "space", *"4")
+        await until(pilot, lambda: "weights-4" in rows.keys and "fp16" not in rows.keys)
+        rows.point("weights-4")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.bench)
+        assert app.bench.settings.draft.recipe.name == "weights-4"
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: app.screen is app.bench)
+        assert app.bench.settings.draft.recipe.name == "weights-4"

@@ -1,0 +1,100 @@
+"""A list to choose one thing from, by its name and a line about it, with a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from ..widgets.entry import Entry
+from ..widgets.lines import Line, Rows, shortened
+from .leaving import Leavable, leave
+
+
+class Choose(Leavable, ModalScreen[str]):
+    """Enter answers with the name under the cursor; escape with ""."""
+
+    DEFAULT_CSS = """
+    Choose { align: center middle; background: $background 60%; }
+    Choose > Vertical { width: 96; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
+    Choose Rows { height: auto; max-height: 100%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "search"),
+        Binding("escape,q", "give_up", "back"),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, str]], now: str) -> None:
+        """`choices`: name and title of each; `now`: the name that the cursor begins on."""
+        super().__init__()
+        self.heading, self.choices, self.now = title, tuple(choices), now
+        self.entry: Entry | None = None
+        self.letters = ""
+
+    def compose(self) -> ComposeResult:
+        """Rows in a frame that says the keys."""
+        with Vertical() as frame:
+            frame.border_title = self.heading
+            yield Rows(id="choose-rows")
+
+    def on_mount(self) -> None:
+        """The cursor begins on what is chosen now."""
+        self.query_one(Rows).focus()
+        self._write(self.now)
+
+    def on_resize(self) -> None:
+        """Titles fit the new width."""
+        self._write()
+
+    def _write(self, cursor: str | None = None) -> None:
+        """Rows that have all the words, in their name or title."""
+        rows, words = self.query_one(Rows), self.letters.casefold().split()
+        found = [pair for pair in self.choices if all(word in " ".join(pair).casefold() for word in words)]
+        width = max(20, (rows.size.width or 80) - 2)
+        room = min(max((len(name) for name, _ in self.choices), default=0), width // 2)
+        lines: list[tuple[str, Line]] = [
+            (name, ((f"{shortened(name, room):<{room}}", "value"), (f"  {shortened(title, width - room - 2)}", "dim")))
+            for name, title in found
+        ]
+        if self.entry is not None:
+            lines.insert(0, ("", (("/ ", "accent"), *self.entry.spans())))
+        elif self.letters:
+            lines.insert(0, ("", ((f"/ {self.letters}", "dim"),)))
+        if not found:
+            lines.append(("", (("nothing has these words", "warn"),)))
+        rows.fill(lines, cursor)
+        keys = "enter take   esc all" if self.entry is not None else "enter take   / search   g G first, last   esc back"
+        self.query_one(Vertical).border_subtitle = keys
+
+    def on_key(self, event: events.Key) -> None:
+        """Typing goes into the filter; arrows and enter go to the list all the while."""
+        if self.entry is None:
+            return
+        if event.key == "escape":
+            self.entry, self.letters = None, ""
+        elif self.entry.press(event):
+            self.letters = self.entry.text
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+        self._write()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """Answer."""
+        event.stop()
+        leave(self, event.key)
+
+    def action_filter(self) -> None:
+        """Type what names or titles shall have."""
+        self.entry = Entry(self.letters)
+        self._write()
+
+    def action_give_up(self) -> None:
+        """Close with nothing."""
+        leave(self, "")
