@@ -123,7 +123,7 @@ def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") 
     bits_stored = 8 * stored / facts.prunable if facts.prunable else 32.0
     bits_prunable, bits_rest, beside = bits_stored, 32.0, 0
     products = sum(facts.operators.get(name, 0) for name in _PRODUCTS)
-    left = 0 if backend == "tensorrt" else facts.prunable_transposed
+    left = 0 if backend == "tensorrt" else facts.prunable_in_floats
     for step in recipe.active:
         if isinstance(step, QuantizeInt8):
             bits_prunable = min(bits_prunable, 8)

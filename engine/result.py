@@ -48,8 +48,8 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Weights of Conv, Gemm and MatMul: what pruning and quantization act on."""
     prunable_bytes: int | None = None
     """Bytes that these take as they are stored; None: an older document."""
-    prunable_transposed: int = 0
-    """Those of them that only ConvTranspose reads: ONNX Runtime and PyTorch have no integer kernel for it."""
+    prunable_in_floats: int = 0
+    """Those of them that stay floats with INT8 for want of a kernel: read by ConvTranspose alone, or in bodies."""
     scales: int = 0
     """Output channels of these weights: scales that integers of them need."""
     plain_bytes: int | None = None

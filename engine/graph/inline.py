@@ -6,11 +6,11 @@ counts, prunes, quantizes and lints goes through graphs. Runtimes do the same wh
 
 from __future__ import annotations
 
-from onnx import ModelProto, inliner
+from onnx import ModelProto, TensorProto, inliner
 
 from .external import LARGEST_IN_MEMORY, size_of
-from .names import Names, shielded
-from .walk import inner_graphs, label, nodes
+from .names import Names, renamed, shielded
+from .walk import attribute, inner_graphs, is_onnx, label, nodes
 
 Calls = dict[str, tuple[str, list[str]]]
 """Label of a call to the function it called, and the labels of the nodes that stand there now."""
@@ -30,7 +30,29 @@ def inlined(model: ModelProto) -> tuple[ModelProto, Calls]:
         written = shielded(model, inliner.inline_local_functions)
     except (RuntimeError, ValueError):
         return backup, {}  # a function that calls itself, for one: the backend is asked
+    _shared(written)
     return written, _named(written, before, old)
+
+
+def _shared(model: ModelProto) -> None:
+    """Let equal constants be one: what a function holds is stored once, and stands in place of each of its calls."""
+    first: dict[bytes, str] = {}
+    new: dict[str, str] = {}
+    outputs = {value.name for value in model.graph.output}
+    for node in model.graph.node:
+        value = attribute(node, "value") if node.op_type == "Constant" and is_onnx(node) else None
+        if value is None or node.output[0] in outputs:
+            continue
+        bare = TensorProto()
+        bare.CopyFrom(value.t)
+        bare.ClearField("name")
+        kept = first.setdefault(bare.SerializeToString(deterministic=True), node.output[0])
+        if kept != node.output[0]:
+            new[node.output[0]] = kept
+    for place in reversed(range(len(model.graph.node))):
+        if new.keys() & set(model.graph.node[place].output):
+            del model.graph.node[place]
+    renamed(model.graph, lambda name: new.get(name, name))
 
 
 def _named(model: ModelProto, calls: dict[tuple[str, str], tuple[list[str], list[str]]], old: set[str]) -> Calls:

@@ -26,7 +26,7 @@ from .load import bytes_of, digest, load
 from .macs import macs
 from .plugins import foreign_plugins
 from .shapes import Shapes, facts, fix_inputs, inferred, open_inputs, settled_part, shape_table
-from .walk import ONNX_DOMAINS, constants, nodes, opset, real_inputs, tensors
+from .walk import ONNX_DOMAINS, constants, label, nodes, opset, real_inputs, tensors
 from .weights import FLOATS, Weight, weights
 
 BINS = 64
@@ -89,7 +89,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         operators=dict(operators.most_common()),
         prunable=sum(weight.size for weight in found),
         prunable_bytes=sum(_bytes(weight) for weight in found),
-        prunable_transposed=sum(weight.size for weight in found if set(weight.operators) == {"ConvTranspose"}),
+        prunable_in_floats=_in_floats(model, found),
         scales=sum(weight.shape[weight.output_axis] if weight.output_axis is not None else 1 for weight in found),
         plain_bytes=max(0, size_bytes + _stored(model) - stored),
         histogram=bins,
@@ -186,6 +186,12 @@ def _centred(tensor: TensorProto, reader: NodeProto | None, held: dict[str, Tens
 def _stored(model: ModelProto) -> int:
     """Bytes of everything that the model stores."""
     return sum(bytes_of(tensor) for tensor in tensors(model))
+
+
+def _in_floats(model: ModelProto, found: list[Weight]) -> int:
+    """How many weights no node reads that ONNX Runtime computes in integers."""
+    integer = {label(node) for node in model.graph.node if node.op_type != "ConvTranspose"}
+    return sum(weight.size for weight in found if integer.isdisjoint(weight.nodes))
 
 
 def _bytes(weight: Weight) -> int:

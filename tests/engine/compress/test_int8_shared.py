@@ -80,10 +80,16 @@ def both_ways(net: Net) -> ModelProto:
     return net.model(net.node("MatMul", hidden, net.node("Transpose", w, perm=[1, 0])))
 
 
+def vocoder(net: Net) -> ModelProto:
+    """A convolution, and a transposed one, for which ONNX Runtime has no integer kernel."""
+    x = net.node("Relu", net.node("Conv", net.input("x", 1, 40, 50), net.weight(64, 40, 7), pads=[3, 3]))
+    return net.model(net.node("ConvTranspose", x, net.weight(64, 32, 8), strides=[4], pads=[2, 2]))
+
+
 KINDS: dict[str, Callable[[Net], ModelProto]] = {
-    build.__name__: build for build in (layers, tied, cast, gain, norm, one_dimensional, both_ways)
+    build.__name__: build for build in (layers, tied, cast, gain, norm, one_dimensional, both_ways, vocoder)
 }
-INTEGER = {"layers": 12, "tied": 2, "cast": 2, "gain": 2, "norm": 1, "one_dimensional": 1, "both_ways": 2}
+INTEGER = {"layers": 12, "tied": 2, "cast": 2, "gain": 2, "norm": 1, "one_dimensional": 1, "both_ways": 2, "vocoder": 2}
 """Products that TensorRT computes in integers: all."""
 
 

@@ -322,3 +322,20 @@ def test_what_local_functions_do_stands_in_place_of_their_calls(tmp_path: Path) 
     assert calls["/head"][0] == "Times"
     assert set(calls["/head"][1]) == {node.name for node in read.graph.node}
     assert all(node.name.startswith("/head/") for node in read.graph.node)
+
+
+def test_what_a_function_holds_is_stored_once_however_often_it_is_called(tmp_path: Path) -> None:
+    constant = helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(np.ones((8, 8), np.float32)))
+    times = helper.make_node("MatMul", ["a", "k"], ["b"])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    graph = helper.make_graph(
+        [helper.make_node("Times", ["x"], ["h"], domain="own"), helper.make_node("Times", ["h"], ["y"], domain="own")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8])],
+    )
+    function = helper.make_function("own", "Times", ["a"], ["b"], [constant, times], imports[:1])
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8, functions=[function]), tmp_path / "m.onnx")
+    read = load(tmp_path / "m.onnx")
+    assert [node.op_type for node in read.graph.node] == ["Constant", "MatMul", "MatMul"]
+    assert read.graph.node[1].input[1] == read.graph.node[2].input[1] == read.graph.node[0].output[0]
