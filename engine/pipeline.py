@@ -303,12 +303,12 @@ class Job:
             if shown is not None and shown.labels and self.spec.measure and not self.backend.outside:
                 refuse_labels(sessions[0], shown, self._batch())
             least = LEAST_COSINE_UNFUSED if self.backend.name == "torch" else LEAST_COSINE
-            original = self._made("normalise")[0] / "baseline.onnx"
-            ruin = Ruin(outputs_of(original), slices=shown is not None)
-            made = verify(sessions, feeds, count, lowered, self.spec.recipe.least_cosine, self.say, least, original, ruin)
-        within = (original.with_name("model.onnx"), self._made("lower")[0] / "model.onnx")
+            original, normal = (self._made("normalise")[0] / name for name in ("baseline.onnx", "model.onnx"))
+            said, limit = outputs_of(normal), self.spec.recipe.least_cosine  # the original's shapes may be computed inside
+            ruin = Ruin(said, slices=shown is not None)
+            made = verify(sessions, feeds, count, lowered, limit, self.say, least, original, ruin, said)
         again = self._feeds(shown, LOOKED_INTO) if shown is not None else (self._made_up(seed) for seed in range(LOOKED_INTO))
-        return warned(made, ruin, within, again, count, self.say)
+        return warned(made, ruin, (normal, self._made("lower")[0] / "model.onnx"), again, count, self.say)
 
     def _measure(self) -> Outcome:
         import numpy as np
@@ -373,9 +373,9 @@ class Job:
         if self.backend.outside:
             samples = samples.take(OUTSIDE_SAMPLES)
             self.say.warn(f"trtexec runs a process for each inference: {OUTSIDE_SAMPLES} samples were evaluated")
-        meanings = outputs_of(self._made("normalise")[0] / "baseline.onnx")
+        said = outputs_of(self._made("normalise")[0] / "model.onnx")
         with self._sessions() as sessions:
-            return evaluate(*sessions, samples, self._batch(), self.spec, self.say, meanings)
+            return evaluate(*sessions, samples, self._batch(), self.spec, self.say, said)
 
 
 def backend(settings: BackendSettings, home: Path) -> Backend:
@@ -389,9 +389,8 @@ def backend(settings: BackendSettings, home: Path) -> Backend:
 
 def latency_words(value: float | None, low: float | None, high: float | None) -> str:
     """One line of the latency ratio."""
-    if value is None:
-        return "no ratio"
-    return f"ratio {value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+    within = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+    return "no ratio" if value is None else f"ratio {value:.3f}{within}"
 
 
 def open_axes(facts: ModelFacts) -> ModelRefused:

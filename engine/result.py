@@ -247,7 +247,7 @@ class OutputFidelity(Struct, frozen=True, kw_only=True):
     part: str = ""
     """The tensor inside the model that this part comes from; empty: the whole output."""
     kind: Literal["quantity", "labels"] = "quantity"
-    """`labels` (classes, places, counts, masks, texts) are equal or they are not: no difference of two means anything."""
+    """`labels` (classes, places, masks, texts) are equal or they are not: no difference of two means anything."""
     ranked: bool = False
     """The data choose its rows (TopK, NonMaxSuppression): figures are over rows that have a twin on the other side."""
     offset_rate: float | None = None

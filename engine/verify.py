@@ -47,22 +47,22 @@ def verify(
     least_built: float = LEAST_COSINE,
     model: Path | None = None,
     ruin: Ruin | None = None,
+    said: Mapping[str, Meaning] | None = None,
 ) -> Outcome:
     """Run some samples through baseline and candidate; say how far their outputs are apart.
 
     of: how many samples there are. lowered: the file the candidate was built from, when ONNX Runtime shall say what it should
     compute. least_cosine: the recipe's limit, for quantities; where an output is none, for the share of equal elements.
-    least_built: how near the candidate must be to ONNX Runtime. model: the original, which says what outputs mean; None:
-    `lowered`. Where ONNX Runtime cannot compute `lowered` as a whole, what enters the operators that it does not know is
-    compared with the original's.
-    ruin: gets both sides' outputs as well.
+    least_built: how near the candidate must be to ONNX Runtime. model: the original; where ONNX Runtime cannot compute all of
+    `lowered`, what enters the operators that it does not know is compared with the original's.
+    ruin: gets both sides' outputs as well. said: what the outputs are; None: as the original or else `lowered` says.
 
     Raises:
         PlanRefused: outputs are not finite, further apart than the recipe allows, or not what the lowered file computes.
     """
     baseline, candidate = sessions
     reference, heads = _references(model, lowered, say)
-    said = outputs_of(model or lowered)
+    said = said if said is not None else outputs_of(model or lowered)
     near, built, entering = Fidelity(said), Fidelity(said, chance=True), Fidelity()
     for done, one in enumerate(feeds, 1):
         outputs = candidate.run(one)

@@ -61,7 +61,11 @@ def moved(node: NodeProto, place: int, spot: Spot, inner: Dims, outer: Dims, num
         return Spot(spot.axis + (spot.axis >= axis), spot.width) if place == 0 else None
     if kind in ("RoiAlign", "MaxRoiPool"):
         return spot if place > 0 and spot.axis == 0 else None
-    if kind in ("NonZero", "NonMaxSuppression", "Compress", "Unique", "Shape", "Size"):
+    if kind in ("Compress", "Unique"):
+        along = attribute(node, "axis")
+        kept = along is not None and place == 0 and spot.axis != along.i % len(inner)
+        return _aligned(spot, inner, outer, any_length=False) if kept else None
+    if kind in ("NonZero", "NonMaxSuppression", "Shape", "Size"):
         return None
     if kind in ("ScatterND", "ScatterElements") and place > 0:
         return None

@@ -1,5 +1,5 @@
 """What a model's outputs are, read from its graph: quantities that can be near each other, labels that are equal or are not
-(classes, places, counts, masks), and rows in an order that the data choose (behind TopK, NonMaxSuppression, NonZero, ...).
+(classes, places, masks), and rows in an order that the data choose (behind TopK, NonMaxSuppression, NonZero, ...).
 
 Apart from whatever compares outputs, because only the graph can tell: a class that was cast to float looks like a quantity.
 """
@@ -70,12 +70,12 @@ _MAKES_LABELS = frozenset({
 _KEEPS_KIND = frozenset({
     "Identity", "Cast", "CastLike", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Concat",
     "Expand", "Tile", "Pad", "Where", "Add", "Sub", "Mul", "Div", "Mod", "Neg", "Abs", "Min", "Max", "Sum", "Clip", "Floor",
-    "Ceil", "Round", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd", "CumSum", "MaxPool", "GlobalMaxPool", "TopK",
+    "Ceil", "Round", "ReduceMax", "ReduceMin", "ReduceProd", "MaxPool", "GlobalMaxPool", "TopK",
     "Unique", "Compress", "Dropout", "QuantizeLinear", "DequantizeLinear", "Trilu", "ReverseSequence", "DepthToSpace",
     "SpaceToDepth", "OneHot", "Range", "SequenceConstruct", "SequenceInsert", "SequenceAt", "ConcatFromSequence",
     "SplitToSequence",
 })  # fmt: skip
-"""What leaves labels labels, mixed with constants or other labels."""
+"""What leaves labels labels, mixed with constants or other labels. Sums do not: they count, and counts have a size."""
 _FIRST_ALONE = frozenset({
     "Gather", "GatherElements", "GatherND", "ScatterND", "ScatterElements", "TopK", "Unique", "Compress", "Reshape",
     "Slice",
@@ -84,6 +84,8 @@ _FIRST_ALONE = frozenset({
 _CHOOSES = frozenset({
     "TopK", "NonMaxSuppression", "NonZero", "Unique", "Compress",
 })  # fmt: skip
+_COUNTS = 3
+"""Which output of Unique says how often each value occurs."""
 _NMS = "nms"
 """In the name of a plugin that chooses boxes: EfficientNMS_TRT, BatchedNMSDynamic_TRT, ..."""
 _MOST_PARTS = 256
@@ -135,12 +137,17 @@ class _Reading:
                     self._known[name] = self._checked(name, found)
 
     def _checked(self, name: str, found: Meaning) -> Meaning:
-        """Truth values and texts are labels whatever made them; orders and parts need axes to lie on."""
+        """Truth values and texts are labels whatever made them; orders and parts need axes to lie on, and a single row is in no
+        order.
+        """
         if not found.varies:
             return FIXED
         if self._types.get(name) in _EQUAL_ONLY:
             found = found._replace(labels=True, parts=tuple(part._replace(labels=True) for part in found.parts))
-        return found if self._dims.get(name) is not None else found._replace(orders=(), parts=())
+        dims = self._dims.get(name)
+        if dims is None:
+            return found._replace(orders=(), parts=())
+        return found._replace(orders=tuple(order for order in found.orders if dims[order.axis] != order.width))
 
     def _of(self, node: NodeProto) -> list[Meaning]:
         """What each output of a node holds."""
@@ -149,7 +156,7 @@ class _Reading:
         read = [self._known.get(name, FIXED if not name else UNKNOWN) for name in node.input]
         if not any(each.varies for each in read) or node.op_type in ("Shape", "Size"):
             counted = any(each.orders for each in read)
-            return [Meaning(labels=True) if counted else FIXED] * len(node.output)
+            return [UNKNOWN if counted else FIXED] * len(node.output)
         if _NMS in node.op_type.lower():
             return self._chosen_by_plugin(node)
         labels = self._labels(node, read)
@@ -291,7 +298,8 @@ class _Reading:
             return found
         order = Order(axis, sets, 1, source)
         first = found[0]._replace(orders=(order,))
-        others = [Meaning(labels=True, orders=(order,) if node.op_type == "TopK" else ()) for _ in node.output[1:]]
+        orders = (order,) if node.op_type == "TopK" else ()
+        others = [Meaning(labels=place < _COUNTS, orders=orders) for place in range(1, len(node.output))]
         return [first, *others]
 
     def _chosen_by_plugin(self, node: NodeProto) -> list[Meaning]:
@@ -301,7 +309,7 @@ class _Reading:
         found = []
         for place, name in enumerate(node.output):
             self._dims.setdefault(name, (None,) * (3 if place == 1 else 2))
-            labels = place == 0 or place >= 3 or self._types.get(name) in _LABEL_TYPES
+            labels = place > 0 and (place >= 3 or self._types.get(name) in _LABEL_TYPES)
             found.append(Meaning(labels=labels, orders=(order,) if place > 0 else ()))
         return found
 
@@ -342,12 +350,14 @@ def _both(one: Order, other: Order) -> Order:
 
 
 def _either(found: Sequence[Meaning]) -> Meaning:
-    """What holds for all of them: labels only where each is; orders of any."""
+    """What holds for all of them: labels only where each is; orders of any; parts where they are the same."""
     varying = [each for each in found if each.varies]
     if not varying:
         return FIXED
     orders = next((each.orders for each in varying if each.orders), ())
-    return Meaning(labels=all(each.labels for each in varying), orders=orders)
+    alike = len({(each.parts_axis, *((part.size, part.labels) for part in each.parts)) for each in varying}) == 1
+    parts, axis = (varying[0].parts, varying[0].parts_axis) if alike else ((), 0)
+    return Meaning(labels=all(each.labels for each in varying), parts=parts, parts_axis=axis, orders=orders)
 
 
 def _stacked(found: Meaning) -> Meaning:

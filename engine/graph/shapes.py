@@ -15,7 +15,7 @@ from ..errors import ModelRefused, UsageError, nearest
 from ..result import TensorFacts
 from .external import skeleton
 from .plugins import of_onnx
-from .walk import graphs, is_onnx, nodes, real_inputs
+from .walk import bodies, graphs, is_onnx, nodes, real_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
 Declared = tuple[int | str | None, ...]
@@ -210,6 +210,8 @@ def fix_inputs(model: ModelProto, settled: Shapes) -> None:
                     axis.dim_value = symbols[axis.dim_param]
 
 
+_SHAPE_BYTES = 1024
+"""Numbers that shapes are computed from take no more room."""
 _WITHOUT_RULE = ("GroupNormalization", "MeanVarianceNormalization")
 
 
@@ -225,6 +227,7 @@ def inferred(model: ModelProto, settled: Shapes) -> ModelProto:
             node.op_type = "Identity"
             del node.input[1:], node.attribute[:]
     fix_inputs(light, settled)
+    _bring_constants_in(light)
     declared_outputs = [TypeProto.FromString(value.type.SerializeToString()) for value in light.graph.output]
     for value in light.graph.output:
         if value.type.HasField("tensor_type"):
@@ -234,13 +237,31 @@ def inferred(model: ModelProto, settled: Shapes) -> ModelProto:
     except (shape_inference.InferenceError, RuntimeError, ValueError):
         full = light
     for value, kind in zip(full.graph.output, declared_outputs, strict=True):
-        if not _known(value):
-            value.type.CopyFrom(kind)
+        _fill_in(value.type, kind)
     return full
 
 
-def _known(value: ValueInfoProto) -> bool:
-    return value.type.WhichOneof("value") == "tensor_type" and None not in (declared(value) or (None,))
+def _bring_constants_in(model: ModelProto) -> None:
+    """Give bodies copies of the numbers outside that they read: inference does not look out of a body for them, and shapes are
+    computed from them.
+    """
+    held = {tensor.name: tensor for tensor in model.graph.initializer if tensor.ByteSize() <= _SHAPE_BYTES}
+    for node in model.graph.node:
+        for body in bodies(node):
+            own = {tensor.name for tensor in body.initializer}
+            read = {name for inner in body.node for name in inner.input}
+            body.initializer.extend(held[name] for name in sorted(read - own) if name in held)
+
+
+def _fill_in(found: TypeProto, said: TypeProto) -> None:
+    """What inference left open in an output, as the file says it."""
+    if not found.tensor_type.HasField("shape"):
+        found.CopyFrom(said)
+        return
+    axes, told = found.tensor_type.shape.dim, said.tensor_type.shape.dim
+    for axis, other in zip(axes, told if len(told) == len(axes) else (), strict=False):
+        if not axis.HasField("dim_value") and symbol(axis.dim_param or None) is None:
+            axis.CopyFrom(other)
 
 
 def shape_table(model: ModelProto) -> dict[str, tuple[int, ...]]:

@@ -17,6 +17,7 @@ from ..errors import PlanRefused
 from ..graph.meaning import Meaning
 from . import ranked
 from .doubts import too_few_equal, too_few_rows
+from .following import Following
 from .sums import MOST_CLASSES, Equal, Sums, in_words, no_ratio
 
 Array = NDArray[np.generic]
@@ -43,7 +44,7 @@ class Fidelity:
 
     def __init__(self, meanings: Mapping[str, Meaning] | None = None, *, chance: bool = False) -> None:
         """`meanings`: what the outputs hold, by `graph.meaning`; without, floats are quantities and all else is labels.
-        `chance`: also find out how much agreement chance alone would give, for `doubts`.
+        `chance`: also find out how near chance alone would bring them, for `doubts`.
         """
         self._meanings = dict(meanings or {})
         self._chance = chance
@@ -51,6 +52,8 @@ class Fidelity:
         self._found = [ranked.Found() for _ in self._groups]
         self._sums: dict[_Key, Sums] = {}
         self._equal: dict[_Key, Equal] = {}
+        self._following: dict[_Key, Following] = {}
+        """Of quantities that have their places, each part by itself; only with `chance`."""
         self._names: dict[str, None] = {}
         """All outputs in the model's order."""
         self._samples = 0
@@ -96,6 +99,8 @@ class Fidelity:
                 self._add_sample((name, WHOLE), first, second)
                 if one.dtype.kind != "f":
                     self._add_labels((name, WHOLE), first, second)
+                for part, take in _quantities_apart(one, self._meanings.get(name)).items() if self._chance else ():
+                    self._following.setdefault((name, part), Following()).add(take(one), take(other))
             for part, taken in labels.items():
                 self._add_labels((name, part), taken(one), taken(other))
 
@@ -261,15 +266,26 @@ class Fidelity:
         figures = self.figures()
         if figures.cosine is not None and figures.cosine < least_cosine:
             return in_words(figures)
-        for key, equal in self._equal.items():
-            why = "" if key in self._sums else too_few_equal(equal)
+        for key, following in self._following.items():
+            why = following.doubt(least_cosine)
             if why:
-                return f"{why} of {key[0]}"
+                return f"{why} of {self._called(key)}"
+        ranks = {name for names in self._groups for name in names}
+        for key, equal in self._equal.items():  # of rows, those that are there have equal labels
+            why = "" if key in self._sums or key[0] in ranks else too_few_equal(equal)
+            if why:
+                return f"{why} of {self._called(key)}"
         for names, found in zip(self._groups, self._found, strict=True):
             why = too_few_rows(found)
             if why:
                 return f"{why} of {', '.join(names)}"
         return ""
+
+    def _called(self, key: _Key) -> str:
+        """The output, and its part where it has several: `output0 (scores)`."""
+        name, part = key
+        meaning = self._meanings.get(name)
+        return f"{name} ({meaning.parts[part].name})" if meaning is not None and 0 <= part < len(meaning.parts) else name
 
     def warnings(self) -> list[str]:
         """What must be known before the figures are trusted, a sentence each."""
@@ -292,16 +308,31 @@ def _parted(array: Array, meaning: Meaning | None) -> tuple[_Take | None, dict[i
     if meaning is None or not meaning.varies:
         return (_all, {}) if array.dtype.kind == "f" else (None, {WHOLE: _all})
     axis = array.ndim + meaning.parts_axis
-    sizes = [part.size for part in meaning.parts]
     labels = [part.labels for part in meaning.parts]
-    fits = 0 <= axis < array.ndim and sum(sizes) == array.shape[axis]
-    if not fits or all(labels) or not any(labels) or not numbers:
+    places = _places(array, meaning)
+    if not places or all(labels) or not any(labels) or not numbers:
         return (None, {WHOLE: _all}) if meaning.labels or not numbers else (_all, {})
-    ends = np.cumsum(sizes)
-    places = [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
     sized = np.concatenate([each for each, is_label in zip(places, labels, strict=True) if not is_label])
     found = {n: _taker(each, axis) for n, each in enumerate(places) if labels[n]}
     return _taker(sized, axis), found
+
+
+def _places(array: Array, meaning: Meaning) -> list[NDArray[np.intp]]:
+    """Where each part lies along their axis; none where the array is not as the graph says."""
+    axis = array.ndim + meaning.parts_axis
+    sizes = [part.size for part in meaning.parts]
+    if not 0 <= axis < array.ndim or sum(sizes) != array.shape[axis]:
+        return []
+    return [np.arange(end - size, end) for end, size in zip(np.cumsum(sizes), sizes, strict=True)]
+
+
+def _quantities_apart(array: Array, meaning: Meaning | None) -> dict[int, _Take]:
+    """How to take each part that is a quantity, or the whole of an output that has no parts."""
+    places = _places(array, meaning) if meaning is not None else []
+    if meaning is None or not places:
+        return {WHOLE: _all}
+    axis = array.ndim + meaning.parts_axis
+    return {n: _taker(each, axis) for n, each in enumerate(places) if not meaning.parts[n].labels}
 
 
 def _taker(places: NDArray[np.intp], axis: int) -> _Take:

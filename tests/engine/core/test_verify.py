@@ -64,6 +64,40 @@ def classes() -> ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def ended(net: Net, *outputs: tuple[str, int]) -> ModelProto:
+    """The network with these outputs, each with its type."""
+    values = [helper.make_tensor_value_info(name, kind, None) for name, kind in outputs]
+    graph = helper.make_graph(net.nodes, "net", net.inputs, values, net.constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def counts() -> ModelProto:
+    """How many of 256 places are of each of 6 kinds."""
+    net = Net()
+    mask = net.node("Greater", net.conv(body(net), 16, 6, 1), net.constant(np.float32(0)))
+    whole = net.node("Cast", mask, to=TensorProto.INT64)
+    return ended(net, (net.node("ReduceSum", whole, net.constant([2, 3]), keepdims=0), TensorProto.INT64))
+
+
+def places() -> ModelProto:
+    """Boxes and scores of all places side by side, as YOLO gives them: boxes in pixels drown what scores do."""
+    net = Net()
+    top = body(net)
+    at = np.arange(SIDE) * 4.0 + 2
+    grid = np.stack([*np.meshgrid(at, at), np.full((SIDE, SIDE), 8.0), np.full((SIDE, SIDE), 8.0)]).reshape(1, 4, -1)
+    boxes = net.node("Add", net.node("Reshape", net.conv(top, 16, 4, 1), net.constant([1, 4, -1])), net.constant(grid, "grid"))
+    scores = net.node("Sigmoid", net.node("Reshape", net.conv(top, 16, 3, 1), net.constant([1, 3, -1])))
+    gained = net.node("Mul", scores, net.constant(np.float32(0.9), "gain"))
+    return net.model(net.node("Concat", boxes, gained, axis=1))
+
+
+def grey() -> ModelProto:
+    """A number for each image, which is never far from 100, and changes by a few."""
+    net = Net()
+    change = net.node("Mul", net.node("ReduceMean", body(net), axes=[1, 2, 3]), net.constant(np.float32(20), "gain"))
+    return net.model(net.node("Add", change, net.constant(np.float32(20))))
+
+
 @pytest.fixture
 def say(tmp_path):
     with (tmp_path / "said").open("wb") as file:
@@ -144,3 +178,23 @@ def test_class_numbers_are_held_to_their_share(check):
 def test_a_limit_of_a_recipe_holds_for_the_share_where_there_is_no_quantity(check):
     with pytest.raises(PlanRefused, match=r"of the labels equal, least_cosine = 1"):
         check(classes(), least=1.0)
+
+
+def test_counts_may_differ_by_a_few(check):
+    found = check(counts()).fidelity
+    assert found.cosine > 0.99
+    assert found.agreement is not None
+    with pytest.raises(PlanRefused, match="does not compute what its ONNX file says"):
+        check(counts(), "w", np.zeros_like)
+
+
+def test_scores_are_not_drowned_by_boxes_beside_them(check):
+    assert check(places()).fidelity.cosine > 0.999
+    with pytest.raises(PlanRefused, match=r"SQNR .* as if the plan hardly saw its inputs, of .*\(.*\)"):
+        check(places(), "gain", lambda gain: gain * 0.3)
+
+
+def test_a_number_that_is_always_near_the_same_follows_the_input(check):
+    assert check(grey()).fidelity.cosine > 0.999
+    with pytest.raises(PlanRefused, match="as if the plan hardly saw its inputs"):
+        check(grey(), "gain", lambda gain: gain * 3)

@@ -21,6 +21,7 @@ CONSTANTS = {
     "M": np.ones((4, 7), np.float32),
     "table": np.ones((9, 5), np.float32),
     "zero": [0],
+    "single": [1],
     "ten": [10],
     "most": np.int64(20),
     "iou": np.float32(0.5),
@@ -61,6 +62,14 @@ QUANTITIES = {
         node("Relu", ["e"], ["y"]),
     ],
     "what a mask lets through": [node("Greater", ["x", "half"], ["m"]), node("Where", ["m", "x", "half"], ["y"])],
+    "a count": [
+        node("Greater", ["x", "half"], ["m"]),
+        node("Cast", ["m"], ["i"], to=INT64),
+        node("ReduceSum", ["i", "axis_0"], ["y"]),
+    ],
+    "how many were found": [node("NonZero", ["x"], ["n"]), node("Shape", ["n"], ["y"])],
+    "how often each class is there": [node("ArgMax", ["x"], ["c"], axis=1), node("Unique", ["c"], ["u", "", "", "y"])],
+    "the best of all": [node("TopK", ["x", "single"], ["y", "i"], axis=1)],
     "an offset beside a place": [
         node("ArgMax", ["x"], ["c"]),
         node("Cast", ["c"], ["f"], to=1),
@@ -72,13 +81,8 @@ LABELS = {
     "class numbers as floats": [node("ArgMax", ["x"], ["c"]), node("Cast", ["c"], ["y"], to=1)],
     "a mask": [node("Greater", ["x", "half"], ["y"])],
     "a mask as floats": [node("Greater", ["x", "half"], ["m"]), node("Cast", ["m"], ["y"], to=1)],
-    "a count": [
-        node("Greater", ["x", "half"], ["m"]),
-        node("Cast", ["m"], ["i"], to=INT64),
-        node("ReduceSum", ["i", "axis_0"], ["y"]),
-    ],
     "the names of classes": [node("ArgMax", ["x"], ["c"]), node("Gather", ["names", "c"], ["y"])],
-    "how many were found": [node("NonZero", ["x"], ["n"]), node("Shape", ["n"], ["y"])],
+    "the best class of each place": [node("TopK", ["x", "single"], ["v", "i"], axis=1), node("Squeeze", ["i"], ["y"])],
     "a mask of places": [node("ArgMax", ["x"], ["c"]), node("Equal", ["c", "zero"], ["m"]), node("Not", ["m"], ["y"])],
 }
 
@@ -180,8 +184,8 @@ def test_a_plugin_that_chooses_boxes_gives_rows():
              ("classes", TensorProto.INT32, (1, 10))]  # fmt: skip
     made = model(nodes, [(name, shape, kind) for name, kind, shape in kinds])
     found = meanings(made)
-    assert [found[name].kind for name in names] == ["labels", "ranked", "ranked", "ranked"]
-    assert [found[name].labels for name in names] == [True, False, False, True]
+    assert [found[name].kind for name in names] == ["quantity", "ranked", "ranked", "ranked"]
+    assert [found[name].labels for name in names] == [False, False, False, True]
 
 
 def test_rows_come_out_of_branches_and_loops():
@@ -193,6 +197,39 @@ def test_rows_come_out_of_branches_and_loops():
     branch = node("If", ["flag"], ["y"], then_branch=body("a"), else_branch=body("b"))
     made = model([branch], [("y", (1, 20, 1))], extra=[value("flag", (), BOOL)])
     assert meanings(made)["y"].kind == "ranked"
+
+
+def test_branches_read_the_numbers_outside_and_tell_what_lies_side_by_side():
+    def body(name):
+        top = [node("TopK", ["s", "k"], ["v", "p"], axis=1), node("Tile", ["p", "four"], ["q"]),
+               node("GatherElements", ["x", "q"], ["b"], axis=1), node("Cast", ["p"], ["c"], to=1),
+               node("Concat", ["b", "v", "c"], ["y"], axis=2)]  # fmt: skip
+        for each in top:
+            each.output[:] = [f"{output}_{name}" for output in each.output]
+            each.input[:] = [f"{given}_{name}" if given in "pqbvc" else given for given in each.input]
+        return helper.make_graph(top, name, [], [value(f"y_{name}", (1, 20, 6))])
+
+    branch = node("If", ["flag"], ["y"], then_branch=body("a"), else_branch=body("b"))
+    found = meanings(model([branch], ["y"], extra=[value("flag", (), BOOL)]))["y"]
+    assert [(part.size, part.labels) for part in found.parts] == [(4, False), (1, False), (1, True)]
+    assert [order.axis for order in found.orders] == [-2]
+
+
+def test_rows_that_pass_keep_what_lies_side_by_side():
+    nodes = [
+        node("ArgMax", ["x"], ["c"], axis=2), node("Cast", ["c"], ["f"], to=1),
+        node("Concat", ["x", "s", "f"], ["all"], axis=2),
+        node("Greater", ["s", "half"], ["m"]), node("Reshape", ["m", "long"], ["passed"]),
+        node("Compress", ["all", "passed"], ["y"], axis=1),
+    ]  # fmt: skip
+    made = model(nodes, ["y"])
+    made.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "long"))
+    assert [(part.size, part.labels) for part in meanings(made)["y"].parts] == [(4, False), (1, False), (1, True)]
+
+
+def test_each_queries_best_class_has_its_place():
+    nodes = [node("TopK", ["x", "single"], ["v", "i"], axis=2), node("Squeeze", ["i", "axes_last"], ["y"])]
+    assert one(nodes).orders == ()
 
 
 def test_a_local_function_is_looked_into():

@@ -162,3 +162,18 @@ def test_a_graph_inference_trips_over_keeps_what_it_says() -> None:
         g (float[1, 3] x) => (float[1, 7] y) { y = odd.domain.Thing(x) }"""
     )
     assert shape_table(inferred(model, {"x": (1, 3)}))["y"] == (1, 7)
+
+
+def test_an_output_whose_shape_only_the_data_tell_is_as_the_file_says() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 8] x) => (float[5, 2] y, float[n] z) {
+            found = NonZero(x)
+            rows = Transpose<perm = [1, 0]>(found)
+            y = Cast<to = 1>(rows)
+            flat = Reshape<allowzero = 0>(y, shape)
+            z = Identity(flat)
+        }"""
+    )
+    model.graph.initializer.append(helper.make_tensor("shape", TensorProto.INT64, [1], [-1]))
+    assert [declared(value) for value in inferred(model, {}).graph.output] == [(5, 2), ("n",)]
