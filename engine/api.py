@@ -86,8 +86,9 @@ class Engine(Sensing):
         await self._start(folder)
         return folder.name
 
-    async def check(self, spec: RunSpec) -> tuple[str, ...]:
+    async def check(self, spec: RunSpec, *, backend: bool = False) -> tuple[str, ...]:
         """Refuse what would fail in the run's first moments, in a process of its own; returns what it would be warned of.
+        `backend`: also what is missing here to execute it.
 
         Raises:
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
@@ -100,7 +101,7 @@ class Engine(Sensing):
             if isinstance(event, Note) and event.level == "warning":
                 warned.append(event.text)
 
-        await ask(self.home, CheckQuestion(spec=spec), listen)
+        await ask(self.home, CheckQuestion(spec=spec, backend=backend), listen)
         return tuple(warned)
 
     def _write(self, spec: RunSpec) -> RunDir:
@@ -292,7 +293,7 @@ class Engine(Sensing):
         key = _checked_by(spec)
         try:
             if key not in self._fits:
-                self._fits[key] = await self.check(spec)
+                self._fits[key] = await self.check(spec, backend=True)
         except EdgetuiError as error:
             return msgspec.structs.replace(found, errors=(str(error),), checked=True)
         return msgspec.structs.replace(found, warnings=(*self._fits[key], *found.warnings), checked=True)
@@ -358,4 +359,4 @@ def _checked_by(spec: RunSpec) -> bytes:
             stat = Path(path).stat()
             stamps.append((path, stat.st_size, stat.st_mtime_ns))
     methods = [step.method for step in spec.recipe.active]
-    return msgspec.json.encode((spec.model, spec.shapes, spec.dataset, spec.calibration, spec.backend.name, methods, stamps))
+    return msgspec.json.encode((spec.model, spec.shapes, spec.dataset, spec.calibration, spec.backend, methods, stamps))

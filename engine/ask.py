@@ -63,7 +63,11 @@ def _answer(home: Path, question: Question, say: PipeSay) -> ModelFacts | PlanFa
         return _inspect(question)
     if isinstance(question, CheckQuestion):
         from .parts import check
+        from .pipeline import backend
 
+        settings = question.spec.backend
+        if question.backend:
+            backend(settings, home).check(settings, execute=not settings.target)
         check(question.spec, say)
         return None
     if isinstance(question, PlanQuestion):

@@ -30,6 +30,8 @@ class CheckQuestion(Struct, frozen=True, kw_only=True, tag="check"):
     """Would this run be refused for its model's inputs or its data?"""
 
     spec: RunSpec
+    backend: bool = False
+    """Also for want of what executes it here, which the run's first stage finds out by itself."""
 
 
 class BenchQuestion(Struct, frozen=True, kw_only=True, tag="bench"):

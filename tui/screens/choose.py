@@ -24,10 +24,7 @@ class Choose(Leavable, ModalScreen[str]):
     Choose > Vertical { width: 96; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
     Choose Rows { height: auto; max-height: 100%; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "search"),
-        Binding("escape,q", "give_up", "back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "give_up", "back")]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], now: str) -> None:
         """`choices`: name and title of each; `now`: the name that the cursor begins on."""
@@ -74,8 +71,11 @@ class Choose(Leavable, ModalScreen[str]):
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter; arrows and enter go to the list all the while."""
         if self.entry is None:
-            return
-        if event.key == "escape":
+            if event.key != "slash":
+                return
+            # not a binding, which would be done after the letters that follow at once
+            self.entry = Entry(self.letters)
+        elif event.key == "escape":
             self.entry, self.letters = None, ""
         elif self.entry.press(event):
             self.letters = self.entry.text
@@ -89,11 +89,6 @@ class Choose(Leavable, ModalScreen[str]):
         """Answer."""
         event.stop()
         leave(self, event.key)
-
-    def action_filter(self) -> None:
-        """Type what names or titles shall have."""
-        self.entry = Entry(self.letters)
-        self._write()
 
     def action_give_up(self) -> None:
         """Close with nothing."""

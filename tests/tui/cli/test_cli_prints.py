@@ -133,6 +133,14 @@ def test_a_dry_run_says_what_blocks_first(tell, digits):
     assert "· scattered zeros" in said.out
 
 
+def test_a_dry_run_says_that_the_backend_is_not_here(tell, monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))  # a machine without a GPU
+    said = tell("run", MODEL, "--recipe", "int8", "--dataset", DATA, "--backend", "tensorrt", "--dry-run")
+    assert said.code == 1
+    assert said.out.splitlines()[0] == "✗ this would be refused:"
+    assert "TensorRT" in said.out.splitlines()[1]
+
+
 def test_recipes_lists_them_all(tell):
     assert "prune-5-fp16" in tell("recipes").out
     assert len(json.loads(tell("recipes", "--json").out)) >= 13
