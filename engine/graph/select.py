@@ -62,15 +62,15 @@ def _meant(pattern: str, operator_of: dict[str, str]) -> set[str]:
 def _tell(pattern: str, fresh: dict[str, set[str]], became: dict[str, set[str]], say: Say) -> None:
     """Say into what nodes went that are not in the graph any more, where that means nodes beyond those named anyway."""
     if pattern in became and not became[pattern]:
-        say.note(f"`{pattern}` is not in the graph any more, and nothing that is stands for it")
+        say.warn(f"`{pattern}` is not in the graph any more, and nothing that is stands for it")
         return
     told = sorted(name for name, into in fresh.items() if into or name == pattern)
     for name in told[:MOST_TOLD]:
         into = sorted(became[name])
         more = f" and {len(into) - 3} more" if len(into) > 3 else ""
-        say.note(f"`{name}` became part of {', '.join(into[:3])}{more}, which `{pattern}` therefore means")
+        say.warn(f"`{name}` became part of {', '.join(into[:3])}{more}, which `{pattern}` therefore means")
     if len(told) > MOST_TOLD:
-        say.note(f"{len(told) - MOST_TOLD} more nodes that `{pattern}` means became parts of others, which it therefore means")
+        say.warn(f"{len(told) - MOST_TOLD} more nodes that `{pattern}` means became parts of others, which it therefore means")
 
 
 def _near(pattern: str, names: Iterable[str], operators: set[str]) -> str:

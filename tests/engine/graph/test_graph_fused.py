@@ -83,8 +83,8 @@ def test_a_function_is_looked_into_and_the_rest_is_fused(normal: ModelProto) -> 
 def test_a_node_that_is_gone_means_what_it_went_into(normal: ModelProto, name: str, into: set[str]) -> None:
     say = Silent()
     assert select(normal, [name], say) == into
-    (note,) = say.notes
-    assert f"became part of {', '.join(sorted(into))}" in note
+    (told,) = say.warnings
+    assert f"became part of {', '.join(sorted(into))}" in told
 
 
 def test_a_call_means_the_nodes_in_its_place_and_so_does_a_pattern(normal: ModelProto) -> None:
@@ -98,25 +98,25 @@ def test_a_call_means_the_nodes_in_its_place_and_so_does_a_pattern(normal: Model
 def test_patterns_match_what_is_gone_too(normal: ModelProto) -> None:
     say = Silent()
     assert select(normal, ["*/norm"], say) == {"/stem/conv"}
-    assert "`/stem/norm` became part of /stem/conv" in say.notes[0]
+    assert "`/stem/norm` became part of /stem/conv" in say.warnings[0]
 
 
 def test_what_is_named_anyway_is_not_told(normal: ModelProto) -> None:
     say = Silent()
     assert select(normal, ["/stem/*"], say) == {"/stem/conv", "/stem/relu"}
-    assert say.notes == []
+    assert say.warnings == []
 
 
 def test_a_node_that_nothing_needed_is_told_and_means_none(normal: ModelProto) -> None:
     say = Silent()
     assert select(normal, ["/neck/debug"], say) == set()
-    assert "nothing that is stands for it" in say.notes[0]
+    assert "nothing that is stands for it" in say.warnings[0]
 
 
 def test_an_operator_that_is_there_means_itself_alone(normal: ModelProto) -> None:
     say = Silent()
     assert len(select(normal, ["Conv"], say)) == 3
-    assert say.notes == []
+    assert say.warnings == []
 
 
 def test_near_names_of_what_is_gone_are_named(normal: ModelProto) -> None:
