@@ -146,9 +146,10 @@ class Latency(Struct, frozen=True, kw_only=True):
     max: float | None = None
     sd: float | None = None
     iqr: float | None = None
-    n: int = 0
-    blocks: int = 0
-    capped: bool = False
+    n: int | None = None
+    """Inferences that were timed."""
+    blocks: int | None = None
+    capped: bool | None = None
     """True: time ran out before the interval was as narrow as the preset wants."""
     wanted_half_width: float | None = None
     """What the preset wants, as a share of the mean."""
@@ -193,7 +194,8 @@ class Accuracy(Struct, frozen=True, kw_only=True):
     precision: float | None = None
     recall: float | None = None
     f1: float | None = None
-    n: int = 0
+    n: int | None = None
+    """Labelled samples."""
 
 
 class Metrics(Struct, frozen=True, kw_only=True):

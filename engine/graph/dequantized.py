@@ -11,16 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from .integers import Readers, unpacked
 from .walk import attribute_int, constants, nodes
 
 Floats = NDArray[np.float32]
 
 _BIAS = TensorProto.INT32
+_BEHIND = -1
+"""In place of an input: the scale stands behind the node."""
 _PLACES = {
     "DequantizeLinear": (0, 1, 2, 1),
     "QuantizeLinear": (0, 1, 2, 1),
     "QLinearConv": (3, 4, 5, 0),
     "QLinearMatMul": (3, 4, 5, -1),
+    "MatMulIntegerToFloat": (1, 3, 5, -1),
+    "DynamicQuantizeMatMul": (1, 2, 3, -1),
+    "ConvInteger": (1, _BEHIND, 3, 0),
+    "MatMulInteger": (1, _BEHIND, 3, -1),
 }
 """Where weights, scales and zero points stand among a node's inputs, and the axis of scales where the node says none."""
 
@@ -29,13 +36,18 @@ def dequantized(model: ModelProto) -> Iterator[Floats]:
     """The weights of each node that reads some as integers, or rounds constants to integers; one tensor at a time. Vectors are
     biases and settings, and are left out.
     """
-    held = constants(model)
+    held, readers = constants(model), Readers(model)
     seen: set[str] = set()
     for node in nodes(model):
+        if node.op_type == "MatMulNBits" and node.input[1] not in seen:
+            seen.add(node.input[1])
+            packed = unpacked(node, held)
+            yield from () if packed is None else (packed,)
         places = _PLACES.get(node.op_type)
-        if places is None or len(node.input) <= places[1]:
+        if places is None or len(node.input) <= max(places[:2]):
             continue
-        stored, scale = held.get(node.input[places[0]]), held.get(node.input[places[1]])
+        stored = held.get(node.input[places[0]])
+        scale = readers.scale_behind(node, held) if places[1] == _BEHIND else held.get(node.input[places[1]])
         if (
             stored is None
             or scale is None
@@ -81,6 +93,6 @@ def _spread(node: NodeProto, values: Floats, shape: tuple[int, ...], default: in
     block = attribute_int(node, "block_size", 0)
     if block:
         return np.repeat(values, block, axis=axis)[tuple(slice(length) for length in shape)]
-    if values.ndim == 1:
+    if values.size == shape[axis]:
         return values.reshape([-1 if place == axis else 1 for place in range(len(shape))])
     return values

@@ -54,6 +54,41 @@ def test_quantized_weights_are_in_the_picture(model, tmp_path, say, step, target
     assert after.histogram_high == pytest.approx(before.histogram_high, abs=0.1 * width)
 
 
+def test_weights_in_blocks_of_four_bits():
+    stored = [
+        numpy_helper.from_array(np.array([[[0x21, 0x43], [0x65, 0x87]], [[0xA9, 0xCB], [0xED, 0x0F]]], np.uint8), "w"),
+        numpy_helper.from_array(np.array([[1.0, 0.5], [2.0, 1.0]], np.float32), "s"),
+        numpy_helper.from_array(np.array([[0x51], [0x0A]], np.uint8), "z"),
+    ]
+    node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=7, N=2, bits=4, block_size=4)
+    graph = helper.make_graph([node], "g", [], [], stored)
+    (plain,) = dequantized(helper.make_model(graph))
+    assert plain.tolist() == [[-7, -6, -5, -4, -1.5, -1, -0.5], [2, 4, 6, 8, 5, 6, 7]]
+    graph.node[0].input.append("z")
+    (shifted,) = dequantized(helper.make_model(graph))
+    assert shifted.tolist() == [[0, 1, 2, 3, 0, 0.5, 1], [-2, 0, 2, 4, 13, 14, 15]]
+    graph.node[0].attribute[0].i = 70
+    assert list(dequantized(helper.make_model(graph))) == []
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["times the input's scale", "alone"])
+def test_weights_whose_scale_stands_behind_the_product(nested):
+    stored = [
+        numpy_helper.from_array(np.array([[130, 100], [128, 0]], np.uint8), "w"),
+        numpy_helper.from_array(np.array([128, 100], np.uint8), "z"),
+        numpy_helper.from_array(np.array([0.5, 0.25], np.float32), "s"),
+    ]
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "xs", "xz"]),
+        helper.make_node("MatMulInteger", ["q", "w", "xz", "z"], ["whole"]),
+        helper.make_node("Cast", ["whole"], ["floats"], to=1),
+        helper.make_node("Mul", ["xs", "s"], ["both"]),
+        helper.make_node("Mul", ["floats", "both" if nested else "s"], ["y"]),
+    ]
+    (found,) = dequantized(helper.make_model(helper.make_graph(nodes, "g", [], [], stored)))
+    assert found.tolist() == [[1.0, 0.0], [0.0, -25.0]]
+
+
 def test_integers_of_others_are_the_numbers_they_stand_for():
     stored = [
         numpy_helper.from_array(np.array([[[[200]]], [[[100]]]], np.uint8), "w"),

@@ -68,6 +68,14 @@ def test_samples_that_nobody_compared_are_unknown_and_not_none_at_all() -> None:
     assert document.reasons["fidelity.samples"] == "the run ended before that (crashed)"
 
 
+def test_a_run_that_measured_nothing_has_no_counts_of_it() -> None:
+    document = compose(asked(), "cancelled", STAGES[:1], {}, {})
+    counts = [document.baseline.latency_ms.n, document.baseline.latency_ms.blocks, document.candidate.accuracy.n]
+    assert counts == [None, None, None]
+    assert document.baseline.latency_ms.capped is None
+    assert document.reasons["candidate.latency_ms.n"] == "the run ended before that (cancelled)"
+
+
 def test_what_a_later_stage_says_of_outputs_replaces_what_an_earlier_said() -> None:
     early = Outcome(fidelity=Fidelity(agreement=1.0, samples=4), reasons={"fidelity.cosine": "no quantity"})
     late = Outcome(fidelity=Fidelity(cosine=0.9, samples=9), reasons={"fidelity.agreement": "no labels"})
