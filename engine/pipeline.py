@@ -214,7 +214,7 @@ class Job:
 
         shown = self._samples("calibration")
         feeds = [] if shown is None else list(self._feeds(shown, TRIED_SAMPLES))
-        return judged(made, original, lowered, feeds, len(feeds) * self._batch(), self.say)
+        return judged(made, original, lowered, feeds, len(feeds) * self._batch(), self.spec.recipe.active, self.say)
 
     def _lower_for_tensorrt(self, source: Path, files: dict[str, str]) -> None:
         """The same for TensorRT, beside it: to be built elsewhere."""
@@ -308,7 +308,8 @@ class Job:
             ruin = Ruin(said, slices=shown is not None)
             made = verify(sessions, feeds, count, lowered, limit, self.say, least, original, ruin, said)
         again = self._feeds(shown, LOOKED_INTO) if shown is not None else (self._made_up(seed) for seed in range(LOOKED_INTO))
-        return warned(made, ruin, (normal, self._made("lower")[0] / "model.onnx"), again, count, self.say)
+        within = (normal, self._made("lower")[0] / "model.onnx")
+        return warned(made, ruin, within, again, count, self.spec.recipe.active, self.say)
 
     def _measure(self) -> Outcome:
         import numpy as np

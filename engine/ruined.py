@@ -16,6 +16,7 @@ from msgspec import structs
 
 from .errors import EdgetuiError
 from .measure.ruin import LEAST_DB, Ruin, Ruined
+from .milder import advice
 from .outcome import Outcome
 from .say import Say
 from .verify import outputs_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
+
+    from .spec import AnyStep
 
     Feeds = Mapping[str, NDArray[np.generic]]
 
@@ -41,22 +44,34 @@ class Broken(NamedTuple):
     operator: str
     tensor: str
     sqnr_db: float
+    nodes: tuple[str, ...] = ()
+    """Without whose integers it stays in floating point: those that make and read it, or whose weights made it so."""
 
 
-def warned(made: Outcome, ruin: Ruin, within: tuple[Path, ...], feeds: Iterable[Feeds], samples: int, say: Say) -> Outcome:
+def warned(
+    made: Outcome,
+    ruin: Ruin,
+    within: tuple[Path, ...],
+    feeds: Iterable[Feeds],
+    samples: int,
+    steps: Sequence[AnyStep],
+    say: Say,
+) -> Outcome:
     """`made` with what is ruined on so many samples, which is warned of; `made` itself where nothing is.
 
-    within: the graph before and after the recipe's steps, with the same names. feeds: a few samples, read only for ruins.
+    within: the graph before and after the recipe's `steps`, with the same names. feeds: a few samples, read only for ruins.
     """
     found = ruin.found()
     if not found:
         return made
-    text = sentence(found, within[0], within[1], list(feeds), samples)
+    text = sentence(found, within[0], within[1], list(feeds), samples, steps)
     say.warn(text)
     return structs.replace(made, fidelity=structs.replace(made.fidelity, ruined=text))
 
 
-def judged(made: Outcome, original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int, say: Say) -> Outcome:
+def judged(
+    made: Outcome, original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int, steps: Sequence[AnyStep], say: Say
+) -> Outcome:
     """As `warned`, of what ONNX Runtime computes with the file `original`, which has the graph before the steps beside it, and
     with the graph after them.
     """
@@ -67,13 +82,15 @@ def judged(made: Outcome, original: Path, lowered: Path, feeds: Sequence[Feeds],
         say.note(f"ONNX Runtime cannot try the lowered model here: {error.what}")
         return made
     within = (original.with_name("model.onnx"), lowered)
-    return warned(made, ruin, within, feeds[:LOOKED_INTO], samples, say)
+    return warned(made, ruin, within, feeds[:LOOKED_INTO], samples, steps, say)
 
 
-def sentence(ruined: Sequence[Ruined], original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int) -> str:
-    """What is ruined on so many samples, and where it begins; empty when nothing is.
+def sentence(
+    ruined: Sequence[Ruined], original: Path, lowered: Path, feeds: Sequence[Feeds], samples: int, steps: Sequence[AnyStep]
+) -> str:
+    """What is ruined on so many samples, where it begins, and what may mend it; empty when nothing is.
 
-    `original` and `lowered` are the graph before and after the recipe's steps, with the same names; `feeds` a few samples.
+    `original` and `lowered` are the graph before and after the recipe's `steps`, with the same names; `feeds` a few samples.
     """
     if not ruined:
         return ""
@@ -86,12 +103,12 @@ def sentence(ruined: Sequence[Ruined], original: Path, lowered: Path, feeds: Seq
     except EdgetuiError as error:
         return f"{text}; where it begins cannot be told ({error.what})"
     if first is None:
-        return f"{text}; no node alone is under {LEAST_DB:g} dB: choose a milder recipe"
+        return f"{text}; no node alone is under {LEAST_DB:g} dB: {advice(steps)}"
     if not first.node:
-        return f"{text}; it begins at the input {first.tensor} ({first.sqnr_db:.1f} dB): choose another calibrator"
+        return f"{text}; it begins at the input {first.tensor} ({first.sqnr_db:.1f} dB): {advice(steps, first.nodes)}"
     return (
-        f"{text}; it breaks first at node {first.node} ({first.operator}, {first.sqnr_db:.1f} dB): exclude it from the "
-        "recipe's steps, or choose another calibrator or a milder recipe"
+        f"{text}; it breaks first at node {first.node} ({first.operator}, {first.sqnr_db:.1f} dB): "
+        f"{advice(steps, first.nodes, first.node)}"
     )
 
 
@@ -138,6 +155,7 @@ def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices:
     before, after = parse(original), parse(lowered)
     makers = {name: node for node in before.graph.node for name in node.output if name}
     made = {name for node in after.graph.node for name in node.output}
+    read = {node.output[0] for node in after.graph.node if node.op_type == "DequantizeLinear"}
     pairs = {node.input[0]: node for node in after.graph.node if node.op_type == "QuantizeLinear"}
     stands = {name: name if name in made else f"{name}_fp16" for name in makers}  # as `compress.half` calls them
     stands = {name: other for name, other in stands.items() if other in made}
@@ -155,8 +173,29 @@ def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices:
             if name in ruined:
                 maker = makers.get(name)
                 node, operator = (label(maker), maker.op_type) if maker is not None else ("", "")
-                return Broken(node, operator, name, ruined[name].sqnr_db)
+                nodes = _around(before, name, integers=stands[name] in pairs or stands[name] in read)
+                return Broken(node, operator, name, ruined[name].sqnr_db, nodes)
     return None
+
+
+def _around(model: ModelProto, tensor: str, *, integers: bool) -> tuple[str, ...]:
+    """The nodes that make and read a tensor; where it is not in `integers` itself, the nearest before it that have weights."""
+    from .graph.walk import label
+    from .graph.weights import weights
+
+    makers = {name: node for node in model.graph.node for name in node.output if name}
+    if integers:
+        readers = [node for node in model.graph.node if tensor in node.input]
+        return tuple(dict.fromkeys(label(node) for node in (*filter(None, [makers.get(tensor)]), *readers)))
+    weighty = {name for weight in weights(model) for name in weight.nodes}
+    front, seen = {tensor}, set[str]()
+    while front:
+        nodes = [makers[name] for name in front if name in makers]
+        if found := [label(node) for node in nodes if label(node) in weighty]:
+            return tuple(found)
+        seen |= front
+        front = {name for node in nodes for name in node.input if name} - seen
+    return ()
 
 
 def _groups(model: ModelProto, names: Sequence[str]) -> Iterator[list[str]]:

@@ -16,9 +16,10 @@ from edgetui.engine.compress.quantize import int8
 from edgetui.engine.compress.wishes import read_int8, write_int8
 from edgetui.engine.measure.fidelity import Fidelity
 from edgetui.engine.measure.ruin import Ruin, Ruined
+from edgetui.engine.milder import advice
 from edgetui.engine.ruined import Broken, first_broken, sentence, tried
 from edgetui.engine.say import Silent
-from edgetui.engine.spec import PrecisionFp16, QuantizeInt8
+from edgetui.engine.spec import AnyStep, PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, TrainFinetune
 from msgspec import structs
 from nodes import Bench, Net
 
@@ -39,16 +40,18 @@ def network() -> onnx.ModelProto:
     return made.model(x)
 
 
-def lowered(bench: Bench, target: str, ruin: str = "", *, half: bool = False) -> tuple[Path, Path, list[dict[str, np.ndarray]]]:
+def lowered(
+    bench: Bench, target: str, ruin: str = "", *, half: bool = False, exclude: tuple[str, ...] = ()
+) -> tuple[Path, Path, list[dict[str, np.ndarray]]]:
     """The network, and what `target` gets of it with 8 bits, the range of tensor `ruin` cut to a fiftieth."""
     model = network()
     source = bench.save(model)
     marked, out = bench.folder / "marked.onnx", bench.folder / "lowered.onnx"
-    int8(QuantizeInt8(calibrator="entropy"), source, marked, bench.feeds(model, 32), Silent())
+    int8(QuantizeInt8(calibrator="entropy", exclude=exclude), source, marked, bench.feeds(model, 32), Silent())
     calibrated = onnx.load(marked)
     wish = read_int8(calibrated)
     assert wish is not None
-    if ruin:
+    if ruin in wish.ranges:
         low, high = wish.ranges[ruin]
         write_int8(calibrated, structs.replace(wish, ranges={**wish.ranges, ruin: (low / 50, high / 50)}))
         onnx.save(calibrated, marked)
@@ -79,9 +82,55 @@ def test_a_ruined_range_is_found_where_it_is(bench: Bench, target: str, tensor: 
     first = first_broken(original, candidate, feeds)
     assert first is not None
     assert (first.node, first.tensor) == (node, tensor)
-    text = sentence(found, original, candidate, feeds, 4)
+    text = sentence(found, original, candidate, feeds, 4, [QuantizeInt8(calibrator="entropy")])
     assert "the outputs are ruined" in text
     assert (node or "the input image") in text
+    assert f"`exclude` {' and '.join(first.nodes)} from quantize.int8" in text
+
+
+@pytest.mark.parametrize("target", ["onnxruntime-x86", "onnxruntime-arm", "tensorrt"])
+@pytest.mark.parametrize("tensor", ["t2", "t5", "image"])
+def test_excluding_what_is_advised_mends_a_ruined_range(bench: Bench, target: str, tensor: str) -> None:
+    first = first_broken(*lowered(bench, target, ruin=tensor))
+    assert first is not None
+    (bench.folder / "lowered.onnx").unlink()
+    assert judged(*lowered(bench, target, ruin=tensor, exclude=first.nodes)) == []
+
+
+def test_weights_that_ruin_what_an_activation_keeps_are_named_where_they_are(bench: Bench) -> None:
+    made = Net()
+    x = made.input("x", 1, 3, 8, 8)
+    conv = made.node("Conv", x, made.weight(8, 3, 1, 1), made.constant(np.full(8, -9.0)), name="/conv")
+    model = made.model(made.node("Relu", conv, name="/relu"))
+    original = bench.save(model)
+    for tensor in model.graph.initializer:
+        if len(tensor.dims) == 4:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros((8, 3, 1, 1), np.float32), tensor.name))
+    first = first_broken(original, bench.save(model, "pruned.onnx"), [{"x": 20 * f["x"]} for f in bench.feeds(model, 4)])
+    assert first is not None
+    assert first.nodes == ("/conv",)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([PruneMagnitude(amount=0.9)], "prune less"),
+        ([QuantizeWeights(bits=4)], "`exclude` a and b from quantize.weights, or take 8 bits for the weights"),
+        ([PrecisionFp16()], "`keep` a out of precision.fp16"),
+        ([TrainFinetune()], "choose a milder recipe"),
+        (
+            [PruneMagnitude(amount=0.3), QuantizeInt8(calibrator="minmax", per_channel=False)],
+            "prune less, or `exclude` a and b from quantize.int8, or choose another calibrator than minmax, or give each "
+            "channel a scale (`per_channel = true`)",
+        ),
+    ],
+)
+def test_advice_is_what_the_recipes_own_steps_can_do(steps: list[AnyStep], said: str) -> None:
+    assert advice(steps, ["a", "b"], "a") == said
+
+
+def test_many_nodes_are_counted() -> None:
+    assert "`exclude` a, b, c and 3 more that read it from" in advice([QuantizeInt8()], list("abcdef"))
 
 
 def test_half_floats_beside_integers_are_looked_into_too(bench: Bench) -> None:
@@ -109,7 +158,7 @@ def test_ruined_weights_are_found_at_their_node(bench: Bench) -> None:
 
 def test_a_graph_that_does_not_run_is_ruined_all_the_same(bench: Bench) -> None:
     original, _, _ = lowered(bench, "onnxruntime-x86")
-    text = sentence([Ruined("y", "", 1.0)], original, original, [{"image": np.zeros((1, 3, 9), np.float32)}], 4)
+    text = sentence([Ruined("y", "", 1.0)], original, original, [{"image": np.zeros((1, 3, 9), np.float32)}], 4, [])
     assert "ruined" in text
     assert "cannot be told" in text
 
@@ -133,6 +182,8 @@ def test_a_build_says_it_on_the_terminal_and_in_its_document(
     shown = said(*command, str(tmp_path / "out"))
     assert "!! the outputs are ruined" in shown
     assert "node /0/Conv" in " ".join(shown.split())
+    assert "prune less" in " ".join(shown.split())
+    assert "calibrator" not in shown
     document = json.loads(said(*command, str(tmp_path / "again"), "--json"))
     assert document["fidelity"]["ruined"] in document["warnings"]
     assert "!! the outputs are ruined" in said(sys.executable, "-m", "edgetui", "show", document["run"])
