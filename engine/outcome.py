@@ -83,8 +83,9 @@ def compose(
         whole = over(whole, part)
         if part.dataset is not None:
             whole = msgspec.structs.replace(whole, dataset=over(whole.dataset or DatasetStamp(), part.dataset))
-        if part.fidelity != Fidelity():  # of more samples than what an earlier stage left
-            whole = msgspec.structs.replace(whole, fidelity=part.fidelity)
+        if part.fidelity != Fidelity():  # of more samples than what an earlier stage left, which alone looked for ruins
+            fidelity = msgspec.structs.replace(part.fidelity, ruined=whole.fidelity.ruined)
+            whole = msgspec.structs.replace(whole, fidelity=fidelity)
             reasons = {path: why for path, why in reasons.items() if not path.startswith("fidelity.")}
         warnings += [w for w in part.warnings if w not in warnings]
         reasons.update(part.reasons)

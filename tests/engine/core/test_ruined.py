@@ -187,6 +187,10 @@ def test_a_build_says_it_on_the_terminal_and_in_its_document(
     document = json.loads(said(*command, str(tmp_path / "again"), "--json"))
     assert document["fidelity"]["ruined"] in document["warnings"]
     assert "!! the outputs are ruined" in said(sys.executable, "-m", "edgetui", "show", document["run"])
+    measured = [word for word in command if word not in ("build", "--out")]
+    shown = said(*measured[:3], "run", *measured[3:], "--preset", "quick")
+    assert "!! the outputs are ruined" in shown
+    assert shown.index("!! the outputs") < shown.index("latency, mean")
 
 
 def test_the_stem_of_a_detector_keeps_what_minmax_keeps(shared: Path, bench: Bench) -> None:

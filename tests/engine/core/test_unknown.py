@@ -83,3 +83,10 @@ def test_what_a_later_stage_says_of_outputs_replaces_what_an_earlier_said() -> N
     assert document.fidelity == Fidelity(cosine=0.9, samples=9)
     assert "fidelity.cosine" not in document.reasons
     assert document.reasons["fidelity.agreement"] == "no labels"
+
+
+def test_a_ruin_that_one_stage_found_outlives_the_figures_of_later_ones() -> None:
+    early = Outcome(fidelity=Fidelity(cosine=0.99, samples=4, ruined="the outputs are ruined"))
+    late = Outcome(fidelity=Fidelity(cosine=0.9, samples=9))
+    document = compose(asked(), "done", [("verify", False, early), ("evaluate", False, late)], {}, {})
+    assert document.fidelity == Fidelity(cosine=0.9, samples=9, ruined="the outputs are ruined")
