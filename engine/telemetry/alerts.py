@@ -7,6 +7,7 @@ What does not speak is neither above nor below: an alert ends when what raised i
 from __future__ import annotations
 
 import statistics
+from abc import ABC, abstractmethod
 from collections import deque
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -107,16 +108,16 @@ class Alerts:
         return [event for watcher in self._watchers for event in watcher.no_sample(now_s)]
 
 
-class _Watcher:
+class _Watcher(ABC):
     """One rule and whether it is on."""
 
     def __init__(self, rule: AlertRule) -> None:
         self.rule = rule
         self.event: AlertEvent | None = None
 
+    @abstractmethod
     def see(self, sample: Sample) -> list[AlertEvent]:
         """Judge a sample."""
-        raise NotImplementedError
 
     def no_sample(self, now_s: float) -> list[AlertEvent]:
         """Judge that nothing has come until now: no news for whoever watches a value."""
