@@ -21,6 +21,7 @@ from .result import Failure, Ratio, Result, State
 from .rundir import Asked, RunDir, run_paths, ticket
 from .spec import RunSpec
 from .stages import Stage
+from .verdict import RUINED
 
 VERSION = 2
 """Raised when a summary's figures get another meaning: the rows are then read from the folders again."""
@@ -254,7 +255,7 @@ def _with_result(base: RunSummary, result: Result) -> RunSummary:
         latency_ratio=result.difference.latency_ratio,
         size_ratio=result.difference.size_ratio,
         top1_points=result.difference.top1_points,
-        verdict=result.verdict,
+        verdict={"outputs": RUINED, **result.verdict} if result.fidelity.ruined else result.verdict,
         error=result.error,
     )
 

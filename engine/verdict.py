@@ -8,6 +8,8 @@ from __future__ import annotations
 from .result import Difference, Metrics, Ratio
 
 NO_DIFFERENCE = "no difference shown"
+RUINED = "ruined"
+"""Of `outputs` in the list of runs; a result says in `fidelity.ruined` what and where."""
 
 _MEMORY_NOISE = 0.05
 """Peaks of two processes that load the same file differ by this share; memory is measured once a side and has no interval."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..advise import Comparison, in_words, sides
 from ..forecast import Forecast
 from ..result import Metrics, ModelFacts, Result, TensorFacts
+from ..verdict import RUINED
 from . import words
 from .rows import Row, Side, rows
 from .spread import spread_report
@@ -231,6 +232,8 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
         state = f"{run.state} in {run.stage}" if run.stage and run.state != "done" else run.state
         if run.waiting_for and run.state == "queued":
             state = f"queued behind {run.waiting_for}"
+        ruined = run.verdict.get("outputs") == RUINED
+        state = f"{state}, outputs ruined" if ruined else state
         word = run.verdict.get("latency", "")
         points = run.top1_points.value
         shown.append(
@@ -243,6 +246,6 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
                 words.seconds(run.seconds),
             )
         )
-        bad = run.state in ("failed", "crashed")
+        bad = ruined or run.state in ("failed", "crashed")
         tones.append(("", "worse" if bad else "", {"faster": "better", "slower": "worse"}.get(word, ""), "", "", "dim"))
     return table(shown, width=width, tones=tones, right={2, 3, 4, 5}, paint=paint)

@@ -25,7 +25,7 @@ MARKS = {
     "stopped": ("–", "warn"),
 }
 GOOD = {"faster", "smaller", "less", "cooler", "better"}
-BAD = {"slower", "larger", "more", "hotter", "worse"}
+BAD = {"slower", "larger", "more", "hotter", "worse", "ruined"}
 SELF_EVIDENT = {"latency", "size"}
 """Metrics whose verdict's word says by itself what is meant: faster, smaller."""
 STAGE = 16

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from edgetui.engine import events
 from edgetui.engine.index import Index
-from edgetui.engine.result import RecipeStamp, Result
+from edgetui.engine.result import Fidelity, RecipeStamp, Result
 from edgetui.engine.rundir import Asked, EventLog, RunDir, create
 from edgetui.engine.spec import Recipe, RunSpec
 from edgetui.engine.state import assemble
@@ -119,3 +119,13 @@ def test_rows_of_an_older_version_are_read_again(folder: RunDir, tmp_path: Path)
         db.execute("update runs set summary = replace(cast(summary as text), '\"one\"', '\"old\"')")
         db.execute("pragma user_version = 0")
     assert [run.run for run in index.list()] == ["one"]
+
+
+def test_a_run_whose_outputs_are_ruined_is_listed_as_such(folder: RunDir, tmp_path: Path) -> None:
+    ruined = Fidelity(ruined="the outputs are ruined")
+    stamp = RecipeStamp(name="int8")
+    folder.write_result(Result(run="one", state="done", recipe=stamp, verdict={"latency": "faster"}, fidelity=ruined))
+    index = Index(tmp_path)
+    index.rebuild()
+    (run,) = index.list()
+    assert list(run.verdict.items()) == [("outputs", "ruined"), ("latency", "faster")]

@@ -148,9 +148,11 @@ def test_what_blocks_is_said_first_and_harmless_remarks_last():
 def test_the_list_of_runs():
     runs = (
         RunSummary(run="b", state="crashed", stage="build"),
+        RunSummary(run="c", state="done", verdict={"outputs": "ruined", "latency": "faster"}),
         RunSummary(run="a", state="done", latency_ratio=Ratio(value=0.5), top1_points=Ratio(value=-0.012), seconds=61.0),
     )
     text = runs_report(runs, 100)
+    assert text.count("done, outputs ruined") == 1
     assert "crashed in build" in text
     assert "0.500" in text
     assert "-1.2" in text
