@@ -55,7 +55,7 @@ def conditions(asked: Asked) -> dict[str, str]:
     return {
         **found,
         "data": data.name or data.path,
-        "data_hash": digest or data.path,
+        "data_hash": asked.samples_hash or digest or data.path,
         "preprocessing": _said(data.input, "as the model's input says"),
         "task": data.task if spec.dataset is not None else "none",
         "samples": f"what calibration leaves, seed {spec.seed}" if shared else "all",

@@ -41,7 +41,7 @@ from .stages import versions
 from .state import assemble, close_cancelled
 from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
-from .unchanged import data_hashes, refuse_changed
+from .unchanged import data_hashes, refuse_changed, samples_hash
 
 if TYPE_CHECKING:
     from .telemetry.client import Telemetry
@@ -124,6 +124,7 @@ class Engine(Sensing):
             model_sha256=sha,
             dataset_hash=hashes[0],
             calibration_hash=hashes[1],
+            samples_hash=samples_hash(spec),
             spec=spec,
         )
         try:

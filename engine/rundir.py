@@ -47,6 +47,8 @@ class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model_sha256: str
     dataset_hash: str = ""
     calibration_hash: str = ""
+    samples_hash: str = ""
+    """Of the files that outputs are compared on, whatever is asked of them; empty: there are none, or an older version asked."""
     spec: RunSpec
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .data.fingerprint import fingerprint
+from .data.fingerprint import fingerprint, samples_alone
 from .errors import DataRefused, ModelRefused
 from .files import model_hash
 from .rundir import Asked
@@ -25,6 +25,16 @@ def data_hashes(spec: RunSpec) -> tuple[str, str]:
     """
     hashes = [fingerprint(data) if data else "" for data in (spec.dataset, spec.calibration)]
     return hashes[0], hashes[1]
+
+
+def samples_hash(spec: RunSpec) -> str:
+    """Of the files that outputs are compared on; empty where there are none.
+
+    Raises:
+        DataRefused: they cannot be read.
+    """
+    data = spec.dataset or spec.calibration
+    return samples_alone(data) if data is not None else ""
 
 
 def refuse_changed(asked: Asked) -> None:
