@@ -234,7 +234,8 @@ def _sentences(columns: Sequence[Side], best: Side | None, goal: Goal, differs: 
     if best is None:
         ended = any(side.result.state == "done" for side in columns)
         why = f"What decides it, {_WHAT[goal.aim]}, was not measured in these runs." if ended else _NO_CHOICE_ENDED
-        several = f"These runs differ in {_listed(list(differs))}: {_NO_CHOICE_AMONG}"
+        what = _listed([f"{word} ({'; '.join(each)})" for word, each in differs.items()])
+        several = f"These runs differ in {what}: {_NO_CHOICE_AMONG}"
         found.append(several if differs else why)
         return (*found, *(f"{side.label}: {_deeds(side)}." for side in columns if side.candidate and _deeds(side)))
     if best.candidate:

@@ -48,7 +48,7 @@ class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dataset_hash: str = ""
     calibration_hash: str = ""
     samples_hash: str = ""
-    """Of the files that outputs are compared on, whatever is asked of them; empty: there are none, or an older version asked."""
+    """Of the files that outputs are compared on, whatever is asked of them; empty: there are none, or it was not yet kept."""
     spec: RunSpec
 
 

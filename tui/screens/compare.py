@@ -77,7 +77,8 @@ class CompareScreen(Leavable, Screen[None]):
         self.first = 0
         """First column shown beside the labels."""
         self.picture: Picture = "front"
-        self.weights: list[tuple[str, ModelFacts]] = []
+        self.weights: list[tuple[str, ModelFacts]] | None = None
+        """Of each model its name and facts; None: not asked yet."""
         self.latencies: Spreads | None = None
 
     @property
@@ -158,6 +159,8 @@ class CompareScreen(Leavable, Screen[None]):
         """Each model's weights over the same number of rows, all of them in `height`."""
         graph: Graph = "ascii" if self.bench.graph == "ascii" else "braille"
         found = self.weights
+        if found is None:
+            return [((" reading the models", "dim"),)]
         rows = max(1, min(4, height // max(1, len(found)) - 2))
         lines: list[Line] = []
         for name, facts in found:
@@ -202,7 +205,7 @@ class CompareScreen(Leavable, Screen[None]):
         self.picture = picture
         self.set_class(picture != "front", "-picture")
         self.set_class(picture != "front", "-wide")
-        if picture == "weights" and not self.weights:
+        if picture == "weights" and self.weights is None:
             self.bench.attempt(self._inspect, "compare-picture")
         elif picture in ("latencies", "boxes") and self.latencies is None:
             self.bench.attempt(self._spread, "compare-picture")
@@ -214,18 +217,22 @@ class CompareScreen(Leavable, Screen[None]):
 
     async def _inspect(self) -> None:
         link = self.bench.link
+        shown = self.comparison
+        labels = dict(zip(shown.runs, shown.columns, strict=True)) if shown is not None else {}
         found: list[tuple[str, ModelFacts]] = []
         originals: set[str] = set()
-        for run in self.runs:
-            result = await link.result(run)
-            if result.model is not None and result.model.sha256 not in originals:
-                originals.add(result.model.sha256)
-                found.append((f"FP32 {result.model.name}", result.model))
-            path = result.artifacts.get("onnx", "")
-            if path and Path(path).is_file():
-                found.append((result.recipe.name or run, await link.inspect(path)))
-        self.weights = found
-        self.write()
+        try:
+            for run in self.runs:
+                result = await link.result(run)
+                if result.model is not None and result.model.sha256 not in originals:
+                    originals.add(result.model.sha256)
+                    found.append((f"FP32 {result.model.name}", result.model))
+                path = result.artifacts.get("onnx", "")
+                if path and Path(path).is_file():
+                    found.append((labels.get(result.run) or result.recipe.name or run, await link.inspect(path)))
+        finally:  # what cannot be read is said elsewhere
+            self.weights = found
+            self.write()
 
     def action_layers(self) -> None:
         """What is inside the plan of the first column that is shown; the other columns' are beside it."""

@@ -45,7 +45,10 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
     lines.append((("       ┼" + "─" * plot_width, "dim"),))
     left, right = label(xs[0], xs[1] - xs[0]), f"{label(xs[1], xs[1] - xs[0])} {x_unit}"
     lines.append(((" " * (GUTTER + 1) + left + right.rjust(plot_width - len(left)), "dim"),))
-    return [*lines, ((" ● on the front   ○ beaten by another", "dim"),)] if full else lines
+    legend = (
+        " ● on the front   ○ beaten by another" if any(dot.front for dot in dots) else ""
+    )  # of what shares no baseline: none
+    return [*lines, ((legend, "dim"),)] if full else lines
 
 
 def _write(cells: list[tuple[str, str]], column: int, dot: Dot) -> None:
