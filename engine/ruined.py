@@ -150,6 +150,7 @@ def first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], *, slice
 def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices: bool) -> Broken | None:
     from .compress.observe import Source, Values
     from .graph.load import parse
+    from .graph.meaning import Meaning
     from .graph.walk import label, real_inputs
 
     before, after = parse(original), parse(lowered)
@@ -163,7 +164,7 @@ def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices:
         stands.update((name, other) for other in (f"{name}_fp16", name) if other in pairs)
     names = [name for name in (*real_inputs(before.graph), *makers) if name in stands]
     for group in _groups(before, names):
-        ruin = Ruin(slices=slices)
+        ruin = Ruin(dict.fromkeys(group, Meaning()), slices=slices)  # small values inside decide as much as large ones
         sides = Values(Source(original), group), Values(Source(lowered), [stands[name] for name in group], pairs)
         for one in feeds:
             a, b = (dict(zip(group, side.run(one), strict=True)) for side in sides)

@@ -46,6 +46,8 @@ class Meaning(NamedTuple):
     """It depends on the model's inputs."""
     labels: bool = False
     """Its elements are equal or they are not; no difference of two means anything."""
+    share: bool = False
+    """A Sigmoid or Softmax made it: between 0 and 1, and near 0 it says no."""
     parts: tuple[Part, ...] = ()
     """What lies side by side along `parts_axis`; empty: one thing."""
     parts_axis: int = 0
@@ -61,6 +63,7 @@ FIXED = Meaning(varies=False)
 UNKNOWN = Meaning()
 _LABEL_TYPES = frozenset({"INT32", "INT64", "BOOL", "STRING"})
 """Of inputs: numbers of tokens and flags; pixels are smaller integers."""
+_MAKES_SHARES = frozenset({"Sigmoid", "HardSigmoid", "Softmax"})
 _EQUAL_ONLY = frozenset({"BOOL", "STRING"})
 _MAKES_LABELS = frozenset({
     "ArgMax", "ArgMin", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Xor", "IsNaN",
@@ -160,7 +163,8 @@ class _Reading:
         if _NMS in node.op_type.lower():
             return self._chosen_by_plugin(node)
         labels = self._labels(node, read)
-        found = [self._moved(node, read, name)._replace(labels=labels) for name in node.output]
+        share = _share(node, read)
+        found = [self._moved(node, read, name)._replace(labels=labels, share=share) for name in node.output]
         if node.op_type in ("Concat", "Split", "Slice", "Gather"):
             found = [self._cut(node, read, place, each) for place, each in enumerate(found)]
         return self._chosen(node, found) if node.op_type in _CHOOSES and is_onnx(node) else found
@@ -340,6 +344,12 @@ class _Reading:
         return [each if place < carried else _stacked(each) for place, each in enumerate(left)]
 
 
+def _share(node: NodeProto, read: Sequence[Meaning]) -> bool:
+    """Whether what comes out is still between 0 and 1, or was made so; products and choices of such are."""
+    said = read[:1] if node.op_type in _FIRST_ALONE else [each for each in read if each.varies]
+    return node.op_type in _MAKES_SHARES or (node.op_type in _KEEPS_KIND | _FIRST_ALONE and all(each.share for each in said))
+
+
 def _passes(node: NodeProto) -> bool:
     """Whether what lies side by side in the input does so in the output: not behind a Conv, whose channels are new."""
     return node.op_type in _KEEPS_KIND or node.op_type in ("Sigmoid", "Gather", "GatherElements", "GatherND", "Softmax", "Exp")
@@ -357,7 +367,8 @@ def _either(found: Sequence[Meaning]) -> Meaning:
     orders = next((each.orders for each in varying if each.orders), ())
     alike = len({(each.parts_axis, *((part.size, part.labels) for part in each.parts)) for each in varying}) == 1
     parts, axis = (varying[0].parts, varying[0].parts_axis) if alike else ((), 0)
-    return Meaning(labels=all(each.labels for each in varying), parts=parts, parts_axis=axis, orders=orders)
+    share = all(each.share for each in varying)
+    return Meaning(labels=all(each.labels for each in varying), share=share, parts=parts, parts_axis=axis, orders=orders)
 
 
 def _stacked(found: Meaning) -> Meaning:

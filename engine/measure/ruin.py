@@ -30,7 +30,8 @@ STRONG, MANY = 0.5, 0.25
 """Channels whose largest value is at least this share of the largest of all are no dead features: this share of them lost is
 ruin too (one of two classes)."""
 DECIDES = 0.05
-"""Scores that all stay below this decide nothing (pictures without objects); so does a slice beside larger ones."""
+"""Scores that all stay below this decide nothing (pictures without objects); so does a slice beside larger ones. Where all
+values are small and no scores: a slice below this share of the largest."""
 _MOST_CHANNELS = 65_536
 
 
@@ -111,13 +112,18 @@ class Ruin:
         """What is ruined, in the model's order; an output that is ruined as a whole is not looked at in slices."""
         ruined: list[Ruined] = []
         for name, sums in self._sums.items():
-            if sums.least >= 0 and sums.peak < DECIDES:
+            if sums.least >= 0 and sums.peak < DECIDES and self._may_be_scores(name):
                 continue
             if sums.signal > 0 and _db(sums.signal, sums.noise) < LEAST_DB:
                 ruined.append(Ruined(name, "", _db(sums.signal, sums.noise)))
                 continue
-            ruined += self._parts(name, sums) or _kinds(name, sums)
+            decides = DECIDES if self._may_be_scores(name) else DECIDES * min(1.0, sums.peak)
+            ruined += self._parts(name, sums) or _kinds(name, sums, decides)
         return ruined
+
+    def _may_be_scores(self, name: str) -> bool:
+        meaning = self._meanings.get(name)
+        return meaning is None or meaning.share
 
     def _parts(self, name: str, sums: _Sums) -> list[Ruined]:
         """What the graph itself puts side by side."""
@@ -132,17 +138,17 @@ class Ruin:
             lost = _db(float(channels.signal[here].sum()), float(channels.noise[here].sum())) < LEAST_DB
             if lost and not part.labels and channels.peak[here].max() >= DECIDES:
                 db = _db(float(channels.signal[here].sum()), float(channels.noise[here].sum()))
-                found.append(Ruined(name, f"what {part.name} puts there", db))
+                found.append(Ruined(name, f"the part {part.name}", db))
         return found
 
 
-def _kinds(name: str, sums: _Sums) -> list[Ruined]:
+def _kinds(name: str, sums: _Sums, decides: float) -> list[Ruined]:
     """Channels that are lost with all their kin, or many of the strongest."""
     fewest = min((channels.peak.size for channels in sums.axes.values() if channels.peak.size > 1), default=0)
     for axis, channels in sorted(sums.axes.items()):
         lost = (channels.signal > 0) & (channels.noise * 10 ** (LEAST_DB / 10) > channels.signal)
         alive = np.sort(channels.peak[(channels.signal > 0) & ~lost])
-        matters = lost & (channels.peak >= DECIDES)
+        matters = lost & (channels.peak >= decides)
         if not matters.any() or not alive.size:
             continue
         nearest = np.searchsorted(alive, channels.peak / KIN)

@@ -111,6 +111,21 @@ def test_weights_that_ruin_what_an_activation_keeps_are_named_where_they_are(ben
     assert first.nodes == ("/conv",)
 
 
+def test_small_activations_are_looked_at_too(bench: Bench) -> None:
+    made = Net()
+    x = made.input("x", 1, 3, 8, 8)
+    small = made.node("Relu", made.node("Conv", x, made.weight(8, 3, 1, 1, scale=0.003), name="/conv"), name="/relu")
+    model = made.model(made.node("Conv", small, made.weight(4, 8, 1, 1, scale=90.0), name="/head"))
+    original = bench.save(model)
+    cut = onnx.helper.make_node("Clip", ["t0", "low", "high"], ["t1"], name="/relu")
+    model.graph.node[1].CopyFrom(cut)
+    for name, end in (("low", 0.0), ("high", 0.0005)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(end, np.float32), name))
+    first = first_broken(original, bench.save(model, "other.onnx"), list(bench.feeds(model, 4)))
+    assert first is not None
+    assert first.node == "/relu"
+
+
 @pytest.mark.parametrize(
     ("steps", "said"),
     [

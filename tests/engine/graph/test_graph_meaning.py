@@ -238,3 +238,22 @@ def test_a_local_function_is_looked_into():
     opset = [helper.make_opsetid("", 17)]
     made.functions.append(helper.make_function("own", "pick", ["a"], ["b"], [node("ArgMax", ["a"], ["b"], axis=1)], opset))
     assert meanings(made)["y"].kind == "labels"
+
+
+SIGMOID = node("Sigmoid", ["x"], ["p"])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "share"),
+    [
+        ([node("Softmax", ["x"], ["y"])], True),
+        ([SIGMOID, node("Reshape", ["p", "flat"], ["y"])], True),
+        ([SIGMOID, node("Sigmoid", ["s"], ["q"]), node("Mul", ["p", "q"], ["y"])], True),
+        ([SIGMOID, node("Mul", ["p", "x"], ["y"])], False),
+        ([SIGMOID, node("Concat", ["x", "p"], ["y"], axis=2)], False),
+        ([SIGMOID, node("Log", ["p"], ["y"])], False),
+        ([node("Relu", ["x"], ["y"])], False),
+    ],
+)
+def test_shares_are_what_a_sigmoid_or_softmax_made(nodes: list, share: bool) -> None:
+    assert one(nodes).share is share

@@ -106,3 +106,15 @@ def test_what_is_not_finite_is_left_to_others() -> None:
     b = a.copy()
     b[0, 0], a[1, 1] = np.nan, np.inf
     assert judged(a, b) == []
+
+
+def test_small_values_that_are_no_scores_are_judged_like_others() -> None:
+    a = DRAW.uniform(0, 0.01, (80, 4))
+    b = np.abs(a + 0.01 * DRAW.standard_normal(a.shape))
+    assert judged(a, b, Meaning(share=True)) == []
+    assert len(judged(a, b, Meaning())) == 1
+    a[:, :2] *= 2
+    b = np.where(np.arange(4) == 1, a[::-1], a)
+    assert judged(a, b, Meaning(share=True)) == []
+    (found,) = judged(a, b, Meaning())
+    assert "place 1 " in found.slice
