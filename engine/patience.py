@@ -18,8 +18,10 @@ from typing import Generic, TypeVar
 DEADLINE_S = 1.0
 """An INA3221 that averages over 64 conversions answers after 0.4 s; nothing sound takes longer."""
 _SHORT_S = 0.5
-"""The deadline where something hangs already, or for what has hung before: a dead chip has a dozen files."""
-_LOOK_S = 0.25
+"""The deadline where something hangs already, or for what has hung before."""
+_MANY, _SHORTEST_S = 3, 0.2
+"""The deadline where so much hangs already: a dead chip has two dozen files."""
+_LOOK_S, _CLOSE_LOOK_S = 0.25, 0.05
 _LONGEST_PAUSE_S = 60.0
 
 T = TypeVar("T")
@@ -99,9 +101,9 @@ def patiently(work: Callable[[], T], seconds: float | None = None) -> T:
     while True:
         attempt = _Attempt(work)
         same_s, asked = 0.0, 0
-        while not attempt.done.wait(_LOOK_S):
+        while not attempt.done.wait(look_s := _CLOSE_LOOK_S if _hanging() >= _MANY else _LOOK_S):
             # looks are counted, not seconds: a process that was stopped, or swapped out, has not waited
-            same_s = same_s + _LOOK_S if attempt.asked == asked else 0.0
+            same_s = same_s + look_s if attempt.asked == asked else 0.0
             asked = attempt.asked
             if time.monotonic() > end_s:
                 raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:g} s")
@@ -115,13 +117,19 @@ def _give_up(attempt: _Attempt[T], waited_s: float, asked: int) -> bool:
     """Leave the thread behind if its question has had its time."""
     with _lock:
         name = attempt.asking
-        hurried = name in _pauses_s or float("inf") in _asleep.values()
-        if not name or attempt.asked != asked or waited_s < (_SHORT_S if hurried else DEADLINE_S):
+        hanging = _hanging()
+        deadline_s = _SHORTEST_S if hanging >= _MANY else _SHORT_S if hanging or name in _pauses_s else DEADLINE_S
+        if not name or attempt.asked != asked or waited_s < deadline_s:
             return False
         attempt.left_behind = True
         _asleep[name] = float("inf")
         _pauses_s[name] = min(2 * _pauses_s.get(name, 0.5), _LONGEST_PAUSE_S)
         return True
+
+
+def _hanging() -> int:
+    """How many questions have had no answer yet."""
+    return sum(until_s == float("inf") for until_s in tuple(_asleep.values()))
 
 
 def unanswered() -> tuple[str, ...]:

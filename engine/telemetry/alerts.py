@@ -17,8 +17,9 @@ from msgspec import Meta, Struct
 from .sample import Sample, is_constant
 
 Watch = Literal["temperature", "power", "ram", "throttling", "silence"]
-_COUNTER_HOLD_S = 5.0
-"""How long a throttling event that was only counted is taken to last."""
+_THROTTLED_S = 5.0
+"""How long a throttling event that was only counted is taken to last, and an alert after its last reason: a limiter that
+works holds the clocks and lets go several times a second."""
 _PERIODS = 3.0
 """A source that has left out so many of its usual periods is silent: who asks once a minute waits a minute."""
 _REMEMBERED_S = 5.0
@@ -145,6 +146,8 @@ class _Level(_Watcher):
         self._above_since_s: float | None = None
         self._counters: dict[str, float] = {}
         self._counted: tuple[float, str] | None = None
+        self._reasoned_s = float("-inf")
+        """When a reason for throttling was last there."""
 
     def see(self, sample: Sample) -> list[AlertEvent]:
         """Judge a sample. What does not speak leaves things as they are, whatever the others say."""
@@ -183,14 +186,19 @@ class _Level(_Watcher):
                 return self._throttling(sample)
 
     def _throttling(self, sample: Sample) -> dict[str, float | None]:
-        """1 while a reason is there, or shortly after an event was counted."""
+        """1 while a reason is there, and shortly after an event was counted, or a reason has gone that raised the alert."""
         for name, count in sample.counters.items():
             if name.startswith("oc") and count > self._counters.get(name, count):
                 self._counted = (sample.t_s, f"{name} event")
             self._counters[name] = count
-        told: dict[str, float | None] = {"reasons": None if sample.throttled is None else float(bool(sample.throttled))}
+        if sample.throttled:
+            self._reasoned_s = sample.t_s
+        lasts = self.event is not None and sample.t_s - self._reasoned_s < _THROTTLED_S
+        told: dict[str, float | None] = {
+            "reasons": None if sample.throttled is None else float(bool(sample.throttled) or lasts)
+        }
         if self._counted is not None:
-            told["events"] = float(sample.t_s - self._counted[0] < _COUNTER_HOLD_S)
+            told["events"] = float(sample.t_s - self._counted[0] < _THROTTLED_S)
         return told
 
     def _detail(self, name: str, sample: Sample) -> str:
@@ -198,7 +206,7 @@ class _Level(_Watcher):
             return name
         if sample.throttled:
             return ", ".join(sample.throttled)
-        held = self._counted is not None and sample.t_s - self._counted[0] < _COUNTER_HOLD_S
+        held = self._counted is not None and sample.t_s - self._counted[0] < _THROTTLED_S
         return self._counted[1] if held and self._counted is not None else ""
 
 

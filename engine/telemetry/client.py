@@ -20,7 +20,8 @@ from .sample import Sample, Stats, decode, decode_stats
 from .sources.base import SourceRefused
 
 _LOOK_S = 0.25
-_LONGEST_WAIT_S = 10.0
+_LONGEST_WAIT_S = 20.0
+"""A board of which forty files hang has its first sample after twelve."""
 _START_AGAIN_S, _START_AGAIN_AFTER_PROBLEM_S = 1.0, 30.0
 
 

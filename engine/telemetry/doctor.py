@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from ..boards import Board, detect
 from ..errors import EdgetuiError
+from ..patience import has_hung
 from . import state
 from .channel import Notes
 from .choose import Choice
@@ -21,6 +22,7 @@ from .sources.rails import find_rails
 
 _PACKAGES = ("/usr/lib", "/usr/local/lib")
 _TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
+_NO_TREE = "no device tree can be seen here, as in a container"
 
 
 class Finding(NamedTuple):
@@ -48,7 +50,13 @@ def findings(files: Files | None = None) -> tuple[Finding, ...]:
         found += [*_gpu(board, sample, choice), *_memory_bandwidth(board, sample)]
         found += [*_power_mode(files, board, sample, choice), *_throttling(sample)]
     found += [*_clocks(files, board), *_jtop(files), *_tensorrt(files, board), *_swap(files)]
-    return tuple(_outside(one) if board.hidden else one for one in found)
+    outside = board.hidden and not _hangs("device-tree", "devicetree")
+    return tuple(_outside(one) if outside else one for one in found)
+
+
+def _hangs(*parts: str) -> str:
+    """The first file with one of these in its path that gave no answer; empty: there is none."""
+    return next((name for name in has_hung() if any(part in name for part in parts)), "")
 
 
 def _outside(finding: Finding) -> Finding:
@@ -59,7 +67,8 @@ def _outside(finding: Finding) -> Finding:
 
 def _profile(board: Board) -> Iterator[Finding]:
     if board.hidden:
-        text = "no device tree can be seen here, as in a container: the module has no name, the total follows from its rails"
+        why = "the device tree gives no answer" if _hangs("device-tree", "devicetree") else _NO_TREE
+        text = f"{why}: the module has no name, the total follows from its rails"
         yield Finding("board profile", "note", text)
     elif not board.known:
         yield Finding(
@@ -84,7 +93,7 @@ def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterat
         yield Finding("processor power", "note", "only root may read the energy counter", mend)
     if not sample.rails_mw:
         if not root_only:
-            yield _no_sensor(board)
+            yield _no_sensor(files, board)
         return
     rails = ", ".join(
         f"{name} -{_because(sample, name)}" if mw is None else f"{name} {mw} mW" for name, mw in sample.rails_mw.items()
@@ -102,9 +111,13 @@ def _power(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterat
         yield Finding("over-current warning", "good", text)
 
 
-def _no_sensor(board: Board) -> Finding:
-    """Nearly every Jetson has a sensor: where none is seen its driver is missing, or we are shut off from it."""
+def _no_sensor(files: Files, board: Board) -> Finding:
+    """Nearly every Jetson has a sensor: where none is seen its driver is missing or hangs, or we are shut off from it."""
     unknown = "power and energy stay unknown"
+    hangs = _hangs("/hwmon", "/i2c", "/iio", "/powercap")
+    if hangs:
+        text = f"no power sensor can be looked for, since {hangs.removeprefix(files.root)} gives no answer: {unknown}"
+        return Finding("power", "note", text)
     if board.jetson and not board.known:
         where = ", as in a container that hides /sys/class/hwmon" if board.hidden else ""
         return Finding("power", "note", f"no power sensor can be seen here{where}: {unknown}")

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from ..patience import DEADLINE_S, ask
+
+T = TypeVar("T")
 
 _CHUNK = 65536
 _LONGEST_NUMBER = 64
@@ -21,6 +24,8 @@ class Files:
 
     def __init__(self, root: str | None = None) -> None:
         self.root = (os.environ.get("EDGETUI_ROOT", "") if root is None else root).rstrip("/")
+        self.unanswered = 0
+        """How many questions have had no answer so far: a look in which it grows has not seen everything."""
 
     def read(self, path: str) -> bytes:
         """The whole file.
@@ -29,7 +34,7 @@ class Files:
             OSError: as the kernel answers: ENOENT, EACCES, EAGAIN and ENODATA are all normal here. ETIMEDOUT: it hangs,
                 where the work is done `patiently`.
         """
-        return ask(self.root + path, _read, self.root + path, path.startswith("/proc/"))
+        return self._ask(path, _read, path.startswith("/proc/"))
 
     def text(self, path: str) -> str | None:
         """The file without the blanks, newlines and NULs around it; None: it cannot be read."""
@@ -48,7 +53,7 @@ class Files:
     def names(self, folder: str) -> list[str]:
         """What is in a folder, sorted with numbers as numbers; empty when it is not there."""
         try:
-            return sorted(ask(self.root + folder, os.listdir, self.root + folder), key=_natural)
+            return sorted(self._ask(folder, os.listdir), key=_natural)
         except OSError:
             return []
 
@@ -59,9 +64,17 @@ class Files:
     def exists(self, path: str) -> bool:
         """There is such a file or folder."""
         try:
-            return ask(self.root + path, os.path.exists, self.root + path)
+            return self._ask(path, os.path.exists)
         except TimeoutError:
             return True
+
+    def _ask(self, path: str, question: Callable[..., T], *arguments: object) -> T:
+        name = self.root + path
+        try:
+            return ask(name, question, name, *arguments)
+        except TimeoutError:
+            self.unanswered += 1
+            raise
 
     def why_not(self, path: str) -> str | None:
         """Why a file cannot be read, in words; None: it can."""

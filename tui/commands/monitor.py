@@ -138,8 +138,11 @@ def _once(engine: Engine, asked: Asked) -> int:
             sample, decimals = player.recording.first(), player.recording.watt_decimals
     else:
         from ...engine.boards import detect
+        from ...engine.patience import has_hung
 
         sample, decimals = engine.sense(asked.source), detect().profile.watt_decimals
+        for name in has_hung():
+            echo(f"! no answer from {name}; the others are told", sys.stderr)
     if asked.as_json:
         import msgspec
 

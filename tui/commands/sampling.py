@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from .shared import echo, fit, paint
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Alerts, Mark, Recorder, Sample
 
+_MOST_FILES = 3
 FIRST_WORD_S, NEXT_WORD_S = 10.0, 600.0
 """When it is said how large a recording is."""
 
@@ -60,6 +63,13 @@ class Stop:
         if not self.number and seconds > 0:
             select.select([self._ear], [], [], seconds)
         return self.number != 0
+
+
+def _by_folder(names: Iterable[str]) -> Iterator[str]:
+    """Each file, or how many in one folder: a dead chip has two dozen."""
+    for folder, found in itertools.groupby(sorted(names, key=os.path.split), key=os.path.dirname):
+        files = list(found)
+        yield from (f"{len(files)} files in {folder}",) if folder and len(files) > _MOST_FILES else files
 
 
 class Thinner:
@@ -123,10 +133,10 @@ class Lines:
 
     def hang(self, names: tuple[str, ...]) -> None:
         """Files that give no answer now; said when they begin, and when they have answered again."""
-        for name in sorted(set(names) - self._hang):
-            echo(f"! no answer from {name}; the others go on", sys.stderr)
-        for name in sorted(self._hang - set(names)):
-            echo(f"! {name} answers again", sys.stderr)
+        for which in _by_folder(set(names) - self._hang):
+            echo(f"! no answer from {which}; the others go on", sys.stderr)
+        for which in _by_folder(self._hang - set(names)):
+            echo(f"! an answer again from {which}", sys.stderr)
         self._hang = frozenset(names)
 
     def mark(self, mark: Mark) -> None:

@@ -51,8 +51,9 @@ class Rails:
 
     def _find(self) -> None:
         alive = {chip.folder: chip for chip in self._chips if all(rail.power or rail.volts for rail in chip.rails)}
+        unanswered = self._files.unanswered
         found = find_chips(self._files, self._notes, alive)
-        chips = self._with_gone(found)
+        chips = self._with_missed(found, seen=self._files.unanswered == unanswered)
         if chips == self._chips and self.rails:
             return
         self._chips = chips
@@ -64,17 +65,21 @@ class Rails:
         self.rails = sorted(_named(chips, likely, self._notes), key=lambda rail: rail.name not in own)
         self._say()
 
-    def _with_gone(self, found: list[Chip]) -> list[Chip]:
-        """What was there and is not stays, without a value: a carrier's rail must not get the module's name for that."""
+    def _with_missed(self, found: list[Chip], *, seen: bool) -> list[Chip]:
+        """What was there and is not stays, without a value: a carrier's rail must not get the module's name for that.
+
+        It stays as it was where the look has not `seen` everything, since something hangs.
+        """
         chips, left = list(found), list(found)
         taken = {chip.identity for chip in self._chips}
         for old in self._chips:
             new = _again(old, left, taken)
             if new is None:
-                chips.append(replace(old, rails=tuple(self._gone(old, rail) for rail in old.rails)))
+                chips.append(replace(old, rails=tuple(self._gone(old, rail) for rail in old.rails)) if seen else old)
                 continue
             left.remove(new)
-            gone = tuple(self._gone(old, rail) for rail in old.rails if rail.name not in new.labels)
+            missed = [rail for rail in old.rails if rail.name not in new.labels]
+            gone = tuple(self._gone(old, rail) if seen else rail for rail in missed)
             for label in new.labels:
                 self._notes.withdraw(f"{old.identity} {label}")
             if gone:

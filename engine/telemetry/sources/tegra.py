@@ -150,8 +150,9 @@ class Throttle:
         return self._state
 
     def _find(self) -> None:
-        """Drivers come late; channels that are still there keep their pause."""
-        files, notes, alerts, counts = self._files, self._notes, {}, {}
+        """Drivers come late; channels that are still there keep their pause, and stay where a look has not seen everything."""
+        files, notes, alerts, counts = self._files, self._notes, dict[str, Channel](), dict[str, Channel]()
+        unanswered = files.unanswered
         for folder in files.under("/sys/class/thermal"):
             kind = (files.text(f"{folder}/type") or "") if "/cooling_device" in folder else ""
             if kind.endswith("throttle-alert"):
@@ -164,6 +165,8 @@ class Throttle:
                     if re.fullmatch(r"oc\d+_event_cnt", name):
                         path = f"{folder}/{name}"
                         counts[path] = self._counts.get(path) or Channel(files, notes, name.partition("_")[0], path)
+        if files.unanswered != unanswered:
+            alerts, counts = self._alerts | alerts, self._counts | counts
         self._alerts, self._counts = alerts, counts
 
 

@@ -31,10 +31,13 @@ class Thermal:
         return self._temps
 
     def _find(self) -> None:
+        unanswered = self._files.unanswered
+        known = {channel.path: channel for channel in self._channels}
         found = dict(self._zones())
         if self._hwmon:
             found.update(self._chips())
-        known = {channel.path: channel for channel in self._channels}
+        if self._files.unanswered != unanswered:
+            found = {path: channel.name for path, channel in known.items()} | found
         taken: set[str] = set()
         channels = []
         for path, name in found.items():

@@ -60,10 +60,22 @@ def test_throttling_by_reason_and_by_a_counter_that_grew() -> None:
     alerts = Alerts((AlertRule(watch="throttling"),))
     assert alerts.update(Sample(t_s=0.0, throttled=(), counters={"oc3": 12})) == []
     assert alerts.update(Sample(t_s=1.0, throttled=("gpu-throttle-alert",), counters={"oc3": 12}))[0].raised
-    assert not alerts.update(Sample(t_s=2.0, throttled=(), counters={"oc3": 12}))[0].raised
-    assert alerts.update(Sample(t_s=3.0, throttled=(), counters={"oc3": 13}))[0].detail == "oc3 event"
-    assert alerts.update(Sample(t_s=4.0, throttled=(), counters={"oc3": 13})) == []
-    assert not alerts.update(Sample(t_s=9.0, throttled=(), counters={"oc3": 13}))[0].raised
+    assert not alerts.update(Sample(t_s=6.0, throttled=(), counters={"oc3": 12}))[0].raised
+    assert alerts.update(Sample(t_s=7.0, throttled=(), counters={"oc3": 13}))[0].detail == "oc3 event"
+    assert alerts.update(Sample(t_s=8.0, throttled=(), counters={"oc3": 13})) == []
+    assert not alerts.update(Sample(t_s=13.0, throttled=(), counters={"oc3": 13}))[0].raised
+
+
+def throttling(rule: AlertRule, reasons: list[tuple[str, ...]]) -> list[tuple[float, bool]]:
+    alerts = Alerts((rule,))
+    told = [alerts.update(Sample(t_s=float(k), throttled=found)) for k, found in enumerate(reasons)]
+    return [(event.t_s, event.raised) for events in told for event in events]
+
+
+def test_a_limiter_that_holds_and_lets_go_is_one_alert() -> None:
+    rule = AlertRule(watch="throttling")
+    assert throttling(rule, [("power cap",), ()] * 30 + [()] * 9) == [(0.0, True), (63.0, False)]
+    assert throttling(AlertRule(watch="throttling", for_s=2), [("power cap",), ()] * 30) == []
 
 
 def test_a_rail_or_the_source_falls_silent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from edgetui.engine.telemetry import state
 from edgetui.engine.telemetry.channel import Notes
 from edgetui.engine.telemetry.files import Files
 from edgetui.engine.telemetry.once import once
+from edgetui.engine.telemetry.sources.machine import Machine
 from edgetui.engine.telemetry.sources.tegrastats import Tegrastats
 from processes import group, wait_until
 
@@ -124,6 +126,7 @@ def jetson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / path).write_text(text)
 
     lay("proc/device-tree/compatible", "nvidia,p3768-0000+p3767-0005\0nvidia,p3767-0005\0nvidia,tegra234\0")
+    lay("proc/device-tree/model", "NVIDIA Jetson Orin Nano Developer Kit\0")
     lay("proc/stat", "cpu 9 0 9 99 0 0 0 0\ncpu0 9 0 9 99 0 0 0 0\n")
     lay("proc/meminfo", "MemTotal: 8000000 kB\nMemFree: 1 kB\nMemAvailable: 4000000 kB\n")
     for k, zone in ZONES.items():
@@ -184,6 +187,63 @@ def test_one_sample_has_everything_but_what_hangs(own_state, jetson: Path, hang:
     assert sample["silent"] == dict.fromkeys(silent, "no answer within 1 s")
     assert sample["total_mw"] == 5000
     assert sample["ram_total_mb"] is not None
+    assert all(any(part in line for line in done.stderr.splitlines()) for part in parts), "what hangs is not named"
+
+
+def test_a_dead_board_of_chips_does_not_end_the_monitor(own_state, jetson: Path, hang: Hang) -> None:
+    for chip in (2, 3, 4):
+        shutil.copytree(jetson / "sys/class/hwmon/hwmon1", jetson / f"sys/class/hwmon/hwmon{chip}")
+        for rail in (1, 2, 3):
+            (jetson / f"sys/class/hwmon/hwmon{chip}/in{rail}_label").write_text(f"CARRIER{chip}_{rail}\n")
+    for path in jetson.glob("sys/class/hwmon/hwmon?/curr?_input"):
+        for limit in ("max", "crit"):
+            path.with_name(path.name.replace("input", limit)).write_text("5000\n")
+    hang(*(f"/{name}" for name in ("curr1_", "curr2_", "curr3_", "in1_input", "in2_input", "in3_input")))
+    command = [*EDGETUI, "monitor", "--json", "--interval", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        sample = json.loads(process.stdout.readline())
+        said = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert set(sample["rails_mw"].values()) == {None}
+    assert sample["temps_c"]["gpu-thermal"] == 50.001
+    assert said == f"! no answer from 9 files in {jetson}/sys/class/hwmon/hwmon1; the others go on\n"
+
+
+def test_what_is_known_is_read_on_while_looking_for_more_hangs(jetson: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgetui.engine.telemetry.sources.jetson import Jetson
+
+    for name, text in (("type", "gpu-throttle-alert"), ("cur_state", "1")):
+        path = jetson / "sys/class/thermal/cooling_device0" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    source = Jetson(Files())
+    before = source.read(100.0)
+    listed = os.listdir
+
+    def hanging(folder: str) -> list[str]:
+        if "/sys/class" in folder:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "listdir", hanging)
+    after = source.read(140.0)
+    source.close()
+    assert before.rails_mw == after.rails_mw == {"VDD_IN": 5000, "VDD_CPU_GPU_CV": 5000, "VDD_SOC": 5000}
+    assert before.temps_c == after.temps_c == {"cpu-thermal": 50.0, "gpu-thermal": 50.001, "tj-thermal": 50.002}
+    assert before.throttled == after.throttled == ("gpu-throttle-alert",)
+
+
+def test_clocks_are_told_while_loads_are_not(tmp_path: Path) -> None:
+    cpu = tmp_path / "sys/devices/system/cpu"
+    for core in (0, 1):
+        (cpu / f"cpu{core}/cpufreq").mkdir(parents=True)
+        (cpu / f"cpu{core}/cpufreq/scaling_cur_freq").write_text("1500000\n")
+    (cpu / "present").write_text("0-2\n")
+    state = Machine(Files(str(tmp_path))).read(1.0)
+    assert (state.cpu_load_pct, state.cpu_freq_mhz) == ((None,) * 3, (1500.0, 1500.0, None))
 
 
 def test_the_doctor_tells_all_the_rest_and_names_what_hangs(own_state, jetson: Path, hang: Hang) -> None:
@@ -193,6 +253,17 @@ def test_the_doctor_tells_all_the_rest_and_names_what_hangs(own_state, jetson: P
     assert {"power", "temperatures", "memory", "disk", "index", "configuration"} <= set(checks)
     assert "no reading: gpu-thermal (no answer within 1 s)" in checks["temperatures"]["text"]
     assert checks["hangs"]["text"].endswith("/sys/class/thermal/thermal_zone1/temp")
+
+
+def test_the_doctor_takes_what_hangs_for_nothing_else(own_state, jetson: Path, hang: Hang) -> None:
+    hang("hwmon1/name", "device-tree/compatible")
+    (jetson / "etc").mkdir()
+    (jetson / "etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3\n")
+    checks = {check["name"]: check for check in json.loads(edgetui("doctor", "--json").stdout)["checks"]}
+    assert "/sys/class/hwmon/hwmon1/name gives no answer" in checks["power"]["text"]
+    assert "modprobe" not in checks["power"]["mend"]
+    assert checks["board profile"]["text"].startswith("the device tree gives no answer")
+    assert "outside the container" not in str(checks)
 
 
 def test_live_samples_go_on_and_it_can_be_ended(own_state, jetson: Path, hang: Hang) -> None:
