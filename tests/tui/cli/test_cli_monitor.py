@@ -45,11 +45,14 @@ def monitor(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def begun(*words: object) -> subprocess.Popen[str]:
+    """A monitor that runs beside us."""
+    return subprocess.Popen([*EDGETUI, "monitor", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def started(*words: object) -> subprocess.Popen[str]:
-    """A monitor that has printed its first line."""
-    process = subprocess.Popen(
-        [*EDGETUI, "monitor", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """A monitor that has printed its first line; `communicate` loses those that came with it into the reader's buffer."""
+    process = begun(*words)
     assert process.stdout is not None
     assert process.stdout.readline()
     return process
@@ -155,17 +158,17 @@ def test_until_alert_on_a_live_board(board, tmp_path: Path, monkeypatch):
 def test_ctrl_c_leaves_a_whole_recording(board, tmp_path: Path):
     laid = board("xavier_nx_r35")
     file = tmp_path / "kept.jsonl"
-    process = started("--record", file, "--interval", "0.05", "--json")
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    with begun("--record", file, "--interval", "0.05", "--json") as process:
+        printed = process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        printed += process.stdout.read()
+        err = process.stderr.read()
     assert process.returncode == 130
     assert f"recorded {file}: " in err
     assert file.read_text().endswith("}\n")
     kept = samples_in(file)
-    printed = documents(out)  # the first had been read, and what came with it
-    assert printed
-    assert kept[-len(printed) :] == printed
+    assert kept == documents(printed)
     assert kept[0]["rails_mw"] == pytest.approx(laid.expect["rails_mw"], abs=1)
     header = json.loads(file.read_text().splitlines()[0])
     assert (header["kind"], header["source"]) == ("recording", "jetson")
@@ -187,11 +190,11 @@ def test_the_end_of_the_link_leaves_a_whole_recording(board, tmp_path: Path, num
 def test_kill_loses_at_most_the_last_second(board, tmp_path: Path):
     board("nano_r32")
     file = tmp_path / "kept.jsonl"
-    process = started("--record", file, "--interval", "0.05", "--json")
-    printed = [process.stdout.readline() for _ in range(40)]
-    process.kill()
-    printed += process.communicate(timeout=30)[0].splitlines()
-    last_s = documents("".join(line if line.endswith("\n") else line + "\n" for line in printed if "}" in line))[-1]["t_s"]
+    with begun("--record", file, "--interval", "0.05", "--json") as process:
+        printed = "".join(process.stdout.readline() for _ in range(40))
+        process.kill()
+        printed += process.stdout.read()
+    last_s = documents(printed.rpartition("\n")[0])[-1]["t_s"]
     assert last_s - samples_in(file)[-1]["t_s"] <= 1.25  # a sample may come late, and is written when it comes
     assert len(documents(monitor("--replay", file, "--json").stdout)) == len(samples_in(file))
 
