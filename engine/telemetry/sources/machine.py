@@ -91,7 +91,7 @@ class Machine:
         return known[core] if core < len(known) else None
 
     def _clocks(self, on: Collection[int], count: int, now_s: float) -> tuple[float | None, ...]:
-        """Once a second where there are many cores: asking for a clock interrupts the core. With no core `on`, all are asked."""
+        """Once a second where there are many cores: asking for a clock interrupts the core. None is `on`: all are asked."""
         if count <= _FEW_CORES or self._clock_beat.due(now_s):
             self._last_clocks = tuple(self._clock(k) if k in on or not on else None for k in range(count))
         return self._last_clocks
