@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOOKED_INTO = 4
 """Samples that the graph is looked into with."""
+_TAKES_PARTS = frozenset({"Split", "Slice", "Gather", "GatherElements", "GatherND"})
+"""What one of these gives was ruined before it, as a part of something larger."""
 _ELEMENTS = 8_000_000
 """Elements of tensors observed at once: 64 MB of both sides in FP32."""
 
@@ -144,7 +146,10 @@ def first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], *, slice
 
     with TemporaryDirectory(prefix="edgetui-") as near, ExitStack() as stack:
         before, after = (stack.enter_context(computable_file(path, Path(near)))[0] for path in (original, lowered))
-        return _first_broken(before, after, feeds, slices)
+        found = _first_broken(before, after, feeds, slices)
+        if found is not None and not slices and found.operator in _TAKES_PARTS:
+            found = _first_broken(before, after, feeds, slices=True) or found
+        return found
 
 
 def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices: bool) -> Broken | None:

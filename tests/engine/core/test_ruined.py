@@ -111,6 +111,24 @@ def test_weights_that_ruin_what_an_activation_keeps_are_named_where_they_are(ben
     assert first.nodes == ("/conv",)
 
 
+def test_a_part_is_ruined_where_it_was_made_and_not_where_it_is_cut_off(bench: Bench) -> None:
+    made = Net()
+    x = made.input("x", 1, 3, 8, 8)
+    scale = np.array([60, 60, 60, 60, 0.1, 0.1, 0.1]).reshape(7, 1, 1, 1)
+    weights = made.constant(made.draw.standard_normal((7, 3, 1, 1)) * scale)
+    boxes = made.node("Split", made.node("Conv", x, weights, name="/head"), made.constant(np.array([4, 3])), axis=1, outputs=2)
+    model = made.model(boxes, f"{boxes}_1")
+    original, marked, out = bench.save(model), bench.folder / "marked.onnx", bench.folder / "lowered.onnx"
+    int8(QuantizeInt8(), original, marked, bench.feeds(model, 32), Silent())
+    lower(marked, out, "onnxruntime-x86", Silent())
+    feeds = list(bench.feeds(model, 4, seed=1))
+    (found,) = judged(original, out, feeds)
+    assert found.output == f"{boxes}_1"
+    first = first_broken(original, out, feeds)
+    assert first is not None
+    assert first.node == "/head"
+
+
 def test_small_activations_are_looked_at_too(bench: Bench) -> None:
     made = Net()
     x = made.input("x", 1, 3, 8, 8)
