@@ -26,7 +26,7 @@ from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
 from .events import AnyEvent, Note, RunEnded
 from .files import Folder, ModelFile, list_folder, model_hash
-from .forecast import Forecast, forecast, refuse_without_pytorch, refuse_without_samples
+from .forecast import Forecast, forecast, refuse_without_samples
 from .index import Index, RunSummary
 from .launch import start
 from .questions import BenchQuestion, CheckQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
@@ -94,7 +94,6 @@ class Engine(Sensing):
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
         """
         refuse_without_samples(spec)
-        refuse_without_pytorch(spec)
         warned: list[str] = []
 
         def listen(event: AnyEvent) -> None:

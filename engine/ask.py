@@ -83,7 +83,10 @@ def _narrow(error: EdgetuiError, question: Question | None) -> None:
     """Advise no backend that does not read the model which is asked about."""
     from .parts import narrowed
 
-    asked = question.model if isinstance(question, BenchQuestion) else getattr(question, "plan", "")
+    if isinstance(question, CheckQuestion):
+        asked = question.spec.model
+    else:
+        asked = question.model if isinstance(question, BenchQuestion) else getattr(question, "plan", "")
     if asked.endswith(".onnx"):
         narrowed(error, Path(asked))
 

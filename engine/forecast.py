@@ -11,7 +11,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from .errors import BackendRefused, DataRefused
+from .errors import ON_THE_CPU, BackendRefused, DataRefused
 from .recipes import torch_here, without_torch
 from .result import ModelFacts
 from .spec import (
@@ -208,7 +208,10 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[str]:
     # Only TensorRT-RTX builds for a GPU that is not here, and it reads less.
     reader = "tensorrt-rtx" if spec.backend.target and "tensorrt-rtx" in facts.refused else spec.backend.name
     found += [f"{reader} cannot read this model: {line}" for line in facts.refused.get(reader, ())]
-    found += [str(error) for error in (_without_samples(spec), without_torch(spec.recipe), _without_pytorch(spec)) if error]
+    errors = [error for error in (_without_samples(spec), without_torch(spec.recipe), _without_pytorch(spec)) if error]
+    for error in errors:
+        error.narrow(lambda target: not facts.refused.get(target))
+    found += map(str, errors)
     again = QuantizeInt8 if facts.prunable else QuantizeInt8 | QuantizeWeights  # what is float still can become integers
     if facts.quantized and any(isinstance(step, again) for step in spec.recipe.active):
         found.append("the model is quantized already; take the floating-point original")
@@ -264,7 +267,8 @@ def _without_pytorch(spec: RunSpec) -> BackendRefused | None:
         return None
     return BackendRefused(
         "the backend torch needs PyTorch, which this Python does not have",
-        fix="pip install 'edgetui[torch]' (on a Jetson: NVIDIA's own torch wheel), or run with --backend onnxruntime",
+        fix="pip install 'edgetui[torch]' (on a Jetson: NVIDIA's own torch wheel)",
+        ways=ON_THE_CPU,
     )
 
 

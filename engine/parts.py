@@ -14,7 +14,7 @@ from .data.open import Part, open_samples
 from .data.samples import Samples
 from .data.training import refuse_untrainable
 from .errors import EdgetuiError, ModelRefused
-from .forecast import refuse_without_samples
+from .forecast import refuse_without_pytorch, refuse_without_samples
 from .result import TensorFacts
 from .say import Say
 from .spec import QuantizeInt8, RunSpec, TrainFinetune
@@ -105,12 +105,14 @@ def check(spec: RunSpec, say: Say) -> None:
     Raises:
         ModelRefused: it cannot be read, an axis has no length, or ONNX Runtime shall execute it and does not know an operator.
         DataRefused: as `refuse_unfit`.
+        RecipeRefused, BackendRefused: as `refuse_without_pytorch`.
     """
     from .graph.lint import lint
     from .graph.load import parse
     from .graph.shapes import facts, settle
     from .graph.walk import real_inputs
 
+    refuse_without_pytorch(spec)
     model = parse(Path(spec.model))
     names = real_inputs(model.graph)
     # What other backends refuse depends on the values of constants, too: that is for the run's first stage.

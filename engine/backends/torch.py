@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto
 
 from ... import __version__
-from ..errors import BackendRefused, ModelRefused, PlanRefused
+from ..errors import ON_THE_CPU, BackendRefused, ModelRefused, PlanRefused
 from ..graph import load as files
 from ..graph import metadata
 from ..result import BackendStamp
@@ -128,7 +128,7 @@ class Torch:
             with in_words():
                 return TorchSession(torch, model, device, compiled=settings.torch.mode == "compiled")
         except ModelRefused as error:
-            raise BackendRefused(error.what, fix=error.fix) from None
+            raise BackendRefused(error.what, fix=error.advice, ways=error.ways) from None
 
     def _torch(self, settings: BackendSettings, *, spinning: bool = True) -> ModuleType:
         """PyTorch, with the threads and roundings that are asked for. Whether threads spin while they wait (`spinning`) is
@@ -146,6 +146,7 @@ class Torch:
             raise BackendRefused(
                 f"PyTorch cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0][:160]})",
                 fix="install it with `pip install 'edgetui[torch]'` (on a Jetson: NVIDIA's own torch wheel)",
+                ways=ON_THE_CPU,
             ) from None
         torch.set_num_threads(settings.torch.threads or physical_cores())
         # The newer names of these (fp32_precision) may not be mixed with them, and torch.compile reads these.

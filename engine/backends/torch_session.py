@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from ..errors import BackendRefused, DataRefused, EdgetuiError, ModelRefused, PlanRefused, RunFailed
+from ..errors import ON_THE_CPU, BackendRefused, DataRefused, EdgetuiError, ModelRefused, PlanRefused, RunFailed
 from ..graph.shapes import facts
 from ..graph.walk import real_inputs
 from ..network.call import WayOut
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .base import Feeds
 
-WAY_OUT = WayOut("run with --backend onnxruntime", memory="close other programs, or take a smaller input")
+WAY_OUT = WayOut("export the model without it", memory="close other programs, or take a smaller input", ways=ON_THE_CPU)
 _DTYPES: dict[str, np.dtype[Any]] = {
     "float": np.dtype("float32"),
     "double": np.dtype("float64"),
@@ -204,4 +204,4 @@ def in_words() -> Iterator[None]:
         text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         if "out of memory" in text or "allocate memory" in text:
             raise RunFailed("memory ran out in PyTorch", fix=WAY_OUT.memory) from None
-        raise BackendRefused(f"PyTorch cannot execute the model ({text})", fix=WAY_OUT.instead) from error
+        raise BackendRefused(f"PyTorch cannot execute the model ({text})", fix="export it again", ways=ON_THE_CPU) from error

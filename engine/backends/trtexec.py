@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import commands
-from ..errors import BackendRefused, DataRefused
+from ..errors import ON_THE_CPU, BackendRefused, DataRefused
 from ..lineage import die_with_parent
 from ..result import LayerFacts, TensorFacts
 from . import trt_refusals
@@ -49,7 +49,8 @@ def options(command: Path) -> tuple[str, frozenset[str]]:
     if status is None:
         raise BackendRefused(
             f"`{command} --help` gives no answer within {_LONGEST_HELP_S:g} s",
-            fix="end what uses the GPU, or run with --backend onnxruntime",
+            fix="end what uses the GPU",
+            ways=ON_THE_CPU,
         )
     number = re.search(r"TensorRT v(\d+)", text)
     return _version(int(number[1])) if number else "unknown", frozenset(re.findall(r"--(\w+)", text))

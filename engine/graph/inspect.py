@@ -66,7 +66,9 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     open_axes = open_inputs(model, shapes)
     operators = Counter(node.op_type for node in nodes(model))
     names = set(real_inputs(model.graph))
-    refused, plugins = _refused(model), tuple(foreign_plugins(model))
+    inputs = tuple(facts(value) for value in model.graph.input if value.name in names)
+    outputs = tuple(facts(value) for value in model.graph.output)
+    refused, plugins = _refused(model, {} if open_axes else settled), tuple(foreign_plugins(model))
     stored, ir_version = _stored(model), model.ir_version
     write_out(model)  # what is counted is what runs: weights that the file computes are weights
     parameters, nonzero = _parameters(model)
@@ -81,8 +83,8 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         opset=opset(model),
         domains={entry.domain: entry.version for entry in model.opset_import if entry.domain not in ONNX_DOMAINS},
         producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
-        inputs=tuple(facts(value) for value in model.graph.input if value.name in names),
-        outputs=tuple(facts(value) for value in model.graph.output),
+        inputs=inputs,
+        outputs=outputs,
         parameters=parameters,
         nonzero=nonzero,
         macs=None if open_axes else count_macs(model, settled),
@@ -103,9 +105,14 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     )
 
 
-def _refused(model: ModelProto) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for target in TARGETS:
+def _refused(model: ModelProto, settled: Shapes) -> dict[str, tuple[str, ...]]:
+    """What each backend refuses. ONNX Runtime takes open axes as they are; the others get the model with the settled shapes,
+    and with these it is left; empty: some are open.
+    """
+    found: dict[str, tuple[str, ...]] = {"onnxruntime": tuple(lint(model, "onnxruntime"))}
+    if settled:
+        fix_inputs(model, settled)
+    for target in (target for target in TARGETS if target not in found):
         found[target] = tuple(lint(model, target))
         if target == "tensorrt" and (rtx := tuple(lint(model, "tensorrt-rtx"))) != found[target]:
             found["tensorrt-rtx"] = rtx

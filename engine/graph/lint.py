@@ -10,7 +10,8 @@ from onnx import ModelProto, NodeProto
 
 from ..errors import UsageError, nearest
 from . import lint_onnxruntime, lint_tensorrt, lint_torch
-from .walk import ELSEWHERE, is_onnx, label, nodes
+from .plugins import foreign_plugins
+from .walk import ELSEWHERE, is_onnx, label, nodes, real_inputs
 from .wiring import faults
 
 TARGETS = ("onnxruntime", "tensorrt", "torch")
@@ -38,19 +39,28 @@ def elsewhere(model: ModelProto, target: str) -> str:
     """What to add to advice where `target` refused a model: a backend that reads it; empty: there is none."""
     related = {"tensorrt", "tensorrt-flags"} if target in ("tensorrt", "tensorrt-flags") else {target}
     order = sorted(_ELSEWHERE, key=lambda other: other != "tensorrt") if target == "tensorrt-rtx" else _ELSEWHERE
-    found = (other for other in order if other not in related and not _refusals(model, other))
-    return next((f", or run with --backend {_ELSEWHERE[other]}" for other in found), "")
+    found = next((other for other in order if other not in related and not _refusals(model, other)), "")
+    plugins = foreign_plugins(model) if found == "tensorrt" else []
+    needed = f", and LD_PRELOAD the library of the plugin {', '.join(plugins)}" if plugins else ""
+    return f", or run with --backend {_ELSEWHERE[found]}{needed}" if found else ""
 
 
 def _refusals(model: ModelProto, target: str) -> list[str]:
     if target == "onnxruntime":
-        return [*faults(model), *lint_onnxruntime.refusals(model)]
+        return [*faults(model), *_no_tensors(model), *lint_onnxruntime.refusals(model)]
     if target in ("tensorrt", "tensorrt-flags", "tensorrt-rtx"):
         flags, rtx = target == "tensorrt-flags", target == "tensorrt-rtx"
         return [*faults(model), *lint_tensorrt.refusals(model, flags=flags, rtx=rtx)]
     if target == "torch":
-        return [*faults(model), *lint_torch.refusals(model)]
+        return [*faults(model), *_no_tensors(model), *lint_torch.refusals(model)]
     raise UsageError(f"`{target}` cannot be checked for", fix=nearest(target, TARGETS))
+
+
+def _no_tensors(model: ModelProto) -> list[str]:
+    """Inputs that no samples can be given for, whatever the backend reads."""
+    names = real_inputs(model.graph)
+    odd = (value for value in model.graph.input if value.name in names and value.type.WhichOneof("value") != "tensor_type")
+    return [f"input {value.name} is no tensor, and edgetui gives tensors only; export it as a tensor" for value in odd]
 
 
 def hints(model: ModelProto, target: str) -> list[str]:

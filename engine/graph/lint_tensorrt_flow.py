@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from .decided import decided, misfits
 from .external import skeleton
 from .shapes import Declared, declared, inferred
 from .walk import ELSEWHERE, attribute, attribute_int, graphs, is_onnx, label, opset, within
@@ -46,14 +47,30 @@ def refusals(model: ModelProto, held: Mapping[str, TensorProto]) -> Iterator[str
         return
     values = _values(model) | _values(inferred(_open_bodies(model), {}))
     varying = _varying(model)
+    if any(node.op_type == "If" and node.input[0] in varying for node in found):
+        yield from _forks(decided(model) or model, held)
     for node in found:
-        if node.op_type == "If" and node.input[0] in varying:
-            yield from _branches(node, values)
-        elif node.op_type == "Loop":
+        if node.op_type == "Loop":
             yield from _loop(node)
             yield from _growth(node, model, values)
         elif node.op_type == "Scan" and len(node.input) <= attribute_int(node, "num_scan_inputs", 0):
             yield f"{label(node)}: TensorRT reads a Scan with a state only; {_WITHOUT}"
+
+
+def _forks(model: ModelProto, held: Mapping[str, TensorProto]) -> Iterator[str]:
+    """What is refused of the If whose condition is not known when the plan is built: TensorRT makes both branches."""
+    odd = list(misfits(model))
+    for outer, name, why in odd:
+        yield (
+            f"{name}: the inputs' sizes do not fit it in a branch of {outer} ({why}), and TensorRT needs both branches where "
+            f"the condition depends on an input; fix the condition in the export{ELSEWHERE}"
+        )
+    if odd:  # what comes after it has no shape to judge
+        return
+    values, varying = _values(model) | _values(inferred(_open_bodies(model), {})), _varying(model)
+    for node in live(model.graph, held):
+        if is_onnx(node) and node.op_type == "If" and node.input[0] in varying:
+            yield from _branches(node, values)
 
 
 def _open_bodies(model: ModelProto) -> ModelProto:
@@ -69,7 +86,8 @@ def _open_bodies(model: ModelProto) -> ModelProto:
 
 def _branches(node: NodeProto, values: Mapping[str, ValueInfoProto]) -> Iterator[str]:
     """Ranks must agree where the condition is not known when the plan is built."""
-    ends = [entry.g.output for entry in node.attribute if entry.name in ("then_branch", "else_branch")]
+    found = (attribute(node, name) for name in ("then_branch", "else_branch"))
+    ends = [entry.g.output for entry in found if entry is not None]
     for name, one, other in zip(node.output, *ends, strict=False):
         ranks = [len(shape) for value in (one, other) if (shape := _known(values.get(value.name), value)) is not None]
         if len(ranks) == 2 and ranks[0] != ranks[1]:

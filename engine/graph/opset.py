@@ -16,7 +16,7 @@ from ..errors import ModelRefused
 from .external import LARGEST_IN_MEMORY, size_of
 from .group_norm import written_out
 from .names import shielded
-from .plugins import named_as_plugin
+from .plugins import of_onnx
 from .walk import is_onnx, label, nodes, opset
 
 _ASIDE = "edgetui.plugins"
@@ -54,7 +54,7 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
 @contextmanager
 def _plugins_aside(model: ModelProto) -> Iterator[None]:
     """Give plugins that stand in ONNX's own domain another meanwhile: the converter gives up at names it does not know."""
-    odd = [node for node in nodes(model) if is_onnx(node) and named_as_plugin(node.op_type)]
+    odd = [node for node in nodes(model) if is_onnx(node) and not of_onnx(node)]
     for node in odd:
         node.domain = _ASIDE
     if odd:

@@ -82,7 +82,7 @@ def settle(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
     for value in model.graph.input:
         if value.name in names and value.type.WhichOneof("value") != "tensor_type":
             raise ModelRefused(
-                f"input `{value.name}` is a {facts(value).dtype}, not a tensor",
+                f"input `{value.name}` is no tensor ({facts(value).dtype})",
                 fix="export the model with plain tensors as inputs",
             )
     if open_flags:

@@ -5,8 +5,8 @@ Apart because every table of operators reads nodes through it, and PyTorch comes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ class WayOut:
     """Of a model that PyTorch cannot execute."""
     memory: str
     """Of one that it has not memory enough for."""
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """Of the first, too, where the backend reads the model: see `errors.EdgetuiError`."""
 
 
 class Numbers(list[Any]):
@@ -118,5 +120,6 @@ class Call:
         """The error for a form of the operator that is not known here."""
         return ModelRefused(
             f"node {self.label} ({self.kind}): {why}, which edgetui cannot do in PyTorch",
-            fix=f"{self.way_out.instead}, or export the model without it",
+            fix=self.way_out.instead,
+            ways=self.way_out.ways,
         )

@@ -59,7 +59,8 @@ class Program:
         for name, kind in unknown(nodes):
             raise ModelRefused(
                 f"node {name} is of operator {kind}, which edgetui cannot do in PyTorch",
-                fix=f"{way_out.instead}, or export the model without it",
+                fix=way_out.instead,
+                ways=way_out.ways,
             )
         self.inputs = real_inputs(model.graph)
         self.outputs = [value.name for value in model.graph.output]
@@ -121,6 +122,7 @@ def failed(call: Call, error: Exception) -> EdgetuiError:
     return ModelRefused(
         f"node {call.label} ({call.kind}) cannot be executed in PyTorch ({text or type(error).__name__})",
         fix=call.way_out.instead,
+        ways=call.way_out.ways,
     )
 
 

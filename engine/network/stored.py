@@ -53,7 +53,8 @@ def as_tensor(name: str, stored: TensorProto, way_out: WayOut) -> Tensor:
     if kind not in HELD:
         raise ModelRefused(
             f"tensor {name} holds {TensorProto.DataType.Name(kind)}, which edgetui cannot do in PyTorch",
-            fix=f"{way_out.instead}, or export the model without it",
+            fix=way_out.instead,
+            ways=way_out.ways,
         )
     array = np.array(numpy_helper.to_array(stored))
     return torch.from_numpy(array.astype(_HELD_AS[kind]) if kind in _HELD_AS else array)

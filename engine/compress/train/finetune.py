@@ -28,7 +28,9 @@ from . import check, head
 from .loop import Losses, train
 from .trainable import nonzero, trainable, write
 
-WAY_OUT = WayOut("leave the `train.` steps out of the recipe", memory="give the step a smaller `batch`")
+WAY_OUT = WayOut(
+    "leave the `train.` steps out of the recipe, or export the model without it", memory="give the step a smaller `batch`"
+)
 FEW_OF_A_CLASS = 50
 """Below this many samples a class the model rather learns them by heart; the result says so."""
 

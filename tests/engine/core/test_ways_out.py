@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import onnx
 import pytest
 from edgetui.engine.backends.trt_find import need_gpu
 from edgetui.engine.errors import BackendRefused, EdgetuiError, ModelRefused
+from edgetui.engine.forecast import forecast
+from edgetui.engine.graph.inspect import inspect
 from edgetui.engine.parts import check, narrowed
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, Recipe, RunSpec
@@ -52,3 +55,18 @@ def test_what_onnxruntime_cannot_read_is_refused_before_a_run_begins(tmp_path: P
     check(spec(CONTRIB), Silent())
     with pytest.raises(ModelRefused, match=r"EfficientNMS_TRT.*--backend tensorrt"):
         check(spec(PLUGIN), Silent())
+
+
+@pytest.mark.parametrize(("nodes", "here"), [(PLAIN, True), (PLUGIN, False)])
+def test_without_pytorch_onnxruntime_is_named_only_where_it_reads_the_model(
+    nodes: str, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model(tmp_path, nodes)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    spec = RunSpec(model=str(path), recipe=Recipe(), backend=BackendSettings(name="torch"))
+    with pytest.raises(BackendRefused) as refused:
+        check(spec, Silent())
+    narrowed(refused.value, path)
+    assert ("--backend onnxruntime" in str(refused.value)) == here
+    sentences = [line for line in forecast(spec, inspect(path, {}), (), None).errors if "needs PyTorch" in line]
+    assert ["--backend onnxruntime" in line for line in sentences] == [here]

@@ -174,3 +174,11 @@ def test_a_pair_between_convolution_and_relu_is_slow() -> None:
     assert line.startswith("conv:")
     assert hints(model, "onnxruntime") == []
     assert lint(model, "tensorrt") == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_input_that_is_no_tensor_is_refused_by_all(target: str) -> None:
+    model = graph("(float[4] x, optional(float[4]) z) => (float[4] y) { [act] y = Relu(x) }")
+    (line,) = lint(model, target)
+    assert line.startswith("input z is no tensor")
+    assert "--backend" not in line

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from edgetui.engine.graph.inspect import inspect
 from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.plugins import foreign_plugins
 from onnx import ModelProto, numpy_helper, parser
@@ -19,6 +22,12 @@ CONSTANTS = {
     "axis": np.array([0]),
     "start": np.zeros(4, np.float32),
     "K": np.ones((1, 1, 3, 3), np.float32),
+    "two": np.array([2]),
+    "eight": np.array([8]),
+    "pair": np.array([0, 1]),
+    "last": np.array([1]),
+    "W8": np.ones((8, 3), np.float32),
+    "W4": np.ones((4, 3), np.float32),
 }
 BODY = "body = b (int64 i, bool c, float[4] v) => (bool co, float[4] vo)"
 GROWS = "body = b (int64 i, bool c, float[N] v) => (bool co, float[M] vo)"
@@ -99,7 +108,8 @@ TAKEN = {
 
 def model(text: str) -> ModelProto:
     head, mark, functions = text.partition(' <domain: "own"')
-    domains = ', "TRT" : 1, "trt" : 1, "own" : 1, "com.microsoft" : 1, "odd" : 1'
+    others = ("TRT", "trt", "own", "com.microsoft", "odd", "mine", "mmdeploy", "com.nvidia.tensorrt")
+    domains = "".join(f', "{domain}" : 1' for domain in others)
     made = parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17{domains}]> g {head}{mark}{functions}')
     words = set(text.replace(",", " ").replace(")", " ").replace("(", " ").split())
     held = [numpy_helper.from_array(np.asarray(value), name) for name, value in CONSTANTS.items() if name in words]
@@ -153,6 +163,43 @@ def test_what_is_built_is_not_refused(case: str, builds: Callable[[ModelProto], 
     assert builds(made)
 
 
+FORK = """(float[1,8] x, bool d) => (float y) {
+  h = Shape(x) l = Slice(h, last, two, axis) c = Equal(l, eight) s = Squeeze(c)
+  [n] y = If(d) <
+    then_branch = t () => (float t0) { ti = If(s) <then_branch = tt () => (float t1) { t1 = Unsqueeze(x, axis) },
+      else_branch = te () => (float t2) { t2 = Unsqueeze(x, axis) }> t0 = MatMul(ti, W8) },
+    else_branch = e () => (float e0) { ei = If(s) <then_branch = et () => (float e1) { e1 = Unsqueeze(x, EXTRA) },
+      else_branch = ee () => (float e2) { e2 = Unsqueeze(x, axis) }> [m] e0 = MatMul(ei, WHERE) }> }"""
+"""Both branches of `n` ask for the length of `x`: the inner If is decided by it."""
+FORKS = {
+    "a matrix of another length": (("axis", "W4"), "m: the inputs' sizes do not fit it in a branch of n (", ("axis", "W8")),
+    "another rank": (("pair", "W8"), "n: its branches give y 3 axes and 4", ("axis", "W8")),
+}
+
+
+@pytest.mark.parametrize("case", FORKS)
+def test_branches_are_judged_with_what_the_sizes_decide(case: str, builds: Callable[[ModelProto], bool]) -> None:
+    (extra, weight), sentence, (mended_extra, mended_weight) = FORKS[case]
+    refused = model(FORK.replace("EXTRA", extra).replace("WHERE", weight))
+    (line,) = lint(refused, "tensorrt")
+    assert line.startswith(sentence)
+    assert line.endswith("or run with --backend onnxruntime")
+    assert not builds(refused)
+    mended = model(FORK.replace("EXTRA", mended_extra).replace("WHERE", mended_weight))
+    assert lint(mended, "tensorrt") == []
+    assert builds(mended)
+
+
+def test_what_is_read_depends_on_the_sizes_that_are_asked_for(tmp_path: Path) -> None:
+    made = model(FORK.replace("EXTRA", "axis").replace("WHERE", "W4"))
+    made.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "length"
+    onnx.save(made, tmp_path / "model.onnx")
+    assert inspect(tmp_path / "model.onnx", {}).refused["tensorrt"] == ()
+    found = inspect(tmp_path / "model.onnx", {"x": (1, 8)})
+    assert found.refused["tensorrt"][0].startswith("m: the inputs' sizes do not fit it")
+    assert found.refused["onnxruntime"] == ()
+
+
 PLUGINS = ("TRT.EfficientNMS_TRT", "trt.BatchedNMSDynamic_TRT", "EfficientNMS_ONNX_TRT", "odd.ROIAlign_TRT", "GridAnchor_TRT")
 
 
@@ -165,11 +212,35 @@ def test_plugins_of_nvidia_are_read_whatever_their_domain(operator: str) -> None
     assert line.endswith("or run with --backend tensorrt on a board, which has TensorRT itself")
 
 
-@pytest.mark.parametrize("operator", ["TRT.YoloLayer_TRT", "YoloLayer_TRT"])
+STRANGERS = (
+    "TRT.YoloLayer_TRT", "YoloLayer_TRT", "mine.YoloLayer_TRT", "com.nvidia.tensorrt.YoloLayer", "mmdeploy.TRTBatchedNMS",
+    "mmdeploy.grid_sampler", "mmdeploy.MMCVModulatedDeformConv2d",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("operator", STRANGERS)
 def test_a_stranger_s_plugin_is_named_as_one_that_must_be_loaded(operator: str) -> None:
-    made = model(f"{ONE} {{ [n] y = {operator}(x) }}")
+    made, name = model(f"{ONE} {{ [n] y = {operator}(x) }}"), operator.rpartition(".")[2]
     assert lint(made, "tensorrt") == []
-    assert foreign_plugins(made) == ["YoloLayer_TRT"]
+    assert foreign_plugins(made) == [name]
+    (line,) = lint(made, "onnxruntime")
+    assert line.endswith(f"on a board, which has TensorRT itself, and LD_PRELOAD the library of the plugin {name}")
+
+
+def test_a_plugin_in_a_function_must_be_loaded_too() -> None:
+    made = model(
+        '(float[4,4] x) => (float y) { y = own.f(x) } <domain: "own", opset_import: ["" : 17, "TRT" : 1]> '
+        "f (a) => (b) { [n] b = TRT.YoloLayer(a) }"
+    )
+    assert foreign_plugins(made) == ["YoloLayer"]
+
+
+@pytest.mark.parametrize("operator", ["CropAndResize", "GroupNorm"])
+def test_operators_of_onnxruntime_are_no_plugins_whatever_their_name(operator: str) -> None:
+    made = model(f"{ONE} {{ [n] y = com.microsoft.{operator}(x) }}")
+    (line,) = lint(made, "tensorrt")
+    assert "is not TensorRT's" in line
+    assert foreign_plugins(made) == []
 
 
 def test_no_backend_is_advised_that_refuses_as_well() -> None:

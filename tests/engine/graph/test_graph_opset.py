@@ -35,7 +35,7 @@ def test_raising_keeps_names_metadata_and_weights() -> None:
 
 def test_what_the_converter_cannot_do_is_said() -> None:
     model = parser.parse_model(
-        """<ir_version: 4, opset_import: ["" : 9]> g (float[1,1,4,4] x) => (float y) { y = Nonsense(x) }"""
+        """<ir_version: 4, opset_import: ["" : 9]> g (float[1,1,4,4] x) => (float y) { y = Relu(missing) }"""
     )
     with pytest.raises(ModelRefused, match="4-bit weights needs opset 21, the model has 9") as caught:
         raise_opset(model, 21, "4-bit weights")
@@ -56,3 +56,10 @@ def test_damaged_metadata_are_refused() -> None:
     model.metadata_props.add(key="edgetui.k", value="{")
     with pytest.raises(ModelRefused, match=r"edgetui\.k"):
         metadata.get(model, "k")
+
+
+def test_a_plugin_of_any_name_in_onnx_s_own_domain_does_not_stop_it() -> None:
+    text = '<ir_version: 7, opset_import: ["" : 12]> g (float[1,4] x) => (float[1,4] y) { a = Softmax(x) [n] y = YoloLayer(a) }'
+    raised = raise_opset(parser.parse_model(text), 19, "a test")
+    assert [(node.domain, node.op_type) for node in raised.graph.node][-1] == ("", "YoloLayer")
+    assert [entry.version for entry in raised.opset_import] == [19]
