@@ -32,6 +32,8 @@ DAMAGED = (msgspec.DecodeError, ValueError, RecursionError)
 
 ON_THE_CPU = {"onnxruntime": "run with --backend onnxruntime"}
 """A way out of what another backend refuses."""
+ON_A_BOARD = {"tensorrt": "run with --backend tensorrt on a board, which has TensorRT itself"}
+"""The same for what is a plugin of TensorRT."""
 
 
 class EdgetuiError(Exception):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..errors import BackendRefused, DataRefused, EdgetuiError, PlanRefused
+from ..errors import ON_A_BOARD, BackendRefused, DataRefused, EdgetuiError, PlanRefused
+from ..graph.plugins import known
+from ..graph.walk import ONNX_DOMAINS
 
 _PLACE = r"\S+\.(?:cc|h):\d+ .*?\) "
 """A place in its sources."""
@@ -32,22 +34,35 @@ def _node(name: str, operator: str) -> str:
     return f"node {name} ({operator})" if name else f"a node without a name ({operator})"
 
 
-_ANOTHER = "export the model without it, or for an opset that onnxruntime knows"
+def _unknown(domain: str, operator: str, where: str) -> BackendRefused:
+    fix = "export the model without it"
+    if domain in ONNX_DOMAINS and known(operator):  # an opset of ONNX says nothing of others
+        fix += ", or for an opset that onnxruntime knows"
+    return BackendRefused(f"onnxruntime does not know {where}", fix=fix, ways=ON_A_BOARD)
+
+
+def _without_kernel(name: str, operator: str) -> BackendRefused:
+    """It declares some of TensorRT's plugins itself, and computes none of them."""
+    if not known(operator):
+        return _unknown("", operator, _node(name, operator))
+    return BackendRefused(
+        f"onnxruntime has no CPU kernel for {_node(name, operator)} with these types",
+        fix="export that operator in float32; where a step of the recipe changed it, leave it out with `exclude` or `keep`",
+    )
+
+
 _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], EdgetuiError]], ...] = (
     (
         r'In Node, \("([^"]*)", (\w+), "([^"]*)".*No Op registered for',
-        lambda m: BackendRefused(f"onnxruntime does not know {_node(m[1], f'{m[3]}:{m[2]}' if m[3] else m[2])}", fix=_ANOTHER),
+        lambda m: _unknown(m[3], m[2], _node(m[1], f"{m[3]}:{m[2]}" if m[3] else m[2])),
     ),
     (
         r"([\w.]*):(\w+)\(-?\d+\) is not a registered function/op",
-        lambda m: BackendRefused(f"onnxruntime does not know the operator {m[1]}:{m[2]}", fix=_ANOTHER),
+        lambda m: _unknown(m[1], m[2], f"the operator {m[1]}:{m[2]}"),
     ),
     (
         r"Could not find an implementation for (\w+)\(\d+\) node with name '([^']*)'",
-        lambda m: BackendRefused(
-            f"onnxruntime has no CPU kernel for {_node(m[2], m[1])} with these types",
-            fix="export that operator in float32; where a step of the recipe changed it, leave it out with `exclude` or `keep`",
-        ),
+        lambda m: _without_kernel(m[2], m[1]),
     ),
     (
         r"Opset (\d+) is under development.*till opset (\d+)",

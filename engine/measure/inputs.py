@@ -35,9 +35,10 @@ def made_up(inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]]
     draw = np.random.default_rng(seed)
     feeds: dict[str, NDArray[np.generic]] = {}
     for tensor in inputs:
-        kind, shape = DTYPES.get(tensor.dtype), shapes[tensor.name]
-        if kind is None:
+        kind = DTYPES.get(tensor.dtype)
+        if kind is None:  # it may be no tensor either, and have no shape
             raise ModelRefused(f"input {tensor.name} is of type {tensor.dtype}", fix="export with numbers as inputs")
+        shape = shapes[tensor.name]
         values = draw.standard_normal(shape) if issubclass(kind, np.floating) else np.ones(shape)
         feeds[tensor.name] = values.astype(kind)
     return feeds

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import onnx
 import pytest
+from edgetui.engine.backends.onnxruntime import OnnxRuntime
 from edgetui.engine.backends.trt_find import need_gpu
 from edgetui.engine.errors import BackendRefused, EdgetuiError, ModelRefused
 from edgetui.engine.forecast import forecast
 from edgetui.engine.graph.inspect import inspect
+from edgetui.engine.measure.inputs import made_up
 from edgetui.engine.parts import check, narrowed
+from edgetui.engine.result import TensorFacts
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import BackendSettings, Recipe, RunSpec
 from onnx import parser
@@ -20,9 +23,15 @@ PLAIN = "{ y = Relu(x) }"
 PLUGIN = "{ y = TRT.EfficientNMS_TRT(x) }"
 CONTRIB = "{ y = com.microsoft.FastGelu(x) }"
 
+DECLARED = (
+    "{ [nms] n, b, s, c = EfficientNMS_TRT<background_class=-1, box_coding=0, iou_threshold=0.5, max_output_boxes=9, "
+    'plugin_version="1", score_activation=0, score_threshold=0.5>(x, x) r = ReduceMax<keepdims=0>(b) y = Add(x, r) }'
+)
+"""ONNX Runtime has the schema of that plugin, in ONNX's domain, and no kernel."""
+
 
 def model(folder: Path, nodes: str) -> Path:
-    domains = '"" : 17, "TRT" : 1, "com.microsoft" : 1'
+    domains = '"" : 17, "TRT" : 1, "com.microsoft" : 1, "own" : 1'
     made = parser.parse_model(f"<ir_version: 8, opset_import: [{domains}]> g (float[1,4] x) => (float[1,4] y) {nodes}")
     onnx.save(made, folder / "model.onnx")
     return folder / "model.onnx"
@@ -70,3 +79,22 @@ def test_without_pytorch_onnxruntime_is_named_only_where_it_reads_the_model(
     assert ("--backend onnxruntime" in str(refused.value)) == here
     sentences = [line for line in forecast(spec, inspect(path, {}), (), None).errors if "needs PyTorch" in line]
     assert ["--backend onnxruntime" in line for line in sentences] == [here]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "board"),
+    [(PLUGIN, True), (DECLARED, True), ("{ y = own.Layer(x) }", False)],
+)
+def test_what_onnxruntime_does_not_know_leads_to_a_board_where_it_is_a_plugin(nodes: str, board: bool, tmp_path: Path) -> None:
+    path = model(tmp_path, nodes)
+    with pytest.raises(BackendRefused, match=r"onnxruntime does not know .*; export the model without it") as refused:
+        OnnxRuntime().load(path, BackendSettings())
+    narrowed(refused.value, path)
+    assert ("--backend tensorrt on a board" in str(refused.value)) == board
+    assert "opset" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["optional", "sequence", "string"])
+def test_inputs_that_cannot_be_made_up_are_refused(kind: str) -> None:
+    with pytest.raises(ModelRefused, match=f"input z is of type {kind}"):
+        made_up((TensorFacts(name="z", dtype=kind),), {}, 0)
