@@ -85,7 +85,7 @@ def shielded(model: ModelProto, change: Callable[[ModelProto], ModelProto]) -> M
     """`change` done by a library that invents names of its own: it sees the model's tensors under names nothing else can have.
 
     What the library made is given free names afterwards; the names of inputs, outputs and all else it left are those of before,
-    also where `change` raises. The model may be changed.
+    in the model itself too, and where `change` raises.
     """
     names = Names(model)
     stem = names.prefix("edgetui/").rstrip("/")
@@ -100,12 +100,13 @@ def shielded(model: ModelProto, change: Callable[[ModelProto], ModelProto]) -> M
             shown[name] = names.free(ours.sub(lambda found: shown.get(found[0], found[0]), name))
         return shown[name]
 
+    changed = model
     try:
         changed = change(model)
-    except BaseException:
+    finally:
         renamed(model.graph, known)
-        raise
-    renamed(changed.graph, known)
+    if changed is not model:  # a caller may yet go on with the model as it was
+        renamed(changed.graph, known)
     return changed
 
 

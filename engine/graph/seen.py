@@ -111,6 +111,8 @@ def through(node: NodeProto, known: Mapping[str, Seen | None]) -> Seen | None:
         kind = attribute_int(node, "to", 0)
     elif node.op_type == "Transpose":
         order = _order(node, len(shape))
+        if sorted(order) != list(range(len(shape))):
+            return None  # a damaged file; shape inference refuses it
         shape, axes = tuple(shape[step] for step in order), tuple(axes[step] for step in order)
     elif node.op_type in _RESHAPING:
         lengths = _lengths(node, shape, known)
@@ -138,6 +140,8 @@ def _lengths(node: NodeProto, shape: tuple[int, ...], known: Mapping[str, Seen |
         if numbers is None:
             return None
         keep = not attribute_int(node, "allowzero", 0)
+        if keep and any(length == 0 and place >= len(shape) for place, length in enumerate(numbers)):
+            return None
         lengths = [shape[place] if keep and length == 0 else length for place, length in enumerate(numbers)]
         rest = math.prod(length for length in lengths if length != -1)
         return tuple(math.prod(shape) // max(rest, 1) if length == -1 else length for length in lengths)

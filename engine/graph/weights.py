@@ -71,8 +71,10 @@ def weights(model: ModelProto) -> list[Weight]:
     for node, scope in scoped(model.graph, {}):
         for position in _POSITIONS.get(node.op_type, ()) if is_onnx(node) else ():
             seen = scope.get(node.input[position]) if position < len(node.input) else None
-            if seen is None or seen.tensor.data_type not in FLOATS or seen.kind not in FLOATS or not seen.axes:
+            if seen is None or seen.tensor.data_type not in FLOATS or seen.kind not in FLOATS:
                 continue
+            if len(seen.axes) < (1 if node.op_type == "MatMul" else 2):
+                continue  # what shape inference refuses
             output_axis, input_axis = _axes(node, position, len(seen.axes))
             stored_output = None if output_axis is None else seen.axes[output_axis]
             stored_input = None if input_axis is None else seen.axes[input_axis]

@@ -134,6 +134,21 @@ def test_a_library_that_invents_names_sees_none_of_ours() -> None:
     assert list(changed.graph.node[3].input) == ["w_bias_2"]
 
 
+def test_a_model_whose_changed_copy_is_thrown_away_keeps_its_names() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]> g (float[4] x) => (float[4] y) { y = Abs(x) }""")
+    before = model.SerializeToString()
+
+    def copied(plain: ModelProto) -> ModelProto:
+        other = ModelProto()
+        other.CopyFrom(plain)
+        other.graph.node[0].op_type = "Neg"
+        return other
+
+    changed = shielded(model, copied)
+    assert model.SerializeToString() == before
+    assert (changed.graph.node[0].op_type, changed.graph.output[0].name) == ("Neg", "y")
+
+
 def test_a_batch_norm_goes_into_a_convolution_beside_a_tensor_of_the_name_that_its_bias_gets(tmp_path: Path) -> None:
     net = Net()
     conv = net.node("Conv", net.input("x", 1, 3, 8, 8), net.weight(4, 3, 3, 3))

@@ -126,3 +126,20 @@ def test_real_models(shared) -> None:
 
     found = weights(load(shared / "models" / "ultraface_rfb320.onnx"))
     assert (len(found), sum(weight.size for weight in found)) == (52, 270_144)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "y = Conv(x, w)",
+        "y = Gemm(x, w)",
+        "v = Transpose<perm = [20, 0]>(w) y = MatMul(x, v)",
+        "v = Reshape(w, s) y = MatMul(x, v)",
+    ],
+)
+def test_a_weight_of_a_shape_that_cannot_be_is_none(line: str) -> None:
+    model = parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[1, 2] x) => (float[N] y) '
+        f"<float[2] w = {{1, 2}}, int64[3] s = {{0, 0, 0}}> {{ {line} }}"
+    )
+    assert weights(model) == []
