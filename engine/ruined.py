@@ -163,8 +163,9 @@ def _first_broken(original: Path, lowered: Path, feeds: Sequence[Feeds], slices:
     made = {name for node in after.graph.node for name in node.output}
     read = {node.output[0] for node in after.graph.node if node.op_type == "DequantizeLinear"}
     pairs = {node.input[0]: node for node in after.graph.node if node.op_type == "QuantizeLinear"}
-    stands = {name: name if name in made else f"{name}_fp16" for name in makers}  # as `compress.half` calls them
-    stands = {name: other for name, other in stands.items() if other in made}
+    # As `compress.half` and `compress.qdq` call them; the latter where all that reads a tensor reads its integers.
+    spellings = {name: (name, f"{name}_fp16", f"{name}_float") for name in makers}
+    stands = {name: other for name, others in spellings.items() for other in reversed(others) if other in made}
     for name in real_inputs(before.graph):
         stands.update((name, other) for other in (f"{name}_fp16", name) if other in pairs)
     names = [name for name in (*real_inputs(before.graph), *makers) if name in stands]
