@@ -27,6 +27,8 @@ WORDS = {
     "board": "board",
 }
 """What must be the same, and what it is called."""
+_OR = "\t"
+"""Between things of which one must be equal."""
 _LABELLED = ("model", "data", "preprocessing", "shapes", "backend", "workload", "board")
 """What may stand behind a baseline's name, the most telling first."""
 
@@ -44,7 +46,11 @@ class Group(NamedTuple):
 
 
 def conditions(asked: Asked) -> dict[str, str]:
-    """What was asked that a result's own stamps do not say, by the keys of WORDS; `data_hash` tells data of one name apart."""
+    """What was asked that a result's own stamps do not say, by the keys of WORDS.
+
+    `data_hash` and `samples_hash` tell data of one name apart; an older version knew the first alone, which other calibration
+    or preprocessing changes too.
+    """
     spec = asked.spec
     found = {"workload": _said(spec.workload, str(spec.workload.__struct_config__.tag))}
     data = spec.dataset or spec.calibration
@@ -55,7 +61,8 @@ def conditions(asked: Asked) -> dict[str, str]:
     return {
         **found,
         "data": data.name or data.path,
-        "data_hash": asked.samples_hash or digest or data.path,
+        "data_hash": digest or data.path,
+        "samples_hash": asked.samples_hash,
         "preprocessing": _said(data.input, "as the model's input says"),
         "task": data.task if spec.dataset is not None else "none",
         "samples": f"what calibration leaves, seed {spec.seed}" if shared else "all",
@@ -73,8 +80,8 @@ def groups(results: Sequence[Result]) -> tuple[Group, ...]:
     for result in results:
         mine = _known(result)
         for members, known in found:
-            same_model = _identity(known.get("model", "")) == _identity(mine.get("model", ""))
-            if same_model and all(_identity(known.get(key, value)) == _identity(value) for key, value in mine.items()):
+            same_model = _same(known.get("model", ""), mine.get("model", ""))
+            if same_model and all(_same(known.get(key, value), value) for key, value in mine.items()):
                 members.append(result)
                 known.update({**mine, **known})
                 break
@@ -87,8 +94,8 @@ def differences(found: Sequence[Group]) -> dict[str, tuple[str, ...]]:
     """What the groups do not have in common: its word to what each has; empty for a single group."""
     different = {}
     for key, word in WORDS.items():
-        if len({_identity(group.known[key]) for group in found if key in group.known}) > 1:
-            different[word] = tuple(group.says(key) or words.DASH for group in found)
+        if _differs(found, key):
+            different[word] = tuple(_called(group, found, key) or words.DASH for group in found)
     if "data" in different:  # other data are other samples
         different.pop("samples", None)
         different.pop("task", None)
@@ -106,13 +113,29 @@ def names(found: Sequence[Group]) -> tuple[str, ...]:
     return tuple(" ".join(_telling(group, found)[:1]) for group in found)
 
 
-def _identity(value: str) -> str:
-    return value.partition("\n")[0]
+def _same(one: str, other: str) -> bool:
+    """Whether what must be equal is; of several that stand for it, one is enough."""
+    return not set(_identities(one)).isdisjoint(_identities(other))
+
+
+def _identities(value: str) -> list[str]:
+    return value.partition("\n")[0].split(_OR)
 
 
 def _telling(group: Group, found: Sequence[Group]) -> list[str]:
-    keys = [key for key in _LABELLED if len({other.says(key) for other in found}) > 1]
-    return [said for key in keys if (said := group.says(key))]
+    return [said for key in _LABELLED if _differs(found, key) and (said := _called(group, found, key))]
+
+
+def _differs(found: Sequence[Group], key: str) -> bool:
+    told = [group.known[key] for group in found if key in group.known]
+    return not all(_same(told[0], each) for each in told)
+
+
+def _called(group: Group, found: Sequence[Group], key: str) -> str:
+    """What a group has there, for people; with the beginning of its hash where another calls other things the same."""
+    said, mine = group.says(key), group.known.get(key, "")
+    twins = any(other.says(key) == said and not _same(other.known.get(key, ""), mine) for other in found)
+    return f"{said} ({_identities(mine)[0][:6]})" if said and twins else said
 
 
 def _known(result: Result) -> dict[str, str]:
@@ -127,8 +150,9 @@ def _known(result: Result) -> dict[str, str]:
         "board": ", ".join(filter(None, [board.name or board.cpu, board.power_mode or "", _clocks(result)])),
     }
     asked = dict(result.conditions)
-    if digest := asked.get("data_hash"):
-        asked["data"] = f"{digest}\n{asked.get('data', '')}"
+    hashes = [asked[key] for key in ("data_hash", "samples_hash") if asked.get(key)]
+    if hashes:
+        asked["data"] = f"{_OR.join(hashes)}\n{asked.get('data', '')}"
     found = {key: value for key, value in {**stamps, **asked}.items() if value and key in WORDS}
     if data is not None and data.evaluated is not None:
         found["samples"] = f"{data.evaluated} {found.get('samples', '')}\n{data.evaluated} samples"

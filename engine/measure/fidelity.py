@@ -59,6 +59,8 @@ class Fidelity:
         self._samples = 0
         self._broken = [0, 0]
         self._uneven: set[str] = set()
+        self._foreign: set[str] = set()
+        """Outputs that are no tensors and no lists of them."""
 
     def add(self, baseline: Mapping[str, Array], candidate: Mapping[str, Array], n: int = 1, of: int | None = None) -> None:
         """Outputs of one inference, by name. `n` samples lie along the first axis of length `of` (None: `n`; rows past `n` are
@@ -72,12 +74,10 @@ class Fidelity:
         taken: set[str] = set()
         pairs: dict[str, tuple[Array, Array]] = {}
         for name, a in baseline.items():
-            self._names[name] = None
             if name not in candidate:
                 raise PlanRefused(f"the candidate has no output {name}", fix="this should not be; run the lint on its graph")
-            b = candidate[name]
-            if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):  # no sequences
-                pairs[name] = (a, b)
+            pairs.update(self._arrays(name, a, candidate[name]))
+        self._names.update(dict.fromkeys(pairs))
         for names, found in zip(self._groups, self._found, strict=True):
             mine = {name: pairs[name] for name in names if name in pairs}
             taken.update(mine)
@@ -85,6 +85,19 @@ class Fidelity:
         for name, (a, b) in pairs.items():
             if name not in taken:
                 self._add_placed(name, a, b, n, batch)
+
+    def _arrays(self, name: str, a: object, b: object) -> dict[str, tuple[Array, Array]]:
+        """An output's tensors on both sides: itself, or those of a sequence, `name[0]` first."""
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+            return {name: (a, b)}
+        ours, theirs = (side if isinstance(side, list) else [side] for side in (a, b))
+        if not all(isinstance(each, np.ndarray) for each in (*ours, *theirs)):
+            self._foreign.add(name)
+            return {}
+        if len(ours) != len(theirs):
+            self._uneven.add(name)
+            return {}
+        return {f"{name}[{n}]": pair for n, pair in enumerate(zip(ours, theirs, strict=True))}
 
     def _add_placed(self, name: str, a: Array, b: Array, n: int, batch: int) -> None:
         """An output whose elements have their places."""
@@ -293,6 +306,7 @@ class Fidelity:
         if self._broken[0]:
             said.append(f"{self._broken[0]} output elements are NaN or infinite in the baseline itself; they are left out")
         said.extend(f"output {name} differs in shape between the sides and is not compared" for name in sorted(self._uneven))
+        said.extend(f"output {name} holds no tensors and is not compared" for name in sorted(self._foreign))
         return said
 
 

@@ -68,7 +68,7 @@ def in_words(figures: result.Fidelity) -> str:
     said = [
         "" if figures.cosine is None else f"cosine {figures.cosine:.5f}",
         "" if figures.sqnr_db is None else f"SQNR {figures.sqnr_db:.1f} dB",
-        "" if figures.agreement is None else f"{_share(figures.agreement)} of the labels equal",
+        "" if figures.agreement is None else f"{_share(figures.agreement)} of the elements equal",
         "" if figures.rows_matched is None else f"{_share(figures.rows_matched)} of the rows matched",
     ]
     return ", ".join(filter(None, said)) or "cosine –"

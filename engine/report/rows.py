@@ -249,7 +249,7 @@ _ROWS: tuple[tuple[str, Literal["figure", "detail"], str, Cell], ...] = (
     ("precision recall F1", "detail", "", _macro),
     ("offset rate", "figure", "", _offset),
     ("cosine · SQNR · largest error", "detail", "", _closeness),
-    ("labels equal", "figure", "", _equal),
+    ("elements equal", "figure", "", _equal),
     ("rows matched", "figure", "", _matched),
     ("time to compress", "figure", "", _spent),
     ("pays back after", "figure", "", _payback),

@@ -298,7 +298,7 @@ def result_rows(result: Result, width: int) -> list[Line]:
     fidelity = result.fidelity
     if fidelity.cosine is not None or fidelity.agreement is not None:
         parts = [f"cosine {fidelity.cosine:.4f}"] if fidelity.cosine is not None else []
-        parts += [f"{near_all(fidelity.agreement)} of labels equal"] if fidelity.agreement is not None else []
+        parts += [f"{near_all(fidelity.agreement)} of elements equal"] if fidelity.agreement is not None else []
         parts += [f"{near_all(fidelity.rows_matched)} of rows matched"] if fidelity.rows_matched is not None else []
         parts += [f"SQNR {fidelity.sqnr_db:.1f} dB"] if fidelity.sqnr_db is not None else []
         parts += [f"offset rate {percent(fidelity.offset_rate_abs)}"] if fidelity.offset_rate_abs is not None else []

@@ -176,7 +176,7 @@ def test_class_numbers_are_held_to_their_share(check):
 
 
 def test_a_limit_of_a_recipe_holds_for_the_share_where_there_is_no_quantity(check):
-    with pytest.raises(PlanRefused, match=r"of the labels equal, least_cosine = 1"):
+    with pytest.raises(PlanRefused, match=r"of the elements equal, least_cosine = 1"):
         check(classes(), least=1.0)
 
 

@@ -96,3 +96,21 @@ def test_numbers_are_counted_as_they_are_whatever_the_batch():
         filled = [np.concatenate([x[rows], np.full((4 - len(x[rows]), 5), 9)]) for x in (a, b)]
         parts.add({"c": filled[0]}, {"c": filled[1]}, len(a[rows]), 4)
     assert whole.figures() == parts.figures()
+
+
+def test_a_sequence_is_compared_tensor_by_tensor():
+    found = Fidelity({"s": Meaning()})
+    a = [np.array([3.0, 4.0]), np.array([1, 2, 3])]
+    found.add({"s": a}, {"s": [np.array([3.0, 4.5]), np.array([1, 2, 4])]})
+    assert [(each.name, each.kind) for each in found.figures().outputs] == [("s[0]", "quantity"), ("s[1]", "labels")]
+    assert (found.figures().max_abs, found.figures().agreement) == (0.5, pytest.approx(2 / 3))
+    assert found.warnings() == []
+
+
+def test_what_is_not_compared_is_said():
+    found = Fidelity()
+    found.add({"s": [np.ones(2)], "z": [{"cat": 0.5}]}, {"s": [np.ones(2), np.ones(2)], "z": [{"cat": 0.5}]})
+    assert found.warnings() == [
+        "output s differs in shape between the sides and is not compared",
+        "output z holds no tensors and is not compared",
+    ]

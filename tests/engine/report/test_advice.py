@@ -201,6 +201,27 @@ def test_what_was_run_under_other_conditions_has_a_baseline_of_its_own_and_no_ch
     assert f"These runs differ in {word}" in found.advice[1]
 
 
+@pytest.mark.parametrize(
+    ("changed", "shared"),
+    [
+        ({"data_hash": "sha-b", "samples_hash": "files"}, True),
+        ({"samples_hash": ""}, True),
+        ({"data_hash": "sha-b", "samples_hash": ""}, False),
+        ({"data_hash": "sha-b", "samples_hash": "others"}, False),
+    ],
+    ids=["described otherwise", "from an older version", "both", "other samples"],
+)
+def test_data_are_the_same_where_samples_or_all_that_was_asked_are(make, changed, shared):
+    found = compare([under(make(), samples_hash="files"), under(make("fp16", 0.9), **changed)])
+    assert len(found.columns) == (3 if shared else 4)
+    assert found.differs == ({} if shared else {"data": ("cifar10 (sha-a)", "cifar10 (sha-b)")})
+
+
+def test_what_a_run_never_said_is_not_what_it_is_called_by(make):
+    cut = msgspec.structs.replace(under(make("fp16", 0.9), data_hash="sha-b"), board=BoardStamp(), state="cancelled")
+    assert compare([cut, under(make())]).columns[::2] == ("FP32 cifar10 (sha-b)", "FP32 cifar10 (sha-a)")
+
+
 def test_another_board_or_number_of_threads_is_no_part_of_the_comparison(make):
     other = msgspec.structs.replace(make("fp16"), backend=msgspec.structs.replace(make().backend, threads=4))
     assert "backend" in compare([make(), other]).differs
@@ -230,4 +251,4 @@ def test_outputs_that_are_labels_are_judged_by_the_share_that_is_equal(make):
     assert (found.choice, found.axes) == ("int8", ("latency_ms", "agreement"))
     assert "95.0 % of its outputs' labels equal" in found.advice[0]
     assert any("broken is out: its outputs are far from FP32's (61.0 % of labels equal)" in line for line in found.advice)
-    assert next(row.cells for row in found.rows if row.label == "labels equal") == ("–", "99.30 %", "61.0 %")
+    assert next(row.cells for row in found.rows if row.label == "elements equal") == ("–", "99.30 %", "61.0 %")
