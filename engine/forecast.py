@@ -23,6 +23,7 @@ from .spec import (
     QuantizeWeights,
     Recipe,
     RunSpec,
+    Step,
     TensorRtSettings,
     TrainFinetune,
 )
@@ -89,7 +90,8 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
     trains = any(isinstance(step, TrainFinetune) for step in spec.recipe.active)
     pytorch = TORCH_MB if trains or spec.backend.name == "torch" else 0
     compiles = spec.backend.name == "torch" and spec.backend.torch.mode == "compiled"
-    need = round(BASE_MB + pytorch + (COMPILING_MB if compiles else 0) + copies * facts.size_bytes / 1e6)
+    held = max(facts.size_bytes, facts.plain_bytes or 0)
+    need = round(BASE_MB + pytorch + (COMPILING_MB if compiles else 0) + copies * held / 1e6)
     remarks = _hopes(spec.recipe, spec.backend)
     warnings = _serious(spec.recipe) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
     if memory_free_mb is not None and need > memory_free_mb:
@@ -135,9 +137,18 @@ def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") 
         elif isinstance(step, PrecisionFp16):
             bits_prunable, bits_rest = min(bits_prunable, 16), 16
     if not any(isinstance(step, QuantizeInt8) for step in recipe.active) or bits_prunable < 8:
-        left = 0
+        left = facts.prunable_in_bodies if bits_prunable == 16 else 0
+    if backend == "tensorrt":
+        left += sum(_blocks_refused(step, facts) for step in recipe.active)
     saved_bits = (facts.prunable - left) * (bits_stored - bits_prunable) + rest * (32 - bits_rest)
     return round(size - saved_bits / 8 + beside)
+
+
+def _blocks_refused(step: Step, facts: ModelFacts) -> int:
+    """Weights that become floats again because TensorRT reads no blocks along their axis."""
+    if not isinstance(step, QuantizeWeights) or step.grouping != "block":
+        return 0
+    return sum(count for length, count in facts.prunable_deep.items() if length >= step.block)
 
 
 def cannot_win(recipe: Recipe, backend: BackendSettings) -> list[str]:

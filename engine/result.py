@@ -49,7 +49,11 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     prunable_bytes: int | None = None
     """Bytes that these take as they are stored; None: an older document."""
     prunable_in_floats: int = 0
-    """Those of them that stay floats with INT8 for want of a kernel: read by ConvTranspose alone, or in bodies."""
+    """Those of them that stay floats with INT8 for want of a kernel: of ConvTranspose, left of a MatMul, or in bodies."""
+    prunable_in_bodies: int = 0
+    """Those that only bodies (If, Loop, Scan) read: they stay floats with half precision too."""
+    prunable_deep: dict[int, int] = {}
+    """Those whose summed axis is none of the last two, by its length: TensorRT reads no blocks along such an axis."""
     scales: int = 0
     """Output channels of these weights: scales that integers of them need."""
     plain_bytes: int | None = None

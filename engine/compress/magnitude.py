@@ -5,13 +5,16 @@ Apart from the other families because it changes values only: the graph, its sha
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import ModelProto
 
 from ..errors import ModelRefused
+from ..graph.constants import computing
 from ..graph.load import load, save
 from ..graph.weights import Weight, weights
 from ..say import Say
@@ -40,6 +43,7 @@ def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
             f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to prune",
             fix="prune before quantizing, or leave the step out",
         )
+    tell_computed(model, (), say)
     limits = _limits(step, found)
     total = zero = 0
     emptied: list[str] = []
@@ -141,6 +145,17 @@ def _magnitudes(weight: Weight) -> Magnitudes:
         )
     np.abs(wide, out=wide)
     return wide
+
+
+def tell_computed(model: ModelProto, excluded: Collection[str], say: Say) -> None:
+    """Say which nodes have weights that no step acts on because the model computes them."""
+    left = [name for name in computing(model) if name not in excluded]
+    if left:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        say.warn(
+            f"the weights of {', '.join(left[:3])}{more} stay as they are: the model computes them from less than they are; "
+            "export it with such constants folded if they matter"
+        )
 
 
 def counted(tensors: int) -> str:

@@ -251,14 +251,15 @@ class _Pass:
         """Let a Gather read the integers of a matrix that a product shares with it, and scale the rows it took."""
         nodes, self.writer.nodes = self.writer.nodes, []
         for node in nodes:
-            held, plain = self.shared.get(node.input[0], (None, None)) if node.op_type == "Gather" else (None, None)
+            table = self.view.constants.get(node.input[0]) if node.op_type == "Gather" else None
+            held, plain = self.shared.get(table.name, (None, None)) if table and table.in_place else (None, None)
             rows = held is not None and plain is not None and plain.axis in (None, 0) and attribute_int(node, "axis", 0) == 0
             if held is None or plain is None or not rows or not is_onnx(node) or label(node) in self.excluded:
                 self.writer.nodes.append(node)
                 continue
-            table, scale, zero = held
+            rows_held, scale, zero = held
             output, ids = node.output[0], node.input[1]
-            taken = self.writer.add("Gather", [table, ids], self.writer.unique(f"{output}_q"))
+            taken = self.writer.add("Gather", [rows_held, ids], self.writer.unique(f"{output}_q"))
             if plain.axis is None:
                 self.writer.add("DequantizeLinear", [taken, scale, zero], output)
                 continue

@@ -20,6 +20,7 @@ from ..say import Say
 from ..spec import QuantizeInt8
 from . import ranges
 from .calibrate import Choose, calibrate
+from .magnitude import tell_computed
 from .observe import Feeds
 from .placement import for_onnxruntime, for_tensorrt
 from .view import View
@@ -73,6 +74,7 @@ def _observed(source: Path, exclude: Iterable[str], say: Say) -> tuple[list[str]
     model = files.load(source)
     excluded = select(model, exclude, say)
     _refuse_broken(model, excluded)
+    tell_computed(model, excluded, say)
     view = View(model)
     wanted = for_onnxruntime(view, excluded, _all).ranged | for_tensorrt(view, excluded, _all).ranged
     if not wanted:

@@ -20,16 +20,20 @@ def fold(model: ModelProto, *, everything: bool) -> int:
     """
     held = constants(model)
     count = 0
+    folded = []
     for graph in graphs(model.graph):
+        here = count
         for node in [node for node in graph.node if _stored(node, held) and (everything or not readable(node, held))]:
             graph.initializer.append(_computed(node, held))
             graph.node.remove(node)
             count += 1
-        used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-        if count:
-            kept = [tensor for tensor in graph.initializer if tensor.name in used or tensor.name not in held]
-            del graph.initializer[:]
-            graph.initializer.extend(kept)
+        folded += [graph] if count > here else []
+    read = {name for graph in graphs(model.graph) for node in graph.node for name in node.input}  # bodies see what is around
+    read.update(value.name for graph in graphs(model.graph) for value in graph.output)
+    for graph in folded:
+        kept = [tensor for tensor in graph.initializer if tensor.name in read or tensor.name not in held]
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
     return count
 
 

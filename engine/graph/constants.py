@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from .external import BITS
+from .seen import MOVING, seen
 from .shapes import inferred, shape_table
-from .walk import attribute, bodies, graphs, inner_graphs, is_onnx, opset
+from .walk import attribute, bodies, graphs, inner_graphs, is_onnx, label, opset
 
 LARGEST_BYTES = 1_500_000_000
 """All that is written out together: more would not fit into one file, or into a small board's memory."""
@@ -62,6 +64,37 @@ def write_out(model: ModelProto, *, filled: bool = True) -> int:
     return gone
 
 
+def stand_in(model: ModelProto) -> None:
+    """Give weights that ConstantOfShape makes a tensor with their shape and one number for all.
+
+    `numbers` counts it, nothing else can read it. Written out, those of a VGG19 without data (a file of 9 kB) take 575 MB.
+    """
+    if _Work(model).fill(light=True):
+        _drop_unread(model)
+
+
+def numbers(tensor: TensorProto) -> tuple[NDArray[np.generic], int]:
+    """The numbers of a tensor, and how often each of them stands there: more than once where `stand_in` made it."""
+    if tensor.HasField("raw_data") and 0 < len(tensor.raw_data) < _bytes(tensor):
+        return np.frombuffer(tensor.raw_data, helper.tensor_dtype_to_np_dtype(tensor.data_type)), math.prod(tensor.dims)
+    return numpy_helper.to_array(tensor), 1
+
+
+def computing(model: ModelProto) -> list[str]:
+    """Labels of the nodes whose weights the main graph computes from constants in a form that nothing here follows: out of less
+    than they are (Tile, Expand, half floats with a gain, integers scaled by hand), so that `write_out` left them.
+    """
+    computed = {name for node in _region(model.graph, dict(_held(model.graph))) for name in node.output}
+    hidden = computed - seen(model.graph).keys()
+    read = [(node, node.input[place]) for node in model.graph.node for place in _weights_of(node) if place < len(node.input)]
+    return list(dict.fromkeys(label(node) for node, name in read if name in hidden))
+
+
+def _weights_of(node: NodeProto) -> tuple[int, ...]:
+    places = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)}
+    return places.get(node.op_type, ()) if is_onnx(node) else ()
+
+
 @dataclass
 class _Work:
     """One pass over a model."""
@@ -83,7 +116,7 @@ class _Work:
         table = shape_table(full)
         return {name: math.prod(table[name]) * BITS.get(kind, 64) // 8 for name, kind in kinds.items() if name in table}
 
-    def fill(self) -> int:
+    def fill(self, *, light: bool = False) -> int:
         """Weights that ConstantOfShape makes."""
         graph = self.model.graph
         wanted = {
@@ -95,9 +128,9 @@ class _Work:
         held, made = _held(graph), set()
         for node in graph.node:
             if node.op_type == "ConstantOfShape" and is_onnx(node) and node.output[0] in wanted:
-                full = _full(node, held, self.room)
+                full = _full(node, held, self.room, light)
                 if full is not None:
-                    self.room -= len(full.raw_data)
+                    self.room -= _bytes(full)
                     graph.initializer.append(full)
                     self.readers[node.input[0]] -= 1
                     made.add(full.name)
@@ -113,10 +146,24 @@ class _Work:
 
     def _group(self, graph: GraphProto, group: list[NodeProto], known: Known) -> int:
         """All nodes of a group where that frees as much as it takes, else each that does so by itself."""
+        group = self._without_views(group)
         gone = self._written(graph, group, known)
         if gone or len(group) == 1:
             return gone
         return sum(self._written(graph, [node], known) for node in group)
+
+    def _without_views(self, group: list[NodeProto]) -> list[NodeProto]:
+        """The group without what only moves a large tensor of it that others read as it is: that is stored once."""
+        while True:
+            made = {name for node in group for name in node.output}
+            inside = Counter(name for node in group for name in node.input)
+            last = [node for node in group if node.op_type in MOVING and node.input[0] in made and not inside[node.output[0]]]
+            views = Counter(node.input[0] for node in last)
+            shared = {name for name in views if self.readers[name] > inside[name] or views[name] > 1}
+            gone = [node for node in last if node.input[0] in shared and self.sizes.get(node.output[0], 0) > SLACK_BYTES]
+            if not gone:
+                return group
+            group = [node for node in group if node not in gone]
 
     def _written(self, graph: GraphProto, group: list[NodeProto], known: Known) -> int:
         made = [name for node in group for name in node.output if name]
@@ -216,7 +263,7 @@ def _computed(
     return [numpy_helper.from_array(array, name) for array, name in zip(arrays, results, strict=True)]
 
 
-def _full(node: NodeProto, held: dict[str, TensorProto], room: int) -> TensorProto | None:
+def _full(node: NodeProto, held: dict[str, TensorProto], room: int, light: bool) -> TensorProto | None:
     shape = held.get(node.input[0])
     if shape is None:
         return None
@@ -225,6 +272,10 @@ def _full(node: NodeProto, held: dict[str, TensorProto], room: int) -> TensorPro
     value = numpy_helper.to_array(given.t) if given is not None else np.zeros(1, np.float32)
     if 0 in lengths or math.prod(lengths) * value.itemsize > room:
         return None
+    if light:
+        one = numpy_helper.from_array(value.reshape(-1)[:1], node.output[0])
+        one.dims[:] = lengths
+        return one
     return numpy_helper.from_array(np.full(lengths, value.reshape(-1)[0], value.dtype), node.output[0])
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from ..result import ModelFacts
-from .constants import write_out
+from .constants import numbers, stand_in, write_out
 from .dequantized import dequantized
 from .external import BITS, LARGEST_IN_MEMORY, size_of
 from .fold import FoldFailed, fold
@@ -25,8 +25,9 @@ from .lint import TARGETS, lint
 from .load import bytes_of, digest, load
 from .macs import macs
 from .plugins import foreign_plugins
+from .seen import Seen, seen
 from .shapes import Shapes, facts, fix_inputs, inferred, open_inputs, settled_part, shape_table
-from .walk import ONNX_DOMAINS, constants, label, nodes, opset, real_inputs, tensors
+from .walk import ONNX_DOMAINS, attribute_int, constants, is_onnx, label, nodes, opset, real_inputs, tensors
 from .weights import FLOATS, Weight, weights
 
 BINS = 64
@@ -70,7 +71,9 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     outputs = tuple(facts(value) for value in model.graph.output)
     refused, plugins = _refused(model, {} if open_axes else settled), tuple(foreign_plugins(model))
     stored, ir_version = _stored(model), model.ir_version
-    write_out(model)  # what is counted is what runs: weights that the file computes are weights
+    write_out(model, filled=False)  # what is counted is what runs: weights that the file computes are weights
+    found_macs = None if open_axes else count_macs(model, settled)
+    stand_in(model)
     parameters, nonzero = _parameters(model)
     found = weights(model)
     bins, low, high = _histogram(model, found)
@@ -87,11 +90,13 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         outputs=outputs,
         parameters=parameters,
         nonzero=nonzero,
-        macs=None if open_axes else count_macs(model, settled),
+        macs=found_macs,
         operators=dict(operators.most_common()),
         prunable=sum(weight.size for weight in found),
         prunable_bytes=sum(_bytes(weight) for weight in found),
         prunable_in_floats=_in_floats(model, found),
+        prunable_in_bodies=_in_bodies(model, found),
+        prunable_deep=_deep(found),
         scales=sum(weight.shape[weight.output_axis] if weight.output_axis is not None else 1 for weight in found),
         plain_bytes=max(0, size_bytes + _stored(model) - stored),
         histogram=bins,
@@ -126,8 +131,10 @@ def counts(path: Path, shapes: Shapes) -> tuple[int, int, int | None]:
         ModelRefused: the file cannot be read.
     """
     model = load(path)
-    write_out(model)
-    return *_parameters(model), count_macs(model, settled_part(model, shapes))
+    write_out(model, filled=False)
+    found = count_macs(model, settled_part(model, shapes))
+    stand_in(model)
+    return *_parameters(model), found
 
 
 def count_macs(model: ModelProto, settled: Shapes) -> int | None:
@@ -172,22 +179,23 @@ def _parameters(model: ModelProto) -> tuple[int, int]:
         if name in settings or not (learnt or (tensor.data_type == TensorProto.INT32 and name in dequantized)):
             continue
         total += math.prod(tensor.dims)
-        nonzero += int(np.count_nonzero(_centred(tensor, dequantized.get(name), held)))
+        array, times = _centred(tensor, dequantized.get(name), held)
+        nonzero += int(np.count_nonzero(array)) * times
     return total, nonzero
 
 
-def _centred(tensor: TensorProto, reader: NodeProto | None, held: dict[str, TensorProto]) -> NDArray[np.generic]:
-    """The stored numbers with a single zero point subtracted, so that what stands for 0 is 0."""
-    array = numpy_helper.to_array(tensor)
+def _centred(tensor: TensorProto, reader: NodeProto | None, held: dict[str, TensorProto]) -> tuple[NDArray[np.generic], int]:
+    """The stored numbers with a single zero point subtracted, so that what stands for 0 is 0; and how often each is there."""
+    array, times = numbers(tensor)
     if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
         array = array.astype(np.int8)
     if reader is None or reader.op_type != "DequantizeLinear" or len(reader.input) < 3:
-        return array
+        return array, times
     point = held.get(reader.input[2])
     if point is None or math.prod(point.dims) != 1:
-        return array
+        return array, times
     zero = int(numpy_helper.to_array(point).astype(np.int32).reshape(()))
-    return array if zero == 0 else array.astype(np.int32) - zero
+    return (array if zero == 0 else array.astype(np.int32) - zero), times
 
 
 def _stored(model: ModelProto) -> int:
@@ -196,9 +204,36 @@ def _stored(model: ModelProto) -> int:
 
 
 def _in_floats(model: ModelProto, found: list[Weight]) -> int:
-    """How many weights no node reads that ONNX Runtime computes in integers."""
-    integer = {label(node) for node in model.graph.node if node.op_type != "ConvTranspose"}
+    """How many weights no node reads that ONNX Runtime computes in integers, as `compress.placement` has it."""
+    constant = seen(model.graph)
+    integer = {label(node) for node in model.graph.node if is_onnx(node) and _has_kernel(node, constant)}
     return sum(weight.size for weight in found if integer.isdisjoint(weight.nodes))
+
+
+def _has_kernel(node: NodeProto, constant: dict[str, Seen]) -> bool:
+    """Whether ONNX Runtime has integers for a Conv, Gemm or MatMul in this form."""
+    if node.op_type not in ("Conv", "Gemm", "MatMul") or node.input[0] in constant or node.input[1] not in constant:
+        return False
+    if node.op_type != "Gemm":
+        return True
+    bias = constant.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+    row = bias is not None and (len(bias.shape) < 2 or bias.shape[0] == 1)
+    return not attribute_int(node, "transA", 0) and (row or len(node.input) < 3 or not node.input[2])
+
+
+def _in_bodies(model: ModelProto, found: list[Weight]) -> int:
+    """How many weights are read in bodies only."""
+    outside = {label(node) for node in model.graph.node}
+    return sum(weight.size for weight in found if outside.isdisjoint(weight.nodes))
+
+
+def _deep(found: list[Weight]) -> dict[int, int]:
+    """Weights by the length of the axis that is summed over, where it is none of the last two."""
+    deep: Counter[int] = Counter()
+    for weight in found:
+        if weight.input_axis is not None and weight.input_axis < len(weight.shape) - 2:
+            deep[weight.shape[weight.input_axis]] += weight.size
+    return dict(deep)
 
 
 def _bytes(weight: Weight) -> int:
@@ -209,20 +244,20 @@ def _bytes(weight: Weight) -> int:
 def _histogram(model: ModelProto, found: list[Weight]) -> tuple[tuple[int, ...], float, float]:
     """Counts in equal bins from the smallest weight to the largest, of floats and integers; one tensor in memory at a time."""
     low, high = math.inf, -math.inf
-    for array in _arrays(model, found):
+    for array, _ in _arrays(model, found):
         if array.size:
             low, high = min(low, float(array.min())), max(high, float(array.max()))
     if low > high:
         return (), 0.0, 0.0
     counts = np.zeros(BINS, dtype=np.int64)
-    for array in _arrays(model, found):
-        counts += np.histogram(array, bins=BINS, range=(low, high))[0]
+    for array, times in _arrays(model, found):
+        counts += np.histogram(array, bins=BINS, range=(low, high))[0] * times
     return tuple(int(count) for count in counts), low, high
 
 
-def _arrays(model: ModelProto, found: list[Weight]) -> Iterator[NDArray[np.float32]]:
-    """All weights that are finite."""
-    floats = (weight.array().astype(np.float32, copy=False) for weight in found)
-    for array in itertools.chain(floats, dequantized(model)):
+def _arrays(model: ModelProto, found: list[Weight]) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """All weights that are finite, and how often each number stands there."""
+    floats = ((array.astype(np.float32, copy=False), times) for array, times in (numbers(weight.tensor) for weight in found))
+    for array, times in itertools.chain(floats, ((array, 1) for array in dequantized(model))):
         finite = np.isfinite(array)
-        yield array if finite.all() else array[finite]
+        yield (array if finite.all() else array[finite]), times

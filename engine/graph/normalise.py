@@ -143,13 +143,13 @@ def _folded(model: ModelProto, as_it_came: Before, say: Say) -> ModelProto:
     if size_of(model) > LARGEST_IN_MEMORY:
         say.warn("the model is too large for folding constants and batch norms; it goes on as it is")
         return model
-    light = skeleton(model, smallest=0)
+    light, sound = skeleton(model, smallest=0), not _objection(model)  # a skeleton without data is sound to no checker
     try:
         better = fold(model)
     except FoldFailed as error:
         say.warn(f"constants and batch norms were not folded ({error})")
         return model
-    fault = _fault(light, better)
+    fault = _fault(light, better, sound)
     if fault:
         say.warn(f"constants and batch norms were not folded ({fault})")
         return model
@@ -164,8 +164,8 @@ def _folded(model: ModelProto, as_it_came: Before, say: Say) -> ModelProto:
     return better
 
 
-def _fault(before: ModelProto, after: ModelProto) -> str:
-    """Why the optimizer's result cannot stand for the model; empty when it can."""
+def _fault(before: ModelProto, after: ModelProto, sound: bool) -> str:
+    """Why the optimizer's result cannot stand for the model; empty when it can. sound: ONNX's checker passed the model."""
     for kind, old, new in (
         ("inputs", before.graph.input, after.graph.input),
         ("outputs", before.graph.output, after.graph.output),
@@ -176,14 +176,16 @@ def _fault(before: ModelProto, after: ModelProto) -> str:
             return f"the optimizer changed the types of the {kind}"
     if opset(before) != opset(after):
         return "the optimizer changed the opset"
+    objection = _objection(after) if sound else ""
+    return f"the optimizer made an invalid graph: {objection}" if objection else ""
+
+
+def _objection(model: ModelProto) -> str:
+    """What ONNX's checker says against a model; empty: nothing."""
     try:
-        onnx.checker.check_model(after)
+        onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        try:
-            onnx.checker.check_model(before)
-        except (onnx.checker.ValidationError, ValueError):
-            return ""
-        return f"the optimizer made an invalid graph: {_first_line(error)}"
+        return _first_line(error) or type(error).__name__
     return ""
 
 

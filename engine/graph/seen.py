@@ -18,6 +18,8 @@ from .walk import attribute, attribute_int, is_onnx
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _RESHAPING = ("Reshape", "Unsqueeze", "Squeeze", "Flatten")
+MOVING = ("Transpose", *_RESHAPING)
+"""What only moves values about."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,13 @@ class Seen:
 
     @property
     def transposed(self) -> bool:
-        """True where nothing but transposing stands between what is stored and what is seen."""
-        return all(node.op_type == "Transpose" for node, _ in self.moved)
+        """True where nothing but transposing and casting stands between what is stored and what is seen."""
+        return all(node.op_type in ("Transpose", "Cast") for node, _ in self.moved)
+
+    @property
+    def in_place(self) -> bool:
+        """True where each number is seen at the place where it is stored."""
+        return all(node.op_type == "Cast" for node, _ in self.moved)
 
 
 Scope = dict[str, Seen | None]

@@ -18,7 +18,7 @@ from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.say import Silent
 from edgetui.engine.spec import AnyStep, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
 from nodes import Bench, Net
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, TensorProto, numpy_helper
 
 INT8 = QuantizeInt8(calibrator="minmax")
 CPU, GPU = "onnxruntime-x86", "tensorrt"
@@ -86,10 +86,50 @@ def vocoder(net: Net) -> ModelProto:
     return net.model(net.node("ConvTranspose", x, net.weight(64, 32, 8), strides=[4], pads=[2, 2]))
 
 
+def tied_halves(net: Net) -> ModelProto:
+    """`tied` in half floats: the embedding and the head read one Cast."""
+    halves = net.constant((net.draw.standard_normal((2000, 64)) * 0.3).astype(np.float16))
+    table = net.node("Cast", halves, to=TensorProto.FLOAT)
+    hidden = net.node("Relu", net.node("Gather", table, net.input("ids", 1, 12, kind=TensorProto.INT64)))
+    return net.model(net.node("MatMul", hidden, net.node("Transpose", table, perm=[1, 0])))
+
+
+def doubles_both_ways(net: Net) -> ModelProto:
+    """`both_ways` stored in doubles: written out for each of the two, they would take no more bytes than they did."""
+    net.constants.append(numpy_helper.from_array(net.draw.standard_normal((256, 64)) / 16, "doubles"))
+    w = net.node("Cast", "doubles", to=TensorProto.FLOAT)
+    hidden = net.node("Relu", net.node("MatMul", net.input("x", 4, 256), w))
+    return net.model(net.node("MatMul", hidden, net.node("Transpose", w, perm=[1, 0])))
+
+
+def from_the_left(net: Net) -> ModelProto:
+    """A weight left of a MatMul, for which ONNX Runtime has no integer kernel, and one right of it."""
+    x = net.node("MatMul", net.weight(96, 128), net.input("x", 1, 128, 32))
+    return net.model(net.node("MatMul", x, net.weight(32, 256)))
+
+
+def turned_gemm(net: Net) -> ModelProto:
+    """A Gemm that transposes what it reads: no integer kernel of ONNX Runtime either."""
+    x = net.node("Gemm", net.input("x", 128, 8), net.weight(96, 128), net.weight(96), transA=1, transB=1)
+    return net.model(net.node("Gemm", net.node("Relu", x), net.weight(256, 96), net.weight(256), transB=1))
+
+
+def convolutions(net: Net) -> ModelProto:
+    """Weights with four axes: TensorRT reads no blocks of their input channels."""
+    return net.model(net.conv(net.node("Relu", net.conv(net.input("x", 1, 32, 16, 16), 32, 64)), 64, 64))
+
+
 KINDS: dict[str, Callable[[Net], ModelProto]] = {
-    build.__name__: build for build in (layers, tied, cast, gain, norm, one_dimensional, both_ways, vocoder)
-}
-INTEGER = {"layers": 12, "tied": 2, "cast": 2, "gain": 2, "norm": 1, "one_dimensional": 1, "both_ways": 2, "vocoder": 2}
+    build.__name__: build
+    for build in (
+        layers, tied, cast, gain, norm, one_dimensional, both_ways, vocoder, tied_halves, doubles_both_ways, from_the_left,
+        turned_gemm, convolutions,
+    )
+}  # fmt: skip
+INTEGER = {
+    "layers": 12, "tied": 2, "cast": 2, "gain": 2, "norm": 1, "one_dimensional": 1, "both_ways": 2, "vocoder": 2,
+    "tied_halves": 1, "doubles_both_ways": 2, "from_the_left": 1, "turned_gemm": 2, "convolutions": 2,
+}  # fmt: skip
 """Products that TensorRT computes in integers: all."""
 
 
@@ -200,3 +240,52 @@ def test_pruning_reaches_weights_that_the_graph_computes(bench: Bench, kind: str
     facts = inspect(out, {})
     assert facts.prunable == inspect(bench.folder / "source.onnx", {}).prunable
     assert facts.parameters - facts.nonzero >= facts.prunable // 2 - 20
+
+
+def test_blocks_that_tensorrt_does_not_read_are_no_saving_in_the_forecast(bench: Bench) -> None:
+    model, out, forecast, _ = made(bench, "convolutions", QuantizeWeights(bits=4, grouping="block"), GPU)
+    assert forecast is not None
+    assert abs(forecast - out.stat().st_size) < 0.1 * out.stat().st_size
+    assert decibels(bench, model, out) > 10
+
+
+def test_a_tied_matrix_in_half_floats_is_stored_once(bench: Bench) -> None:
+    _, out, _, _ = made(bench, "tied_halves", INT8, CPU)
+    assert out.stat().st_size < 1.2 * 2000 * 64
+
+
+def test_a_matrix_in_doubles_read_both_ways_is_stored_once(bench: Bench) -> None:
+    source, normal = bench.save(doubles_both_ways(Net(17)), "source.onnx"), bench.folder / "normal.onnx"
+    normalise(source, normal, {}, Silent())
+    assert normal.stat().st_size < 1.1 * 4 * 256 * 64
+    assert inspect(source, {}).prunable == 256 * 64
+
+
+def test_layers_that_share_a_weight_are_dequantized_by_rows(bench: Bench) -> None:
+    """ONNX Runtime's DequantizeLinear takes five times as long with scales along the last axis."""
+    model, out, _, _ = made(bench, "layers", QuantizeWeights(bits=8), CPU)
+    node = next(node for node in onnx.load(out).graph.node if node.op_type == "DequantizeLinear")
+    assert [entry.i for entry in node.attribute if entry.name == "axis"] == [0]
+    assert "Transpose" not in bench.optimised(out)
+    assert decibels(bench, model, out) > 30
+
+
+@pytest.mark.parametrize(
+    "step", [INT8, QuantizeWeights(bits=8), PruneMagnitude(amount=0.5)], ids=["int8", "weights-8", "prune"]
+)
+def test_weights_that_are_computed_from_less_are_told(bench: Bench, step: AnyStep) -> None:
+    net = Net(17)
+    tiled = net.node("Tile", net.weight(32, 32, 3, 3), net.constant(np.array([2, 1, 1, 1])), name="tiled")
+    x = net.node("Conv", net.input("x", 1, 32, 12, 12), tiled, name="wide")
+    source, normal, done = (bench.folder / f"{name}.onnx" for name in ("source", "normal", "done"))
+    onnx.save(net.model(net.node("Conv", x, net.weight(32, 64, 3, 3), name="plain")), source)
+    say = Silent()
+    normalise(source, normal, {}, say)
+    if isinstance(step, QuantizeInt8):
+        int8(step, normal, done, bench.feeds(onnx.load(normal), 40), say)
+    elif isinstance(step, QuantizeWeights):
+        weights(step, normal, done, say)
+    else:
+        assert isinstance(step, PruneMagnitude)
+        prune(step, normal, done, say)
+    assert [text for text in say.warnings if "weights of wide stay as they are" in text]

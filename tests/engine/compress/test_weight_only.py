@@ -19,6 +19,7 @@ from edgetui.engine.spec import QuantizeInt8, QuantizeWeights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from ml_dtypes import bfloat16
 from onnx import ModelProto, numpy_helper, parser
 
 FORMS = list(itertools.product((8, 4), ("tensor", "channel", "block")))
@@ -276,3 +277,27 @@ def test_int8_before_weights_leaves_nothing(tmp_path: Path) -> None:
     int8(QuantizeInt8(), source, tmp_path / "int8.onnx", iter([{"x": normal(1, 96)}]), Silent())
     with pytest.raises(ModelRefused, match=r"quantize\.int8 comes first"):
         weights(QuantizeWeights(), tmp_path / "int8.onnx", tmp_path / "out.onnx", Silent())
+
+
+@pytest.mark.parametrize("step", [QuantizeWeights(bits=8), QuantizeWeights(bits=4)], ids=["8", "4"])
+def test_bfloat16_behind_a_cast_runs_on_onnxruntime(tmp_path: Path, step: QuantizeWeights) -> None:
+    """Its CPU casts bfloat16, and has no DequantizeLinear of it."""
+    w = (normal(256, 128) / 16).astype(bfloat16)
+    text = "(float[2,256] x) => (float[2,128] y) { f = Cast<to=1>(w) [mm] y = MatMul(x, f) }"
+    source, out = written(graph(text, 17, w=w), tmp_path), tmp_path / "out.onnx"
+    weights(step, source, out, Silent())
+    x = normal(2, 256)
+    exact = x @ w.astype(np.float32)
+    assert np.abs(run(out, x=x)[0] - exact).max() < 0.2 * np.abs(exact).max()
+
+
+def test_what_bodies_read_stays_when_tensorrt_gets_weights_as_floats(tmp_path: Path) -> None:
+    body = parser.parse_graph("b (int64 i, bool go) => (bool on, float[1,64,6,6] z) { on = Identity(go) z = Conv(x, w, bias) }")
+    text = "(float[1,64,8,8] x) => (float[1,1,64,6,6] y) { }"
+    model = graph(text, 21, w=normal(64, 64, 3, 3), bias=normal(64), trip=np.array(1), go=np.array(True))
+    model.graph.node.append(onnx.helper.make_node("Loop", ["trip", "go"], ["y"], name="loop", body=body))
+    source, done, out = written(model, tmp_path), tmp_path / "done.onnx", tmp_path / "out.onnx"
+    weights(QuantizeWeights(bits=4, grouping="block"), source, done, Silent())
+    lower(done, out, "tensorrt", Silent())
+    x = normal(1, 64, 8, 8)
+    np.testing.assert_allclose(run(out, x=x)[0], run(done, x=x)[0], atol=1e-3)

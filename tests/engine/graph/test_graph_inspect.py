@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,29 @@ def test_tensor_types_are_named_as_onnx_does(tmp_path: Path) -> None:
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.BFLOAT16
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.BFLOAT16, [2]))
     assert inspect(written(model, tmp_path), {}).inputs[0].dtype == "bfloat16"
+
+
+def test_filled_weights_are_counted_and_not_written_out(tmp_path: Path) -> None:
+    """Files without data (their weights are ConstantOfShape) are small, and stay so in memory: this one would take 100 MB."""
+    text = "(float[1,5000] x) => (float[1,5000] y) { w = ConstantOfShape<value = float[1] {0.5}>(s) y = MatMul(x, w) }"
+    model = graph(text)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([5000, 5000]), "s"))
+    path = written(model, tmp_path)
+    tracemalloc.start()
+    facts = inspect(path, {})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+    assert (facts.parameters, facts.nonzero, facts.prunable, facts.macs) == (25_000_000,) * 4
+    assert (sum(facts.histogram), facts.histogram_low, facts.histogram_high) == (25_000_000, 0.5, 0.5)
+    assert facts.plain_bytes is not None
+    assert 100e6 <= facts.plain_bytes < 100.1e6
+
+
+def test_weights_that_stay_floats_are_counted(tmp_path: Path) -> None:
+    text = "(float[4,8] x) => (float[6,16] y) { a = MatMul(left, x) y = MatMul(a, right) }"
+    model = graph(text)
+    for name, shape in (("left", (6, 4)), ("right", (8, 16))):
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, np.float32), name))
+    facts = inspect(written(model, tmp_path), {})
+    assert (facts.prunable, facts.prunable_in_floats, facts.prunable_in_bodies) == (24 + 128, 24, 0)

@@ -181,3 +181,33 @@ def test_what_the_file_says_of_a_plugin_s_outputs_stays(operator: str, tmp_path:
     normalise(tmp_path / "a.onnx", tmp_path / "b.onnx", {}, Silent())
     (mid,) = [value for value in onnx.load(tmp_path / "b.onnx").graph.value_info if value.name == "mid"]
     assert declared(mid) == (1, 8)
+
+
+def test_a_gemm_keeps_its_bias_of_zeros_where_the_opset_wants_one(tmp_path: Path) -> None:
+    """Before opset 11 Gemm takes three inputs; the optimizer drops a third one of zeros in every opset."""
+    text = "(float[2,64] x) => (float[2,64] y) { z = Gemm(x, w, c) y = Relu(z) }"
+    path, out = written(text, tmp_path, 7, w=np.eye(64, dtype=np.float32), c=np.zeros(64, np.float32)), tmp_path / "out.onnx"
+    say = Silent()
+    normalise(path, out, {}, say)
+    assert not say.warnings
+    onnx.checker.check_model(load(out))
+
+
+def test_an_invalid_graph_of_the_optimizer_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxscript import optimizer
+
+    def spoil(model: ModelProto, **_: object) -> ModelProto:
+        spoilt = ModelProto()
+        spoilt.CopyFrom(model)
+        del spoilt.graph.node[0].input[1:]
+        return spoilt
+
+    monkeypatch.setattr(optimizer, "optimize", spoil)
+    text = "(float[2,64] x) => (float[2,64] y) { z = MatMul(x, w) y = Relu(z) }"
+    path, out = written(text, tmp_path, w=np.eye(64, dtype=np.float32)), tmp_path / "out.onnx"
+    say = Silent()
+    normalise(path, out, {}, say)
+    assert [text for text in say.warnings if "the optimizer made an invalid graph" in text]
+    x = np.ones((2, 64), np.float32)
+    np.testing.assert_array_equal(run(out, {"x": x})[0], x)
+    assert [value.name for value in load(out).graph.output] == ["y"]
