@@ -15,6 +15,7 @@ from .data.samples import Samples
 from .data.training import refuse_untrainable
 from .errors import EdgetuiError, ModelRefused
 from .forecast import refuse_without_pytorch, refuse_without_samples
+from .measure.accuracy import refuse_classes, told_apart
 from .result import TensorFacts
 from .say import Say
 from .spec import QuantizeInt8, RunSpec, TrainFinetune
@@ -41,8 +42,11 @@ def open_part(spec: RunSpec, part: Part, inputs: Sequence[TensorFacts], shapes: 
     return None if dataset is None else open_samples(dataset, inputs, shapes, part, spec.seed, say)
 
 
-def refuse_unfit(spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, say: Say) -> None:
-    """Refuse data that cannot serve before any work is done: one sample of each part is read.
+def refuse_unfit(
+    spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, say: Say, outputs: Sequence[TensorFacts] = ()
+) -> None:
+    """Refuse data that cannot serve before any work is done: one sample of each part is read. Labels are held against the
+    `outputs` as far as their declared shapes tell; the rest is for `evaluate.refuse_labels`, which runs the model.
 
     Raises:
         DataRefused: there are none and a step needs some, or as `open_part`.
@@ -59,6 +63,9 @@ def refuse_unfit(spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, s
     for samples in opened.values():
         if samples is not None:
             next(samples.take(1).batches(1))
+    shown, told = opened["evaluation"], told_apart(outputs)
+    if shown is not None and shown.labels and told is not None and spec.measure and not spec.backend.target:
+        refuse_classes(told, len(shown.classes) or None, shown.known_labels())
     if any(isinstance(step, TrainFinetune) for step in steps):
         refuse_untrainable(opened["calibration"], opened["evaluation"])
 
@@ -119,4 +126,4 @@ def check(spec: RunSpec, say: Say) -> None:
     if spec.backend.name == "onnxruntime":
         refuse_unread(lint(model, "onnxruntime"), "onnxruntime", Path(spec.model).stem)
     inputs = [facts(value) for value in model.graph.input if value.name in names]
-    refuse_unfit(spec, inputs, settle(model, spec.shapes), say)
+    refuse_unfit(spec, inputs, settle(model, spec.shapes), say, [facts(value) for value in model.graph.output])

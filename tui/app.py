@@ -15,6 +15,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.filter import Monochrome, NoColor
+from textual.geometry import Size
 from textual.screen import Screen
 
 from ..engine.config import Config
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 LEAST = (60, 16)
 """Columns and rows below which nothing can be drawn that helps."""
+MOST = (1000, 500)
+"""Columns and rows above which nothing is drawn. Serial lines may claim 65535x65535: cells for tens of gigabytes."""
 
 
 def _palette() -> type[Provider]:
@@ -110,7 +113,12 @@ class Workbench(AsideApp):
             self.complain(error)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Below the least size keys must not act on what cannot be seen."""
+        """Below the least size keys must not act on what cannot be seen; above the most nothing is drawn."""
+        claimed, event.size = event.size, Size(min(event.size.width, MOST[0]), min(event.size.height, MOST[1]))
+        if claimed != event.size:  # before Textual has the event
+            event.virtual_size = event.container_size = event.size
+            drawn = f"{event.size.width}x{event.size.height} of it are drawn; `stty cols N rows N` tells it the true size"
+            self.notify(f"the terminal claims {claimed.width}x{claimed.height}: {drawn}", severity="warning", timeout=8)
         small = event.size.width < LEAST[0] or event.size.height < LEAST[1]
         if small and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())

@@ -5,18 +5,21 @@ Apart from `fidelity.py`, which needs no labels. Two classes a sample are kept (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import result
 from ..errors import DataRefused
+from ..result import TensorFacts
 from .statistics import bootstrap_mean, mcnemar_p
 
 Array = NDArray[np.generic]
 Classes = NDArray[np.int64]
 
+_FLOATS = ("float", "float16", "double")
 _NO_LABELS = 'set task = "none" in the dataset\'s TOML file to compare outputs without labels'
 
 
@@ -36,13 +39,7 @@ class Accuracy:
             DataRefused: no output tells classes apart, or not as many as the labels have.
         """
         scores = _scores(outputs, len(labels))
-        found = scores.shape[1]
-        least = int(labels.max(initial=0)) + 1
-        if (self._classes is not None and self._classes != found) or least > found:
-            raise DataRefused(
-                f"the dataset has {self._classes or least} classes and the model tells {found} apart",
-                fix=f"make a folder for each of the model's classes, in their order, or {_NO_LABELS}",
-            )
+        refuse_classes(scores.shape[1], self._classes, labels)
         self._predicted.append(scores.argmax(axis=1).astype(np.int64))
         self._true.append(labels.astype(np.int64))
 
@@ -77,6 +74,35 @@ class Accuracy:
             f1=f1,
             n=len(right),
         )
+
+
+def refuse_classes(told: int, classes: int | None, labels: Classes) -> None:
+    """Refuse labels of other classes than the `told` that a model tells apart; `classes`: how many the dataset says it has.
+
+    Raises:
+        DataRefused: they are not as many.
+    """
+    least = int(labels.max(initial=0)) + 1
+    if (classes is not None and classes != told) or least > told:
+        raise DataRefused(
+            f"the dataset has {classes or least} classes and the model tells {told} apart",
+            fix=f"make a folder for each of the model's classes, in their order, or {_NO_LABELS}",
+        )
+
+
+def told_apart(outputs: Sequence[TensorFacts]) -> int | None:
+    """How many classes a model tells apart by the shapes that its file declares; None: only running it can tell. The output is
+    the one that accuracy is taken from.
+    """
+    for output in outputs:
+        if output.dtype not in _FLOATS or len(output.shape) < 2:
+            continue
+        sizes = [size for size in output.shape[1:] if isinstance(size, int)]
+        if len(sizes) < len(output.shape) - 1:
+            return None
+        if math.prod(sizes) == sizes[0] > 1:
+            return sizes[0]
+    return None
 
 
 def macro(true: Classes, predicted: Classes) -> tuple[float, float, float]:

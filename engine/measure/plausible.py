@@ -15,6 +15,8 @@ from .statistics import mcnemar_p
 
 LEAST_SKILL = 0.15
 """Share of the way from guessing to all right below which a trained model is not believed to be."""
+POOR = 0.5
+"""The same share below which it is worth many inferences to look for preprocessing that fits better."""
 GAIN, LEVEL = 0.03, 0.001
 """Top-1 that something else must win at least, and the p-value it must win with."""
 _Z = 2.33
@@ -34,6 +36,12 @@ def guessing(true: Classes, predicted: Classes) -> float:
     size = int(max(true.max(initial=0), predicted.max(initial=0))) + 1
     shares = [np.bincount(classes, minlength=size) / max(len(classes), 1) for classes in (true, predicted)]
     return float(shares[0] @ shares[1])
+
+
+def poor(true: Classes, predicted: Classes) -> bool:
+    """Whether top-1 leaves much to be found."""
+    chance = guessing(true, predicted)
+    return len(true) > 0 and float((true == predicted).mean()) - chance < POOR * (1 - chance)
 
 
 def near_guessing(true: Classes, predicted: Classes) -> bool:

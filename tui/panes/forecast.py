@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...engine.errors import EdgetuiError
 from ...engine.report.words import DASH, seconds, size
 from ..flags import rows_for_flags
 from ..widgets.lines import Line, hanging, wrap
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from ...engine.api import Forecast
 
 
-def forecast_rows(forecast: Forecast | None, trouble: str, width: int) -> list[Line]:
-    """What will happen, in rows of `width`."""
+def forecast_rows(forecast: Forecast | None, trouble: str | EdgetuiError, width: int) -> list[Line]:
+    """What will happen, in rows of `width`; without a forecast what stands in its way, an error as the command line says it."""
+    if isinstance(trouble, EdgetuiError):
+        return hanging(((" ✗ ", "bad"),), rows_for_flags(str(trouble)), width, "bad")
     if forecast is None:
         return [((f" {text}", "dim"),) for text in wrap(trouble or "choose a model to see what will happen", width)]
     after = "" if forecast.size_after_bytes is None else f" → about {size(forecast.size_after_bytes)}"

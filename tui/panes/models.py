@@ -14,7 +14,7 @@ from textual.message import Message
 
 from ...engine.config import typed_path
 from ...engine.report.words import count, percent, reads, size
-from ..widgets.entry import Entry
+from ..widgets.entry import Entry, begins_typing
 from ..widgets.histogram import bars
 from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
 from .pane import Pane
@@ -27,27 +27,11 @@ DTYPES = {"float": "f32", "float16": "f16", "double": "f64", "int64": "i64", "in
 
 
 class ModelRows(Rows):
-    """The tree of folders; while a filter is typed it takes the keys."""
+    """The tree of folders, and the filter while it is typed."""
 
     def __init__(self) -> None:
         super().__init__(id="models-tree")
         self.entry: Entry | None = None
-
-    def on_key(self, event: events.Key) -> None:
-        """Typing goes into the filter."""
-        if self.entry is None:
-            return
-        if event.key in ("escape", "enter"):
-            keep = event.key == "enter"
-            self.entry = None if not keep or not self.entry.text else self.entry
-            pane = self.query_ancestor(ModelsPane)
-            pane.filter_done(keep)
-        elif self.entry.press(event):
-            self.query_ancestor(ModelsPane).rewrite()
-        else:
-            return
-        event.stop()
-        event.prevent_default()
 
 
 class ModelsPane(Pane):
@@ -191,6 +175,29 @@ class ModelsPane(Pane):
         event.stop()
         if event.key.startswith("folder:"):
             self.folded ^= {event.key.removeprefix("folder:")}
+            self.rewrite()
+
+    def on_key(self, event: events.Key) -> None:
+        """Typing goes into the filter, also what follows at once while the focus is still in the details."""
+        entry = self.tree_rows.entry
+        if entry is None:
+            if not begins_typing(self.screen, event, "models.filter"):
+                return
+            self.action_filter()
+        elif event.key in ("escape", "enter"):
+            self.filter_done(event.key == "enter")
+        elif entry.press(event):
+            self.rewrite()
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted goes into the filter."""
+        if self.tree_rows.entry is not None:
+            event.stop()
+            self.tree_rows.entry.insert(event.text.strip())
             self.rewrite()
 
     def action_filter(self) -> None:

@@ -53,7 +53,7 @@ class SettingsPane(Pane):
         self.method = next(iter(STEPS))
         self.complaint = ""
         self.forecast_lines: list[Line] = []
-        self._forecast: tuple[Forecast | None, str] = (None, "")
+        self._forecast: tuple[Forecast | None, str | EdgetuiError] = (None, "")
 
     def compose(self) -> ComposeResult:
         """Rows above; help for the row, and what will happen, below."""
@@ -145,11 +145,11 @@ class SettingsPane(Pane):
         elif kind == "add":
             self._do(lambda draft: draft.add(self.method))
             self.rewrite(f"step:{len(self.draft.recipe.step) - 1}")
-        elif event.key == "run:preset" or self._kind_here() in ("choice", "switch"):
-            self.nudge(1)
-        else:
-            self.rows.begin(self._text_here())
+        elif self.types_here():
+            self.rows.begin(self.text_here())
             self.rewrite()
+        else:
+            self.nudge(1)
 
     def _choose_recipe(self, draft: Draft) -> None:
         """All recipes with their titles, to search in."""
@@ -183,7 +183,14 @@ class SettingsPane(Pane):
         here = self.rows.cursor
         return self._kind_here() in ("share", "whole", "number") or here.startswith("shape:") or here == "run:workload"
 
-    def _text_here(self) -> str:
+    def types_here(self) -> bool:
+        """Whether enter on this row begins to type its value."""
+        here = self.rows.cursor
+        typed = here not in ("", "run:preset") and here.partition(":")[0] not in ("recipe", "step", "add")
+        return self.draft is not None and typed and self._kind_here() not in ("choice", "switch")
+
+    def text_here(self) -> str:
+        """The value of this row as it is typed."""
         if self.draft is None:
             return ""
         kind, _, name = self.rows.cursor.partition(":")
@@ -322,7 +329,7 @@ class SettingsPane(Pane):
         super()._give_room()
         self.show_forecast(*self._forecast)
 
-    def show_forecast(self, forecast: Forecast | None, trouble: str = "") -> None:
+    def show_forecast(self, forecast: Forecast | None, trouble: str | EdgetuiError = "") -> None:
         """Write what will happen."""
         self._forecast = (forecast, trouble)
         self.forecast_lines = forecast_rows(forecast, trouble, self._room)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
-from ..widgets.entry import Entry
+from ..widgets.entry import Entry, begins_typing
 from ..widgets.lines import Rows
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class SettingsRows(Rows):
     def _typed(self, event: events.Key) -> bool:
         entry = self.entry
         if entry is None:
+            if begins_typing(self.screen, event, "settings.edit") and self.pane.types_here():
+                self.begin(self.pane.text_here())
+                return True
             # what goes to a pane, or does anything else, is no value: only enter begins one then
             free = event.key not in self.screen.active_bindings
             if not (free and event.character and event.character in "0123456789.-" and self.pane.begins_with_digit()):

@@ -85,6 +85,14 @@ class Choose(Leavable, ModalScreen[str]):
         event.prevent_default()
         self._write()
 
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted goes into the filter."""
+        if self.entry is not None:
+            event.stop()
+            self.entry.insert(event.text.strip())
+            self.letters = self.entry.text
+            self._write()
+
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Answer."""
         event.stop()

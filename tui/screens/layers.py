@@ -18,7 +18,7 @@ from ...engine.report import layers as told
 from ...engine.report.visible import visible
 from ...engine.report.words import DASH, percent, size
 from ..aside import aside, refusal
-from ..widgets.entry import Entry
+from ..widgets.entry import Entry, begins_typing
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Listed, wrap
 from ..widgets.sharebar import share_bar
@@ -279,8 +279,10 @@ class LayersScreen(Leavable, Screen[None]):
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter."""
         if self.entry is None:
-            return
-        if event.key in ("escape", "enter"):
+            if not begins_typing(self, event, "layers.filter"):
+                return
+            self.action_filter()
+        elif event.key in ("escape", "enter"):
             self.filter_text = self.entry.text if event.key == "enter" else ""
             self.entry = None
             self.refresh_bindings()
@@ -291,6 +293,14 @@ class LayersScreen(Leavable, Screen[None]):
         event.stop()
         event.prevent_default()
         self.write()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted goes into the filter."""
+        if self.entry is not None:
+            event.stop()
+            self.entry.insert(event.text.strip())
+            self.filter_text = self.entry.text
+            self.write()
 
     def action_turn(self, by: int) -> None:
         """Another plan."""

@@ -18,7 +18,7 @@ from ...engine.report.words import DASH, digits, ratio, seconds
 from ...engine.result import Ratio
 from ..panes.progress import BAD, GOOD, SELF_EVIDENT
 from ..runview import RunsLook
-from ..widgets.entry import Entry
+from ..widgets.entry import Entry, begins_typing
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Lines
 from ..widgets.table import Table
@@ -204,8 +204,10 @@ class RunsScreen(Leavable, Screen[None]):
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter."""
         if self.entry is None:
-            return
-        if event.key in ("escape", "enter"):
+            if not begins_typing(self, event, "runs.filter"):
+                return
+            self.action_filter()
+        elif event.key in ("escape", "enter"):
             self.filter_text = self.entry.text if event.key == "enter" else ""
             self.entry = None
             self.refresh_bindings()
@@ -216,6 +218,14 @@ class RunsScreen(Leavable, Screen[None]):
         event.stop()
         event.prevent_default()
         self.write()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted goes into the filter."""
+        if self.entry is not None:
+            event.stop()
+            self.entry.insert(event.text.strip())
+            self.filter_text = self.entry.text
+            self.write()
 
     def on_data_table_row_selected(self) -> None:
         """Enter or a click."""

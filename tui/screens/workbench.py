@@ -222,13 +222,13 @@ class WorkbenchScreen(Leavable, Screen[None]):
                 self.settings.model_facts(facts)
         except (EdgetuiError, OSError) as error:
             self.models.tell(model, None, f"✗ {refusal(error)}")
-            self.settings.show_forecast(None, "nothing: this model cannot be read")
+            self.settings.show_forecast(None, refusal(error))
             return
         try:
             self.settings.show_forecast(await self.bench.link.forecast(draft.asked, model))
             self.settings.show_forecast(await self.bench.link.foresee(draft.asked, model))
         except (EdgetuiError, OSError) as error:
-            self.settings.show_forecast(None, f"✗ {refusal(error)}")
+            self.settings.show_forecast(None, refusal(error))
 
     # actions
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual import events
+from textual.screen import Screen
 
 from .lines import Line
+
+
+def begins_typing(screen: Screen[Any], event: events.Key, name: str) -> bool:
+    """Whether the key is that of the binding `name`, from which on letters are text. Asked where the key arrives: a binding is
+    done only after the letters that came in one packet with it, and these would have been keys (`/resnet` started a run).
+    """
+    active = screen.active_bindings.get(event.key)
+    return active is not None and active.enabled and active.binding.id == name
 
 
 class Entry:

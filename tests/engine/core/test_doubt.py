@@ -86,6 +86,18 @@ def test_what_would_fit_better_is_named(shades, pictures, how: ImageInput, words
     assert "[input]" in text
 
 
+def test_of_few_samples_a_poor_accuracy_is_looked_into_as_well(shades, pictures, tmp_path):
+    few = tmp_path / "few.zip"
+    with zipfile.ZipFile(pictures) as source, zipfile.ZipFile(few, "w") as archive:
+        for name in source.namelist():
+            if int(Path(name).stem) < 30:
+                archive.writestr(name, source.read(name))
+    how = msgspec.structs.replace(HOW, mean=(0.36,))
+    (text,) = said(shades, Dataset(kind="image-folder", path=str(few), input=how))
+    assert "implausible" not in text  # about half are right, far more than by guessing
+    assert "mean = [0.5], std = [0.5]" in text
+
+
 def test_classes_in_another_order_are_named(shades, pictures, tmp_path):
     turned = tmp_path / "turned.zip"
     with zipfile.ZipFile(pictures) as source, zipfile.ZipFile(turned, "w") as archive:

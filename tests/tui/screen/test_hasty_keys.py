@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config, Ui
 from edgetui.tui.app import Workbench
 from edgetui.tui.link import Link
 from edgetui.tui.palette import Palette
+from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.leaving import Leavable
 from edgetui.tui.screens.runs import RunsScreen
-from monkey import press_at_once
+from monkey import press_at_once, send
 from screens import shows, until
 from textual import events
 from textual.css.query import NoMatches
@@ -152,3 +157,74 @@ async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: Workbenc
 
     with pytest.raises(NoMatches, match="none"):
         await look()
+
+
+@pytest.mark.parametrize("first", [(), ("d",)], ids=["list", "details"])
+async def test_letters_at_once_after_the_filter_key_are_no_keys(app: Workbench, first: tuple[str, ...]):
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.models.model and app.bench.settings.draft is not None)
+        await pilot.press("1", *first)
+        press_at_once(app, "slash", *"rseq")  # which would run, save, and quit
+        await until(pilot, lambda: app.bench.models.filter_text == "rseq")
+        press_at_once(app, "enter", "2")
+        await until(pilot, lambda: app.bench.tab == "settings")
+        assert app.bench.models.filter_text == "rseq"
+        assert len(app.screen_stack) == 1
+
+
+async def test_letters_at_once_after_another_filter_key_as_well(model: object, own_state: Path, config: Config):
+    app = Workbench(msgspec.structs.replace(config, ui=Ui(keys={"models.filter": "f4"})), Engine(config, own_state))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.models.model)
+        await pilot.press("1")
+        press_at_once(app, "slash", *"tn")
+        press_at_once(app, "f4", *"tin")
+        await until(pilot, lambda: app.bench.models.filter_text == "tin")
+
+
+async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and bare_app.screen.runs)
+        screen = bare_app.screen
+        press_at_once(bare_app, "slash", *"Ds fail", "backspace", "backspace")
+        await until(pilot, lambda: screen.filter_text == "Ds fa")
+        assert bare_app.screen is screen
+        assert screen.sort == 0
+
+
+async def test_letters_at_once_after_enter_on_a_value(bare_app: Workbench):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        bare_app.bench.load_recipe("prune-5")
+        settings = bare_app.bench.settings
+        await pilot.press("2")
+        settings.rows.point("field:0:amount")
+        press_at_once(bare_app, "enter", "ctrl+u", *"0.25", "enter", "down")
+        await until(pilot, lambda: settings.rows.cursor != "field:0:amount")
+        assert settings.draft is not None
+        assert settings.draft.recipe.step[0].amount == 0.25
+        settings.rows.point("run:dataset")
+        press_at_once(bare_app, "enter", *"/xrsu")
+        await until(pilot, lambda: settings.rows.entry is not None and settings.rows.entry.text == "/xrsu")
+
+
+async def test_what_is_pasted_goes_into_the_filter(app: Workbench, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.bench.models.model and app.bench.settings.draft is not None)
+        await pilot.press("1", "slash")
+        send(app, events.Paste("tin\n"))
+        await until(pilot, lambda: app.bench.models.filter_text == "tin")
+        await pilot.press("enter", "R")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
+        await pilot.press("slash")
+        send(app, events.Paste(" failed "))
+        await until(pilot, lambda: app.screen.filter_text == "failed")
+        await pilot.press("enter", "escape", "2", "g", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("slash")
+        send(app, events.Paste("half"))
+        await until(pilot, lambda: app.screen.letters == "half")

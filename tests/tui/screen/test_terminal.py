@@ -184,3 +184,13 @@ def test_the_start_imports_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_terminal_that_claims_more_than_any_has_is_drawn_in_part(terminal):
+    shown = terminal(size=(65535, 2000))
+    shown.wait_for(b"the terminal claims 2000x65535: 1000x500 of it are drawn")
+    peak = Path(f"/proc/{shown.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
+    assert int(peak) < 400_000, "kB at most"
+    shown.quiet()
+    os.write(shown.master, b"q")
+    assert shown.ended() == 0

@@ -45,7 +45,7 @@ async def test_what_opening_the_data_tells_is_said_before_the_run(app: Workbench
         (tmp_path / "pets" / name).mkdir(parents=True)
         for number in range(2):
             Image.new("L", (8, 8)).save(tmp_path / "pets" / name / f"{number}.png")
-    (tmp_path / "pets.toml").write_text(f'kind = "image-folder"\npath = "pets"\n[input]\n{said}\n')
+    (tmp_path / "pets.toml").write_text(f'kind = "image-folder"\npath = "pets"\ntask = "none"\n[input]\n{said}\n')
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         settings = bench_of(app).settings
@@ -65,7 +65,20 @@ async def test_a_file_that_is_no_model_is_an_error_in_its_pane_not_a_crash(app: 
         await until(pilot, lambda: bench_of(app).models.model)
         await pilot.press("1", "down")
         await shows(pilot, "zz-broken.onnx", "✗")
-        assert "nothing: this model cannot be read" in screen_text(app)
+        first = bench_of(app).settings.what.lines[0]
+        assert first[0] == (" ✗ ", "bad")  # what stands in the way, in red, as the command line says it
+        assert "zz-broken.onnx" in first[1][0]
+
+
+async def test_a_dataset_that_has_gone_stands_in_the_way_in_red(app: Workbench, tmp_path: Path):
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        settings = bench_of(app).settings
+        settings.draft.change(dataset=str(tmp_path / "gone.toml"))
+        settings.take(settings.draft)
+        await until(pilot, lambda: "is not there" in " ".join(settings.what.plain().split()))
+        assert settings.what.lines[0][0] == (" ✗ ", "bad")
+        assert settings.what.lines[0][1][1] == "bad"
 
 
 async def test_without_models_the_pane_says_what_to_do(tmp_path: Path, own_state: Path):
