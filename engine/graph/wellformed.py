@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterator
 
 from google.protobuf.message import Message  # type: ignore[import-untyped]
-from onnx import AttributeProto, ModelProto, NodeProto, defs
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, defs
 
 from ..errors import ModelRefused
 from .walk import ONNX_DOMAINS, bodies, label, opset, tensors
@@ -42,6 +42,18 @@ def refuse_malformed(model: ModelProto, name: str) -> None:
     for tensor in tensors(model):
         if tensor.HasField("segment"):
             raise ModelRefused(f"tensor {tensor.name} of {name} is stored in segments, which nobody reads", fix=_FIX)
+    for value in _values(model):
+        kind = value.type.tensor_type.elem_type
+        if kind not in TensorProto.DataType.values():
+            raise ModelRefused(f"{value.name} of {name} has the element type {kind}, which is none", fix=_FIX)
+
+
+def _values(model: ModelProto) -> Iterator[ValueInfoProto]:
+    """Everything that says its type: inputs, outputs and what is between them, in bodies and functions too."""
+    for function in model.functions:
+        yield from function.value_info
+    for graph in (model.graph, *(body for node in _all_nodes(model) for body in bodies(node))):
+        yield from (*graph.input, *graph.output, *graph.value_info)
 
 
 def _all_nodes(model: ModelProto) -> Iterator[NodeProto]:

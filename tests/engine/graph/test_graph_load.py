@@ -339,3 +339,11 @@ def test_what_a_function_holds_is_stored_once_however_often_it_is_called(tmp_pat
     read = load(tmp_path / "m.onnx")
     assert [node.op_type for node in read.graph.node] == ["Constant", "MatMul", "MatMul"]
     assert read.graph.node[1].input[1] == read.graph.node[2].input[1] == read.graph.node[0].output[0]
+
+
+def test_an_element_type_that_is_none_is_refused(tmp_path: Path) -> None:
+    model = affine()
+    model.graph.input[0].type.tensor_type.elem_type = 41
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelRefused, match="has the element type 41, which is none"):
+        load(tmp_path / "m.onnx")
