@@ -38,7 +38,7 @@ def main() -> int:
         return 1
     except OSError as error:
         traceback.print_exc()
-        say.failed(from_os_error(error, then="`edgetui resume` the run"))
+        say.failed(from_os_error(error, path=folder, then="`edgetui resume` the run"))
         return 1
     except Exception as error:
         traceback.print_exc()

@@ -116,9 +116,11 @@ def close_to(word: str, known: Iterable[str]) -> str:
 def from_os_error(error: OSError, *, path: object = None, then: str = "try again") -> StorageRefused:
     """Say a failed file operation in words, with what mends it: free space, `then` do what is wanted; or another place.
 
-    `path` is the file, where the error itself does not name it.
+    `path` is the file or folder, where the error itself does not name it.
     """
     name = error.filename if error.filename is not None else path
+    if error.filename2 is not None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        name = error.filename2  # what was copied or moved is not where it shall go
     which = f" {name}" if name is not None else ""
     where = f" at{which}" if which else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -231,4 +231,4 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise from_os_error(error) from None
+        raise from_os_error(error, path=path) from None

@@ -214,7 +214,7 @@ def create(home: Path, asked: Asked) -> RunDir:
         plain = msgspec.to_builtins(asked)
         write_atomic(folder.path / "run.toml", tomlkit.dumps({k: _without_none(v) for k, v in plain.items()}).encode())
     except OSError as error:
-        raise from_os_error(error) from None
+        raise from_os_error(error, path=folder.path) from None
     return folder
 
 

@@ -93,7 +93,7 @@ class Supervisor:
             except EdgetuiError as error:
                 failure = Failure(stage="", what=error.what, fix=error.fix)
             except OSError as error:
-                told = from_os_error(error, then="`edgetui resume` the run")
+                told = from_os_error(error, path=self.home, then="`edgetui resume` the run")
                 failure = Failure(stage="", what=told.what, fix=told.fix)
             except Exception as error:
                 traceback.print_exc()
@@ -176,7 +176,7 @@ class Supervisor:
             made = msgspec.structs.replace(made, seconds=seconds, peak_mb=round(peak_mb, 1))
             made = self.cache.commit(stage.key, made)
         except OSError as error:
-            told = from_os_error(error, then="`edgetui resume` the run")
+            told = from_os_error(error, path=self.home, then="`edgetui resume` the run")
             raise _Stopped(
                 "failed", self._failure(stage, 0, StageFailed(stage=stage.name, what=told.what, fix=told.fix))
             ) from None

@@ -5,6 +5,7 @@ A run goes on without it: all that is shown is read from run folders, so quittin
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -160,7 +161,9 @@ class Workbench(AsideApp):
         try:
             path = self.save_screenshot(path=str(Path.cwd()))
         except OSError as error:
-            self.notify(f"error: cannot write here ({error.strerror}); start edgetui in a folder of yours", severity="error")
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            fix = "free some space, then try again" if full else "start edgetui in a folder of yours"
+            self.notify(f"error: cannot write here ({error.strerror}); {fix}", severity="error")
             return
         self.notify(f"saved {path}", markup=False)
 

@@ -93,7 +93,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
-        refusal = from_os_error(error)
+        # the engine names its files: what has no name is what was printed, and the work has been done
+        refusal = from_os_error(error, path="standard output", then="print it again")
         return _refused(words, refusal.what, refusal.fix, 1)
     except Exception as error:
         what = f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})"

@@ -100,7 +100,7 @@ class OnnxRuntime:
             add_metadata(out, {BUILT_WITH: _runtime().__version__, BUILT_FOR: instruction_sets()})
             read_metadata(out)
         except OSError as error:
-            raise from_os_error(error) from None
+            raise from_os_error(error, path=out) from None
         except ValueError:
             raise _no_space(out) or BackendRefused(
                 f"onnxruntime wrote only a part of {out.name}", fix="check the disk, then try again"

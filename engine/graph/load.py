@@ -89,7 +89,7 @@ def save(model: ModelProto, path: Path) -> None:
     try:
         external.write(model, path)
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, path=path) from error
 
 
 def digest(path: Path) -> tuple[str, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,27 +24,22 @@ def export(result: Result, run_folder: Path, to: Path) -> tuple[Path, ...]:
     Raises:
         StorageRefused: the folder has something in it, cannot be written to, or the disk is full.
     """
-    refuse_full(to)
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "report.md": markdown([result]),
-            "result.json": msgspec.json.format(documents.encode(result), indent=2).decode() + "\n",
-            "figures.csv": csv_text([result]),
-        }
-        if result.recipe.toml:
-            texts["recipe.toml"] = result.recipe.toml
+    texts = {
+        "report.md": markdown([result]),
+        "result.json": msgspec.json.format(documents.encode(result), indent=2).decode() + "\n",
+        "figures.csv": csv_text([result]),
+    }
+    if result.recipe.toml:
+        texts["recipe.toml"] = result.recipe.toml
+    made = [path for path in (run_folder / "artifacts").rglob("*") if path.is_file()]
+    copied = [path for path in (run_folder / "run.toml", run_folder / "events.jsonl") if path.is_file()] + made
+    with _whole(to):
         for name, text in texts.items():
             (to / name).write_text(text, encoding="utf-8")
-        for name in ("run.toml", "events.jsonl"):
-            if (run_folder / name).is_file():
-                shutil.copyfile(run_folder / name, to / name)
-        if (run_folder / "artifacts").is_dir():
-            shutil.copytree(run_folder / "artifacts", to / "artifacts")
-    except shutil.Error as error:
-        raise StorageRefused(f"cannot copy into {to} ({error})", fix="check the disk, then export into a new folder") from None
-    except OSError as error:
-        raise from_os_error(error) from None
+        for path in copied:
+            copy = to / path.relative_to(run_folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
     return tuple(sorted(path for path in to.rglob("*") if path.is_file()))
 
 
@@ -52,14 +49,33 @@ def copy_artifacts(result: Result, to: Path) -> tuple[Path, ...]:
     Raises:
         StorageRefused: as `export`.
     """
-    refuse_full(to)
     sources = [Path(name) for name in result.artifacts.values()]
-    try:
-        to.mkdir(parents=True, exist_ok=True)
+    with _whole(to):
         beside = [file for source in sources for file in source.parent.glob(f"{source.name}.*")]
         return tuple(Path(shutil.copyfile(file, to / file.name)) for file in dict.fromkeys(sources + beside))
-    except OSError as error:
-        raise from_os_error(error) from None
+
+
+@contextlib.contextmanager
+def _whole(to: Path) -> Iterator[None]:
+    """What is written into the folder is there whole or not at all: who tries again finds it new or empty, as it was.
+
+    Raises:
+        StorageRefused: it has something in it, cannot be written to, or the disk is full.
+    """
+    refuse_full(to)
+    was_there = to.is_dir()
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            for path in to.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if not was_there:
+                to.rmdir()
+        if isinstance(error, OSError):
+            raise from_os_error(error, path=to) from None
+        raise
 
 
 def refuse_full(folder: Path) -> None:

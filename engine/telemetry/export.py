@@ -34,12 +34,13 @@ def to_file(path: Path, to: Path) -> tuple[int, tuple[str, ...]]:
         raise UsageError(f"cannot tell what {to} shall be", fix="name a file that ends in .csv or .json")
     with contextlib.closing(Recording(path)) as recording:
         try:
-            with to.open("x", encoding="utf-8", newline="") as out:
-                try:
+            out = to.open("x", encoding="utf-8", newline="")
+            try:
+                with out:  # the last of it is written when it is closed
                     write(recording, out)
-                except BaseException:
-                    to.unlink()
-                    raise
+            except BaseException:
+                to.unlink()
+                raise
         except FileExistsError:
             raise StorageRefused(f"{to} is there already", fix="give another file name; nothing is overwritten") from None
         except OSError as error:

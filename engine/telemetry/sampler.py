@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     except EdgetuiError as why:
         _say(problem, f"{why.what}\n{why.fix}")
     except OSError as error:
-        told = from_os_error(error)
+        told = from_os_error(error, path=folder)
         _say(problem, f"{told.what}\n{told.fix}")
     except Exception as error:
         _say(problem, f"the sampler failed ({type(error).__name__}); details: {_keep_traceback(asked.home)}")

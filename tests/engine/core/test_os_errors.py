@@ -49,6 +49,11 @@ def test_a_full_disk_names_the_file_and_what_is_done_then() -> None:
     assert told.fix == "free some space, then `edgetui resume` the run"
 
 
+def test_of_a_copy_the_place_is_named_that_is_full() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/me/model.onnx", None, "/media/card/model.onnx")
+    assert from_os_error(full).what == "no space left at /media/card/model.onnx"
+
+
 def test_only_the_state_folder_is_moved_by_its_variable() -> None:
     def fix(path: str) -> str:
         return from_os_error(OSError(errno.EROFS, os.strerror(errno.EROFS), path)).fix

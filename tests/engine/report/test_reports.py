@@ -208,6 +208,20 @@ def test_artifacts_are_copied_with_their_data_files(make, tmp_path):
     assert (tmp_path / "out" / "plan.onnx.data").read_bytes() == b"weights"
 
 
+def test_a_full_disk_names_where_it_is_full_and_leaves_nothing(make, tmp_path, tiny_disk):
+    run = tmp_path / "run"
+    (run / "artifacts" / "model").mkdir(parents=True)
+    (run / "artifacts" / "model" / "plan.onnx").write_bytes(bytes(2 << 20))
+    (tiny_disk / "empty").mkdir()
+    done = msgspec.structs.replace(make(), artifacts={"plan": str(run / "artifacts" / "model" / "plan.onnx")})
+    for work in (lambda to: export(make(), run, to), lambda to: copy_artifacts(done, to)):
+        for name in ("new", "empty"):
+            with pytest.raises(StorageRefused, match=f"no space left at {tiny_disk}/{name}") as told:
+                work(tiny_disk / name)
+            assert told.value.fix == "free some space, then try again"
+    assert [path.name for path in tiny_disk.rglob("*")] == ["empty"]
+
+
 def test_a_ratio_has_the_decimals_that_its_verdict_rests_on():
     assert words.ratio(Ratio(value=1.0042, low=1.0021, high=1.0063)) == "1.004 [1.002, 1.006]"
     assert words.ratio(Ratio(value=0.9996, low=0.9993, high=0.9999)) == "0.9996 [0.9993, 0.9999]"

@@ -16,7 +16,7 @@ import pytest
 from edgetui.engine import boards
 from edgetui.engine.errors import DataRefused, StorageRefused
 from edgetui.engine.telemetry.alerts import AlertEvent
-from edgetui.engine.telemetry.export import to_csv, to_json
+from edgetui.engine.telemetry.export import to_csv, to_file, to_json
 from edgetui.engine.telemetry.recording import Header, Recorder, header_of
 from edgetui.engine.telemetry.replay import Player, Recording
 from edgetui.engine.telemetry.sample import Sample
@@ -294,10 +294,23 @@ def test_a_full_disk_ends_a_recording_in_words_about_recordings(tiny_disk: Path)
     assert len(Recording(file)) > 100
 
 
-def test_a_recording_that_cannot_begin_leaves_no_file(tiny_disk: Path) -> None:
-    with contextlib.suppress(OSError), (tiny_disk / "filler").open("wb", buffering=0) as filler:
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json"])
+def test_an_export_that_finds_no_room_leaves_no_file(tmp_path: Path, tiny_disk: Path, name: str) -> None:
+    (tmp_path / "r.jsonl").write_text("".join(f"{line}\n" for line in part(5, 3)))
+    fill(tiny_disk)
+    with pytest.raises(StorageRefused, match=f"no space left at {tiny_disk}/{name}"):
+        to_file(tmp_path / "r.jsonl", tiny_disk / name)
+    assert not (tiny_disk / name).exists()
+
+
+def test_a_recording_that_cannot_begin_leaves_no_file(tiny_disk: Path) -> None:
+    fill(tiny_disk)
     with pytest.raises(StorageRefused, match="no space left"):
         Recorder(tiny_disk / "field.jsonl", Header())
     assert not (tiny_disk / "field.jsonl").exists()

@@ -39,6 +39,16 @@ def test_data_that_do_not_fit_are_refused_before_the_run_begins(one_broken_array
     assert run_paths(own_state) == []
 
 
+@pytest.mark.parametrize("words", [["runs"], ["recipes", "--json"], ["doctor"], ["monitor", "--once"], ["--help"]])
+def test_what_finds_no_room_to_be_printed_is_not_to_be_done_again(own_state, words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgetui", *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: no space left at standard output; free some space, then print it again\n"
+
+
 def test_a_refused_submission_leaves_no_run_behind(own_state):
     own_state.mkdir(parents=True)
     (own_state / "queue").write_bytes(b"a file where a folder should be")
