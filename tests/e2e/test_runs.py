@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 from edgetui.engine import events
 from edgetui.engine.api import Engine
-from edgetui.engine.errors import DataRefused, StorageRefused
+from edgetui.engine.errors import DataRefused, EdgetuiError, StorageRefused
 from edgetui.engine.result import Result
 from edgetui.engine.rundir import RunDir
 from edgetui.engine.spec import Dataset, PruneMagnitude, Recipe, RunSpec
@@ -243,7 +244,13 @@ async def test_labels_that_do_not_fit_are_refused_before_anything_is_measured(
     file = tmp_path / "data.npz"
     np.savez(file, image=np.random.default_rng(0).random((8, 1, 8, 8), np.float32), labels=np.arange(3, 11))
     recipe = Recipe(step=(PruneMagnitude(amount=0.3),))
-    run = await engine.submit(msgspec.structs.replace(spec, dataset=Dataset(kind="npz", path=str(file)), recipe=recipe))
+    asked = msgspec.structs.replace(spec, dataset=Dataset(kind="npz", path=str(file)), recipe=recipe)
+    with pytest.raises(EdgetuiError, match="11 classes and the model tells 10 apart"):
+        await engine.submit(asked)
+    silent = onnx.load(spec.model)  # its file does not say how many classes there are: only a run can tell
+    silent.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
+    onnx.save(silent, tmp_path / "silent.onnx")
+    run = await engine.submit(msgspec.structs.replace(asked, model=str(tmp_path / "silent.onnx")))
     await ended(engine, run)
     failure = (await engine.result(run)).error
     assert failure is not None

@@ -196,7 +196,8 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
 def _log(engine: Engine, run: str, as_json: bool) -> int:
     import msgspec
 
-    lines = printed_lines(asyncio.run(engine.log(run)).rstrip("\n"))
+    text = asyncio.run(engine.log(run)).rstrip("\n")
+    lines = printed_lines(text) if text else []
     if as_json:
         echo_json(msgspec.json.encode({"run": asyncio.run(engine.result(run)).run, "log": lines}))
     else:

@@ -124,3 +124,8 @@ def test_a_log_is_a_document_too(tell, evil_run: str):
     found = msgspec.json.decode(said.out)
     assert (found["run"], len(found["log"])) == (evil_run, 2)
     assert found["log"][1].strip() == "100 %"
+
+
+def test_a_log_without_a_line_has_none(tell, evil_run: str, own_state: Path):
+    (own_state / "runs" / evil_run / "log.txt").write_text("")
+    assert msgspec.json.decode(tell("show", "last", "--log", "--json").out)["log"] == []
