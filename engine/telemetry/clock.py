@@ -13,6 +13,7 @@ import statistics
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -24,6 +25,9 @@ _DAY_S, _YEAR_S = 86400.0, 366 * 86400.0
 _LEAP_S = datetime(NO_YEAR, 2, 29, tzinfo=timezone.utc).timestamp()
 _SAME_S = 0.05
 """So much may a finer stamp go back: two writers of one log."""
+_OWN = (OWN, OWN_DAY_FIRST)
+_FASTEST_S, _USUALLY_FASTEST_S = 0.01, 0.1
+"""Lines that come faster were not made at the times beside them: a buffer that was copied at once, the name of a file."""
 _ORDER = (
     OWN, OWN_DAY_FIRST, "date, zone", "since 1970", "day, zone", "date", "month/day, zone", "day/month, zone", "month/day",
     "day/month", "day of a year, zone", "day of a year", "seconds", "time of day",
@@ -42,6 +46,8 @@ class Times(Struct, frozen=True):
     """How often their time steps back, or by a day and more."""
     crowded: int = 0
     """Lines that share a stamp with another."""
+    doubted: frozenset[str] = frozenset()
+    """Kinds of stamps that run with no clock."""
 
 
 class Clock:
@@ -69,35 +75,38 @@ class Clock:
         """`usual_s`: between lines that do not tell."""
         for values in self._kinds.values():
             values.extend([_UNKNOWN] * (self._count - len(values)))
-        kind = self._choose()
+        kind, doubted = self._choose()
         if not kind:
-            return Times("", array("d", [k * usual_s for k in range(self._count)]))
+            return Times("", array("d", [k * usual_s for k in range(self._count)]), doubted=doubted)
         stamps = _running(kind, self._kinds[kind])
         places = [k for k, value in enumerate(stamps) if not math.isnan(value)]
         known = [stamps[k] for k in places]
         parts = list(_parts(kind, known))
-        spread = [_spread(known[a:b], kind in self._fine) for a, b in parts]
+        spread = [_spread(known[a:b], fine=kind in self._fine, buffered=kind not in _OWN) for a, b in parts]
         usual_s = _usual(spread, places) or usual_s
         times = _joined(spread, places, self._count, usual_s)
         crowded = 0 if kind in self._fine else sum(a == b for a, b in itertools.pairwise(known))
-        return Times(kind, times, len(parts) - 1, crowded)
+        return Times(kind, times, len(parts) - 1, crowded, doubted)
 
-    def _choose(self) -> str:
-        """The kind of stamp that tells the time of the whole log; empty: none does."""
-        facts = {kind: _judge(kind, values) for kind, values in self._kinds.items()}
-        usable = {kind: (count, jumps) for kind, (count, jumps) in facts.items() if count}
+    def _choose(self) -> tuple[str, frozenset[str]]:
+        """The kind of stamp that tells the time of the whole log (empty: none does), and those that tell none."""
+        facts = {kind: _judge(kind, values, fine=kind in self._fine) for kind, values in self._kinds.items()}
+        running = {kind for kind, fact in facts.items() if fact.count and fact.runs}
+        usable = {
+            kind: (fact.count, fact.jumps) for kind, fact in facts.items() if fact.count and (kind in running or not running)
+        }
+        doubted = frozenset(facts.keys() - usable.keys())
         if not usable:
-            return ""
+            return "", doubted
         most = max(count for count, _ in usable.values())
         covering = [kind for kind, (count, _) in usable.items() if count >= 0.9 * most]
-        own = (OWN, OWN_DAY_FIRST)
 
         def merit(kind: str) -> tuple[int, bool, bool, int]:
-            return usable[kind][1], kind not in own, kind not in self._fine, _ORDER.index(kind)
+            return usable[kind][1], kind not in _OWN, kind not in self._fine, _ORDER.index(kind)
 
         best = min(covering, key=merit)
-        finer = [kind for kind in covering if kind in self._fine and self._agree(kind, best)] if best in own else []
-        return min(finer, key=merit, default=best)
+        finer = [kind for kind in covering if kind in self._fine and self._agree(kind, best)] if best in _OWN else []
+        return min(finer, key=merit, default=best), doubted
 
     def _agree(self, kind: str, own: str) -> bool:
         """A finer stamp is of use unless it is of another moment: when a full buffer came through a pipe."""
@@ -106,12 +115,23 @@ class Clock:
         return bool(apart) and max(apart) - min(apart) < 2.0
 
 
-def _judge(kind: str, values: Sequence[float]) -> tuple[int, int]:
-    """(lines that have it, jumps); (0, 0): it is a number that runs with no clock."""
+class _Fact(NamedTuple):
+    count: int
+    """Lines that have it; 0: it is a number that runs with no clock."""
+    jumps: int
+    runs: bool
+    """It grows from line to line, jumps apart."""
+
+
+def _judge(kind: str, values: Sequence[float], *, fine: bool) -> _Fact:
     known = [value for value in _running(kind, values) if not math.isnan(value)]
-    jumps = sum(_jumps(kind, a, b) for a, b in itertools.pairwise(known))
-    runs = jumps <= max(2, len(known) // 5) and not (len(known) > 100 and known[0] == known[-1])
-    return (len(known), jumps) if runs else (0, 0)
+    borders = _borders(kind, known)
+    set_at = set(borders)
+    ran_s = sum(max(b - a, 0.0) for k, (a, b) in enumerate(itertools.pairwise(known), start=1) if k not in set_at)
+    steps = len(known) - 1 - len(borders)
+    least_s = steps * (_FASTEST_S if ran_s else _USUALLY_FASTEST_S) - (0.0 if fine else len(borders) + 1)
+    usable = len(borders) <= max(2, len(known) // 5) and (ran_s >= least_s or kind in _OWN)
+    return _Fact(len(known) if usable else 0, len(borders), ran_s > 0)
 
 
 def _running(kind: str, values: Sequence[float]) -> Sequence[float]:
@@ -144,10 +164,15 @@ def _are_steps(known: Sequence[float]) -> bool:
     return near > 0.7 * len(known) and not (known[-1] > known[0] and back <= len(known) // 10)
 
 
-def _jumps(kind: str, before: float, after: float) -> bool:
-    """A step that a running clock does not make."""
-    step = after - before
-    return step < -_SAME_S or step >= SET_S or (step > 3500 and _summer_begins(kind, before, after))
+def _borders(kind: str, known: Sequence[float]) -> list[int]:
+    """Where the clock was set: after steps that a running clock does not make."""
+    steps = [b - a for a, b in itertools.pairwise(known)]
+    set_s = max(SET_S, 3 * statistics.median(steps)) if len(steps) > 2 else SET_S  # a line a day is no clock set every day
+    return [
+        k
+        for k, step in enumerate(steps, start=1)
+        if step < -_SAME_S or step >= set_s or (step > 3500 and _summer_begins(kind, known[k - 1], known[k]))
+    ]
 
 
 def _summer_begins(kind: str, before: float, after: float) -> bool:
@@ -159,12 +184,11 @@ def _summer_begins(kind: str, before: float, after: float) -> bool:
 
 def _parts(kind: str, known: Sequence[float]) -> Iterable[tuple[int, int]]:
     """Stretches in which the clock was not set, as (first, end)."""
-    borders = [k + 1 for k, (a, b) in enumerate(itertools.pairwise(known)) if _jumps(kind, a, b)]
-    return itertools.pairwise([0, *borders, len(known)])
+    return itertools.pairwise([0, *_borders(kind, known), len(known)])
 
 
-def _spread(values: Sequence[float], fine: bool) -> list[float]:
-    """Times of the lines of one stretch whose stamps were made in whole seconds, or when a full buffer came."""
+def _spread(values: Sequence[float], *, fine: bool, buffered: bool) -> list[float]:
+    """Times of the lines of one stretch whose stamps were made in whole seconds, or (`buffered`) when a full buffer came."""
     values = list(itertools.accumulate(values, max))
     steps = [b - a for a, b in itertools.pairwise(values)]
     if not steps or (fine and statistics.median(steps) > 0.1 * statistics.fmean(steps)):
@@ -175,7 +199,7 @@ def _spread(values: Sequence[float], fine: bool) -> list[float]:
     if all(size == 1 for _, size in groups):
         return values
     gaps = [b - a for (a, _), (b, _) in itertools.pairwise(groups)]
-    if gaps and statistics.median(size for _, size in groups) >= 2 and (fine or statistics.median(gaps) >= 2):
+    if buffered and gaps and statistics.median(size for _, size in groups) >= 2 and (fine or statistics.median(gaps) >= 2):
         return _before(groups, gaps)
     return [values[0]] * len(values) if fine else _within(groups)
 
@@ -184,9 +208,10 @@ def _within(groups: Sequence[tuple[float, int]]) -> list[float]:
     """Evenly within each second; a second that the log enters or leaves on the way is not full."""
     times = []
     sizes = dict(groups)
+    crowded = statistics.median(sizes.values()) > 1  # of one line in most of them nobody knows when in its second it came
     for second, size in groups:
         before, after = sizes.get(second - 1, 0), sizes.get(second + 1, 0)
-        full = max(size, after if not before else before if not after else size)
+        full = max(size, after if not before else before if not after else size) if crowded else size
         first = full - size if not before else 0
         times += [second + (first + k) / full for k in range(size)]
     return times

@@ -7,20 +7,26 @@ import re
 from array import array
 from collections.abc import Callable, Iterator
 
+from msgspec import structs
+
 from .clock import Clock
 from .sample import Sample
 from .sources.tegrastats import sample_of
 from .stamps import OWN, OWN_DAY_FIRST, Stamp, stamps_in
 from .tegrastats import memory_at, parse
 from .undress import bare
-from .wraps import Width, across
+from .wraps import Width, across, may_be_cut, without_pieces
 
 _USUAL_S = 1.0
 """tegrastats' own interval, if it is asked for none."""
 _ASKED = re.compile(r"tegrastats .*--interval ([0-9]{1,7})\b()|^#.*\binterval\W{1,3}([0-9]{1,7}(?:\.[0-9]{1,6})?) ?(ms|s)\b")
 """How it was started, or what a heading says. Other programs have intervals too."""
+_NEAR = 3
+"""So many lines to both sides show what a whole line looks like."""
 _MEMORY = re.compile(r"RAM [0-9]+/[0-9]+MB")
 _CUT_MEMORY = re.compile(r"RAM [0-9]+(?:/[0-9]*M?)?$")
+_BEGUN = re.compile(r"(?<![A-Za-z_])(?:RAM [0-9]+/[0-9]+MB|R(?:A(?:M(?: [0-9]*(?:/[0-9]*M?)?)?)?)?$)")
+_MOST_PIECES = 40
 _STARTS = re.compile(rb"(?:[0-9]{2}-[0-9]{2}-[0-9]{4} [0-9:]{8} )?(?<![ABD-VX-Za-z_])RAM [0-9]+/[0-9]+MB")
 
 
@@ -39,7 +45,7 @@ class Log:
             for place, text in _apart(offset, line):
                 self._take(place, text)
         times = self._clock.times(self._usual_s)
-        self.kind = times.kind
+        self.kind, self._doubted = times.kind, times.doubted
         beat, now_s = iter(times.times_s), 0.0
         for counts in self._beats:
             now_s = next(beat) if counts else now_s
@@ -50,7 +56,8 @@ class Log:
         """What is taken for the time between its lines where they tell none."""
         if self.lines > 1 and not self.kind:
             why = f"as it says `{self._told}`" if self._told else "which is what tegrastats does unless told otherwise"
-            self.assumed = f"its lines have no time: they are taken to be {self._usual_s:g} s apart, {why}"
+            lack = "the times in its lines run with no clock" if self._doubted else "its lines have no time"
+            self.assumed = f"{lack}: they are taken to be {self._usual_s:g} s apart, {why}"
         self.notes = list(self._notes(times.sets, times.crowded))
 
     def _take(self, offset: int, line: bytes) -> None:
@@ -78,21 +85,36 @@ class Log:
 
     def sample(self, line: Callable[[int], str], k: int) -> Sample:
         """The telemetry document of line `k`; `line` gives the text of each."""
-        text, sure = line(k), False
+        text, sure, broken, own = line(k), False, False, 0
         if self._width.characters:
-            before = line(k - 1) if k else ""
-            after = line(k + 1) if k + 1 < len(self.times_s) else ""
-            sure = self._broken(before, text)
-            own = across(before, text) if sure else 0
-            text = text[own:] + (after[: across(text, after)] if self._broken(text, after) else "")
-        stamps = {stamp.kind: stamp for stamp in stamps_in(_around(text, bare(text)))}
+            sure, broken = self._goes_on(line, k), self._goes_on(line, k + 1)
+            own = across(line(k - 1), text) if sure else 0
+            text = text[own:] + (line(k + 1)[: across(text, line(k + 1))] if broken else "")
+        clean = bare(text)
+        stamps = {stamp.kind: stamp for stamp in stamps_in(_around(text, clean))}
         kinds = [self.kind, OWN_DAY_FIRST if self.kind == OWN_DAY_FIRST else OWN]
-        chosen: list[Stamp] = [stamps[kind] for kind in reversed(kinds) if kind in stamps] or list(stamps.values())
+        chosen: list[Stamp] = [stamps[kind] for kind in reversed(kinds) if kind in stamps] or [
+            stamp for stamp in stamps.values() if stamp.kind not in self._doubted
+        ]
         wall = next((stamp.wall for stamp in chosen if stamp.wall), "")
-        return sample_of(parse(text, sure=sure), self.times_s[k], wall, "tegrastats", None)
+        headless = self._whole and not own and memory_at(clean) < 0
+        if not broken and may_be_cut(clean, headless=headless):
+            near = [n for n in range(k - _NEAR, k + _NEAR + 1) if n != k and 0 <= n < len(self.times_s)]
+            clean = without_pieces(clean, [bare(line(n)) for n in near], headless=headless)
+        sample = sample_of(parse(clean, sure=sure), self.times_s[k], wall, "tegrastats", None)
+        return structs.replace(sample, time="assumed") if self.assumed else sample
 
-    def _broken(self, text: str, after: str) -> bool:
-        return len(text) == self._width.characters and not _MEMORY.search(after)
+    def _goes_on(self, line: Callable[[int], str], k: int) -> bool:
+        """Line `k` is the rest of the one before: all since the memory, with which it began, are as wide as can be."""
+        if not 0 < k < len(self.times_s) or _MEMORY.search(line(k)):
+            return False
+        for n in range(k - 1, max(k - _MOST_PIECES, 0) - 1, -1):
+            text = line(n)
+            if len(text) != self._width.characters:
+                return False
+            if not self._whole or _BEGUN.search(text):
+                return True
+        return False
 
 
 def _apart(offset: int, line: bytes) -> Iterator[tuple[int, bytes]]:

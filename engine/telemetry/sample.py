@@ -6,9 +6,10 @@ The JSON of a `Sample` is the telemetry document that `monitor --json` prints, t
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     """Monotonic seconds; the same clock as `time.monotonic()` in every process of this machine."""
     wall: str = ""
     """ISO 8601 with zone. For people: boards without a clock battery jump by years when NTP arrives."""
+    time: Literal["assumed"] | UnsetType = UNSET
+    """Only where `t_s` is assumed: of a log whose lines tell no time."""
     source: str = ""
     rails_mw: dict[str, int | None] = {}
     """Power of each rail by the name that the board prints; can be negative."""

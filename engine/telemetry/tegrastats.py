@@ -74,23 +74,25 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
 
 
 _EMPTY = Line()
-_TIME = re.compile(r"(?<![0-9-])[0-9]{2}-[0-9]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}(?![^ ])")
+_END = r"(?![,.:]?[^ ,.:])"
+"""Of a token: a blank; others put commas and full stops before it."""
+_TIME = re.compile(r"(?<![0-9-])[0-9]{2}-[0-9]{2}-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}" + _END)
 _STAMP_LENGTH = len("MM-DD-YYYY HH:MM:SS ")
-_RAM = re.compile(r"RAM ([0-9]{1,9}) ?/ ?([0-9]{1,9}) ?MB(?: \(lfb ([0-9]{1,9})x([0-9]{1,6})([kM])B\))?(?![^ ])")
-_SWAP = re.compile(r" SWAP ([0-9]{1,9}) ?/ ?([0-9]{1,9}) ?MB(?: \(cached ([0-9]{1,9})MB\))?(?![^ ])")
-_IRAM = re.compile(r" IRAM ([0-9]{1,9})/([0-9]{1,9})kB ?\(lfb [0-9]{1,9}kB\)(?![^ ])")
-_CPU = re.compile(r"(?:CPU|cpu) \[([^\[\]]*)\](?:@([0-9]{1,5}))?(?![^ ])")
+_RAM = re.compile(r"RAM ([0-9]{1,9}) ?/ ?([0-9]{1,9}) ?MB(?: \(lfb ([0-9]{1,9})x([0-9]{1,6})([kM])B\))?" + _END)
+_SWAP = re.compile(r" SWAP ([0-9]{1,9}) ?/ ?([0-9]{1,9}) ?MB(?: \(cached ([0-9]{1,9})MB\))?" + _END)
+_IRAM = re.compile(r" IRAM ([0-9]{1,9})/([0-9]{1,9})kB ?\(lfb [0-9]{1,9}kB\)" + _END)
+_CPU = re.compile(r"(?:CPU|cpu) \[([^\[\]]*)\](?:@([0-9]{1,5}))?" + _END)
 _CORE = re.compile(r" ?(?:off|([0-9]{1,3}) ?%(?:@([0-9]{1,5}))?) ?")
-_MTS = re.compile(r" MTS fg ([0-9]{1,3})% bg ([0-9]{1,3})%(?![^ ])")
+_MTS = re.compile(r" MTS fg ([0-9]{1,3})% bg ([0-9]{1,3})%" + _END)
 _REST = re.compile(
     r" ([A-Za-z][\w-]*)(?:"
     r"@(-?[0-9]{1,4}(?:\.[0-9]{1,6})?)C(?:/(-?[0-9]{1,4}(?:\.[0-9]{1,6})?)C)?"  # zone: now/most
     # rail: instant/average/most
     r"| (-?[0-9]{1,9})(?: ?mW ?/ ?(-?[0-9]{1,9}) ?mW(?: ?/ ?(-?[0-9]{1,9}) ?mW)?|/(-?[0-9]{1,9}))"
     # engine: load@clock
-    r"| (off|[0-9]{1,5}(?= [A-Za-z]|$)"
+    r"| (off|[0-9]{1,5}(?=,? [^0-9%@\[]|$)"
     r"|(?:[0-9]{1,3} ?% ?)?@ ?(?:[0-9]{1,5}|\[ ?[0-9]{1,5}(?: ?, ?[0-9]{1,5})* ?\])|[0-9]{1,3} ?%)"
-    r")(?![^ ])",
+    r")" + _END,
     re.ASCII,
 )
 """One pass over what is not memory and cores: a name is read once, what follows it decides what it is. A
@@ -113,7 +115,9 @@ def parse(line: str, *, sure: bool = False) -> Line:
     swap, iram = _SWAP.search(line), _IRAM.search(line) if "IRAM" in line else None
     at = line.find("CPU [")
     cpu = _CPU.match(line, at if at >= 0 else max(line.find("cpu ["), 0))
-    found = _REST.findall(line, max(start, 0))
+    begin = ram.end() if ram else max(start, 0)
+    begin = swap.end() if swap and swap.start() == begin else begin
+    found = _REST.findall(line, begin)
     if start > _STAMP_LENGTH:  # somebody else's words stand before it
         found += filter(_surely, _REST.findall(line, 0, start + 1))
     if not (sure or ram or swap or cpu or any(map(_surely, found))):

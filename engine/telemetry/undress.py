@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _@%/(),.:\[\]+#-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _@%/(),.:\[\]+-]*")
 """Characters that tegrastats prints, a time and a log's name before it too."""
-_ENDS = frozenset("mK.,:)]([/%#@+-_")
+_ENDS = frozenset("mK.,:)]([/%@+-_")
 """Of a line with something around it: the end of a colour, a bracket or comma of a list."""
 _SEQUENCE = r"\[[0-?]*[ -/]*[@-~]"
 _ESCAPES = re.compile(
-    r"(?:\x1b|\^\[|\\+(?:x1[bB]|033|e|u001[bB]))(?:" + _SEQUENCE + r"|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))"
+    r"(?:\x1b|\^\[|\\+(?:x1[bB]|033|e|u001[bB])|#033|ESC(?=\[[0-9;]*[mK]))(?:"
+    + _SEQUENCE
+    + r"|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))"
     r"|\x9b[0-?]*[ -/]*[@-~]"
     r"|\x1b(?:[ -/]+[0-~]|[78=>cDEHM])"
-    r"|\[(?:[0-9;]+m|m(?![A-Za-z]))(?:\[K)?"  # the escape character itself was lost on the way
+    r"|\[(?:[0-9;]+m|[mK](?![A-Za-z\]]))"  # the escape character itself was lost on the way
 )
 _RIGHT = re.compile(r"\x1b\[[0-9]*C")
 """The cursor goes to the right: a blank on the screen."""
-_CUTS = re.compile(r"\\+[nrt]|[\x00-\x1f\x7f-\xa0\ufeff\u200b\u2028\u2029\u2018-\u201f'\"`|<>;\\=*^&]")
+_CUTS = re.compile(
+    r"\\+(?:[nrt]|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|u[0-9A-Fa-f]{4})|#0[0-3][0-7]|&[a-z]{2,6};|\[/[A-Za-z]+\]"
+    r"|[^\w @%/(),.:\[\]{}+#-]"
+)
+"""Control characters as others write them, ends of markup, and whatever tegrastats prints never."""
 _CLOSED = re.compile(r"\((?:lfb|cached) [^()]*\)$|\[[^\[\] ]*\]$")
 """Brackets at the end that are tegrastats' own."""
 

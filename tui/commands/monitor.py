@@ -205,7 +205,7 @@ def _replay(engine: Engine, asked: Asked, stop: Stop) -> int:
     assert asked.replay is not None
     with closing(engine.replay(asked.replay)) as player:
         recording = player.recording
-        echo_notes(recording.notes if asked.as_json else recording.said)  # documents of lines without a time have no `wall`
+        echo_notes(recording.notes if asked.as_json else recording.said)  # documents have `time`: `assumed`
         powered = not asked.as_json and recording.tells_power()
         recorder = None if asked.record is None else engine.recorder(player, asked.record)
         marks = sorted(recording.marks, key=lambda mark: mark.t_s, reverse=True)

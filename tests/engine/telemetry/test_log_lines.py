@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,43 @@ def test_lines_in_one_line_are_lines_of_their_own(tmp_path: Path) -> None:
     assert [sample.ram_used_mb for sample in recording] == [1, 2, 3, 4]
     assert [sample.rails_mw["VDD_IN"] for sample in recording] == [5, 6, 7, 8]
     recording.close()
+
+
+def test_tokens_with_commas_between_them() -> None:
+    line = parse(
+        ", ".join(["RAM 1/2MB", "SWAP 1/2MB", "GR3D_FREQ 5%@[306]", "cpu@45.5C", "VDD_IN 4067mW/4067mW", "VDD_SOC 9mW/9mW"])
+    )
+    assert (line.ram_used_mb, line.swap_used_mb, line.gpu_load_pct, line.temps_c) == (1, 1, 5, {"cpu": 45.5})
+    assert line.rails_mw == {"VDD_IN": (4067, 4067, None), "VDD_SOC": (9, 9, None)}
+
+
+@pytest.mark.parametrize(
+    "chatter", [("epoch {}/5 loss 0.3 GPU 1/8", "[INFO] 3/4 done 50% | 12 ms"), ("12 ms", "3 GPU 1/8 CPU 2/4")]
+)
+def test_lines_of_other_programs_are_no_rest_of_one(tmp_path: Path, chatter: Sequence[str]) -> None:
+    path = tmp_path / "x.log"
+    old = "RAM 1982/3983MB (lfb 80x4MB) cpu [35%,52%]@1734 EMC 30%@1600 APE 25 GR3D 38%@153"
+    for text in (R36, old):
+        path.write_text("".join(f"{other.format(k)}\n" for k in range(5) for other in (chatter[0], text, chatter[1])))
+        recording = Recording(path)
+        samples = [sample for sample in recording if not sample.empty]
+        recording.close()
+        assert samples == [structs.replace(sample_of(parse(text), k, "", "tegrastats", None), time="assumed") for k in range(5)]
+
+
+@pytest.mark.parametrize("text", LINES)
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_what_is_left_of_a_line_invents_nothing(tmp_path: Path, text: str, place: int) -> None:
+    path = tmp_path / "x.log"
+    whole = sample_of(parse(text), 0.0, "", "tegrastats", None)
+    for cut in range(1, len(text)):
+        for left in (text[:cut], text[cut:]):
+            path.write_text("\n".join([*[text] * place, left, *[text] * (4 - place)]))
+            recording = Recording(path)
+            sample = recording.sample(place)
+            recording.close()
+            for group in ("rails_mw", "temps_c", "clocks_mhz", "engine_load_pct"):
+                said = {name: value for name, value in getattr(sample, group).items() if value is not None}
+                assert said.items() <= getattr(whole, group).items()
+            for name in ("gpu_load_pct", "gpu_freq_mhz", "ram_used_mb", "swap_used_mb", "emc_load_pct", "cpu_load_pct"):
+                assert getattr(sample, name) in (None, (), getattr(whole, name))

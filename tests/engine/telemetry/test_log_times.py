@@ -13,8 +13,9 @@ from edgetui.engine.errors import DataRefused
 from edgetui.engine.telemetry.clock import Clock
 from edgetui.engine.telemetry.energy import energy_of
 from edgetui.engine.telemetry.replay import Recording
+from edgetui.engine.telemetry.sample import decode, encode
 from edgetui.engine.telemetry.stamps import stamps_in
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from log_lines import PREFIXES, R36
 
@@ -104,9 +105,57 @@ def test_a_second_that_the_log_enters_or_leaves_on_the_way_is_not_full() -> None
 @given(st.floats(0.1, 5.0), st.floats(0.0, 1.0), st.integers(2, 120))
 def test_whole_seconds_are_undone_to_within_a_line(interval_s: float, start_s: float, count: int) -> None:
     true_s = [start_s + interval_s * k for k in range(count)]
+    assume(len({int(t) for t in true_s}) != 2)  # of two seconds that are not full nobody knows how empty they are
     found = times([f"05-15-2025 18:{int(t) // 60:02}:{int(t) % 60:02}" for t in true_s])
     assert all(b >= a for a, b in itertools.pairwise(found))
     assert all(abs(f - (t - start_s)) <= 1.0 + 1e-6 for f, t in zip(found, true_s, strict=True))
+
+
+def test_a_second_with_two_lines_at_an_interval_near_one_second_makes_no_halves_of_its_neighbours() -> None:
+    assert times([f"05-15-2025 18:30:{second:02}" for second in (0, 1, 1, 2)]) == [0, 1, 1.5, 2]
+
+
+@pytest.mark.parametrize(("size", "step_s", "every_s"), [(9, 0.1, 10), (4, 0.2, 10), (2, 0.5, 60)])
+def test_bursts_with_pauses_are_bursts_where_tegrastats_says_so_itself(size: int, step_s: float, every_s: int) -> None:
+    true_s = [every_s * burst + step_s * k for burst in range(12) for k in range(size)]
+    found = times([f"05-15-2025 18:{int(t) // 60:02}:{int(t) % 60:02}" for t in true_s])
+    assert all(abs(f - t) < 1 for f, t in zip(found, true_s, strict=True))
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["20250514_100000.log:May 15 18:30:{:02} j:", "run-1747333800: 18:30:{:02}", "/2025-05-14T10:00:00/a.log 18:30:{:02}: "],
+)
+def test_a_time_that_stands_still_is_a_name_where_another_runs(stamp: str) -> None:
+    assert times([stamp.format(k) for k in range(0, 50, 5)]) == list(range(0, 50, 5))
+
+
+def test_lines_that_come_faster_than_tegrastats_prints_have_no_time(tmp_path: Path) -> None:
+    for stamps in (["20250514_100000.log:"] * 40, [f"2025-05-15T18:30:00.{k:06}Z " for k in range(40)]):
+        recording = read(tmp_path, [stamp + line() for stamp in stamps])
+        assert list(recording.times_s) == list(range(40))
+        assert recording.assumed.startswith("the times in its lines run with no clock: they are taken to be 1 s apart")
+
+
+def test_a_name_with_a_date_is_no_wall_clock(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("".join(f"20250514_100000.log:{line()}\n" for _ in range(20)))
+    recording = Recording(path)
+    assert {sample.wall for sample in recording} == {""}
+    recording.close()
+
+
+def test_a_line_a_day_is_no_clock_that_was_set_every_day() -> None:
+    assert times([f"05-{day:02}-2025 18:30:00" for day in range(13, 25)]) == [86400 * k for k in range(12)]
+
+
+def test_samples_say_that_their_time_is_assumed(tmp_path: Path) -> None:
+    for text, said in ((f"{line()}\n{line()}\n", True), (f"10:00:00 {line()}\n10:00:05 {line()}\n", False)):
+        path = tmp_path / "x.log"
+        path.write_text(text)
+        recording = Recording(path)
+        assert all((b'"time":"assumed"' in encode(sample)) == said and decode(encode(sample)) == sample for sample in recording)
+        recording.close()
 
 
 def test_lines_that_came_in_full_buffers_were_made_one_after_the_other() -> None:
