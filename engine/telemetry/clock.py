@@ -91,9 +91,9 @@ class Clock:
     def _choose(self) -> tuple[str, frozenset[str]]:
         """The kind of stamp that tells the time of the whole log (empty: none does), and those that tell none."""
         facts = {kind: _judge(kind, values, fine=kind in self._fine) for kind, values in self._kinds.items()}
-        running = {kind for kind, fact in facts.items() if fact.count and fact.runs}
+        running = {kind for kind, fact in facts.items() if fact.lines and fact.runs}
         usable = {
-            kind: (fact.count, fact.jumps) for kind, fact in facts.items() if fact.count and (kind in running or not running)
+            kind: (fact.lines, fact.jumps) for kind, fact in facts.items() if fact.lines and (kind in running or not running)
         }
         doubted = frozenset(facts.keys() - usable.keys())
         if not usable:
@@ -116,7 +116,7 @@ class Clock:
 
 
 class _Fact(NamedTuple):
-    count: int
+    lines: int
     """Lines that have it; 0: it is a number that runs with no clock."""
     jumps: int
     runs: bool
