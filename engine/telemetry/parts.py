@@ -47,14 +47,19 @@ class Parts:
         """A sample that goes back in time: a damaged one, or the first of a part, which the next one shows."""
         self._early: list[Mark | AlertEvent] = []
         """What came between a header and its first sample."""
+        half = 0
         for offset, line in lines:
+            half = 0
             if line.startswith(_NOTE):
-                self._take_note(line)
+                half = not self._take_note(line)
             elif (sample := _sample(line)) is not None:
                 self._take(offset, sample)
             elif line.strip():
-                self.broken += 1
+                half = 1
+            self.broken += half
         self.broken += self._waiting is not None
+        self._lost = self.broken if self.broken > half else 0
+        """A half line at the end alone is normal."""
         self._keep_early()
         self.header = self._headers[0] if self._headers else self.header
         self.notes = list(self._notes())
@@ -96,7 +101,8 @@ class Parts:
             passed_s = statistics.median(steps) if steps else 1.0
         self._moved_s = self.times_s[-1] + passed_s - sample.t_s
 
-    def _take_note(self, line: bytes) -> None:
+    def _take_note(self, line: bytes) -> bool:
+        """False: it cannot be read."""
         match decode_note(line):
             case Header() as header:
                 self._headers.append(header)
@@ -106,8 +112,8 @@ class Parts:
                 if not self._begins:
                     self._keep_early()
             case None:
-                self.broken += 1
-                self._newer(line)
+                return self._newer(line)
+        return True
 
     def _keep_early(self) -> None:
         for note in self._early:
@@ -115,15 +121,16 @@ class Parts:
             (self.marks if isinstance(moved, Mark) else self.alerts).append(moved)  # type: ignore[arg-type]
         self._early.clear()
 
-    def _newer(self, line: bytes) -> None:
+    def _newer(self, line: bytes) -> bool:
         """A header that cannot be read because its fields are others still tells its version."""
         try:
             found = msgspec.json.decode(line, type=_Kind)
         except DAMAGED:
-            return
-        if found.kind == "recording" and found.version > VERSION:
+            return False
+        if newer := found.kind == "recording" and found.version > VERSION:
             self._headers.append(Header(version=found.version))
             self._begins = True
+        return newer
 
     def _notes(self) -> Iterator[str]:
         newest = max((header.version for header in self._headers), default=VERSION)
@@ -134,8 +141,10 @@ class Parts:
         boards = dict.fromkeys(header.board for header in self._headers if header.board)
         if len(boards) > 1:
             yield f"they are of different boards: {', '.join(boards)}"
-        if self.broken > 1:
-            yield f"{self.broken} lines cannot be read, or go back in time: they are left out"
+        if self._lost == 1:
+            yield "a line cannot be read, or goes back in time: it is left out"
+        elif self._lost:
+            yield f"{self._lost} lines cannot be read, or go back in time: they are left out"
 
 
 class _Kind(msgspec.Struct):

@@ -261,6 +261,10 @@ def test_lines_that_are_left_out_are_said(tmp_path: Path) -> None:
     assert joined(tmp_path, part(50, 4), ["x", "y", "z"]).notes == (
         "3 lines cannot be read, or go back in time: they are left out",
     )
+    one = ("a line cannot be read, or goes back in time: it is left out",)
+    assert joined(tmp_path, part(50, 4), part(10, 1, header=False)).notes == one
+    assert joined(tmp_path, part(50, 2), ["x"], part(53, 2, header=False)).notes == one
+    assert joined(tmp_path, part(50, 4), ['{"t_s":54.0,"wa']).notes == ()
 
 
 def test_a_recording_of_a_newer_version(tmp_path: Path) -> None:
