@@ -32,6 +32,7 @@ from .weights import FLOATS, Weight, weights
 
 BINS = 64
 """Bins of the weight histogram."""
+_AT_ONCE = 1 << 20
 
 _SMALL_INTEGERS = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4)
 _FLOAT8 = (TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E4M3FNUZ, TensorProto.FLOAT8E5M2, TensorProto.FLOAT8E5M2FNUZ)
@@ -251,7 +252,10 @@ def _histogram(model: ModelProto, found: list[Weight]) -> tuple[tuple[int, ...],
         return (), 0.0, 0.0
     counts = np.zeros(BINS, dtype=np.int64)
     for array, times in _arrays(model, found):
-        counts += np.histogram(array, bins=BINS, range=(low, high))[0] * times
+        flat = array.reshape(-1)
+        for start in range(0, flat.size, _AT_ONCE):  # in 64 bits: 32 cannot part what is very near or very far from each other
+            part = flat[start : start + _AT_ONCE].astype(np.float64)
+            counts += np.histogram(part, bins=BINS, range=(low, high))[0] * times
     return tuple(int(count) for count in counts), low, high
 
 

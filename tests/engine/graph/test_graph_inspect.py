@@ -232,3 +232,16 @@ def test_weights_that_stay_floats_are_counted(tmp_path: Path) -> None:
         model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, np.float32), name))
     facts = inspect(written(model, tmp_path), {})
     assert (facts.prunable, facts.prunable_in_floats, facts.prunable_in_bodies) == (24 + 128, 24, 0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(1.0, float(np.nextafter(np.float32(1), np.float32(2)))), (-3.3e38, 3.3e38), (0.0, 1e-45), (1e-45, 3e38)],
+    ids=["neighbours", "all there is", "hardly anything", "both"],
+)
+def test_weights_very_near_or_very_far_from_each_other_are_counted(values: tuple[float, float], tmp_path: Path) -> None:
+    model = graph("(float[1,2] x) => (float[1,2] y) { y = MatMul(x, w) }")
+    weight = np.array([values, values], np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+    facts = inspect(written(model, tmp_path), {})
+    assert (facts.histogram[0], facts.histogram[-1], sum(facts.histogram)) == (2, 2, 4)
