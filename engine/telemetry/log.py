@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from msgspec import structs
@@ -23,7 +24,7 @@ _ASKED = re.compile(r"tegrastats .*--interval ([0-9]{1,7})\b()|^#.*\binterval\W{
 """How it was started, or what a heading says. Other programs have intervals too."""
 _NEAR = 3
 """So many lines to both sides show what a whole line looks like."""
-_MEMORY = re.compile(r"RAM [0-9]+/[0-9]+MB")
+_MEMORY = re.compile(r"RAM [0-9]+/([0-9]{1,9})MB")
 _CUT_MEMORY = re.compile(r"RAM [0-9]+(?:/[0-9]*M?)?$")
 _BEGUN = re.compile(r"(?<![A-Za-z_])(?:RAM [0-9]+/[0-9]+MB|R(?:A(?:M(?: [0-9]*(?:/[0-9]*M?)?)?)?)?$)")
 _MOST_PIECES = 40
@@ -38,6 +39,8 @@ class Log:
         self._clock, self._width = Clock(), Width()
         self._beats = bytearray()
         """For each line, whether a beat of tegrastats begins with it."""
+        self._sizes: Counter[str] = Counter()
+        """Megabytes of memory, and how many lines say so."""
         self._whole = False
         """Lines with their memory have come: those that lack it are pieces."""
         self._usual_s, self._told = _USUAL_S, ""
@@ -65,7 +68,9 @@ class Log:
         text, says = bare(raw), False
         if raw.strip(" \t\0") and not line.startswith(b"#"):
             stamps = stamps_in(_around(raw, text))
-            memory = _MEMORY.search(text) is not None or (bool(stamps) and _CUT_MEMORY.search(text) is not None)
+            if found := _MEMORY.search(text):
+                self._sizes[found[1]] += 1
+            memory = found is not None or (bool(stamps) and _CUT_MEMORY.search(text) is not None)
             says = memory or not parse(text).empty
             self._width.see(raw, begins=memory or bool(stamps), says=says)
             self._whole = self._whole or memory
@@ -78,6 +83,9 @@ class Log:
             self._usual_s, self._told = number * (1.0 if found[4] == "s" else 0.001), found[0][found[0].find("interval") :]
 
     def _notes(self, sets: int, crowded: int) -> Iterator[str]:
+        sizes = sorted(int(size) for size, lines in self._sizes.items() if lines > 1)
+        if sizes and sizes[-1] > 1.1 * sizes[0]:  # less is another release on the same board
+            yield f"its lines are of several boards ({sizes[0]} to {sizes[-1]} MB of memory): give each a file of its own"
         if sets:
             yield f"its time steps back, or by a day and more, {_times(sets)}: one usual interval is taken there"
         if crowded:

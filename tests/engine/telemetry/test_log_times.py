@@ -197,6 +197,14 @@ def test_a_clock_that_was_set_is_said(tmp_path: Path) -> None:
     assert recording.notes == ("its time steps back, or by a day and more, twice: one usual interval is taken there",)
 
 
+def test_lines_of_several_boards_are_said(tmp_path: Path) -> None:
+    other = line().replace("/7620MB", "/62841MB")
+    notes = read(tmp_path, [f"10:00:{k:02} {text}" for k in range(3) for text in (line(), other)]).notes
+    assert notes[0] == "its lines are of several boards (7620 to 62841 MB of memory): give each a file of its own"
+    release = line().replace("/7620MB", "/7337MB")
+    assert read(tmp_path, [f"10:00:{k:02} {(line(), release)[k // 5]}" for k in range(10)]).notes == ()
+
+
 def test_numbers_that_run_with_no_clock_are_no_time(tmp_path: Path) -> None:
     dice = random.Random(3)
     recording = read(tmp_path, [f"{dice.random():.4f} {line()}" for _ in range(30)])
