@@ -31,7 +31,7 @@ from .index import Index, RunSummary
 from .launch import start
 from .questions import BenchQuestion, CheckQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
 from .queue import draw_ticket, enter
-from .recipes import list_recipes, own_folder
+from .recipes import list_recipes, own_folder, without_torch
 from .result import Metrics, ModelFacts, PlanFacts, Result
 from .rundir import Asked, RunDir, check_room, create, new_name
 from .sensing import Sensing
@@ -94,6 +94,8 @@ class Engine(Sensing):
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
         """
         refuse_without_samples(spec)
+        if missing := without_torch(spec.recipe):
+            raise missing
         warned: list[str] = []
 
         def listen(event: AnyEvent) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from ...engine.report.words import size
 from ..sensors import columns, left, no_power
-from .shared import echo, fit, paint
+from .shared import echo, paint
 
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Alerts, Mark, Recorder, Sample
@@ -164,7 +164,7 @@ class Lines:
         heads = [head for head, _ in cells]
         if heads != self._heads:
             if not self._heads and not (self._power or sample.rails_mw or sample.total_scope):
-                sys.stdout.write(f"# {no_power(sample)}\n")
+                echo(f"# {no_power(sample)}")
             self._heads = heads
             self._widths = [max(len(head), len(value), 5) for head, value in cells]
             self._line(heads, "dim")
@@ -172,7 +172,7 @@ class Lines:
 
     def _line(self, cells: list[str], tone: str = "") -> None:
         padded = (f"{cell:>{width}}" for cell, width in zip(cells, self._widths, strict=True))
-        sys.stdout.write(fit(paint("  ".join(padded), tone), sys.stdout) + "\n")
+        echo(paint("  ".join(padded), tone))
 
     def _tell(self, events: list[AlertEvent]) -> bool:
         for event in events:

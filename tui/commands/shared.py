@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from ...engine.api import Engine
 
 WIDTH_WITHOUT_TERMINAL = 120
-_COLOURS = {"better": "green", "worse": "yellow", "bad": "red", "accent": "cyan"}
-_PAINTED = re.compile(r"(\x1b\[(?:[012]|3[1236])m)")
-"""What `paint` writes, and nothing else that begins with an escape."""
+_CODES = {"better": 32, "worse": 33, "bad": 31, "accent": 36, "dim": 2, "head": 1}
+_OURS = f"\x1b{os.urandom(8).hex()}"
+"""Before each colour that `paint` writes: text from elsewhere may hold colours as well, but cannot know this."""
+_PAINTED = re.compile(rf"{_OURS}(\x1b\[\d+m)")
 _ASCII = str.maketrans(
     {"±": "~", "–": "-", "·": "|", "×": "x", "µ": "u", "→": "->", "✓": "+", "✗": "x", "▶": ">", "≥": ">=", "…": "..."}
     | dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))
@@ -43,8 +44,9 @@ def open_engine() -> Engine:
 def echo(text: str, stream: TextIO | None = None) -> None:
     """Print lines with nothing in them that a terminal would obey but our own colours; in ASCII where it knows no more."""
     stream = stream or sys.stdout
-    parts = _PAINTED.split(text) if colours(stream) else [text]
-    text = "".join(part if n % 2 else visible(part, keep="\n") for n, part in enumerate(parts))
+    shown = colours(stream)
+    parts = _PAINTED.split(text)
+    text = "".join((part if shown else "") if n % 2 else visible(part, keep="\n") for n, part in enumerate(parts))
     stream.write(fit(text, stream) + "\n")
     stream.flush()
 
@@ -98,10 +100,8 @@ def colours(stream: TextIO) -> bool:
 
 
 def paint(text: str, tone: str) -> str:
-    """Make a tone visible on standard output; the words alone say as much."""
+    """Make a tone visible on standard output, through `echo`; the words alone say as much."""
     text = visible(text, keep="\n")
     if not tone or not colours(sys.stdout):
         return text
-    if tone == "dim":
-        return click.style(text, dim=True)
-    return click.style(text, bold=True) if tone == "head" else click.style(text, fg=_COLOURS[tone])
+    return f"{_OURS}\x1b[{_CODES[tone]}m{text}{_OURS}\x1b[0m"

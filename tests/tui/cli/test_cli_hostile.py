@@ -111,6 +111,17 @@ def test_painted_text_keeps_our_colour_and_no_other(monkeypatch):
     assert not OBEYED.findall(left)
 
 
+@pytest.mark.parametrize("code", [1, 2, 31, 32, 33, 36])
+def test_a_colour_that_is_ours_too_is_not_obeyed_in_somebody_else_s_text(monkeypatch, code: int):
+    screen = Screen()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", screen)
+    echo(f"\x1b[{code}mname {paint('ours', 'bad')}")
+    assert f"\x1b[{code}mname" not in screen.getvalue()
+    assert screen.getvalue().count("\x1b") == 2
+
+
 def test_the_line_that_is_rewritten_obeys_nothing_either():
     screen = Screen()
     line = Line(screen)
