@@ -163,7 +163,7 @@ def _optional() -> Iterator[Check]:
 
 def _board(files: Files) -> Iterator[Check]:
     board = boards.detect(files)
-    parts = [board.name, board.model if board.model != board.name else "", board.os, f"kernel {board.kernel}"]
+    parts = [board.name, board.model if board.model != board.name else "", board.os, f"kernel {board.kernel}" if board.kernel else ""]
     yield Check(name="board", state="good", text=", ".join(filter(None, parts)))
     flags = _flags(files)
     fast = [words for flag, words in INT8_FLAGS.items() if flag in flags]

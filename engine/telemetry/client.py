@@ -47,6 +47,8 @@ class Telemetry:
     def __init__(self, home: Path, source: str, rate_hz: float) -> None:
         self._home, self._asked, self.wanted_hz = home, source, rate_hz
         self._folder, self._lease = take_lease(home, source, rate_hz)
+        with contextlib.suppress(OSError):
+            (self._folder / "problem").unlink()  # what was wrong for an earlier reader may have been mended
         self._lock = SamplerLock(self._folder)
         self._ring: RingReader | None = None
         self._base = self._seen = 0

@@ -9,6 +9,7 @@ from edgetui.engine.telemetry.choose import choose
 from edgetui.engine.telemetry.client import open_telemetry
 from edgetui.engine.telemetry.doctor import findings
 from edgetui.engine.telemetry.files import Files
+from edgetui.engine.telemetry.place import meeting_place
 from edgetui.engine.telemetry.sources.base import SourceRefused
 from processes import wait_until
 
@@ -29,6 +30,19 @@ def test_a_root_without_a_system_tells_why_each_source_is_none(tmp_path: Path, o
         refusal = telemetry.refusal(0.0)
         assert refusal is not None
         assert (refusal.what, refusal.fix) == (told.value.what, told.value.fix)
+
+
+def test_a_reason_that_was_mended_is_not_given_again(tmp_path: Path, own_state: Path, monkeypatch) -> None:
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
+    with open_telemetry(own_state) as telemetry:
+        wait_until(telemetry.problem)
+        problem = meeting_place(own_state, "auto") / "problem"
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/stat").write_text("cpu0 1 0 1 9 0\n")
+        assert problem.exists()
+        with open_telemetry(own_state) as later:
+            assert later.refusal(0.0) is None
+            wait_until(later.newest)
 
 
 def test_the_doctor_does_not_send_to_the_doctor(tmp_path: Path) -> None:
