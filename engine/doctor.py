@@ -37,6 +37,7 @@ INT8_FLAGS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "asimddp": "
 LOW_MEMORY_MB, LOW_DISK_MB = 1000, 1000
 FULL_DISK_MB = 20
 """With less not even a small model's run has room for its files."""
+_ELSEWHERE = "export XDG_STATE_HOME=DIR with a folder you may write to"
 _LONGEST_S, _LONGEST_SENSORS_S = 5.0, 20.0
 
 
@@ -163,7 +164,12 @@ def _optional() -> Iterator[Check]:
 
 def _board(files: Files) -> Iterator[Check]:
     board = boards.detect(files)
-    parts = [board.name, board.model if board.model != board.name else "", board.os, f"kernel {board.kernel}" if board.kernel else ""]
+    parts = [
+        board.name,
+        board.model if board.model != board.name else "",
+        board.os,
+        f"kernel {board.kernel}" if board.kernel else "",
+    ]
     yield Check(name="board", state="good", text=", ".join(filter(None, parts)))
     flags = _flags(files)
     fast = [words for flag, words in INT8_FLAGS.items() if flag in flags]
@@ -209,8 +215,10 @@ def _state(home: Path) -> Iterator[Check]:
     below = _nearest(home)
     parts = (home, *(home / name for name in ("runs", "cache", "recordings", "index.db")))
     locked = [part for part in parts if os.access(part, os.F_OK) and not _writable(part)]
-    if home != below and os.path.lexists(home):
-        yield Check(name="state folder", state="bad", text=f"{home} is no folder", mend=f"mv {home} {home}.old")
+    there = next((path for path in (home, *home.parents) if os.path.lexists(path)), below)
+    if not os.path.isdir(there):  # noqa: PTH112  never raises
+        mend = f"mv {home} {home}.old" if there == home else _ELSEWHERE
+        yield Check(name="state folder", state="bad", text=f"{there} is no folder", mend=mend)
         return
     try:
         with tempfile.TemporaryFile(dir=below) as file:
@@ -220,24 +228,34 @@ def _state(home: Path) -> Iterator[Check]:
         return
     if locked:
         text = f"{home}: {', '.join(str(part.relative_to(home)) for part in locked)} cannot be written to"
-        yield Check(name="state folder", state="bad", text=text, mend=f"sudo chown -R {_user()} {home}")
+        mend = f"chmod -R u+rwX {home}" if all(map(_ours, locked)) else f"sudo chown -R {_user()} {home}"
+        yield Check(name="state folder", state="bad", text=text, mend=mend)
     else:
         yield Check(name="state folder", state="good", text=str(home))
 
 
 def _unwritable(home: Path, below: Path, error: OSError) -> Check:
     """Why nothing can be written there, and what mends that."""
-    elsewhere = "export XDG_STATE_HOME=DIR with a folder you may write to"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         why = "its disk is full" if error.errno == errno.ENOSPC else "your quota on its disk is used up"
-        mend = f"free some space there, or {elsewhere}"
+        mend = f"free some space there, or {_ELSEWHERE}"
     elif error.errno == errno.EROFS:
-        why, mend = "its disk is mounted read-only", f"{elsewhere} (or: sudo mount -o remount,rw the disk)"
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        why, mend = f"{below} belongs to {_owner(below)}", f"{elsewhere} (or: sudo chown -R {_user()} {below})"
+        why, mend = "its disk is mounted read-only", f"{_ELSEWHERE} (or: sudo mount -o remount,rw the disk)"
+    elif error.errno == errno.EACCES and _ours(below):
+        why, mend = f"{below} is yours, and its mode forbids it", f"chmod u+rwx {below}"
+    elif error.errno == errno.EACCES:
+        # never `chown -R` of a folder above: it may be /opt, or /
+        make = "" if below == home else f"sudo mkdir -p {home} && "
+        reached = below == home or os.access(below, os.X_OK, effective_ids=True)
+        why = f"{below} belongs to {_owner(below)}"
+        mend = _ELSEWHERE + (f" (or: {make}sudo chown -R {_user()} {home})" if reached else "")
     else:
-        why, mend = error.strerror or str(error), elsewhere
+        why, mend = error.strerror or str(error), _ELSEWHERE
     return Check(name="state folder", state="bad", text=f"{home} cannot be written to: {why}", mend=mend)
+
+
+def _ours(path: Path) -> bool:
+    return path.stat().st_uid == os.geteuid()
 
 
 def _writable(path: Path) -> bool:

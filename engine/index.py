@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from . import events
-from .errors import DAMAGED, StorageRefused
+from .errors import DAMAGED, StorageRefused, from_os_error
 from .result import Failure, Ratio, Result, State
 from .rundir import Asked, RunDir, run_paths, ticket
 from .spec import RunSpec
@@ -199,7 +199,16 @@ class _Known(NamedTuple):
 
 
 def _read(folder: RunDir) -> _Known | None:
-    """What is known of a run; None when the folder is none."""
+    """What is known of a run; None when the folder is none. One that may not be read (`sudo edgetui run`) hides no other."""
+    try:
+        return _look(folder)
+    except (OSError, StorageRefused) as error:
+        told = error if isinstance(error, StorageRefused) else from_os_error(error)
+        failure = Failure(stage="", what=told.what, fix=told.fix)
+        return _Known(folder, 0, RunSummary(run=folder.name, state="crashed", error=failure), None, None)
+
+
+def _look(folder: RunDir) -> _Known | None:
     stamp = _stamp(folder.path)
     try:
         asked = folder.asked()

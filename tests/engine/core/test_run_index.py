@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -52,6 +53,21 @@ def test_a_folder_that_is_no_runs_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "runs" / "notes.txt").write_bytes(b"x")
     assert Index(tmp_path).rebuild() == 0
     assert Index(tmp_path).list() == ()
+
+
+def test_a_run_that_may_not_be_read_hides_no_other(folder: RunDir, tmp_path: Path, somebody_else: None) -> None:
+    os.seteuid(0)
+    folder.write_result(Result(run="one", state="done", recipe=RecipeStamp(name="int8")))
+    (tmp_path / "runs" / "two").mkdir(mode=0o700)
+    for above in (tmp_path / "runs", tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(above.stat().st_mode | 0o055)
+    for path in (folder.path, *folder.path.iterdir()):
+        os.chown(path, 65534, -1)
+    os.seteuid(65534)
+    mine, other = Index(tmp_path).list()
+    assert (mine.run, mine.state) == ("one", "done")
+    assert other.error is not None
+    assert (other.run, other.error.what) == ("two", f"cannot reach {tmp_path}/runs/two/run.toml (Permission denied)")
 
 
 def test_an_ending_without_its_document_is_told_as_such(folder: RunDir, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import sqlite3
@@ -131,6 +132,7 @@ def test_a_state_folder_of_somebody_else_is_told_with_the_rest(board, tmp_path, 
     folder = found(home, "state folder")
     assert folder.state == "bad"
     assert "belongs to root" in folder.text
+    assert folder.mend.endswith(f"(or: sudo chown -R {getpass.getuser()} {home})")
     assert found(home, "index").text == "cannot be looked at (Permission denied)"
     assert found(home, "disk").state in ("good", "note")
 
@@ -146,6 +148,46 @@ def test_parts_of_the_state_folder_that_root_made_are_named(board, tmp_path, som
     os.seteuid(65534)
     folder = found(home, "state folder")
     assert (folder.state, folder.text) == ("bad", f"{home}: runs cannot be written to")
+    assert folder.mend == f"sudo chown -R {getpass.getuser()} {home}"
+
+
+def test_a_folder_above_is_never_taken_over(board, tmp_path, somebody_else):
+    os.seteuid(0)
+    for above in (tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(above.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    home = tmp_path / "new" / "edgetui"
+    mend = found(home, "state folder").mend
+    assert mend.endswith(f"(or: sudo mkdir -p {home} && sudo chown -R {getpass.getuser()} {home})")
+    os.seteuid(0)
+    tmp_path.chmod(0o700)
+    os.seteuid(65534)
+    assert "sudo" not in found(home, "state folder").mend
+
+
+def test_ones_own_folder_is_opened_not_taken_over(board, tmp_path, somebody_else):
+    os.seteuid(0)
+    home = tmp_path / "edgetui"
+    home.mkdir()
+    (home / "runs").mkdir(mode=0o500)
+    for above in (tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(above.stat().st_mode | 0o055)
+    for path in (home, home / "runs"):
+        os.chown(path, 65534, -1)
+    os.seteuid(65534)
+    assert found(home, "state folder").mend == f"chmod -R u+rwX {home}"
+    home.chmod(0o500)
+    folder = found(home, "state folder")
+    assert folder.text == f"{home} cannot be written to: {home} is yours, and its mode forbids it"
+    assert folder.mend == f"chmod u+rwx {home}"
+
+
+@pytest.mark.parametrize("below", ["", "edgetui", "a/b/edgetui"])
+def test_what_is_no_folder_is_named_wherever_it_stands(board, tmp_path, below):
+    (tmp_path / "file").write_text("x")
+    folder = found(tmp_path / "file" / below, "state folder")
+    assert (folder.state, folder.text) == ("bad", f"{tmp_path}/file is no folder")
+    assert folder.mend.startswith("export XDG_STATE_HOME" if below else "mv ")
 
 
 def test_a_root_that_is_nowhere_is_bad_and_the_rest_is_told(board, tmp_path, monkeypatch):
