@@ -24,6 +24,9 @@ from .wishes import Int8, raised, read_fp16, read_int8
 TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt", "tensorrt-flags", "torch")
 """`tensorrt-flags`: before TensorRT 10, where builder flags say FP16 and the wish for it stays in the file."""
 
+_MANY = 0.1
+"""Share of the weights left in floats above which the file is clearly larger than 8 bits promise."""
+
 
 def lower(source: Path, out: Path, target: str, say: Say) -> str:
     """Write the graph that `target` is fast with; returns a line of what was done.
@@ -68,6 +71,7 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
     """Insert the pairs; the line names the scheme that the target really uses."""
     excluded = set(wish.exclude)
     ranges = dict(wish.ranges)
+    before = sum(weight.size for weight in weights(model))
     if target.startswith("tensorrt"):
         if wish.scheme == "affine":
             # The recipe serves every backend; refusing here would make the same file useless for half of them.
@@ -87,7 +91,7 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
         line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
     who = "TensorRT" if target.startswith("tensorrt") else "PyTorch" if target == "torch" else "ONNX Runtime"
     if count and not target.startswith("tensorrt"):
-        _tell_left(model, excluded, who, say)
+        _tell_left(model, before, excluded, who, say)
     if not count:
         raise ModelRefused(
             f"{who} can compute no node of the calibrated model in integers",
@@ -96,13 +100,14 @@ def _quantized(model: ModelProto, wish: Int8, target: str, say: Say) -> str:
     return line
 
 
-def _tell_left(model: ModelProto, excluded: set[str], who: str, say: Say) -> None:
-    """Say which weights are floats still that nobody excluded."""
+def _tell_left(model: ModelProto, before: int, excluded: set[str], who: str, say: Say) -> None:
+    """Say which weights are floats still that nobody excluded; a warning where they are many of the `before` weights."""
     left = [weight for weight in weights(model) if not excluded.intersection(weight.nodes)]
     if left:
         operators = ", ".join(sorted({operator for weight in left for operator in weight.operators}))
-        size = sum(4 * weight.size for weight in left) / 1e6
-        say.note(f"{len(left)} weights ({size:.2f} MB) of {operators} stay in floats: no integer kernel of {who} fits")
+        count = sum(weight.size for weight in left)
+        tell = say.warn if count > _MANY * before else say.note
+        tell(f"{len(left)} weights ({4 * count / 1e6:.2f} MB) of {operators} stay in floats: no integer kernel of {who} fits")
 
 
 def _settings(wish: Int8, target: str) -> qdq.Settings:

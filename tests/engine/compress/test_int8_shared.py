@@ -231,7 +231,7 @@ def test_weights_that_stay_in_floats_are_told(bench: Bench) -> None:
     say = Silent()
     int8(INT8, bench.folder / "m.onnx", bench.folder / "q.onnx", bench.feeds(model, 40), say)
     lower(bench.folder / "q.onnx", bench.folder / "l.onnx", CPU, say)
-    assert "1 weights (0.01 MB) of ConvTranspose stay in floats" in say.notes[-1]
+    assert "1 weights (0.01 MB) of ConvTranspose stay in floats" in say.warnings[-1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
