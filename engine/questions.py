@@ -18,6 +18,8 @@ from .result import Result
 from .spec import BackendSettings, FlatOut, Preset, RunSpec, Workload
 from .spread import SampleSet
 
+REAPED_S = 5.0
+
 
 class InspectQuestion(Struct, frozen=True, kw_only=True, tag="inspect"):
     """What is in this model?"""
@@ -105,16 +107,9 @@ async def ask(home: Path, question: Question, listen: Listen | None) -> msgspec.
     Raises:
         EdgetuiError: what the process said of its failure.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "edgetui.engine.ask",
-        str(home),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=1 << 24,
-    )
+    words = (sys.executable, "-m", "edgetui.engine.ask", str(home))
+    pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=nowhere, limit=1 << 24)
     assert process.stdin
     assert process.stdout
     answer: msgspec.Raw | None = None
@@ -136,7 +131,33 @@ async def ask(home: Path, question: Question, listen: Listen | None) -> msgspec.
     finally:
         if process.returncode is None:
             process.kill()
-            await asyncio.shield(process.wait())
+            await _reaped(process)
     if answer is not None:
         return answer
     raise failure or RunFailed(f"the process that reads the model ended with {code}", fix="try again with more free memory")
+
+
+async def _reaped(process: asyncio.subprocess.Process) -> None:
+    """Wait for a process that was killed, and for the end of its output, however often the waiting is cancelled.
+
+    A screen that is left cancels its questions, and a loop that closes cancels what is left once more; a process that
+    was not waited for until then is never. One that even SIGKILL does not end is left after `REAPED_S`.
+
+    Raises:
+        asyncio.CancelledError: afterwards, if it was.
+    """
+    loop, cancelled = asyncio.get_running_loop(), False
+    end = loop.time() + REAPED_S
+    ending = asyncio.ensure_future(process.communicate())
+    while loop.time() < end:
+        if ending.cancelled():  # by the loop that closes, which takes every task there is
+            ending = asyncio.ensure_future(process.communicate())
+        try:
+            await asyncio.wait([ending], timeout=end - loop.time())
+        except asyncio.CancelledError:
+            cancelled = True
+            continue
+        if not ending.cancelled():
+            break
+    if cancelled:
+        raise asyncio.CancelledError
