@@ -62,9 +62,14 @@ def over(below: S, above: S) -> S:
         old, new = getattr(below, field.name), getattr(above, field.name)
         if isinstance(old, Struct) and type(old) is type(new):
             changes[field.name] = over(old, new)
-        elif new != field.default and new is not None:
+        elif new is not None and new != _unsaid(field):
             changes[field.name] = new
     return msgspec.structs.replace(below, **changes)
+
+
+def _unsaid(field: msgspec.structs.FieldInfo) -> object:
+    """What a field is while nothing was said of it; that of a table is made anew each time."""
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def compose(

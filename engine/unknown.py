@@ -45,6 +45,8 @@ def _empty(value: Struct, path: str) -> Iterator[str]:
         inner, below = getattr(value, field.name), f"{path}.{field.name}"
         if isinstance(inner, Struct):
             yield from _empty(inner, below)
+        elif isinstance(inner, dict):
+            yield from (f"{below}.{name}" for name, figure in inner.items() if figure is None)
         elif inner is None:
             yield below
 
@@ -60,6 +62,8 @@ def _why(path: str, result: Result, spec: RunSpec) -> str:
         return "the run is of a version that did not say it"
     if any(word in _POWER for word in words):
         return "no power was measured"
+    if path.startswith("board.temps_c."):
+        return "the sensor is off, or gives no answer"
     if words[0] in ("board", "backend") and "measure" in reached:
         return "this machine does not say"
     if any(word in _MEASURED for word in words) and "measure" in reached:

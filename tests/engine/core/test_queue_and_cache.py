@@ -10,7 +10,7 @@ import pytest
 from edgetui.engine.cache import Cache, place
 from edgetui.engine.outcome import Outcome, over
 from edgetui.engine.queue import Device, draw_ticket, enter
-from edgetui.engine.result import Latency, Metrics
+from edgetui.engine.result import BoardStamp, Latency, Metrics
 
 HOLD = """
 import sys, time
@@ -154,6 +154,11 @@ def test_parts_of_a_result_join_without_losing_what_was_known() -> None:
     timed = Metrics(load_ms=2.0, latency_ms=Latency(mean=1.0, n=64))
     whole = over(over(Metrics(), sizes), timed)
     assert (whole.size_bytes, whole.parameters, whole.load_ms, whole.latency_ms.mean) == (10, 3, 2.0, 1.0)
+
+
+def test_temperatures_outlive_the_stages_behind() -> None:
+    measured = Outcome(board=BoardStamp(name="b", temps_c={"cpu-thermal": 50.0}))
+    assert over(measured, Outcome(summary="evaluated")).board == measured.board
 
 
 def kept(home: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from edgetui.engine.outcome import Outcome, compose
-from edgetui.engine.result import BackendStamp, Fidelity, Latency, Metrics, ModelFacts
+from edgetui.engine.result import BackendStamp, BoardStamp, Fidelity, Latency, Metrics, ModelFacts
 from edgetui.engine.rundir import Asked
 from edgetui.engine.spec import Recipe, RunSpec
 
@@ -33,6 +33,7 @@ def nulls(value: object, path: str = "") -> Iterator[str]:
 STAGES = [
     ("inspect", False, Outcome(seconds=1.0, peak_mb=1.0, model=ModelFacts(name="m"), backend=BackendStamp(name="onnxruntime"))),
     ("measure", True, Outcome(baseline=Metrics(latency_ms=Latency(mean=1.0)), reasons={"baseline.latency_ms.p99": "too few"})),
+    ("verify", False, Outcome(board=BoardStamp(temps_c={"cpu-thermal": 50.0, "cv0-thermal": None}))),
     ("evaluate", False, Outcome(fidelity=Fidelity(cosine=1.0), reasons={"fidelity.sqnr_db": "identical"})),
 ]
 
