@@ -220,16 +220,25 @@ def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Pac
     if packed.block:
         attributes["block_size"] = packed.block
     floats = names.free(f"{weight.name}_columns") if columns else weight.name
-    node = helper.make_node("DequantizeLinear", [integers, scales], [floats], name=names.free(f"{weight.name}_dequantize"))
-    node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+    inputs = [integers, scales]
     held = packed.integers.astype(int4) if bits == 4 else packed.integers
     tensors = [
         numpy_helper.from_array(held, integers),
         numpy_helper.from_array(packed.scales.astype(_scale_type(weight, model)), scales),
     ]
+    if columns or _transposed(model, weight.name):
+        # ONNX Runtime 1.23 puts pairs of its own around a Transpose, and takes them for unsigned without a zero point.
+        inputs.append(names.free(f"{weight.name}_zero"))
+        tensors.append(numpy_helper.from_array(np.zeros(packed.scales.shape, held.dtype), inputs[-1]))
+    node = helper.make_node("DequantizeLinear", inputs, [floats], name=names.free(f"{weight.name}_dequantize"))
+    node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
     turned = helper.make_node("Transpose", [floats], [weight.name], name=names.free(f"{weight.name}_rows"), perm=[1, 0])
     _put_in(model, weight, [node, turned] if columns else [node], tensors)
     return math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data)
+
+
+def _transposed(model: ModelProto, name: str) -> bool:
+    return any(name in node.input and node.op_type == "Transpose" for graph in graphs(model.graph) for node in graph.node)
 
 
 def _put_in(model: ModelProto, weight: stored.Weight, fresh: list[NodeProto], tensors: list[TensorProto]) -> None:
