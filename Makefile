@@ -7,7 +7,10 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check format bench-ptq bench-start bench-charts bench-telemetry clean
+.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat clean
+
+help:                          ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,13 +24,16 @@ $(DEV): $(VENV)/.core
 demo: $(VENV)/.core            ## the whole job on a small built-in model
 	$(BIN)/edgetui demo
 
-# One worker more than cores: tests wait for processes of their own a good part of their time.
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
+# Twice as many workers as cores on a small machine: tests wait for processes of their own a good part of their time.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 3 ? 2 * n : 4)))
 
 # Tests start some hundred processes; without its compiled files each would compile the package anew.
-test: export PYTHONDONTWRITEBYTECODE =
-test: $(DEV)             ## every test that this machine can run
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+test test-long: export PYTHONDONTWRITEBYTECODE =
+test: $(DEV)                   ## every test that this machine can run, but for the long ones
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" $(PYTEST_ARGS)
+
+test-long: $(DEV)              ## real builds, trainings, runs broken in every stage, newcomers' copies
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_ARGS)
 
 # TensorRT's signatures for mypy. Without its dependency, TensorRT itself, which no index has whole; what its generator wrote
 # wrong is mended: `in` as a parameter's name, and a parameter without a default behind one that has it.
@@ -44,7 +50,10 @@ check: $(DEV) $(STUBS)/.done  ## format, lint, types, import contracts
 	MYPYPATH=.typecheck:$(STUBS) $(BIN)/mypy -p edgetui.engine -p edgetui.tui -m edgetui.__main__
 	$(BIN)/lint-imports
 
-format: $(DEV)
+schemas: $(VENV)/.core         ## the JSON Schemas of what commands print, anew from the values
+	$(BIN)/python -m edgetui.engine.report.json_schemas
+
+format: $(DEV)                 ## format, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -59,7 +68,7 @@ bench-ptq: .venv-bench/.done   ## quantization beside onnxruntime's own and nncf
 bench-telemetry: $(DEV)  ## the sampler's beat and cost; the monitor beside psutil loops, btop and glances where installed
 	$(BIN)/python tests/benchmarks/telemetry.py $(BENCH_ARGS)
 
-clean:
+clean:                         ## remove environments and what was built
 	rm -rf $(VENV) .venv-* .typecheck build *.egg-info
 
 bench-start: $(VENV)/.core     ## first paint beside an empty Textual app
@@ -67,3 +76,21 @@ bench-start: $(VENV)/.core     ## first paint beside an empty Textual app
 
 bench-charts: $(VENV)/.core    ## four live charts beside other ways to draw them: processor time, bytes to the terminal
 	$(BIN)/python tests/benchmarks/charts.py $(BENCH_ARGS)
+
+bench-lean: $(VENV)/.core      ## peak memory of every stage, of models of 102 and 400 MB
+	$(BIN)/python tests/benchmarks/lean.py $(BENCH_ARGS)
+
+bench-stages: $(VENV)/.core    ## what a run costs beyond the work of its stages, beside other checkouts
+	$(BIN)/python tests/benchmarks/stages.py $(BENCH_ARGS)
+
+bench-statistics: $(VENV)/.core   ## by simulation: intervals hold what they say, and verdicts are true; the timed loop's own cost
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/intervals.py $(BENCH_ARGS)
+
+bench-energy: $(VENV)/.core    ## real runs on a laid-out board: joules beside true ones, of every source, of sensors that fail
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/energy.py $(BENCH_ARGS)
+
+bench-watched: $(VENV)/.core   ## what a screen at 4 Hz and the sampler cost who is measured beside them
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/watched.py $(BENCH_ARGS)
+
+bench-repeat: $(VENV)/.core    ## the same run ten times: whether its ratios lie within their intervals, and how wide those are
+	$(BIN)/python tests/benchmarks/repeat.py $(BENCH_ARGS)

@@ -6,6 +6,9 @@ Textual reads these settings when it is imported: over a slow SSH link an animat
 import os
 import sys
 
+ASKING = (["run"], ["demo"], ["inspect"])
+"""Commands that have a model looked at first of all: the process that does imports while we import."""
+
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
@@ -13,9 +16,23 @@ def main() -> None:
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "15")
-    from .tui.cli import run
+    from .tui.interrupts import interrupts_held, keep_interrupts
 
-    sys.exit(run())
+    keep_interrupts()
+    try:
+        if sys.argv[1:2] in ASKING and not {"-h", "--help"} & set(sys.argv):
+            from .engine.api import Engine
+
+            Engine.expect_question()
+        with interrupts_held():
+            from .tui.cli import run
+        status = run()
+    except KeyboardInterrupt:  # while it imports, or between two of its own handlers
+        status = 130
+    # An interrupt within a text that was being executed (a dataclass is made of one) leaves a mark by which Python ends as if
+    # nobody had handled it, of SIGINT; the next text that is executed takes it away.
+    exec("")  # noqa: S102
+    sys.exit(status)
 
 
 def _open_streams() -> None:

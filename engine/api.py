@@ -7,41 +7,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from .advise import Comparison, Goal, compare, sides
-from .alike import with_conditions
-from .boards import memory_free_mb
+from .advice.compare import Comparison
+from .advice.forecast import Forecast, forecast, refuse_without_samples
+from .advice.goals import Goal
+from .advice.spread import Spread, Spreads
+from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
-from .events import AnyEvent, Note, RunEnded
-from .files import Folder, ModelFile, list_folder, model_hash
-from .forecast import Forecast, forecast, refuse_without_samples
-from .index import Index, RunSummary
-from .launch import start
-from .questions import BenchQuestion, CheckQuestion, InspectQuestion, Listen, PlanQuestion, Side, SpreadQuestion, ask, plan_of
-from .queue import draw_ticket, enter
-from .recipes import list_recipes, own_folder, without_torch
-from .result import Metrics, ModelFacts, PlanFacts, Result
-from .rundir import Asked, RunDir, check_room, create, new_name
-from .sensing import Sensing
-from .spec import Dataset, Recipe, RunSpec
-from .spread import Spread, Spreads, sample_sets
-from .stages import versions
-from .state import assemble, close_cancelled
+from .finished import Finished
+from .library.models import Folder, ModelFile, list_folder
+from .library.recipes import list_recipes, missing_package
+from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
+from .runs.folder import RunDir
+from .runs.index import Index, RunSummary
+from .runs.launch import start
+from .runs.queries import (
+    BenchQuestion,
+    CheckQuestion,
+    InspectQuestion,
+    Listen,
+    PlanQuestion,
+    Side,
+    ask,
+    end_server,
+    expect_question,
+)
+from .schema.events import AnyEvent, Note, RunEnded
+from .schema.figures import Metrics
+from .schema.model_facts import ModelFacts
+from .schema.ready import ready
+from .schema.spec import Dataset, RunSpec
+from .schema.steps import Recipe
+from .system.memory import read_memory
 from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
-from .unchanged import data_hashes, refuse_changed, samples_hash
 
 if TYPE_CHECKING:
     from .telemetry.client import Telemetry
@@ -58,10 +65,9 @@ __all__ = [
 
 POLL_S = 0.25
 START_S = 20.0
-CANCEL_S = 10.0
 
 
-class Engine(Sensing):
+class Engine(Finished):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:
@@ -71,20 +77,36 @@ class Engine(Sensing):
         self._fits: dict[bytes, tuple[str, ...]] = {}
 
     async def submit(self, spec: RunSpec) -> str:
-        """Write the run folder and start its supervisor, detached; returns the run's id once it
-        has begun or stands in the queue.
+        """`submit_all` of one."""
+        return (await self.submit_all([spec]))[0]
+
+    async def submit_all(self, specs: Sequence[RunSpec]) -> tuple[str, ...]:
+        """Write the run folders of recipes that are to be measured together and start their supervisor, detached; returns the
+        runs' ids once they have begun or stand in the queue.
 
         Raises:
             EdgetuiError: the model or data cannot be read, the state folder cannot be written, the supervisor did not start.
         """
-        model = Path(spec.model).expanduser().absolute()
+        model = Path(specs[0].model).expanduser().absolute()
         if not model.is_file():
             raise ModelRefused(f"there is no model {model}", fix="check the path; `ls` its folder")
-        spec = msgspec.structs.replace(spec, model=str(model))
-        await self.check(spec)
-        folder = await asyncio.to_thread(self._write, spec)
-        await self._start(folder)
-        return folder.name
+        specs = [msgspec.structs.replace(spec, model=str(model)) for spec in specs]
+        for spec in specs:
+            await self.check(spec)
+        folders = await asyncio.to_thread(self._write, specs)
+        await self._start(folders)
+        return tuple(folder.name for folder in folders)
+
+    @staticmethod
+    def expect_question() -> None:
+        """Let what answers questions begin to import; returns at once."""
+        expect_question()
+
+    def ask_no_more(self) -> None:
+        """Give back the 60 MB that are kept ready for questions. For fronts that have started a run: a small board needs them
+        then, and memory that comes free while plans are loaded would hide what those take.
+        """
+        end_server()
 
     async def check(self, spec: RunSpec, *, backend: bool = False) -> tuple[str, ...]:
         """Refuse what would fail in the run's first moments, in a process of its own; returns what it would be warned of.
@@ -94,7 +116,8 @@ class Engine(Sensing):
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
         """
         refuse_without_samples(spec)
-        if missing := without_torch(spec.recipe):
+        refuse_workload(spec)
+        if missing := missing_package(spec.recipe):
             raise missing
         warned: list[str] = []
 
@@ -105,56 +128,34 @@ class Engine(Sensing):
         await ask(self.home, CheckQuestion(spec=spec, backend=backend), listen)
         return tuple(warned)
 
-    def _write(self, spec: RunSpec) -> RunDir:
-        from .. import __version__
+    def _write(self, specs: Sequence[RunSpec]) -> list[RunDir]:
+        return write(self.home, specs)
 
-        sha, hashes = model_hash(Path(spec.model)), data_hashes(spec)
-        try:
-            ticket = draw_ticket(self.home)
-            check_room(self.home)
-            name = new_name(self.home, spec.model, spec.recipe.name)
-        except OSError as error:
-            raise from_os_error(error) from None
-        asked = Asked(
-            run=name,
-            ticket=ticket,
-            wall=datetime.now().astimezone().isoformat(timespec="seconds"),
-            edgetui=__version__,
-            python=sys.executable,
-            versions=versions(),
-            model_sha256=sha,
-            dataset_hash=hashes[0],
-            calibration_hash=hashes[1],
-            samples_hash=samples_hash(spec),
-            spec=spec,
-        )
-        try:
-            folder = create(self.home, asked)
-            enter(self.home, ticket, name)
-        except (OSError, StorageRefused) as error:
-            shutil.rmtree(self.home / "runs" / name, ignore_errors=True)  # or it would be listed as one that crashed
-            raise (from_os_error(error) if isinstance(error, OSError) else error) from None
-        return folder
-
-    async def _start(self, folder: RunDir, offset: int = 0) -> None:
-        """Start the supervisor and wait for its first event behind so many bytes of them."""
-        await asyncio.to_thread(start, folder, self.home)
+    async def _start(self, folders: Sequence[RunDir]) -> None:
+        """Start the supervisor of runs and wait for its first event of each behind those that are there."""
+        offsets = [await asyncio.to_thread(folder.events_from, 0) for folder in folders]
+        await asyncio.to_thread(start, folders, self.home)
         end = time.monotonic() + START_S
-        while not folder.events_from(offset)[0] and not folder.result():
+
+        def begun() -> bool:
+            told = zip(folders, offsets, strict=True)
+            return all(folder.events_from(offset)[0] or folder.result() for folder, (_, offset) in told)
+
+        while not await asyncio.to_thread(begun):
             if time.monotonic() > end:
                 raise StorageRefused(
-                    f"the supervisor of {folder.name} did not start",
-                    fix=f"see {folder.path / 'log.txt'}, then `edgetui resume`",
+                    f"the supervisor of {folders[0].name} did not start",
+                    fix=f"see {folders[0].path / 'log.txt'}, then `edgetui resume`",
                 )
             await asyncio.sleep(0.02)
 
     async def watch(self, run: str, since: int = 0) -> AsyncIterator[AnyEvent]:
         """All events numbered above `since`: the past first, then as they come, until the run has ended or crashed."""
-        folder = RunDir.find(self.home, run)
+        folder = await self._find(run)
         offset = 0
         while True:
             alive = folder.alive()
-            found, offset = folder.events_from(offset)
+            found, offset = await asyncio.to_thread(folder.events_from, offset)
             for event in found:
                 if event.n > since:
                     yield event
@@ -164,74 +165,31 @@ class Engine(Sensing):
                 await asyncio.sleep(POLL_S)
 
     async def cancel(self, run: str) -> None:
-        """End a run: SIGTERM to its processes, SIGKILL after 10 s. Returns when it has ended.
+        """End a run, or all of a group: SIGTERM to its processes, SIGKILL after 10 s. A group goes on without a run that is
+        cancelled. Returns when it has ended.
 
         Raises:
             StorageRefused: there is no such run, or it is not running.
         """
-        folder = RunDir.find(self.home, run)
-        pid = folder.pid()
-        if pid is None:
-            raise StorageRefused(f"run {folder.name} is not running", fix="`edgetui runs` shows what is")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGTERM)
-        end = time.monotonic() + CANCEL_S
-        while folder.alive():
-            if time.monotonic() > end:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
-                end = float("inf")
-            await asyncio.sleep(0.05)
-        if folder.result() is None:
-            close_cancelled(self.home, folder)
+        going = await asyncio.to_thread(lambda: Cancelling(self.home, meant(self.home, run)))
+        while not await asyncio.to_thread(going.ended):
+            await asyncio.sleep(LOOK_S)
 
-    async def resume(self, run: str) -> str:
-        """Run again what did not end well; finished stages come from the cache. Returns the run's id.
+    async def resume(self, run: str) -> tuple[str, ...]:
+        """Run again what did not end well of a run or of a group; finished stages come from the cache. Returns the ids of what
+        is carried together again.
 
         Raises:
             StorageRefused: there is no such run, it is running, or it is done.
             ModelRefused, DataRefused: its model or its data have changed since.
         """
-        folder = RunDir.find(self.home, run)
-        if folder.alive():
-            raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui watch {folder.name}`")
-        done = folder.result()
-        if done is not None and done.state == "done":
-            raise StorageRefused(f"run {folder.name} is done", fix=f"`edgetui show {folder.name}`, or start a new run")
-        asked = folder.asked()
-        check_room(self.home)
-        await asyncio.to_thread(refuse_changed, asked)
-        _, behind = folder.events_from(0)
-        try:
-            (folder.path / "result.json").unlink(missing_ok=True)
-            enter(self.home, asked.ticket, asked.run)
-        except OSError as error:
-            raise from_os_error(error) from None
-        await self._start(folder, behind)
-        return folder.name
+        folders = await asyncio.to_thread(lambda: reopen(self.home, meant(self.home, run)))
+        await self._start(folders)
+        return tuple(folder.name for folder in folders)
 
     async def list(self) -> tuple[RunSummary, ...]:
         """All runs, the newest first."""
         return await asyncio.to_thread(self.index.list)
-
-    async def result(self, run: str) -> Result:
-        """The result document; of a run that has not ended what is known by now."""
-        folder = RunDir.find(self.home, run)
-        known = folder.result()
-        return known if known is not None else await asyncio.to_thread(assemble, self.home, folder)
-
-    async def spec(self, run: str) -> RunSpec:
-        """What was asked."""
-        return RunDir.find(self.home, run).asked().spec
-
-    async def log(self, run: str, last_bytes: int = 65536) -> str:
-        """The end of log.txt."""
-        path = RunDir.find(self.home, run).path / "log.txt"
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - last_bytes))
-            return file.read().decode(errors="replace")
 
     async def inspect(self, model: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> ModelFacts:
         """What is in a model, found out in a process of its own and remembered while the file stays as it is.
@@ -247,29 +205,12 @@ class Engine(Sensing):
         if key not in self._facts:
             question = InspectQuestion(model=str(model.absolute()), shapes=dict(shapes or {}))
             answer = await ask(self.home, question, None)
-            self._facts[key] = msgspec.json.decode(answer, type=ModelFacts)
+            self._facts[key] = msgspec.json.decode(answer, type=ready(ModelFacts))
         return self._facts[key]
-
-    async def inspect_plan(self, question: PlanQuestion, listen: Listen | None = None) -> PlanFacts:
-        """What is inside a plan; of one of TensorRT that cannot be loaded here what its manifest says.
-
-        Raises:
-            EdgetuiError: it is not there, not for this machine, or broken.
-        """
-        return msgspec.json.decode(await ask(self.home, question, listen), type=PlanFacts)
-
-    async def plan_of(self, run: str, side: Side = "candidate") -> PlanQuestion:
-        """The question what is inside a run's plan.
-
-        Raises:
-            EdgetuiError: there is no such run, or it has no plan, or not yet.
-        """
-        folder = RunDir.find(self.home, run)
-        return plan_of(await self.result(folder.name), folder.asked().spec, side)
 
     async def bench(self, question: BenchQuestion, listen: Listen | None = None) -> Metrics:
         """Time a model or plan alone; `listen` hears the events."""
-        return msgspec.json.decode(await ask(self.home, question, listen), type=Metrics)
+        return msgspec.json.decode(await ask(self.home, question, listen), type=ready(Metrics))
 
     async def forecast(self, spec: RunSpec) -> Forecast:
         """What will happen if `spec` is run.
@@ -279,7 +220,8 @@ class Engine(Sensing):
         """
         facts = await self.inspect(Path(spec.model), spec.shapes)
         history = await asyncio.to_thread(self.index.similar_seconds, spec)
-        return forecast(spec, facts, history, memory_free_mb())
+        memory = await asyncio.to_thread(read_memory, light=True)
+        return forecast(spec, facts, history, memory.available_mb)
 
     async def foresee(self, spec: RunSpec) -> Forecast:
         """`forecast`, and what `check` finds: all that can be told before the run.
@@ -297,23 +239,8 @@ class Engine(Sensing):
             if key not in self._fits:
                 self._fits[key] = await self.check(spec, backend=True)
         except EdgetuiError as error:
-            return msgspec.structs.replace(found, errors=(str(error),), checked=True)
+            return msgspec.structs.replace(found, refusals=(error.refusal,), checked=True)
         return msgspec.structs.replace(found, warnings=(*self._fits[key], *found.warnings), checked=True)
-
-    async def compare(self, runs: Sequence[str], goal: Goal | str = "") -> Comparison:
-        """Several runs side by side, with advice."""
-        return compare([await self._told(run) for run in runs], goal)
-
-    async def _told(self, run: str) -> Result:
-        """A result with the conditions it was made under, also one of a version that did not write them."""
-        found = await self.result(run)
-        return found if found.conditions else with_conditions(found, RunDir.find(self.home, found.run).asked())
-
-    async def latencies(self, runs: Sequence[str]) -> Spreads:
-        """How the single latencies of each column of `compare` spread, over one axis."""
-        columns = sides([await self._told(run) for run in dict.fromkeys(runs)])
-        answer = await ask(self.home, SpreadQuestion(sets=sample_sets(columns)), None)
-        return msgspec.json.decode(answer, type=Spreads)
 
     async def delete(self, run: str) -> None:
         """Remove a run's folder. What other runs share with it in the cache stays.
@@ -321,7 +248,7 @@ class Engine(Sensing):
         Raises:
             StorageRefused: it is running, or cannot be removed.
         """
-        folder = RunDir.find(self.home, run)
+        folder = await self._find(run)
         if folder.alive():
             raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui cancel {folder.name}` first")
         try:
@@ -333,10 +260,6 @@ class Engine(Sensing):
         """The packaged recipes and the user's own that can be read."""
         return list_recipes(self.config)
 
-    def recipe_folder(self) -> Path:
-        """Where the user's own recipes lie; need not exist."""
-        return own_folder(self.config)
-
     def models(self) -> tuple[Folder, ...]:
         """What lies in the configured model folders."""
         return tuple(list_folder(folder) for folder in self.config.models.folders)
@@ -347,7 +270,7 @@ class Engine(Sensing):
         Raises:
             DataRefused: it is missing or its description cannot be read.
         """
-        from .data.describe import read_dataset
+        from .library.datasets import read_dataset
 
         return read_dataset(text, self.config.datasets)
 

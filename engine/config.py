@@ -7,20 +7,20 @@ user's configuration folder.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import DAMAGED, ConfigRefused, EdgetuiError, close_to, nearest
-from .spec import BackendName, Preset, TensorRtSettings, TorchSettings
+from .errors import DAMAGED, ConfigRefused, EdgetuiError
+from .schema.settings import BackendName, BackendTable
+from .schema.spec import Preset
+from .schema.validation import converted
 from .telemetry.alerts import DEFAULT_RULES, AlertRule
 
-T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -44,21 +44,6 @@ class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     backend: BackendName = "onnxruntime"
     preset: Preset = "normal"
     dataset: str = ""
-
-
-class OnnxRuntimeSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """See spec.BackendSettings."""
-
-    threads: Annotated[int, Meta(ge=0)] = 0
-    graph: Literal["off", "basic", "extended", "all"] = "all"
-
-
-class BackendTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """One table a backend."""
-
-    onnxruntime: OnnxRuntimeSettings = OnnxRuntimeSettings()
-    tensorrt: TensorRtSettings = TensorRtSettings()
-    torch: TorchSettings = TorchSettings()
 
 
 class Ui(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +81,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def state_home() -> Path:
-    """The folder of runs, cache and index; not created here."""
+    """The folder of runs, cache and index; not created here.
+
+    Not by platformdirs: what it makes of a variable that begins with `~` or is relative changes from release to release, and
+    its import takes longer than ours of the whole module.
+    """
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base).expanduser() / "edgetui"
 
@@ -125,18 +114,30 @@ def load_config() -> Config:
     """Read the packaged defaults and the user's file over them.
 
     Raises:
-        ConfigRefused: a file is no TOML or has a key or value that cannot be.
+        ConfigRefused: a file is no TOML or has a key or value that is not valid.
     """
-    merged = _anchored(read_toml(PACKAGE / "edgetui.toml", ConfigRefused), PACKAGE)
-    own = config_file()
+    merged: dict[str, Any] = {}
+    for file, table in config_layers():
+        merged = _over(merged, _anchored(table, file.parent))
+    return converted(merged, Config, config_file(), ConfigRefused)
+
+
+def config_layers() -> list[tuple[Path, dict[str, Any]]]:
+    """The files that settings come from, as they are written: the packaged defaults, then the user's own where there is one.
+
+    Raises:
+        ConfigRefused: a file is no TOML or has a key or value that is not valid.
+    """
+    packaged, own = PACKAGE / "edgetui.toml", config_file()
+    layers = [(packaged, read_toml(packaged, ConfigRefused))]
     if own.is_file():
         mine = read_toml(own, ConfigRefused)
         refuse_nul(mine, own, ConfigRefused)
-        convert(mine, Config, own, ConfigRefused)
-        merged = _over(merged, _anchored(mine, own.parent))
+        converted(mine, Config, own, ConfigRefused)
+        layers.append((own, mine))
     elif os.environ.get("EDGETUI_CONFIG"):
         raise ConfigRefused(f"there is no file {own}", fix="correct or unset EDGETUI_CONFIG")
-    return convert(merged, Config, own, ConfigRefused)
+    return layers
 
 
 def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -207,70 +208,3 @@ def _with_nul(value: object, where: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _with_nul(inner, where)
-
-
-_UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?(.*)`)?")
-
-
-def convert(data: object, kind: type[T], path: Path | str, refuse: type[EdgetuiError]) -> T:
-    """Check TOML data against a struct; the error names the key, the file and the nearest known name."""
-    try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        found = _UNKNOWN.search(text)
-        if found:
-            word, where = found.group(1), found.group(2) or ""
-            known = _keys_at(kind, where)
-            place = f"{where}." if where else ""
-            raise refuse(f"{path} has an unknown key `{place}{word}`", fix=nearest(word, known)) from None
-        what, _, where = text.partition(" - at `$")
-        where = where.rstrip("`").lstrip(".")
-        raise refuse(f"{path}: {where or 'top level'}: {what}", fix=may_be(kind, where, what)) from None
-
-
-_INVALID = re.compile(r"Invalid enum value (?:'(.*)'|(.*))")
-_MISSING = re.compile(r"missing required field `([^`]+)`")
-
-
-def may_be(kind: type, where: str, what: str) -> str:
-    """What a value that was refused at a path like `input.color` may be."""
-    missing = _MISSING.search(what)
-    if missing:
-        choices = _choices_at(kind, f"{where}.{missing.group(1)}")
-        return f"add the line {missing.group(1)} = …" + (f", one of {', '.join(choices)}" if choices else "")
-    choices = _choices_at(kind, where)
-    found = _INVALID.search(what)
-    if found and choices:
-        near = close_to(found.group(1) or found.group(2) or "", choices)
-        return (f"write `{near}`: " if near else "") + f"it is one of {', '.join(choices)}"
-    return "write a list, in brackets" if what.startswith("Expected `array`, got") else "correct that value"
-
-
-def _choices_at(kind: type, where: str) -> tuple[str, ...]:
-    """The words that a value at a path like `input.color` is one of; empty: not words to choose from."""
-    above, _, key = re.sub(r"\[[^]]*\]", "", where).strip(".").rpartition(".")
-    for field in msgspec.structs.fields(_struct_at(kind, above)):
-        if field.encode_name == key:
-            info = msgspec.inspect.type_info(field.type)
-            parts = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-            literal = next((part for part in parts if isinstance(part, msgspec.inspect.LiteralType)), None)
-            return tuple(map(str, literal.values)) if literal else ()
-    return ()
-
-
-def _keys_at(kind: type, where: str) -> tuple[str, ...]:
-    """The keys that the struct at a path like `ui`, `backend.onnxruntime` or `alerts[...]` may have."""
-    return tuple(f.encode_name for f in msgspec.structs.fields(_struct_at(kind, where)))
-
-
-def _struct_at(kind: type, where: str) -> type:
-    """The struct at a path; where that is none, the one it is a field of."""
-    for part in [p for p in re.sub(r"\[[^]]*\]", "", where).split(".") if p]:
-        fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
-        below = fields.get(part)
-        inner = next(iter(get_args(below)), below)  # of a list its items
-        if not isinstance(inner, type) or not issubclass(inner, Struct):
-            return kind
-        kind = inner
-    return kind

@@ -48,7 +48,7 @@ class Sensing:
             UsageError: there is no such source.
             EdgetuiError: it cannot be used here.
         """
-        from .telemetry.once import once
+        from .telemetry.single_sample import once
 
         return once(source)[0]
 
@@ -68,7 +68,7 @@ class Sensing:
         Raises:
             StorageRefused: the file is there already, or cannot be written.
         """
-        from .boards import detect
+        from .system.boards import detect
         from .telemetry.recording import Recorder, header_of
         from .telemetry.replay import Player
 
@@ -94,7 +94,7 @@ class Sensing:
             DataRefused: the recording cannot be read.
             StorageRefused: `to` is there already, or cannot be written.
         """
-        from .telemetry.export import to_file
+        from .telemetry.recording_export import to_file
 
         return to_file(path, to)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +19,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from edgetui.engine.backends.trt_find import Found
+    from edgetui.engine.backends.tensorrt.installed import Installation
 
 REPO = Path(__file__).resolve().parents[1]
+CRASHES = "EDGETUI_TESTS_CRASHES"
 MAY_SKIP = (
     "needs a GPU",
     "needs a board",
@@ -32,10 +37,36 @@ MAY_SKIP = (
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("edgetui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("edgetui")
+settings.register_profile("quick", settings.get_profile("edgetui"), max_examples=25)
+# In CI a hundred examples each, or as many as a test says; where somebody waits for it a quarter of that.
+settings.load_profile("edgetui" if os.environ.get("CI") else "quick")
+
+# As `edgetui` sets them before Textual is imported: a screen is drawn 15 times a second at most, and nothing moves by itself.
+os.environ.update(TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0", TEXTUAL_FPS="15")
 
 # Under nohup every child would be deaf to the end of its terminal, which is what some tests are about.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(trylast=True)  # pytest's own handler writes a dump of which only the end is seen
+def pytest_configure() -> None:
+    """What workers were at that a signal ended is kept for the session's end."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        faulthandler.enable(Path(os.environ[CRASHES], worker).open("w"))  # noqa: SIM115 - until the process ends
+    else:
+        os.environ[CRASHES] = tempfile.mkdtemp()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The first lines of it."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # it is asked too
+        return
+    folder = Path(os.environ.pop(CRASHES))
+    for told in sorted(folder.iterdir()):
+        if lines := told.read_text(errors="replace").splitlines():
+            terminalreporter.section(f"{told.name} crashed")
+            terminalreporter.line("\n".join(lines[:25]))
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +92,9 @@ def tool() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def rtx() -> Found:
+def rtx() -> Installation:
     """TensorRT-RTX, which builds for GPUs that are not here. Its bindings warn of their own deprecated parts when imported."""
-    from edgetui.engine.backends.trt_find import every
+    from edgetui.engine.backends.tensorrt.installed import every
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,6 +102,14 @@ def rtx() -> Found:
     if found is None:
         pytest.skip("the package tensorrt-rtx-cu13-bindings is not here")
     return found
+
+
+@pytest.fixture(autouse=True)
+def psutil_at_home() -> Iterator[None]:
+    """psutil looks at this machine again after a test that had it look below a root."""
+    yield
+    if "psutil" in sys.modules:
+        sys.modules["psutil"].PROCFS_PATH = "/proc"
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +156,12 @@ def somebody_else() -> Iterator[None]:
     os.seteuid(65534)
     yield
     os.seteuid(0)
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays to the end: no collection of garbage walks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

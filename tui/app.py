@@ -21,13 +21,11 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
-from .aside import AsideApp
+from .desk import Desk
 from .hangup import leave_when_gone
-from .link import Link
-from .looks import AsciiFilter, DrawnFilter, choose_graph, choose_theme, themes
-from .pace import Pace
-from .screens.small import TooSmall
+from .screens.small import TooSmall, is_small
 from .screens.workbench import WorkbenchScreen
+from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel as Severity
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from ..engine.api import Engine
     from .screens.monitor import Shown
 
-LEAST = (60, 16)
-"""Columns and rows below which nothing can be drawn that helps."""
 MOST = (1000, 500)
 """Columns and rows above which nothing is drawn. Serial lines may claim 65535x65535: cells for tens of gigabytes."""
 
@@ -48,7 +44,7 @@ def _palette() -> type[Provider]:
     return BenchCommands
 
 
-class Workbench(AsideApp):
+class EdgetuiApp(Desk):
     """The app."""
 
     TITLE = "edgetui"
@@ -68,13 +64,9 @@ class Workbench(AsideApp):
 
     def __init__(self, config: Config, engine: Engine | None = None, monitor: Shown | None = None) -> None:
         # a first screen's own CSS_PATH is not read
-        super().__init__(css_path=None if monitor is None else ["app.tcss", "screens/monitor.tcss"])
-        self.config = config
+        super().__init__(config, engine, css_path=None if monitor is None else ["app.tcss", "screens/monitor.tcss"])
         self.monitor = monitor
         """Show the monitor alone, not the workbench."""
-        self.link = Link(config, engine)
-        self.pace = Pace(self, config.ui.rate_hz)
-        self.graph = choose_graph(config.ui.graph, os.environ)
         self._filters.append(DrawnFilter())
         if self.graph == "ascii":
             self._filters.append(AsciiFilter())
@@ -84,12 +76,12 @@ class Workbench(AsideApp):
         self.theme = choose_theme(config.ui.theme, os.environ, self.available_themes, no_color=self.no_color)
         if self.no_color:  # Textual has chosen grey RGB, before it knew the theme: black on black with a terminal's own colours
             self._filters = [*(f for f in self._filters if not isinstance(f, Monochrome)), NoColor()]
-        self.bench = WorkbenchScreen()
+        self.workbench = WorkbenchScreen()
 
     def get_default_screen(self) -> Screen[Any]:
         """The workbench, or the monitor alone."""
         if self.monitor is None:
-            return self.bench
+            return self.workbench
         from .screens.monitor import MonitorScreen
 
         return MonitorScreen(self.monitor)
@@ -111,7 +103,7 @@ class Workbench(AsideApp):
                 severity: Severity = "warning" if event.raised else "information"
                 self.notify(event.text, severity=severity, timeout=8, markup=False)
         except EdgetuiError as error:
-            self.complain(error)
+            self.show_error(error)
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen; above the most nothing is drawn."""
@@ -120,15 +112,11 @@ class Workbench(AsideApp):
             event.virtual_size = event.container_size = event.size
             drawn = f"{event.size.width}x{event.size.height} of it are drawn; `stty cols N rows N` tells it the true size"
             self.notify(f"the terminal claims {claimed.width}x{claimed.height}: {drawn}", severity="warning", timeout=8)
-        small = event.size.width < LEAST[0] or event.size.height < LEAST[1]
+        small = is_small(event.size)
         if small and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())
         elif not small and isinstance(self.screen, TooSmall):
             self.pop_screen()
-
-    def ask_folder(self) -> None:
-        """Ask for a folder of models."""
-        self.bench.ask_folder()
 
     def action_leave(self) -> None:
         """Quit; the run goes on."""
@@ -192,7 +180,7 @@ def run_app(config: Config, engine: Engine | None = None, monitor: Shown | None 
     Raises:
         Exception: whatever defect ended the app.
     """
-    app = Workbench(config, engine, monitor)
+    app = EdgetuiApp(config, engine, monitor)
     app.run(mouse=config.ui.mouse)
     if app.defect is not None:
         raise app.defect

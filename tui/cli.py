@@ -9,22 +9,25 @@ import contextlib
 import gc
 import os
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import __version__
+from .commands.build import bench, build
+from .commands.config import config
 from .commands.doctor import doctor
-from .commands.look import compare, export, inspect, overview, recipes, runs, show
-from .commands.make import bench, build
 from .commands.monitor import monitor
+from .commands.printing import echo_error
+from .commands.query import compare, export, inspect, overview, recipes, runs, show
 from .commands.run import cancel, demo, resume, run_command, watch
-from .commands.shared import echo_error
+from .commands.schema import schema
 from .terminal import draws
+
+if TYPE_CHECKING:
+    from ..engine.errors import EdgetuiError
 
 INTERRUPTED = 130
 
@@ -55,7 +58,7 @@ def cli(context: click.Context) -> int:
 
 
 _WORK = (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, build, bench)
-for _command in (*_WORK, monitor, doctor):
+for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)
 
 
@@ -76,39 +79,52 @@ def _workbench() -> int:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say; returns the exit status."""
-    from ..engine.errors import EdgetuiError, from_os_error
+    from ..engine.errors import EdgetuiError, UsageError, from_os_error
 
     words = sys.argv[1:] if argv is None else argv
+    if "EDGETUI_LOG" in os.environ:
+        _start_log(words)
     try:
         _refuse_odd_names(words)
         return int(cli.main(args=words, prog_name="edgetui", standalone_mode=False) or 0)
     except click.UsageError as error:
-        return _refused(words, *_usage(error), error.exit_code)
+        what, fix = _usage(error)
+        return _refused(words, UsageError(what, fix=fix), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except EdgetuiError as error:
-        return _refused(words, error.what, error.fix, error.exit_code)
+        return _refused(words, error, error.exit_code)
     except (BrokenPipeError, SystemExit):  # click makes the second of the first
         # `edgetui show | head` is no failure; what is still buffered has nobody to read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
         # the engine names its files: what has no name is what was printed, and the work has been done
-        refusal = from_os_error(error, path="standard output", then="print it again")
-        return _refused(words, refusal.what, refusal.fix, 1)
+        return _refused(words, from_os_error(error, path="standard output", then="print it again"), 1)
     except Exception as error:
         what = f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})"
-        return _refused(words, what, f"report {_traceback_file()}", 1)
+        return _refused(words, EdgetuiError(what, fix=f"report {_traceback_file()}"), 1)
 
 
-def _refused(words: Sequence[str], what: str, fix: str, status: int) -> int:
+def _start_log(words: Sequence[str]) -> None:
+    """Notes for whoever looks for a fault; loads the configuration's module, which most commands need anyway."""
+    from ..engine.config import state_home
+    from ..engine.system.log import logger, start_log
+
+    start_log(state_home())
+    logger(__name__).info("edgetui %s: %r", __version__, list(words))
+
+
+def _refused(words: Sequence[str], error: EdgetuiError, status: int) -> int:
     """The error on standard error, and with --json as the one document on standard output, in one line; returns `status`."""
-    echo_error(f"{what}; {fix}")
+    echo_error(str(error))
     if "--json" in words:
         import msgspec
 
+        from ..engine.schema.failure import Failure
+
         with contextlib.suppress(OSError):  # a reader that is gone
-            sys.stdout.buffer.write(msgspec.json.encode({"error": {"stage": "", "what": what, "fix": fix}}) + b"\n")
+            sys.stdout.buffer.write(msgspec.json.encode({"error": Failure.of("", error)}) + b"\n")
             sys.stdout.buffer.flush()
     return status
 
@@ -135,16 +151,8 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
 
 
 def _traceback_file() -> Path:
-    """Write the traceback into the state folder, or where one can write; returns its path."""
+    """Keep the traceback of a defect; returns its path."""
     from ..engine.config import state_home
+    from ..engine.system.defects import keep_traceback
 
-    name = f"traceback-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    text = f"edgetui {__version__}  Python {sys.version.split()[0]}  {' '.join(sys.argv[:2])}\n\n{traceback.format_exc()}"
-    for folder in (state_home(), Path(tempfile.gettempdir())):
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (folder / name).write_text(text, encoding="utf-8")
-        except OSError:
-            continue
-        return folder / name
-    return Path("(no folder could be written to)")
+    return keep_traceback(state_home())

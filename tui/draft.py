@@ -1,6 +1,6 @@
 """What is being put together: a recipe and the settings of its run, with undo. No widgets: the pane draws it.
 
-Every change is checked at once by the structs of `engine/spec.py`; what cannot be is refused and nothing has changed.
+Every change is checked at once by the structs of `engine/schema/`; what cannot be is refused and nothing has changed.
 """
 
 from __future__ import annotations
@@ -12,22 +12,28 @@ import msgspec
 from msgspec import Struct
 
 from ..engine.errors import RecipeRefused
-from ..engine.spec import STEPS, AnyStep, BackendSettings, FlatOut, Paced, Preset, Recipe, Workload
+from ..engine.schema.ready import ready
+from ..engine.schema.settings import BackendSettings
+from ..engine.schema.spec import Preset
+from ..engine.schema.step import Step
+from ..engine.schema.steps import STEPS, Recipe
+from ..engine.schema.workloads import FlatOut, Workload, parse_workload
 from .fields import Field, fields_of, parse, refusal
 
 UNDO_DEPTH = 200
-OFF = ("percentile", "calibrator", "percentile"), ("block", "grouping", "block")
-"""(field, other, value): the field says something only while `other` has that value."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class RunSetup(Struct, frozen=True, kw_only=True):
     """All that `undo` brings back."""
 
     recipe: Recipe = Recipe()
+    marked: tuple[Recipe, ...] = ()
+    """Recipes that are measured together with this one."""
     dataset: str = ""
     calibration: str = ""
     preset: Preset = "normal"
     workload: Workload = FlatOut()
+    per_input: int = 0
     backend: BackendSettings = BackendSettings()
     shapes: dict[str, dict[str, tuple[int, ...]]] = {}
     """Model path to input to shape."""
@@ -43,13 +49,14 @@ class RunFields(Struct, frozen=True, kw_only=True):
     preset: Preset = "normal"
     """How narrow the 95 % interval of the latency shall be: quick 10 %, normal 5 %, precise 1 %."""
     workload: str = "flat-out"
-    """flat-out: the next inference begins when the last has ended. paced: one at each beat, as a camera gives frames."""
+    """How inferences are issued; a number is typed behind it: paced 15, throughput 4."""
+    per_input: int = 0
+    """How many samples are timed one by one as well, each until its own 95 % interval is under 5 %; 0: none."""
 
 
-def active_fields(step: AnyStep) -> tuple[Field, ...]:
+def active_fields(step: Step) -> tuple[Field, ...]:
     """A step's fields that say something now; `on` is drawn with its name."""
-    hidden = {name for name, other, value in OFF if getattr(step, other, value) != value}
-    return tuple(field for field in fields_of(type(step)) if field.name != "on" and field.name not in hidden)
+    return tuple(field for field in fields_of(type(step)) if field.name not in {"on", *step.silent_fields})
 
 
 def backend_table(backend: BackendSettings, name: str) -> tuple[Struct, str]:
@@ -71,17 +78,17 @@ def backend_fields(backend: BackendSettings) -> dict[str, Field]:
 class Draft:
     """The recipe and the run's settings while they are edited."""
 
-    def __init__(self, asked: Asked, recipes: Sequence[Recipe] = ()) -> None:
-        self.asked = asked
+    def __init__(self, setup: RunSetup, recipes: Sequence[Recipe] = ()) -> None:
+        self.setup = setup
         self.recipes = tuple(recipes)
         self.note = ""
         """What else the last change had to change, in words."""
-        self._past: list[Asked] = []
+        self._past: list[RunSetup] = []
 
     @property
     def recipe(self) -> Recipe:
         """The recipe as it stands."""
-        return self.asked.recipe
+        return self.setup.recipe
 
     @property
     def edited(self) -> bool:
@@ -94,18 +101,32 @@ class Draft:
         return any(recipe.name == self.recipe.name for recipe in self.recipes)
 
     def change(self, **changes: object) -> None:
-        """Replace fields of `asked`; undo brings the old ones back."""
-        fresh = msgspec.structs.replace(self.asked, **changes)
-        if fresh != self.asked:
-            self._past = [*self._past[-UNDO_DEPTH:], self.asked]
-            self.asked = fresh
+        """Replace fields of `setup`; undo brings the old ones back."""
+        fresh = msgspec.structs.replace(self.setup, **changes)
+        if fresh != self.setup:
+            self._past = [*self._past[-UNDO_DEPTH:], self.setup]
+            self.setup = fresh
 
     def undo(self) -> bool:
         """Take the last change back; False when there is none."""
         if not self._past:
             return False
-        self.asked = self._past.pop()
+        self.setup = self._past.pop()
         return True
+
+    @property
+    def recipes_to_run(self) -> tuple[Recipe, ...]:
+        """Those that are marked, and the one in the pane."""
+        return (*(recipe for recipe in self.setup.marked if recipe != self.recipe), self.recipe)
+
+    def mark(self) -> None:
+        """Have this recipe measured together with the one that comes next; once more: no longer."""
+        kept = tuple(recipe for recipe in self.setup.marked if recipe != self.recipe)
+        self.change(marked=kept if len(kept) < len(self.setup.marked) else (*kept, self.recipe))
+
+    def unmark(self) -> None:
+        """Have the recipe of the pane alone."""
+        self.change(marked=())
 
     def load(self, name: str) -> None:
         """Start from a recipe by name."""
@@ -120,7 +141,7 @@ class Draft:
             at = names.index(self.recipe.name) if self.recipe.name in names else 0
             self.load(names[(at + by) % len(names)])
 
-    def _with_steps(self, steps: Sequence[AnyStep]) -> None:
+    def _with_steps(self, steps: Sequence[Step]) -> None:
         self.change(recipe=msgspec.structs.replace(self.recipe, step=tuple(steps)))
 
     def put(self, index: int, name: str, value: object) -> None:
@@ -143,12 +164,12 @@ class Draft:
         self._with_steps(steps)
 
     @staticmethod
-    def _cleared(step: AnyStep, table: dict[str, Any], name: str) -> tuple[AnyStep, str] | None:
-        """The step with one other optional field emptied, where that makes it possible: amount gives way to threshold."""
-        for field in fields_of(type(step)):
-            if field.optional and field.name != name and table.get(field.name) is not None:
+    def _cleared(step: Step, table: dict[str, Any], name: str) -> tuple[Step, str] | None:
+        """The step with another field emptied, where only one of them can be given: amount gives way to threshold."""
+        for other, _ in step.one_of:
+            if other != name and table.get(other) is not None:
                 try:
-                    return _step(table | {field.name: None}), f"{field.name} was cleared: only one of the two can be given"
+                    return _step(table | {other: None}), f"{other} was cleared: only one of the two can be given"
                 except msgspec.ValidationError:
                     continue
         return None
@@ -190,7 +211,7 @@ class Draft:
 
     def shape_text(self, model: str, input_name: str) -> str:
         """An input's shape as typed, `1x3x224x224`; "" where none was given."""
-        return "x".join(str(n) for n in self.asked.shapes.get(model, {}).get(input_name, ()))
+        return "x".join(str(n) for n in self.setup.shapes.get(model, {}).get(input_name, ()))
 
     def set_shape(self, model: str, input_name: str, text: str) -> None:
         """Give an input a shape; an empty text takes it back.
@@ -198,17 +219,17 @@ class Draft:
         Raises:
             RecipeRefused: not numbers with x between them.
         """
-        mine = dict(self.asked.shapes.get(model, {}))
+        mine = dict(self.setup.shapes.get(model, {}))
         try:
             shape = tuple(int(part) for part in text.replace(",", "x").split("x")) if text.strip() else ()
         except ValueError:
             shape = (0,)
         if any(size < 1 for size in shape):
-            raise RecipeRefused(f"`{text}` is no shape", fix="give sizes with x between them, e.g. 1x3x224x224")
+            raise RecipeRefused(f"`{text}` is not a valid shape", fix="give sizes with x between them, e.g. 1x3x224x224")
         mine.pop(input_name, None)
         if shape:
             mine[input_name] = shape
-        self.change(shapes=self.asked.shapes | {model: mine})
+        self.change(shapes=self.setup.shapes | {model: mine})
 
     def set_backend(self, name: str, value: object) -> None:
         """Set one of the backend's settings.
@@ -216,42 +237,44 @@ class Draft:
         Raises:
             RecipeRefused: it cannot be so.
         """
-        table = msgspec.to_builtins(self.asked.backend)
-        below, key = backend_table(self.asked.backend, name)
-        inner = table if below is self.asked.backend else table[name.partition(".")[0]]
+        table = msgspec.to_builtins(self.setup.backend)
+        below, key = backend_table(self.setup.backend, name)
+        inner = table if below is self.setup.backend else table[name.partition(".")[0]]
         inner[key] = value
         try:
-            self.change(backend=msgspec.convert(table, BackendSettings))
+            self.change(backend=msgspec.convert(table, ready(BackendSettings)))
         except msgspec.ValidationError as error:
             raise refusal(type(below), inner, error) from None
 
-    def set_workload(self, text: str) -> None:
-        """`flat-out`, or a rate in inferences a second.
+    def set_per_input(self, text: str) -> None:
+        """How many samples are timed one by one.
 
         Raises:
-            RecipeRefused: neither.
+            RecipeRefused: it is no number from 0 to 256.
         """
-        if text == "flat-out":
-            self.change(workload=FlatOut())
-            return
-        try:
-            rate = float(text.removeprefix("paced").removesuffix("Hz").strip() or 30.0)
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate < 1e6:
-            raise RecipeRefused(f"the workload cannot be `{text}`", fix="give flat-out, or a rate such as 30")
-        self.change(workload=Paced(rate_hz=rate))
+        number = int(text) if text.strip().isdecimal() else -1
+        if not 0 <= number <= 256:
+            raise RecipeRefused(f"`{text}` samples cannot be timed one by one", fix="give a number from 0 to 256")
+        self.change(per_input=number)
+
+    def set_workload(self, text: str) -> None:
+        """A workload as `--workload` takes it or as the row shows it, or a number: that of the workload that is there, or a
+        rate in inferences a second.
+
+        Raises:
+            UsageError: it is none.
+        """
+        words = text.strip().removesuffix("Hz").split()
+        if len(words) == 1 and words[0][0].isdigit():
+            words.insert(0, self.setup.workload.kind if self.setup.workload.number else "paced")
+        self.change(workload=parse_workload(":".join(words)))
 
 
-def _step(table: dict[str, Any]) -> AnyStep:
-    step: AnyStep = msgspec.convert(table, AnyStep)
+def _step(table: dict[str, Any]) -> Step:
+    step: Step = msgspec.convert(table, ready(STEPS[table["method"]]))
     return step
 
 
-def _default(method: str) -> AnyStep:
-    """A step with its defaults; where one of two optional values must be given, the first share gets 0.3."""
-    try:
-        return _step({"method": method})
-    except msgspec.ValidationError:
-        share = next(field.name for field in fields_of(STEPS[method]) if field.optional and field.kind == "share")
-        return _step({"method": method, share: 0.3})
+def _default(method: str) -> Step:
+    """A step with its defaults; where one of several fields must be given, the first is."""
+    return _step({"method": method, **dict(STEPS[method].one_of[:1])})

@@ -22,22 +22,29 @@ NEAR_S = 1800.0
 MOST_AT_ONCE = 400
 """Samples that are taken in on the screen's own thread; more are read beside it."""
 READ_AT_ONCE = 500
+UNDRAWN = 1200
+"""Samples that wait for the workbench's charts while they are not on screen: five minutes at 4 Hz."""
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 
 
 class LiveFeed:
     """The board's sensors, watched, and recorded while that is wanted."""
 
+    NOTHING_YET = "nothing yet; m marks a moment, with a note"
+
     def __init__(self, engine: Engine, telemetry: Telemetry, watt_decimals: int = 2) -> None:
         self._engine, self._telemetry = engine, telemetry
         self._history, self._alerts = engine.history(), engine.alerts(1 / telemetry.wanted_hz)
         self._happened: deque[Mark | AlertEvent] = deque(maxlen=KEPT)
+        self._fresh: deque[Sample] = deque(maxlen=UNDRAWN)
         self._seen = 0
         self.watt_decimals = watt_decimals
         self.newest: Sample | None = None
         self.heard = 0
         """How often something has come: a picture of an older count is out of date."""
         self.recorder: Recorder | None = None
+        self.share_read = 1.0
+        """Nothing has to be read before it can be shown."""
 
     def pump(self) -> list[AlertEvent]:
         """Take in what has come; returns alerts that began or ended.
@@ -51,6 +58,7 @@ class LiveFeed:
                 self._seen, self.newest = number, sample
                 self.heard += 1
                 self._history.add(sample)
+                self._fresh.append(sample)
                 if self.recorder is not None:
                     self.recorder.write(sample)
                 told += self._tell(self._alerts.update(sample))
@@ -68,6 +76,17 @@ class LiveFeed:
             if self.recorder is not None:
                 self.recorder.alert(event)
         return events
+
+    def fresh(self) -> list[Sample]:
+        """Samples that `pump` has taken in since the last call, oldest first."""
+        samples = list(self._fresh)
+        self._fresh.clear()
+        return samples
+
+    @property
+    def source_name(self) -> str:
+        """What reads the sensors; empty before the first sample."""
+        return self._telemetry.source if self.newest is not None else ""
 
     @property
     def now_s(self) -> float:
@@ -146,6 +165,8 @@ class ReplayFeed:
     Long windows are drawn from `whole`, which `read` fills once; short ones from `near`, the half hour before the place.
     Both are filled in threads; the lists they hold are replaced, not shared while they grow.
     """
+
+    NOTHING_YET = "nothing yet"
 
     def __init__(self, engine: Engine, player: Player) -> None:
         self._engine, self.player = engine, player

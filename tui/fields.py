@@ -1,15 +1,13 @@
 """What can be edited in a recipe's step or a run's settings: one `Field` for each struct field, from its type alone.
 
-A new step in `engine/spec.py` appears in the settings pane without a line here.
+A new step in `engine/schema/steps.py` appears in the settings pane without a line here.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -17,8 +15,9 @@ from msgspec import Struct
 from msgspec import inspect as kinds
 
 from ..engine.errors import RecipeRefused
+from ..engine.schema.validation import explain
 
-Kind = Literal["choice", "switch", "share", "whole", "number", "words", "text"]
+Kind = Literal["choice", "switch", "share", "whole", "number", "words", "shares", "text"]
 NONE = "–"
 
 
@@ -33,6 +32,12 @@ class Field(NamedTuple):
     high: float | None = None
     above: bool = False
     """`low` itself is not allowed."""
+    words: Mapping[object, str] = MappingProxyType({})
+    """What is shown in a value's place."""
+
+    def told(self, value: object) -> str:
+        """A value as its row shows it."""
+        return (self.words.get(value) if self.words else None) or shown(value)
 
 
 @lru_cache
@@ -57,7 +62,9 @@ def _field(name: str, info: kinds.Type, annotation: object) -> Field | None:
         if len(rest) != 1:
             return None
         info = rest[0]
+    words: Mapping[object, str] = MappingProxyType({})
     if isinstance(info, kinds.Metadata):
+        words = (info.extra or {}).get("words", words)
         info = info.type
     if isinstance(info, kinds.LiteralType):
         return Field(name, "choice", optional, _choices(annotation))
@@ -67,17 +74,19 @@ def _field(name: str, info: kinds.Type, annotation: object) -> Field | None:
         low = info.ge if info.ge is not None else info.gt
         high = info.le if info.le is not None else info.lt
         if isinstance(info, kinds.IntType):
-            return Field(name, "whole", optional, low=low, high=high, above=info.gt is not None)
+            return Field(name, "whole", optional, low=low, high=high, above=info.gt is not None, words=words)
         kind: Kind = "share" if (low, high) == (0, 1) else "number"
-        return Field(name, kind, optional, low=low, high=high, above=info.gt is not None)
+        return Field(name, kind, optional, low=low, high=high, above=info.gt is not None, words=words)
     if isinstance(info, kinds.VarTupleType) and isinstance(info.item_type, kinds.StrType):
         return Field(name, "words", optional)
+    if isinstance(info, kinds.DictType):
+        return Field(name, "shares", optional, low=0, high=1)
     return Field(name, "text", optional) if isinstance(info, kinds.StrType) else None
 
 
 def shown(value: object) -> str:
     """A value as a person reads it; what `parse` accepts."""
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -85,6 +94,8 @@ def shown(value: object) -> str:
         return f"{value:.10g}"
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={shown(share)}" for name, share in value.items())
     return str(value)
 
 
@@ -98,6 +109,8 @@ def parse(field: Field, text: str) -> object:
     if text in ("", NONE, "-", "none"):
         if field.kind == "words":
             return ()
+        if field.kind == "shares":
+            return {}
         if field.kind == "text":
             return ""
         if field.optional:
@@ -105,6 +118,9 @@ def parse(field: Field, text: str) -> object:
         raise RecipeRefused(f"{field.name} needs a value", fix=f"give {_wanted(field)}")
     if field.kind == "words":
         return tuple(word.strip() for word in text.split(",") if word.strip())
+    if field.kind == "shares":
+        named = [word.rpartition("=") for word in text.split(",") if word.strip()]
+        return {name.strip(): _number(field, share.strip() if name.strip() else "") for name, _, share in named}
     if field.kind == "choice":
         for choice in field.choices:
             if str(choice) == text:
@@ -118,7 +134,7 @@ def parse(field: Field, text: str) -> object:
 
 
 def _number(field: Field, text: str) -> float | int:
-    percent = text.endswith("%") and field.kind == "share"
+    percent = text.endswith("%") and field.kind in ("share", "shares")
     try:
         value = float(text.rstrip("% ")) / (100 if percent else 1)
         if field.kind == "whole":
@@ -131,6 +147,8 @@ def _number(field: Field, text: str) -> float | int:
 def _wanted(field: Field) -> str:
     if field.kind == "choice":
         return "one of " + ", ".join(str(choice) for choice in field.choices)
+    if field.kind == "shares":
+        return "layers with shares from 0 to 1, such as conv1=0.5, /head/*=0.25"
     number = "a whole number" if field.kind == "whole" else "a number"
     if field.low is None:
         return number
@@ -149,7 +167,7 @@ def nudged(field: Field, value: object, by: int) -> object:
         return choices[(at + by) % len(choices)]
     if field.kind == "switch":
         return not value
-    if field.kind in ("words", "text"):
+    if field.kind in ("words", "shares", "text"):
         return value
     if not isinstance(value, int | float):
         return 0.1 if field.kind == "share" else field.low or 1
@@ -170,40 +188,7 @@ def _within(field: Field, value: float) -> float:
 
 def refusal(kind: type[Struct], table: Mapping[str, object], error: msgspec.ValidationError) -> RecipeRefused:
     """Say msgspec's words about a value of `table` with what may be given instead."""
-    fields = {field.name: field for field in fields_of(kind)}
-    what, _, where = str(error).partition(" - at `$.")
-    name = where.rstrip("`").split("[")[0].split(".")[-1]
-    if name in fields:
-        return RecipeRefused(f"{name} cannot be {shown(table[name])}", fix=f"give {_wanted(fields[name])}")
-    return RecipeRefused(what, fix="change the other one first")
-
-
-@lru_cache
-def docs_of(kind: type[Struct]) -> dict[str, str]:
-    """The sentence under each field in the source (and under "" the struct's own); inherited fields included."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if base is Struct or not issubclass(base, Struct):
-            continue
-        found |= _docs_in(inspect.getfile(base)).get(base.__name__, {})
-    found[""] = (kind.__doc__ or "").strip()
-    return found
-
-
-@lru_cache
-def _docs_in(source: str) -> dict[str, dict[str, str]]:
-    tree = ast.parse(Path(source).read_text(encoding="utf-8"))
-    found: dict[str, dict[str, str]] = {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            docs: dict[str, str] = {}
-            for field, below in zip(node.body, node.body[1:], strict=False):
-                if (
-                    isinstance(field, ast.AnnAssign)
-                    and isinstance(field.target, ast.Name)
-                    and isinstance(below, ast.Expr)
-                    and isinstance(below.value, ast.Constant)
-                ):
-                    docs[field.target.id] = " ".join(str(below.value.value).split())
-            found[node.name] = docs
-    return found
+    why = explain(table, kind, error)
+    if why.path in table:
+        return RecipeRefused(f"{why.path} cannot be {shown(table[why.path])}", fix=why.fix)
+    return RecipeRefused(why.what, fix="change the other one first" if why.problem == "rule" else why.fix)

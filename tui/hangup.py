@@ -1,7 +1,7 @@
 """Leaving when the terminal is gone, whatever state the screen is in.
 
-Apart because it must not trust the event loop: a write to a terminal that is gone blocks it for ever (its writer has died
-and the queue to it is full), while the input thread spins on the dead line. So the end has a thread and a deadline.
+The event loop cannot be trusted with it: a write to a terminal that is gone blocks it for ever (its writer has died and the
+queue to it is full), while the input thread spins on the dead line. So the end has a thread and a deadline.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""All traffic with the engine: what the screen asks for, and what comes back folded into values that panes draw.
+"""What the screen remembers of the engine: the run that is watched, models and plans that were read, the sensors.
 
-Panes never touch the engine. Nothing here draws; `pace.py` decides when what has arrived is shown.
+What needs no memory is asked of the engine itself (`desk.engine`). Nothing here draws; `pace.py` decides when that is done.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,18 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..engine.config import Config, Models, config_home, typed_path
+from ..engine.config import Config, Models, typed_path
 from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
-from ..engine.events import AnyEvent, Note
-from ..engine.spec import BackendSettings, Dataset, Recipe, RunSpec
-from .aside import refusal
-from .draft import Asked
+from ..engine.schema.events import AnyEvent, Queued
+from ..engine.schema.settings import BackendSettings
+from ..engine.schema.spec import Dataset, RunSpec
+from ..engine.schema.steps import Recipe
+from ..engine.system.disk import read_disk
+from ..engine.system.log import logger
+from .background import refusal
+from .draft import RunSetup
+from .fix_words import on_screen
 from .runview import RunView
 
 if TYPE_CHECKING:
-    from ..engine.api import Comparison, Engine, Folder, Forecast, RunSummary, Sample, Side, Spreads, Telemetry
-    from ..engine.result import ModelFacts, PlanFacts, Result
+    from ..engine.api import Comparison, Engine, Forecast, RunSummary, Side, Spreads
+    from ..engine.schema.model_facts import ModelFacts
+    from ..engine.schema.plan import PlanFacts
     from .feed import LiveFeed
+
+_log = logger(__name__)
 
 
 class Link:
@@ -36,17 +43,21 @@ class Link:
         self.config = config
         self._engine = engine
         self.view: RunView | None = None
+        self.members: tuple[RunView, ...] = ()
+        """The runs that were started together with it, itself among them; one alone is the only one."""
+        self.comparison: Comparison | None = None
+        """Of these, once all have ended and there are several."""
+        self._chosen = False
+        """Somebody chose which of them is shown; else it is the one that works."""
         self.board = ""
         """The machine in a few words; empty until `look_at_board`."""
         self.watt_decimals = 2
         """Decimals of a watt that its power sensor means."""
         self._asking: set[asyncio.Future[Any]] = set()
         self._layers: dict[tuple[str, int], PlanFacts] = {}
-        self._telemetry: Telemetry | None = None
-        self._sampled = 0
         self._trouble = ""
         self.feed: LiveFeed | None = None
-        """The board's sensors as the monitor shows them; None before `open_telemetry`."""
+        """The board's sensors, for the workbench and the monitor; None before `open_telemetry`."""
         self._known: dict[str, Dataset] = {}
 
     @property
@@ -60,10 +71,6 @@ class Link:
 
     # models and recipes
 
-    def models(self) -> tuple[Folder, ...]:
-        """What lies in the model folders."""
-        return self.engine.models()
-
     def open_folder(self, text: str) -> str:
         """Add a folder, or a model's folder, to those that are shown; returns the model to point at, or "".
 
@@ -74,14 +81,10 @@ class Link:
         if not os.path.exists(path):  # noqa: PTH110  (a name that is too long is no error there)
             raise ModelRefused(f"there is no {path}", fix="check the path, then press o again")
         folder = str(path if path.is_dir() else path.parent)
-        folders = self.engine.config.models.folders
+        folders = self.config.models.folders
         if folder not in (str(typed_path(known)) for known in folders):
-            self.engine.config = msgspec.structs.replace(self.engine.config, models=Models(folders=(*folders, folder)))
+            self.config = self.engine.config = msgspec.structs.replace(self.config, models=Models(folders=(*folders, folder)))
         return "" if path.is_dir() else str(path)
-
-    def recipes(self) -> tuple[Recipe, ...]:
-        """The recipes that ship and the user's own."""
-        return self.engine.recipes()
 
     def save_recipe(self, recipe: Recipe) -> Path:
         """Write a recipe into the user's folder.
@@ -89,10 +92,9 @@ class Link:
         Raises:
             StorageRefused: the folder cannot be written to.
         """
-        from ..engine.recipes import write_recipe
+        from ..engine.library.recipes import own_folder, write_recipe
 
-        folder = typed_path(self.config.recipes.folder) if self.config.recipes.folder else config_home() / "recipes"
-        path = folder / f"{recipe.name}.toml"
+        path = own_folder(self.config) / f"{recipe.name}.toml"
         write_recipe(recipe, path)
         return path
 
@@ -106,8 +108,8 @@ class Link:
     def _answered(self, task: asyncio.Future[Any]) -> None:
         """An answer that nobody waits for any more may be an error; asyncio must not print it over the screen."""
         self._asking.discard(task)
-        if not task.cancelled():
-            task.exception()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.info("an answer nobody may wait for any more", exc_info=error)
 
     # what would be run
 
@@ -128,21 +130,21 @@ class Link:
             return None
         return self._known.get(text) or self.engine.dataset(text)
 
-    def first_asked(self, recipes: Sequence[Recipe]) -> Asked:
+    def first_setup(self, recipes: Sequence[Recipe]) -> RunSetup:
         """What a new run starts from: the defaults of edgetui.toml."""
         chosen = self.config.defaults
         recipe = next((r for r in recipes if r.name == chosen.recipe), recipes[0] if recipes else Recipe())
         own = self.config.backend.onnxruntime
         backend = BackendSettings(name=chosen.backend, threads=own.threads, graph=own.graph, **self._own_tables())
-        return Asked(recipe=recipe, dataset=chosen.dataset, preset=chosen.preset, backend=backend)
+        return RunSetup(recipe=recipe, dataset=chosen.dataset, preset=chosen.preset, backend=backend)
 
     def _own_tables(self) -> dict[str, Any]:
         """Tables of edgetui.toml that a backend's settings hold as they are."""
         known = {field.name for field in msgspec.structs.fields(BackendSettings)}
         return {name: getattr(self.config.backend, name) for name in known & set(self.config.backend.__struct_fields__)}
 
-    def asked_fields(self, spec: RunSpec) -> dict[str, object]:
-        """What an earlier run asked, as fields of `Asked`, so that it can be changed and run again."""
+    def setup_of(self, spec: RunSpec) -> dict[str, object]:
+        """What an earlier run asked, as fields of `RunSetup`, so that it can be changed and run again."""
         names = []
         for data in (spec.dataset, spec.calibration):
             name = "" if data is None else data.name or data.path
@@ -155,11 +157,12 @@ class Link:
             "calibration": names[1],
             "preset": spec.preset,
             "workload": spec.workload,
+            "per_input": spec.per_input,
             "backend": spec.backend,
             "shapes": {spec.model: spec.shapes} if spec.shapes else {},
         }
 
-    def spec(self, asked: Asked, model: str) -> RunSpec:
+    def spec(self, setup: RunSetup, model: str) -> RunSpec:
         """The run as the engine wants it.
 
         Raises:
@@ -168,75 +171,79 @@ class Link:
         """
         return RunSpec(
             model=str(_utf8(model)),
-            recipe=asked.recipe,
-            backend=asked.backend,
-            dataset=self._dataset(asked.dataset),
-            calibration=self._dataset(asked.calibration),
-            workload=asked.workload,
-            preset=asked.preset,
-            shapes=asked.shapes.get(model, {}),
+            recipe=setup.recipe,
+            backend=setup.backend,
+            dataset=self._dataset(setup.dataset),
+            calibration=self._dataset(setup.calibration),
+            workload=setup.workload,
+            per_input=setup.per_input,
+            preset=setup.preset,
+            shapes=setup.shapes.get(model, {}),
         )
 
-    async def forecast(self, asked: Asked, model: str) -> Forecast:
+    async def forecast(self, setup: RunSetup, model: str) -> Forecast:
         """What will happen if this is run."""
-        spec = await asyncio.to_thread(self.spec, asked, model)
+        spec = await asyncio.to_thread(self.spec, setup, model)
         await self.inspect(model, spec.shapes)
         return await self.engine.forecast(spec)
 
-    async def foresee(self, asked: Asked, model: str) -> Forecast:
+    async def foresee(self, setup: RunSetup, model: str) -> Forecast:
         """The same, with what opening model and data tells."""
-        spec = await asyncio.to_thread(self.spec, asked, model)
+        spec = await asyncio.to_thread(self.spec, setup, model)
         await self.inspect(model, spec.shapes)
         return await self.engine.foresee(spec)
 
-    async def submit(self, asked: Asked, model: str) -> str:
-        """Start a run; returns its id."""
-        return await self.engine.submit(await asyncio.to_thread(self.spec, asked, model))
+    async def submit(self, setups: Sequence[RunSetup], model: str) -> str:
+        """Start runs that differ in their recipes, together; returns the id of the first."""
+        specs = [await asyncio.to_thread(self.spec, setup, model) for setup in setups]
+        runs = await self.engine.submit_all(specs)
+        self.engine.ask_no_more()
+        return runs[0]
 
     # runs
 
-    async def runs(self) -> tuple[RunSummary, ...]:
-        """All runs, the newest first."""
-        return await self.engine.list()
-
     async def latest(self) -> RunSummary | None:
         """The newest run that is running, else the newest."""
-        runs = await self.runs()
+        runs = await self.engine.list()
         return next((run for run in runs if run.state in ("running", "queued")), runs[0] if runs else None)
 
-    async def spec_of(self, run: str) -> RunSpec:
-        """What a run asked."""
-        return await self.engine.spec(run)
-
     async def follow(self, run: str) -> None:
-        """Watch a run from its first event to its last; `view` is the run from now on."""
-        spec = await self.engine.spec(run)
-        view = RunView(run, f"{Path(spec.model).stem} · {spec.recipe.name or 'recipe'}")
-        self.view = view
+        """Watch a run, and those that were started with it, from the first event to the last; `view` is the run from now on."""
+        views = []
+        for name in await self.engine.together(run):
+            spec = await self.engine.spec(name)
+            views.append(RunView(name, Path(spec.model).stem, spec.recipe.name))
+        self.members, self.comparison, self._chosen = tuple(views), None, False
+        self.view = next((view for view in views if view.run == run), views[0])
+        mine = self.members
+        await asyncio.gather(*map(self._watch, views))
+        done = [view.run for view in views if view.state == "done"]
+        if len(views) > 1 and done:
+            found = await self.engine.compare(done)
+            if self.members is mine:
+                self.comparison = found
+
+    async def _watch(self, view: RunView) -> None:
         try:
-            async for event in self.engine.watch(run):
+            async for event in self.engine.watch(view.run):
                 view.take(event)
-            result = await self.engine.result(run)
+            result = await self.engine.result(view.run)
         except (EdgetuiError, OSError) as error:
+            _log.warning("%s is followed no more", view.run, exc_info=True)
             view.lose(refusal(error))
             raise
         view.end(result)
 
-    async def cancel(self, run: str) -> None:
-        """End a run."""
-        await self.engine.cancel(run)
+    def show_working(self) -> None:
+        """Of several runs that one is shown which works, until somebody chooses another."""
+        if not self._chosen and self.view is not None and not (self.view.going and not self.view.state):
+            self.view = next((view for view in self.members if view.going and not view.state), self.view)
 
-    async def resume(self, run: str) -> None:
-        """Take a run up again."""
-        await self.engine.resume(run)
-
-    async def delete(self, run: str) -> None:
-        """Remove a run's folder."""
-        await self.engine.delete(run)
-
-    async def compare(self, runs: Sequence[str], goal: str = "") -> Comparison:
-        """Runs side by side."""
-        return await self.engine.compare(runs, goal)
+    def show_next(self) -> None:
+        """The next of the runs that were started together."""
+        if self.view in self.members and len(self.members) > 1:
+            self._chosen = True
+            self.view = self.members[(self.members.index(self.view) + 1) % len(self.members)]
 
     async def latencies(self, runs: Sequence[str]) -> Spreads:
         """How the single latencies of runs spread."""
@@ -244,10 +251,6 @@ class Link:
         self._asking.add(task)
         task.add_done_callback(self._answered)
         return await task
-
-    async def result(self, run: str) -> Result:
-        """A run's result document."""
-        return await self.engine.result(run)
 
     async def layers(self, run: str, side: Side, wait: Callable[[str], None], *, again: bool = False) -> PlanFacts:
         """What is inside a run's plan; remembered while the file stays as it is, unless it is asked `again`. `wait` hears for
@@ -264,8 +267,8 @@ class Link:
         if again or key not in self._layers:
 
             def listen(event: AnyEvent) -> None:
-                if isinstance(event, Note):
-                    wait(event.text)
+                if isinstance(event, Queued):
+                    wait(event.waiting_for or "another program")
 
             task = asyncio.ensure_future(self.engine.inspect_plan(question, listen))
             self._asking.add(task)
@@ -273,17 +276,13 @@ class Link:
             self._layers[key] = await task
         return self._layers[key]
 
-    async def tool_log(self, run: str) -> str:
-        """The end of what the run's tools printed."""
-        return await self.engine.log(run)
-
     # the board
 
     def look_at_board(self) -> None:
         """Find out what machine this is; reads some small files."""
         import platform
 
-        from ..engine.boards import detect
+        from ..engine.system.boards import detect
 
         board = detect()
         name = board.name if board.known else platform.node()
@@ -295,7 +294,7 @@ class Link:
         """Free space where runs are kept, in words; whole GB, so that it seldom changes."""
         for folder in (self.engine.home, *self.engine.home.parents):
             with suppress(OSError):
-                return f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free"
+                return f"{read_disk(folder).free_bytes / 1e9:.0f} GB free"
         return ""
 
     # telemetry
@@ -307,29 +306,14 @@ class Link:
         try:
             telemetry = await asyncio.to_thread(self.engine.telemetry, rate_hz or self.config.ui.rate_hz, source)
         except EdgetuiError as error:
-            self._trouble = str(error)
+            self._trouble = on_screen(error)
+            _log.warning("no telemetry: %s", error)
             return
-        self._telemetry = telemetry
         self.feed = LiveFeed(self.engine, telemetry, self.watt_decimals)
-
-    def fresh_samples(self) -> list[Sample]:
-        """Samples that have come since the last call, oldest first."""
-        if self._telemetry is None:
-            return []
-        found = self._telemetry.since(self._sampled)
-        if found:
-            self._sampled = found[-1][0]
-        return [sample for _, sample in found]
 
     def trouble(self) -> str:
         """Why there are no samples; empty: there are, or they are on their way."""
-        if self._telemetry is None:
-            return self._trouble
-        return "" if self._sampled else self._telemetry.problem() or ""
-
-    def source(self) -> str:
-        """What reads the sensors; empty before the first sample."""
-        return self._telemetry.source if self._telemetry is not None and self._sampled else ""
+        return self._trouble if self.feed is None else self.feed.refusal()
 
     async def close(self) -> None:
         """Let go of the sampler, and end the processes that read models for us."""
@@ -340,7 +324,7 @@ class Link:
             await asyncio.sleep(0)
         if self.feed is not None:
             self.feed.close()
-            self.feed = self._telemetry = None
+            self.feed = None
 
 
 def _utf8(model: str) -> Path:

@@ -6,6 +6,7 @@ reading); nothing for what is hidden. One tick for all panes, so that all change
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,12 @@ from textual.app import App
 from textual.timer import Timer
 from textual.widget import Widget
 
+from ..engine.system.log import logger
+
 SLOW_HZ = 1.0
+_LATE_S = 0.1
+"""A tick that takes longer is felt at the keys."""
+_log = logger(__name__)
 
 
 class Pace:
@@ -43,6 +49,7 @@ class Pace:
         """Start the timer, or change its rate if the moment asks for another one."""
         if self._running_hz == self.wanted_hz:
             return
+        _log.debug("%g Hz instead of %g", self.wanted_hz, self._running_hz)
         if self._timer is not None:
             self._timer.stop()
         self._running_hz = self.wanted_hz
@@ -50,6 +57,7 @@ class Pace:
 
     def tick(self) -> None:
         """Draw what is seen."""
+        began_s = time.monotonic()
         self.settle()
         for take in self.always:
             take()
@@ -57,3 +65,6 @@ class Pace:
         for widget, draw in self._drawers:
             if widget.screen is self.app.screen and widget.is_on_screen:
                 draw()
+        took_s = time.monotonic() - began_s
+        if took_s > _LATE_S:
+            _log.info("a tick took %.0f ms on %s", 1e3 * took_s, type(self.app.screen).__name__)

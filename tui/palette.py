@@ -16,13 +16,14 @@ from textual.content import Content
 from textual.widgets import Input
 from textual.worker import Worker
 
-from ..engine.report.visible import visible
-from .screens.leaving import Leavable
+from ..engine.report.sanitize import sanitize
+from .screens.safe_dismiss import SafeDismiss
+from .screens.small import TooSmall
 from .screens.workbench import WorkbenchScreen
 from .widgets.keybar import key_name
 
 
-class Command(NamedTuple):
+class PaletteEntry(NamedTuple):
     """One line of the palette."""
 
     words: str
@@ -49,8 +50,10 @@ class Commands(CommandList):
             super().action_page_down()  # type: ignore[no-untyped-call]
 
 
-class Palette(Leavable, CommandPalette):
+class Palette(SafeDismiss, CommandPalette):
     """Textual's palette with a caret that stays still: one that blinks is bytes on the link."""
+
+    chosen = False
 
     def compose(self) -> ComposeResult:
         """Its parts, with a list of ours."""
@@ -73,13 +76,19 @@ class Palette(Leavable, CommandPalette):
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close once: a second click or key that was on its way closes nothing else."""
+        self.chosen = True
         return super().dismiss(result) if self.is_active else AwaitComplete()
+
+    def on_screen_resume(self) -> None:
+        """Go as well when a choice was made as the terminal became too small, and something else was on top."""
+        if self.chosen:
+            self.dismiss()
 
 
 class BenchCommands(Provider):
     """What can be done from the screen below the palette."""
 
-    def _bindings(self) -> Iterator[Command]:
+    def _bindings(self) -> Iterator[PaletteEntry]:
         seen = set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
@@ -87,22 +96,26 @@ class BenchCommands(Provider):
                 continue
             seen.add(binding.id)
             words = f"{binding.description}  ({key_name(binding.key)})"
-            yield Command(words, binding.tooltip, partial(self.app.run_action, binding.action, active.node))
+            yield PaletteEntry(words, binding.tooltip, partial(self.app.run_action, binding.action, active.node))
 
-    def _choices(self) -> Iterator[Command]:
+    def _choices(self) -> Iterator[PaletteEntry]:
         screen = self.screen
         if not isinstance(screen, WorkbenchScreen) or screen.settings.draft is None:
             return
         for recipe in screen.settings.draft.recipes:
-            yield Command(f"recipe {recipe.name}", recipe.title, partial(screen.load_recipe, recipe.name))
+            yield PaletteEntry(f"recipe {recipe.name}", recipe.title, partial(screen.load_recipe, recipe.name))
         for folder in screen.models.folders or ():
             for model in folder.models:
-                yield Command(f"model {Path(model.path).stem}", model.path, partial(screen.models.rewrite, model.path))
+                yield PaletteEntry(f"model {Path(model.path).stem}", model.path, partial(screen.models.rewrite, model.path))
+
+    def _obey(self, command: PaletteEntry) -> object:
+        """Do it, unless the terminal has become too small meanwhile: nobody sees what it would do."""
+        return None if isinstance(self.app.screen, TooSmall) else command.do()
 
     async def discover(self) -> Hits:
         """What stands there before anything is typed."""
         for command in self._bindings():
-            yield DiscoveryHit(_literal(command.words), command.do, command.words, _literal(command.help))  # type: ignore[arg-type]
+            yield DiscoveryHit(_literal(command.words), partial(self._obey, command), command.words, _literal(command.help))  # type: ignore[arg-type]
 
     async def search(self, query: str) -> Hits:
         """What fits the letters."""
@@ -113,9 +126,9 @@ class BenchCommands(Provider):
                 shown = _literal(command.words)
                 for at in found:
                     shown = shown.stylize(matcher.match_style, at, at + 1)
-                yield Hit(score, shown, command.do, command.words, _literal(command.help))  # type: ignore[arg-type]
+                yield Hit(score, shown, partial(self._obey, command), command.words, _literal(command.help))  # type: ignore[arg-type]
 
 
 def _literal(text: str) -> Content:
     """Names are no markup; the palette takes content for help as well, though its type does not say so."""
-    return Content(visible(text))
+    return Content(sanitize(text))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
+from collections.abc import Sequence
+from functools import singledispatchmethod
 from typing import Literal, NamedTuple
 
 from ..engine.errors import EdgetuiError
-from ..engine.events import (
+from ..engine.schema.events import (
     AnyEvent,
+    MeasuredWindow,
     Note,
     Progress,
     Queued,
@@ -19,12 +23,20 @@ from ..engine.events import (
     StageEnded,
     StageFailed,
 )
-from ..engine.result import Result
+from ..engine.schema.result import Result
+from .fix_words import as_row
 
 StageState = Literal["waiting", "going", "done", "failed", "stopped"]
 """`stopped`: it was being done when the run ended, by a cancel or a crash."""
 LOG_LINES = 2000
 READINGS = 4096
+WINDOWS = 512
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Those that occur again get a number: `int8 #2`."""
+    again = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name} #{many + 1}" if many else name for name, many in zip(names, again, strict=True)]
 
 
 class Told(NamedTuple):
@@ -34,6 +46,15 @@ class Told(NamedTuple):
     stage: str
     level: str
     text: str
+
+
+class Bar(NamedTuple):
+    """A stretch of time that charts mark along their foot."""
+
+    begin_s: float
+    end_s: float
+    solid: bool
+    """Every dot, or every other one."""
 
 
 class RunsLook:
@@ -61,9 +82,9 @@ class StageView:
 class RunView:
     """One run as far as it has spoken."""
 
-    def __init__(self, run: str, title: str = "") -> None:
-        self.run = run
-        self.title = title or run
+    def __init__(self, run: str, model: str = "", recipe: str = "") -> None:
+        self.run, self.model, self.recipe = run, model, recipe
+        self.title = f"{model} · {recipe or 'recipe'}" if model else run
         self.began = ""
         """Wall time of the start, for the title."""
         self.stages: dict[str, StageView] = {}
@@ -86,18 +107,34 @@ class RunView:
         """Number of the last event."""
         self.furthest = 0.0
         """Of the stage that is going; see `reach`."""
+        self.windows: deque[MeasuredWindow] = deque(maxlen=WINDOWS)
+        """In which something was measured alone, the last one perhaps still going on."""
+        self._measures = False
         self._offset = 0.0
         self._stage_t = 0.0
 
     @property
     def measuring(self) -> bool:
         """A measurement window is open."""
-        return not self.state and self.stage == "measure"
+        return not self.state and self._measures
 
     @property
     def queued(self) -> bool:
         """It has not begun: something else has the board."""
         return self.waiting_for is not None and not self.state
+
+    @property
+    def going(self) -> bool:
+        """A stage of it is being done."""
+        return self.stage in self.stages and self.stages[self.stage].state == "going"
+
+    def bars(self) -> list[Bar]:
+        """Windows of variants that had the board to themselves, by the clock of samples; the baseline's are solid."""
+        return [
+            Bar(each.begin_s, math.inf if each.end_s is None else each.end_s, each.side == "baseline")
+            for each in self.windows
+            if each.side
+        ]
 
     def stage_elapsed(self) -> float:
         """Seconds that the stage which is going has taken so far."""
@@ -115,28 +152,7 @@ class RunView:
         """Fold one event in."""
         self.seen = max(self.seen, event.n)
         self._offset = time.monotonic() - event.t
-        if isinstance(event, RunBegan):
-            self._begin(event)
-        elif isinstance(event, Queued):
-            self.waiting_for = event.waiting_for
-        elif isinstance(event, StageBegan):
-            self._open(event)
-        elif isinstance(event, Progress):
-            self.progress = event
-            self.eta_s = event.eta_s if event.eta_s is not None else self.eta_s
-        elif isinstance(event, Reading):
-            self.sides[event.side] = event
-            self.readings.append(event)
-            self.heard += 1
-        elif isinstance(event, Note):
-            self._say(event.t, event.stage, event.level, event.text)
-        elif isinstance(event, StageEnded):
-            self._close(event)
-        elif isinstance(event, StageFailed):
-            self._fail(event)
-        elif isinstance(event, RunEnded):
-            self.state = event.state
-            self._say(event.t, "", "info", f"run {event.state}")
+        self._fold(event)
 
     def end(self, result: Result) -> None:
         """It has ended, and its document knows what the events do not tell where their end is gone."""
@@ -156,20 +172,52 @@ class RunView:
 
     def lose(self, error: EdgetuiError) -> None:
         """Its folder can be read no longer: what it does now is not known, so it is not shown as going on."""
-        self.state, self.failure = "lost", StageFailed(stage="", what=error.what, fix=error.fix)
+        self.state, self.failure = "lost", StageFailed.of("", error)
         self._stop()
 
+    @singledispatchmethod
+    def _fold(self, event: AnyEvent) -> None:
+        """What nothing is shown of."""
+
+    @_fold.register
     def _begin(self, event: RunBegan) -> None:
         self.stages = {name: StageView(name) for name in event.stages}
         self.state, self.failure, self.stage, self.result = "", None, "", None
         self._say(event.t, "", "info", "taken up again" if event.resumed else "run began")
 
+    @_fold.register
+    def _wait(self, event: Queued) -> None:
+        self.waiting_for = event.waiting_for
+
+    @_fold.register
     def _open(self, event: StageBegan) -> None:
         self.waiting_for = None
         self.stage, self.progress, self.eta_s, self._stage_t = event.stage, None, event.eta_s, event.t
-        self.furthest = 0.0
+        self.furthest, self._measures = 0.0, event.measures
         self.stages.setdefault(event.stage, StageView(event.stage)).state = "going"
 
+    @_fold.register
+    def _advance(self, event: Progress) -> None:
+        self.progress = event
+        self.eta_s = event.eta_s if event.eta_s is not None else self.eta_s
+
+    @_fold.register
+    def _read(self, event: Reading) -> None:
+        self.sides[event.side] = event
+        self.readings.append(event)
+        self.heard += 1
+
+    @_fold.register
+    def _mark(self, event: MeasuredWindow) -> None:
+        if self.windows and self.windows[-1].begin_s == event.begin_s:
+            self.windows.pop()
+        self.windows.append(event)
+
+    @_fold.register
+    def _note(self, event: Note) -> None:
+        self._say(event.t, event.stage, event.level, event.text)
+
+    @_fold.register
     def _close(self, event: StageEnded) -> None:
         view = self.stages.setdefault(event.stage, StageView(event.stage))
         view.state, view.seconds, view.cached, view.summary = "done", event.seconds, event.cached, event.summary
@@ -177,10 +225,16 @@ class RunView:
         if event.summary:
             self._say(event.t, event.stage, "info", event.summary + (" (from the cache)" if event.cached else ""))
 
+    @_fold.register
     def _fail(self, event: StageFailed) -> None:
         self.stages.setdefault(event.stage, StageView(event.stage)).state = "failed"
         self.failure = event
-        self._say(event.t, event.stage, "error", f"{event.what}; {event.fix}")
+        self._say(event.t, event.stage, "error", event.refusal.said(as_row))
+
+    @_fold.register
+    def _over(self, event: RunEnded) -> None:
+        self.state = event.state
+        self._say(event.t, "", "info", f"run {event.state}")
 
     def _say(self, t: float, stage: str, level: str, text: str) -> None:
         self.log.append(Told(t, stage, level, text))

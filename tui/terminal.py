@@ -1,6 +1,6 @@
 """What the terminal obeys: whether escape codes may be written at all.
 
-Apart from `looks.py`, because the command line asks as well and imports nothing heavy.
+The command line asks as well as the screen, so nothing of Textual is in here.
 """
 
 from __future__ import annotations

@@ -18,14 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataRefused, ModelRefused
-from ..say import Say
-from .observe import HIGHEST, ZERO, Array, Codes, Ends, Feeds, Source, Values, batchable
+from ..system.reporter import Reporter
+from .observe import HIGHEST, ZERO, Array, Codes, Ends, Feeds, ModelOnDisk, Values, batchable
 from .ranges import BINS, Histogram, Range
 
 BATCH = 8
 """Samples computed at once, at most: twice as many are no faster on two cores, and cost memory."""
 _VALUES = 5_000_000
 """Observed values in a batch, at most: 10 MB of codes. A larger model gets fewer samples at once."""
+
+_HANDED_OVER, _HANDED_OVER_BYTES = 32, 1 << 18
+"""Batches, and bytes of them, that are handed from the thread that reads to the one that computes."""
 
 _LEAST = 1e-20
 """A tensor that is 0 all through the first batch starts with steps this fine, and is widened by its first other value."""
@@ -35,7 +38,7 @@ Choose = Callable[[Histogram], Range]
 
 
 def calibrate(
-    path: Path, tensors: Sequence[str], samples: Iterable[Feeds], limit: int, choose: Choose | None, say: Say
+    path: Path, tensors: Sequence[str], samples: Iterable[Feeds], limit: int, choose: Choose | None, say: Reporter
 ) -> tuple[dict[str, Range], int]:
     """Ranges of float `tensors` of the model at `path` over at most `limit` samples, and how many samples there were.
 
@@ -56,7 +59,7 @@ def calibrate(
 
     def batches() -> Iterator[Feeds]:
         nonlocal count
-        for batch in _stacked(chain(head, stream), size):
+        for batch in stacked(chain(head, stream), size):
             _check(batch, count)
             yield batch
             count += _length(batch)
@@ -73,7 +76,7 @@ def calibrate(
 class _Watch:
     """What is observed, and in which form of the model."""
 
-    source: Source
+    source: ModelOnDisk
     tensors: Sequence[str]
     forgiven: bool = False
     """The model's outputs hold infinities by design (a mask, a logarithm): no observed tensor does."""
@@ -104,7 +107,7 @@ class _Watch:
                 )
 
 
-def _batching(path: Path, tensors: Sequence[str], head: list[Feeds], say: Say) -> tuple[_Watch, int]:
+def _batching(path: Path, tensors: Sequence[str], head: list[Feeds], say: Reporter) -> tuple[_Watch, int]:
     """The model to run and the samples a batch: several only where two at once give what each gives alone."""
     free = batchable(path)
     if free is not None and len(head) == 2 and _shape(head[0]) == _shape(head[1]) and _single(head[0]):
@@ -115,15 +118,16 @@ def _batching(path: Path, tensors: Sequence[str], head: list[Feeds], say: Say) -
         except DataRefused:
             say.note("the model computes one sample at a time: its first axis is fixed inside")
         else:
-            if _unmixed([outputs for _, _, outputs in seen], both):
+            if unmixed([outputs for _, _, outputs in seen], both):
                 kept = _unmasked(tensors, seen[0][0], seen[0][2], say)
                 return _Watch(free, kept), max(1, min(BATCH, 2 * _VALUES // max(int(sizes.sum()), 1)))
-    source = Source(path)
+        del ends  # or two sessions would hold the weights
+    source = ModelOnDisk(path)
     found, _, outputs = Ends(source, tensors).run(head[0])
     return _Watch(source, _unmasked(tensors, found, outputs, say)), 1
 
 
-def _unmasked(tensors: Sequence[str], ends: NDArray[np.float64], outputs: Sequence[Array], say: Say) -> list[str]:
+def _unmasked(tensors: Sequence[str], ends: NDArray[np.float64], outputs: Sequence[Array], say: Reporter) -> list[str]:
     """The tensors that can have a range. One that holds infinity while the outputs are finite is a mask, or what a mask was
     added to: it stays in floating point.
     """
@@ -136,7 +140,7 @@ def _unmasked(tensors: Sequence[str], ends: NDArray[np.float64], outputs: Sequen
     return [name for name in tensors if name not in masked]
 
 
-def _unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
+def unmixed(alone: list[list[Array]], both: list[Array]) -> bool:
     """True when the outputs of a batch are those of its samples, as far as there are outputs that can be compared."""
     if not both:
         return False
@@ -193,15 +197,35 @@ def _histograms(watch: _Watch, batches: Iterator[Feeds]) -> list[Histogram]:
 
 
 def _while_reading(batches: Iterator[Feeds], observe: Callable[[Feeds], None]) -> None:
-    """Observe each batch in a thread while the next is being read; one batch's outputs are in memory at a time."""
+    """Observe each batch in a thread while the next is being read; one batch's outputs are in memory at a time. Small ones are
+    handed over several at a time: two threads that take turns at every sample spend more on that than on the work.
+    """
+
+    def observe_all(group: list[Feeds]) -> None:
+        for feeds in group:
+            observe(feeds)
+
     with ThreadPoolExecutor(1) as pool:
         running: Future[None] | None = None
-        for feeds in batches:
+        for group in _groups(batches):
             if running is not None:
                 running.result()
-            running = pool.submit(observe, feeds)
+            running = pool.submit(observe_all, group)
         if running is not None:
             running.result()
+
+
+def _groups(batches: Iterator[Feeds]) -> Iterator[list[Feeds]]:
+    group: list[Feeds] = []
+    size = 0
+    for feeds in batches:
+        group.append(feeds)
+        size += sum(array.nbytes for array in feeds.values())
+        if len(group) == _HANDED_OVER or size >= _HANDED_OVER_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 class _Tally:
@@ -214,10 +238,10 @@ class _Tally:
 
     def add(self, codes: Sequence[NDArray[np.uint16]]) -> bool:
         """Count a batch; False, and nothing is counted, when a value lies outside what codes can say."""
-        fresh = [np.bincount(array) for array in codes]
-        if any(counts.size > HIGHEST or (counts.size and counts[0]) for counts in fresh):
+        if any(array.size and (array.max() >= HIGHEST or array.min() == 0) for array in codes):
             return False
-        for index, counts in enumerate(fresh):
+        for index, array in enumerate(codes):
+            counts = np.bincount(array)
             if counts.size > self._counts[index].size:
                 counts[: self._counts[index].size] += self._counts[index]
                 self._counts[index] = counts
@@ -251,7 +275,7 @@ def _coarser(counts: NDArray[np.int64], doublings: int) -> NDArray[np.int64]:
     return coarse
 
 
-def _stacked(samples: Iterable[Feeds], size: int) -> Iterator[Feeds]:
+def stacked(samples: Iterable[Feeds], size: int) -> Iterator[Feeds]:
     """Up to `size` samples of one shape as one."""
     group: list[Feeds] = []
     for feeds in samples:

@@ -1,6 +1,6 @@
 """The arithmetic of 8-bit grids: a range becomes a scale and a zero-point, floats become integers and back.
 
-Apart because two schemes and three targets share it: numpy only, no graph. q stands for the stored integer, z for the
+Two schemes and three targets share it: numpy only, no graph. q stands for the stored integer, z for the
 zero-point, s for the scale: value = s * (q - z).
 """
 

@@ -19,6 +19,7 @@ from ..errors import ModelRefused
 from ..graph.external import skeleton
 from ..graph.names import Names
 from ..graph.opset import following, raise_opset
+from ..graph.values import array_of
 from ..graph.walk import attribute, attribute_int, bodies, constants, is_onnx, label, opset
 from .islands import widened
 
@@ -44,7 +45,7 @@ def to_fp16(model: ModelProto, keep: Collection[str]) -> ModelProto:
     the opset is raised to 19, where scales may be half floats.
 
     Raises:
-        ModelRefused: the opset cannot be raised, or the result is no valid graph.
+        ModelRefused: the opset cannot be raised, or the result is not a valid graph.
     """
     if any(node.op_type in _QUANTIZING for node in model.graph.node):
         before = model
@@ -153,7 +154,7 @@ class _Rewrite:
         scale = self.held.get(node.input[1])
         if scale is None:
             return False
-        array = np.abs(numpy_helper.to_array(scale).astype(np.float64))
+        array = np.abs(array_of(scale).astype(np.float64))
         return bool(np.all((array >= LEAST_NORMAL) & (array * MOST_STEPS <= LARGEST_HALF)))
 
     def _split_constants(self, plans: list[tuple[NodeProto, _Plan]], outputs: set[str]) -> None:
@@ -245,7 +246,7 @@ def _ports(operator: str, version: int) -> _Ports | None:
 
 def _half_tensor(tensor: TensorProto, name: str) -> TensorProto:
     """A half copy. What is past 65504 becomes that, infinity stays; a scalar too small stays above 0: it may be divided by."""
-    array = numpy_helper.to_array(tensor)
+    array = array_of(tensor)
     finite = np.where(np.isfinite(array), np.clip(array, -LARGEST_HALF, LARGEST_HALF), array)
     if array.size == 1:
         finite = np.where((array != 0) & (np.abs(array) < SMALLEST_HALF), np.copysign(SMALLEST_HALF, array), finite)

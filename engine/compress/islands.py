@@ -1,6 +1,6 @@
 """Recurrent nodes in half precision: which stay in FP32, and what must stay with them.
 
-Apart because these are TensorRT's limits and not ONNX's, each seen with TensorRT-RTX 1.7: its parser masks what is past
+These are TensorRT's limits and not ONNX's, each seen with TensorRT-RTX 1.7: its parser masks what is past
 `sequence_lens` with FP32 zeros, its compiler mixes types where there are peepholes, and fails where one in FP32 reads a Cast.
 """
 

@@ -5,7 +5,7 @@ Apart from the other families because it changes values only: the graph, its sha
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +15,15 @@ from onnx import ModelProto
 
 from ..errors import ModelRefused
 from ..graph.constants import computing
-from ..graph.load import load, save
+from ..graph.load import load, save_apart
+from ..graph.select import select
 from ..graph.weights import Weight, weights
-from ..say import Say
-from ..spec import PruneMagnitude
+from ..schema.steps import PruneMagnitude
+from ..system.heap import give_back_large_blocks
+from ..system.reporter import Reporter
+from .kept_samples import kept_samples
+from .observe import Feeds
+from .repair import Layer, repair
 
 Magnitudes = NDArray[np.float32 | np.float64]
 
@@ -26,24 +31,24 @@ _CHUNK = 1 << 20
 """Weights counted at once: numpy widens what it counts to 8 bytes each."""
 
 
-def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
+def prune(step: PruneMagnitude, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
     """Write the model at `source` with its smallest weights zero to `out`; returns how many are zero now, in a line.
 
     With `amount`, exactly floor(amount x n) weights are zeroed: of each tensor, or of all of them together. Weights of equal
-    magnitude go in the order of their position. With `threshold`, all with |w| below it. Biases stay.
+    magnitude go in the order of their position. With `threshold`, all with |w| below it. Biases stay, but where `repair` fits
+    them with the weights that are left (`repair.repair`). The L1 norm of each tensor before and after goes to the log
+    (Filippou et al. list it).
 
     Raises:
-        ModelRefused: the model has no weights to prune, or one is not a number.
+        ModelRefused: the model has no weights to prune, or one is not a number; with `repair`, it cannot be run.
+        RecipeRefused: a pattern of `only` or `exclude` matches no node.
+        DataRefused: `repair` has no samples, or they do not fit.
         StorageRefused: `out` cannot be written.
     """
+    give_back_large_blocks()
     model = load(source)
-    found = weights(model)
-    if not found:
-        raise ModelRefused(
-            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to prune",
-            fix="prune before quantizing, or leave the step out",
-        )
-    tell_computed(model, (), say)
+    found, left_out = _chosen(step, model, source.name, say)
+    tell_computed(model, left_out, say)
     limits = _limits(step, found)
     total = zero = 0
     emptied: list[str] = []
@@ -52,6 +57,7 @@ def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
         flat = array.reshape(-1)
         magnitudes = _magnitudes(weight)
         had = int(np.count_nonzero(flat))
+        norm = _norm(magnitudes)
         exact = np.float64(limit)  # a plain float would be rounded to the tensor's type: the limit may come from another
         flat[magnitudes < exact] = 0
         flat[np.flatnonzero(magnitudes == exact)[:at_limit]] = 0
@@ -61,12 +67,42 @@ def prune(step: PruneMagnitude, source: Path, out: Path, say: Say) -> str:
             emptied.append(weight.name)
         total += flat.size
         zero += flat.size - left
+        share = 100 * (1 - left / flat.size) if flat.size else 0.0
+        say.note(f"{weight.name}: L1 norm {norm:.6g} before, {_norm(_magnitudes(weight)):.6g} after, {share:.1f} % zero")
         say.progress(index + 1, len(found), "tensors")
     if emptied:
         more = "" if len(emptied) <= 3 else f" and {len(emptied) - 3} more"
         say.warn(f"nothing is left of {', '.join(emptied[:3])}{more}: their layers give a constant now")
-    save(model, out)
-    return f"{100 * zero / total:.1f} % of {_spaced(total)} weights are zero now ({counted(len(found))})"
+    line = f"{100 * zero / total:.1f} % of {_spaced(total)} weights are zero now ({counted(len(found))})"
+    if samples is not None and step.repair:
+        layers = [Layer(name, zeros_stay=True) for weight in found for name in weight.nodes]
+        with kept_samples(source, samples, step.samples, out.parent) as kept:
+            return f"{line}; {repair(model, source, layers, kept, out, say)}"
+    save_apart(model, out)
+    return line
+
+
+def _chosen(step: PruneMagnitude, model: ModelProto, name: str, say: Reporter) -> tuple[list[Weight], set[str]]:
+    """The weights that are pruned, and the labels of the nodes whose weights are not."""
+    found = weights(model)
+    if not found:
+        raise ModelRefused(
+            f"{name} has no floating-point weights of Conv, Gemm or MatMul to prune",
+            fix="prune before quantizing, or leave the step out",
+        )
+    left_out = select(model, step.exclude, say)
+    if step.only:
+        left_out |= {node for weight in found for node in weight.nodes} - select(model, step.only, say)
+    chosen = [weight for weight in found if not left_out.intersection(weight.nodes)]
+    if not chosen:
+        raise ModelRefused(
+            "`only` and `exclude` leave no weights to prune", fix="name fewer nodes in `exclude`, or more in `only`"
+        )
+    return chosen, left_out
+
+
+def _norm(magnitudes: Magnitudes) -> float:
+    return float(magnitudes.sum(dtype=np.float64))
 
 
 def smallest(magnitudes: Magnitudes, count: int) -> tuple[float, int]:
@@ -147,7 +183,7 @@ def _magnitudes(weight: Weight) -> Magnitudes:
     return wide
 
 
-def tell_computed(model: ModelProto, excluded: Collection[str], say: Say) -> None:
+def tell_computed(model: ModelProto, excluded: Collection[str], say: Reporter) -> None:
     """Say which nodes have weights that no step acts on because the model computes them."""
     left = [name for name in computing(model) if name not in excluded]
     if left:

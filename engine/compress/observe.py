@@ -5,7 +5,6 @@ Apart from the calibration because it is all that touches onnxruntime: a model g
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,14 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
-from ..errors import DataRefused, ModelRefused
+from ..errors import DataRefused, ModelRefused, first_line
 from ..graph import load as files
+from ..graph.computable_part import leading_to
 from ..graph.external import LARGEST_IN_MEMORY, size_of
 from ..graph.names import Names
 from ..graph.walk import opset, real_inputs
+from ..graph.write import FOLDER_OPTION, for_session
+from ..system.cpu import logical_cores
 
 Array = NDArray[np.generic]
 Feeds = Mapping[str, Array]
+Form = tuple[bytes, Path | None]
+"""A model as `graph.write.for_session` makes it."""
 
 ZERO = 4096
 """The code of 0.0: most of the 65536 codes are above, for most tensors are outputs of a ReLU."""
@@ -30,7 +34,7 @@ HIGHEST = 65535
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelOnDisk:
     """The model's file. It is read again for every session, so that only ONNX Runtime's copy stays in memory."""
 
     path: Path
@@ -42,8 +46,8 @@ class Source:
         """How the names of what is added begin, and no name of the model."""
         return Names(files.parse(self.path)).prefix("edgetui/")
 
-    def watching(self, nodes: Sequence[NodeProto], inputs: Sequence[str] = (), constants: Sequence[TensorProto] = ()) -> bytes:
-        """The model, serialized, with further nodes whose outputs are outputs, and further scalar inputs and constants.
+    def watching(self, nodes: Sequence[NodeProto], inputs: Sequence[str] = (), constants: Sequence[TensorProto] = ()) -> Form:
+        """The model, for a session, with further nodes whose outputs are outputs, and further scalar inputs and constants.
 
         Outputs of its own that are texts or no tensors are left out.
 
@@ -68,10 +72,10 @@ class Source:
         graph.output.extend(ValueInfoProto(name=name) for node in nodes for name in node.output)
         if any(node.domain == _MICROSOFT for node in nodes) and not opset(model, _MICROSOFT):
             model.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
-        return bytes(model.SerializeToString())
+        return for_session(model)
 
 
-def batchable(path: Path) -> Source | None:
+def batchable(path: Path) -> ModelOnDisk | None:
     """The model with a free first axis on every input, if each has one of length 1 (or free already); else None."""
     model = files.parse(path)
     names = set(real_inputs(model.graph))
@@ -79,7 +83,7 @@ def batchable(path: Path) -> Source | None:
         axes = value.type.tensor_type.shape.dim
         if value.name in names and (not axes or (axes[0].HasField("dim_value") and axes[0].dim_value != 1)):
             return None
-    return Source(path, batched=True)
+    return ModelOnDisk(path, batched=True)
 
 
 def _holds_numbers(value: ValueInfoProto) -> bool:
@@ -101,7 +105,7 @@ def _free_batch(model: ModelProto) -> None:
 class Ends:
     """Least and largest value of each tensor, and how many values it has."""
 
-    def __init__(self, source: Source, tensors: Sequence[str]) -> None:
+    def __init__(self, source: ModelOnDisk, tensors: Sequence[str]) -> None:
         nodes = []
         for index, name in enumerate(tensors):
             nodes += [
@@ -123,7 +127,7 @@ class Ends:
 class Codes:
     """Each tensor as uint16: round(value / step) + ZERO, what does not fit at either end of 0..HIGHEST."""
 
-    def __init__(self, source: Source, tensors: Sequence[str]) -> None:
+    def __init__(self, source: ModelOnDisk, tensors: Sequence[str]) -> None:
         zero = helper.make_tensor(f"{source.mark}zero", TensorProto.UINT16, [], [ZERO])
         self._steps = [f"{source.mark}step{index}" for index in range(len(tensors))]
         # The operator of ONNX itself takes 16 bits from opset 21 on; ONNX Runtime's own has no such wish.
@@ -143,7 +147,7 @@ class Codes:
 class Values:
     """The tensors themselves: large, and only for finding out what went wrong."""
 
-    def __init__(self, source: Source, tensors: Sequence[str], pairs: Mapping[str, NodeProto] | None = None) -> None:
+    def __init__(self, source: ModelOnDisk, tensors: Sequence[str], pairs: Mapping[str, NodeProto] | None = None) -> None:
         """`pairs`: the QuantizeLinear behind a tensor; such a tensor is what its integers say."""
         pairs = pairs or {}
         nodes = [_value(name, f"{source.mark}value{index}", pairs.get(name)) for index, name in enumerate(tensors)]
@@ -154,6 +158,31 @@ class Values:
         """Each tensor."""
         found = self._session.run(feeds)
         return found[len(found) - self._count :]
+
+
+class Inner:
+    """Tensors of a model in memory; no more of it is computed than they need."""
+
+    def __init__(self, model: ModelProto, tensors: Sequence[str], *, batched: bool = False) -> None:
+        """`tensors`: inputs of the model, or what nodes of its main graph make; `batched`: as of `ModelOnDisk`.
+
+        Raises:
+            ModelRefused: ONNX Runtime cannot load the model.
+        """
+        self._given = set(real_inputs(model.graph)).intersection(tensors)
+        self._tensors = list(tensors)
+        self._made = [name for name in tensors if name not in self._given]
+        self._session = None
+        if self._made:
+            part = leading_to(model, self._made)
+            if batched:
+                _free_batch(part)
+            self._session = _Session(for_session(part), lean=True)
+
+    def run(self, feeds: Feeds) -> list[Array]:
+        """Each tensor, in order."""
+        found = dict(zip(self._made, self._session.run(feeds), strict=True)) if self._session else {}
+        return [feeds[name] if name in self._given else found[name] for name in self._tensors]
 
 
 _MICROSOFT = "com.microsoft"
@@ -168,14 +197,21 @@ def _value(name: str, output: str, pair: NodeProto | None) -> NodeProto:
 
 
 class _Session:
-    """An ONNX Runtime session on a model in memory, on every core we may use."""
+    """An ONNX Runtime session on every core we may use."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, form: Form, *, lean: bool = False) -> None:
+        """`lean`: compute with weights where they lie, in no other layout: slower, and without a copy of them."""
         import onnxruntime as ort
 
+        model, folder = form
         options = ort.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if folder is not None:
+            options.add_session_config_entry(FOLDER_OPTION, str(folder))
+        options.intra_op_num_threads = logical_cores()
         options.log_severity_level = 4
+        if lean:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            options.add_session_config_entry("session.disable_prepacking", "1")
         # Its arena grows by doubling and never shrinks: 205 MB where plain allocation needs 160, at the same speed.
         options.enable_cpu_mem_arena = False
         # Its threads would spin between batches, on the core that reads and counts.
@@ -190,7 +226,7 @@ class _Session:
             else:
                 return
         raise ModelRefused(
-            f"ONNX Runtime cannot load the model for calibration ({_first_line(refused)})",
+            f"ONNX Runtime cannot load the model for calibration ({first_line(refused)})",
             fix="use `quantize.weights`, which needs no calibration, or export the model again",
         ) from refused
 
@@ -199,11 +235,7 @@ class _Session:
             found: list[Array] = self._session.run(None, dict(feeds))
         except Exception as error:
             raise DataRefused(
-                f"ONNX Runtime cannot run the model on a calibration sample ({_first_line(error)})",
+                f"ONNX Runtime cannot run the model on a calibration sample ({first_line(error)})",
                 fix="make the dataset's input settings fit the model's inputs, which `edgetui inspect` shows",
             ) from error
         return found
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]

@@ -12,25 +12,23 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper
 
-from ..errors import BackendRefused, ModelRefused
-from ..graph import metadata
+from ..backends.onnxruntime.error_messages import runtime_errors
+from ..errors import BackendRefused, ModelRefused, first_line
+from ..graph.computable_part import computable
 from ..graph.external import LARGEST_IN_MEMORY, size_of
-from ..graph.load import load, save
+from ..graph.load import load, save_apart
 from ..graph.names import Names
-from ..graph.part import computable
 from ..graph.select import select
 from ..graph.shapes import inferred
+from ..graph.values import array_of
 from ..graph.walk import constants, label, nodes
-from ..say import Say
-from ..spec import PrecisionFp16
-from .half import LARGEST_HALF, LEAST_NORMAL, halved, to_fp16
-
-__all__ = ["FRAGILE", "KEY", "fp16", "kept", "to_fp16"]
-
-KEY = "fp16"
-"""Metadata key under `edgetui.`: JSON {"keep": [node names]}."""
+from ..graph.write import FOLDER_OPTION, for_session
+from ..schema.steps import PrecisionFp16
+from ..system.reporter import Reporter
+from .annotations import write_fp16
+from .half import LARGEST_HALF, LEAST_NORMAL, halved
 
 FRAGILE = frozenset(
     {
@@ -44,15 +42,15 @@ FRAGILE = frozenset(
 Feeds = Mapping[str, NDArray[np.generic]]
 
 
-def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Say) -> str:
-    """Write the model at `source`, still FP32, with the wish for half precision in its metadata; returns a line of what stays.
+def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
+    """Write the model at `source`, still FP32, annotated to be halved; returns a line of what stays.
 
     Kept in FP32: what the step's patterns name, sums and powers (`FRAGILE`), nodes with a constant past 65504 or with weights
     that are all below the smallest normal half float, and, where samples are given, nodes that make or read an activation past
     65504 on one of them (the samples stream, one at a time).
 
     Raises:
-        RecipeRefused: a pattern of `keep` means no node.
+        RecipeRefused: a pattern of `keep` matches no node.
         BackendRefused: a sample does not fit the model.
         StorageRefused: `out` cannot be written.
     """
@@ -78,8 +76,8 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     half = halved(model, stay)
     if not half:
         say.warn("no node of this model can be computed in half precision: the step changes nothing")
-    metadata.put(model, KEY, {"keep": sorted(stay)})
-    save(model, out)
+    write_fp16(model, stay)
+    save_apart(model, out)
     if not ran:
         say.note(f"half precision: {reason}, so only weights were checked for values past 65504")
     counts = {
@@ -96,23 +94,10 @@ def fp16(step: PrecisionFp16, source: Path, out: Path, samples: Iterable[Feeds] 
     return f"half precision for {len(half)} of {total} nodes{left}{seen}"
 
 
-def kept(model: ModelProto) -> list[str] | None:
-    """Labels of the nodes to keep in FP32, as the step wrote them; None: half precision was not asked for.
-
-    Raises:
-        ModelRefused: the metadata are damaged.
-    """
-    found = metadata.get(model, KEY)
-    if not isinstance(found, dict):
-        return None
-    names = found.get("keep", [])
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
 def _past_half(tensor: TensorProto) -> bool:
     if tensor.data_type not in (TensorProto.FLOAT, TensorProto.BFLOAT16):
         return False
-    array = numpy_helper.to_array(tensor).astype(np.float32)
+    array = array_of(tensor).astype(np.float32)
     finite = np.abs(array[np.isfinite(array)])
     return bool(finite.size and finite.max() > LARGEST_HALF)
 
@@ -121,11 +106,11 @@ def _below_half(tensor: TensorProto) -> bool:
     """Weights of which half floats would leave few digits or nothing; a single small number (an epsilon) is none."""
     if tensor.data_type not in (TensorProto.FLOAT, TensorProto.BFLOAT16) or math.prod(tensor.dims) < 2:
         return False
-    largest = float(np.abs(numpy_helper.to_array(tensor).astype(np.float32)).max())
+    largest = float(np.abs(array_of(tensor).astype(np.float32)).max())
     return 0 < largest < LEAST_NORMAL
 
 
-def _tried(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[str, float], int, str]:
+def _tried(model: ModelProto, samples: Iterable[Feeds], say: Reporter) -> tuple[dict[str, float], int, str]:
     """As `_peaks`, of the part that ONNX Runtime can compute; and why there is nothing. The step can do without."""
     try:
         part, cut = computable(model)
@@ -137,7 +122,7 @@ def _tried(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
     return peaks, ran, "no tensor between its nodes is known to be FP32"
 
 
-def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[str, float], int]:
+def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Reporter) -> tuple[dict[str, float], int]:
     """The largest magnitude of every float activation over the samples, and how many samples there were.
 
     The graph itself reduces each activation to one number, so that memory does not grow with the model or the samples.
@@ -156,9 +141,12 @@ def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
     # Nothing is fused: a fused activation would not be seen.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        content, folder = for_session(watched)
+        if folder is not None:
+            options.add_session_config_entry(FOLDER_OPTION, str(folder))
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no base of their own
-        raise ModelRefused(_first_line(error), fix="leave precision.fp16 out") from error
+        raise ModelRefused(first_line(error), fix="leave precision.fp16 out") from error
     peaks = np.zeros(len(names), dtype=np.float64)
     count = 0
     try:
@@ -167,19 +155,12 @@ def _peaks(model: ModelProto, samples: Iterable[Feeds], say: Say) -> tuple[dict[
             peaks = np.maximum(peaks, [float(value) for value in seen])
             count += 1
             say.progress(count, None, "samples tried for half precision")
-    except Exception as error:
-        # An error of ours (a broken sample) passes as it is.
-        if type(error).__module__.startswith("onnxruntime"):
-            raise BackendRefused(
-                f"the dry run for half precision failed on a sample ({_first_line(error)})",
-                fix="make the dataset's input settings fit the model's inputs, which `edgetui inspect` shows",
-            ) from error
-        raise
+    except runtime_errors() as error:
+        raise BackendRefused(
+            f"the dry run for half precision failed on a sample ({first_line(error)})",
+            fix="make the dataset's input settings fit the model's inputs, which `edgetui inspect` shows",
+        ) from error
     return dict(zip(names.values(), peaks.tolist(), strict=True)), count
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:160]
 
 
 def _watched(model: ModelProto) -> tuple[ModelProto, dict[str, str]]:

@@ -21,7 +21,7 @@ from .writer import Writer
 
 
 @dataclass(frozen=True)
-class Settings:
+class QdqSettings:
     """How integers are chosen."""
 
     activations: Activations
@@ -43,20 +43,20 @@ class _Form:
     zero: str
 
 
-def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], settings: Settings) -> int:
+def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], settings: QdqSettings) -> int:
     """Rewrite the model in place; returns how many nodes are computed in integers."""
     ranges = dict(ranges)
     as_convolutions(model, ranges)
     view = View(model)
     placement = for_onnxruntime(view, excluded, ranges.__contains__)
     if placement.integer:
-        _Pass(view, placement, ranges, excluded, settings).run()
+        _QdqPass(view, placement, ranges, excluded, settings).run()
     return len(placement.integer)
 
 
-class _Pass:
+class _QdqPass:
     def __init__(
-        self, view: View, placement: Placement, ranges: dict[str, Range], excluded: set[str], settings: Settings
+        self, view: View, placement: Placement, ranges: dict[str, Range], excluded: set[str], settings: QdqSettings
     ) -> None:
         self.view = view
         self.placement = placement

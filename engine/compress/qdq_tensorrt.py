@@ -21,11 +21,11 @@ def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], per_
     view = View(model)
     placement = for_tensorrt(view, excluded, ranges.__contains__)
     if placement.integer:
-        _Pass(view, placement, ranges, per_channel).run()
+        _TensorRtPass(view, placement, ranges, per_channel).run()
     return len(placement.integer)
 
 
-class _Pass:
+class _TensorRtPass:
     def __init__(self, view: View, placement: Placement, ranges: dict[str, Range], per_channel: bool) -> None:
         self.view = view
         self.placement = placement

@@ -13,34 +13,36 @@ from onnx import ModelProto, TensorProto
 
 from ..errors import ModelRefused, RecipeRefused
 from ..graph import load as files
-from ..graph.part import computable_file
+from ..graph.computable_part import computable_file
 from ..graph.select import select
 from ..graph.weights import weights as constant_weights
-from ..say import Say
-from ..spec import QuantizeInt8
+from ..schema.steps import QuantizeInt8
+from ..system.heap import give_back_large_blocks
+from ..system.reporter import Reporter
 from . import ranges
+from .annotations import Int8, write_int8
 from .calibrate import Choose, calibrate
 from .magnitude import tell_computed
 from .observe import Feeds
 from .placement import for_onnxruntime, for_tensorrt
 from .view import View
-from .wishes import Int8, write_int8
 
 FEW = 32
 """Below this many samples the ranges are guesses; the result says so."""
 
 
-def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], say: Say) -> str:
+def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], say: Reporter) -> str:
     """Calibrate the model at `source` and write it with its ranges to `out`; returns a line of what was done.
 
     `samples` are feeds (input name to array), read once and as a stream.
 
     Raises:
-        RecipeRefused: the model has nothing to quantize, or an exclusion means no node.
+        RecipeRefused: the model has nothing to quantize, or an exclusion matches no node.
         DataRefused: there are no samples, or they do not fit the model.
         ModelRefused: the model cannot be run, or a weight or another tensor is NaN or infinite.
         StorageRefused: `out` cannot be written.
     """
+    give_back_large_blocks()
     tensors, excluded = _observed(source, step.exclude, say)
     with computable_file(source, out.parent) as (part, cut):
         if cut.foreign:
@@ -54,7 +56,7 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
         found, count = calibrate(part, tensors, samples, step.samples, _choice(step), say)
     if count < FEW:
         say.warn(f"ranges come from {count} samples only; give 100 or more that look like what the model will see")
-    wish = Int8(
+    annotation = Int8(
         ranges=found,
         scheme=step.scheme,
         per_channel=step.per_channel,
@@ -63,13 +65,13 @@ def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], 
         samples=count,
     )
     model = files.load(source)
-    write_int8(model, wish)
-    files.save(model, out)
+    write_int8(model, annotation)
+    files.save_apart(model, out)
     left = f", {len(excluded)} nodes left out" if excluded else ""
     return f"{len(tensors)} tensors calibrated ({step.calibrator}) on {count} samples{left}"
 
 
-def _observed(source: Path, exclude: Iterable[str], say: Say) -> tuple[list[str], set[str]]:
+def _observed(source: Path, exclude: Iterable[str], say: Reporter) -> tuple[list[str], set[str]]:
     """Every tensor that some target will quantize, in the graph's order, and the labels of the nodes left out."""
     model = files.load(source)
     excluded = select(model, exclude, say)

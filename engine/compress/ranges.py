@@ -1,6 +1,6 @@
 """From a histogram of what was seen to the range that shall be kept: percentile, entropy, mean squared error.
 
-Apart because it is arithmetic on counts alone: no graph, no forward pass. Minmax needs no histogram and is not here.
+It is arithmetic on counts alone: no graph, no forward pass. Minmax needs no histogram and is not here.
 """
 
 from __future__ import annotations

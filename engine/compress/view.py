@@ -1,6 +1,6 @@
 """Who makes and who reads each tensor of a graph, and what is constant: what placing Q/DQ pairs has to know.
 
-Apart because calibration, placement and insertion all ask the same questions.
+Calibration, placement and insertion all ask the same questions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from ..graph.seen import seen
+from ..graph.constant_views import seen
 from ..graph.shapes import inferred
 from ..graph.walk import attribute, attribute_int, bodies, is_onnx
 

@@ -16,17 +16,18 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from ..errors import ModelRefused
 from ..graph import weights as stored
-from ..graph.load import load, save
+from ..graph.constant_views import MOVING
+from ..graph.load import load, save_apart
 from ..graph.names import Names
-from ..graph.seen import MOVING
 from ..graph.select import select
+from ..graph.values import raw_bytes
 from ..graph.walk import graphs, is_onnx, label
-from ..say import Say
-from ..spec import QuantizeWeights
+from ..schema.steps import QuantizeWeights
+from ..system.reporter import Reporter
+from .annotations import raised, read_int8
 from .magnitude import counted, tell_computed
 from .placement import for_onnxruntime, for_tensorrt
 from .view import View
-from .wishes import raised, read_int8
 
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 """Shares of the largest magnitude tried as the end of a 4-bit range; the one with the least squared error is taken."""
@@ -50,7 +51,17 @@ class Packed:
     """Weights that share a scale along `axis`; 0: not in blocks."""
 
 
-def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
+def store_all(model: ModelProto, excluded: set[str], step: QuantizeWeights) -> int:
+    """Make integers of every weight in 32-bit floats that no excluded node reads, in place; how many they were."""
+    found = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
+    found = [weight for weight in found if weight.tensor.data_type == TensorProto.FLOAT]
+    names = Names(model)
+    for weight in found:
+        _replace(model, names, weight, pack(weight, step), step.bits)
+    return len(found)
+
+
+def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> str:
     """Write the model at `source` with integer weights to `out`; returns what became how small, in a line.
 
     Each weight becomes an int8 or int4 tensor and a DequantizeLinear. 4 bits and blocks need opset 21; the model is brought
@@ -61,12 +72,12 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
 
     Raises:
         ModelRefused: there is no weight to quantize, one is not finite, or the opset cannot be raised.
-        RecipeRefused: a pattern of `exclude` means no node.
+        RecipeRefused: a pattern of `exclude` matches no node.
         StorageRefused: `out` cannot be written.
     """
     model = load(source)
     model = raised(model, _least_opset(step, model), f"{step.bits}-bit weights by {step.grouping}")
-    taken = _taken(model)
+    taken = taken_by_int8(model)
     excluded = select(model, step.exclude, say) | taken
     chosen = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
     doubles = [weight for weight in chosen if weight.tensor.data_type == TensorProto.DOUBLE]
@@ -85,20 +96,20 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Say) -> str:
     names = Names(model)
     for index, weight in enumerate(chosen):
         packed = pack(weight, step)
-        before += len(weight.tensor.raw_data) or 4 * weight.size
+        before += raw_bytes(weight.tensor) or 4 * weight.size
         after += _replace(model, names, weight, packed, step.bits)
         say.progress(index + 1, len(chosen), "tensors")
-    save(model, out)
+    save_apart(model, out)
     return f"{counted(len(chosen))} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
 
 
-def _taken(model: ModelProto) -> set[str]:
+def taken_by_int8(model: ModelProto) -> set[str]:
     """Nodes that `quantize.int8` has calibrated before: their weights become integers when the model is lowered."""
-    wish = read_int8(model)
-    if wish is None:
+    annotation = read_int8(model)
+    if annotation is None:
         return set()
-    view, excluded = View(model), set(wish.exclude)
-    taken = [place(view, excluded, wish.ranges.__contains__).integer for place in (for_onnxruntime, for_tensorrt)]
+    view, excluded = View(model), set(annotation.exclude)
+    taken = [place(view, excluded, annotation.ranges.__contains__).integer for place in (for_onnxruntime, for_tensorrt)]
     return {label(view.producer[name]) for name in set().union(*taken)}
 
 
@@ -233,7 +244,7 @@ def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Pac
     node = helper.make_node("DequantizeLinear", inputs, [floats], name=names.free(f"{weight.name}_dequantize"))
     node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
     turned = helper.make_node("Transpose", [floats], [weight.name], name=names.free(f"{weight.name}_rows"), perm=[1, 0])
-    _put_in(model, weight, [node, turned] if columns else [node], tensors)
+    put_in(model, weight, [node, turned] if columns else [node], tensors)
     return math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data)
 
 
@@ -241,7 +252,8 @@ def _transposed(model: ModelProto, name: str) -> bool:
     return any(name in node.input and node.op_type == "Transpose" for graph in graphs(model.graph) for node in graph.node)
 
 
-def _put_in(model: ModelProto, weight: stored.Weight, fresh: list[NodeProto], tensors: list[TensorProto]) -> None:
+def put_in(model: ModelProto, weight: stored.Weight, fresh: list[NodeProto], tensors: list[TensorProto]) -> None:
+    """Let nodes that make a weight stand in its place, over these tensors."""
     for graph in graphs(model.graph):
         place = _taken_out(graph, weight.name)
         if place is not None:

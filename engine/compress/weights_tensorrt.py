@@ -1,6 +1,6 @@
 """Weight-only integers that TensorRT cannot read, turned back into floats of the same values.
 
-Apart because `quantize.weights` writes one file for every backend, and only here its forms are too many: TensorRT shares
+`quantize.weights` writes one file for every backend, and only here its forms are too many: TensorRT shares
 scales in blocks along the last two axes only (TensorRT-RTX 1.7 says so of a convolution's), and before strong typing (10) it
 reads integer weights through pairs only.
 """
@@ -8,8 +8,10 @@ reads integer weights through pairs only.
 from __future__ import annotations
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
+from ..graph.codebooks import shared_weights
+from ..graph.values import array_of
 from ..graph.walk import attribute_int, constants, graphs, is_onnx
 
 
@@ -19,8 +21,7 @@ def fold(model: ModelProto, *, everything: bool) -> int:
     everything: all of them, those that it would read as well.
     """
     held = constants(model)
-    count = 0
-    folded = []
+    count, folded = _codebooks(model)
     for graph in graphs(model.graph):
         here = count
         for node in [node for node in graph.node if _stored(node, held) and (everything or not readable(node, held))]:
@@ -37,6 +38,19 @@ def fold(model: ModelProto, *, everything: bool) -> int:
     return count
 
 
+def _codebooks(model: ModelProto) -> tuple[int, list[GraphProto]]:
+    """Let weights behind codebooks be floats again: TensorRT has no places of 8 or 4 bits."""
+    folded: list[GraphProto] = []
+    found = shared_weights(model)
+    for one in found:
+        one.graph.initializer.append(numpy_helper.from_array(one.array(), one.gather.output[0]))
+        one.graph.node.remove(one.gather)
+        if not any(one.cast.output[0] in node.input for node in one.graph.node):
+            one.graph.node.remove(one.cast)
+        folded += [] if one.graph in folded else [one.graph]
+    return len(found), folded
+
+
 def readable(node: NodeProto, held: dict[str, TensorProto]) -> bool:
     """Whether TensorRT reads the grouping of scales of a DequantizeLinear over a constant."""
     if not attribute_int(node, "block_size", 0):
@@ -51,10 +65,10 @@ def _stored(node: NodeProto, held: dict[str, TensorProto]) -> bool:
 
 def _computed(node: NodeProto, held: dict[str, TensorProto]) -> TensorProto:
     """(q - zero point) x scale, as ONNX defines it, in the scale's type."""
-    integers = numpy_helper.to_array(held[node.input[0]]).astype(np.float32)
-    scale = numpy_helper.to_array(held[node.input[1]])
+    integers = array_of(held[node.input[0]]).astype(np.float32)
+    scale = array_of(held[node.input[1]])
     kind = scale.dtype
-    zero = numpy_helper.to_array(held[node.input[2]]) if len(node.input) > 2 and node.input[2] else np.zeros(scale.shape)
+    zero = array_of(held[node.input[2]]) if len(node.input) > 2 and node.input[2] else np.zeros(scale.shape)
     block, axis = attribute_int(node, "block_size", 0), attribute_int(node, "axis", 1)
     parameters = []
     for values in (zero, scale):

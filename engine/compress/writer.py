@@ -1,6 +1,6 @@
 """Writes a graph anew, node by node, with quantized constants beside it: what both insertion passes share.
 
-Apart because names must stay unique, constants used twice must be stored once, and dead ones must go.
+Names must stay unique, constants used twice must be stored once, and dead ones must go.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from ..graph.constant_views import seen
 from ..graph.names import Names
-from ..graph.seen import seen
 from ..graph.walk import bodies
 from .grid import Floats, Grid, Stored
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -18,15 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataRefused, nearest
-from ..result import TensorFacts
-from ..say import Say
-from .samples import Array, Broken, Pixels, Row
+from ..schema.model_facts import TensorFacts
+from ..system.reporter import Reporter
+from .folders import DAMAGED_ZIP
+from .known_ids import past
+from .samples import NOTHING, Array, Pixels, Row, Truth, Truths, UnreadableSample
 
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _LABELS = "labels"
 _LARGEST_LABEL = 2**31
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
-"""RuntimeError: encrypted, or packed in a way that this Python does not know."""
+_LARGEST_NUMBER = 1e100
+_LARGEST_LABELS = 256_000_000
+"""Bytes: labels are held whole."""
 _NO_HEADER = (ValueError, SyntaxError, TokenError)
 """What numpy raises where an array's header, a line of Python, is damaged."""
 
@@ -56,9 +59,16 @@ class _Feed:
 
 
 def open_arrays(
-    path: Path, inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], *, labelled: bool, say: Say
+    path: Path,
+    inputs: Sequence[TensorFacts],
+    shapes: Mapping[str, tuple[int, ...]],
+    known_ids: Mapping[str, int],
+    *,
+    labels: Truth,
+    say: Reporter,
 ) -> Arrays:
-    """Match the arrays of `path` with the model's inputs.
+    """Match the arrays of `path` with the model's inputs. `labels`: what the array of that name is used for; `known_ids`:
+    how many ids an input may have, where that is known.
 
     Raises:
         DataRefused: not an .npz, an array missing, or one whose shape or type does not fit.
@@ -85,8 +95,12 @@ def open_arrays(
             f"the arrays of {path} differ in their number of samples ({counts})", fix="save as many of one as of the other"
         )
     count = next(iter(counts.values()))
-    labels = _labels(path, members[_LABELS], count) if labelled and _LABELS in members and not an_input else None
-    return Arrays(path, feeds, count, labels)
+    own = _LABELS in members and not an_input
+    if not own or not labels:
+        return Arrays(path, feeds, count, known_ids)
+    if labels == "numbers":
+        return Arrays(path, feeds, count, known_ids, numbers=_numbers(path, members[_LABELS], count))
+    return Arrays(path, feeds, count, known_ids, labels=_labels(path, members[_LABELS], count))
 
 
 class Arrays:
@@ -95,12 +109,25 @@ class Arrays:
     classes: tuple[str, ...] = ()
     assumed = ""
     pixels: Pixels | None = None
+    points: int | None = None
 
-    def __init__(self, path: Path, feeds: dict[str, _Feed], count: int, labels: NDArray[np.int64] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        feeds: dict[str, _Feed],
+        count: int,
+        known_ids: Mapping[str, int],
+        *,
+        labels: NDArray[np.int64] | None = None,
+        numbers: NDArray[np.float64] | None = None,
+    ) -> None:
         self._path = path
         self._feeds = feeds
         self._count = count
         self.labels = labels
+        self._targets = numbers
+        self._known_ids = known_ids
+        self.truth: Truth = "classes" if labels is not None else "numbers" if numbers is not None else ""
         self._whole = any(feed.whole for feed in feeds.values())
         self.largest_batch = 1 if self._whole else None
 
@@ -108,22 +135,28 @@ class Arrays:
         """The length of every array's first axis."""
         return self._count
 
-    def rows(self, order: Sequence[int]) -> Iterator[Row | Broken]:
+    def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Rows in ascending order: from their place in the file where an array is stored, else from one pass of decompression.
 
         Raises:
             DataRefused: the compressed data are damaged.
         """
-        with zipfile.ZipFile(self._path) as archive:
-            sources = {name: _source(self._path, archive, feed.member) for name, feed in self._feeds.items()}
-            try:
+        try:
+            with zipfile.ZipFile(self._path) as archive, ExitStack() as stack:
+                sources = {}
+                for name, feed in self._feeds.items():
+                    sources[name] = _source(self._path, archive, feed.member)
+                    stack.callback(sources[name].close)
                 for number in order:
-                    yield {name: self._row(name, source.row(number)) for name, source in sources.items()}
-            except _DAMAGED as error:
-                raise DataRefused(f"{self._path} is damaged ({error})", fix="save it again") from None
-            finally:
-                for source in sources.values():
-                    source.close()
+                    row = {name: self._row(name, source.row(number)) for name, source in sources.items()}
+                    why = next(filter(None, (past(name, row[name], self._known_ids) for name in row)), "")
+                    yield UnreadableSample(f"{self._path.name}, sample {number}", why) if why else row
+        except (
+            *DAMAGED_ZIP,
+            OSError,
+            struct.error,
+        ) as error:  # also where another file has taken its place since the headers were read
+            raise DataRefused(f"{self._path} is damaged ({error})", fix="save it again") from None
 
     def _row(self, name: str, data: bytes) -> Array:
         feed = self._feeds[name]
@@ -143,6 +176,14 @@ class Arrays:
         if self._whole:
             return {name: rows[0][name] if feed.whole else rows[0][name][None] for name, feed in self._feeds.items()}
         return {name: np.stack([row[name] for row in rows]) for name in self._feeds}
+
+    def frames(self, order: Sequence[int], most_bytes: int) -> None:
+        """None: arrays are no image files."""
+
+    def truths(self, rows: Sequence[Row], numbers: Sequence[int]) -> Truths:
+        """The numbers that shall be told, where they are what is right."""
+        del rows
+        return NOTHING if self._targets is None else Truths(numbers=self._targets[list(numbers)])
 
 
 class _Source(Protocol):
@@ -204,10 +245,12 @@ def _members(path: Path) -> dict[str, _Member]:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
             return {entry.filename[:-4]: _member(path, archive, entry) for entry in entries}
-    except _DAMAGED:
-        raise DataRefused(f"{path} is no .npz, or a truncated one", fix="save it again with numpy.savez") from None
+    except DAMAGED_ZIP:
+        raise DataRefused(f"{path} is not an .npz file, or a truncated one", fix="save it again with numpy.savez") from None
     except OSError as error:
-        raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check the path and its permissions") from None
+        raise DataRefused(
+            f"{path} cannot be read ({error.strerror or error})", fix="check the path and its permissions"
+        ) from None
 
 
 def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Member:
@@ -250,17 +293,40 @@ def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, 
     return _Feed(member, wanted, whole=row == shape)
 
 
-def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
+def _whole(path: Path, member: _Member) -> Array:
+    if member.row_bytes * member.shape[0] > _LARGEST_LABELS:
+        raise DataRefused(f"`labels` of {path} takes over {_LARGEST_LABELS / 1e6:.0f} MB", fix="save one label a sample")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            labels: NDArray[np.int64] = archive[_LABELS].reshape(-1)
-    except (*_DAMAGED, *_NO_HEADER) as error:
+            return np.asarray(archive[_LABELS])
+    except (*DAMAGED_ZIP, *_NO_HEADER, OSError) as error:
         raise DataRefused(f"`labels` of {path} is damaged ({error})", fix="save it again") from None
-    odd = member.dtype.kind not in "iu" or len(labels) != count
-    if odd or (labels < 0).any() or (labels > _LARGEST_LABEL).any():
+
+
+def _numbers(path: Path, member: _Member, count: int) -> NDArray[np.float64]:
+    """What shall be told, shape (count, ...)."""
+    found = _whole(path, member).astype(np.float64)
+    if len(found) != count:
+        raise DataRefused(f"`labels` of {path} is of {len(found)} samples, and there are {count}", fix="save one for each")
+    if np.abs(found, where=np.isfinite(found), out=np.zeros_like(found)).max(initial=0) > _LARGEST_NUMBER:
         raise DataRefused(
-            f"`labels` of {path} is {member.dtype} of shape {list(member.shape)}"
-            + ("" if odd else f", from {labels.min()} to {labels.max()}"),
-            fix=f"save one whole number from 0 for each of the {count} samples",
+            f"`labels` of {path} has numbers beyond {_LARGEST_NUMBER:g}, whose squares are none",
+            fix="save them in a larger unit",
         )
-    return labels.astype(np.int64)
+    if not np.isfinite(found).all():
+        broken = int((~np.isfinite(found.reshape(count, -1))).any(axis=1).sum())
+        raise DataRefused(f"`labels` of {path} is no number for {broken} of {count} samples", fix="leave those samples out")
+    return found
+
+
+def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
+    whole = _whole(path, member).reshape(-1)
+    odd = member.dtype.kind not in "iu" or len(whole) != count
+    low, high = (0, 0) if odd or not len(whole) else (int(whole.min()), int(whole.max()))
+    if odd or low < 0 or high > _LARGEST_LABEL:
+        raise DataRefused(
+            f"`labels` of {path} is {member.dtype} of shape {list(member.shape)}" + ("" if odd else f", from {low} to {high}"),
+            fix=f"save one whole number from 0 for each of the {count} samples"
+            + (', or set task = "regression" in a dataset\'s TOML file' if member.dtype.kind == "f" else ""),
+        )
+    return whole.astype(np.int64)

@@ -13,7 +13,8 @@ import msgspec
 
 from ..config import what_is
 from ..errors import DataRefused
-from ..spec import Dataset
+from ..schema.spec import Dataset
+from ..system.hashing import add_file
 
 _HASHED_BYTES = 256 * 1024 * 1024
 """Up to this the content is hashed (a quarter of a second here); above it names, sizes and times of change stand for it."""
@@ -26,12 +27,19 @@ def fingerprint(dataset: Dataset) -> str:
         DataRefused: a file is not there or cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(msgspec.json.encode(msgspec.structs.replace(dataset, path="", calibration="", name="")))
+    digest.update(msgspec.json.encode(_without_places(dataset).described()))
     for path in (dataset.path, dataset.calibration):
         digest.update(b"\0part\0")
         if path:
             _add(digest, Path(path))
+    if dataset.tokenizer:
+        digest.update(b"\0tokenizer\0")
+        _add(digest, Path(dataset.tokenizer))
     return digest.hexdigest()
+
+
+def _without_places(dataset: Dataset) -> Dataset:
+    return msgspec.structs.replace(dataset, path="", calibration="", tokenizer="", name="")
 
 
 def samples_alone(dataset: Dataset) -> str:
@@ -56,9 +64,7 @@ def _add(digest: hashlib.blake2b, path: Path) -> None:
             name = str(file.relative_to(path)) if file != path else ""
             digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
             if whole:
-                with file.open("rb") as content:
-                    while block := content.read(1 << 20):
-                        digest.update(block)
+                add_file(digest, file)
             else:
                 digest.update(str(file.stat().st_mtime_ns).encode())
     except OSError as error:

@@ -5,43 +5,49 @@ Apart from `folders.py`, which finds the files: this turns one file into the mod
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataRefused
-from ..result import TensorFacts
-from ..spec import ImageInput
-from .folders import Files, find_files
-from .samples import Array, Broken, Pixels, Row
+from ..schema.model_facts import TensorFacts
+from ..schema.spec import ImageInput
+from ..tasks.boxes import Laid, letterboxed, stretched
+from ..tasks.exporter import ExportNotes
+from .decoding import decode, unreadable, why_unreadable
+from .folders import ImageFiles, find_files
+from .frames import Frames, Way
+from .samples import NOTHING, Array, Pixels, Row, Truth, Truths, UnreadableSample
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
-"""What is tried, the usual first. Never all that pillow knows: one of them hands the file to another program."""
-_LARGEST_PIXELS = 64_000_000
 _DTYPES = {"float": np.float32, "float16": np.float16, "double": np.float64, "uint8": np.uint8}
 _THREADED_BYTES = 20_000
 """Below this, handing a file to a thread costs more than decoding it: 500 files of 900 bytes take
 65 ms, and 95 through threads; 12 of 100 kB take 60 ms, and 35 through threads."""
 
 
-def open_images(
-    path: Path, how: ImageInput, inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], *, labelled: bool
-) -> Images:
-    """Find the images below `path` and settle how they become the input.
+def open_images(path: Path, recipe: PixelRecipe, *, labelled: bool, upright: bool, classes: Sequence[str] = ()) -> Images:
+    """Find the images below `path`. `upright`: see `Images`; `classes`: see `find_files`.
 
     Raises:
-        DataRefused: nothing there, or `how` does not fit the model.
+        DataRefused: nothing there.
     """
-    return Images(find_files(path, labelled=labelled), _Recipe(how, _the_input(how, inputs), shapes))
+    return Images(find_files(path, labelled=labelled, classes=classes), recipe, upright=upright)
+
+
+def pixel_recipe(
+    how: ImageInput, inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], notes: ExportNotes
+) -> PixelRecipe:
+    """Settle how images become the input.
+
+    Raises:
+        DataRefused: `how` does not fit the model.
+    """
+    return PixelRecipe(how, _the_input(how, inputs), shapes, notes)
 
 
 def _the_input(how: ImageInput, inputs: Sequence[TensorFacts]) -> TensorFacts:
@@ -59,11 +65,14 @@ def _the_input(how: ImageInput, inputs: Sequence[TensorFacts]) -> TensorFacts:
     return inputs[0]
 
 
-class _Recipe:
+class PixelRecipe:
     """How pixels become the input: size, layout, colour and the two numbers a channel of `pixel * gain + offset`."""
 
-    def __init__(self, how: ImageInput, tensor: TensorFacts, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, how: ImageInput, tensor: TensorFacts, shapes: Mapping[str, tuple[int, ...]], notes: ExportNotes) -> None:
         self.name, self.how = tensor.name, how
+        self._known = notes.ultralytics
+        """Its exporter feeds RGB divided by 255."""
+        self.letterbox = notes.letterbox if how.letterbox is None else how.letterbox
         shape = shapes.get(tensor.name) or tuple(axis if isinstance(axis, int) else 1 for axis in tensor.shape)
         if len(shape) != 4:
             raise DataRefused(
@@ -102,10 +111,14 @@ class _Recipe:
     def assumed(self) -> str:
         """What nobody has said of how pixels become the input, in words; empty: somebody has."""
         how = self.how
-        if how.color or how.mean or how.std or how.scale != ImageInput().scale:
+        if self._known or how.color or how.mean or how.std or how.scale != ImageInput().scale:
             return ""
         done = "as whole pixels" if self.whole else "divided by 255, without mean and std,"
         return f"{self.color} {done}"
+
+    def laid(self, size: tuple[int, int]) -> Laid:
+        """How an image of `size` (width, height) lies in the input."""
+        return letterboxed(size, self.size)[0] if self.letterbox else stretched(size, self.size)
 
     @property
     def pixels(self) -> Pixels:
@@ -149,15 +162,29 @@ def _by_channel(values: tuple[float, ...], default: float, channels: int, key: s
     return np.resize(np.asarray(values or (default,), np.float64), channels)
 
 
+class SizedImage(NamedTuple):
+    """An image file as it was decoded."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    """(height, width, channels) of the input."""
+    size: tuple[int, int]
+    """Width and height of the image itself."""
+
+
 class Images:
     """See `samples.Reader`."""
 
     largest_batch: int | None = None
+    points: int | None = None
 
-    def __init__(self, files: Files, recipe: _Recipe) -> None:
+    def __init__(self, files: ImageFiles, recipe: PixelRecipe, *, upright: bool) -> None:
+        """`upright`: a rotation noted by the camera is applied, as those do who draw boxes."""
         self._files = files
         self._recipe = recipe
+        self._upright = upright
         self.labels = files.labels
+        self.truth: Truth = "" if files.labels is None else "classes"
         self.classes = files.classes
         self.assumed = recipe.assumed
         self.pixels: Pixels | None = recipe.pixels
@@ -166,7 +193,12 @@ class Images:
         """How many image files there are."""
         return len(self._files.names)
 
-    def rows(self, order: Sequence[int]) -> Iterator[Row | Broken]:
+    def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
+        """The pixels of each file."""
+        for got in self.sized(order):
+            yield got if isinstance(got, UnreadableSample) else {self._recipe.name: got.pixels}
+
+    def sized(self, order: Sequence[int]) -> Iterator[SizedImage | UnreadableSample]:
         """Read in this thread, decode in two more where files are large; a few files are ahead, never all."""
         content = self._files.read(order)
         if self._files.mean_bytes < _THREADED_BYTES:
@@ -176,67 +208,29 @@ class Images:
             while ahead := list(islice(content, 16)):
                 yield from pool.map(lambda one: self._decoded(*one), ahead)
 
-    def _decoded(self, name: str, data: bytes | OSError) -> Row | Broken:
-        """One file's pixels, (height, width, channels)."""
+    def _decoded(self, name: str, data: bytes | OSError) -> SizedImage | UnreadableSample:
         if isinstance(data, OSError):
-            return Broken(name, data.strerror or str(data))
+            return UnreadableSample(name, data.strerror or str(data))
+        recipe = self._recipe
+        gray = recipe.color == "GRAY"
         try:
-            return {self._recipe.name: decode(data, self._recipe.size, gray=self._recipe.color == "GRAY")}
-        except _unreadable() as error:
-            return Broken(name, _why(error))
+            pixels, size = decode(data, recipe.size, gray=gray, letterbox=recipe.letterbox, upright=self._upright)
+        except unreadable() as error:
+            return UnreadableSample(name, why_unreadable(error))
+        return SizedImage(name, pixels, size)
 
     def pack(self, rows: list[Row]) -> dict[str, Array]:
         """Pixels of many files to one input."""
         name = self._recipe.name
         return {name: self._recipe.pack(np.stack([row[name] for row in rows]))}
 
+    def frames(self, order: Sequence[int], most_bytes: int) -> Frames:
+        """See `samples.Reader`."""
+        recipe = self._recipe
+        way = Way(recipe.size, gray=recipe.color == "GRAY", letterbox=recipe.letterbox, upright=self._upright)
+        return Frames(self._files.read(order), way, lambda pixels: {recipe.name: recipe.pack(pixels)}, most_bytes)
 
-def decode(data: bytes, size: tuple[int, int], *, gray: bool) -> NDArray[np.uint8]:
-    """An image file's pixels, resized to `size` (width, height; bilinear, stretched): (height, width, 1 or 3).
-
-    A JPEG much larger than that is decoded at a half, a quarter or an eighth. As training frameworks do, an alpha channel is
-    dropped and a rotation noted by the camera is not applied.
-
-    Raises:
-        OSError, SyntaxError, ValueError: no image, or a broken one.
-    """
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        image.draft(None, (2 * size[0], 2 * size[1]))
-        if image.width * image.height > _LARGEST_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels are too many")
-        shown = _in_color(image, "L" if gray else "RGB")
-        if shown.size != size:
-            shown = shown.resize(size, Image.Resampling.BILINEAR)
-        pixels = np.asarray(shown, np.uint8)
-    return pixels[:, :, None] if gray else pixels
-
-
-def _in_color(image: Image, mode: str) -> Image:
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode != "F" or values.max(initial=0) > 255 else 255.0
-        image = _from_array((values * (255 / top)).clip(0, 255).astype(np.uint8))
-    if "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert(mode)
-
-
-def _from_array(values: NDArray[np.uint8]) -> Image:
-    from PIL import Image
-
-    return Image.fromarray(values)
-
-
-def _unreadable() -> tuple[type[Exception], ...]:
-    from PIL.Image import DecompressionBombError
-
-    return (OSError, SyntaxError, ValueError, EOFError, MemoryError, DecompressionBombError)
-
-
-def _why(error: Exception) -> str:
-    text = str(error)
-    if "cannot identify image file" in text:
-        return "no image"
-    return " ".join(text.split()) or type(error).__name__
+    def truths(self, rows: Sequence[Row], numbers: Sequence[int]) -> Truths:
+        """Nothing beside classes."""
+        del rows, numbers
+        return NOTHING

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataRefused
-from ..say import Say
+from ..system.reporter import Reporter
+from ..tasks.boxes import Scene
+from ..tasks.masks import MaskedScene
+from ..tasks.poses import PosedScene
+
+if TYPE_CHECKING:
+    from .frames import Frames
 
 Array = NDArray[np.generic]
 Row = dict[str, Array]
+Truth = Literal["", "classes", "boxes", "keypoints", "masks", "numbers"]
+"""What labels of samples are; empty: there are none."""
 
 _HELD_BYTES = 64 * 1024 * 1024
 """Of samples that wait for their turn in a random order."""
@@ -25,11 +33,28 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Broken:
+class UnreadableSample:
     """A sample that cannot be read, and why."""
 
     name: str
     why: str
+
+
+@dataclass(frozen=True)
+class Truths:
+    """What is right of some samples, where that is no class each; what nobody says is empty."""
+
+    scenes: tuple[Scene, ...] = ()
+    """Boxes in each image."""
+    poses: tuple[PosedScene, ...] = ()
+    """Keypoints in each image."""
+    masks: tuple[MaskedScene, ...] = ()
+    """The class of each pixel of each image."""
+    numbers: NDArray[np.float64] | None = None
+    """Shape (n, ...)."""
+
+
+NOTHING = Truths()
 
 
 @dataclass(frozen=True)
@@ -41,6 +66,8 @@ class Batch:
     labels: NDArray[np.int64] | None
     """Class of each sample, shape (n,); None: the dataset has no labels."""
     n: int
+    truths: Truths = NOTHING
+    """What is right of the `n` samples, beside classes."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +98,31 @@ class Reader(Protocol):
     """How samples become the input where nobody has said it, in words; empty: nothing is assumed."""
     pixels: Pixels | None
     """None: the input is not made of pixels here."""
+    truth: Truth
+    """What is known to be right of each sample."""
+    points: int | None
+    """Keypoints of a pose; None: there are no poses."""
 
     def __len__(self) -> int:
         """How many samples there are, broken ones included."""
 
-    def rows(self, order: Sequence[int]) -> Iterator[Row | Broken]:
+    def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Samples in the (ascending) order asked for, one at a time: memory does not grow with their number."""
 
     def pack(self, rows: list[Row]) -> dict[str, Array]:
         """Rows as one batch of feeds."""
 
+    def frames(self, order: Sequence[int], most_bytes: int) -> Frames | None:
+        """The files behind some samples as they lie, so many bytes of them at most; None: samples are no image files."""
+
+    def truths(self, rows: Sequence[Row], numbers: Sequence[int]) -> Truths:
+        """What is right of the samples that `rows` are of, and `numbers` too, beside their labels."""
+
 
 class Samples:
     """A part of a dataset, iterated again as often as wanted, always in the order of the files."""
 
-    def __init__(self, reader: Reader, order: NDArray[np.int64], source: str, say: Say) -> None:
+    def __init__(self, reader: Reader, order: NDArray[np.int64], source: str, say: Reporter) -> None:
         self._reader = reader
         self._order = order
         self._reserve = order[:0]
@@ -96,8 +133,14 @@ class Samples:
         """Class names in the order of the labels' numbers; empty: not known, or no labels."""
         self.labels = reader.labels is not None
         """Whether batches have labels."""
+        self.truth: Truth = reader.truth
+        """What batches say is right."""
+        self.points = reader.points
+        """Keypoints of a pose, where batches have poses."""
         self.pixels = reader.pixels
         """How the feeds were made of pixels; None: they were not."""
+        self._first_why = ""
+        """Of the first broken sample met."""
         self.skipped: list[str] = []
         """Broken samples met so far, in the order met."""
         self.read = 0
@@ -139,6 +182,27 @@ class Samples:
         if not self.read:
             raise self._unreadable()
 
+    def frames(self, most: int) -> Frames | None:
+        """Image files of the first `most` samples, whole ones, to be decoded again and again; None: they are no image files.
+
+        Raises:
+            DataRefused: not one can be read.
+        """
+        found = self._reader.frames(self._order[:most].tolist(), _HELD_BYTES)
+        if found is not None and not len(found):
+            raise self._unreadable()
+        return found
+
+    def scenes_of(self, frames: Frames) -> list[Scene | None]:
+        """What is in each of the images that `frames` of these samples hold; None: nobody says, or not of this size."""
+        order = self._order[frames.places].tolist()
+        found: list[Scene | None] = []
+        for number in order:
+            row = next(iter(self._reader.rows([number])))
+            scenes = () if isinstance(row, UnreadableSample) else self._reader.truths([row], [number]).scenes
+            found.append(scenes[0] if scenes else None)
+        return found
+
     def known_labels(self) -> NDArray[np.int64]:
         """The labels of all samples asked for, broken ones included; empty when there are none."""
         return np.empty(0, np.int64) if self._reader.labels is None else self._reader.labels[self._order]
@@ -169,7 +233,7 @@ class Samples:
     def _read(self, order: list[int]) -> list[tuple[int, Row]]:
         found: list[tuple[int, Row]] = []
         for number, row in zip(order, self._reader.rows(order), strict=True):
-            if isinstance(row, Broken):
+            if isinstance(row, UnreadableSample):
                 self._skip(row)
             else:
                 found.append((number, row))
@@ -183,7 +247,8 @@ class Samples:
 
     def _unreadable(self) -> DataRefused:
         return DataRefused(
-            f"none of the {len(self._order)} samples can be read (the first: {next(iter(self.skipped), '-')})",
+            f"none of the {len(self._order) + len(self._reserve)} samples can be read (the first: "
+            f"{next(iter(self.skipped), '-')}: {self._first_why})",
             fix="check the files",
         )
 
@@ -194,7 +259,7 @@ class Samples:
             order = np.sort(asked).tolist()
             broken = 0
             for number, row in zip(order, self._reader.rows(order), strict=True):
-                if isinstance(row, Broken):
+                if isinstance(row, UnreadableSample):
                     self._skip(row)
                     broken += 1
                 else:
@@ -204,9 +269,11 @@ class Samples:
 
     def _batch(self, rows: list[Row], numbers: list[int]) -> Batch:
         labels = None if self._reader.labels is None else self._reader.labels[numbers]
-        return Batch(feeds=self._reader.pack(rows), labels=labels, n=len(numbers))
+        truths = self._reader.truths(rows[: len(numbers)], numbers)
+        return Batch(feeds=self._reader.pack(rows), labels=labels, n=len(numbers), truths=truths)
 
-    def _skip(self, broken: Broken) -> None:
+    def _skip(self, broken: UnreadableSample) -> None:
+        self._first_why = self._first_why or broken.why
         if broken.name in self.skipped:
             return
         self.skipped.append(broken.name)
@@ -226,7 +293,9 @@ def balanced_order(labels: NDArray[np.int64] | None, n: int, seed: int) -> NDArr
     order = draw.permutation(n)
     if labels is None:
         return order.astype(np.int64)
-    shuffled = np.unique(labels, return_inverse=True)[1][order]
+    ascending = np.sort(labels)  # np.unique imports numpy.ma, which takes longer than most questions
+    distinct = ascending[np.append(True, ascending[1:] != ascending[:-1])]
+    shuffled = np.searchsorted(distinct, labels)[order]
     by_class = np.argsort(shuffled, kind="stable")
     counts = np.bincount(shuffled)
     starts = np.repeat(np.cumsum(counts) - counts, counts)

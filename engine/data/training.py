@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataRefused
+from ..errors import DataRefused, Fix
 from .samples import Samples
 
 
@@ -22,7 +22,7 @@ def training_labels(samples: Samples) -> NDArray[np.int64]:
     if not len(labels):
         raise DataRefused(
             f"training needs labelled samples, and {samples.source} has no labels",
-            fix="name a set with labels to --calibration: class folders of images, or an .npz with an array `labels`",
+            fix=Fix("name a set with labels to {}: class folders of images, or an .npz with an array `labels`", "calibration"),
         )
     if len(np.unique(labels)) < 2:
         raise DataRefused(

@@ -1,6 +1,6 @@
 """Where an axis of a node's input lies in its output.
 
-Apart from `meaning.py`, which follows rows through a graph with it.
+Apart from `output_meaning.py`, which follows rows through a graph with it.
 """
 
 from __future__ import annotations

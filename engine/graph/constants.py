@@ -1,8 +1,8 @@
 """What a graph computes from constants alone, written out as the constants it is; no Dropout.
 
 Apart from `fold.py`, whose library does not ask whether the file grows and is let near small tensors alone. Weight norm, gains,
-weights cut to another shape are written out; a Transpose or a Cast of what another node reads as it is stays (`seen.py` looks
-through those), and so do masks out of Expand and Tile. The values are ONNX Runtime's own.
+weights cut to another shape are written out; a Transpose or a Cast of what another node reads as it is stays
+(`constant_views.py` looks through those), and so do masks out of Expand and Tile. The values are ONNX Runtime's own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from .external import BITS
-from .seen import MOVING, seen
+from .constant_views import MOVING, seen
 from .shapes import inferred, shape_table
+from .values import BITS, array_of, filled, span
 from .walk import attribute, bodies, graphs, inner_graphs, is_onnx, label, opset
 
 LARGEST_BYTES = 1_500_000_000
@@ -59,7 +59,7 @@ def write_out(model: ModelProto, *, filled: bool = True) -> int:
         gone += more
         work = _Work(model, work.room)
     if gone:
-        _drop_unread(model)
+        drop_unread(model)
         model.ir_version = max(model.ir_version, PLAIN_IR)
     return gone
 
@@ -70,14 +70,14 @@ def stand_in(model: ModelProto) -> None:
     `numbers` counts it, nothing else can read it. Written out, those of a VGG19 without data (a file of 9 kB) take 575 MB.
     """
     if _Work(model).fill(light=True):
-        _drop_unread(model)
+        drop_unread(model)
 
 
 def numbers(tensor: TensorProto) -> tuple[NDArray[np.generic], int]:
     """The numbers of a tensor, and how often each of them stands there: more than once where `stand_in` made it."""
-    if tensor.HasField("raw_data") and 0 < len(tensor.raw_data) < _bytes(tensor):
+    if span(tensor) is None and tensor.HasField("raw_data") and 0 < len(tensor.raw_data) < _bytes(tensor):
         return np.frombuffer(tensor.raw_data, helper.tensor_dtype_to_np_dtype(tensor.data_type)), math.prod(tensor.dims)
-    return numpy_helper.to_array(tensor), 1
+    return array_of(tensor), 1
 
 
 def computing(model: ModelProto) -> list[str]:
@@ -243,7 +243,7 @@ def _computed(
     held = []
     for name, tensor in sources.items():
         held.append(TensorProto())
-        held[-1].CopyFrom(tensor)
+        held[-1].CopyFrom(filled(tensor))
         held[-1].name = name
     graph = helper.make_graph(list(group), "constants", [], outputs, held)
     imports = [helper.make_opsetid("", opset(model))]
@@ -267,9 +267,9 @@ def _full(node: NodeProto, held: dict[str, TensorProto], room: int, light: bool)
     shape = held.get(node.input[0])
     if shape is None:
         return None
-    lengths = tuple(int(length) for length in numpy_helper.to_array(shape))
+    lengths = tuple(int(length) for length in array_of(shape))
     given = attribute(node, "value")
-    value = numpy_helper.to_array(given.t) if given is not None else np.zeros(1, np.float32)
+    value = array_of(given.t) if given is not None else np.zeros(1, np.float32)
     if 0 in lengths or math.prod(lengths) * value.itemsize > room:
         return None
     if light:
@@ -354,7 +354,7 @@ def _removed(graph: GraphProto, made: set[str]) -> int:
     return len(places)
 
 
-def _drop_unread(model: ModelProto) -> None:
+def drop_unread(model: ModelProto) -> None:
     """Take out stored tensors that nothing reads any more."""
     read = _readers(model.graph)
     for graph in graphs(model.graph):

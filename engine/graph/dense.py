@@ -1,6 +1,6 @@
 """Constants in one form: sparse tensors, and the numbers that a Constant node has as an attribute, as plain tensors.
 
-Apart because ONNX has seven ways to say a constant, and what counts, prunes and quantizes knows one of them.
+ONNX has seven ways to say a constant, and what counts, prunes and quantizes knows one of them.
 """
 
 from __future__ import annotations

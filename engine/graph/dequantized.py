@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from .integers import Readers, unpacked
+from .values import array_of
 from .walk import attribute_int, constants, nodes
 
 Floats = NDArray[np.float32]
@@ -63,12 +64,12 @@ def dequantized(model: ModelProto) -> Iterator[Floats]:
 def _values(
     node: NodeProto, stored: TensorProto, scale: TensorProto, held: Mapping[str, TensorProto], places: tuple[int, int, int, int]
 ) -> Floats:
-    array = numpy_helper.to_array(stored).astype(np.float32)
+    array = array_of(stored).astype(np.float32)
     point = held.get(node.input[places[2]]) if len(node.input) > places[2] else None
-    scales = _spread(node, numpy_helper.to_array(scale).astype(np.float32), array.shape, places[3])
+    scales = _spread(node, array_of(scale).astype(np.float32), array.shape, places[3])
     zero: Floats | np.float32 = np.float32(0)
     if point is not None:
-        zero = _spread(node, numpy_helper.to_array(point).astype(np.float32), array.shape, places[3])
+        zero = _spread(node, array_of(point).astype(np.float32), array.shape, places[3])
     if node.op_type == "QuantizeLinear":
         low, high = _range(point)
         array = np.clip(np.rint(array / scales) + zero, low, high)

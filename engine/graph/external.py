@@ -1,48 +1,37 @@
 """External data: tensors that an ONNX file keeps in files beside it.
 
-Apart because a model is a stranger's file: a location in it may name any path, and must never make us read outside its folder.
+A model is a stranger's file: a location in it may name any path, and must never make us read outside its folder.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from ..errors import ModelRefused
+from . import values
 from .walk import tensors
 
-LARGEST_FILE = 1_500_000_000
-"""Bytes of tensors above which they go beside the file; protobuf cannot hold 2 GiB."""
 LARGEST_IN_MEMORY = 1_800_000_000
 """Bytes of tensors above which what serializes the whole model (checker, optimizer, sessions from bytes) cannot be used."""
-ALIGNMENT = 4096
-"""Where each tensor begins in the file beside: a page, so that runtimes may map it."""
-SMALLEST = 1024
-"""Tensors smaller than this stay in the file: shapes and axes must be readable without the data."""
-
-BITS: dict[int, int] = {
-    TensorProto.FLOAT: 32, TensorProto.UINT8: 8, TensorProto.INT8: 8, TensorProto.UINT16: 16, TensorProto.INT16: 16,
-    TensorProto.INT32: 32, TensorProto.INT64: 64, TensorProto.BOOL: 8, TensorProto.FLOAT16: 16, TensorProto.DOUBLE: 64,
-    TensorProto.UINT32: 32, TensorProto.UINT64: 64, TensorProto.COMPLEX64: 64, TensorProto.COMPLEX128: 128,
-    TensorProto.BFLOAT16: 16, TensorProto.FLOAT8E4M3FN: 8, TensorProto.FLOAT8E4M3FNUZ: 8, TensorProto.FLOAT8E5M2: 8,
-    TensorProto.FLOAT8E5M2FNUZ: 8, TensorProto.UINT4: 4, TensorProto.INT4: 4, TensorProto.FLOAT4E2M1: 4,
-}  # fmt: skip
-"""Bits an element takes in `raw_data`."""
 
 
-def bring_in(model: ModelProto, folder: Path) -> None:
-    """Read every external tensor into the model.
+def locate(model: ModelProto, folder: Path) -> None:
+    """Check where every external tensor lies; large ones refer to the place, small ones are read into the model.
 
     Raises:
         ModelRefused: a file is missing or outside `folder`, or a tensor's span does not fit.
     """
-    for tensor in tensors(model):
-        if tensor.data_location != TensorProto.EXTERNAL:
+    outside = [tensor for tensor in tensors(model) if _is_outside(tensor)]
+    spans = [_span(tensor, folder) for tensor in outside]
+    few = sum(length for _, _, length in spans) <= values.LEAST_FILE_BYTES
+    own = {id(tensor) for tensor in model.graph.initializer}
+    for tensor, (path, offset, length) in zip(outside, spans, strict=True):
+        if not few and length >= values.LEAST_BYTES and id(tensor) in own:
+            values.refer(tensor, path, offset, length)
             continue
-        path, offset, length = _span(tensor, folder)
         try:
             with path.open("rb") as stream:
                 stream.seek(offset)
@@ -56,13 +45,17 @@ def bring_in(model: ModelProto, folder: Path) -> None:
         tensor.ClearField("data_location")
 
 
+def _is_outside(tensor: TensorProto) -> bool:
+    return tensor.data_location == TensorProto.EXTERNAL and values.span(tensor) is None
+
+
 def files(model: ModelProto, folder: Path) -> list[Path]:
     """The files that hold the model's external tensors, in the order of their names.
 
     Raises:
         ModelRefused: one is missing or outside `folder`.
     """
-    return sorted({_span(tensor, folder)[0] for tensor in tensors(model) if tensor.data_location == TensorProto.EXTERNAL})
+    return sorted({_span(tensor, folder)[0] for tensor in tensors(model) if _is_outside(tensor)})
 
 
 def _span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
@@ -74,8 +67,8 @@ def _span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
         offset = int(entries.get("offset") or 0)
         length = int(entries.get("length") or size - offset)
     except ValueError as error:
-        raise _broken(tensor.name, "its offset or length is no number") from error
-    bits = BITS.get(tensor.data_type)
+        raise _broken(tensor.name, "its offset or length is not a number") from error
+    bits = values.BITS.get(tensor.data_type)
     needed = None if bits is None else (math.prod(tensor.dims) * bits + 7) // 8
     if offset < 0 or length < 0 or offset + length > size:
         raise _broken(tensor.name, f"bytes {offset} to {offset + length} lie past the end of {path.name} ({size} bytes)")
@@ -111,44 +104,10 @@ def _broken(name: str, why: str) -> ModelRefused:
 
 def size_of(model: ModelProto) -> int:
     """Bytes of all tensors kept as raw data; other forms cannot pass protobuf's limit."""
-    return sum(len(tensor.raw_data) for tensor in tensors(model))
+    return sum(map(values.raw_bytes, tensors(model)))
 
 
-def write(model: ModelProto, path: Path, largest: int = LARGEST_FILE) -> None:
-    """Write the model; tensors go to `<name>.data` beside it when together they pass `largest` bytes.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written.
-    """
-    data = path.with_name(path.name + ".data")
-    if size_of(model) <= largest:
-        data.unlink(missing_ok=True)
-        _write_bytes(path, model.SerializeToString())
-        return
-    light = skeleton(model, SMALLEST)
-    with data.open("wb") as stream:
-        for full, empty in zip(tensors(model), tensors(light), strict=True):
-            if not full.HasField("raw_data") or empty.HasField("raw_data"):
-                continue
-            stream.write(b"\0" * (-stream.tell() % ALIGNMENT))
-            empty.data_location = TensorProto.EXTERNAL
-            span = {"location": data.name, "offset": stream.tell(), "length": len(full.raw_data)}
-            for key, value in span.items():
-                empty.external_data.add(key=key, value=str(value))
-            stream.write(full.raw_data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    _write_bytes(path, light.SerializeToString())
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def skeleton(model: ModelProto, smallest: int = SMALLEST) -> ModelProto:
+def skeleton(model: ModelProto, smallest: int = values.LEAST_BYTES) -> ModelProto:
     """A copy of the model whose main graph's initializers of `smallest` bytes and more have shape and type but no data.
 
     Shape inference needs no weights; copying and serializing them would double a large model's memory.
@@ -177,9 +136,29 @@ def _copy_graph(graph: GraphProto, light: GraphProto, smallest: int) -> None:
 
 
 def _copy_tensor(tensor: TensorProto, light: TensorProto, smallest: int) -> None:
-    if len(tensor.raw_data) < smallest:
+    if values.raw_bytes(tensor) < smallest:
         light.CopyFrom(tensor)
         return
     light.name = tensor.name
     light.data_type = tensor.data_type
     light.dims.extend(tensor.dims)
+
+
+def checkable(model: ModelProto) -> ModelProto:
+    """For ONNX's checker, which serializes the model and counts the bytes of tensors: a copy of a large model, or of one
+    that refers to a file, in which inputs stand for its large tensors; another model itself.
+    """
+    referring = any(values.span(tensor) is not None for tensor in model.graph.initializer)
+    if not referring and size_of(model) <= values.LEAST_FILE_BYTES:
+        return model
+    light = skeleton(model)
+    given = {value.name for value in light.graph.input}
+    kept = []
+    for full, bare in zip(model.graph.initializer, light.graph.initializer, strict=True):
+        if values.raw_bytes(full) < values.LEAST_BYTES:
+            kept.append(bare)
+        elif bare.name not in given:
+            light.graph.input.append(helper.make_tensor_value_info(bare.name, bare.data_type, bare.dims))
+    del light.graph.initializer[:]
+    light.graph.initializer.extend(kept)
+    return light

@@ -1,6 +1,6 @@
 """GroupNormalization of opset 18 in operators that every later opset knows.
 
-Apart because ONNX took that form back: its checker refuses it in opsets 19 and 20, and its converter to 21 makes factors that
+ONNX took that form back: its checker refuses it in opsets 19 and 20, and its converter to 21 makes factors that
 do not fit. The arithmetic is the operator's own definition (ONNX, Operators.md: a scale and a bias for each group).
 """
 
@@ -11,6 +11,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from .names import Names
 from .shapes import inferred
+from .values import array_of
 from .walk import attribute, attribute_int, constants, is_onnx, label
 
 
@@ -52,8 +53,7 @@ def _instead(
     epsilon = attribute(node, "epsilon")
     kind = helper.tensor_dtype_to_np_dtype(held[node.input[1]].data_type)
     spread = [
-        np.repeat(numpy_helper.to_array(held[name]), shape[1] // groups).reshape(-1, *[1] * (len(shape) - 2))
-        for name in node.input[1:]
+        np.repeat(array_of(held[name]), shape[1] // groups).reshape(-1, *[1] * (len(shape) - 2)) for name in node.input[1:]
     ]
     values = {
         "grouped": np.array([shape[0], groups, -1]),

@@ -1,6 +1,6 @@
 """Local functions of a model written out in place of their calls.
 
-Apart because a weight inside a function is otherwise seen by nobody: exporters make one for every module of a network, and what
+A weight inside a function is otherwise seen by nobody: exporters make one for every module of a network, and what
 counts, prunes, quantizes and lints goes through graphs. Runtimes do the same when they load a file.
 """
 

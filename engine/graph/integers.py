@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto
 
+from .values import array_of
 from .walk import attribute_int, nodes
 
 Floats = NDArray[np.float32]
@@ -67,7 +68,7 @@ def _rows(held: Held, names: Sequence[str], bits: int, rows: int, columns: int) 
     tensor = held.get(names[0]) if names else None
     if tensor is None:
         return None
-    array = _bits(tensor, bits) if tensor.data_type == TensorProto.UINT8 else numpy_helper.to_array(tensor).astype(np.float32)
+    array = _bits(tensor, bits) if tensor.data_type == TensorProto.UINT8 else array_of(tensor).astype(np.float32)
     if array.size % rows or array.size // rows < columns:
         return None
     found: Floats = array.reshape(rows, -1)[:, :columns]
@@ -76,7 +77,7 @@ def _rows(held: Held, names: Sequence[str], bits: int, rows: int, columns: int) 
 
 def _bits(tensor: TensorProto, bits: int) -> Floats:
     """Numbers that lie in bytes, the low bits first; each row of bytes begins anew."""
-    stored = numpy_helper.to_array(tensor).view(np.uint8)
+    stored = array_of(tensor).view(np.uint8)
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
     found: Floats = ((stored[..., None] >> shifts) & (2**bits - 1)).astype(np.float32)
     return found.reshape(*stored.shape[:-1], -1)

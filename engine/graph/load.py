@@ -1,19 +1,22 @@
-"""Reading and writing ONNX files, external data beside them included.
+"""Reading and writing ONNX files, external data beside them included. Large weights stay where they are (`values.py`).
 
-Apart because it is the border to files nobody here made: everything that can be wrong with one is refused here, in words.
+It is the border to files nobody here made: everything that can be wrong with one is refused here, in words.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
+import os
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, defs, helper
 
 from ..errors import ModelRefused, from_os_error
-from . import external
+from ..system.hashing import sha256_of
+from . import external, light, values, write
 from .dense import write_out
 from .inline import Calls, inlined
 from .walk import ONNX_DOMAINS, bodies, nodes, opset, tensors
@@ -37,8 +40,8 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
 
 
 def load(path: Path) -> ModelProto:
-    """Read a model with all its tensors in memory: nodes in an order that can be computed, constants in one form, what local
-    functions do in place of their calls.
+    """Read a model: nodes in an order that can be computed, constants in one form, what local functions do in place of their
+    calls. Large initializers refer to where they lie; `values.array_of` reads them.
 
     Raises:
         ModelRefused: the file is missing, no ONNX, cut off, of a version nobody here reads, its weights are not in it, or its
@@ -50,7 +53,7 @@ def load(path: Path) -> ModelProto:
 def load_with_calls(path: Path) -> tuple[ModelProto, Calls]:
     """As `load`; and which nodes stand for a call of a local function."""
     model = parse(path)
-    external.bring_in(model, path.parent)
+    external.locate(model, path.parent)
     _check_tensors(model, path)
     _one_domain(model)
     model, calls = inlined(model)
@@ -60,7 +63,7 @@ def load_with_calls(path: Path) -> tuple[ModelProto, Calls]:
 
 
 def parse(path: Path) -> ModelProto:
-    """Read the file alone; external tensors stay where they are.
+    """Read the file alone; external tensors stay where they are, and so do the large ones of a large file.
 
     Raises:
         ModelRefused: as `load`, but for external data.
@@ -81,13 +84,28 @@ def parse(path: Path) -> ModelProto:
 
 
 def save(model: ModelProto, path: Path) -> None:
-    """Write a model, with its tensors in `<name>.data` beside it when it is larger than 1.5 GB; the model stays as it was.
+    """Write a model as one file, or with its tensors in `<name>.data` beside it when it is larger than 1.5 GB; the model stays
+    as it was.
 
     Raises:
         StorageRefused: the disk is full or the folder cannot be written.
     """
     try:
-        external.write(model, path)
+        write.write(model, path)
+    except OSError as error:
+        raise from_os_error(error, path=path) from error
+
+
+def save_apart(model: ModelProto, path: Path, *, shared: bool = True) -> None:
+    """Write a model for the next stage: its weights in `<name>.data` beside the graph, where they are more than 1 MB.
+
+    shared: unchanged weights may lie in the same file as those of the stage before; not where that is a user's file.
+
+    Raises:
+        StorageRefused: the disk is full or the folder cannot be written.
+    """
+    try:
+        write.write(model, path, apart=True, shared=shared)
     except OSError as error:
         raise from_os_error(error, path=path) from error
 
@@ -99,19 +117,13 @@ def digest(path: Path) -> tuple[str, int]:
         ModelRefused: the file or its external data cannot be read.
     """
     files = [path, *external.files(parse(path), path.parent)]
-    total = hashlib.sha256()
-    size = 0
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
-                size += len(block)
-    return total.hexdigest(), size
+    return sha256_of(files), sum(file.stat().st_size for file in files)
 
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = _content(path, file)
     except IsADirectoryError as error:
         raise ModelRefused(f"{path} is a folder", fix="give the .onnx file in it") from error
     except FileNotFoundError as error:
@@ -123,16 +135,25 @@ def _read(path: Path) -> bytes:
     return data
 
 
+def _content(path: Path, file: BinaryIO) -> bytes:
+    """The file's bytes; of a large one without the weights, where it is such that it can be walked."""
+    if os.fstat(file.fileno()).st_size > values.LEAST_FILE_BYTES:
+        with suppress(ValueError):
+            return light.read(path, file)
+        file.seek(0)
+    return file.read()
+
+
 def _not_parsed(path: Path, data: bytes) -> ModelRefused:
     kind = next((name for start, name in _OTHER_FILES if data.startswith(start)), "")
     if kind:
-        return ModelRefused(f"{path.name} is no ONNX file but {kind}", fix="give an .onnx file")
+        return ModelRefused(f"{path.name} is {kind}, not an ONNX file", fix="give an .onnx file")
     if data[0] == 0x08:
         return ModelRefused(
-            f"{path.name} begins like an ONNX file but is cut off or damaged ({len(data)} bytes)",
+            f"{path.name} begins like an ONNX file but is cut off or damaged ({path.stat().st_size} bytes)",
             fix="copy or export it again",
         )
-    return ModelRefused(f"{path.name} is no ONNX file", fix="give an .onnx file")
+    return ModelRefused(f"{path.name} is not an ONNX file", fix="give an .onnx file")
 
 
 def _check_versions(model: ModelProto, path: Path) -> None:
@@ -177,7 +198,7 @@ def _check_tensors(model: ModelProto, path: Path) -> None:
     for tensor in tensors(model):
         needed = bytes_of(tensor)
         held, wanted, unit = _held(tensor), needed, "bytes"
-        if not tensor.HasField("raw_data"):
+        if not _raw(tensor):
             wanted, unit = _numbers(tensor), "numbers"
         if not held and wanted:
             empty.append(tensor.name or "of an attribute")
@@ -194,10 +215,14 @@ def _check_tensors(model: ModelProto, path: Path) -> None:
         )
 
 
+def _raw(tensor: TensorProto) -> bool:
+    return bool(tensor.HasField("raw_data")) or values.span(tensor) is not None
+
+
 def _held(tensor: TensorProto) -> int:
     """Bytes of raw data, or where there are none, entries of the field that has the values instead."""
-    if tensor.HasField("raw_data"):
-        return len(tensor.raw_data)
+    if _raw(tensor):
+        return values.raw_bytes(tensor)
     return len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
 
 
@@ -206,7 +231,7 @@ def _numbers(tensor: TensorProto) -> int:
     count = int(math.prod(tensor.dims))
     if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
         return 2 * count
-    bits = external.BITS.get(tensor.data_type, 8)
+    bits = values.BITS.get(tensor.data_type, 8)
     return -(-count * bits // 8) if bits < 8 else count
 
 
@@ -217,7 +242,7 @@ def bytes_of(tensor: TensorProto) -> int:
         ModelRefused: its type is none that ONNX knows, or a dimension is negative.
     """
     count = math.prod(tensor.dims)
-    bits = 0 if tensor.data_type == TensorProto.STRING else external.BITS.get(tensor.data_type)
+    bits = 0 if tensor.data_type == TensorProto.STRING else values.BITS.get(tensor.data_type)
     if any(length < 0 for length in tensor.dims) or bits is None:
         known = TensorProto.DataType.DESCRIPTOR.values_by_number.get(tensor.data_type)
         kind = known.name if known is not None and tensor.data_type else f"{tensor.data_type}, which is none"

@@ -1,6 +1,6 @@
 """Multiply-accumulates of one inference, from the shapes of an inferred graph.
 
-Apart because each operator counts in its own way. A product of a Conv, Gemm, MatMul, recurrent or attention operator counts;
+Each operator counts in its own way. A product of a Conv, Gemm, MatMul, recurrent or attention operator counts;
 element-wise work does not. The larger branch of an If counts; a Loop's or Scan's body counts once.
 """
 

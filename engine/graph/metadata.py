@@ -1,19 +1,34 @@
 """What one step leaves in a model for a later one: JSON under `edgetui.*` keys of its metadata.
 
-Apart because every family of compression writes such a key and `lower` reads them.
+Every family of compression writes such a key and `lower` reads them.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from onnx import ModelProto
+from msgspec import Struct
 
 from ..errors import ModelRefused
+from ..schema.ready import ready
+from ..schema.validation import explain
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _Kind = TypeVar("_Kind")
+HALF = "fp16"
+"""The key of `Halved`."""
+
+
+class Halved(Struct, frozen=True, kw_only=True):
+    """All but some nodes shall be half precision: `lower` does it, or a builder that has a flag for it."""
+
+    keep: tuple[str, ...] = ()
+    """Labels (`graph.walk.label`) of nodes that stay in FP32."""
 
 
 def put(model: ModelProto, key: str, value: object) -> None:
@@ -33,17 +48,21 @@ def get(model: ModelProto, key: str) -> object | None:
     Raises:
         ModelRefused: it holds no JSON.
     """
+    return _parsed({entry.key: entry.value for entry in model.metadata_props}, key)
+
+
+def _parsed(entries: Mapping[str, str], key: str) -> object | None:
     name = f"edgetui.{key}"
-    for entry in model.metadata_props:
-        if entry.key == name:
-            try:
-                found: object = json.loads(entry.value)
-            except ValueError as error:
-                raise ModelRefused(
-                    f"metadata `{name}` of the model is damaged ({error})", fix="make the model again with `edgetui run`"
-                ) from error
-            return found
-    return None
+    if name not in entries:
+        return None
+    try:
+        found: object = json.loads(entries[name])
+    except ValueError as error:
+        raise ModelRefused(
+            f"metadata `{name}` of the model is damaged ({error})",
+            fix="make the model again with `edgetui run`",
+        ) from error
+    return found
 
 
 def read(model: ModelProto, key: str, kind: type[_Kind]) -> _Kind | None:
@@ -52,14 +71,24 @@ def read(model: ModelProto, key: str, kind: type[_Kind]) -> _Kind | None:
     Raises:
         ModelRefused: it holds something else.
     """
-    found = get(model, key)
+    return read_entries({entry.key: entry.value for entry in model.metadata_props}, key, kind)
+
+
+def read_entries(entries: Mapping[str, str], key: str, kind: type[_Kind]) -> _Kind | None:
+    """The same of metadata that were read without the model (`system.onnx_metadata`).
+
+    Raises:
+        ModelRefused: it holds something else.
+    """
+    found = _parsed(entries, key)
     if found is None:
         return None
     try:
-        return msgspec.convert(found, kind)
+        return msgspec.convert(found, ready(kind))
     except msgspec.ValidationError as error:
         raise ModelRefused(
-            f"metadata `edgetui.{key}` is damaged ({error})", fix="make the model again with `edgetui run`"
+            f"metadata `edgetui.{key}` is damaged ({explain(found, kind, error).what})",
+            fix="make the model again with `edgetui run`",
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Every name a model has, and names that it does not have yet: the one place where a pass gets a name for what it makes.
 
-Apart because ONNX Runtime takes one of two tensors of a name without a word, so that a pass which invents `fc.weight_scale` in
+ONNX Runtime takes one of two tensors of a name without a word, so that a pass which invents `fc.weight_scale` in
 a model that has one makes a wrong model; bodies, local functions, sparse tensors and declared axes have names as well.
 """
 

@@ -1,6 +1,6 @@
 """The first change to any model: one plain form that every later step can rely on.
 
-Apart because everything after it assumes what it makes: fixed shapes, inputs that are inputs, every node named once, constants
+Everything after it assumes what it makes: fixed shapes, inputs that are inputs, every node named once, constants
 folded, batch norms in their convolutions, metadata that traces where the exporter ran gone. The opset stays.
 """
 
@@ -12,20 +12,20 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto, helper
 
-from ..errors import ModelRefused
-from ..say import Say, Silent
+from ..errors import ModelRefused, first_line
+from ..system.reporter import NullReporter, Reporter
 from .constants import PLAIN_IR, write_out
-from .external import LARGEST_IN_MEMORY, size_of, skeleton
+from .external import LARGEST_IN_MEMORY, checkable, size_of, skeleton
+from .fill_sizes import spoiled
 from .fold import FoldFailed, fold
-from .fused import Before
-from .load import load, load_with_calls, save
-from .loadable import spoiled
+from .fused_names import Before
+from .load import load, load_with_calls, save, save_apart
 from .metadata import drop
-from .shapes import Shapes, declared, fix_inputs, inferred, settle
+from .shapes import Shapes, declared, fix_inputs, inferred, input_shapes
 from .walk import graphs, nodes, opset, real_inputs
 
 
-def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
+def normalise(path: Path, out: Path, shapes: Shapes, say: Reporter) -> str:
     """Write the normal form of the model at `path` to `out`; returns what was done, in a line.
 
     The names and the order of inputs and outputs stay, and so do the outputs' values within float rounding. Where ONNX Runtime
@@ -38,18 +38,18 @@ def normalise(path: Path, out: Path, shapes: Shapes, say: Say) -> str:
     line = _normal(path, out, shapes, say)
     if not spoiled(path, out):
         return line
-    again = Silent()  # what it would warn of was said
+    again = NullReporter()  # what it would warn of was said
     line = _normal(path, out, shapes, again, fixed=False)
     if spoiled(path, out):
         _settled(path, out, shapes, fixed=False)
         line = "nothing folded"
-    say.note("axes are not settled: with settled ones ONNX Runtime refuses the model, in a branch that may never be taken")
+    say.note("dynamic axes are not fixed: with fixed ones ONNX Runtime refuses the model, in a branch that may never be taken")
     return f"axes left as they are, {line}"
 
 
-def _normal(path: Path, out: Path, shapes: Shapes, say: Say, *, fixed: bool = True) -> str:
+def _normal(path: Path, out: Path, shapes: Shapes, say: Reporter, *, fixed: bool = True) -> str:
     model, calls = load_with_calls(path)
-    settled = settle(model, shapes) if fixed else {}
+    settled = input_shapes(model, shapes) if fixed else {}
     before = Counter(node.op_type for node in nodes(model))
     done = _plain(model, settled)
     as_it_came = Before(model, calls)
@@ -63,7 +63,7 @@ def _normal(path: Path, out: Path, shapes: Shapes, say: Say, *, fixed: bool = Tr
     _settle_outputs(model)
     as_it_came.leave_origins(model)
     _check(model, say)
-    save(model, out)
+    save_apart(model, out, shared=False)
     say.progress(3, 3, "written")
     after = Counter(node.op_type for node in nodes(model))
     fused = before["BatchNormalization"] - after["BatchNormalization"]
@@ -74,7 +74,7 @@ def _normal(path: Path, out: Path, shapes: Shapes, say: Say, *, fixed: bool = Tr
     return ", ".join(done) or "nothing to do"
 
 
-def settled_only(path: Path, out: Path, shapes: Shapes) -> None:
+def fix_shapes_only(path: Path, out: Path, shapes: Shapes) -> None:
     """Write the model with its axes settled and its initializers out of the inputs, and nothing else changed: the baseline.
 
     A backend cannot fold an initializer that a caller might override; left among the inputs, the baseline would be slower for
@@ -91,7 +91,7 @@ def settled_only(path: Path, out: Path, shapes: Shapes) -> None:
 
 def _settled(path: Path, out: Path, shapes: Shapes, *, fixed: bool = True) -> None:
     model = load(path)
-    _plain(model, settle(model, shapes) if fixed else {})
+    _plain(model, input_shapes(model, shapes) if fixed else {})
     save(model, out)
 
 
@@ -138,7 +138,7 @@ def _name_nodes(model: ModelProto) -> None:
         node.name = name
 
 
-def _folded(model: ModelProto, as_it_came: Before, say: Say) -> ModelProto:
+def _folded(model: ModelProto, as_it_came: Before, say: Reporter) -> ModelProto:
     """Constants folded and batch norms fused by onnxscript's optimizer, or the model as it is where that trips."""
     if size_of(model) > LARGEST_IN_MEMORY:
         say.warn("the model is too large for folding constants and batch norms; it goes on as it is")
@@ -183,9 +183,9 @@ def _fault(before: ModelProto, after: ModelProto, sound: bool) -> str:
 def _objection(model: ModelProto) -> str:
     """What ONNX's checker says against a model; empty: nothing."""
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(checkable(model))
     except (onnx.checker.ValidationError, ValueError) as error:
-        return _first_line(error) or type(error).__name__
+        return first_line(error)
     return ""
 
 
@@ -197,17 +197,13 @@ def _settle_outputs(model: ModelProto) -> None:
             value.type.CopyFrom(known.type)
 
 
-def _check(model: ModelProto, say: Say) -> None:
+def _check(model: ModelProto, say: Reporter) -> None:
     """Say what ONNX's checker objects to; only the backend can tell whether it runs all the same."""
     if size_of(model) > LARGEST_IN_MEMORY:
         return
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(checkable(model))
     except onnx.checker.ValidationError as error:
-        say.warn(f"ONNX's checker objects to this model: {_first_line(error)}")
+        say.warn(f"ONNX's checker objects to this model: {first_line(error)}")
     except ValueError as error:
-        raise ModelRefused(f"the model is no valid graph ({error})", fix="export it again") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:160]
+        raise ModelRefused(f"the model is not a valid graph ({error})", fix="export it again") from error

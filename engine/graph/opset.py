@@ -1,6 +1,6 @@
 """Raising a model's opset, where a step needs an operator's later form.
 
-Apart because the converter has gaps that every caller must be shielded from: it loses metadata, cannot go down, and trips over
+The converter has gaps that every caller must be shielded from: it loses metadata, cannot go down, and trips over
 operators of other domains.
 """
 
@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import onnx
-from onnx import ModelProto, helper, version_converter
+from onnx import ModelProto, TensorProto, helper, version_converter
 
 from ..errors import ModelRefused
-from .external import LARGEST_IN_MEMORY, size_of
+from .external import LARGEST_IN_MEMORY, checkable, size_of
 from .group_norm import written_out
 from .names import shielded
 from .plugins import of_onnx
+from .values import span, stand_ins
 from .walk import is_onnx, label, nodes, opset
 
 _ASIDE = "edgetui.plugins"
@@ -38,9 +39,9 @@ def raise_opset(model: ModelProto, version: int, purpose: str) -> ModelProto:
     try:
         with _plugins_aside(model):
             source = written_out(model) if opset(model) < 21 else model
-            raised = shielded(_copy(source), lambda plain: version_converter.convert_version(plain, version))
+            raised = shielded(_copy(source), lambda plain: _converted(plain, version))
             _carry_over(model, raised)
-            onnx.checker.check_model(raised)
+            onnx.checker.check_model(checkable(raised))
     except (RuntimeError, ValueError, onnx.checker.ValidationError, version_converter.ConvertError) as error:
         raise ModelRefused(
             f"{purpose} needs opset {version}, the model has {opset(model)}, and ONNX's converter cannot raise it "
@@ -87,6 +88,18 @@ def following(before: ModelProto, after: ModelProto, labels: Collection[str]) ->
                 found.add(label(fresh))
                 ahead += [name for name in fresh.input if name not in old]
     return found
+
+
+def _converted(model: ModelProto, version: int) -> ModelProto:
+    """Tensors that refer to a file stay out of it: the converter is written in C++, and gets the model serialized."""
+    referring = {tensor.name: tensor for tensor in model.graph.initializer if span(tensor) is not None}
+    raised: ModelProto = version_converter.convert_version(stand_ins(model), version)
+    for tensor in raised.graph.initializer:
+        if tensor.name in referring:
+            tensor.ClearField("raw_data")
+            tensor.external_data.extend(referring[tensor.name].external_data)
+            tensor.data_location = TensorProto.EXTERNAL
+    return raised
 
 
 def _copy(model: ModelProto) -> ModelProto:

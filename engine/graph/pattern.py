@@ -1,6 +1,6 @@
 """Whether weights have the 2:4 pattern that sparse tensor cores (Ampere and later) skip: of four in a row, two are zero.
 
-Apart because it reads the file that is built, where weights are floats, half floats or integers, or stand before Q/DQ pairs.
+It reads the file that is built, where weights are floats, half floats or integers, or stand before Q/DQ pairs.
 The pattern is NVIDIA's (TensorRT's documentation, "Structured Sparsity"): for each output channel and each place of a kernel,
 of every four input channels.
 """
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto
 
 from .load import load
+from .values import array_of
 from .walk import attribute_int, constants, is_onnx, nodes
 
 _THROUGH = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity")
@@ -33,7 +34,7 @@ def two_of_four(path: Path) -> int:
     for name, axis in _weights(model):
         if name in held and len(held[name].dims) >= 2:
             axes.setdefault(name, axis)
-    return sum(_has_pattern(numpy_helper.to_array(held[name]), axis) for name, axis in axes.items())
+    return sum(_has_pattern(array_of(held[name]), axis) for name, axis in axes.items())
 
 
 def _weights(model: ModelProto) -> list[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """Which nodes a step's patterns mean: `exclude` and `keep` of a recipe.
 
-Apart because quantization and half precision read the same patterns and must refuse the same mistakes.
+Quantization and half precision read the same patterns and must refuse the same mistakes.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from fnmatch import fnmatchcase
 from onnx import ModelProto
 
 from ..errors import RecipeRefused
-from ..say import Say, Silent
-from .fused import origins
+from ..system.reporter import NullReporter, Reporter
+from .fused_names import origins
 from .walk import label, nodes
 
 MOST_TOLD = 5
 """Nodes that are told one by one."""
 
 
-def select(model: ModelProto, patterns: Iterable[str], say: Say | None = None) -> set[str]:
+def select(model: ModelProto, patterns: Iterable[str], say: Reporter | None = None) -> set[str]:
     """Labels (`walk.label`: the name, where a node has one) of the nodes that a pattern means.
 
     A pattern is a node's name, a shell pattern over names such as `/head/*`, or an operator such as `Softmax`. A node of the
     file that normalising fused into another means that one, which is said.
 
     Raises:
-        RecipeRefused: a pattern means no node; the message names near ones.
+        RecipeRefused: a pattern matches no node; the message names near ones.
     """
     wanted = list(patterns)
     if not wanted:
@@ -42,10 +42,10 @@ def select(model: ModelProto, patterns: Iterable[str], say: Say | None = None) -
         if not found and not meant:
             operators = set(operator_of.values())
             raise RecipeRefused(
-                f"`{pattern}` means no node of this model", fix=_near(pattern, {**operator_of, **gone}, operators)
+                f"`{pattern}` matches no node of this model", fix=_near(pattern, {**operator_of, **gone}, operators)
             )
         became = {name: set(gone[name].became) for name in meant}
-        _tell(pattern, {name: into - found - chosen for name, into in became.items()}, became, say or Silent())
+        _tell(pattern, {name: into - found - chosen for name, into in became.items()}, became, say or NullReporter())
         chosen |= found.union(*became.values())
     return chosen
 
@@ -59,7 +59,7 @@ def _meant(pattern: str, operator_of: dict[str, str]) -> set[str]:
     return {name for name in operator_of if fnmatchcase(name, pattern)}
 
 
-def _tell(pattern: str, fresh: dict[str, set[str]], became: dict[str, set[str]], say: Say) -> None:
+def _tell(pattern: str, fresh: dict[str, set[str]], became: dict[str, set[str]], say: Reporter) -> None:
     """Say into what nodes went that are not in the graph any more, where that means nodes beyond those named anyway."""
     if pattern in became and not became[pattern]:
         say.warn(f"`{pattern}` is not in the graph any more, and nothing that is stands for it")

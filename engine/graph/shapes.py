@@ -1,6 +1,6 @@
 """Settling dynamic axes, and shapes of everything inside once the inputs are settled.
 
-Apart because the command line, the inspection and the normalisation must agree on what runs when nothing is said: batch 1.
+The command line, the inspection and the normalisation must agree on what runs when nothing is said: batch 1.
 """
 
 from __future__ import annotations
@@ -11,32 +11,14 @@ from itertools import chain
 
 from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper, shape_inference
 
-from ..errors import ModelRefused, UsageError, nearest
-from ..result import TensorFacts
+from ..errors import Fix, ModelRefused, nearest
+from ..schema.model_facts import TensorFacts
 from .external import skeleton
 from .plugins import of_onnx
 from .walk import bodies, graphs, is_onnx, nodes, real_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
 Declared = tuple[int | str | None, ...]
-
-_FLAG = re.compile(r"(?P<name>.+)=(?P<shape>\d+(x\d+)*|scalar)")
-
-
-def parse_shape_flag(text: str) -> tuple[str, tuple[int, ...]]:
-    """Read `image=1x3x224x224`; `name=scalar` is an input without axes. Names may hold `=`, `:` and `/`.
-
-    Raises:
-        UsageError: it is not of that form, or an axis is 0.
-    """
-    found = _FLAG.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(f"`{text}` is no shape", fix="write `--shape NAME=1x3x224x224`, every axis a number")
-    lengths = () if found["shape"] == "scalar" else tuple(int(part) for part in found["shape"].split("x"))
-    if 0 in lengths:
-        raise UsageError(f"`{text}` has an axis of length 0", fix="every axis needs a length of 1 or more")
-    return found["name"], lengths
-
 
 _UNKNOWN = re.compile(r"[\W_]*\d*|(unk|unknown|dyn|dynamic|undefined|any|none|null|nil|nan|n/?a)([\W_]*\d+)?", re.IGNORECASE)
 """What exporters write into an axis of which they know nothing: `?`, `None`, `-1`, `unk__12`. It means no number in particular,
@@ -69,7 +51,7 @@ def facts(value: ValueInfoProto) -> TensorFacts:
     return TensorFacts(name=value.name, dtype=dtype, shape=declared(value) or ())
 
 
-def settle(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
+def input_shapes(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
     """A shape for every input: what is said, what the file says, 1 for a dynamic axis 0.
 
     A named axis that is settled in one input is settled in all, if that input gives it one length alone.
@@ -77,18 +59,19 @@ def settle(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
     Raises:
         ModelRefused: an axis is still open (the fix shows the flag), or `shapes` does not fit the model.
     """
-    settled, open_flags = _settle(model, shapes)
+    settled, open_flags = _input_shapes(model, shapes)
     names = real_inputs(model.graph)
     for value in model.graph.input:
         if value.name in names and value.type.WhichOneof("value") != "tensor_type":
             raise ModelRefused(
-                f"input `{value.name}` is no tensor ({facts(value).dtype})",
+                f"input `{value.name}` is not a tensor ({facts(value).dtype})",
                 fix="export the model with plain tensors as inputs",
             )
     if open_flags:
-        flags = " ".join(f"--shape {flag}" for flag in open_flags)
         inputs = ", ".join(flag.rpartition("=")[0] for flag in open_flags)
-        raise ModelRefused(f"the shape of {inputs} is still open", fix=f"say it with {flags}, a number for every ?")
+        raise ModelRefused(
+            f"the shape of {inputs} is still open", fix=Fix("say it with {}, a number for every ?", "shape", tuple(open_flags))
+        )
     return settled
 
 
@@ -98,7 +81,7 @@ def open_inputs(model: ModelProto, shapes: Shapes) -> tuple[str, ...]:
     Raises:
         ModelRefused: `shapes` does not fit the model.
     """
-    return tuple(_settle(model, shapes)[1])
+    return tuple(_input_shapes(model, shapes)[1])
 
 
 def settled_part(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]]:
@@ -107,10 +90,10 @@ def settled_part(model: ModelProto, shapes: Shapes) -> dict[str, tuple[int, ...]
     Raises:
         ModelRefused: `shapes` does not fit the model.
     """
-    return _settle(model, shapes)[0]
+    return _input_shapes(model, shapes)[0]
 
 
-def _settle(model: ModelProto, shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+def _input_shapes(model: ModelProto, shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], list[str]]:
     names = real_inputs(model.graph)
     values = {value.name: value for value in model.graph.input if value.name in names}
     for name in shapes:

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 ONNX_DOMAINS = ("", "ai.onnx")
-ELSEWHERE = "{, or another backend}"
-"""In a refusal's advice: `lint.lint` puts the backends here that do read the model, or nothing."""
 
 
 def graphs(graph: GraphProto) -> Iterator[GraphProto]:

@@ -1,6 +1,6 @@
 """The constant weights of Conv, ConvTranspose, Gemm and MatMul: what pruning and quantization act on.
 
-Apart because finding them is the hard part: exporters hide them behind Constant, Identity, Transpose and Cast nodes, share them
+Finding them is the hard part: exporters hide them behind Constant, Identity, Transpose and Cast nodes, share them
 between nodes, and store them as float, half, bfloat16 or double.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .seen import FLOATS, scoped
+from .constant_views import FLOATS, scoped
+from .values import array_of
 from .walk import attribute_int, is_onnx, label
 
 __all__ = ["FLOATS", "Weight", "weights"]
@@ -46,7 +47,7 @@ class Weight:
 
     def array(self) -> NDArray[np.generic]:
         """A copy in the stored type (float32, float64, float16 or bfloat16 of ml_dtypes), of shape `shape`."""
-        return np.array(numpy_helper.to_array(self.tensor))
+        return np.array(array_of(self.tensor))
 
     def write(self, array: NDArray[np.generic]) -> None:
         """Put `array` in its place, cast to the stored type.

@@ -34,7 +34,7 @@ def refuse_malformed(model: ModelProto, name: str) -> None:
         ModelRefused: which node, tensor or text is wrong, and how.
     """
     if any(_bad_texts(model)):
-        raise ModelRefused(f"{name} is damaged: a name in it is no text (UTF-8)", fix=_FIX)
+        raise ModelRefused(f"{name} is damaged: a name in it is not UTF-8", fix=_FIX)
     own = {(function.domain, function.name) for function in model.functions}
     for node in _all_nodes(model):
         if (node.domain, node.op_type) not in own:

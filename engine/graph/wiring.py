@@ -1,6 +1,6 @@
 """Who makes which tensor: faults of it, and the order that everything after loading relies on.
 
-Apart because ONNX Runtime sorts nodes by itself and takes one of two tensors of a name without a word, while shape inference,
+ONNX Runtime sorts nodes by itself and takes one of two tensors of a name without a word, while shape inference,
 the converter of opsets and our own passes go from the first node to the last and take every name once.
 """
 
@@ -12,7 +12,10 @@ from collections.abc import Iterator
 
 from onnx import GraphProto, ModelProto, NodeProto
 
-from .walk import bodies, graphs, label
+from ..errors import Refusal
+from .walk import bodies, graphs, label, real_inputs
+
+_AGAIN = "export it again"
 
 
 def sort(model: ModelProto) -> None:
@@ -28,36 +31,36 @@ def sort(model: ModelProto) -> None:
             graph.node.extend(fresh)
 
 
-def faults(model: ModelProto) -> list[str]:
-    """What makes the graph ambiguous or impossible: a sentence each; empty: every tensor is made once, before it is read."""
+def faults(model: ModelProto) -> list[Refusal]:
+    """What makes the graph ambiguous or impossible; empty: every tensor is made once, before it is read."""
     return list(_faults(model.graph, frozenset()))
 
 
-def _faults(graph: GraphProto, outer: frozenset[str]) -> Iterator[str]:
+def _faults(graph: GraphProto, outer: frozenset[str]) -> Iterator[Refusal]:
     stored = Counter(tensor.name for tensor in graph.initializer)
     stored.update(tensor.values.name for tensor in graph.sparse_initializer)
     for name, count in stored.items():
         if count > 1:
-            yield f"tensor {name} is stored {count} times; export it again"
+            yield Refusal.of(f"tensor {name} is stored {count} times", _AGAIN)
     given = {value.name for value in graph.input}
     made = Counter(name for node in graph.node for name in node.output if name)
     for name, count in made.items():
         if count > 1 or name in stored or name in given:
-            yield f"tensor {name} is made more than once; export it again"
+            yield Refusal.of(f"tensor {name} is made more than once", _AGAIN)
     known = outer | stored.keys() | given | made.keys()
     for node in graph.node:
         for name in node.input:
             if name and name not in known:
-                yield f"{label(node)} reads {name}, which nothing makes; export it again"
+                yield Refusal.of(f"{label(node)} reads {name}, which nothing makes", _AGAIN, node=label(node))
         for entry in node.attribute:
             for body in [entry.g] if entry.HasField("g") else entry.graphs:
                 yield from _faults(body, known)
     for value in graph.output:
         if value.name not in known:
-            yield f"nothing makes the output {value.name}; export it again"
+            yield Refusal.of(f"nothing makes the output {value.name}", _AGAIN)
     _, left = _order(graph)
     if left is not None:
-        yield f"{label(left)} waits for its own output (the graph goes round); export it again"
+        yield Refusal.of(f"{label(left)} waits for its own output (the graph goes round)", _AGAIN, node=label(left))
 
 
 def _order(graph: GraphProto) -> tuple[list[int], NodeProto | None]:
@@ -101,3 +104,13 @@ def _copy(node: NodeProto) -> NodeProto:
     copy = NodeProto()
     copy.CopyFrom(node)
     return copy
+
+
+def no_tensors(model: ModelProto) -> list[Refusal]:
+    """Inputs that no samples can be given for, whatever reads the model."""
+    names = real_inputs(model.graph)
+    odd = (value for value in model.graph.input if value.name in names and value.type.WhichOneof("value") != "tensor_type")
+    return [
+        Refusal.of(f"input {value.name} is not a tensor, and edgetui gives tensors only", "export it as a tensor")
+        for value in odd
+    ]

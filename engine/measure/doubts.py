@@ -45,7 +45,7 @@ def too_few_equal(equal: Equal) -> str:
     return ""
 
 
-def too_few_rows(found: ranked.Found) -> str:
+def too_few_rows(found: ranked.RowMatches) -> str:
     """What is wrong with the rows that were matched; empty: nothing."""
     share = found.matched_weight / found.weight if found.weight else 1.0
     if share < LEAST_ROWS:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import result
 from ..errors import PlanRefused
-from ..graph.meaning import Meaning
+from ..graph.output_meaning import Meaning, Part
+from ..schema import output_figures
+from ..tasks.decoder import Layout
 from . import ranked
 from .doubts import too_few_equal, too_few_rows
 from .following import Following
-from .sums import MOST_CLASSES, Equal, Sums, in_words, no_ratio
+from .sums import MOST_CLASSES, Equal, Sums, fidelity_sentence, no_ratio
 
 Array = NDArray[np.generic]
 
@@ -39,7 +40,7 @@ _Take = Callable[[Array], Array]
 """Some of an output's elements."""
 
 
-class Fidelity:
+class FidelityMeter:
     """Add batches of both sides' outputs, then ask for `figures()`."""
 
     def __init__(self, meanings: Mapping[str, Meaning] | None = None, *, chance: bool = False) -> None:
@@ -49,7 +50,7 @@ class Fidelity:
         self._meanings = dict(meanings or {})
         self._chance = chance
         self._groups = ranked.groups(self._meanings)
-        self._found = [ranked.Found() for _ in self._groups]
+        self._found = [ranked.RowMatches() for _ in self._groups]
         self._sums: dict[_Key, Sums] = {}
         self._equal: dict[_Key, Equal] = {}
         self._following: dict[_Key, Following] = {}
@@ -61,6 +62,16 @@ class Fidelity:
         self._uneven: set[str] = set()
         self._foreign: set[str] = set()
         """Outputs that are no tensors and no lists of them."""
+
+    def read_as(self, layout: Layout) -> None:
+        """What a decoder says of an output, before outputs are added: boxes must not drown scores where the graph does not tell
+        them apart (YOLOv5's lie in parts along another axis).
+        """
+        said = self._meanings.get(layout.output, Meaning())
+        if said.orders or (said.parts and said.parts_axis == layout.axis):
+            return
+        parts = tuple(Part(word, size, word == "classes") for word, size in layout.parts)
+        self._meanings[layout.output] = said._replace(parts=parts, parts_axis=layout.axis, labels=False)
 
     def add(self, baseline: Mapping[str, Array], candidate: Mapping[str, Array], n: int = 1, of: int | None = None) -> None:
         """Outputs of one inference, by name. `n` samples lie along the first axis of length `of` (None: `n`; rows past `n` are
@@ -109,15 +120,20 @@ class Fidelity:
             quantities, labels = _parted(one, self._meanings.get(name))
             if quantities is not None and plain:
                 first, second = quantities(one), quantities(other)
-                self._add_sample((name, WHOLE), first, second)
                 if one.dtype.kind != "f":
                     self._add_labels((name, WHOLE), first, second)
-                for part, take in _quantities_apart(one, self._meanings.get(name)).items() if self._chance else ():
+                apart = _quantities_apart(one, self._meanings.get(name))
+                if self._chance or len(apart) < 2:  # rounding alone may move a part of little size by more than it is
+                    self._add_sample((name, WHOLE), first, second)
+                else:  # boxes of 0 to 640 pixels would drown scores of 0 to 1
+                    for part, take in apart.items():
+                        self._add_sample((name, part), take(one), take(other))
+                for part, take in apart.items() if self._chance else ():
                     self._following.setdefault((name, part), Following()).add(take(one), take(other))
             for part, taken in labels.items():
                 self._add_labels((name, part), taken(one), taken(other))
 
-    def _add_ranked(self, pairs: Mapping[str, tuple[Array, Array]], found: ranked.Found, n: int, batch: int) -> None:
+    def _add_ranked(self, pairs: Mapping[str, tuple[Array, Array]], found: ranked.RowMatches, n: int, batch: int) -> None:
         """Outputs of one choice; a sample each where the batch is not what rows are counted along."""
         split: dict[str, list[tuple[Array, Array]]] = {}
         for name, (a, b) in pairs.items():
@@ -181,14 +197,14 @@ class Fidelity:
                 if len(seen) + len(values) <= MOST_CLASSES:
                     seen.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
-    def figures(self) -> result.Fidelity:
+    def figures(self) -> output_figures.Fidelity:
         """Offset rates over all elements of all quantities; cosine (mean over samples), SQNR and largest error of the quantity
         that fares worst; the least share of equal labels and of rows that have a twin.
         """
         every = [sums for sums in self._sums.values() if sums.samples]
         compared = sum(sums.compared for sums in every)
         shares = self._shares(labels=True) or self._shares(labels=False)
-        return result.Fidelity(
+        return output_figures.Fidelity(
             offset_rate=sum(sums.signed for sums in every) / compared if compared else None,
             offset_rate_abs=sum(sums.absolute for sums in every) / compared if compared else None,
             left_out=sum(sums.left_out for sums in every) if every else None,
@@ -211,13 +227,13 @@ class Fidelity:
         found = [each.share() for key, each in self._equal.items() if (key not in self._sums) == labels]
         return [share for share in found if share is not None]
 
-    def _output(self, key: _Key) -> result.OutputFidelity:
+    def _output(self, key: _Key) -> output_figures.OutputFidelity:
         name, part = key
         sums, equal = self._sums.get(key, Sums()), self._equal.get(key, Equal())
         meaning = self._meanings.get(name)
         group = next((found for names, found in zip(self._groups, self._found, strict=True) if name in names), None)
         named = meaning is not None and part >= 0 and len(meaning.parts) > part
-        return result.OutputFidelity(
+        return output_figures.OutputFidelity(
             name=name,
             part=meaning.parts[part].name if meaning is not None and named else "",
             kind="quantity" if key in self._sums else "labels",
@@ -278,7 +294,7 @@ class Fidelity:
         """Why these cannot be the outputs of one computation rounded in two ways; empty: they can. Needs `chance`."""
         figures = self.figures()
         if figures.cosine is not None and figures.cosine < least_cosine:
-            return in_words(figures)
+            return fidelity_sentence(figures)
         for key, following in self._following.items():
             why = following.doubt(least_cosine)
             if why:

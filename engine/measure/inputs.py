@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelRefused
-from ..result import TensorFacts
+from ..schema.model_facts import TensorFacts
 
 DTYPES: dict[str, type[np.generic]] = {
     "float": np.float32,
@@ -26,7 +26,9 @@ DTYPES: dict[str, type[np.generic]] = {
 }
 
 
-def made_up(inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.generic]]:
+def random_inputs(
+    inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], seed: int
+) -> dict[str, NDArray[np.generic]]:
     """Standard normal values for floating point inputs; ones for whole numbers, which every vocabulary and mask knows.
 
     Raises:

@@ -1,158 +1,218 @@
-"""Baseline and candidate in turn: heat, clock drift and whatever is periodic hit both sides alike and cannot fake a win.
+"""Plans in turns: heat, clock drift and whatever is periodic hit all alike and cannot fake a win.
 
-Apart from `latency.py`, which knows one side.
+Apart from `latency.py`, which knows one side, and `turns.py`, which knows no plans.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ..backends.base import Session
-from ..errors import BackendRefused
-from ..result import Latency, Ratio
-from ..say import Say
-from ..spec import FlatOut, Preset, Workload
-from .latency import MOST_SAMPLES, RULES, Rule, Side, enough, settle, share_done, stays_awake_s, summarise, take_block, warm_up
-from .statistics import paired_ratio, welch_ratio
+from ..errors import BackendRefused, Fix
+from ..schema.figures import Correction, Latency, Ratio
+from ..schema.spec import Preset
+from ..schema.workloads import Workload
+from ..system.reporter import Reporter
+from .issuer import ByItself, Camera, Findings, Issuer, Means, by_blocks, issuer_of
+from .latency import (
+    MOST_SAMPLES,
+    Rule,
+    Side,
+    rule_of,
+    stays_awake_s,
+    summarise,
+    take_block,
+    wait_for_threads_to_sleep,
+    warm_up,
+)
+from .rounds_again import RoundsAgain, Watched
+from .statistics import comparisons, corrected
+from .throttling import UNTOLD
+from .turns import half_width, in_turns, independent, share_decided
 
 Array = NDArray[np.generic]
-OnWindow = Callable[[str], AbstractContextManager[None]]
-"""Called with a side's name; the context it returns is entered as a measured block begins and left as it ends."""
-
-_READINGS_EVERY_S = 0.5
-_LEAST_PAIRS = 2
 
 
 @dataclass(frozen=True)
-class Paired:
-    """What was measured, with every single sample."""
+class Measured:
+    """What was measured of every variant, with every single sample."""
 
-    baseline: Latency
-    candidate: Latency | None
-    ratio: Ratio
-    """Candidate over baseline; empty where there was no candidate."""
-    reasons: dict[str, str]
-    """Why a figure is missing, by its path in the result, e.g. `baseline.latency_ms.p99`."""
-    raw: dict[str, Array]
-    """For each side `SIDE_ns` (nanoseconds of each inference), `SIDE_block` (number of its block), `SIDE_began_ns`
-    (monotonic start of each block); and `candidate_first`, one a pair."""
+    sides: Mapping[str, Side]
+    """By the names of the variants, in the order given."""
+    latencies: Mapping[str, Latency]
+    missing: Mapping[str, Mapping[str, str]]
+    """By variant and field of `Latency`, why a figure is missing."""
+    ratios: Mapping[tuple[str, str], Ratio]
+    """By two variants, the first over the second."""
+    beside: Mapping[str, Mapping[tuple[str, str], Ratio]]
+    """What the workload compares beside latency, by its field of `Difference`."""
+    unknown: Mapping[str, Mapping[tuple[str, str], str]]
+    """Why one of those is not known."""
+    told: Mapping[str, Findings]
+    """What the workload tells of each variant."""
+    correction: Correction
+    device_ms: Mapping[str, float | None]
+    """The part of an inference on the device, of each variant."""
+
+    def workload_raw(self, **sides: str) -> dict[str, Array]:
+        """Every value of what the workload tells of some variants, as `WORD_NAME`."""
+        return {f"{word}_{name}": values for word, side in sides.items() for name, values in self.told[side].raw.items()}
+
+    def raw(self, **sides: str) -> dict[str, Array]:
+        """Samples of some variants, each under a word of its own: `WORD_ns` (nanoseconds of each inference), `WORD_block`
+        (number of its block), `WORD_began_ns` (monotonic start of each block).
+        """
+        found: dict[str, Array] = {}
+        for word, name in sides.items():
+            side = self.sides[name]
+            found[f"{word}_ns"] = np.concatenate(side.blocks)
+            found[f"{word}_block"] = np.repeat(np.arange(len(side.blocks)), [len(block) for block in side.blocks])
+            found[f"{word}_began_ns"] = np.array(side.began_ns)
+        return found
 
 
 def measure(
-    baseline: Session,
-    candidate: Session | None,
+    sessions: Mapping[str, Session],
     feeds: Mapping[str, Array],
     workload: Workload,
     preset: Preset,
     seed: int,
-    say: Say,
-    on_window: OnWindow | None = None,
-) -> Paired:
-    """Latency of one or two loaded plans on `feeds`, by the preset's rule, in pairs of blocks whose order is drawn.
+    say: Reporter,
+    camera: Camera | None = None,
+    board: Watched | None = None,
+) -> Measured:
+    """Latency of loaded plans, by the names of their variants, on `feeds`, by the preset's rule, in turns of blocks whose order
+    is drawn. The cap of time is for two of them and grows with their number.
+
+    camera: where whole frames come from, for workloads that take some.
+    board: what tells whether the machine was held back; None: nobody looks.
 
     Raises:
         DataRefused: `feeds` do not fit.
     """
-    rule = RULES[preset]
-    sides = [_side("baseline", baseline, feeds, workload)]
-    if candidate is not None:
-        sides.append(_side("candidate", candidate, feeds, workload))
-    for remark in dict.fromkeys(getattr(session, "remark", "") for session in (baseline, candidate)):
+    rule = rule_of(preset, say, workload.least_s * min(2, len(sessions)))
+    rule = replace(rule, cap_s=rule.cap_s * max(1.0, len(sessions) / 2))
+    sides = [side_of(name, session, feeds, workload, seed, camera) for name, session in sessions.items()]
+    for remark in dict.fromkeys(session.remark for session in sessions.values()):
         if remark:
             say.warn(remark)
     for side in sides:
         say.progress(0, None, f"warming up the {side.name}")
         warm_up(side, rule)
-        side.awake_s = stays_awake_s(side.infer) if len(sides) > 1 and side.by_itself is None else 0.0
-    first = _take_pairs(sides, rule, seed, say, on_window or _no_window)
-    return _result(sides, rule, first, say)
+        side.awake_s = stays_awake_s(side.issuer.infer) if len(sides) > 1 and not side.apart else 0.0
+    began_s = time.monotonic()
+    say.window("", began_s)
+    again = RoundsAgain(board or Watched(), say, sides)
+    in_turns(sides, _taken(sides, rule), rule, seed, say, time.perf_counter, again)
+    say.window("", began_s, time.monotonic())
+    again.close()
+    devices = {name: session.device_ms() for name, session in sessions.items()}
+    return _measured(sides, rule, again, devices, say)
 
 
-def _side(name: str, session: Session, feeds: Mapping[str, Array], workload: Workload) -> Side:
-    """A session that executes in processes of its own (`base.Backend.outside`) times itself."""
-    blocks = getattr(session, "blocks", None)
+def _measured(
+    sides: Sequence[Side], rule: Rule, again: RoundsAgain, devices: Mapping[str, float | None], say: Reporter
+) -> Measured:
+    capped = share_decided(sides, rule) < 1
+    _say_how_well(sides, rule, capped, say)
+    correction = correction_of(len(sides))
+    for side in sides:
+        side.issuer.beside(sides[0].issuer)
+    told = {side.name: side.issuer.told() for side in sides}
+    latencies, missing = {}, {}
+    for side in sides:
+        latency, missing[side.name] = summarise(side, rule, capped=capped)
+        missed, throttled = told[side.name].figures.missed, again.throttled(side)
+        latencies[side.name] = structs.replace(latency, missed_deadlines=missed, throttled=throttled)
+        if throttled is None:
+            missing[side.name]["throttled"] = UNTOLD
+    beside: dict[str, dict[tuple[str, str], Ratio]] = {field: {} for field in told[sides[0].name].compared}
+    unknown: dict[str, dict[tuple[str, str], str]] = {field: {} for field in beside}
+    for field in beside:
+        for of, to in permutations(told, 2):
+            mine, other = told[of].compared[field], told[to].compared[field]
+            beside[field][of, to], unknown[field][of, to] = mine.ratio(other.values, mine.values, correction.confidence)
+    return Measured(
+        sides={side.name: side for side in sides},
+        latencies=latencies,
+        missing=missing,
+        ratios=_ratios({side.name: side.means_ms() for side in sides}, correction),
+        beside=beside,
+        unknown=unknown,
+        told=told,
+        correction=correction,
+        device_ms=devices,
+    )
+
+
+def _ratios(values: Mapping[str, NDArray[np.float64]], correction: Correction) -> dict[tuple[str, str], Ratio]:
+    """Of any two variants, by what blocks that were taken in turns say."""
+    found = {}
+    for of, to in permutations(values, 2):
+        found[of, to], _ = by_blocks(values[to], values[of], correction.confidence)
+    return found
+
+
+def correction_of(variants: int) -> Correction:
+    """How the intervals of so many variants' ratios allow for each other."""
+    many = comparisons(variants)
+    return Correction(variants=variants, comparisons=many, confidence=corrected(many))
+
+
+def side_of(
+    name: str, session: Session, feeds: Mapping[str, Array], workload: Workload, seed: int, camera: Camera | None
+) -> Side:
+    """A loaded plan, ready to be timed."""
+    return Side(name, _issuer(Means(session, feeds, workload, seed, camera)))
+
+
+def _issuer(means: Means) -> Issuer:
+    """A session that executes in processes of its own (`base.Backend.out_of_process`) times itself."""
+    blocks = means.session.blocks(means.feeds)
     if blocks is None:
-        return Side(name, session.timed(feeds), workload)
-    if not isinstance(workload, FlatOut):
-        raise BackendRefused("trtexec issues inferences flat out only", fix="run with --workload flat-out")
-    return Side(name, session.timed(feeds), workload, blocks(feeds))
+        return issuer_of(means)
+    if not means.workload.by_backend:
+        raise BackendRefused("trtexec issues inferences flat out only", fix=Fix("run with {}", "workload", "flat-out"))
+    return ByItself(means.workload.kind, blocks, means.session.timed(means.feeds))
 
 
-def apart(baseline: Paired, candidate: Paired) -> Ratio:
-    """The ratio of two plans that did not fit into memory together and were measured one after the other."""
-    value, low, high = welch_ratio(_block_means_ms(baseline.raw, "baseline"), _block_means_ms(candidate.raw, "baseline"))
-    return Ratio(value=value, low=low, high=high, interleaved=False)
+def _taken(sides: Sequence[Side], rule: Rule) -> Callable[[Side], None]:
+    """How a block is taken: once the threads of the other plans sleep."""
+
+    def take(side: Side) -> None:
+        wait_for_threads_to_sleep(side, max((other.awake_s for other in sides if other is not side), default=0.0))
+        take_block(side, rule)
+
+    return take
 
 
-def _take_pairs(sides: list[Side], rule: Rule, seed: int, say: Say, on_window: OnWindow) -> list[bool]:
-    """Blocks in turn until both sides have enough or time is up; whether the candidate came first, for each pair."""
-    draw = np.random.default_rng(seed)
-    reversed_next: list[bool] = []
-    first: list[bool] = []
-    began = time.perf_counter()
-    said = 0.0
-    while True:
-        if not reversed_next:  # of each four pairs two begin with the candidate
-            reversed_next = draw.permutation([False, False, True, True]).tolist()
-        first.append(reversed_next.pop() and len(sides) == 2)
-        for side in sides[::-1] if first[-1] else sides:
-            settle(side, max((other.awake_s for other in sides if other is not side), default=0.0))
-            with on_window(side.name):
-                take_block(side)
-        elapsed = time.perf_counter() - began
-        over = elapsed > rule.cap_s and len(first) >= _LEAST_PAIRS
-        done = over or all(enough(side, rule) for side in sides)
-        if done or elapsed - said > _READINGS_EVERY_S:
-            said = elapsed
-            _tell(sides, rule, elapsed, say)
-        if done:
-            return first
-
-
-def _tell(sides: list[Side], rule: Rule, elapsed_s: float, say: Say) -> None:
+def _say_how_well(sides: Sequence[Side], rule: Rule, capped: bool, say: Reporter) -> None:
+    """A warning where what decides is not known as the preset wants, and a note where a mean is known less well than it."""
+    known, n = _within(half_width(sides)), min(side.n for side in sides)
+    what = ("the ratio" if len(sides) == 2 else "the widest ratio") if len(sides) > 1 else f"{sides[0].name}'s mean"
+    if capped:
+        ended = "time was up" if n < MOST_SAMPLES else "measuring ended"
+        wanted = f"{known} of ±{100 * rule.half_width:.0f} % wanted"
+        worth = independent(sides)
+        alike = worth < rule.independent and not sides[0].apart
+        few = (
+            f"; its {len(sides[0].blocks)} blocks are worth {worth:.0f} independent ones of {rule.independent:.0f} wanted"
+            if alike
+            else ""
+        )
+        say.warn(f"{what}: {ended} after {n} inferences with {wanted}{few}")
     for side in sides:
-        means = side.means_ms()
-        say.reading(side.name, float(means[-1]), float(means.mean()), side.relative_half_width(), side.n)
-    share = min(share_done(side, rule) for side in sides)
-    total_s = min(elapsed_s / share if share else rule.cap_s, max(rule.cap_s, elapsed_s))
-    say.progress(elapsed_s, total_s, "s of measuring")
+        width = side.relative_half_width()
+        if len(sides) > 1 and width is not None and width > rule.half_width:
+            say.note(f"{side.name}: its mean is known to {_within(width)} only; the ratio, which decides, to {known}")
 
 
-def _result(sides: list[Side], rule: Rule, first: list[bool], say: Say) -> Paired:
-    raw: dict[str, Array] = {"candidate_first": np.array(first)}
-    reasons: dict[str, str] = {}
-    figures: list[Latency] = []
-    for side in sides:
-        latency, missing = summarise(side, rule)
-        figures.append(latency)
-        reasons.update({f"{side.name}.latency_ms.{field}": why for field, why in missing.items()})
-        raw[f"{side.name}_ns"] = np.concatenate(side.blocks)
-        raw[f"{side.name}_block"] = np.repeat(np.arange(len(side.blocks)), [len(block) for block in side.blocks])
-        raw[f"{side.name}_began_ns"] = np.array(side.began_ns)
-        if latency.capped:
-            width = side.relative_half_width()
-            reached = "no interval" if width is None else f"±{100 * width:.1f} %"
-            ended = "time was up" if side.n < MOST_SAMPLES else "measuring ended"
-            wanted = f"{reached} of ±{100 * rule.half_width:.0f} % wanted"
-            say.warn(f"{side.name}: {ended} after {side.n} inferences with {wanted}")
-    ratio = Ratio()
-    if len(sides) == 2:
-        value, low, high = paired_ratio(sides[0].means_ms(), sides[1].means_ms())
-        ratio = Ratio(value=value, low=low, high=high, interleaved=True)
-    return Paired(figures[0], figures[1] if len(sides) == 2 else None, ratio, reasons, raw)
-
-
-def _block_means_ms(raw: Mapping[str, Array], side: str) -> NDArray[np.float64]:
-    blocks, times = raw[f"{side}_block"].astype(np.int64), raw[f"{side}_ns"].astype(np.float64)
-    means: NDArray[np.float64] = np.bincount(blocks, times) / np.bincount(blocks) / 1e6
-    return means
-
-
-def _no_window(_side: str) -> AbstractContextManager[None]:
-    return nullcontext()
+def _within(half_width: float | None) -> str:
+    return "no interval" if half_width is None else f"±{100 * half_width:.1f} %"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .accuracy import Classes
+from .class_averages import Classes
 from .statistics import mcnemar_p
 
 LEAST_SKILL = 0.15
@@ -23,7 +23,7 @@ _Z = 2.33
 """One-sided 99 %."""
 
 
-class Order(NamedTuple):
+class ClassOrder(NamedTuple):
     """Another order of the classes with which the predictions fit the labels."""
 
     top1: float
@@ -61,7 +61,7 @@ def better(other: np.ndarray[tuple[int], np.dtype[np.bool_]], now: np.ndarray[tu
     return won - lost >= GAIN * len(now) and mcnemar_p(lost, won) < LEVEL
 
 
-def in_another_order(true: Classes, predicted: Classes) -> Order | None:
+def in_another_order(true: Classes, predicted: Classes) -> ClassOrder | None:
     """The order of classes that fits better than the one there is; None: there is none.
 
     Each half of the samples is told by the order that fits the other half, so that chance alone wins nothing.
@@ -75,7 +75,7 @@ def in_another_order(true: Classes, predicted: Classes) -> Order | None:
     if not better(renamed == true, predicted == true) or near_guessing(true, renamed):
         return None
     names = _fitting(true, predicted)
-    return Order(float((renamed == true).mean()), tuple((said, label) for said, label in names.items() if said != label))
+    return ClassOrder(float((renamed == true).mean()), tuple((said, label) for said, label in names.items() if said != label))
 
 
 def _fitting(true: Classes, predicted: Classes) -> dict[int, int]:

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.base import Backend
-from ..result import MemoryMb
-from ..spec import BackendSettings
+from ..schema.figures import MemoryMb
+from ..schema.settings import BackendSettings
+from ..system.memory import MemoryReader
+from ..system.own_memory import forget_peak, peak_rss_mb
 
 _LOOK_S = 0.02
-_LEAST_RUNS, _LEAST_S, _LONGEST_S = 3, 0.3, 10.0
+_LEAST_RUNS, _LEAST_S, _LONGEST_S = 3, 0.1, 10.0
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,6 @@ def probe(backend: Backend, plan: Path, settings: BackendSettings, feeds: Mappin
     return Probe((loaded - began) * 1e3, (first - loaded) * 1e3, memory, plan_bytes)
 
 
-def peak_rss_mb() -> float | None:
-    """Largest resident memory of this process since `forget_peak`, in MB (10^6 bytes); None where the kernel does not say."""
-    kilobytes = _kib(Path("/proc/self/status"), "VmHWM")
-    return None if kilobytes is None else kilobytes * 1024 / 1e6
-
-
-def forget_peak() -> None:
-    """Start VmHWM anew at what is resident now (Linux, proc(5): clear_refs); a kernel without it keeps the older peak."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
-
-
 class _SystemMemory:
     """By how much the system's available memory falls, and swap rises, at worst: looked at 50 times a second in a thread."""
 
@@ -98,7 +86,7 @@ class _SystemMemory:
             self.look()
 
     def look(self) -> None:
-        """Take one sample now."""
+        """Compare with the least so far; called once more at the end, or a short peak falls between two looks."""
         now = _available_mb()
         if now is not None and self._least is not None:
             self._least = min(self._least, now)
@@ -111,16 +99,5 @@ class _SystemMemory:
 
 def _available_mb() -> float | None:
     """Available memory and free swap together: what is swapped out was taken as well."""
-    meminfo = Path("/proc/meminfo")
-    available, swap = _kib(meminfo, "MemAvailable"), _kib(meminfo, "SwapFree")
-    return None if available is None else (available + (swap or 0)) * 1024 / 1e6
-
-
-def _kib(path: Path, key: str) -> int | None:
-    try:
-        for line in path.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith(key + ":"):
-                return int(line.split()[1])
-    except (OSError, ValueError):
-        return None
-    return None
+    memory = MemoryReader(light=True).machine()
+    return None if memory.available is None else (memory.available + (memory.swap_free or 0)) * 1024 / 1e6

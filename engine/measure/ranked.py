@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.meaning import Meaning, Order
+from ..graph.output_meaning import Meaning, RowOrder
 from .matching import match
 
 Array = NDArray[np.generic]
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass
-class Found:
+class RowMatches:
     """How many rows have found their twin, over all samples of a group of outputs."""
 
     rows: int = 0
@@ -73,7 +73,7 @@ def groups(meanings: Mapping[str, Meaning]) -> list[list[str]]:
 
 
 def compare(
-    pairs: Mapping[str, tuple[Array, Array]], meanings: Mapping[str, Meaning], found: Found, *, chance: bool
+    pairs: Mapping[str, tuple[Array, Array]], meanings: Mapping[str, Meaning], found: RowMatches, *, chance: bool
 ) -> tuple[list[Block], list[str]]:
     """The outputs of one group, of one sample or of a whole batch: blocks of matched rows, and names that do not fit."""
     sheets, uneven = [], []
@@ -116,7 +116,7 @@ def _sheet(name: str, a: Array, b: Array, meaning: Meaning) -> _Sheet | None:
     return _Sheet(name, rows[0], rows[1], parts, labels)
 
 
-def _rows(array: Array, order: Order) -> Array | None:
+def _rows(array: Array, order: RowOrder) -> Array | None:
     """An array as (sets, rows, columns)."""
     rank = array.ndim
     axis = rank + order.axis
@@ -131,7 +131,7 @@ def _rows(array: Array, order: Order) -> Array | None:
     return shaped
 
 
-def _one_set(several: Sequence[_Sheet], place: int, found: Found, *, chance: bool) -> list[Block]:
+def _one_set(several: Sequence[_Sheet], place: int, found: RowMatches, *, chance: bool) -> list[Block]:
     """Rows of one set: numbers of all outputs beside each other, matched at once."""
     sides = [_numbers([(sheet.a[place], sheet.b[place]) for sheet in several], side) for side in (0, 1)]
     labels = np.concatenate([sheet.labels for sheet in several])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.meaning import Meaning
+from ..graph.output_meaning import Meaning
 
 Array = NDArray[np.generic]
 Floats = NDArray[np.float64]

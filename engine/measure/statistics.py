@@ -18,6 +18,12 @@ LEAST_SAMPLES = {50: 11, 90: 64, 95: 130, 99: 662}
 (loadgen, early_stopping.cc; confidence 99 %) needs as many before it accepts the percentile."""
 
 
+_LEAST_BATCHES = 64
+
+_SAYS_NOTHING = 46.0
+"""Half an interval of a logarithm: 20 powers of ten up and down."""
+
+
 def t_quantile(p: float, df: float) -> float:
     """Quantile of Student's t: x with P(T <= x) = p, for `df` > 0 degrees of freedom and 0 < p < 1.
 
@@ -34,7 +40,7 @@ def t_quantile(p: float, df: float) -> float:
     return _upper_quantile(p, df)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _upper_quantile(p: float, df: float) -> float:
     tail = 2 * (1 - p)
     high = 1.0
@@ -50,7 +56,7 @@ def _upper_quantile(p: float, df: float) -> float:
 
 
 def _two_tails(x: float, df: float) -> float:
-    """P(|T| > x)."""
+    """P(|T| > x) of Student's t."""
     return incomplete_beta(df / 2, 0.5, df / (df + x * x))
 
 
@@ -90,39 +96,88 @@ def mean_half_width(values: Floats, confidence: float = 0.95) -> float | None:
     return t_quantile(0.5 + confidence / 2, n - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
 
 
+def effective(values: Floats) -> float:
+    """How many independent values a series in the order of time is worth.
+
+    n (1 - r) / (1 + r), r being the correlation from one value to the next, as in a first-order autoregressive series
+    (Zwiers and von Storch 1995, J. Climate 8:336). The sample's own r is too low by (1 + 4 r) / n (Marriott and Pope 1954,
+    Biometrika 41:390), which is put back. Between 2 and n; n for fewer than three values, or equal ones.
+    """
+    n = len(values)
+    if n < 3 or np.ptp(values) <= 1e-12 * np.abs(values).max():  # rounding has correlations of its own
+        return float(n)
+    around = values - values.mean()
+    seen = float(around[1:] @ around[:-1]) / float(around @ around)
+    r = max(0.0, seen + (1 + 4 * seen) / n)
+    return n * (1 - r) / (1 + r) if r < (n - 2) / (n + 2) else 2.0
+
+
+def serial_half_width(values: Floats, confidence: float = 0.95) -> float | None:
+    """Half width of the t interval of the mean of a series in the order of time; None for fewer than two values.
+
+    As `mean_half_width`, with `effective` values in place of all: where noise lasts longer than a block, blocks resemble
+    their neighbours. Taken as independent, their 95 % interval holds the mean in 83 % of runs only (10 ms an inference,
+    correlation 0.9 from one to the next, blocks of 0.2 s). Many values are put together in batches of neighbours, 64 to 127
+    of them (Schmeiser 1982, Oper. Res. 30:556): between those it matters less that correlations do not die away just as
+    `effective` thinks.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    size = max(1, n // _LEAST_BATCHES)
+    values = values[n % size :].reshape(-1, size).mean(axis=1)
+    worth = effective(values)
+    df = max(1.0, worth - 1)
+    df = round(df, 1) if df < 10 else round(df)  # quantiles are cached: one takes a millisecond, and a run asks for a thousand
+    return t_quantile(0.5 + confidence / 2, df) * float(np.std(values, ddof=1)) / math.sqrt(worth)
+
+
+def comparisons(variants: int) -> int:
+    """How many ratios there are between any two of so many variants; one side alone has its mean."""
+    return max(1, variants * (variants - 1) // 2)
+
+
+def corrected(comparisons: int, confidence: float = 0.95) -> float:
+    """The confidence that each of several intervals needs for all of them to hold at once with `confidence`.
+
+    Bonferroni's inequality on t intervals (Dunn 1961, J. Am. Stat. Assoc. 56:52): it holds however the comparisons depend on
+    each other, as those with one baseline do, and gives intervals, which Holm's steps do not.
+
+    Raises:
+        ValueError: no comparison.
+    """
+    if comparisons < 1:
+        raise ValueError("no comparison")
+    return 1 - (1 - confidence) / comparisons
+
+
 def percentile(values: Floats, q: int) -> float | None:
     """The q-th percentile (linear between neighbours); None when there are fewer than `LEAST_SAMPLES`."""
     return float(np.percentile(values, q)) if len(values) >= LEAST_SAMPLES[q] else None
 
 
 def paired_ratio(baseline: Floats, candidate: Floats, confidence: float = 0.95) -> tuple[float, float | None, float | None]:
-    """Candidate over baseline from pairs of block means: geometric mean of the ratios and the bounds of its interval.
+    """Candidate over baseline from pairs of block means in the order of time: geometric mean of the ratios, and its interval.
 
-    The interval is a t interval of the mean of log(candidate) - log(baseline), each pair taken within moments of each other, so
+    The interval is `serial_half_width` of log(candidate) - log(baseline), each pair taken within moments of each other, so
     that whatever slows both sides alike drops out. The bounds are None for fewer than two pairs.
     """
     differences = np.log(candidate) - np.log(baseline)
-    return _as_ratio(float(differences.mean()), mean_half_width(differences, confidence))
+    return as_ratio(float(differences.mean()), serial_half_width(differences, confidence))
 
 
-def welch_ratio(baseline: Floats, candidate: Floats, confidence: float = 0.95) -> tuple[float, float | None, float | None]:
-    """The same for blocks that were not measured in pairs: Welch's interval (1947) of the difference of mean logarithms."""
-    logs = [np.log(baseline), np.log(candidate)]
-    middle = float(logs[1].mean() - logs[0].mean())
-    if min(len(one) for one in logs) < 2:
-        return _as_ratio(middle, None)
-    squared = [float(np.var(one, ddof=1)) / len(one) for one in logs]
-    total = sum(squared)
-    if total == 0:
-        return _as_ratio(middle, 0.0)
-    df = total**2 / sum(one**2 / (len(log) - 1) for one, log in zip(squared, logs, strict=True))
-    return _as_ratio(middle, t_quantile(0.5 + confidence / 2, df) * math.sqrt(total))
-
-
-def _as_ratio(log_ratio: float, half: float | None) -> tuple[float, float | None, float | None]:
-    if half is None:
+def as_ratio(log_ratio: float, half: float | None) -> tuple[float, float | None, float | None]:
+    """Value and bounds of a ratio from its logarithm. The bounds are None where they would say nothing: two rounds among the
+    many comparisons of a group give a half width of thousands, past what a float can hold.
+    """
+    if half is None or not half < _SAYS_NOTHING:
         return math.exp(log_ratio), None, None
     return math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half)
+
+
+def relative_width(value: float, low: float | None, high: float | None) -> float | None:
+    """How far the farther bound of a ratio's interval is from it, as a share of it; None where there is none."""
+    return None if low is None or high is None else max(high / value, value / low) - 1
 
 
 def bootstrap_mean(values: Floats, seed: int, resamples: int = 2000, confidence: float = 0.95) -> tuple[float, float]:
@@ -145,6 +200,17 @@ def bootstrap_mean(values: Floats, seed: int, resamples: int = 2000, confidence:
     ]
     low, high = np.quantile(np.concatenate(means), [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
+
+
+def percentile_interval(value: float, drawn: Floats) -> tuple[float, float]:
+    """Percentile bootstrap interval (Efron 1979) of a figure from what resamples gave, widened to hold the figure itself; NaN
+    of a resample says nothing.
+
+    Where a figure is skewed, as R² is near 1, the basic bootstrap leans the wrong way: of 150 simulated sets of 200 samples it
+    held R² in 83 %, percentiles in 91; of macro averages both hold them in 91 to 96.
+    """
+    low, high = (float(each) for each in np.nanquantile(drawn, [0.025, 0.975]))
+    return min(low, value), max(high, value)
 
 
 def mcnemar_p(only_baseline: int, only_candidate: int) -> float:

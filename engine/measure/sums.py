@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .. import result
+from ..schema.output_figures import Fidelity
 
 MOST_CLASSES = 4096
 """Different labels that are counted; of more, agreement by chance is as good as none."""
@@ -49,7 +49,7 @@ class Equal:
     """How often each label occurs on either side; counted only where chance is asked about."""
 
     def share(self) -> float | None:
-        """Of equal elements."""
+        """Of equal elements among all, 0 to 1."""
         return self.equal / self.elements if self.elements else None
 
 
@@ -63,7 +63,7 @@ def no_ratio(every: Sequence[Sums]) -> str:
     )
 
 
-def in_words(figures: result.Fidelity) -> str:
+def fidelity_sentence(figures: Fidelity) -> str:
     """One line of how near outputs are: `cosine 0.99912, SQNR 27.5 dB, 98.2 % of the rows matched`."""
     said = [
         "" if figures.cosine is None else f"cosine {figures.cosine:.5f}",

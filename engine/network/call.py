@@ -1,18 +1,18 @@
 """One node of a graph as it is executed in PyTorch: its attributes, and what its operator may want to know.
 
-Apart because every table of operators reads nodes through it, and PyTorch comes in through it: no table imports it.
+Every table of operators reads nodes through it, and PyTorch comes in through it: no table imports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from onnx import NodeProto, TensorProto, helper
 
-from ..errors import ModelRefused
+from ..errors import Fixes, ModelRefused
 from ..graph.walk import label
 
 if TYPE_CHECKING:
@@ -24,15 +24,18 @@ Table = dict[str, Operator]
 
 
 @dataclass(frozen=True)
-class WayOut:
+class Hints:
     """What a person can do where PyTorch cannot follow; whoever makes the module knows."""
 
-    instead: str
+    unsupported: Fixes
     """Of a model that PyTorch cannot execute."""
-    memory: str
+    out_of_memory: str
     """Of one that it has not memory enough for."""
-    ways: Mapping[str, str] = field(default_factory=dict)
-    """Of the first, too, where the backend reads the model: see `errors.EdgetuiError`."""
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether PyTorch raised for want of memory; of the CPU it is a RuntimeError, and only its words tell."""
+    return "out of memory" in str(error) or "allocate memory" in str(error)
 
 
 class Numbers(list[Any]):
@@ -40,7 +43,7 @@ class Numbers(list[Any]):
 
 
 @dataclass
-class Rows:
+class BatchSize:
     """How many samples the graph was written for along axis 0, and how many are in it now."""
 
     declared: int
@@ -51,7 +54,7 @@ class Call:
     """A node, ready to be executed."""
 
     def __init__(
-        self, node: NodeProto, operator: Operator, opset: int, rows: Rows, kinds: Sequence[int], way_out: WayOut
+        self, node: NodeProto, operator: Operator, opset: int, batch: BatchSize, kinds: Sequence[int], hints: Hints
     ) -> None:
         """`kinds`: the element type of each input that is stored in the file, 0 for the others."""
         import torch
@@ -59,46 +62,46 @@ class Call:
         self.label = label(node)
         self.kind = node.op_type
         self.inputs, self.outputs = tuple(node.input), tuple(node.output)
-        self.operator, self.opset, self.rows, self.kinds = operator, opset, rows, tuple(kinds)
+        self.operator, self.opset, self.batch, self.kinds = operator, opset, batch, tuple(kinds)
         self.torch: ModuleType = torch
         self.functional = torch.nn.functional
-        self.way_out = way_out
+        self.hints = hints
         self.when_read: Callable[[Tensor], None] | None = None
         """Told of every tensor whose numbers are read."""
         self._given: dict[str, Any] = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
 
     def has(self, name: str) -> bool:
-        """Whether the attribute is given."""
+        """Whether the node has the attribute `name`: left out is not always the same as its default."""
         return name in self._given
 
     def numbers(self, name: str) -> list[float]:
-        """A list of numbers."""
+        """The attribute as floats; empty where it is left out."""
         return [float(one) for one in self._given.get(name, [])]
 
     def tensor(self, name: str) -> TensorProto | None:
-        """A stored tensor; None when it is not given."""
+        """The tensor that the attribute holds; None where it is left out."""
         found = self._given.get(name)
         return found if isinstance(found, TensorProto) else None
 
     def whole(self, name: str, default: int) -> int:
-        """A whole number."""
+        """The attribute as an int; `default` is what the operator's schema says."""
         return int(self._given.get(name, default))
 
     def number(self, name: str, default: float) -> float:
-        """A number."""
+        """The attribute as a float; `default` is what the operator's schema says."""
         return float(self._given.get(name, default))
 
     def text(self, name: str, default: str) -> str:
-        """A word."""
+        """The attribute as text; the file holds bytes."""
         found = self._given.get(name, default)
         return found.decode() if isinstance(found, bytes) else str(found)
 
     def words(self, name: str) -> list[str]:
-        """A list of words."""
+        """The attribute as texts; empty where it is left out."""
         return [one.decode() for one in self._given.get(name, [])]
 
     def ints(self, name: str, default: list[int] | None = None) -> list[int]:
-        """A list of whole numbers."""
+        """The attribute as ints; `default`, or empty, where it is left out."""
         return [int(one) for one in self._given.get(name, default or [])]
 
     def read(self, x: Tensor | Numbers) -> list[Any]:
@@ -120,6 +123,6 @@ class Call:
         """The error for a form of the operator that is not known here."""
         return ModelRefused(
             f"node {self.label} ({self.kind}): {why}, which edgetui cannot do in PyTorch",
-            fix=self.way_out.instead,
-            ways=self.way_out.ways,
+            fix=self.hints.unsupported,
+            node=self.label,
         )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from onnx import ModelProto, NodeProto, inliner
 
-from ..errors import EdgetuiError, ModelRefused, RunFailed
+from ..errors import EdgetuiError, ModelRefused, RunFailed, first_line
 from ..graph.walk import constants, is_onnx, label, opset, real_inputs
 from . import ops_layers, ops_math, ops_quantize, ops_recurrent, ops_resize, ops_shape
-from .call import Call, Numbers, Rows, Table, WayOut
+from .call import BatchSize, Call, Hints, Numbers, Table, ran_out_of_memory
 from .stored import as_tensor
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def unknown(nodes: Iterable[NodeProto]) -> list[tuple[str, str]]:
 class Program:
     """The nodes of a graph in order, and what may be forgotten after each."""
 
-    def __init__(self, model: ModelProto, declared_rows: int, way_out: WayOut) -> None:
-        """`declared_rows`: samples in one inference as the graph is written, axis 0 of its first input.
+    def __init__(self, model: ModelProto, declared_batch: int, hints: Hints) -> None:
+        """`declared_batch`: samples in one inference as the graph is written, axis 0 of its first input.
 
         Raises:
             ModelRefused: an operator is not known; the first such node is named.
@@ -59,20 +59,22 @@ class Program:
         for name, kind in unknown(nodes):
             raise ModelRefused(
                 f"node {name} is of operator {kind}, which edgetui cannot do in PyTorch",
-                fix=way_out.instead,
-                ways=way_out.ways,
+                fix=hints.unsupported,
+                node=name,
             )
         self.inputs = real_inputs(model.graph)
         self.outputs = [value.name for value in model.graph.output]
-        self.rows = Rows(declared_rows, declared_rows)
-        alone = Rows(declared_rows, declared_rows)  # of what comes from constants only, where a shape never means samples
+        self.batch = BatchSize(declared_batch, declared_batch)
+        alone = BatchSize(
+            declared_batch, declared_batch
+        )  # of what comes from constants only, where a shape never means samples
         fed = set(self.inputs)
         self.calls: list[Call] = []
         for node in nodes:
             fed.update(node.output if fed & set(node.input) else ())
-            rows = self.rows if fed & set(node.input) else alone
+            batch = self.batch if fed & set(node.input) else alone
             kinds = [held[name].data_type if name in held else 0 for name in node.input]
-            self.calls.append(Call(node, OPERATORS[node.op_type], opset(model), rows, kinds, way_out))
+            self.calls.append(Call(node, OPERATORS[node.op_type], opset(model), batch, kinds, hints))
         self.forget(held)
 
     def forget(self, held: Collection[str]) -> None:
@@ -91,7 +93,7 @@ class Program:
             RunFailed: there is not memory enough.
         """
         first = values[self.inputs[0]] if self.inputs else None
-        self.rows.now = 1 if first is None or isinstance(first, Numbers) or not first.dim() else first.shape[0]
+        self.batch.now = 1 if first is None or isinstance(first, Numbers) or not first.dim() else first.shape[0]
         for call, done in zip(self.calls, self._done, strict=True):
             self.do(call, values)
             for name in done:
@@ -116,13 +118,13 @@ class Program:
 
 def failed(call: Call, error: Exception) -> EdgetuiError:
     """What PyTorch raised for a node, in words."""
-    text = str(error).strip().partition("\n")[0][:160]
-    if "allocate memory" in text or "out of memory" in text:
-        return RunFailed(f"memory ran out in PyTorch at node {call.label}", fix=call.way_out.memory)
+    text = first_line(error)
+    if ran_out_of_memory(error):
+        return RunFailed(f"memory ran out in PyTorch at node {call.label}", fix=call.hints.out_of_memory)
     return ModelRefused(
-        f"node {call.label} ({call.kind}) cannot be executed in PyTorch ({text or type(error).__name__})",
-        fix=call.way_out.instead,
-        ways=call.way_out.ways,
+        f"node {call.label} ({call.kind}) cannot be executed in PyTorch ({text})",
+        fix=call.hints.unsupported,
+        node=call.label,
     )
 
 
@@ -139,11 +141,11 @@ class Network(Protocol):
         """Outputs by name, of feeds by name."""
 
 
-def as_module(model: ModelProto, trained: Collection[str], declared_rows: int, way_out: WayOut) -> Network:
+def as_module(model: ModelProto, trained: Collection[str], declared_batch: int, hints: Hints) -> Network:
     """The model as a module: `module(feeds)` takes a mapping of input names to tensors and gives one of output names.
 
     `trained` names the initializers (or outputs of Constant nodes) that become parameters, in `module.trained` by name; all
-    others are constants. The batch along axis 0 may be another than the graph was written for, `declared_rows`, as far as
+    others are constants. The batch along axis 0 may be another than the graph was written for, `declared_batch`, as far as
     the graph allows it.
 
     Raises:
@@ -152,16 +154,16 @@ def as_module(model: ModelProto, trained: Collection[str], declared_rows: int, w
     import torch
 
     model = inlined(model)
-    program = Program(model, declared_rows, way_out)
+    program = Program(model, declared_batch, hints)
 
+    # Its functions close over nothing: a class waits for the garbage collector, and the file's weights would with it.
     class Module(torch.nn.Module):
-        def __init__(self) -> None:
+        def __init__(self, program: Program, values: dict[str, Tensor], trained: Collection[str]) -> None:
             super().__init__()
             self.program = program
             self.trained: dict[str, Any] = {}
             self.constants: dict[str, Any] = {}
-            for name, tensor in constants(model).items():
-                value = as_tensor(name, tensor, way_out)
+            for name, value in values.items():
                 if name in trained:
                     self.trained[name] = torch.nn.Parameter(value)
                     self.register_parameter(f"p{len(self.trained)}", self.trained[name])
@@ -171,5 +173,6 @@ def as_module(model: ModelProto, trained: Collection[str], declared_rows: int, w
         def forward(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return self.program.run({**self.constants, **self.trained, **feeds})
 
-    made: Network = Module()
+    values = {name: as_tensor(name, tensor, hints) for name, tensor in constants(model).items()}
+    made: Network = Module(program, values, trained)
     return made

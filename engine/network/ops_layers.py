@@ -1,6 +1,6 @@
 """Operators of ONNX with weights or windows: convolutions, pooling, normalisations, Gemm, in PyTorch.
 
-Apart because of padding: ONNX pads each end of an axis by itself, PyTorch both alike.
+ONNX pads each end of an axis by itself, PyTorch both alike.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _padded(call: Call, x: Tensor, pads: list[tuple[int, int]], value: float = 0
 
 
 def _window(call: Call, rank: int) -> tuple[list[int], list[int]]:
-    """Strides and dilations."""
+    """Strides and dilations of a window over `rank` axes; 1 along each where they are left out."""
     return call.ints("strides", [1] * rank), call.ints("dilations", [1] * rank)
 
 

@@ -1,6 +1,6 @@
 """QuantizeLinear and DequantizeLinear in PyTorch: the arithmetic that the standard writes down, in floating point.
 
-Apart because here integers stand for reals: PyTorch's own quantized tensors know other forms and other kernels. Values are the
+Here integers stand for reals: PyTorch's own quantized tensors know other forms and other kernels. Values are the
 graph's to the last bit of rounding; nothing gets faster.
 """
 

@@ -1,6 +1,6 @@
 """LSTM and GRU in PyTorch, step by step, by the formulas of the ONNX standard.
 
-Apart because they are loops; PyTorch's own know another order of gates, and fewer forms.
+They are loops; PyTorch's own know another order of gates, and fewer forms.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Resize and Upsample in PyTorch, along one axis after another, by the formulas of the ONNX standard.
 
-Apart because PyTorch's own interpolation knows few of the ways in which ONNX maps a place to where it came from.
+PyTorch's own interpolation knows few of the ways in which ONNX maps a place to where it came from.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _resize(call: Call, x: Tensor, *given: Tensor | None) -> Tensor:
         scales = call.read(scales_in) if scales_in is not None else call.numbers("scales")
         plan = [(math.floor(x.shape[axis] * scale), scale) for axis, scale in zip(axes, scales, strict=True)]
     for axis, (size, scale) in zip(axes, plan, strict=True):
-        samples = axis == 0 and (size == call.rows.declared or scale == 1)
+        samples = axis == 0 and (size == call.batch.declared or scale == 1)
         if not samples and (size != x.shape[axis] or scale != 1):
             x = _along(call, x, axis % x.dim(), size, scale, mode)
     return x

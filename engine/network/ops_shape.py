@@ -1,8 +1,8 @@
 """Operators of ONNX that move, pick and reshape, in PyTorch.
 
-Apart because here a graph written for one sample becomes one for many: wherever a shape names the batch it was exported with,
-the batch that is there now is taken instead. Whether that was right is checked by results (the training's `check.py`), not by
-trust.
+Here a graph written for one sample becomes one for many: wherever a shape names the batch it was exported with,
+the batch that is there now is taken instead. Whether that was right is checked by results (the training's
+`same_results.py`), not by trust.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
+from ..graph.values import array_of
 from .call import Call, Table
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ _DTYPES: dict[int, str] = {
 
 
 def _whole(call: Call, x: Tensor) -> list[int]:
-    """A shape tensor as numbers."""
+    """The lengths that a shape tensor holds."""
     return [int(one) for one in call.read(x)]
 
 
 def _for_rows(call: Call, target: list[int], elements: int, lead: int) -> list[int]:
     """A shape written for the declared batch, for the batch there is now."""
-    declared, now = call.rows.declared, call.rows.now
+    declared, now = call.batch.declared, call.batch.now
     if declared == now or not target:
         return target
     if -1 not in target:
@@ -77,10 +78,10 @@ def _unsqueeze(call: Call, x: Tensor, given: Tensor | None = None) -> Tensor:
 
 
 def _concat(call: Call, *inputs: Tensor) -> Tensor:
-    axis, rows = call.whole("axis", 0), call.rows
+    axis, batch = call.whole("axis", 0), call.batch
     parts = list(inputs)
-    if rows.now != rows.declared == 1 and axis % max(parts[0].dim(), 1) != 0 and any(x.shape[0] == rows.now for x in parts):
-        parts = [x.expand(rows.now, *x.shape[1:]) for x in parts]  # a constant beside samples, such as a class token
+    if batch.now != batch.declared == 1 and axis % max(parts[0].dim(), 1) != 0 and any(x.shape[0] == batch.now for x in parts):
+        parts = [x.expand(batch.now, *x.shape[1:]) for x in parts]  # a constant beside samples, such as a class token
     return call.torch.cat(parts, dim=axis)
 
 
@@ -141,7 +142,7 @@ def _constant(call: Call) -> Tensor:
         return torch.tensor(call.number("value_float", 0.0), dtype=torch.float32)
     if call.has("value_floats"):
         return torch.tensor(call.numbers("value_floats"), dtype=torch.float32)
-    raise call.refuse("its value is no number")
+    raise call.refuse("its value is not a number")
 
 
 def _dtype(call: Call, kind: int) -> dtype:
@@ -164,16 +165,16 @@ def _expand(call: Call, x: Tensor, shape: Tensor) -> Tensor:
 
 
 def _lead(call: Call, wanted: list[int], x: Tensor) -> list[int]:
-    rows = call.rows
-    same = rows.now != rows.declared and len(wanted) == x.dim() and x.shape[:1] == (rows.now,)
-    return [rows.now, *wanted[1:]] if same and wanted[0] == rows.declared else wanted
+    batch = call.batch
+    same = batch.now != batch.declared and len(wanted) == x.dim() and x.shape[:1] == (batch.now,)
+    return [batch.now, *wanted[1:]] if same and wanted[0] == batch.declared else wanted
 
 
 def _constant_of_shape(call: Call, shape: Tensor) -> Tensor:
     stored = call.tensor("value")
     if stored is None:
         return call.torch.zeros(_whole(call, shape))
-    array = numpy_helper.to_array(stored)
+    array = array_of(stored)
     return call.torch.full(_whole(call, shape), array.reshape(-1)[0].item(), dtype=_dtype(call, stored.data_type))
 
 

@@ -1,6 +1,6 @@
 """Stored tensors of an ONNX file as PyTorch's: the types that numpy or PyTorch lack are widened.
 
-Apart because it is about types alone: 4-bit and unsigned 16-bit integers are held in wider ones, of the same values.
+It is about types alone: 4-bit and unsigned 16-bit integers are held in wider ones, of the same values.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
 from ..errors import ModelRefused
-from .call import WayOut
+from ..graph.values import array_of
+from .call import Hints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ HELD = _AS_THEY_ARE | {TensorProto.BFLOAT16, *_HELD_AS}
 """Element types that stored tensors may have."""
 
 
-def as_tensor(name: str, stored: TensorProto, way_out: WayOut) -> Tensor:
+def as_tensor(name: str, stored: TensorProto, hints: Hints) -> Tensor:
     """The values of `stored`; a copy, for what numpy reads from a file's bytes may not be written to.
 
     Raises:
@@ -49,12 +50,11 @@ def as_tensor(name: str, stored: TensorProto, way_out: WayOut) -> Tensor:
 
     kind = stored.data_type
     if kind == TensorProto.BFLOAT16:
-        return torch.from_numpy(np.asarray(numpy_helper.to_array(stored)).astype(np.float32)).to(torch.bfloat16)
+        return torch.from_numpy(np.asarray(array_of(stored)).astype(np.float32)).to(torch.bfloat16)
     if kind not in HELD:
         raise ModelRefused(
             f"tensor {name} holds {TensorProto.DataType.Name(kind)}, which edgetui cannot do in PyTorch",
-            fix=way_out.instead,
-            ways=way_out.ways,
+            fix=hints.unsupported,
         )
-    array = np.array(numpy_helper.to_array(stored))
+    array = np.array(array_of(stored))
     return torch.from_numpy(array.astype(_HELD_AS[kind]) if kind in _HELD_AS else array)

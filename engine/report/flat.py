@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from ..result import Result
+from ..schema.result import Result
+from ..system.csv_cells import as_cell
 
 LEFT_OUT = frozenset({"histogram"})
 """Lists of a hundred counts are in result.json."""
@@ -20,20 +21,20 @@ def csv_text(results: Sequence[Result]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("run", "field", "value", "reason"))
     for result in results:
-        for path, value in _leaves(msgspec.to_builtins(result), ""):
+        for path, value in leaves(msgspec.to_builtins(result), ""):
             if path not in ("run", "reasons"):
-                writer.writerow((result.run, path, "" if value is None else value, result.reasons.get(path, "")))
+                writer.writerow(map(as_cell, (result.run, path, value, result.reasons.get(path, ""))))
     return out.getvalue()
 
 
-def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """Every figure and word below a value with its dotted path."""
+def leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """Every figure and word below a value with its dotted path; lists of LEFT_OUT are left out."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in LEFT_OUT and not (path == "" and key == "reasons"):
-                yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+                yield from leaves(inner, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list | tuple):
         for place, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}.{place}")
+            yield from leaves(inner, f"{path}.{place}")
     else:
         yield path, value

@@ -1,65 +1,77 @@
 """Text tables that fit the terminal: columns as wide as needed, the widest wrapped when there is too little room.
 
-Colour is the caller's: `paint` gets a text and a tone and gives it back, with escape codes or without.
+How a report looks is its reader's: a `Paint` gets texts and rows with their tones. `plain` is for files and pipes; the command
+line has another for terminals.
 """
 
 from __future__ import annotations
 
-import textwrap
-import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from .visible import visible
+from .sanitize import sanitize
+from .width import fill, width_of
 
-Paint = Callable[[str, str], str]
-"""(text, tone) to text; tones are better, worse, dim, head, accent and the empty one."""
 GAP = 2
 NARROWEST = 9
 
-
-def plain(text: str, tone: str) -> str:
-    """A paint without colour."""
-    del tone
-    return text
+Cells = Sequence[Sequence[str]]
 
 
-def table(
-    rows: Sequence[Sequence[str]],
-    *,
-    width: int,
-    tones: Sequence[Sequence[str]] = (),
-    right: Collection[int] = (),
-    paint: Paint = plain,
-) -> str:
-    """Lay rows out in columns.
-
-    Args:
-        rows: the cells; every row has as many.
-        width: of the terminal, in characters.
-        tones: a tone for every cell, shaped like `rows`; empty: none.
-        right: columns whose text stands on the right.
-        paint: what makes a tone visible.
+class Paint(Protocol):
+    """What a front makes of a report's parts. Tones are better, worse, bad, dim, head, accent, toml (a value of TOML) and the
+    empty one; the words alone say as much.
     """
-    rows = [[visible(cell) for cell in row] for row in rows]
-    widths = _fit([max(cells(row[n]) for row in rows) for n in range(len(rows[0]))], width)
+
+    def __call__(self, text: str, tone: str) -> str:
+        """A text in a tone."""
+        ...
+
+    def table(self, rows: Cells, *, width: int, tones: Cells = (), right: Collection[int] = (), heads: bool = False) -> str:
+        """Rows in columns, without a newline at the end.
+
+        Args:
+            rows: the cells; every row has as many.
+            width: of the terminal, in columns.
+            tones: a tone for every cell, shaped like `rows`; empty: none.
+            right: columns whose text stands on the right.
+            heads: the first row names the columns.
+        """
+        ...
+
+
+class Plain:
+    """Without colours and lines."""
+
+    def __call__(self, text: str, tone: str) -> str:
+        """The text as it is."""
+        del tone
+        return text
+
+    def table(self, rows: Cells, *, width: int, tones: Cells = (), right: Collection[int] = (), heads: bool = False) -> str:
+        """Columns two spaces apart."""
+        del tones, heads
+        return table(rows, width=width, right=right)
+
+
+plain: Paint = Plain()
+
+
+def table(rows: Cells, *, width: int, right: Collection[int] = ()) -> str:
+    """Rows in columns of letters alone; the arguments are those of `Paint.table`."""
+    rows = [[sanitize(cell) for cell in row] for row in rows]
+    widths = _fit([max(width_of(row[n]) for row in rows) for n in range(len(rows[0]))], width)
     lines = []
-    for at, row in enumerate(rows):
+    for row in rows:
         wrapped = [_wrap(cell, room) for cell, room in zip(row, widths, strict=True)]
         for line in range(max(len(cell) for cell in wrapped)):
             parts = []
             for n, cell in enumerate(wrapped):
                 text = cell[line] if line < len(cell) else ""
-                fill = " " * (widths[n] - cells(text))
-                tone = tones[at][n] if tones else ""
-                shown = paint(text, tone) if text else ""
-                parts.append(fill + shown if n in right else shown + fill)
+                space = " " * (widths[n] - width_of(text))
+                parts.append(space + text if n in right else text + space)
             lines.append((" " * GAP).join(parts).rstrip())
     return "\n".join(lines)
-
-
-def cells(text: str) -> int:
-    """Columns that a text takes on the terminal."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _fit(natural: list[int], width: int) -> list[int]:
@@ -75,12 +87,12 @@ def _fit(natural: list[int], width: int) -> list[int]:
 
 def _wrap(text: str, room: int) -> list[str]:
     """Break at spaces, keeping a leading indent on every line; a word too long is broken."""
-    if cells(text) <= room:
+    if width_of(text) <= room:
         return [text]
     indent = " " * (len(text) - len(text.lstrip()))
-    return textwrap.wrap(text, room, subsequent_indent=indent + " ", break_on_hyphens=True) or [""]
+    return fill(text, room, following=indent + " ") or [""]
 
 
 def paragraph(text: str, width: int, indent: str = "") -> str:
     """A sentence wrapped to the terminal, following lines indented."""
-    return textwrap.fill(visible(text), max(20, width), initial_indent=indent, subsequent_indent=indent + "  ")
+    return "\n".join(fill(sanitize(text), max(20, width), indent, indent + "  "))

@@ -10,17 +10,22 @@ from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
-from ..advise import Comparison, in_words, sides
-from ..forecast import Forecast
-from ..result import Metrics, ModelFacts, Result, TensorFacts
-from ..verdict import RUINED
-from . import words
-from .rows import Row, Side, rows
-from .spread import spread_report
-from .table import Paint, paragraph, plain, table
+from ..advice import words
+from ..advice.columns import Column, columns
+from ..advice.compare import Comparison
+from ..advice.forecast import Forecast
+from ..advice.metrics import COSTS, QUALITIES, listed
+from ..advice.rows import TableRow, rows
+from ..advice.sentences import intervals_words, verdict_sentence
+from ..advice.verdict import RUINED, tone
+from ..schema.figures import Metrics
+from ..schema.model_facts import ModelFacts, TensorFacts
+from ..schema.result import Result
+from .spread_table import spread_report
+from .table import Paint, paragraph, plain
 
 if TYPE_CHECKING:
-    from ..index import RunSummary
+    from ..runs.index import RunSummary
 
 BARS = " ▁▂▃▄▅▆▇█"
 INDENT = "  "
@@ -46,21 +51,21 @@ def run_report(result: Result, width: int, paint: Paint = plain) -> str:
 def ending_report(result: Result, width: int, paint: Paint = plain) -> str:
     """What `run` prints below the stages that it has shown already; short, so that the verdict stays on a small screen."""
     parts = [*_findings(result, width, paint)[1:], *_warnings(result, width, paint)]
-    plan = result.artifacts.get("plan")
-    parts += ["", *([f"plan  {plan}"] if plan else []), f"more  edgetui show {result.run}"]
+    plans = [(word, path) for word in ("plan", "guard_plan") if (path := result.artifacts.get(word))]
+    parts += ["", *(f"{word.replace('_', ' ')}  {path}" for word, path in plans), f"more  edgetui show {result.run}"]
     return "\n".join(parts)
 
 
 def _findings(result: Result, width: int, paint: Paint) -> list[str]:
     """The verdict in words, then the table; an empty line before each."""
     parts = ["", *ruin_lines(result, width, paint)] if result.fidelity.ruined else []
-    verdict = in_words(result)
+    verdict = verdict_sentence(result)
     if verdict:
         parts += ["", paint(paragraph(verdict, width), "accent")]
-    columns = sides([result])
-    lines = rows(columns)
+    shown = columns([result])
+    lines = rows(shown)
     if lines:
-        parts += ["", figures([side.label for side in columns], lines, width, paint)]
+        parts += ["", figures([column.label for column in shown], lines, width, paint)]
     return parts
 
 
@@ -92,11 +97,18 @@ def _stamps(result: Result, width: int) -> list[str]:
     if backend.name:
         threads = f"{backend.threads} thread{'' if backend.threads == 1 else 's'}" if backend.threads else ""
         how = f"{backend.mode} on {backend.device}{', TF32' if backend.tf32 else ''}" if backend.mode else ""
-        parts = [f"{backend.name} {backend.version}", how, threads, f"preset {result.preset}, {result.workload}"]
+        parts = [
+            f"{backend.name} {backend.version}",
+            how,
+            threads,
+            f"preset {result.preset}, {result.workload_text or result.workload}",
+        ]
         found.append(("backend", "  ".join(filter(None, parts))))
     if board.name or board.cpu:
         power = [board.power_mode or "", f"clocks {board.clocks}" if board.clocks else "", board.os]
         found.append(("board", "  ".join(filter(None, [board.name, board.cpu, *power]))))
+    if intervals := intervals_words(result):
+        found.append(("ratios", intervals))
     if board.busy:
         busy = Counter(board.busy)
         found.append(("busy", ", ".join(name if many == 1 else f"{name} ({many})" for name, many in busy.items())))
@@ -115,47 +127,48 @@ def _stages(result: Result, width: int, paint: Paint) -> str:
         for stage in result.stages
     ]
     tones = [("dim",) * 4, *((("", "", "", "dim"),) * len(lines))]
-    return table([head, *lines], width=width, right={1, 2}, tones=tones, paint=paint)
+    return paint.table([head, *lines], width=width, right={1, 2}, tones=tones, heads=True)
 
 
-def figures(columns: Sequence[str], lines: Sequence[Row], width: int, paint: Paint = plain) -> str:
+def figures(names: Sequence[str], lines: Sequence[TableRow], width: int, paint: Paint = plain) -> str:
     """The rows of a comparison below the names of its columns; columns that do not fit follow below, the first one again."""
     room = max(2, (width - LABEL_COLUMNS) // COLUMN_COLUMNS)
     blocks: list[list[int]] = []
-    rest = list(range(1, len(columns)))
+    rest = list(range(1, len(names)))
     while rest or not blocks:
         blocks.append([0, *rest[: room - 1]])
         rest = rest[room - 1 :]
-    return "\n\n".join(_block(block, columns, lines, width, paint) for block in blocks)
+    return "\n\n".join(_block(block, names, lines, width, paint) for block in blocks)
 
 
-def _block(block: Sequence[int], columns: Sequence[str], lines: Sequence[Row], width: int, paint: Paint) -> str:
+def _block(block: Sequence[int], names: Sequence[str], lines: Sequence[TableRow], width: int, paint: Paint) -> str:
     """One table of some of the columns."""
-    shown: list[tuple[str, ...]] = [("", *(columns[n] for n in block))]
+    shown: list[tuple[str, ...]] = [("", *(names[n] for n in block))]
     tones: list[tuple[str, ...]] = [("", *("head" for _ in block))]
     for row in lines:
         detail = row.kind == "detail"
         shown.append(((INDENT if detail else "") + row.label, *(row.cells[n] for n in block)))
         tones.append(("dim", *(row.tones[n] or ("dim" if detail else "") for n in block)))
-    return table(shown, width=width, tones=tones, paint=paint)
+    return paint.table(shown, width=width, tones=tones, heads=True)
 
 
 def metrics_report(name: str, metrics: Metrics, width: int, paint: Paint = plain) -> str:
     """What `bench` prints: one model or plan by itself."""
-    return figures([name], rows([Side(name, metrics, Result(run="", state="done"), candidate=False)]), width, paint)
+    return figures([name], rows([Column(name, metrics, Result(run="", state="done"), candidate=False)]), width, paint)
 
 
 def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> str:
     """Runs side by side, how their latencies spread where that was asked, then the advice."""
     advice = [paragraph(sentence, width, INDENT) for sentence in found.advice]
+    warned = [paint(paragraph(f"! {line}", width), "worse") for line in found.warnings]
     front = [point.label for point in found.points if point.front]
     parts = [paint(f"Compare  {found.title}", "head"), "", figures(found.columns, found.rows, width, paint), ""]
     if found.latencies is not None and any(column.n for column in found.latencies.columns):
         parts += [spread_report(found.latencies, width, paint), ""]
     if front:
-        quality = {"top1": "top-1", "cosine": "cosine", "agreement": "equal labels"}[found.axes[1]]
-        parts += [paragraph(f"On the front of latency and {quality}: {', '.join(front)}.", width), ""]
-    return "\n".join([*parts, paint("Advice", "head"), *advice])
+        axes = {metric.axis.key: metric.axis.name for metric in (*COSTS, *QUALITIES) if metric.axis}
+        parts += [paragraph(f"On the front of {' and '.join(axes[key] for key in found.axes)}: {', '.join(front)}.", width), ""]
+    return "\n".join([*parts, *warned, paint("Advice", "head"), *advice])
 
 
 def facts_report(facts: ModelFacts, width: int, paint: Paint = plain) -> str:
@@ -176,11 +189,11 @@ def facts_report(facts: ModelFacts, width: int, paint: Paint = plain) -> str:
     if any(facts.histogram):
         pairs.append(("weights", f"{facts.histogram_low:.2g} {_bars(facts.histogram)} {facts.histogram_high:.2g}"))
     pairs += [("needs", f"a size for each ?: --shape {axis}") for axis in facts.open_axes]
-    for backend, refused in facts.refused.items():
-        pairs += [(backend, f"refuses: {line}") for line in refused] or [(backend, words.reads(facts, backend))]
+    for backend, refusals in facts.refusals.items():
+        pairs += [(backend, f"refuses: {refusal}") for refusal in refusals] or [(backend, words.reads(facts, backend))]
     if facts.quantized:
         pairs.append(("quantized", "has QuantizeLinear nodes already"))
-    return "\n".join([paint(facts.name, "head"), table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint)])
+    return "\n".join([paint(facts.name, "head"), paint.table(pairs, width=width, tones=[("dim", "")] * len(pairs))])
 
 
 def _tensor(tensor: TensorFacts, shapes: dict[str, tuple[int, ...]]) -> str:
@@ -212,6 +225,7 @@ def forecast_report(found: Forecast, width: int, paint: Paint = plain) -> str:
             if found.seconds is not None
             else "not known (first run of its kind)",
         ),
+        *([("measuring", found.measuring)] if found.measuring else []),
         ("backend", found.backend),
         ("data", found.data),
     ]
@@ -219,33 +233,26 @@ def forecast_report(found: Forecast, width: int, paint: Paint = plain) -> str:
     first += [paint(paragraph(f"! {line}", width), "bad") for line in found.errors]
     first += [paint(paragraph(f"! {line}", width), "worse") for line in found.serious]
     remarks = [paint(paragraph(f"· {line}", width), "dim") for line in found.remarks]
-    return "\n".join([*first, table(pairs, width=width, tones=[("dim", "")] * len(pairs), paint=paint), *remarks])
+    return "\n".join([*first, paint.table(pairs, width=width, tones=[("dim", "")] * len(pairs)), *remarks])
 
 
 def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) -> str:
     """The list of runs, newest first."""
     if not runs:
         return "no runs yet: `edgetui run MODEL --recipe R`, or `edgetui demo`"
-    shown: list[tuple[str, ...]] = [("run", "state", "latency", "size", "top-1", "took")]
-    tones: list[tuple[str, ...]] = [("dim",) * 6]
+    columns = [each for each in listed() if each.wanted(run.difference for run in runs)]
+    shown: list[tuple[str, ...]] = [("run", "state", *(each.column.head for each in columns), "took")]
+    many = len(shown[0])
+    tones: list[tuple[str, ...]] = [("dim",) * many]
     for run in runs:
         state = f"{run.state} in {run.stage}" if run.stage and run.state != "done" else run.state
         if run.waiting_for and run.state == "queued":
             state = f"queued behind {run.waiting_for}"
         ruined = run.verdict.get("outputs") == RUINED
         state = f"{state}, outputs ruined" if ruined else state
-        word = run.verdict.get("latency", "")
-        points = run.top1_points.value
-        shown.append(
-            (
-                run.run,
-                state,
-                words.digits(run.latency_ratio.value) if run.latency_ratio.value is not None else words.DASH,
-                words.digits(run.size_ratio) if run.size_ratio is not None else words.DASH,
-                f"{points * 100:+.1f}" if points is not None else words.DASH,
-                words.seconds(run.seconds),
-            )
-        )
+        told = [each.text(run.difference) for each in columns]
+        shown.append((run.run, state, *told, words.seconds(run.seconds)))
         bad = ruined or run.state in ("failed", "crashed")
-        tones.append(("", "worse" if bad else "", {"faster": "better", "slower": "worse"}.get(word, ""), "", "", "dim"))
-    return table(shown, width=width, tones=tones, right={2, 3, 4, 5}, paint=paint)
+        keys = [each.of(run.difference)[0].key for each in columns]
+        tones.append(("", "worse" if bad else "", *(tone(run.verdict.get(key, "")) for key in keys), "dim"))
+    return paint.table(shown, width=width, tones=tones, right=range(2, many), heads=True)

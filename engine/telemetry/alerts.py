@@ -10,13 +10,18 @@ import statistics
 from abc import ABC, abstractmethod
 from collections import deque
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from .sample import Sample, is_constant
+from .quantities import WATCHED, watched_by
+from .sample import Sample
 
-Watch = Literal["temperature", "power", "ram", "throttling", "silence"]
+_WORDS = (*WATCHED, "throttling", "silence")
+if TYPE_CHECKING:
+    Watch = str
+else:  # the table of quantities says what may be watched; a wrong word is refused as it is read
+    Watch = Literal[_WORDS]
 _THROTTLED_S = 5.0
 """How long a throttling event that was only counted is taken to last, and an alert after its last reason: a limiter that
 works holds the clocks and lets go several times a second."""
@@ -54,8 +59,9 @@ class AlertRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def text(self) -> str:
         """The rule in words: `temperature gpu above 90 °C`."""
-        unit = {"temperature": " °C", "power": " W", "ram": " %", "silence": " s"}.get(self.watch, "")
-        words = [self.watch, self.where, f"above {self.above:g}{unit}" if unit else ""]
+        unit = "s" if self.watch == "silence" else next((q.watch_unit for q in watched_by(self.watch, self.where)), "")
+        above = "" if self.watch == "throttling" else f"above {self.above:g} {unit}".rstrip()
+        words = [self.watch, self.where, above]
         return " ".join(word for word in words if word)
 
 
@@ -75,15 +81,20 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
     rule: str
     raised: bool
     value: float | None = None
+    """What passed the limit; None: there is no figure to it, as to throttling."""
     detail: str = ""
     """Which zone, rail or reason."""
 
     @property
     def text(self) -> str:
         """`alert: temperature above 95 °C (GPU-therm 96.5)`, and `alert over: ...` at its end."""
-        figure = f" {self.value:.1f}".removesuffix(".0") if self.value is not None and " above " in self.rule else ""
-        about = f" ({self.detail}{figure})" if self.detail else ""
-        return f"alert{'' if self.raised else ' over'}: {self.rule}{about}"
+        return f"alert{'' if self.raised else ' over'}: {self.about}"
+
+    @property
+    def about(self) -> str:
+        """The rule, and what broke it."""
+        figure = f" {self.value:.1f}".removesuffix(".0") if self.value is not None else ""
+        return f"{self.rule} ({self.detail}{figure})" if self.detail else self.rule
 
 
 class Alerts:
@@ -93,12 +104,17 @@ class Alerts:
     """
 
     def __init__(self, rules: tuple[AlertRule, ...] = DEFAULT_RULES, period_s: float | None = None) -> None:
-        self._watchers = [_Silence(rule, period_s) if rule.watch == "silence" else _Level(rule) for rule in rules]
+        self._watchers = [_watcher(rule, period_s) for rule in rules]
 
     @property
     def active(self) -> tuple[AlertEvent, ...]:
         """Alerts that have begun and not ended."""
         return tuple(watcher.event for watcher in self._watchers if watcher.event is not None)
+
+    @property
+    def slowing(self) -> tuple[AlertEvent, ...]:
+        """Those of them that tell of what may slow the machine down."""
+        return tuple(watcher.event for watcher in self._watchers if watcher.event is not None and watcher.slows)
 
     def update(self, sample: Sample) -> list[AlertEvent]:
         """What begins or ends with this sample, and what began in the silence before it."""
@@ -111,6 +127,11 @@ class Alerts:
 
 class _Watcher(ABC):
     """One rule and whether it is on."""
+
+    measures: ClassVar[bool] = True
+    """What it judges is a figure; else an event has none."""
+    slows: ClassVar[bool] = True
+    """What it watches may slow the machine down."""
 
     def __init__(self, rule: AlertRule) -> None:
         self.rule = rule
@@ -128,7 +149,8 @@ class _Watcher(ABC):
     def _turn(self, t_s: float, wall: str, value: float, detail: str) -> AlertEvent:
         """It begins, or ends if it was on."""
         raised = self.event is None
-        told = AlertEvent(t_s=t_s, wall=wall, rule=self.rule.text, raised=raised, value=value, detail=detail)
+        figure = value if self.measures else None
+        told = AlertEvent(t_s=t_s, wall=wall, rule=self.rule.text, raised=raised, value=figure, detail=detail)
         self.event = told if raised else None
         return told
 
@@ -136,7 +158,7 @@ class _Watcher(ABC):
         return name.lower().startswith(self.rule.where.lower())
 
 
-class _Level(_Watcher):
+class _LevelWatcher(_Watcher):
     """A value above a limit."""
 
     def __init__(self, rule: AlertRule) -> None:
@@ -144,10 +166,7 @@ class _Level(_Watcher):
         self._over: dict[str, float] = {}
         """What was above when it last spoke, and when that was."""
         self._above_since_s: float | None = None
-        self._counters: dict[str, float] = {}
-        self._counted: tuple[float, str] | None = None
-        self._reasoned_s = float("-inf")
-        """When a reason for throttling was last there."""
+        self._watched = watched_by(rule.watch, rule.where)
 
     def see(self, sample: Sample) -> list[AlertEvent]:
         """Judge a sample. What does not speak leaves things as they are, whatever the others say."""
@@ -171,21 +190,32 @@ class _Level(_Watcher):
 
     def _values(self, sample: Sample) -> dict[str, float | None]:
         """What the rule watches, by name; None: it does not speak."""
-        match self.rule.watch:
-            case "temperature":
-                return {n: v for n, v in sample.temps_c.items() if self._meant(n) and not is_constant(n)}
-            case "power" if self.rule.where:
-                rails = sample.rails_mw.items()
-                return {name: None if mw is None else mw / 1000.0 for name, mw in rails if self._meant(name)}
-            case "power":
-                return {"total": None if sample.total_mw is None else sample.total_mw / 1000.0}
-            case "ram":
-                used, total = sample.ram_used_mb, sample.ram_total_mb
-                return {"RAM": None if used is None or not total else 100.0 * used / total}
-            case _:
-                return self._throttling(sample)
+        return {
+            name: value
+            for quantity in self._watched
+            for name, value in quantity.watched_values(sample).items()
+            if quantity.single or self._meant(name)
+        }
 
-    def _throttling(self, sample: Sample) -> dict[str, float | None]:
+    def _detail(self, name: str, sample: Sample) -> str:
+        """What an event names: the zone, the rail, the total."""
+        del sample
+        return name
+
+
+class _ThrottlingWatcher(_LevelWatcher):
+    """A reason that holds the clocks down, or an event that was counted."""
+
+    measures = False
+
+    def __init__(self, rule: AlertRule) -> None:
+        super().__init__(rule)
+        self._counters: dict[str, float] = {}
+        self._counted: tuple[float, str] | None = None
+        self._reasoned_s = float("-inf")
+        """When a reason for throttling was last there."""
+
+    def _values(self, sample: Sample) -> dict[str, float | None]:
         """1 while a reason is there, and shortly after an event was counted, or a reason has gone that raised the alert."""
         for name, count in sample.counters.items():
             if name.startswith("oc") and count > self._counters.get(name, count):
@@ -202,19 +232,20 @@ class _Level(_Watcher):
         return told
 
     def _detail(self, name: str, sample: Sample) -> str:
-        if self.rule.watch != "throttling":
-            return name
+        del name
         if sample.throttled:
             return ", ".join(sample.throttled)
         held = self._counted is not None and sample.t_s - self._counted[0] < _THROTTLED_S
         return self._counted[1] if held and self._counted is not None else ""
 
 
-class _Silence(_Watcher):
+class _SilenceWatcher(_Watcher):
     """A rail, or the whole source, that spoke and speaks no more.
 
     Zones fall silent by themselves when a block is gated, so only those that the rule names count.
     """
+
+    slows = False
 
     def __init__(self, rule: AlertRule, period_s: float | None) -> None:
         super().__init__(rule)
@@ -254,6 +285,16 @@ class _Silence(_Watcher):
         if now_s - self._last_s <= limit_s:
             return []
         return [self._turn(self._last_s + limit_s, _later(self._last_wall, limit_s), limit_s, SOURCE)]
+
+
+def _watcher(rule: AlertRule, period_s: float | None) -> _Watcher:
+    match rule.watch:
+        case "silence":
+            return _SilenceWatcher(rule, period_s)
+        case "throttling":
+            return _ThrottlingWatcher(rule)
+        case _:
+            return _LevelWatcher(rule)
 
 
 def _later(wall: str, by_s: float) -> str:

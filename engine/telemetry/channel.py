@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from .files import Files, leading_number, reason
+from ..system.root_files import Files, leading_number, reason
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 5.0
 """A gated sensor can take 30 ms to refuse; asking it ten times a second would cost a third of a core."""
 _MOST_NOTES = 64
 
 
+GPU_LOAD = "GPU load"
+POWER_MODE_HANGS = "power mode hangs"
+MODULE_POWER = "module power"
+
+
+class Remark(NamedTuple):
+    """Why something cannot be read."""
+
+    text: str
+    about: str = ""
+    """A channel's name, or one of the words above."""
+    mend: str = ""
+
+
 class Notes:
     """What could not be read, one line each, said once."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, str] = {}
+        self._lines: dict[str, Remark] = {}
         self.faults: dict[str, str] = {}
         """Why a channel cannot be read now, by its name; one that is only switched off is at no fault."""
 
-    def once(self, key: str, text: str) -> None:
-        """Keep `text` unless something was said about `key` before."""
+    def once(self, key: str, text: str, about: str = "", mend: str = "") -> None:
+        """Keep `text` unless something was said under `key` before; `about`: what the doctor asks for it by, `mend`: what
+        helps.
+        """
         if len(self._lines) < _MOST_NOTES:
-            self._lines.setdefault(key, text)
+            self._lines.setdefault(key, Remark(text, about, mend))
+
+    def remark(self, about: str) -> Remark | None:
+        """What was said first about something; None: nothing."""
+        return next((remark for remark in self._lines.values() if remark.about == about), None)
 
     def withdraw(self, key: str) -> None:
         """What was said about `key` is no longer true."""
@@ -37,7 +58,7 @@ class Notes:
 
     def lines(self) -> tuple[str, ...]:
         """Everything said so far, oldest first."""
-        return tuple(self._lines.values())
+        return tuple(remark.text for remark in self._lines.values())
 
 
 class Channel:
@@ -70,7 +91,7 @@ class Channel:
     def _fail(self, now_s: float, why: str, *, fault: bool = True) -> None:
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         self._next_s = now_s + self._pause_s
-        self._notes.once(self.path, f"{self.name}: {why} ({self.path})")
+        self._notes.once(self.path, f"{self.name}: {why} ({self.path})", about=self.name)
         if fault:
             self._notes.faults[self.name] = why
         else:
@@ -92,3 +113,12 @@ class Beat:
             return False
         self._next_s = now_s + self._every_s
         return True
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """`name`, or `name 2` when there is one already: a dictionary would lose the second. What it gives is taken then."""
+    candidate, k = name, 2
+    while candidate in taken:
+        candidate, k = f"{name} {k}", k + 1
+    taken.add(candidate)
+    return candidate

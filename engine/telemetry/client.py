@@ -12,12 +12,15 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from ..errors import DAMAGED, UsageError, from_os_error
-from .choose import AUTO, check_name
-from .place import SamplerLock, take_lease, tidy
+import msgspec
+
+from ..errors import DAMAGED, Refusal, UsageError, from_os_error
+from ..schema.ready import ready
+from .rendezvous import SamplerLock, take_lease, tidy
 from .ring import RingReader
 from .sample import Sample, Stats, decode, decode_stats
-from .sources.base import SourceRefused
+from .source_choice import AUTO, check_name
+from .sources.source import SourceRefused
 
 _LOOK_S = 0.25
 _LONGEST_WAIT_S = 20.0
@@ -34,7 +37,7 @@ def open_telemetry(home: Path, source: str = AUTO, rate_hz: float = 2.0) -> Tele
     """
     check_name(source)
     if not 0 < rate_hz <= 2000:
-        raise UsageError(f"a rate of {rate_hz:g} samples a second cannot be", fix="give one above 0, at most 2000")
+        raise UsageError(f"{rate_hz:g} samples a second is not a valid rate", fix="give one above 0, at most 2000")
     try:
         return Telemetry(home, source, rate_hz)
     except OSError as error:
@@ -101,22 +104,23 @@ class Telemetry:
 
     def problem(self) -> str | None:
         """Why there is no sampler, in words; None: there is nothing to say."""
-        return "; ".join(self._problem()) or None
+        problem = self._problem()
+        return str(problem) if problem else None
 
     def refusal(self, waited_s: float) -> SourceRefused | None:
         """Why no sample has come, after so many seconds of waiting; None: it is too early to say."""
         problem = self._problem()
         if problem:
-            return SourceRefused(problem[0], fix=problem[1] if len(problem) > 1 else "see `edgetui doctor`")
+            return SourceRefused(problem.what, fix=problem.fixes or "see `edgetui doctor`")
         if waited_s < _LONGEST_WAIT_S:
             return None
         return SourceRefused(f"the source {self._asked} has said nothing for {_LONGEST_WAIT_S:g} s", fix="see `edgetui doctor`")
 
-    def _problem(self) -> list[str]:
+    def _problem(self) -> Refusal | None:
         """What the sampler left: what happened, and what to do."""
-        with contextlib.suppress(OSError):
-            return (self._folder / "problem").read_text().splitlines()
-        return []
+        with contextlib.suppress(OSError, *DAMAGED):
+            return msgspec.json.decode((self._folder / "problem").read_bytes(), type=ready(Refusal))
+        return None
 
     def close(self) -> None:
         """Give the lease back; the sampler ends by itself when it was the last one."""

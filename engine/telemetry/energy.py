@@ -22,6 +22,8 @@ LEAST_COVERAGE = 0.8
 _GAP_FACTOR = 3.0
 """A distance of more than this many usual ones is a gap."""
 _LONGEST_WAIT_S = 1.0
+_ALL_ONES_MW = 65535
+"""What 16 bits say when nothing has set them."""
 TOTAL_JOULES = "total J"
 """The counter that covers what the total covers."""
 
@@ -192,6 +194,21 @@ def energy_of(samples: Sequence[Sample], begin_s: float, end_s: float, rail: str
     return structs.replace(figure, scope=scope)
 
 
+def disbelieved(sample: Sample) -> str:
+    """What the total says that cannot be; empty: it may be true, or there is none."""
+    total = sample.total_mw
+    if total is not None and total < 0:
+        return "less than 0 W"
+    if total == _ALL_ONES_MW or (total is not None and total > _ALL_ONES_MW and _ALL_ONES_MW in sample.rails_mw.values()):
+        return f"{_ALL_ONES_MW} mW, which is 16 bits that nothing has set"
+    return ""
+
+
+def believed_mw(sample: Sample) -> int | None:
+    """The total; None: there is none, or it cannot be."""
+    return None if disbelieved(sample) else sample.total_mw
+
+
 def _counted(samples: Sequence[Sample], begin_s: float, end_s: float) -> float | None:
     """Joules by the source's own counter; None: it has none, or it began again in between, or was silent for a time."""
     points = [(sample.t_s, sample.counters[TOTAL_JOULES]) for sample in samples if TOTAL_JOULES in sample.counters]
@@ -206,4 +223,4 @@ def _counted(samples: Sequence[Sample], begin_s: float, end_s: float) -> float |
 
 
 def _power(sample: Sample, rail: str | None) -> int | None:
-    return sample.total_mw if rail is None else sample.rails_mw.get(rail)
+    return believed_mw(sample) if rail is None else sample.rails_mw.get(rail)

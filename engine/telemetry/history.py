@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
 
+from .quantities import series
 from .sample import Sample
 
 LEVELS = ((0.25, 1200), (5.0, 1200), (60.0, 1500))
@@ -24,7 +24,7 @@ class Series:
     """One figure over time."""
 
     def __init__(self) -> None:
-        self._levels = [_Level(width_s, count) for width_s, count in LEVELS]
+        self._levels = [_Resolution(width_s, count) for width_s, count in LEVELS]
 
     def add(self, t_s: float, value: float) -> None:
         """One value; times must not go back by more than a bucket."""
@@ -40,13 +40,10 @@ class Series:
 
 
 class History:
-    """All series of a telemetry stream, by name: `total_mw`, `rails_mw.VDD_IN`, `cpu_load_pct.0`, `temps_c.GPU-therm`; and of
-    what is drawn most, `hottest_c` and `cpu_mean_pct` (over the cores that are on).
-    """
+    """All series of a telemetry stream, by name: `total_mw`, `rails_mw.VDD_IN`, `cpu_load_pct.0`, `temps_c.GPU-therm`."""
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
-        self.newest_s: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,43 +52,21 @@ class History:
 
     def add(self, sample: Sample) -> None:
         """Take one sample in. What it does not say leaves a hole."""
-        for name, value in figures(sample):
-            series = self._series.get(name)
-            if series is None:
+        for name, value in series(sample):
+            past = self._series.get(name)
+            if past is None:
                 if len(self._series) >= _MOST_SERIES:
                     continue
-                series = self._series[name] = Series()
-            series.add(sample.t_s, value)
-        self.newest_s = sample.t_s
+                past = self._series[name] = Series()
+            past.add(sample.t_s, value)
 
     def buckets(self, name: str, begin_s: float, end_s: float, count: int) -> list[Bucket | None]:
         """(min, mean, max) of each of `count` equal parts of a span; None where nothing was seen."""
-        series = self._series.get(name)
-        return [None] * count if series is None else series.buckets(begin_s, end_s, count)
+        past = self._series.get(name)
+        return [None] * count if past is None else past.buckets(begin_s, end_s, count)
 
 
-def figures(sample: Sample) -> Iterable[tuple[str, float]]:
-    """All numbers of a sample with their names; unknown ones are left out."""
-    for name in ("total_mw", "gpu_load_pct", "emc_load_pct", "ram_used_mb", "swap_used_mb", "fan_rpm"):
-        value = getattr(sample, name)
-        if value is not None:
-            yield name, value
-    for group in ("rails_mw", "carrier_mw", "engine_load_pct", "temps_c", "clocks_mhz"):
-        for name, value in getattr(sample, group).items():
-            if value is not None:
-                yield f"{group}.{name}", value
-    for group in ("cpu_load_pct", "cpu_freq_mhz", "gpu_freq_mhz"):
-        for k, value in enumerate(getattr(sample, group)):
-            if value is not None:
-                yield f"{group}.{k}", value
-    if sample.hottest is not None:
-        yield "hottest_c", sample.hottest[1]
-    loads = [load for load in sample.cpu_load_pct if load is not None]
-    if loads:
-        yield "cpu_mean_pct", sum(loads) / len(loads)
-
-
-class _Level:
+class _Resolution:
     """A ring of buckets of one width: 32-bit floats, and the absolute number of the bucket in each place."""
 
     __slots__ = ("_count", "_high", "_low", "_n", "_number", "_sum", "newest", "width_s")

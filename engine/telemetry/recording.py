@@ -10,12 +10,14 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 from msgspec import Struct
 
-from ..boards import Board, Total
 from ..errors import DAMAGED, StorageRefused, from_os_error
+from ..schema.ready import ready
+from ..system.boards import Board, Total
 from .alerts import AlertEvent
 from .energy import Readings
 from .sample import Sample, encode, wall_now
@@ -46,6 +48,8 @@ class Mark(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mark"):
     t_s: float
     wall: str = ""
     note: str = ""
+    raised: ClassVar[None] = None
+    """It is no alert, which begins or ends."""
 
     @property
     def text(self) -> str:
@@ -168,7 +172,7 @@ class Recorder:
             self.close()
 
 
-_note_decoder: msgspec.json.Decoder[Header | Mark | AlertEvent] = msgspec.json.Decoder(Header | Mark | AlertEvent)
+_note_decoder: msgspec.json.Decoder[Header | Mark | AlertEvent] = msgspec.json.Decoder(ready(Header | Mark | AlertEvent))
 
 
 def decode_note(line: bytes) -> Header | Mark | AlertEvent | None:

@@ -14,14 +14,13 @@ from pathlib import Path
 
 from msgspec import structs
 
-from ..boards import Profile
 from ..errors import DataRefused
-from .alerts import AlertEvent
-from .log import Log
-from .logfile import LONGEST_LINE, WHAT, lines_of, opened
-from .parts import Parts
-from .recording import VERSION, Header, Mark
+from ..system.boards import Profile
+from .recording import VERSION
+from .recording_parts import Parts
 from .sample import Sample, Stats, decode
+from .tegrastats_log import TegrastatsLog
+from .text_lines import LONGEST_LINE, WHAT, lines_of, opened
 
 _MOST_AT_ONCE = 4096
 _LOOKED_AT = 1 << 16
@@ -43,15 +42,13 @@ class Recording:
             self.tegrastats = not _DOCUMENT.search(os.pread(self._fd, _LOOKED_AT, 0))
             with open(self._fd, "rb", closefd=False) as file:
                 lines = lines_of(file)
-                self._log = Log(lines) if self.tegrastats else None
+                self._log = TegrastatsLog(lines) if self.tegrastats else None
                 read = self._log or Parts(lines)
         except OSError as error:
             self.close()
             raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="copy it to a sound disk") from error
-        self.header: Header = Header(source="tegrastats") if isinstance(read, Log) else read.header
-        self.marks: list[Mark] = [] if isinstance(read, Log) else read.marks
-        self.alerts: list[AlertEvent] = [] if isinstance(read, Log) else read.alerts
-        self.broken = 0 if isinstance(read, Log) else read.broken
+        self.header, self.marks, self.alerts = read.header, read.marks, read.alerts
+        self.broken = read.broken
         """Lines of a recording that could not be read, or go back in time; a half line at the end is normal."""
         self.times_s, self._offsets = read.times_s, read.offsets
         self.notes: tuple[str, ...] = tuple(read.notes)

@@ -2,7 +2,7 @@
 
 Layout, native byte order (the file never leaves the machine):
 
-    0     magic, layout version, bytes of a slot, number of slots, number of the newest sample, closed flag: 8 bytes each
+    0     magic, layout version, bytes of a slot, number of slots, number of the newest sample: 8 bytes each
     64    the statistics slot, 8 KiB
     8256  slots; sample n lies in slot n % slots
 
@@ -23,7 +23,7 @@ _MAGIC = int.from_bytes(b"edgetui\x01", "little")
 _VERSION, _STATS_AT, _STATS_BYTES = 1, 64, 8192
 _SLOTS_AT = _STATS_AT + _STATS_BYTES
 _HEAD = struct.Struct("@QII")
-_MAGIC_I, _VERSION_I, _SLOT_I, _COUNT_I, _NEWEST_I, _CLOSED_I = range(6)
+_MAGIC_I, _VERSION_I, _SLOT_I, _COUNT_I, _NEWEST_I = range(5)
 
 
 class RingWriter:
@@ -46,7 +46,7 @@ class RingWriter:
         finally:
             os.close(fd)
         self._words = memoryview(self._map)[:_STATS_AT].cast("Q")
-        for at, value in enumerate((_MAGIC, _VERSION, self.slot, count, 0, 0)):
+        for at, value in enumerate((_MAGIC, _VERSION, self.slot, count, 0)):
             self._words[at] = value
         temporary.rename(path)
 
@@ -67,8 +67,7 @@ class RingWriter:
             self._write(_STATS_AT, self.newest + 1, payload)
 
     def close(self) -> None:
-        """Tell readers that nothing more comes here, and let go."""
-        self._words[_CLOSED_I] = 1
+        """Let go of the mapping; readers go on to the next ring when the file has another inode."""
         self._words.release()
         self._map.close()
 
@@ -84,7 +83,7 @@ class RingReader:
 
     Raises:
         FileNotFoundError: no sampler has made it yet.
-        ValueError: it is no ring of this layout.
+        ValueError: it is not a ring of this layout.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,7 +91,7 @@ class RingReader:
         try:
             status = os.fstat(fd)
             if status.st_size < _SLOTS_AT:
-                raise ValueError(f"{path} is no ring")
+                raise ValueError(f"{path} is not a ring")
             self.inode = status.st_ino
             self._map = mmap.mmap(fd, status.st_size, prot=mmap.PROT_READ)
         finally:
@@ -102,17 +101,12 @@ class RingReader:
         whole = _SLOTS_AT + self.slot * self.count == status.st_size
         if self._words[_MAGIC_I] != _MAGIC or self._words[_VERSION_I] != _VERSION or not whole:
             self.close()
-            raise ValueError(f"{path} is no ring of this version")
+            raise ValueError(f"{path} is not a ring of this version")
 
     @property
     def newest(self) -> int:
         """Number of the newest sample; 0: none yet."""
         return int(self._words[_NEWEST_I])
-
-    @property
-    def closed(self) -> bool:
-        """The writer has left; nothing more comes here."""
-        return bool(self._words[_CLOSED_I])
 
     def get(self, n: int) -> bytes | None:
         """Sample `n` as it was written; None: not there yet, overwritten, or being overwritten just now."""

@@ -11,6 +11,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from ..schema.ready import ready
+
 
 class Sample(Struct, frozen=True, kw_only=True):
     """What a source read in one sweep. None, and an entry that is missing: the source does not say; never 0 for that."""
@@ -65,23 +67,24 @@ class Sample(Struct, frozen=True, kw_only=True):
     @property
     def empty(self) -> bool:
         """No figure at all: what a line of another program makes of a log."""
-        told = (
-            self.rails_mw,
-            self.carrier_mw,
-            self.temps_c,
-            self.clocks_mhz,
-            self.cpu_load_pct,
-            self.gpu_freq_mhz,
-            self.counters,
-        )
-        figures = (self.total_mw, self.gpu_load_pct, self.emc_load_pct, self.ram_total_mb, self.swap_total_mb, self.fan_rpm)
-        return not any(told) and all(figure is None for figure in figures)
+        return all(getattr(self, field) in _NOTHING for field in _FIGURES)
+
+    @property
+    def cpu_mean_pct(self) -> float | None:
+        """Mean load of the cores that are on; None: no core speaks."""
+        loads = [load for load in self.cpu_load_pct if load is not None]
+        return sum(loads) / len(loads) if loads else None
 
     @property
     def hottest(self) -> tuple[str, float] | None:
         """(zone, °C) of the warmest zone; constants of a driver (PMIC) are no temperatures. None: no zone speaks."""
         zones = [(degrees, zone) for zone, degrees in self.temps_c.items() if degrees is not None and not is_constant(zone)]
         return max(zones)[::-1] if zones else None
+
+
+_ABOUT = ("t_s", "wall", "time", "source", "total_scope", "power_mode", "silent", "throttled")
+_FIGURES = tuple(field for field in Sample.__struct_fields__ if field not in _ABOUT)
+_NOTHING: tuple[object, ...] = (None, (), {})
 
 
 def is_constant(zone: str) -> bool:
@@ -116,6 +119,8 @@ class Stats(Struct, frozen=True, kw_only=True):
     """Processor time of the sampler since it began."""
     cpu_share: float | None = None
     """Share of one core over the last ten seconds."""
+    averaged_s: float | None = None
+    """A reading of power is a mean over so many seconds; None: of an instant, as far as is known."""
     sweep_ms: float | None = None
     """How long one reading of all sensors takes, smoothed."""
     scheduling: str = ""
@@ -130,8 +135,8 @@ def wall_now() -> str:
 
 
 encode = msgspec.json.encode
-_decoder = msgspec.json.Decoder(Sample)
-_stats_decoder = msgspec.json.Decoder(Stats)
+_decoder = msgspec.json.Decoder(ready(Sample))
+_stats_decoder = msgspec.json.Decoder(ready(Stats))
 
 
 def decode(data: bytes | memoryview) -> Sample:

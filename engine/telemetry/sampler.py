@@ -15,20 +15,23 @@ import os
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
-from ..boards import detect
-from ..errors import EdgetuiError, from_os_error
-from ..patience import patiently, unanswered
-from .beats import Beats, Figures
-from .choose import Choice, choose
-from .files import Files
-from .place import SamplerLock, meeting_place, wanted_rate
+import msgspec
+
+from ..errors import EdgetuiError, Refusal, from_os_error
+from ..system.boards import detect
+from ..system.log import logger, start_log
+from ..system.patience import patiently, unanswered
+from ..system.root_files import Files
+from .rendezvous import SamplerLock, rendezvous_dir, wanted_rate
 from .ring import RingWriter
 from .sample import Sample, Stats, encode
-from .urgency import calm_down, hurry
+from .scheduling import raise_priority, reset_priority
+from .source_choice import Choice, choose
+from .ticker import RateMeter, Ticker
 
+_log = logger(__name__)
 LEAST_HZ, MOST_HZ = 0.05, 2000.0
 _LOOKS_HZ = 100.0
 _RING_BYTES, _LEAST_SLOTS, _LEAST_PAYLOAD = 4 << 20, 1024, 1000
@@ -45,8 +48,8 @@ class Sampler:
         self._folder, self._choice, self._source = folder, choice, choice.source
         self._began_s = time.monotonic()
         self._rate_hz = rate_hz
-        self._beats = Beats(self._looks_hz(rate_hz), self._began_s)
-        self._figures = Figures()
+        self._ticker = Ticker(self._looks_hz(rate_hz), self._began_s)
+        self._rates = RateMeter()
         self._ring: RingWriter | None = None
         self._samples = self._distinct = 0
         self._readings: object = None
@@ -58,10 +61,10 @@ class Sampler:
 
     def run(self) -> None:
         """Sample until nobody reads. Called again in another thread where a sensor hangs: then it goes on without that one."""
-        self._scheduling = hurry()
+        self._scheduling = raise_priority()
         next_chores_s = self._began_s
         while not self.ended:
-            pause_s = self._beats.due_s - time.monotonic()
+            pause_s = self._ticker.due_s - time.monotonic()
             if pause_s > 0:
                 time.sleep(pause_s)
             now_s = time.monotonic()
@@ -73,7 +76,7 @@ class Sampler:
             if after_s >= next_chores_s:
                 self._chores(after_s)
                 next_chores_s = after_s + 1.0
-            self._beats.done(time.monotonic())
+            self._ticker.done(time.monotonic())
         self._source.close()
         if self._ring is not None:
             self._ring.close()
@@ -96,7 +99,7 @@ class Sampler:
         self._ring.push(payload)
 
     def _renew(self, room: int) -> None:
-        """A ring with larger slots; readers of the old one see that it is closed and open this one."""
+        """A ring with larger slots; readers see another inode at its path and open this one."""
         old, room = self._ring, max(room, _LEAST_PAYLOAD)
         self._ring = RingWriter(self._folder / "ring", room, max(_LEAST_SLOTS, _RING_BYTES // room))
         if old is not None:
@@ -107,28 +110,30 @@ class Sampler:
         rate_hz = wanted_rate(self._folder)
         if rate_hz is not None:
             self._last_user_s = now_s
-            self._retime(min(max(rate_hz, LEAST_HZ), MOST_HZ), now_s)
+            self._set_rate(min(max(rate_hz, LEAST_HZ), MOST_HZ), now_s)
         elif now_s - self._last_user_s > _LINGER_S:
             self.ended = True
-        self._figures.mark(now_s, self._samples, self._distinct)
-        share = self._figures.per_second()[2]
+        self._rates.mark(now_s, self._samples, self._distinct)
+        share = self._rates.per_second()[2]
         if self._scheduling == "real time" and share is not None and share > _MOST_REAL_TIME_SHARE:
-            self._scheduling = calm_down()
+            self._scheduling = reset_priority()
+            _log.warning("%.0f %% of a core in real time is too much: %s", 100 * share, self._scheduling)
         if self._ring is not None:
             self._ring.put_stats(encode(self._stats()))
 
-    def _retime(self, rate_hz: float, now_s: float) -> None:
+    def _set_rate(self, rate_hz: float, now_s: float) -> None:
         if rate_hz != self._rate_hz:
+            _log.debug("%g Hz instead of %g", rate_hz, self._rate_hz)
             self._rate_hz = rate_hz
-            self._beats.retime(self._looks_hz(rate_hz), now_s)
-            self._source.pace(rate_hz)
+            self._ticker.set_rate(self._looks_hz(rate_hz), now_s)
+            self._source.set_rate(rate_hz)
 
     def _looks_hz(self, rate_hz: float) -> float:
-        """How often the source is looked at. A line that was told waits for the next look, and its time is off by that."""
-        return max(rate_hz, _LOOKS_HZ) if self._source.told else rate_hz
+        """How often the source is looked at. A line that was pushed waits for the next look, and its time is off by that."""
+        return max(rate_hz, _LOOKS_HZ) if self._source.pushed else rate_hz
 
     def _stats(self) -> Stats:
-        effective, distinct, share = self._figures.per_second()
+        effective, distinct, share = self._rates.per_second()
         return Stats(
             pid=os.getpid(),
             source=self._source.name,
@@ -141,10 +146,11 @@ class Sampler:
             distinct_rate_hz=distinct,
             samples=self._samples,
             distinct=self._distinct,
-            gaps=0 if self._source.told else self._beats.gaps,
+            gaps=0 if self._source.pushed else self._ticker.gaps,
             cpu_s=round(time.process_time(), 3),
             cpu_share=share,
             scheduling=self._scheduling,
+            averaged_s=self._source.averaged_s,
             sweep_ms=None if self._sweep_ms is None else round(self._sweep_ms, 3),
             began_s=self._began_s,
         )
@@ -163,7 +169,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     with contextlib.suppress(OSError):
         os.setsid()  # the end of the terminal that happened to start us is not ours
-    folder = meeting_place(asked.home, asked.source)
+    start_log(asked.home)
+    folder = rendezvous_dir(asked.home, asked.source)
     lock = SamplerLock(folder)
     if not _insist(lock):
         return 0
@@ -173,21 +180,24 @@ def main(arguments: list[str] | None = None) -> int:
         _sample(folder, asked.source, min(max(asked.rate, LEAST_HZ), MOST_HZ))
         return 0
     except EdgetuiError as why:
-        _say(problem, f"{why.what}\n{why.fix}")
+        _say(problem, why.refusal)
     except OSError as error:
-        told = from_os_error(error, path=folder)
-        _say(problem, f"{told.what}\n{told.fix}")
+        _say(problem, from_os_error(error, path=folder).refusal)
     except Exception as error:
-        _say(problem, f"the sampler failed ({type(error).__name__}); details: {_keep_traceback(asked.home)}")
+        from ..system.defects import keep_traceback
+
+        what = f"the sampler failed ({type(error).__name__}); details: {keep_traceback(asked.home)}"
+        _say(problem, Refusal(what))
     finally:
         lock.leave()
     return 1
 
 
-def _say(problem: Path, text: str) -> None:
+def _say(problem: Path, refusal: Refusal) -> None:
     """Leave the reason for the readers, if there still are any."""
+    _log.warning("%s: %s", problem.parent, refusal)
     if wanted_rate(problem.parent) is not None:
-        problem.write_text(text)
+        problem.write_bytes(msgspec.json.encode(refusal))
 
 
 def _sample(folder: Path, source: str, rate_hz: float) -> None:
@@ -200,22 +210,16 @@ def _sample(folder: Path, source: str, rate_hz: float) -> None:
 
     def sample() -> None:
         if not samplers or not samplers[-1].spoke:  # a sensor that hung may have kept it from finding the others
-            samplers.append(Sampler(folder, choose(source, Files(), rate_hz), rate_hz))
+            choice = choose(source, Files(), rate_hz)
+            _log.info("%s at %g Hz in %s; passed over: %s", choice.source.name, rate_hz, folder, choice.passed_over)
+            samplers.append(Sampler(folder, choice, rate_hz))
             gc.freeze()
         samplers[-1].run()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
-    hurry()  # this thread, which watches; the one that samples asks for itself
+    raise_priority()  # this thread, which watches; the one that samples asks for itself
     patiently(sample)
-
-
-def _keep_traceback(home: Path) -> Path:
-    """Write the traceback of a defect of ours where its owner finds it."""
-    path = home / "sampler-traceback.txt"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(traceback.format_exc())
-    return path
 
 
 def _insist(lock: SamplerLock) -> bool:

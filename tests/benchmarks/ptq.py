@@ -110,13 +110,15 @@ def _child(what: str, *arguments: str) -> str:
 
 def _batches(work: Path, part: str, size: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray | None]]:
     """Feeds and labels, read as edgetui reads them."""
-    from edgetui.engine.data.describe import read_dataset
     from edgetui.engine.data.open import open_samples
-    from edgetui.engine.result import TensorFacts
-    from edgetui.engine.say import Silent
+    from edgetui.engine.library.datasets import read_dataset
+    from edgetui.engine.schema.model_facts import TensorFacts
+    from edgetui.engine.system.reporter import NullReporter
 
     image = TensorFacts(name="image", dtype="float", shape=("batch", 3, 32, 32))
-    samples = open_samples(read_dataset(str(work / "cifar10.toml"), {}), [image], {"image": (1, 3, 32, 32)}, part, 0, Silent())
+    samples = open_samples(
+        read_dataset(str(work / "cifar10.toml"), {}), [image], {"image": (1, 3, 32, 32)}, part, 0, NullReporter()
+    )
     limit = None if part == "evaluation" else int(os.environ["BENCH_IMAGES"])
     for batch in (samples if limit is None else samples.take(limit)).batches(size):
         yield batch.feeds, batch.labels

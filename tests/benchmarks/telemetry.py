@@ -29,7 +29,7 @@ from edgetui.engine.telemetry.client import open_telemetry
 from edgetui.engine.telemetry.history import History
 from edgetui.engine.telemetry.ring import RingWriter
 from edgetui.engine.telemetry.sample import Sample, encode
-from edgetui.engine.telemetry.tegrastats import parse
+from edgetui.engine.telemetry.tegrastats_line import parse
 
 REPO = Path(__file__).resolve().parents[2]
 DATA = REPO.parent / "shared" / "data"
@@ -167,7 +167,7 @@ def bench_fast() -> None:
 
 def bench_hour() -> None:
     """Memory of the sampler's work over an hour of samples at 20 Hz, as fast as it goes."""
-    from edgetui.engine.telemetry.files import Files
+    from edgetui.engine.system.root_files import Files
     from edgetui.engine.telemetry.sources.jetson import Jetson
 
     with board() as root, tempfile.TemporaryDirectory() as folder:

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE, Config
-from edgetui.engine.data.describe import read_dataset
-from edgetui.engine.spec import BackendSettings, PruneMagnitude, QuantizeInt8, Recipe, RunSpec
+from edgetui.engine.library.datasets import read_dataset
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, Recipe
 from live_runs import end_all
 
 DEMO = PACKAGE / "profiles" / "demo"

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 from edgetui.engine.api import Engine
-from edgetui.engine.data.describe import read_dataset
-from edgetui.engine.spec import BackendSettings, PruneMagnitude, Recipe, RunSpec
+from edgetui.engine.library.datasets import read_dataset
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.steps import PruneMagnitude, Recipe
 from live_runs import ended
 from nodes import Net
 from onnx import numpy_helper

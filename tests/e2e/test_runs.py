@@ -3,26 +3,43 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import onnx
+import psutil
 import pytest
-from edgetui.engine import events
 from edgetui.engine.api import Engine
-from edgetui.engine.errors import DataRefused, EdgetuiError, StorageRefused
-from edgetui.engine.result import Result
-from edgetui.engine.rundir import RunDir
-from edgetui.engine.spec import Dataset, PruneMagnitude, Recipe, RunSpec
+from edgetui.engine.errors import DataRefused, EdgetuiError, RunFailed, StorageRefused
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema import events
+from edgetui.engine.schema.result import Result
+from edgetui.engine.schema.spec import Dataset, RunSpec
+from edgetui.engine.schema.steps import PruneMagnitude, Recipe
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.work.job import Job
+from edgetui.engine.work.stages import measure
 from live_runs import end_all, ended, kill_supervisor, until_stage
 from measuring import short_elsewhere
 from processes import group, wait_until
 
-STAGES = ["inspect", "normalise", "prune.magnitude", "quantize.int8", "lower", "build", "verify", "measure", "evaluate"]
+STAGES = [
+    "inspect",
+    "normalise",
+    "prune.magnitude",
+    "quantize.int8",
+    "lower",
+    "build",
+    "verify",
+    "measure",
+    "evaluate",
+    "energy",
+]
 
 
 def lasting(result: Result) -> dict[str, object]:
@@ -36,12 +53,13 @@ def lasting(result: Result) -> dict[str, object]:
     }
 
 
-async def test_a_whole_run_and_the_same_killed_in_every_stage_and_resumed(
-    engine: Engine, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calm = await engine.submit(spec)
-    assert isinstance((await ended(engine, calm))[-1], events.RunEnded)
-    whole = await engine.result(calm)
+@pytest.mark.parametrize("measured", ["in short", pytest.param("as the preset says", marks=pytest.mark.long)])
+async def test_a_whole_run(engine: Engine, spec: RunSpec, measured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if measured == "in short":
+        short_elsewhere(monkeypatch)
+    run = await engine.submit(spec)
+    assert isinstance((await ended(engine, run))[-1], events.RunEnded)
+    whole = await engine.result(run)
     assert whole.state == "done", whole.error
     assert [stage.name for stage in whole.stages] == STAGES
     assert whole.difference.latency_ratio.value is not None
@@ -52,7 +70,16 @@ async def test_a_whole_run_and_the_same_killed_in_every_stage_and_resumed(
     assert Path(whole.artifacts["plan"]).is_file()
     assert Path(whole.artifacts["onnx_tensorrt"]).is_file()
 
+
+@pytest.mark.long
+async def test_a_run_that_was_killed_in_every_stage_ends_like_one_that_was_not(
+    engine: Engine, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     short_elsewhere(monkeypatch)
+    calm = await engine.submit(spec)
+    await ended(engine, calm)
+    whole = await engine.result(calm)
+    assert whole.state == "done", whole.error
     other = Engine(engine.config, tmp_path / "other")
     try:
         run = await other.submit(spec)
@@ -74,13 +101,62 @@ async def test_a_whole_run_and_the_same_killed_in_every_stage_and_resumed(
 
 async def test_two_at_once_one_waits_and_says_for_whom(engine: Engine, light: RunSpec) -> None:
     first = await engine.submit(light)
+    working = RunDir.find(engine.home, first).pid()
+    assert working
+    os.kill(working, signal.SIGSTOP)  # it would be done before the second has begun to look
     second = await engine.submit(light)
+    waiting = RunDir.find(engine.home, second)
+    try:
+        wait_until(lambda: any(isinstance(event, events.Queued) for event in waiting.events()))
+    finally:
+        os.kill(working, signal.SIGCONT)
     await asyncio.gather(ended(engine, first), ended(engine, second))
     queued = [event for event in RunDir.find(engine.home, second).events() if isinstance(event, events.Queued)]
     assert [event.waiting_for for event in queued] == [first]
     summaries = await engine.list()
     assert [(s.run, s.state) for s in summaries] == [(second, "done"), (first, "done")]
     assert all(stage.cached for stage in (await engine.result(second)).stages)
+
+
+async def test_a_run_that_waits_is_light_and_one_that_need_not_begins_with_all_imported(
+    engine: Engine, light: RunSpec, spec: RunSpec
+) -> None:
+    first, second = [await engine.submit(which) for which in (spec, light)]
+    numpy = ["numpy" in Path(f"/proc/{RunDir.find(engine.home, run).pid()}/maps").read_text() for run in (first, second)]
+    waiting = RunDir.find(engine.home, second).pid()
+    assert waiting
+    assert numpy == [True, False]
+    assert group(waiting) == [waiting]
+    for run in (second, first):
+        await engine.cancel(run)
+
+
+async def test_no_process_of_another_stage_is_there_while_one_measures(engine: Engine, spec: RunSpec) -> None:
+    run = await engine.submit(spec)
+    pid = (await until_stage(engine, run, "quantize.int8")).pid()
+    assert pid
+    server = next(child for child in psutil.Process(pid).children() if child.children())
+    wait_until(lambda: len(server.children()) == 4, "the next three stages do not get ready")
+    await until_stage(engine, run, "measure")
+    assert len(server.children()) == 1
+    await engine.cancel(run)
+    wait_until(lambda: not group(pid), "a process outlived its run")
+
+
+@pytest.mark.long
+async def test_a_process_that_got_ready_and_was_killed_is_begun_again(
+    engine: Engine, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_elsewhere(monkeypatch)
+    run = await engine.submit(spec)
+    pid = (await until_stage(engine, run, "normalise")).pid()
+    assert pid
+    server = next(child for child in psutil.Process(pid).children() if child.children())
+    wait_until(lambda: len(server.children()) == 4, "the next three stages do not get ready")
+    for child in sorted(server.children(), key=lambda child: child.pid)[1:]:
+        child.kill()
+    await ended(engine, run)
+    assert (await engine.result(run)).state == "done"
 
 
 async def test_cancel_ends_all_processes_and_resume_finishes(engine: Engine, light: RunSpec) -> None:
@@ -110,6 +186,7 @@ async def test_the_stage_process_dies_with_its_supervisor(engine: Engine, light:
     wait_until(lambda: not group(pid), "a process outlived its run")
 
 
+@pytest.mark.long
 async def test_the_index_is_rebuilt_from_the_folders(engine: Engine, light: RunSpec) -> None:
     run = await engine.submit(light)
     await ended(engine, run)
@@ -120,12 +197,13 @@ async def test_the_index_is_rebuilt_from_the_folders(engine: Engine, light: RunS
     assert await engine.list() == before
 
 
+@pytest.mark.long
 async def test_a_run_from_a_closed_terminal_goes_on(own_state: Path, engine: Engine, light: RunSpec) -> None:
     asked = msgspec.json.encode(light).decode()
     code = (
         "import asyncio, msgspec, os, pathlib, signal, sys\n"
         "from edgetui.engine.api import Engine\nfrom edgetui.engine.config import Config\n"
-        "from edgetui.engine.spec import RunSpec\n"
+        "from edgetui.engine.schema.spec import RunSpec\n"
         f"engine = Engine(Config(), pathlib.Path({str(own_state)!r}))\n"
         "asyncio.run(engine.submit(msgspec.json.decode(sys.argv[1], type=RunSpec)))\n"
         "os.killpg(0, signal.SIGHUP)\n"
@@ -145,6 +223,7 @@ def small_disk(disk: Callable[[str], Path]) -> Iterator[Path]:
     end_all(folder / "edgetui")
 
 
+@pytest.mark.long
 async def test_a_full_disk_in_every_stage_loses_nothing(
     small_disk: Path, engine: Engine, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +265,7 @@ async def test_a_read_only_state_folder_is_refused_in_words(small_disk: Path, en
     assert "XDG_STATE_HOME" in told.value.fix
 
 
+@pytest.mark.long
 async def test_artifacts_that_a_user_wrote_into_do_not_reach_the_next_run(engine: Engine, light: RunSpec) -> None:
     """They are the cache's own files under a second name."""
     first = await engine.submit(light)
@@ -197,6 +277,40 @@ async def test_artifacts_that_a_user_wrote_into_do_not_reach_the_next_run(engine
     after = await engine.result(second)
     assert (after.state, after.fidelity) == ("done", before.fidelity)
     assert [stage.name for stage in after.stages if not stage.cached] == ["build"]
+
+
+@pytest.mark.long
+async def test_a_file_that_is_gone_from_the_cache_is_told_as_such_and_not_as_the_models(
+    engine: Engine, light: RunSpec, tmp_path: Path
+) -> None:
+    run = await engine.submit(light)
+    await ended(engine, run)
+    job = Job(engine.home, RunDir.find(engine.home, run).asked(), "lower", tmp_path, NullReporter())
+    job.before().unlink()
+    with pytest.raises(RunFailed, match=r"quantize\.int8 is gone from the cache") as told:
+        job.before()
+    assert f"resume {run}" in told.value.fix
+
+
+@pytest.mark.long
+async def test_why_a_plan_could_not_be_loaded_alone_is_said(
+    engine: Engine, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_elsewhere(monkeypatch)
+    run = await engine.submit(spec)
+    await ended(engine, run)
+    job = Job(engine.home, RunDir.find(engine.home, run).asked(), "measure", tmp_path, NullReporter())
+    plan, candidate = job.plans()
+    feeds = job.one_sample()
+    with measure._probes(job) as (first, second):
+        first.kill()
+        with pytest.raises(RunFailed, match=r"the candidate alone failed: it was killed \(out of memory\?\)"):
+            measure._answer(job, "candidate", candidate, feeds, first)
+        plan.unlink()
+        plan.write_bytes(b"damaged")
+        with pytest.raises(RunFailed, match=r"the baseline alone failed: .*baseline\.onnx") as told:
+            measure._answer(job, "baseline", plan, feeds, second)
+        assert told.value.fixes
 
 
 @pytest.fixture
@@ -218,6 +332,53 @@ async def test_a_run_is_not_taken_up_again_with_other_data(engine: Engine, own_d
         await engine.resume(run)
 
 
+async def test_a_model_exchanged_as_a_run_begins_is_not_kept_under_the_name_of_the_first(
+    engine: Engine, light: RunSpec, tmp_path: Path
+) -> None:
+    copy = tmp_path / "m.onnx"
+    shutil.copy(light.model, copy)
+    spec = msgspec.structs.replace(light, model=str(copy))
+
+    def write(specs: Sequence[RunSpec]) -> list[RunDir]:
+        folders = written(specs)
+        shutil.copy(other, copy)
+        return folders
+
+    written, other = engine._write, tmp_path / "other.onnx"
+    changed = onnx.load(light.model)
+    changed.producer_name = "another"
+    onnx.save(changed, other)
+    engine._write = write  # type: ignore[method-assign]  (there is no other way in between)
+    run = await engine.submit(spec)
+    await ended(engine, run)
+    result = await engine.result(run)
+    assert result.error is not None
+    assert "has changed since" in result.error.what
+    assert not [path for path in (engine.home / "cache").iterdir() if path.is_dir()]
+
+
+@pytest.mark.long
+async def test_data_exchanged_while_a_run_works_are_found_at_its_end(
+    engine: Engine, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_elsewhere(monkeypatch)
+    assert spec.dataset is not None
+    copy = tmp_path / Path(spec.dataset.path).name
+    shutil.copy(spec.dataset.path, copy)
+    spec = msgspec.structs.replace(spec, dataset=msgspec.structs.replace(spec.dataset, path=str(copy)))
+    run = await engine.submit(spec)
+    await until_stage(engine, run, "verify")
+    beside = copy.with_name("new.npz")
+    np.savez(beside, **{name: array[::-1] for name, array in np.load(copy).items()})
+    beside.replace(copy)
+    await ended(engine, run)
+    result = await engine.result(run)
+    assert result.state == "failed"
+    assert result.error is not None
+    assert "has changed since" in result.error.what
+
+
+@pytest.mark.long
 async def test_data_exchanged_while_a_run_waits_do_not_get_into_the_cache(
     engine: Engine, light: RunSpec, own_data: tuple[RunSpec, Path]
 ) -> None:
@@ -240,7 +401,7 @@ async def test_labels_that_do_not_fit_are_refused_before_anything_is_measured(
     np.savez(file, image=np.random.default_rng(0).random((8, 1, 8, 8), np.float32), labels=np.arange(3, 11))
     recipe = Recipe(step=(PruneMagnitude(amount=0.3),))
     asked = msgspec.structs.replace(spec, dataset=Dataset(kind="npz", path=str(file)), recipe=recipe)
-    with pytest.raises(EdgetuiError, match="11 classes and the model tells 10 apart"):
+    with pytest.raises(EdgetuiError, match="11 classes and the model has 10 output classes"):
         await engine.submit(asked)
     silent = onnx.load(spec.model)  # its file does not say how many classes there are: only a run can tell
     silent.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
@@ -250,4 +411,4 @@ async def test_labels_that_do_not_fit_are_refused_before_anything_is_measured(
     failure = (await engine.result(run)).error
     assert failure is not None
     assert failure.stage == "verify"
-    assert "11 classes and the model tells 10 apart" in failure.what
+    assert "11 classes and the model has 10 output classes" in failure.what

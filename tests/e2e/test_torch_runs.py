@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from edgetui.tui.cli import run
 
 TORCH = importlib.util.find_spec("torch") is not None
 
@@ -82,8 +83,7 @@ def test_without_pytorch_the_run_is_refused_before_it_begins(own_state):
     assert "pip install 'edgetui[torch]'" in timed.stderr
 
 
-def test_flags_of_pytorch_are_refused_for_others():
-    for flag in (("--mode", "compiled"), ("--device", "cpu")):
-        said = edgetui("run", "digits", *flag)
-        assert said.returncode == 2
-        assert f"{flag[0]} is for the backend torch; add --backend torch" in said.stderr
+@pytest.mark.parametrize("flag", [("--mode", "compiled"), ("--device", "cpu")])
+def test_flags_of_pytorch_are_refused_for_others(flag, capsys):
+    assert run(("run", "digits", *flag)) == 2
+    assert f"{flag[0]} is for the backend torch; add --backend torch" in capsys.readouterr().err

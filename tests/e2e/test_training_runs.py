@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import RecipeRefused
-from edgetui.engine.spec import Dataset, PruneMagnitude, QuantizeInt8, Recipe, TrainFinetune
+from edgetui.engine.schema.spec import Dataset
+from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, Recipe, TrainFinetune
 
 TORCH = importlib.util.find_spec("torch") is not None
 STEPS = (PruneMagnitude(scope="global", amount=0.8), TrainFinetune(epochs=2), QuantizeInt8(samples=64))
@@ -22,6 +23,7 @@ def training(spec):
     return msgspec.structs.replace(spec, recipe=Recipe(name="tuned", step=STEPS), dataset=data)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not TORCH, reason="needs torch")
 async def test_prune_finetune_and_int8_in_one_run(engine, training):
     run = await engine.submit(training)
@@ -46,7 +48,7 @@ async def test_without_pytorch_the_run_is_refused_before_it_begins(engine, train
 
 
 def test_no_stage_but_training_loads_pytorch():
-    code = "import sys, edgetui.engine.pipeline, edgetui.engine.steps, edgetui.engine.compress.train.finetune as it; "
-    code += "print('torch' in sys.modules)"
+    code = "import sys, edgetui.engine.work.pipeline, edgetui.engine.work.apply_step; "
+    code += "import edgetui.engine.compress.train.finetune as it; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from edgetui.engine.boards import detect
-from edgetui.engine.telemetry.choose import choose
+from edgetui.engine.system.boards import detect
+from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.client import open_telemetry
 from edgetui.engine.telemetry.energy import Window
-from edgetui.engine.telemetry.files import Files
-from edgetui.engine.telemetry.sources.base import SourceRefused
+from edgetui.engine.telemetry.source_choice import choose
+from edgetui.engine.telemetry.sources.source import SourceRefused
 
 pytestmark = [
     pytest.mark.live,

@@ -12,22 +12,22 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from edgetui.engine.backends import trt_inside
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.backends.trt_find import Gpu, every, gpu
-from edgetui.engine.backends.trt_run import device_free_mib
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
+from edgetui.engine.backends.tensorrt.adapter import TensorRt
+from edgetui.engine.backends.tensorrt.installed import Gpu, every, gpu
+from edgetui.engine.backends.tensorrt.session import device_free_mib
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused
-from edgetui.engine.recipes import PACKAGED, read_recipe
-from edgetui.engine.rundir import RunDir
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, Recipe, TensorRtSettings
-from edgetui.engine.telemetry.choose import choose
+from edgetui.engine.library.recipes import PACKAGED, read_recipe
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.schema.steps import Recipe
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.client import open_telemetry
 from edgetui.engine.telemetry.energy import Window
-from edgetui.engine.telemetry.files import Files
-from edgetui.engine.telemetry.sources.base import SourceRefused
+from edgetui.engine.telemetry.source_choice import choose
+from edgetui.engine.telemetry.sources.source import SourceRefused
 from networks import lstm, transformer
 from steps import lowered
 
@@ -43,12 +43,15 @@ def device() -> Gpu:
     here = gpu()
     if isinstance(here, str) or not any(every()):
         pytest.skip(f"needs a GPU with pycuda and TensorRT ({here})")
+    refused = next(iter(every())).refuse(here.target)
+    if refused is not None:
+        pytest.skip(f"needs a GPU that this TensorRT runs on ({refused})")
     return here
 
 
 def built(file: Path, folder: Path, settings: BackendSettings = SETTINGS) -> Path:
     plan = folder / "p.plan"
-    TensorRt(folder / "timing").build(file, plan, settings, Silent())
+    TensorRt(folder / "timing").build(file, plan, settings, NullReporter())
     return plan
 
 
@@ -104,7 +107,7 @@ def test_layers_have_precision_origin_and_time(shared, tmp_path):
     target = TensorRt().target()
     file = lowered(shared / "models" / "resnet20_cifar10.onnx", read_recipe(PACKAGED / "fp16.toml"), tmp_path, target)
     session = TensorRt().load(built(file, tmp_path), SETTINGS)
-    layers = trt_inside.look(next(iter(every())).api, session)
+    layers = session.layers()
     assert layers
     assert any(layer.precision == "FP16" for layer in layers)
     assert sum(layer.milliseconds or 0 for layer in layers) > 0
@@ -145,7 +148,7 @@ def building(state: Path, build: subprocess.Popen[str]) -> tuple[Path, psutil.Pr
             pid = RunDir(folder).pid()
             if pid and ('"%, ' in past or '"s, ' in past):
                 for one in psutil.Process(pid).children(recursive=True):
-                    if "edgetui.engine.backends.trt_worker" in one.cmdline():
+                    if "edgetui.engine.backends.tensorrt.build_process" in one.cmdline():
                         return folder, one
         time.sleep(0.02)
     pytest.fail(f"the build ended before it could be disturbed: {build.communicate()}")
@@ -220,18 +223,6 @@ def test_without_tf32_fp32_is_as_exact_as_onnxruntimes(device, shared, tmp_path)
     assert off[True] < 2e-2
 
 
-def test_tensorrt_rtx_on_a_gpu_it_does_not_list_says_so(device, own_state, tmp_path):
-    used = next(iter(every()))
-    if not used.rtx or hasattr(used.api.ComputeCapability, device.target.replace("_", "").upper()):
-        pytest.skip(f"needs TensorRT-RTX and a GPU that it does not list ({device.target})")
-    words = ("build", str(lstm(tmp_path / "m.onnx")), "--backend", "tensorrt", "--out", str(tmp_path / "out"))
-    done = subprocess.run(edgetui(*words), capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 0 or done.stderr.splitlines()[-1].startswith("error: ")
-    (past,) = (own_state / "runs").glob("*/events.jsonl")
-    assert f"does not list the GPU that is here ({device.target}" in past.read_text()
-
-
 def test_the_card_counts_the_energy_of_inferences(own_state, shared, tmp_path):
     try:
         choose("nvml", Files()).source.close()
@@ -272,3 +263,38 @@ def test_a_whole_run_with_energy(tmp_path):
     assert result["candidate"]["energy_j_per_inference"]["gross"] is None or (
         result["candidate"]["energy_j_per_inference"]["gross"] > 0
     )
+
+
+def test_int8_is_measured_beside_fp16_and_judged_by_it(tmp_path):
+    demo = str(DEMO / "digits.onnx"), "--dataset", str(DEMO / "digits.toml")
+    words = [
+        sys.executable,
+        "-m",
+        "edgetui",
+        "run",
+        *demo,
+        "--recipe",
+        "int8",
+        "--backend",
+        "tensorrt",
+        "--preset",
+        "quick",
+        "--json",
+    ]
+    done = subprocess.run(
+        words, capture_output=True, text=True, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["guard"]["latency_ms"]["mean"] > 0
+    to_guard = result["difference"]["latency_ratio_to_guard"]
+    assert to_guard["low"] <= to_guard["value"] <= to_guard["high"]
+    assert Path(result["artifacts"]["guard_plan"]).is_file()
+    compared = subprocess.run(
+        [sys.executable, "-m", "edgetui", "compare", result["run"], "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        timeout=60,
+    )
+    assert to_guard["high"] < 1 or json.loads(compared.stdout)["choice"] != "int8"

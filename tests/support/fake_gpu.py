@@ -15,6 +15,7 @@ import fake_tensorrt
 import pytest
 
 SUPPORT = Path(__file__).parent
+MODULES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 
 
 class Fakes:
@@ -38,7 +39,9 @@ def here(monkeypatch: pytest.MonkeyPatch, generation: str, **gpu: object) -> Fak
     fakes = Fakes(fake_tensorrt.make(generation), fake_pycuda.make(**gpu))
     package = ModuleType("pycuda")
     package.__path__ = []
-    monkeypatch.setitem(sys.modules, "tensorrt", fakes.api)
+    for module in MODULES:  # no real one may be found beside the fake
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, fake_tensorrt.AS.get(generation, "tensorrt"), fakes.api)
     monkeypatch.setitem(sys.modules, "pycuda", package)
     monkeypatch.setitem(sys.modules, "pycuda.driver", fakes.driver)
     monkeypatch.setattr(ctypes, "CDLL", fake_cuda_graphs.loading(fakes.driver))
@@ -47,8 +50,9 @@ def here(monkeypatch: pytest.MonkeyPatch, generation: str, **gpu: object) -> Fak
 
 def elsewhere(monkeypatch: pytest.MonkeyPatch, folder: Path, generation: str, **trouble: object) -> None:
     """In processes that are started from here on."""
-    (folder / "tensorrt").mkdir(parents=True)
-    (folder / "tensorrt" / "__init__.py").write_text(
+    module = fake_tensorrt.AS.get(generation, "tensorrt")
+    (folder / module).mkdir(parents=True)
+    (folder / module / "__init__.py").write_text(
         "import json, os\nimport fake_tensorrt\n"
         "made = fake_tensorrt.make(os.environ['FAKE_TENSORRT'])\n"
         "made.trouble.update(json.loads(os.environ['FAKE_TROUBLE']))\n"

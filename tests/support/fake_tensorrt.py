@@ -19,13 +19,24 @@ from types import ModuleType
 import fake_trt_runtime
 import onnx
 
-GENERATIONS = {"8.2": "8.2.1.8", "8.5": "8.5.2.2", "8.6": "8.6.2.3", "10.3": "10.3.0", "10.13": "10.13.3.9", "11": "11.4.1.3"}
+GENERATIONS = {
+    "8.2": "8.2.1.8",
+    "8.5": "8.5.2.2",
+    "8.6": "8.6.2.3",
+    "10.3": "10.3.0",
+    "10.13": "10.13.3.9",
+    "11": "11.4.1.3",
+    "rtx": "1.3.0.35",
+}
+AS = {"rtx": "tensorrt_rtx"}
+"""What a generation is imported as where that is not `tensorrt`."""
 _ONNX_TYPES = {1: "FLOAT", 10: "HALF", 6: "INT32", 9: "BOOL", 3: "INT8", 7: "INT64", 16: "BF16"}
 
 
 def make(generation: str) -> ModuleType:
     """A fresh fake, nothing asked of it yet."""
-    number = tuple(int(part) for part in GENERATIONS[generation].split(".")[:2])
+    rtx = generation == "rtx"  # builds on TensorRT 10, and for any GPU that it lists
+    number = (10, 9) if rtx else tuple(int(part) for part in GENERATIONS[generation].split(".")[:2])
     old, ten, eleven = number < (9, 0), number >= (10, 0), number >= (11, 0)
     api = ModuleType("tensorrt")
     api.__version__ = GENERATIONS[generation]
@@ -34,6 +45,7 @@ def make(generation: str) -> ModuleType:
     api.trouble = {}
     """`parse`: (node, operator, text); `memory_above`: MiB of workspace that make it fail; `kill_above`: MiB that kill it;
     `hang`: seconds that a build is silent; `steps`: of the monitor, 20 ms each; `refuse`: text of an error;
+    `refuse_half`: of one where weights are half floats;
     `no_context`; `no_graph`: execution cannot be recorded."""
     asked = api.asked.append
 
@@ -57,6 +69,8 @@ def make(generation: str) -> ModuleType:
     api.DeviceType = words("DeviceType", "GPU DLA")
     api.ProfilingVerbosity = words("ProfilingVerbosity", "LAYER_NAMES_ONLY NONE DETAILED")
     api.LayerInformationFormat = words("LayerInformationFormat", "ONELINE JSON")
+    if rtx:
+        api.ComputeCapability = words("ComputeCapability", "NONE CURRENT SM75 SM80 SM86 SM87 SM89")
     if number >= (8, 5):
         api.TensorIOMode = words("TensorIOMode", "NONE INPUT OUTPUT")
 
@@ -222,6 +236,7 @@ def make(generation: str) -> ModuleType:
             + (("builder_optimization_level",) if number >= (8, 6) else ())
             + (("progress_monitor",) if ten else ())
             + (("max_workspace_size",) if old else ())
+            + (("num_compute_capabilities",) if rtx else ())
         )
 
         def __init__(self) -> None:
@@ -233,6 +248,13 @@ def make(generation: str) -> ModuleType:
             assert isinstance(flag, api.BuilderFlag)
             asked(("flag", flag.name))
             self._flags.add(flag.name)
+
+        if rtx:
+
+            def set_compute_capability(self, kind: enum.IntEnum, place: int) -> bool:
+                assert isinstance(kind, api.ComputeCapability)
+                asked(("target", kind.name))
+                return place < self.num_compute_capabilities
 
         def clear_flag(self, flag: enum.IntEnum) -> None:
             assert isinstance(flag, api.BuilderFlag)
@@ -307,8 +329,11 @@ def make(generation: str) -> ModuleType:
                     error, "[virtualMemoryBuffer.cpp::resizePhysical::145] Error Code 2: OutOfMemory (no further information)"
                 )
                 return None
-            if "refuse" in trouble:
-                self.logger.log(error, trouble["refuse"])
+            half = any(
+                each.data_type == onnx.TensorProto.FLOAT16 for each in onnx.load_from_string(network.model).graph.initializer
+            )
+            if "refuse" in trouble or (half and "refuse_half" in trouble):
+                self.logger.log(error, trouble.get("refuse", trouble.get("refuse_half")))
                 return None
             if watch is not None:
                 watch.phase_finish("Timing tactics")

@@ -8,9 +8,9 @@ import signal
 import time
 from pathlib import Path
 
-from edgetui.engine import events
 from edgetui.engine.api import Engine
-from edgetui.engine.rundir import RunDir
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema import events
 
 BORDERS = (events.StageBegan, events.StageEnded, events.StageFailed)
 """What stands between stages: after the first of these a stage works, however much it says."""

@@ -7,7 +7,7 @@ import random
 import time
 import unicodedata
 
-from edgetui.tui.app import Workbench
+from edgetui.tui.app import EdgetuiApp
 from rich.cells import cell_len
 from screens import until
 from textual import events
@@ -52,7 +52,7 @@ def press_at_once(app: App[int], *keys: str) -> None:
 class Monkey:
     """One game. `unwanted`: names of bindings that are left alone; `did`: what was played, for a seed that finds something."""
 
-    def __init__(self, app: Workbench, seed: int, unwanted: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: EdgetuiApp, seed: int, unwanted: frozenset[str] = frozenset()) -> None:
         self.app, self.unwanted = app, unwanted
         self.dice = random.Random(seed)
         self.did: list[str] = []
@@ -149,7 +149,7 @@ async def look_closely(app: App[int], pilot: Pilot[int]) -> None:
     await until(pilot, lambda: all(cell_len(strip.text) == app.size.width for strip in app.screen._compositor.render_strips()))
 
 
-async def back_to(app: Workbench, pilot: Pilot[int]) -> None:
+async def back_to(app: EdgetuiApp, pilot: Pilot[int]) -> None:
     """From wherever it was left, escape leads back to the first screen."""
     await pilot.resize_terminal(120, 40)
     end = time.monotonic() + 20

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
+from edgetui.engine.graph.write import FOLDER_OPTION, for_session
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 
@@ -62,6 +63,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._sessions: dict[bytes, ort.InferenceSession] = {}
+        """By what a model is, byte for byte."""
 
     def save(self, model: ModelProto, name: str = "model.onnx") -> Path:
         path = self.folder / name
@@ -79,13 +82,21 @@ class Bench:
                 feed[value.name] = draw.integers(0, 10, shape) if whole else draw.standard_normal(shape).astype(np.float32)
             yield feed
 
-    @staticmethod
-    def run(path: Path | ModelProto, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        source = str(path) if isinstance(path, Path) else path.SerializeToString()
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"]).run(None, feed)
+    def run(self, path: Path | ModelProto, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs. A model that is run again has its session still, but for one whose weights lie in files."""
+        source, folder = (path.read_bytes(), None) if isinstance(path, Path) else for_session(path)
+        session = self._sessions.get(source)
+        if session is None:
+            options = ort.SessionOptions()
+            options.intra_op_num_threads = 1
+            options.log_severity_level = 3
+            if folder is not None:
+                options.add_session_config_entry(FOLDER_OPTION, str(folder))
+            given = str(path) if isinstance(path, Path) else source
+            session = ort.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+            if b"location" not in source:
+                self._sessions[source] = session
+        return session.run(None, feed)
 
     def optimised(self, path: Path) -> list[str]:
         """The operators that ONNX Runtime is left with."""

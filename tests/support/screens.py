@@ -35,7 +35,12 @@ async def until(pilot: Pilot, true: Callable[[], object], limit_s: float = 45.0)
 
 async def shows(pilot: Pilot, *words: str) -> None:
     """Wait until the screen shows all words."""
-    await until(pilot, lambda: all(word in screen_text(pilot.app) for word in words))
+
+    def shown() -> bool:
+        text = screen_text(pilot.app)
+        return all(word in text for word in words)
+
+    await until(pilot, shown)
 
 
 def same_as_snapshot(app: App, name: str) -> None:

@@ -5,22 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from edgetui.engine import events as ev
-from edgetui.engine.result import (
-    Accuracy,
-    DatasetStamp,
-    Difference,
-    Failure,
-    Fidelity,
-    Latency,
-    MemoryMb,
-    Metrics,
-    ModelFacts,
-    Ratio,
-    RecipeStamp,
-    Result,
-)
-from edgetui.engine.spec import PruneMagnitude, QuantizeWeights, Recipe
+from edgetui.engine.schema import events as ev
+from edgetui.engine.schema.failure import Failure
+from edgetui.engine.schema.figures import Difference, Latency, MemoryMb, Metrics, Ratio
+from edgetui.engine.schema.model_facts import ModelFacts
+from edgetui.engine.schema.output_figures import Accuracy, Fidelity
+from edgetui.engine.schema.result import Result
+from edgetui.engine.schema.stamps import DatasetStamp, RecipeStamp
+from edgetui.engine.schema.steps import PruneMagnitude, QuantizeWeights, Recipe
 
 STAGES = ("inspect", "normalise", "prune.magnitude", "quantize.weights", "lower", "build", "verify", "measure")
 RECIPE = Recipe(name="both", title="Prune, then 8 bits", step=(PruneMagnitude(amount=0.3), QuantizeWeights()))
@@ -30,7 +22,8 @@ def went(*, to: str = "done") -> list[ev.AnyEvent]:
     """The events of a run up to the middle of measuring, or to its end."""
     said: list[ev.AnyEvent] = [ev.RunBegan(stages=STAGES, pid=1)]
     for n, stage in enumerate(STAGES):
-        said.append(ev.StageBegan(stage=stage, eta_s=20.0 if stage == "measure" else None))
+        measures = stage == "measure"
+        said.append(ev.StageBegan(stage=stage, eta_s=20.0 if measures else None, measures=measures))
         if stage == "measure":
             for k in range(40):
                 said.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .shared import echo, echo_error, echo_json, json_option, open_engine, paint, width
+from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 
 SIGNS = {"good": ("✓", ""), "note": ("·", "dim"), "bad": ("✗", "worse")}
 
@@ -15,21 +15,20 @@ def doctor(as_json: bool) -> int:
     """What this board offers, what is missing, and the command that mends it."""
     import msgspec
 
-    from ...engine.doctor import examine
-    from ...engine.report.table import table
+    from ...engine.doctor.check import Health, examine
 
     engine = open_engine()
     checks = examine(engine.config, engine.home)
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
-        echo_json(msgspec.json.encode({"healthy": not bad, "checks": checks}))
+        echo_json(msgspec.json.encode(Health(healthy=not bad, checks=checks)))
     else:
         lines, tones = [], []
         for check in checks:
             sign, tone = SIGNS[check.state]
             lines.append((sign, check.name, check.text + (f"  mend: {check.mend}" if check.mend else "")))
             tones.append((tone, "dim", tone if check.state == "bad" else ""))
-        echo(table(lines, width=width(), tones=tones, paint=paint))
+        echo(paint.table(lines, width=width(), tones=tones))
     if bad:
         echo_error(f"runs will fail or be lost here: {', '.join(bad)}; see the lines marked {SIGNS['bad'][0]}")
     return 1 if bad else 0

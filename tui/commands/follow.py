@@ -13,16 +13,16 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from ...engine.events import AnyEvent, Queued, StageEnded, StageFailed
-from ...engine.report import words
-from ...engine.report.table import cells
-from ...engine.report.visible import visible
+from ...engine.advice import words
+from ...engine.report.sanitize import sanitize
+from ...engine.report.width import cut, width_of
+from ...engine.schema.events import AnyEvent, Queued, StageEnded, StageFailed
 from ..runview import RunView
 from ..terminal import draws
-from .shared import fit, width
+from .printing import colours, fit, width
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Ending = Literal["ended", "left", "interrupted", "terminated"]
 TICK_S = 0.5
 PLAIN_EVERY_S = 30.0
+GAP = "   "
+LEAST_BAR, MOST_BAR = 8, 30
+"""Columns of a bar; with less room there is none."""
 
 
 @contextlib.contextmanager
@@ -51,7 +54,7 @@ def _ask(asked: asyncio.Future[Ending], ending: Ending) -> None:
         asked.set_result(ending)
 
 
-class Line:
+class StatusLine:
     """A terminal's last line, written over; where there is no terminal, only lines that stay."""
 
     def __init__(self, out: TextIO | None) -> None:
@@ -63,17 +66,31 @@ class Line:
     def keep(self, text: str) -> None:
         """A line that stays."""
         self.erase()
-        text = visible(text)
+        text = sanitize(text)
         self._write((self._cut(text) if self.live else text) + "\n")
 
-    def rewrite(self, text: str) -> None:
-        """The line that is written over, when it has changed."""
-        text = self._cut(visible(text))
-        if not self.live or not text or text == self._shown:
+    def rewrite(self, text: str, share: float | None = None, hint: str = "") -> None:
+        """The line that is written over, when it has changed.
+
+        Args:
+            text: what is going on; cut where it does not fit.
+            share: how far it is, 0..1: a bar where there is room for one.
+            hint: what stands at the end.
+        """
+        if self.out is None or not self.live or not text:
             return
-        clear = "\x1b[K" if draws() else " " * (width(self.out) - 1 - cells(text))
-        self._write("\r" + text + clear)
-        self._shown = text
+        hint = f"   {hint}" if hint else ""
+        text = self._cut(sanitize(text) + hint)
+        room = width(self.out) - 1 - width_of(text) - len(GAP)
+        if share is not None and draws() and room >= LEAST_BAR:
+            from .terminal_drawing import drawn_bar
+
+            bar = drawn_bar(share, min(room, MOST_BAR), colours(self.out))
+            text = text.removesuffix(hint) + GAP + bar + hint
+        if text != self._shown:
+            clear = "\x1b[K" if draws() else " " * (width(self.out) - 1 - width_of(text))
+            self._write("\r" + text + clear)
+            self._shown = text
 
     def erase(self) -> None:
         """Make room for what comes."""
@@ -83,7 +100,7 @@ class Line:
 
     def _cut(self, text: str) -> str:
         room = width(self.out) - 1
-        return text if cells(text) <= room else text[: room - 1] + "…" if room > 0 else ""
+        return text if width_of(text) <= room else cut(text, room - 1) + "…" if room > 0 else ""
 
     def _write(self, text: str) -> None:
         """A terminal that is gone must not end the following of a run that goes on."""
@@ -94,19 +111,23 @@ class Line:
 
 
 class Follower:
-    """Shows one run until it ends or somebody has seen enough."""
+    """Shows a run, or those that were started together, until all have ended or somebody has seen enough."""
 
-    def __init__(self, engine: Engine, run: str, out: TextIO | None, hint: str) -> None:
-        """`out`: where progress goes, None: nowhere; `hint`: the keys, shown on a terminal."""
+    def __init__(self, engine: Engine, runs: Mapping[str, str], out: TextIO | None, hint: str) -> None:
+        """`runs`: their ids, and what is said of each before its lines, e.g. its recipe; empty where there is one. `out`: where
+        progress goes, None: nowhere; `hint`: the keys, shown on a terminal.
+        """
         self.engine = engine
-        self.view = RunView(run)
-        self.line = Line(out)
+        self.views = {run: RunView(run) for run in runs}
+        self.labels = runs
+        self._wide = max(map(width_of, runs.values()), default=0)
+        self.line = StatusLine(out)
         self.hint = hint
         self._plain_at = time.monotonic()
 
     async def follow(self, asked: asyncio.Future[Ending]) -> Ending:
-        """Returns when the run has ended, or `asked` (see `listening`) says so; the run itself is left as it is."""
-        watcher, ticker = asyncio.create_task(self._watch()), asyncio.create_task(self._tick())
+        """Returns when all have ended, or `asked` (see `listening`) says so; the runs are left as they are."""
+        watcher, ticker = asyncio.create_task(self._watch_all()), asyncio.create_task(self._tick())
         try:
             with _keys(asyncio.get_running_loop(), self.line.live, lambda key: _ask(asked, "left") if key == "d" else None):
                 both: set[asyncio.Future[Any]] = {watcher, asked}
@@ -120,42 +141,58 @@ class Follower:
         await watcher
         return "ended"
 
-    async def _watch(self) -> None:
-        events: AsyncIterator[AnyEvent] = self.engine.watch(self.view.run)
+    async def _watch_all(self) -> None:
+        watchers = [asyncio.create_task(self._watch(view)) for view in self.views.values()]
+        try:
+            for each in watchers:
+                await each
+        finally:
+            for each in watchers:
+                each.cancel()
+
+    async def _watch(self, view: RunView) -> None:
+        events: AsyncIterator[AnyEvent] = self.engine.watch(view.run)
         async for event in events:
-            self.view.take(event)
+            view.take(event)
             if isinstance(event, StageEnded | StageFailed):
-                self._keep(self._ended(event))
-            elif isinstance(event, Queued):
+                self._keep(self._ended(event, self._label(view)))
+            elif isinstance(event, Queued) and view is next(iter(self.views.values())):
                 self._keep(f" · waiting for {event.waiting_for or 'another program'}")
+
+    def _label(self, view: RunView) -> str:
+        """What stands before a run's lines."""
+        label = self.labels[view.run]
+        return f"{label}{' ' * (self._wide - width_of(label))}  " if label else ""
 
     async def _tick(self) -> None:
         while True:
             if self.line.live:
-                self.line.rewrite(self._going())
+                self.line.rewrite(*self._going(), self.hint)
             elif time.monotonic() - self._plain_at > PLAIN_EVERY_S:
-                self._keep(self._going())
+                self._keep(self._going()[0])
             await asyncio.sleep(TICK_S)
 
     def _keep(self, text: str) -> None:
         self.line.keep(text)
         self._plain_at = time.monotonic()
 
-    def _ended(self, event: StageEnded | StageFailed) -> str:
+    def _ended(self, event: StageEnded | StageFailed, label: str) -> str:
         """The line of a stage that is over."""
         if isinstance(event, StageFailed):
-            return f" ✗ {event.stage}"
+            return f" ✗ {label}{event.stage}"
         took = "cached" if event.cached else words.seconds(event.seconds)
-        return f" ✓ {event.stage:<18} {took:>8}   {event.summary}".rstrip()
+        return f" ✓ {label}{event.stage:<18} {took:>8}   {event.summary}".rstrip()
 
-    def _going(self) -> str:
-        """The line of the stage that is being done: elapsed, how long it may take, how far it is."""
-        view = self.view
-        if view.state or view.stage not in view.stages or view.stages[view.stage].state != "going":
-            return ""
+    def _going(self) -> tuple[str, float | None]:
+        """The line of the stage that is being done: elapsed, how long it may take, how far it is; and how far, 0..1."""
+        going = [view for view in self.views.values() if not view.state and view.going]
+        if not going:
+            return "", None
+        view = going[0]
+        label = self._label(view) if len(going) == 1 else ""
         elapsed, progress = view.stage_elapsed(), view.progress
         whole = view.eta_s
-        far = ""
+        far, share = "", None
         if progress is not None:
             if progress.total:
                 share = min(1.0, progress.done / progress.total)
@@ -164,11 +201,11 @@ class Follower:
             else:
                 far = progress.text
         about = f" of about {words.seconds(max(whole, elapsed))}" if whole is not None else ""
-        text = f" ▶ {view.stage:<18} {words.seconds(elapsed):>8}{about}"
-        if not self.line.live:
-            return f"{text}   {far}".rstrip()
-        room = width(self.line.out) - 1 - cells(text) - cells(self.hint) - 6
-        return f"{text}   {far[:room] if room > 8 else ''}".rstrip() + f"   {self.hint}"
+        text = f" ▶ {label}{view.stage:<18} {words.seconds(elapsed):>8}{about}"
+        if self.line.live:
+            room = width(self.line.out) - 1 - width_of(text) - width_of(self.hint) - 6
+            far = cut(far, room) if room > 8 else ""
+        return f"{text}   {far}".rstrip(), share
 
 
 @contextlib.contextmanager

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from ..interrupts import interrupts_held
 from ..terminal import draws, no_drawing
-from .shared import echo, echo_notes, open_engine, paint, width
+from .printing import echo, echo_notes, open_engine, paint, width
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -38,11 +39,11 @@ class _Finite(click.FloatRange):
         """
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail(f"{value} is no number", param, ctx)
+            self.fail(f"{value} is not a number", param, ctx)
         return number
 
 
-class Asked(NamedTuple):
+class MonitorFlags(NamedTuple):
     """What the flags say."""
 
     interval_s: float | None
@@ -98,21 +99,22 @@ def monitor(
         raise UsageError("--speed is for replays", fix="add --replay FILE, or leave it out")
     if once and (record is not None or until_alert):
         raise UsageError("--once prints one sample and ends", fix="leave out --record and --until-alert, or --once")
-    asked = Asked(interval, record, replay, speed, source or "auto", until_alert, as_json)
+    asked = MonitorFlags(interval, record, replay, speed, source or "auto", until_alert, as_json)
     if sys.stdin.isatty() and sys.stdout.isatty() and not (once or plain or as_json or until_alert):
         if draws():
             return _screen(asked)
         echo(f"{no_drawing()}: lines instead of a screen, as with --plain", sys.stderr)
-    engine = open_engine()
     if once:
-        return _once(engine, asked)
-    from .sampling import Stop
+        return _once(open_engine(), asked)
+    with ExitStack() as stack:
+        with interrupts_held():
+            from .sampling import Stop
 
-    with Stop() as stop:
+            engine, stop = open_engine(), stack.enter_context(Stop())
         return _replay(engine, asked, stop) if asked.replay is not None else _live(engine, asked, stop)
 
 
-def _screen(asked: Asked) -> int:
+def _screen(asked: MonitorFlags) -> int:
     """The Monitor screen alone."""
     from ...engine.errors import StorageRefused, UsageError
 
@@ -131,14 +133,14 @@ def _screen(asked: Asked) -> int:
     return run_app(engine.config, engine, Shown(player, rate_hz, asked.source, asked.record))
 
 
-def _once(engine: Engine, asked: Asked) -> int:
+def _once(engine: Engine, asked: MonitorFlags) -> int:
     """All that one sample says, a line a figure."""
     if asked.replay is not None:
         with closing(engine.replay(asked.replay)) as player:
             sample, decimals = player.recording.first(), player.recording.watt_decimals
     else:
-        from ...engine.boards import detect
-        from ...engine.patience import has_hung
+        from ...engine.system.boards import detect
+        from ...engine.system.patience import has_hung
 
         sample, decimals = engine.sense(asked.source), detect().profile.watt_decimals
         for name in has_hung():
@@ -149,23 +151,23 @@ def _once(engine: Engine, asked: Asked) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(sample) + b"\n")
         sys.stdout.buffer.flush()
         return 0
-    from ...engine.report.table import table
-    from ..sensors import groups
+    from ...engine.advice.words import DASH
+    from ..readings import groups
 
     rows = [
-        ("" if k else group.title, figure.label, figure.value, figure.unit, figure.note)
+        ("" if k else group.title, figure.label, figure.value or DASH, figure.unit, figure.note)
         for group in groups(sample, decimals)
         for k, figure in enumerate(group.figures)
     ]
     echo(f"{sample.source}  {sample.wall}".rstrip())
-    echo(table(rows, width=width(), right=(2,), paint=paint))
+    echo(paint.table(rows, width=width(), right=(2,)))
     return 0
 
 
-def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
+def _live(engine: Engine, asked: MonitorFlags, stop: Stop) -> int:
     """Samples as they come, until a signal or an alert ends it."""
-    from ...engine.boards import detect
-    from .sampling import Lines, Thinner
+    from ...engine.system.boards import detect
+    from .sampling import SamplePrinter, Thinner
 
     interval_s = asked.interval_s or 1.0
     rate_hz = max(1 / interval_s, SLOWEST_HZ)
@@ -182,7 +184,7 @@ def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
         thinner = Thinner(interval_s)
         look_s = time.monotonic()
         tick_s = min(max(interval_s / 4, 0.005), 0.25)
-        with Lines(engine.alerts(1 / rate_hz), recorder, detect().profile.watt_decimals, asked.as_json) as lines:
+        with SamplePrinter(engine.alerts(1 / rate_hz), recorder, detect().profile.watt_decimals, asked.as_json) as lines:
             while True:
                 for number, sample in telemetry.since(seen):
                     seen = number
@@ -198,9 +200,9 @@ def _live(engine: Engine, asked: Asked, stop: Stop) -> int:
                     return stop.status
 
 
-def _replay(engine: Engine, asked: Asked, stop: Stop) -> int:
+def _replay(engine: Engine, asked: MonitorFlags, stop: Stop) -> int:
     """The samples of a file, at a speed or as fast as they can be read."""
-    from .sampling import Lines, Thinner
+    from .sampling import SamplePrinter, Thinner
 
     assert asked.replay is not None
     with closing(engine.replay(asked.replay)) as player:
@@ -211,7 +213,7 @@ def _replay(engine: Engine, asked: Asked, stop: Stop) -> int:
         marks = sorted(recording.marks, key=lambda mark: mark.t_s, reverse=True)
         thinner = Thinner(asked.interval_s or 0.0)
         began_s, first_s = time.monotonic(), recording.times_s[0]
-        with Lines(engine.alerts(), recorder, recording.watt_decimals, asked.as_json, powered=powered) as lines:
+        with SamplePrinter(engine.alerts(), recorder, recording.watt_decimals, asked.as_json, powered=powered) as lines:
             for sample in recording:
                 if asked.speed is not None:
                     lines.flush()

@@ -4,75 +4,100 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from ...engine.forecast import cannot_win, refuse_without_samples
 from ...engine.report.table import paragraph
-from .ask import make_spec, run_options
+from ..runview import numbered
 from .follow import Ending, Follower, listening
-from .shared import echo, echo_error, echo_json, json_option, open_engine, paint, width
+from .options import make_spec, run_options
+from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
-    from ...engine.result import Result
-    from ...engine.spec import RunSpec
+    from ...engine.schema.result import Result
+    from ...engine.schema.spec import RunSpec
 
 INTERRUPTED, TERMINATED = 130, 143
 DEMO_RECIPES = ("int8", "prune-5-fp16")
 RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 
 
-@click.command("run", short_help="Compress MODEL by a recipe, measure it beside the original.")
+@click.command("run", short_help="Compress MODEL by recipes, measure it beside the original.")
 @click.argument("model")
 @run_options
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
 @json_option
-def run_command(model: str, detach: bool, dry_run: bool, as_json: bool, **flags: object) -> int:
-    """Compress MODEL by a recipe and measure it beside the original.
+def run_command(model: str, recipes: tuple[str, ...], detach: bool, dry_run: bool, as_json: bool, **flags: object) -> int:
+    """Compress MODEL by a recipe and measure it beside the original; by several, all in turns.
 
     On a terminal, `d` leaves the run going and Ctrl+C cancels it. A run goes on when the terminal is closed.
     """
+    from ...engine.advice.forecast import refuse_without_samples
+
     engine = open_engine()
-    spec = make_spec(engine, model, **flags)  # type: ignore[arg-type]
+    specs = [make_spec(engine, model, recipe=recipe, **flags) for recipe in recipes or (None,)]  # type: ignore[arg-type]
     if dry_run:
-        return asyncio.run(_dry_run(engine, spec, as_json))
-    refuse_without_samples(spec)
-    return asyncio.run(_start(engine, spec, detach, as_json))
+        return asyncio.run(_dry_run(engine, specs, as_json))
+    for spec in specs:
+        refuse_without_samples(spec)
+    return asyncio.run(_start(engine, specs, detach, as_json))
 
 
-async def _dry_run(engine: Engine, spec: RunSpec, as_json: bool) -> int:
+async def _dry_run(engine: Engine, specs: Sequence[RunSpec], as_json: bool) -> int:
     import msgspec
 
     from ...engine.report.text import forecast_report
 
-    found = await engine.foresee(spec)
+    found = [await engine.foresee(spec) for spec in specs]
     if as_json:
-        echo_json(msgspec.json.encode(found))
+        echo_json(together([msgspec.json.encode(each) for each in found]))
     else:
-        echo(forecast_report(found, width(), paint))
-    return 1 if found.errors else 0
+        heads = [f"{paint(spec.recipe.name, 'head')}\n" if len(specs) > 1 else "" for spec in specs]
+        reports = [forecast_report(each, width(), paint) for each in found]
+        echo("\n\n".join(head + report for head, report in zip(heads, reports, strict=True)))
+    return 1 if any(each.errors for each in found) else 0
 
 
-async def _start(engine: Engine, spec: RunSpec, detach: bool, as_json: bool) -> int:
+async def _start(engine: Engine, specs: Sequence[RunSpec], detach: bool, as_json: bool) -> int:
+    from ...engine.advice.forecast import cannot_win
+
     with listening() as asked:
-        run = await engine.submit(spec)
+        runs = await engine.submit_all(specs)
+        engine.ask_no_more()
         if not detach:
             if not as_json:
-                echo(paint(f"run {run}", "head"))
-                for line in cannot_win(spec.recipe, spec.backend):
-                    echo(paint(paragraph(f" ! {line}", width()), "worse"))
-            ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
+                for run, spec in zip(runs, specs, strict=True):
+                    echo(paint(f"run {run}", "head"))
+                    for line in cannot_win(spec.recipe, spec.backend):
+                        echo(paint(paragraph(f" ! {line}", width()), "worse"))
+            ending = await (await follower(engine, runs, as_json, RUN_KEYS)).follow(asked)
     if not detach:
-        return await _finish(engine, run, ending, as_json)
+        return await _finish(engine, runs, ending, as_json)
     if as_json:
-        await _print_document(engine, run)
+        await _print_documents(engine, runs)
     else:
-        echo(run)
-        echo(f"it goes on by itself; `edgetui watch {run}` follows it", sys.stderr)
+        for run in runs:
+            echo(run)
+        one = await _one_word_for(engine, runs)
+        echo(f"it goes on by itself; `edgetui watch {one}` follows it", sys.stderr)
     return 0
+
+
+async def follower(engine: Engine, runs: Sequence[str], as_json: bool, keys: str) -> Follower:
+    """Of a run, or of several with their recipes before the lines."""
+    labels = numbered([(await engine.spec(run)).recipe.name or run for run in runs]) if len(runs) > 1 else [""]
+    return Follower(engine, dict(zip(runs, labels, strict=True)), progress_stream(as_json), keys)
+
+
+async def _one_word_for(engine: Engine, runs: Sequence[str]) -> str:
+    """What names all of them: the run, or their group where they are all of it."""
+    if len(runs) == 1:
+        return runs[0]
+    return (await engine.result(runs[0])).group or " ".join(runs)
 
 
 def progress_stream(as_json: bool) -> TextIO | None:
@@ -82,22 +107,23 @@ def progress_stream(as_json: bool) -> TextIO | None:
     return sys.stderr if sys.stderr.isatty() else None
 
 
-async def _finish(engine: Engine, run: str, ending: Ending, as_json: bool) -> int:
-    """What follows the following of a run that is ours: its report or error; Ctrl+C cancels it."""
+async def _finish(engine: Engine, runs: Sequence[str], ending: Ending, as_json: bool) -> int:
+    """What follows the following of runs that are ours: their report or errors; Ctrl+C cancels them."""
     if ending == "ended":
-        return await _print_result(engine, run, as_json)
-    return await leave(engine, run, ending, as_json)
+        return await _print_results(engine, runs, as_json)
+    return await leave(engine, runs, ending, as_json)
 
 
-async def leave(engine: Engine, run: str, ending: Ending, as_json: bool) -> int:
-    """Cancel a run after Ctrl+C, or say that it goes on; returns the exit status."""
+async def leave(engine: Engine, runs: Sequence[str], ending: Ending, as_json: bool) -> int:
+    """Cancel runs after Ctrl+C, or say that they go on; returns the exit status."""
+    one = await _one_word_for(engine, runs)
     if ending == "interrupted":
-        await engine.cancel(run)
+        await engine.cancel(one)
     if as_json:
-        await _print_document(engine, run)
+        await _print_documents(engine, runs)
     if ending == "interrupted":
-        return _cancelled(run)
-    echo(f"run {run} goes on; `edgetui watch {run}` follows it", sys.stderr)
+        return _cancelled(one)
+    echo(f"run {one} goes on; `edgetui watch {one}` follows it", sys.stderr)
     return 0 if ending == "left" else TERMINATED
 
 
@@ -106,25 +132,36 @@ def _cancelled(run: str) -> int:
     return INTERRUPTED
 
 
-async def _print_document(engine: Engine, run: str) -> Result:
-    """What is known of a run by now, as its document."""
-    from ...engine import result as documents
-
-    result = await engine.result(run)
-    echo_json(documents.encode(result))
-    return result
+def together(documents: Sequence[bytes]) -> bytes:
+    """A document; several as `{"runs": [...]}`."""
+    return documents[0] if len(documents) == 1 else b'{"runs":[' + b",".join(documents) + b"]}"
 
 
-async def _print_result(engine: Engine, run: str, as_json: bool) -> int:
-    """The document or the report; 1 and an error where the run did not end well."""
-    from ...engine.report.text import ending_report
+async def _print_documents(engine: Engine, runs: Sequence[str]) -> list[Result]:
+    """What is known of runs by now, as one document."""
+    from ...engine.schema import result as documents
+
+    results = [await engine.result(run) for run in runs]
+    echo_json(together([documents.encode(result) for result in results]))
+    return results
+
+
+async def _print_results(engine: Engine, runs: Sequence[str], as_json: bool) -> int:
+    """The document or the report; 1 and an error where a run did not end well."""
+    from ...engine.report.text import comparison_report, ending_report
 
     if as_json:
-        return ended_well(await _print_document(engine, run))
-    result = await engine.result(run)
-    if result.state == "done":
-        echo("\n" + ending_report(result, width(), paint))
-    return ended_well(result)
+        return max(map(ended_well, await _print_documents(engine, runs)))
+    results = [await engine.result(run) for run in runs]
+    done = [result for result in results if result.state == "done"]
+    if len(results) == 1 and done:
+        echo("\n" + ending_report(done[0], width(), paint))
+    elif done:
+        echo("\n" + comparison_report(await engine.compare([result.run for result in done]), width(), paint))
+        for warning in dict.fromkeys(warning for result in done for warning in result.warnings):
+            echo(paint(paragraph(f"! {warning}", width()), "worse"))
+        echo("\n" + "\n".join(f"more  edgetui show {result.run}" for result in done))
+    return max(map(ended_well, results))
 
 
 def ended_well(result: Result) -> int:
@@ -135,15 +172,14 @@ def ended_well(result: Result) -> int:
         return _cancelled(result.run)
     failure = result.error
     if failure is not None:
-        named = not failure.stage or failure.what.startswith(failure.stage)
-        echo_error(f"{'' if named else failure.stage + ': '}{failure.what}; {failure.fix}")
+        echo_error(f"{failure.stage}: {failure.refusal}" if failure.stage else str(failure.refusal))
     else:
         echo_error(f"run {result.run} was {result.state}; `edgetui resume {result.run}` takes it up again")
     return 1
 
 
-@click.command(short_help="Follow a run that is going.")
-@click.argument("run")
+@click.command(short_help="Follow a run that is going, or a group.")
+@click.argument("run", metavar="RUN|GROUP")
 @json_option
 def watch(run: str, as_json: bool) -> int:
     """Follow a run that is going, from its beginning. Ctrl+C stops watching; the run goes on."""
@@ -151,54 +187,59 @@ def watch(run: str, as_json: bool) -> int:
 
 
 async def _watch(engine: Engine, run: str, as_json: bool) -> int:
-    name = (await engine.result(run)).run
+    runs = await engine.members(run)
     with listening() as asked:
-        ending = await Follower(engine, name, progress_stream(as_json), WATCH_KEYS).follow(asked)
+        ending = await (await follower(engine, runs, as_json, WATCH_KEYS)).follow(asked)
     if ending != "ended":
         if as_json:
-            await _print_document(engine, name)
-        echo(f"run {name} goes on", sys.stderr)
+            await _print_documents(engine, runs)
+        echo(f"run {await _one_word_for(engine, runs)} goes on", sys.stderr)
         return TERMINATED if ending == "terminated" else 0
-    return await _print_result(engine, name, as_json)
+    return await _print_results(engine, runs, as_json)
 
 
-@click.command()
-@click.argument("run")
+@click.command(short_help="End a run, or a group.")
+@click.argument("run", metavar="RUN|GROUP")
 @json_option
 def cancel(run: str, as_json: bool) -> int:
-    """End a run. What its finished stages made is kept for `resume`."""
+    """End a run; those that were started with it go on. What its finished stages made is kept for `resume`."""
     return asyncio.run(_cancel(open_engine(), run, as_json))
 
 
 async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
+    runs = await engine.members(run)
     await engine.cancel(run)
     if as_json:
-        await _print_document(engine, run)
+        await _print_documents(engine, runs)
     else:
-        result = await engine.result(run)
-        echo(f"run {result.run} is {result.state}")
+        for name in runs:
+            result = await engine.result(name)
+            echo(f"run {result.run} is {result.state}")
     return 0
 
 
-@click.command(short_help="Take up a run that did not end well.")
-@click.argument("run")
+@click.command(short_help="Take up a run that did not end well, or a group.")
+@click.argument("run", metavar="RUN|GROUP")
 @click.option("--detach", is_flag=True, help="Start it again, and come back.")
 @json_option
 def resume(run: str, detach: bool, as_json: bool) -> int:
-    """Take up a run that was cancelled, failed or interrupted; its finished stages come from the cache."""
+    """Take up a run that was cancelled, failed or interrupted; its finished stages come from the cache.
+
+    Of a group all that did not end well, together.
+    """
     return asyncio.run(_resume(open_engine(), run, detach, as_json))
 
 
 async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
     with listening() as asked:
-        name = await engine.resume(run)
+        runs = await engine.resume(run)
         if not detach:
-            ending = await Follower(engine, name, progress_stream(as_json), RUN_KEYS).follow(asked)
+            ending = await (await follower(engine, runs, as_json, RUN_KEYS)).follow(asked)
     if not detach:
-        return await _finish(engine, name, ending, as_json)
+        return await _finish(engine, runs, ending, as_json)
     if as_json:
-        return await _print_result(engine, name, as_json=True)
-    echo(name)
+        return await _print_results(engine, runs, as_json=True)
+    echo("\n".join(runs))
     return 0
 
 
@@ -234,14 +275,15 @@ async def _demo(engine: Engine, as_json: bool) -> int:
         )
         with listening() as asked:
             run = await engine.submit(spec)
+            engine.ask_no_more()
             if not as_json:
                 echo("\n" + paint(f"{recipe}: {spec.recipe.title}", "head"))
-            ending = await Follower(engine, run, progress_stream(as_json), RUN_KEYS).follow(asked)
+            ending = await (await follower(engine, [run], as_json, RUN_KEYS)).follow(asked)
         if ending != "ended":
-            return await leave(engine, run, ending, as_json)
+            return await leave(engine, [run], ending, as_json)
         result = await engine.result(run)
         if result.state != "done":
-            return ended_well(await _print_document(engine, run) if as_json else result)
+            return ended_well((await _print_documents(engine, [run]))[0] if as_json else result)
         runs.append(run)
     found = await engine.compare(runs)
     if as_json:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...engine.report.words import size
-from ..sensors import columns, left, no_power
-from .shared import echo, paint
+from ...engine.advice.words import size
+from ...engine.telemetry.quantities import no_power
+from ..readings import columns, left
+from .printing import echo, paint
 
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Alerts, Mark, Recorder, Sample
@@ -91,7 +92,7 @@ class Thinner:
         return True
 
 
-class Lines:
+class SamplePrinter:
     """Prints samples and what happens, and records them. A header stands above the lines whenever the columns are new."""
 
     def __init__(
@@ -106,7 +107,7 @@ class Lines:
         self._say_s = time.monotonic() + FIRST_WORD_S
         self._hang: frozenset[str] = frozenset()
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> SamplePrinter:
         if self._recorder is not None:
             echo(f"recording to {self._recorder.path}; Ctrl+C ends it", sys.stderr)
         return self

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...engine.advice.words import DASH, seconds, size
 from ...engine.errors import EdgetuiError
-from ...engine.report.words import DASH, seconds, size
-from ..flags import rows_for_flags
+from ..fix_words import as_row, on_screen
 from ..widgets.lines import Line, hanging, wrap
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def forecast_rows(forecast: Forecast | None, trouble: str | EdgetuiError, width: int) -> list[Line]:
-    """What will happen, in rows of `width`; without a forecast what stands in its way, an error as the command line says it."""
+    """What will happen, in rows of `width`; without a forecast what stands in its way, or an error."""
     if isinstance(trouble, EdgetuiError):
-        return hanging(((" ✗ ", "bad"),), rows_for_flags(str(trouble)), width, "bad")
+        return hanging(((" ✗ ", "bad"),), on_screen(trouble), width, "bad")
     if forecast is None:
         return [((f" {text}", "dim"),) for text in wrap(trouble or "choose a model to see what will happen", width)]
     after = "" if forecast.size_after_bytes is None else f" → about {size(forecast.size_after_bytes)}"
@@ -29,11 +29,12 @@ def forecast_rows(forecast: Forecast | None, trouble: str | EdgetuiError, width:
         ("size", size(forecast.size_bytes) + after, "value"),
         ("memory", memory, "value"),
         ("time", time, "value" if known else ""),
+        *([("measure", forecast.measuring, "")] if forecast.measuring else []),
         ("backend", forecast.backend, ""),
         ("data", forecast.data, ""),
     )
     return [
-        *(line for text in forecast.errors for line in hanging(((" ✗ ", "bad"),), rows_for_flags(text), width, "bad")),
+        *(line for one in forecast.refusals for line in hanging(((" ✗ ", "bad"),), one.said(as_row), width, "bad")),
         *(line for text in forecast.serious for line in hanging(((" ! ", "warn"),), text, width)),
         *(line for name, text, tone in rows for line in hanging(((f" {name:<9}", "dim"),), text, width, tone)),
         *(line for text in forecast.remarks for line in hanging(((" · ", "dim"),), text, width, "dim")),

@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from ...engine.report.visible import printed_lines
-from ..aside import aside
+from ...engine.report.sanitize import printed_lines
+from ..background import in_background
 from ..runview import RunView, Told
 from ..widgets.lines import Line, Listed, hanging
 from .pane import Pane
@@ -43,11 +43,11 @@ class LogPane(Pane):
     def on_mount(self) -> None:
         """Draw with the pace."""
         super().on_mount()
-        self.bench.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick)
 
     def tick(self) -> None:
         """Write what is new."""
-        view = self.bench.link.view
+        view = self.desk.link.view
         if self.tools:
             return
         state = (id(view), view.logged if view else -1, self.rows.size.width)
@@ -79,15 +79,15 @@ class LogPane(Pane):
         """Notes, or log.txt."""
         self.tools = not self.tools
         self._state = None
-        view = self.bench.link.view
+        view = self.desk.link.view
         self.border_title = "Log  log.txt" if self.tools else "Log"
         if self.tools and view is not None:
-            aside(self, partial(self._read, view), "log")
+            in_background(self, partial(self._read, view), "log")
         else:
             self.tick()
 
     async def _read(self, view: RunView) -> None:
-        text = await self.bench.link.tool_log(view.run)
+        text = await self.desk.engine.log(view.run)
         lines = printed_lines(text.rstrip("\n")) if text.strip() else ["log.txt is empty"]
         self.write([row for line in lines for row in hanging(((" ", ""),), line, self._room)])
         self.rows.scroll_rows(1_000_000)

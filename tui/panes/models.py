@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from ...engine.advice.words import count, percent, reads, size
 from ...engine.config import typed_path
-from ...engine.report.words import count, percent, reads, size
+from ...engine.report.width import width_of
+from ..fix_words import as_row
 from ..widgets.entry import Entry, begins_typing
 from ..widgets.histogram import bars
 from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
@@ -21,7 +22,7 @@ from .pane import Pane
 
 if TYPE_CHECKING:
     from ...engine.api import Folder
-    from ...engine.result import ModelFacts, TensorFacts
+    from ...engine.schema.model_facts import ModelFacts, TensorFacts
 
 DTYPES = {"float": "f32", "float16": "f16", "double": "f64", "int64": "i64", "int32": "i32", "uint8": "u8", "int8": "i8"}
 
@@ -36,6 +37,9 @@ class ModelRows(Rows):
 
 class ModelsPane(Pane):
     """Folders, models, and details of the highlighted one."""
+
+    class FolderWanted(Message):
+        """Another folder shall be shown; the workbench asks which."""
 
     TITLE = "Models"
     HELP = (
@@ -142,7 +146,7 @@ class ModelsPane(Pane):
             room = max(4, width - 5 - len(bytes_text))
             shown = shortened(shown, room)
             style = "value" if model.path == self.model else ""
-            rows.append((model.path, ((f"  {shown}{' ' * (room - cell_len(shown))} ", style), (bytes_text, "dim"))))
+            rows.append((model.path, ((f"  {shown}{' ' * (room - width_of(shown))} ", style), (bytes_text, "dim"))))
         return len(models), rows
 
     @property
@@ -218,11 +222,11 @@ class ModelsPane(Pane):
 
     def action_open(self) -> None:
         """Ask for a folder."""
-        self.bench.ask_folder()
+        self.post_message(self.FolderWanted())
 
     def action_reload(self) -> None:
         """Look into the folders again."""
-        self.take(self.bench.link.models())
+        self.take(self.desk.engine.models())
 
     # details
 
@@ -240,7 +244,7 @@ class ModelsPane(Pane):
         """Write the lower half."""
         width = max(10, self.details.size.width - 2)
         if self.facts is not None:
-            lines = facts_lines(self.facts, width, ascii_only=self.bench.graph == "ascii", full=self.details.has_focus)
+            lines = facts_lines(self.facts, width, ascii_only=self.desk.graph == "ascii", full=self.details.has_focus)
         else:
             name = shortened(Path(self.model).name, width)
             lines = [((f" {name}", "title"),), *(((f" {text}", "dim"),) for text in wrap(self.note, width))]
@@ -276,10 +280,10 @@ def facts_lines(facts: ModelFacts, width: int, *, ascii_only: bool, full: bool =
         room = min(width, 32)
         lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, room, 2, "ascii" if ascii_only else "braille")]
         lines.append(((f" {_axis(facts.histogram_low, facts.histogram_high, min(room, len(facts.histogram)))}", "dim"),))
-    for backend, refusals in facts.refused.items():
+    for backend, refusals in facts.refusals.items():
         if refusals:
-            for text in refusals[: most - 2]:
-                lines += hanging(((f" ✗ {backend} ", "bad"),), text, width, "dim")[:most]
+            for refusal in refusals[: most - 2]:
+                lines += hanging(((f" ✗ {backend} ", "bad"),), refusal.said(as_row), width, "dim")[:most]
         else:
             lines.append(((" ✓ ", "good"), (f"{backend} {reads(facts, backend)}", "dim")))
     return lines

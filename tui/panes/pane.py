@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.containers import Vertical
 
+from ..desk import AtDesk
 from ..widgets.keybar import key_name
 from ..widgets.lines import Details
 
-if TYPE_CHECKING:
-    from ..app import Workbench
 
-
-class Pane(Vertical):
+class Pane(AtDesk, Vertical):
     """One pane of the workbench."""
 
     TITLE: ClassVar[str] = ""
     HELP: ClassVar[str] = ""
     """What the pane shows and what can be done in it; for the help screen."""
-
-    @property
-    def bench(self) -> Workbench:
-        """The app, by its own type."""
-        from ..app import Workbench
-
-        assert isinstance(self.app, Workbench)
-        return self.app
 
     def on_mount(self) -> None:
         """Write the title into the frame."""
@@ -34,7 +24,7 @@ class Pane(Vertical):
 
     def key(self, name: str, default: str) -> str:
         """The key of a binding as it is now: the user's own, or the one that it has without."""
-        return key_name(self.bench.config.ui.keys.get(name, default))
+        return key_name(self.desk.config.ui.keys.get(name, default))
 
     def on_descendant_focus(self) -> None:
         """Details take more room while they have the focus."""

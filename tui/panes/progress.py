@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.content import Content
 
-from ...engine.report.visible import visible
-from ...engine.report.words import DASH, digits, joules, near_all, percent, ratio, seconds, size
-from ...engine.result import Metrics, Result
-from ..flags import rows_for_flags
-from ..runview import RunView, StageView
+from ...engine.advice.columns import GUARD, Column
+from ...engine.advice.metric import Change, Metric
+from ...engine.advice.metrics import changes, final_columns
+from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, tone
+from ...engine.advice.words import DASH, digits, near_all, percent, ratio, seconds
+from ...engine.errors import said
+from ...engine.report.sanitize import sanitize
+from ...engine.report.width import width_of
+from ...engine.schema.result import Result
+from ..fix_words import as_row
+from ..runview import RunView, StageView, numbered
 from ..widgets.lines import Line, Listed, Span, hanging
 from .pane import Pane
+
+if TYPE_CHECKING:
+    from ...engine.api import Comparison
 
 MARKS = {
     "waiting": ("·", "dim"),
@@ -24,10 +32,8 @@ MARKS = {
     "failed": ("✗", "bad"),
     "stopped": ("–", "warn"),
 }
-GOOD = {"faster", "smaller", "less", "cooler", "better"}
-BAD = {"slower", "larger", "more", "hotter", "worse", "ruined"}
-SELF_EVIDENT = {"latency", "size"}
-"""Metrics whose verdict's word says by itself what is meant: faster, smaller."""
+TONES = {"better": ("▲", "good"), "worse": ("▼", "bad"), "": ("=", "value")}
+"""Mark and style of a verdict."""
 STAGE = 16
 """Columns of a stage's name: `prune.magnitude` fits."""
 STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn", "lost": "warn"}
@@ -56,7 +62,7 @@ class RunPane(Pane):
     def on_mount(self) -> None:
         """Draw with the pace."""
         super().on_mount()
-        self.bench.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick)
         self.tick()
 
     def on_resize(self) -> None:
@@ -65,9 +71,12 @@ class RunPane(Pane):
 
     def tick(self) -> None:
         """Write what is known."""
-        view = self.bench.link.view
+        link = self.desk.link
+        view = link.view
         width = max(20, self.rows.size.width)
         lines = run_lines(view, width, self.key("resume", "ctrl+r")) if view else empty_rows(self.key("run", "r"))
+        if view is not None and len(link.members) > 1:
+            lines = [*member_rows(link.members, view, width), *advice_rows(link.comparison, width), (), *lines]
         if len(lines) > self.rows.size.height:  # where room is short the rows stand closer
             lines = [line for line in lines if line]
         self.rows.show(lines)
@@ -75,16 +84,58 @@ class RunPane(Pane):
         foot = self._foot(view)
         if (title, foot) != self._titles:
             self._titles = (title, foot)
-            self.border_title, self.border_subtitle = Content(visible(title)), Content(foot)
+            self.border_title, self.border_subtitle = Content(sanitize(title)), Content(foot)
 
     def _foot(self, view: RunView | None) -> str:
         if view is None:
             return ""
+        several = (
+            f"{self.key('member', 'v')} next of {len(self.desk.link.members)}   " if len(self.desk.link.members) > 1 else ""
+        )
+        return several + self._own_foot(view)
+
+    def _own_foot(self, view: RunView) -> str:
         if not view.state:
             return f"{self.key('cancel', 'c')} cancel"
         if view.state == "done":
             return f"{self.key('layers', 'L')} layers"
         return "" if view.state == "lost" else f"{self.key('resume', 'ctrl+r')} resume"
+
+
+def member_rows(members: Sequence[RunView], shown: RunView, width: int) -> list[Line]:
+    """`✓ int8 0.452 faster   ▶ prune-5 lower   · fp16 waits`, over as many rows as it takes."""
+    rows: list[Line] = []
+    row: Line = ()
+    used = 0
+    for name, view in zip(numbered([view.recipe or view.run for view in members]), members, strict=True):
+        mark, tone_, words_ = member_words(view)
+        size_ = width_of(name) + width_of(words_) + 6
+        if row and used + size_ > width:
+            rows.append(row)
+            row, used = (), 0
+        row = (*row, (f" {mark} ", tone_), (name, "accent" if view is shown else "value"), (f" {words_}  ", "dim"))
+        used += size_
+    return [*rows, row]
+
+
+def member_words(view: RunView) -> tuple[str, str, str]:
+    """A mark, its style, and what one of several runs does or has become."""
+    if view.state == "done" and view.result is not None:
+        figure = view.result.difference.latency_ratio
+        word = view.result.verdict.get("latency", "")
+        return (*MARKS["done"], f"{digits(figure.value)} {word}" if figure.value is not None else "done")
+    if view.state:
+        return (MARKS["failed"][0], STATE_TONE.get(view.state, "bad"), view.state)
+    if view.queued:
+        return (*MARKS["waiting"], "queued")
+    return (*MARKS["going"], view.stage) if view.going else (*MARKS["waiting"], "waits")
+
+
+def advice_rows(found: Comparison | None, width: int) -> list[Line]:
+    """Which of them to take, once all have ended."""
+    if found is None:
+        return []
+    return [row for text in found.advice[:2] for row in hanging((("  ", ""),), text, width, "value")]
 
 
 def empty_rows(run_key: str) -> list[Line]:
@@ -120,7 +171,7 @@ def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:
         mark, tone = MARKS[stage.state]
         took = f" {seconds(stage.seconds)}" if stage.state == "done" and stage.seconds is not None else ""
         took = " cached" if stage.cached else took
-        size_ = 1 + 2 + cell_len(stage.name) + cell_len(took) + 2
+        size_ = 1 + 2 + width_of(stage.name) + width_of(took) + 2
         if row and used + size_ > width:
             rows.append(row)
             row, used = (), 0
@@ -177,7 +228,7 @@ def reading_rows(view: RunView) -> list[Line]:
     if not view.sides:
         return []
     rows: list[Line] = [((f"{'':13}{'mean':>11}{'frames/s':>11}{'± 95 %':>9}{'samples':>9}", "dim"),)]
-    for side, name in (("baseline", "FP32"), ("candidate", "candidate")):
+    for side, name in (("baseline", "FP32"), ("candidate", "candidate"), ("guard", GUARD)):
         reading = view.sides.get(side)
         if reading is None:
             continue
@@ -198,13 +249,16 @@ def ending(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
     tone = STATE_TONE.get(view.state, "")
     error = view.result.error if view.result and view.result.error else view.failure
     if view.state == "done" and view.result:
-        return verdict_lines(view.result, width)
+        from ...engine.advice.sentences import guard_sentence  # what words advice is not needed before a run is done
+
+        guard = guard_sentence(view.result)
+        return [*verdict_lines(view.result, width), *(hanging((("  ", ""),), guard, width, "value") if guard else [])]
     lines: list[Line] = []
     if error is not None:
         mark = "✗" if view.state in ("failed", "crashed") else "·"
         lead: Line = ((f"  {mark} {view.state}", tone), (f" in {error.stage}: " if error.stage else ": ", "dim"))
         lines += hanging(lead, error.what, width, "value")
-        lines += hanging((("    ", ""),), rows_for_flags(error.fix), width, "dim")
+        lines += hanging((("    ", ""),), said(error.refusal.fixes, as_row), width, "dim")
     else:
         lines.append(((f"  {view.state}", tone),))
     if view.state in ("crashed", "cancelled", "failed"):
@@ -216,85 +270,62 @@ def ending(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
 
 def verdict_lines(result: Result, width: int) -> list[Line]:
     """`faster  0.452 [0.447, 0.458] of the time   smaller  0.26 of the size   ...`, over as many rows as it takes."""
-    difference = result.difference
-    figures = {
-        "latency": f"{ratio(difference.latency_ratio)} of the time",
-        "size": f"{digits(difference.size_ratio)} of the size" if difference.size_ratio else "",
-        "memory": f"{digits(difference.memory_ratio)} of the memory" if difference.memory_ratio else "",
-        "accuracy": top1_words(result),
-    }
     rows: list[Line] = []
     row: Line = ()
     used = 0
     if result.fidelity.ruined:
         row = (("  ", ""), ("▼ outputs ruined", "bad"), ("  see the warning  ", "dim"))
-        used = sum(cell_len(text) for text, _ in row)
+        used = sum(width_of(text) for text, _ in row)
+    figures = {metric.key: figure_words(metric, change, result) for metric, change in changes()}
     for metric, word in result.verdict.items():
-        tone = "good" if word in GOOD else "bad" if word in BAD else "value"
-        mark = "▲" if word in GOOD else "▼" if word in BAD else "="
-        name = f"{mark} {word}" if metric in SELF_EVIDENT and word in GOOD | BAD else f"{mark} {metric}: {word}"
+        mark, style = TONES[tone(word)]
+        name = f"{mark} {word}" if metric in EVIDENT and word in DIFFERS else f"{mark} {metric}: {word}"
         figure = f"  {figures.get(metric, '')}"
-        size_ = cell_len(name) + cell_len(figure) + 4
+        size_ = width_of(name) + width_of(figure) + 4
         if row and used + size_ > width:
             rows.append(row)
             row, used = (), 0
-        row = (*row, ("  ", ""), (name, tone), (f"{figure}  ", "dim"))
+        row = (*row, ("  ", ""), (name, style), (f"{figure}  ", "dim"))
         used += size_
     return [*rows, row] if row else [(("  done", "good"), ("  nothing was compared", "dim"))]
 
 
-def top1_words(result: Result) -> str:
-    """Top-1 of both sides."""
-    pair = (result.baseline.accuracy.top1, result.candidate.accuracy.top1)
-    return "" if None in pair else f"top-1 {pair[0]:.3f} → {pair[1]:.3f}"
+def figure_words(metric: Metric, change: Change, result: Result) -> str:
+    """`0.452 [0.447, 0.458] of the time`; `top-1 0.810 → 0.800` where no ratio is told. Empty: not known."""
+    if change.said:
+        figure = change.figure(result.difference)
+        return f"{ratio(figure)} {change.said}" if figure.value is not None else ""
+    if any(metric.value(side) is None for side in both(result)):
+        return ""
+    name = metric.axis.name if metric.axis else metric.key
+    return f"{name} {' → '.join(metric.figure(side) for side in both(result))}"
 
 
-class Column(NamedTuple):
-    """One column of the final table."""
-
-    head: str
-    width: int
-    rank: int
-    """Columns of the highest rank go first where the screen is narrow."""
-    cell: Callable[[Metrics], str | None]
-
-
-def _of(value: float | None, unit: str = "") -> str | None:
-    return None if value is None else digits(value) + unit
-
-
-COLUMNS = (
-    Column("mean", 11, 0, lambda m: _of(m.latency_ms.mean, " ms")),
-    Column("p50", 8, 4, lambda m: _of(m.latency_ms.p50)),
-    Column("p90", 8, 6, lambda m: _of(m.latency_ms.p90)),
-    Column("p99", 8, 3, lambda m: _of(m.latency_ms.p99)),
-    Column("frames/s", 10, 1, lambda m: _of(m.fps)),
-    Column("size", 10, 1, lambda m: None if m.size_bytes is None else size(m.size_bytes)),
-    Column("memory", 9, 5, lambda m: None if m.memory_mb.process_peak is None else f"{m.memory_mb.process_peak:.0f} MB"),
-    Column("J, net", 10, 3, lambda m: None if m.energy_j_per_inference.net is None else joules(m.energy_j_per_inference.net)),
-    Column("load", 9, 7, lambda m: _of(m.load_ms, " ms")),
-    Column("first", 10, 8, lambda m: _of(m.first_ms, " ms")),
-    Column("top-1", 8, 2, lambda m: None if m.accuracy.top1 is None else f"{m.accuracy.top1:.3f}"),
-    Column("F1", 8, 6, lambda m: None if m.accuracy.f1 is None else f"{m.accuracy.f1:.3f}"),
-)
+def both(result: Result) -> tuple[Column, ...]:
+    """Baseline and candidate of a run."""
+    return Column("FP32", result.baseline, result, candidate=False), Column(
+        "candidate", result.candidate, result, candidate=True
+    )
 
 
 def result_rows(result: Result, width: int) -> list[Line]:
     """The figures of both sides when all is done: columns that say something, as many as fit."""
-    sides = (("FP32", result.baseline), ("candidate", result.candidate))
-    columns = [column for column in COLUMNS if any(column.cell(side) is not None for _, side in sides)]
-    while columns and 13 + sum(column.width for column in columns) > width:
-        columns.remove(max(columns, key=lambda column: column.rank))
+    sides = both(result)
+    if result.guard is not None:
+        sides = (*sides, Column(GUARD, result.guard, result, candidate=True, guard=True))
+    columns = [(metric, column) for metric, column in final_columns() if any(metric.value(side) is not None for side in sides)]
+    while columns and 13 + sum(column.width for _, column in columns) > width:
+        columns.remove(max(columns, key=lambda each: each[1].rank))
     rows: list[Line] = []
     if columns:
-        rows.append(((" " * 13 + "".join(f"{column.head:>{column.width}}" for column in columns), "dim"),))
-        for name, side in sides:
-            cells = "".join(f"{column.cell(side) or DASH:>{column.width}}" for column in columns)
-            rows.append(((f"  {name:<11}", "dim"), (cells, "value")))
+        rows.append(((" " * 13 + "".join(f"{column.head:>{column.width}}" for _, column in columns), "dim"),))
+        for side in sides:
+            cells = "".join(f"{metric.figure(side):>{column.width}}" for metric, column in columns)
+            rows.append(((f"  {side.label:<11}", "dim"), (cells, "value")))
     value = result.difference.latency_ratio
     if value.value is not None:
         word = result.verdict.get("latency", "")
-        rows.append((("  ratio      ", "dim"), (f"{ratio(value):>10}  ", "value"), (word, "good" if word in GOOD else "")))
+        rows.append((("  ratio      ", "dim"), (f"{ratio(value):>10}  ", "value"), (word, "good" if word in BETTER else "")))
     fidelity = result.fidelity
     if fidelity.cosine is not None or fidelity.agreement is not None:
         parts = [f"cosine {fidelity.cosine:.4f}"] if fidelity.cosine is not None else []

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Grid
 
-from ...engine.report.words import DASH
-from ..sensors import Figure, Group, groups
+from ...engine.advice.words import DASH
+from ...engine.telemetry.quantities import IN_GROUPS
+from ..readings import groups
+from ..runview import Bar
+from ..widgets.chart import DOTTED, SOLID
 from ..widgets.lines import Line, Rows, wrap
 from ..widgets.pastchart import PastChart
 from .pane import Pane
 
 if TYPE_CHECKING:
+    from ...engine.api import Sample
+    from ...engine.telemetry.quantity import Figure
     from ..feed import Feed
 
 MOST_CHARTS = 8
@@ -26,23 +32,18 @@ WINDOWS: tuple[tuple[float, str], ...] = (
     (7200.0, "2 h"),
     (86400.0, "24 h"),
 )
-SCALES = {"W": 1e-3, "GB": 1 / 1024}
-"""From what is kept to what is shown: milliwatts, megabytes."""
-FIRST = (("total_mw", "rails_mw."), ("hottest_c",), ("gpu_load_pct",), ("cpu_mean_pct", "cpu_load_pct."), ("ram_used_mb",))
-"""What is drawn until somebody chooses; of each the first that there is."""
 PREFIXED = ("GPU", "CPU")
 """Groups whose figures do not say by themselves what they are of."""
 
 
-def first_choice(made: list[Group]) -> list[str]:
-    """Keys of the figures that are drawn at the beginning."""
-    there = [figure.key for group in made for figure in group.figures if figure.key and figure.value != DASH]
-    chosen = []
-    for names in FIRST:
-        found = next((key for name in names for key in there if key == name or (name[-1] == "." and key.startswith(name))), "")
+def first_choice(sample: Sample) -> list[str]:
+    """Series that are drawn at the beginning: of the quantities with one title the first that has a value."""
+    chosen: dict[str, str] = {}
+    for quantity in IN_GROUPS:
+        found = quantity.series(sample) if quantity.chart else []
         if found:
-            chosen.append(found)
-    return chosen
+            chosen.setdefault(quantity.chart, found[0][0])
+    return list(chosen.values())
 
 
 class SensorsPane(Pane):
@@ -60,6 +61,8 @@ class SensorsPane(Pane):
         self.feed: Feed | None = None
         self.frozen = False
         self.charted: list[str] = []
+        self.drawable: set[str] = set()
+        """Rows that are figures over time."""
         self._drawn: object = None
 
     def compose(self) -> ComposeResult:
@@ -80,7 +83,9 @@ class SensorsPane(Pane):
             self._say_why_empty(feed.refusal())
             return
         rows: list[tuple[str, Line]] = []
-        for group in groups(feed.newest, feed.watt_decimals):
+        shown = groups(feed.newest, feed.watt_decimals)
+        self.drawable = {figure.key for group in shown for figure in group.figures if figure.key}
+        for group in shown:
             rows.append(("", ((f"{group.title}", "title"),)))
             rows += [(figure.key or f"{group.title} {figure.label}", self._row(figure)) for figure in group.figures]
         self.rows.fill(rows)
@@ -93,7 +98,7 @@ class SensorsPane(Pane):
     def _row(self, figure: Figure) -> Line:
         mark = ("● ", "accent") if figure.key in self.charted else ("  ", "")
         label = (f"{figure.label[:18]:<18} ", "dim")
-        if figure.value == DASH:
+        if not figure.value:
             return (mark, label, (f"{DASH:>7} {figure.note or figure.unit}", "dim"))
         if not figure.key and not figure.unit:
             return (mark, label, (figure.value, "value"))
@@ -106,12 +111,15 @@ class ChartsPane(Pane, can_focus=True):
     TITLE = "Past"
     HELP = (
         "The chosen figures over time, with their least and most in the window. w changes the window, from a minute to a day;\n"
-        "p stops the picture while the data go on. A hole is a time in which nothing was heard."
+        "p stops the picture while the data go on. A hole is a time in which nothing was heard. Dots along the foot are\n"
+        "windows of energy: all of them are the original's, every other one a candidate's."
     )
 
     def __init__(self) -> None:
         super().__init__(id="past", classes="pane")
         self.feed: Feed | None = None
+        self.bars: Sequence[Bar] = ()
+        """Windows of the run that is followed, marked along the foot of each chart."""
         self.frozen = False
         self.window = 1
         self.chosen: list[str] = []
@@ -121,7 +129,7 @@ class ChartsPane(Pane, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """Room for the most charts; those that are not wanted are hidden."""
-        self.charts = [PastChart(graph=self.bench.graph, id=f"past-{n}") for n in range(MOST_CHARTS)]
+        self.charts = [PastChart(graph=self.desk.graph, id=f"past-{n}") for n in range(MOST_CHARTS)]
         with Grid(id="past-grid") as self.grid:
             yield from self.charts
         for chart in self.charts:
@@ -150,39 +158,37 @@ class ChartsPane(Pane, can_focus=True):
         feed = self.feed
         if feed is None or feed.newest is None:
             return
-        about = {
-            figure.key: (group.title, figure) for group in groups(feed.newest, feed.watt_decimals) for figure in group.figures
-        }
-        total_mb = feed.newest.ram_total_mb
+        sample = feed.newest
+        about = {figure.key: (q, figure) for q in IN_GROUPS for figure in q.rows(sample, feed.watt_decimals)}
         for chart in self.charts[: len(self.chosen)]:
             if chart.series not in about:
                 chart.value = ""
                 continue
-            group, figure = about[chart.series]
-            name = f"{group} {figure.label}" if group in PREFIXED else figure.label
-            low, high = (0.0, 100.0) if figure.unit == "%" else (0.0, None) if figure.unit in ("rpm", "GB") else (None, None)
-            if chart.series == "ram_used_mb" and total_mb:
-                high = round(total_mb / 1024, 1)
-            chart.become_series(f"{name}  {figure.unit}", SCALES.get(figure.unit, 1.0), low, high)
-            chart.value = figure.value
+            quantity, figure = about[chart.series]
+            name = f"{quantity.group} {figure.label}" if quantity.group in PREFIXED else figure.label
+            unit = quantity.unit
+            chart.become_series(f"{name}  {unit.text}", 1 / unit.divisor, unit.low, quantity.top(sample))
+            chart.value = figure.value or DASH
 
     def tick(self) -> None:
         """Read the window again and draw it."""
         feed = self.feed
         if feed is None or self.frozen or feed.newest is None:
             return
-        if not self.own_choice and len(first := first_choice(groups(feed.newest, feed.watt_decimals))) > len(self.chosen):
+        if not self.own_choice and len(first := first_choice(feed.newest)) > len(self.chosen):
             self.choose(first)  # loads come with the second sample
         self._assign()
         history, begin, end = feed.view(WINDOWS[self.window][0])
+        marked = [(bar.begin_s, bar.end_s, SOLID if bar.solid else DOTTED) for bar in self.bars]
+        still = feed.still(WINDOWS[self.window][0])
         for chart in self.charts[: len(self.chosen)]:
-            chart.look(history, begin, end, hold_s=2.5 * feed.period_s, still=feed.still(WINDOWS[self.window][0]))
+            chart.look(history, begin, end, hold_s=2.5 * feed.period_s, still=still, marked=marked)
             chart.draw()
         self.frame()
 
     def frame(self) -> None:
         """Title and foot; written only when they change, for that repaints the pane."""
-        share = getattr(self.feed, "share_read", 1.0)
+        share = self.feed.share_read if self.feed is not None else 1.0
         reading = f"   reading {share:.0%}" if share < 1 else ""
         title = "Past" + ("  paused" if self.frozen else "")
         seconds, words = WINDOWS[self.window]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -10,8 +10,42 @@ from textual.binding import Binding, BindingType
 from ..widgets.entry import Entry, begins_typing
 from ..widgets.lines import Rows
 
-if TYPE_CHECKING:
-    from .settings import SettingsPane
+
+class EditsRows(Protocol):
+    """What is done at the cursor's row: the settings pane."""
+
+    complaint: str
+    """What was wrong with the value that was typed; empty: nothing."""
+
+    def rewrite(self) -> None:
+        """Write the rows anew."""
+
+    def commit(self) -> None:
+        """Take the value that was typed."""
+
+    def types_here(self) -> bool:
+        """Whether the value of this row is typed."""
+
+    def text_here(self) -> str:
+        """The value as it is typed."""
+
+    def begins_with_digit(self) -> bool:
+        """Whether a digit begins a value here."""
+
+    def nudge(self, by: int) -> None:
+        """The next value, or the one before."""
+
+    def flip(self) -> None:
+        """Switch the step on or off."""
+
+    def shift(self, by: int) -> None:
+        """Move the step up or down."""
+
+    def drop(self) -> None:
+        """Remove the step."""
+
+    def mark(self) -> None:
+        """Measure the recipe together with others."""
 
 
 class SettingsRows(Rows):
@@ -22,23 +56,18 @@ class SettingsRows(Rows):
         Binding("right,plus", "nudge(1)", "more", show=False, id="settings.more", tooltip="The next value, or more of it"),
         Binding("enter", "choose", "edit", id="settings.edit", tooltip="Type a value; switch a step; add the step"),
         Binding("space", "flip", "on/off", id="settings.flip", tooltip="Switch the step of this row on or off"),
+        Binding("t", "mark", "mark", id="settings.mark", tooltip="Measure this recipe together with others that are marked"),
         Binding("left_square_bracket", "shift(-1)", "move up", show=False, id="settings.up", tooltip="Move the step up"),
         Binding("right_square_bracket", "shift(1)", "move down", show=False, id="settings.down", tooltip="Move the step down"),
         Binding("x,delete", "drop", "remove step", show=False, id="settings.remove", tooltip="Remove the step of this row"),
         Binding("a", "append", "add step", show=False, id="settings.add", tooltip="Go to the row that adds a step"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, pane: EditsRows) -> None:
         super().__init__(id="settings-rows")
+        self.pane = pane
         self._entry: Entry | None = None
         self._typed_at = ""
-
-    @property
-    def pane(self) -> SettingsPane:
-        """Whose rows these are."""
-        from .settings import SettingsPane
-
-        return self.query_ancestor(SettingsPane)
 
     @property
     def entry(self) -> Entry | None:
@@ -107,6 +136,10 @@ class SettingsRows(Rows):
     def action_drop(self) -> None:
         """Remove the step."""
         self.pane.drop()
+
+    def action_mark(self) -> None:
+        """Mark the recipe, or take the mark away."""
+        self.pane.mark()
 
     def action_append(self) -> None:
         """To the row that adds a step."""

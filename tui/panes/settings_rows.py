@@ -1,149 +1,350 @@
-"""The rows of the settings pane: each names what it edits by a key, and knows how it is drawn and what helps."""
+"""The rows of the settings pane, from top to bottom; `setting_row.py` says what each can answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
-from ...engine.spec import STEPS, AnyStep, BackendSettings, FlatOut, Paced, Preset
-from ..draft import Asked, Draft, RunFields, active_fields, backend_fields, backend_table
-from ..fields import NONE, Field, docs_of, fields_of, shown
+from ...engine.schema.field_docs import docs_of
+from ...engine.schema.spec import Preset
+from ...engine.schema.steps import STEPS
+from ...engine.schema.workloads import Workload, offered
+from ..draft import Draft, RunFields, active_fields, backend_fields, backend_table
+from ..fields import NONE, Field, nudged, parse, shown
 from ..widgets.lines import Line, Span
+from .setting_row import LABEL, Around, Heading, RowActions, SettingRow
 
 if TYPE_CHECKING:
-    from ...engine.result import ModelFacts
+    from ...engine.schema.model_facts import ModelFacts, TensorFacts
 
-LABEL = 20
 NO_DATA = "   ← → chooses, enter types a path"
 BAR = 10
 PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise": "±1 % at 95 %"}
-RUN_FIELDS = {field.name: field for field in fields_of(RunFields)}
 PRESETS: tuple[Preset, ...] = get_args(Preset)
+PER_INPUT = (0, 10, 20, 50, 100)
+"""How many samples ← → choose; any other number can be typed."""
+ADD = "add"
+"""The key of the row that adds a step."""
 
 
-def settings_rows(
-    draft: Draft, facts: ModelFacts | None, cursor: str, entry: Line | None, method: str
-) -> list[tuple[str, Line]]:
-    """All rows, each with its key. `entry` is what is typed on the cursor's row; `method` the step that would be added."""
-    asked = draft.asked
+class RecipeRow(SettingRow):
+    """Which recipe all began with."""
 
-    def row(key: str, name: str, value: str, extra: Sequence[Span] = (), *, choose: bool = False) -> tuple[str, Line]:
-        here = key == cursor
-        if here and entry is not None:
-            return key, ((f"{name:<{LABEL}}", "accent"), *entry)
-        body: Line = ((value, "value"),)
-        if here and choose:
-            body = (("‹ ", "accent"), (value, "value"), (" ›", "accent"))
-        return key, ((f"{name:<{LABEL}}", "dim"), *body, *extra)
+    def value(self) -> str:
+        return self.draft.recipe.name or NONE
 
-    edited: list[Span] = [("  * edited" if draft.named_as_a_file else "  * not saved", "warn")] if draft.edited else []
-    rows = [
-        row("recipe", "recipe", asked.recipe.name or NONE, edited, choose=True),
-        row("run:dataset", "data", asked.dataset or NONE, () if asked.dataset else [(NO_DATA, "dim")], choose=True),
-    ]
-    for index, step in enumerate(asked.recipe.step):
-        rows += [("", ()), _step_row(index, step)]
-        for field in active_fields(step) if step.on else ():
-            value = getattr(step, field.name)
-            rows.append(
-                row(
-                    f"field:{index}:{field.name}",
-                    f"   {_words(field.name)}",
-                    shown(value),
-                    _bar(field, value),
-                    choose=_chooses(field),
-                )
-            )
-    rows.append(("", ()))
-    rows.append(row("add", "+ add a step", method if cursor == "add" else "", choose=True))
-    rows += [("", ()), ("", (("the run", "title"),))]
-    rows.append(row("run:calibration", "calibration", asked.calibration or "as data", choose=True))
-    rows.append(row("run:preset", "preset", asked.preset, [(f"   {PRESET_WORDS[asked.preset]}", "dim")], choose=True))
-    rows.append(row("run:workload", "workload", workload_words(asked), choose=True))
-    for tensor in facts.inputs if facts else ():
-        if any(not isinstance(axis, int) for axis in tensor.shape):
-            given = draft.shape_text(facts.path if facts else "", tensor.name)
-            settled = "x".join(str(n) for n in facts.shapes.get(tensor.name, ())) if facts else ""
-            rows.append(row(f"shape:{tensor.name}", f"shape {tensor.name}"[: LABEL - 1], given or settled or "?"))
-    for name, field in backend_fields(asked.backend).items():
-        value = backend_value(asked.backend, name)
-        text = "one a core" if field.name == "threads" and value == 0 else shown(value)
+    def help(self) -> str:
+        return self.draft.recipe.title or "Which recipe to start from: ← → choose one, then change what you like."
+
+    def beside(self) -> Sequence[Span]:
+        """Whether it is still as its file has it."""
+        found: list[Span] = [("  ✓ marked", "good")] if self.draft.recipe in self.draft.setup.marked else []
+        if self.draft.edited:
+            found.append(("  * edited" if self.draft.named_as_a_file else "  * not saved", "warn"))
+        return found
+
+    def nudge(self, by: int) -> None:
+        self.draft.next_recipe(by)
+
+    def enter(self, pane: RowActions) -> None:
+        pane.choose_recipe()
+
+
+class TogetherRow(SettingRow):
+    """The recipes that are measured together."""
+
+    marked = False
+
+    def value(self) -> str:
+        return " + ".join(recipe.name or NONE for recipe in self.draft.recipes_to_run)
+
+    def help(self) -> str:
+        return (
+            "r measures these in turns beside one baseline. Choose another recipe and mark it with t; enter here unmarks all."
+        )
+
+    def enter(self, pane: RowActions) -> None:
+        pane.unmark()
+
+
+class StepRow(SettingRow):
+    """A step's name, and whether it is on."""
+
+    def __init__(self, draft: Draft, index: int) -> None:
+        super().__init__(draft, f"step:{index}", "")
+        self.step = self._index = index
+
+    def value(self) -> str:
+        return self.draft.recipe.step[self._index].method
+
+    def help(self) -> str:
+        return docs_of(type(self.draft.recipe.step[self._index]))[""] + "  Space: on or off.  [ ]: move.  x: remove."
+
+    def nudge(self, by: int) -> None:
+        self.draft.toggle(self._index)
+
+    def line(self, entry: Line | None, *, here: bool) -> Line:
+        on = self.draft.recipe.step[self._index].on
+        state: Span = ("[on] ", "good") if on else ("[off]", "dim")
+        name = f"{self.value():<{LABEL - 4}} "
+        return ((f"{self._index + 1}  ", "dim"), (name, "title" if on else "dim"), state)
+
+
+class ValueRow(SettingRow, ABC):
+    """A setting of one of the fields that `fields.py` knows."""
+
+    def __init__(self, draft: Draft, key: str, name: str, field: Field) -> None:
+        super().__init__(draft, key, name)
+        self.field = field
+        self.numeric = field.kind in ("share", "whole", "number")
+        self.switch = field.kind == "switch"
+        self.typed = field.kind not in ("choice", "switch")
+        self.marked = self.numeric or not self.typed
+
+    @abstractmethod
+    def now(self) -> object:
+        """The value itself."""
+
+    @abstractmethod
+    def change(self, value: object) -> None:
+        """Set another one."""
+
+    def value(self) -> str:
+        return self.field.told(self.now())
+
+    def text(self) -> str:
+        text = shown(self.now())
+        return "" if text == NONE else text
+
+    def put(self, text: str) -> None:
+        self.change(parse(self.field, text))
+
+    def nudge(self, by: int) -> None:
+        self.change(nudged(self.field, self.now(), by))
+
+
+class FieldRow(ValueRow):
+    """A field of a step."""
+
+    def __init__(self, draft: Draft, index: int, field: Field) -> None:
+        super().__init__(draft, f"field:{index}:{field.name}", f"   {_words(field.name)}", field)
+        self.step = self._index = index
+
+    def now(self) -> object:
+        return getattr(self.draft.recipe.step[self._index], self.field.name)
+
+    def change(self, value: object) -> None:
+        self.draft.put(self._index, self.field.name, value)
+
+    def put(self, text: str) -> None:
+        self.draft.type_in(self._index, self.field, text)
+
+    def help(self) -> str:
+        docs = docs_of(type(self.draft.recipe.step[self._index]))
+        return docs.get(self.field.name, "").replace("None:", f"{NONE}:")
+
+    def beside(self) -> Sequence[Span]:
+        """A share as ten small marks."""
+        value = self.now()
+        if self.field.kind != "share" or not isinstance(value, float | int):
+            return ()
+        full = round(value * BAR)
+        return [("   ", ""), ("▰" * full, "accent"), ("▱" * (BAR - full), "dim")]
+
+
+class BackendRow(ValueRow):
+    """What executes the model, or one of its settings."""
+
+    def __init__(self, draft: Draft, name: str, field: Field) -> None:
         label = "backend" if name == "name" else _words(field.name)[: LABEL - 1]
-        rows.append(row(f"backend:{name}", label, text, choose=_chooses(field)))
-    return rows
+        super().__init__(draft, f"backend:{name}", label, field)
+        self._setting = name
+
+    def now(self) -> object:
+        table, key = backend_table(self.draft.setup.backend, self._setting)
+        return getattr(table, key)
+
+    def change(self, value: object) -> None:
+        self.draft.set_backend(self._setting, value)
+
+    def help(self) -> str:
+        table, key = backend_table(self.draft.setup.backend, self._setting)
+        return docs_of(type(table)).get(key, "") or "What builds and executes the model; `edgetui doctor` says which work here."
 
 
-def _step_row(index: int, step: AnyStep) -> tuple[str, Line]:
-    state: Span = ("[on] ", "good") if step.on else ("[off]", "dim")
-    return f"step:{index}", (
-        (f"{index + 1}  ", "dim"),
-        (f"{step.method:<{LABEL - 4}} ", "title" if step.on else "dim"),
-        state,
-    )
+class AddRow(SettingRow):
+    """Adds a step."""
+
+    offers = True
+
+    def __init__(self, draft: Draft, around: Around) -> None:
+        super().__init__(draft, ADD, "+ add a step")
+        self._around = around
+
+    def value(self) -> str:
+        return self._around.method
+
+    def help(self) -> str:
+        return f"← → choose, enter adds.  {docs_of(STEPS[self._around.method])['']}"
+
+    def nudge(self, by: int) -> None:
+        methods = tuple(STEPS)
+        self._around.method = methods[(methods.index(self._around.method) + by) % len(methods)]
+
+    def enter(self, pane: RowActions) -> None:
+        pane.add_step()
+
+
+class RunRow(SettingRow):
+    """A setting of the run itself."""
+
+    def __init__(self, draft: Draft, name: str, label: str) -> None:
+        super().__init__(draft, f"run:{name}", label)
+        self._setting = name
+
+    def help(self) -> str:
+        return docs_of(RunFields).get(self._setting, "")
+
+
+class DataRow(RunRow):
+    """A dataset, by name or path."""
+
+    typed = True
+
+    def __init__(self, draft: Draft, name: str, label: str, around: Around, none: str = NONE, hint: str = "") -> None:
+        super().__init__(draft, name, label)
+        self._around, self._none, self._hint = around, none, hint
+
+    def value(self) -> str:
+        return self.text() or self._none
+
+    def beside(self) -> Sequence[Span]:
+        """How to name some, where there are none."""
+        return () if self.text() or not self._hint else [(self._hint, "dim")]
+
+    def text(self) -> str:
+        return {"dataset": self.draft.setup.dataset, "calibration": self.draft.setup.calibration}[self._setting]
+
+    def put(self, text: str) -> None:
+        self._around.check_dataset(text)
+        self.draft.change(**{self._setting: text})
+
+    def nudge(self, by: int) -> None:
+        now = self.text()
+        names = ("", *dict.fromkeys((*self._around.dataset_names(), *([now] if now else []))))
+        self.draft.change(**{self._setting: names[(names.index(now) + by) % len(names)]})
+
+
+class PresetRow(RunRow):
+    """How narrow the interval shall be."""
+
+    def value(self) -> str:
+        return self.draft.setup.preset
+
+    def beside(self) -> Sequence[Span]:
+        """The preset in figures."""
+        return [(f"   {PRESET_WORDS[self.draft.setup.preset]}", "dim")]
+
+    def nudge(self, by: int) -> None:
+        at = PRESETS.index(self.draft.setup.preset)
+        self.draft.change(preset=PRESETS[(at + by) % len(PRESETS)])
+
+
+class WorkloadRow(RunRow):
+    """How inferences are issued."""
+
+    typed = numeric = True
+
+    def value(self) -> str:
+        return self.draft.setup.workload.text
+
+    def help(self) -> str:
+        """And what the one that is chosen does."""
+        workload = self.draft.setup.workload
+        return f"{super().help()} {workload.kind}: {inspect.getdoc(type(workload))}"
+
+    def put(self, text: str) -> None:
+        self.draft.set_workload(text)
+
+    def nudge(self, by: int) -> None:
+        self.draft.change(workload=next_workload(self.draft.setup.workload, by))
+
+
+class PerInputRow(RunRow):
+    """How many samples are timed one by one."""
+
+    typed = numeric = True
+
+    def value(self) -> str:
+        return self.text() if self.draft.setup.per_input else "none"
+
+    def text(self) -> str:
+        return str(self.draft.setup.per_input)
+
+    def put(self, text: str) -> None:
+        self.draft.set_per_input(text)
+
+    def nudge(self, by: int) -> None:
+        at = PER_INPUT.index(self.draft.setup.per_input) if self.draft.setup.per_input in PER_INPUT else 0
+        self.draft.change(per_input=PER_INPUT[(at + by) % len(PER_INPUT)])
+
+
+class ShapeRow(SettingRow):
+    """The shape of an input that leaves a size open."""
+
+    typed = numeric = True
+    marked = False
+
+    def __init__(self, draft: Draft, facts: ModelFacts, tensor: TensorFacts) -> None:
+        super().__init__(draft, f"shape:{tensor.name}", f"shape {tensor.name}"[: LABEL - 1])
+        self._facts, self._input = facts, tensor.name
+
+    def value(self) -> str:
+        return self.text() or "x".join(str(n) for n in self._facts.shapes.get(self._input, ())) or "?"
+
+    def text(self) -> str:
+        return self.draft.shape_text(self._facts.path, self._input)
+
+    def put(self, text: str) -> None:
+        self.draft.set_shape(self._facts.path, self._input, text)
+
+    def help(self) -> str:
+        return "The shape that this input shall have, e.g. 1x3x224x224. The batch is 1 where nothing is said."
+
+
+def settings_rows(draft: Draft, around: Around) -> Iterator[SettingRow]:
+    """All rows from top to bottom."""
+    yield RecipeRow(draft, "recipe", "recipe")
+    if draft.setup.marked:
+        yield TogetherRow(draft, "together", "together")
+    yield DataRow(draft, "dataset", "data", around, hint=NO_DATA)
+    for index, step in enumerate(draft.recipe.step):
+        yield Heading(draft)
+        yield StepRow(draft, index)
+        yield from (FieldRow(draft, index, field) for field in (active_fields(step) if step.on else ()))
+    yield Heading(draft)
+    yield AddRow(draft, around)
+    yield Heading(draft)
+    yield Heading(draft, "the run")
+    yield DataRow(draft, "calibration", "calibration", around, none="as data")
+    yield PresetRow(draft, "preset", "preset")
+    yield WorkloadRow(draft, "workload", "workload")
+    yield PerInputRow(draft, "per_input", "per input")
+    facts = around.facts
+    for tensor in facts.inputs if facts else ():
+        if facts and any(not isinstance(axis, int) for axis in tensor.shape):
+            yield ShapeRow(draft, facts, tensor)
+    yield from (BackendRow(draft, name, field) for name, field in backend_fields(draft.setup.backend).items())
+
+
+def next_workload(now: Workload, by: int) -> Workload:
+    """The workload beside this one."""
+    choices = offered()
+    at = choices.index(now) if now in choices else 0
+    return choices[(at + by) % len(choices)]
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _chooses(field: Field) -> bool:
-    return field.kind in ("choice", "switch", "share", "whole", "number")
-
-
-def _bar(field: Field, value: object) -> list[Span]:
-    """A share as ten small marks."""
-    if field.kind != "share" or not isinstance(value, float | int):
-        return []
-    full = round(value * BAR)
-    return [("   ", ""), ("▰" * full, "accent"), ("▱" * (BAR - full), "dim")]
-
-
-def backend_value(backend: BackendSettings, name: str) -> object:
-    """A setting by the name that `backend_fields` gives it."""
-    table, key = backend_table(backend, name)
-    return getattr(table, key)
-
-
-def workload_words(asked: Asked) -> str:
-    """`flat-out`, `paced 30 Hz`."""
-    return f"paced {asked.workload.rate_hz:g} Hz" if isinstance(asked.workload, Paced) else "flat-out"
-
-
-def field_at(draft: Draft, key: str) -> tuple[int, Field] | None:
-    """The step and field that a row edits; None for other rows."""
-    kind, _, rest = key.partition(":")
-    if kind != "field":
-        return None
-    index, name = rest.split(":")
-    step = draft.recipe.step[int(index)]
-    return int(index), next(field for field in fields_of(type(step)) if field.name == name)
-
-
-def help_of(draft: Draft, key: str, method: str) -> str:
-    """What the row under the cursor means: the sentences of the source."""
-    kind, _, rest = key.partition(":")
-    if kind == "recipe":
-        return draft.recipe.title or "Which recipe to start from: ← → choose one, then change what you like."
-    if kind == "step":
-        return docs_of(type(draft.recipe.step[int(rest)]))[""] + "  Space: on or off.  [ ]: move.  x: remove."
-    if kind == "field":
-        index, name = rest.split(":")
-        return docs_of(type(draft.recipe.step[int(index)])).get(name, "").replace("None:", f"{NONE}:")
-    if kind == "add":
-        return f"← → choose, enter adds.  {docs_of(STEPS[method])['']}"
-    if kind == "run":
-        return docs_of(RunFields).get(rest, "")
-    if kind == "shape":
-        return "The shape that this input shall have, e.g. 1x3x224x224. The batch is 1 where nothing is said."
-    if kind == "backend":
-        table, key = backend_table(draft.asked.backend, rest)
-        return docs_of(type(table)).get(key, "") or "What builds and executes the model; `edgetui doctor` says which work here."
-    return ""
-
-
-def next_workload(asked: Asked, by: int) -> str:
-    """The workload beside this one."""
-    rates = ("flat-out", "paced 10", "paced 15", "paced 30", "paced 60")
-    now = "flat-out" if isinstance(asked.workload, FlatOut) else f"paced {asked.workload.rate_hz:g}"
-    at = rates.index(now) if now in rates else 0
-    return rates[(at + by) % len(rates)]

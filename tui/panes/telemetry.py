@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Grid
 from textual.content import Content
 
-from ...engine.report.words import digits
-from ..runview import RunView
-from ..widgets.chart import Chart
+from ...engine.advice.words import digits
+from ...engine.telemetry.quantities import BY_KEY, IN_GROUPS
+from ..runview import Bar, RunView
+from ..widgets.chart import DOTTED, SOLID, Chart
 from ..widgets.lines import Line, Lines
 from .pane import Pane
 
@@ -20,55 +20,27 @@ if TYPE_CHECKING:
     from ...engine.api import Sample
 
 WINDOWS_MIN = (1, 5, 30)
+WATT_DECIMALS = 2
 READINGS = 300
 """Readings of a run that its two charts show."""
 
 
-class Quantity(NamedTuple):
-    """Something that a sensor chart can show."""
-
-    title: str
-    value: Callable[[Sample], float | None]
-    words: Callable[[float], str]
-    low: float | None = None
-    high: float | None = None
-
-
-def cpu_pct(sample: Sample) -> float | None:
-    """Mean load of the cores that are on."""
-    loads = [load for load in sample.cpu_load_pct if load is not None]
-    return fmean(loads) if loads else None
-
-
-def hottest_c(sample: Sample) -> float | None:
-    """The warmest zone."""
-    return sample.hottest[1] if sample.hottest else None
-
-
-def watts(sample: Sample) -> float | None:
-    """Total power by the board's rule."""
-    return None if sample.total_mw is None else sample.total_mw / 1000
-
-
-def ram_gb(sample: Sample) -> float | None:
-    """Used memory in GB of 2^30 bytes, as boards are sold."""
-    return None if sample.ram_used_mb is None else sample.ram_used_mb / 1024
-
-
-QUANTITIES = {
-    "power": Quantity("Power  W", watts, lambda v: f"{v:.2f} W"),
-    "temperature": Quantity("Temperature  °C", hottest_c, lambda v: f"{v:.1f} °C"),
-    "gpu": Quantity("GPU  %", lambda s: s.gpu_load_pct, lambda v: f"{v:.0f} %", 0.0, 100.0),
-    "cpu": Quantity("CPU  %", cpu_pct, lambda v: f"{v:.0f} %", 0.0, 100.0),
-    "ram": Quantity("Memory  GB", ram_gb, lambda v: f"{v:.2f} GB", 0.0),
-}
+RUN_CHARTS = {"fps": "Frames/s", "latency": "Latency  ms"}
+"""What the measuring run says: title by slot. The other slots are keys of quantities."""
 
 
 def choose_slots(sample: Sample | None) -> list[str]:
     """Which quantities are drawn, four at most: frames a second always, then what this board can say, by interest."""
-    can = [name for name, quantity in QUANTITIES.items() if sample and quantity.value(sample) is not None][:3]
+    drawn = (quantity for quantity in IN_GROUPS if quantity.chart and quantity.single)
+    can = [quantity.key for quantity in drawn if sample and quantity.value(sample) is not None][:3]
     slots = [*can[:1], "fps", *can[1:]]
     return [*slots, "latency"] if len(slots) < 4 else slots
+
+
+def mark_at(bars: Sequence[Bar], t_s: float) -> int:
+    """How the foot of a chart is marked at a time."""
+    bar = next((bar for bar in reversed(bars) if bar.begin_s <= t_s <= bar.end_s), None)
+    return 0 if bar is None else SOLID if bar.solid else DOTTED
 
 
 class LivePane(Pane, can_focus=True):
@@ -79,7 +51,8 @@ class LivePane(Pane, can_focus=True):
         "What the board's sensors say: power, temperature, load and memory, as far as there are sensors;\n"
         "and frames a second and latency of the run that measures. p stops the picture, the data go on.\n"
         "w changes how much of the past is shown. While a measurement window is open the picture moves once a second,\n"
-        "so that the screen's own work is not in the reading."
+        "so that the screen's own work is not in the reading. Dots along the foot are windows of energy: all of them are the\n"
+        "original's, every other one a candidate's."
     )
 
     def __init__(self) -> None:
@@ -96,8 +69,8 @@ class LivePane(Pane, can_focus=True):
     def compose(self) -> ComposeResult:
         """Figures above, charts below."""
         self.figures = Lines(id="live-figures")
-        graph = self.bench.graph
-        points = round(WINDOWS_MIN[self.window] * 60 * self.bench.config.ui.rate_hz)
+        graph = self.desk.graph
+        points = round(WINDOWS_MIN[self.window] * 60 * self.desk.config.ui.rate_hz)
         self.charts = [Chart("", graph=graph, points=points, id=f"chart-{n}") for n in range(4)]
         yield self.figures
         with Grid(id="charts", classes="-empty") as self.grid:
@@ -106,12 +79,13 @@ class LivePane(Pane, can_focus=True):
     def on_mount(self) -> None:
         """Draw with the pace."""
         super().on_mount()
-        self.bench.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick)
         self._frame()
 
     def tick(self) -> None:
         """Take what has come, and draw it unless the picture is stopped."""
-        samples = self.bench.link.fresh_samples()
+        feed = self.desk.link.feed
+        samples = feed.fresh() if feed is not None else []
         if samples:
             self._take(samples)
         self._listen()
@@ -125,15 +99,18 @@ class LivePane(Pane, can_focus=True):
 
     def _take(self, samples: list[Sample]) -> None:
         self._arrange(samples[-1])
+        view = self.desk.link.view
+        bars = view.bars() if view is not None else []
+        marks = [mark_at(bars, sample.t_s) for sample in samples]
         for chart, name in zip(self.charts, self.slots, strict=False):
-            quantity = QUANTITIES.get(name)
+            quantity = BY_KEY.get(name)
             if quantity is None:
                 continue
-            for sample in samples:
+            for sample, mark in zip(samples, marks, strict=True):
                 value = quantity.value(sample)
-                chart.push(value)
+                chart.push(None if value is None else value / quantity.unit.divisor, mark=mark)
                 if value is not None:
-                    chart.value = quantity.words(value)
+                    chart.value = f"{quantity.words(value, WATT_DECIMALS)} {quantity.unit.text}"
 
     def _arrange(self, sample: Sample | None) -> None:
         """Give the charts their quantities, when there are more than before."""
@@ -150,21 +127,19 @@ class LivePane(Pane, can_focus=True):
 
     def _assign(self, chart: Chart, name: str, sample: Sample | None) -> None:
         """Give a chart its quantity."""
-        if name in QUANTITIES:
-            quantity = QUANTITIES[name]
-            high = quantity.high
-            if name == "ram" and sample and sample.ram_total_mb:
-                high = round(sample.ram_total_mb / 1024, 1)
-            chart.become(quantity.title, low=quantity.low, high=high)
+        quantity = BY_KEY.get(name)
+        if quantity is not None:
+            high = quantity.top(sample) if sample else quantity.unit.high
+            chart.become(f"{quantity.chart}  {quantity.unit.text}", low=quantity.unit.low, high=high)
             return
-        chart.become("Frames/s" if name == "fps" else "Latency  ms", series=2, low=0.0)
+        chart.become(RUN_CHARTS[name], series=2, low=0.0)
         chart.hint = "when measured"
         chart.window(READINGS)
         self._heard = 0
 
     def _listen(self) -> None:
         """Readings of the run since the last tick, into the charts of frames a second and latency."""
-        view = self.bench.link.view
+        view = self.desk.link.view
         if view is None:
             return
         if view.heard and not self.slots:
@@ -172,7 +147,7 @@ class LivePane(Pane, can_focus=True):
         if view is not self._view:
             self._view, self._heard, self._last = view, 0, {}
             for chart, name in zip(self.charts, self.slots, strict=False):
-                if name not in QUANTITIES:
+                if name in RUN_CHARTS:
                     chart.clear()
         fresh = min(view.heard - self._heard, len(view.readings))
         self._heard = view.heard
@@ -190,7 +165,7 @@ class LivePane(Pane, can_focus=True):
     def _say_readings(self) -> None:
         """Last figures of both sides beside the titles."""
         for chart, name in zip(self.charts, self.slots, strict=False):
-            if name in QUANTITIES:
+            if name not in RUN_CHARTS:
                 continue
             figures = {side: ms if name == "latency" else 1000 / ms for side, ms in self._last.items() if ms}
             chart.value = digits(figures["candidate"]) if "candidate" in figures else ""
@@ -199,26 +174,32 @@ class LivePane(Pane, can_focus=True):
     def _figures(self, sample: Sample | None) -> Line:
         """One row of what the board says now; figures have a fixed width, so that nothing jumps."""
         if sample is None:
-            if self.bench.link.trouble():
+            if self.desk.link.trouble():
                 return ((" no sensors can be read; ", "warn"), ("`edgetui doctor` says why", "dim"))
             return ((" waiting for the first sample …", "dim"),)
         line: Line = ((" ", ""),)
         for name, rail in list(sample.rails_mw.items())[:4]:
             line = (*line, (f"{name} ", "dim"), ("–" if rail is None else f"{rail / 1000:5.2f}", "value"), (" W  ", "dim"))
-        load, used = cpu_pct(sample), ram_gb(sample)
+        load, used_mib = sample.cpu_mean_pct, sample.ram_used_mb
         if load is not None:
             line = (*line, ("CPU ", "dim"), (f"{load:3.0f}", "value"), (" %  ", "dim"))
-        if used is not None and sample.ram_total_mb:
-            line = (*line, ("RAM ", "dim"), (f"{used:4.1f}", "value"), (f"/{sample.ram_total_mb / 1024:.1f} GB  ", "dim"))
-        if (heat := hottest_c(sample)) is not None:
-            line = (*line, (f"{heat:5.1f}", "value"), (" °C  ", "dim"))
+        if used_mib is not None and sample.ram_total_mb:
+            line = (
+                *line,
+                ("RAM ", "dim"),
+                (f"{used_mib / 1024:4.1f}", "value"),
+                (f"/{sample.ram_total_mb / 1024:.1f} GB  ", "dim"),
+            )
+        if sample.hottest is not None:
+            line = (*line, (f"{sample.hottest[1]:5.1f}", "value"), (" °C  ", "dim"))
         if sample.throttled:
             line = (*line, (f"! throttled: {', '.join(sample.throttled)}", "warn"))
         return line
 
     def _frame(self) -> None:
         """Title and foot of the frame; written only when they change, for that repaints the pane."""
-        title = f"Live  {self.bench.link.source()}".rstrip() + ("  paused" if self.paused else "")
+        feed = self.desk.link.feed
+        title = f"Live  {feed.source_name if feed is not None else ''}".rstrip() + ("  paused" if self.paused else "")
         stop = f"{self.key('pause', 'p')} {'go on' if self.paused else 'pause'}"
         foot = f"{stop}   {self.key('window', 'w')} window {WINDOWS_MIN[self.window]} min"
         if self._subtitle != title + foot:
@@ -233,9 +214,9 @@ class LivePane(Pane, can_focus=True):
     def next_window(self) -> None:
         """Show more or less of the past."""
         self.window = (self.window + 1) % len(WINDOWS_MIN)
-        points = round(WINDOWS_MIN[self.window] * 60 * self.bench.config.ui.rate_hz)
+        points = round(WINDOWS_MIN[self.window] * 60 * self.desk.config.ui.rate_hz)
         for chart, name in zip(self.charts, self.slots, strict=False):
-            if name in QUANTITIES:
+            if name not in RUN_CHARTS:
                 chart.window(points)
                 chart.draw()
         self._frame()

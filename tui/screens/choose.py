@@ -13,10 +13,10 @@ from textual.screen import ModalScreen
 
 from ..widgets.entry import Entry
 from ..widgets.lines import Line, Rows, shortened
-from .leaving import Leavable, leave
+from .safe_dismiss import SafeDismiss, dismiss_once
 
 
-class Choose(Leavable, ModalScreen[str]):
+class Choose(SafeDismiss, ModalScreen[str]):
     """Enter answers with the name under the cursor; escape with ""."""
 
     DEFAULT_CSS = """
@@ -96,8 +96,8 @@ class Choose(Leavable, ModalScreen[str]):
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Answer."""
         event.stop()
-        leave(self, event.key)
+        dismiss_once(self, event.key)
 
     def action_give_up(self) -> None:
         """Close with nothing."""
-        leave(self, "")
+        dismiss_once(self, "")

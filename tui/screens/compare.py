@@ -6,44 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 
-from ...engine.report.visible import visible
-from ...engine.report.words import percent
+from ...engine.advice.metrics import AIMS, QUALITIES
+from ...engine.advice.pareto import known_costs, pareto
+from ...engine.advice.words import percent
+from ...engine.report.sanitize import sanitize
+from ...engine.report.width import width_of
+from ..desk import AtDesk
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, Span, shortened, wrap
 from ..widgets.scatter import Dot, scatter
-from .leaving import Leavable, leave
-from .spreads import box_lines, latency_lines
+from .safe_dismiss import SafeDismiss, dismiss_once
+from .spreads import box_lines, latency_lines, rate_lines
 
 if TYPE_CHECKING:
     from ...engine.api import Comparison, Spreads
-    from ...engine.result import ModelFacts
-    from ..app import Workbench
+    from ...engine.schema.model_facts import ModelFacts
 
-GOALS = ("fastest", "smallest", "least-memory")
 TONES = {"better": "good", "worse": "bad", "": "value"}
-AXIS_WORDS = {
-    "latency_ms": "ms",
-    "size_mb": "MB",
-    "memory_mb": "memory MB",
-    "energy_j": "J",
-    "top1": "top-1",
-    "cosine": "cosine to FP32",
-    "agreement": "share equal to FP32's",
-}
-Picture = Literal["front", "latencies", "boxes", "weights"]
-COSTS = ("latency_ms", "size_mb", "memory_mb", "energy_j")
+Picture = Literal["front", "latencies", "boxes", "rates", "weights"]
 
 
-class CompareScreen(Leavable, Screen[None]):
+class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
     """The comparison of some runs."""
 
     CSS_PATH = "compare.tcss"
@@ -51,19 +42,27 @@ class CompareScreen(Leavable, Screen[None]):
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
         "on both axes; runs of different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
-        "g changes the goal of the advice, a the cost axis, L shows the layers of the first column's plan.\n"
+        "g changes the goal of the advice, t types one with limits, a changes the cost axis, e writes a report.\n"
+        "L shows the layers of the first column's plan.\n"
         "h shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
         "a box from the first quartile to the third with the median in it, whiskers to the last inference within 1.5 times\n"
-        "its width, and how many lie past them. All columns share one axis. `edgetui compare` prints the same figures."
+        "its width, and how many lie past them. All columns share one axis. b once more shows frame\n"
+        "rates, of runs with the workload cycle. `edgetui compare` prints the same figures."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
         Binding("right", "column(1)", "columns", id="compare.right", tooltip="Columns further right"),
         Binding("g", "goal", "goal", id="compare.goal", tooltip="Advise for another goal"),
+        Binding(
+            "t", "type_goal", "type a goal", id="compare.type", show=False, tooltip="Type a goal with limits: memory_mb<=1024"
+        ),
         Binding("a", "axes", "axes", id="compare.axes", tooltip="Draw the front over another cost"),
         Binding("h", "histogram", "histogram", id="compare.histogram", tooltip="Latencies, weights, the front again"),
-        Binding("b", "boxes", "box plot", id="compare.boxes", tooltip="Latencies as box plots, or the front again"),
+        Binding("b", "boxes", "box plot", id="compare.boxes", tooltip="Box plots of latencies, then of frame rates"),
         Binding("L", "layers", "layers", id="compare.layers", tooltip="What is inside the plan of the first column shown"),
+        Binding(
+            "e", "export", "export", id="compare.export", show=False, tooltip="Write a report of these runs into a new folder"
+        ),
         Binding("y", "copy", "copy", id="compare.copy", tooltip="Copy the table to the clipboard"),
         Binding("escape", "back", "back", id="compare.back", tooltip="To the list of runs"),
     ]
@@ -73,6 +72,8 @@ class CompareScreen(Leavable, Screen[None]):
         self.runs = tuple(runs)
         self.comparison: Comparison | None = None
         self.goal = 0
+        self.typed = ""
+        """A goal with limits; empty: none was typed."""
         self.cost = 0
         self.first = 0
         """First column shown beside the labels."""
@@ -80,14 +81,6 @@ class CompareScreen(Leavable, Screen[None]):
         self.weights: list[tuple[str, ModelFacts]] | None = None
         """Of each model its name and facts; None: not asked yet."""
         self.latencies: Spreads | None = None
-
-    @property
-    def bench(self) -> Workbench:
-        """The app, by its own type."""
-        from ..app import Workbench
-
-        assert isinstance(self.app, Workbench)
-        return self.app
 
     def compose(self) -> ComposeResult:
         """Table above, picture and advice below."""
@@ -102,11 +95,12 @@ class CompareScreen(Leavable, Screen[None]):
         """Ask the engine."""
         self.query_one("#compare-head", Lines).show([((" edgetui  Compare", "title"),)])
         self.query_one("#compare-table").focus()
-        self.bench.attempt(self._ask, "compare")
+        self.desk.run_in_background(self._ask, "compare")
 
     async def _ask(self) -> None:
-        self.comparison = await self.bench.link.compare(self.runs, GOALS[self.goal])
+        self.comparison = await self.desk.engine.compare(self.runs, self.goals[self.goal])
         self.write()
+        self.call_after_refresh(self.write)  # a pane that was covered has no size before
 
     def on_resize(self) -> None:
         """Fit the new size."""
@@ -118,12 +112,13 @@ class CompareScreen(Leavable, Screen[None]):
         if found is None:
             return
         table = self.query_one("#compare-table", Scrolling)
-        table.border_title = Content(visible(found.title))
+        table.border_title = Content(sanitize(found.title))
         table.show(table_lines(found, self.first, max(20, table.size.width - 1)))
         advice = self.query_one("#compare-advice", Scrolling)
-        advice.border_title = f"Advice  goal: {GOALS[self.goal]}"
+        advice.border_title = f"Advice  goal: {self.goals[self.goal]}"
         width = max(10, advice.size.width - 2)
-        advice.show([((f" {row}", ""),) for text in found.advice for row in (*wrap(text, width), "")])
+        told = [*(("bad", f"! {text}") for text in found.warnings), *(("", text) for text in found.advice)]
+        advice.show([((f" {row}", tone),) for tone, text in told for row in (*wrap(text, width), "")])
         self._picture(found)
 
     def _picture(self, found: Comparison) -> None:
@@ -133,31 +128,41 @@ class CompareScreen(Leavable, Screen[None]):
             picture.border_title = "Weights before and after"
             picture.show(self._weight_lines(width - 2, height))
             return
+        if self.picture == "rates":
+            picture.border_title = "Frame rate  1 / own time of a frame; real ones, and others that skip the model"
+            picture.show(rate_lines(found.frame_rates, width, height))
+            return
         if self.latencies is not None and self.picture in ("latencies", "boxes"):
             boxes = self.picture == "boxes"
             what = "┃ median, ◆ mean, box: quartiles" if boxes else "share of the inferences × ms"
             picture.border_title = f"Latency  {what}"
             draw = box_lines if boxes else latency_lines
-            picture.show(draw(self.latencies, width, height, self.bench.graph))
+            picture.show(draw(self.latencies, width, height, self.desk.graph))
             return
-        cost, quality = self._axes(found)
-        picture.border_title = f"Front  {AXIS_WORDS[cost]} × {AXIS_WORDS[quality]}"
+        costs = known_costs(found.points)
+        cost = costs[self.cost % len(costs)]
+        quality = next(metric for metric in QUALITIES if metric.axis and metric.axis.key == found.axes[1])
+        units = [metric.axis.unit for metric in (cost, quality) if metric.axis]
+        picture.border_title = f"Front  {' × '.join(units)}"
         if found.differs:
             picture.border_title = f"No front: different {', '.join(found.differs)}"
-        dots = []
-        for point in found.points:
-            x, y = getattr(point, cost), getattr(point, quality)
-            if x is not None and y is not None:
-                dots.append(Dot(x, y, point.label, front=False))
-        picture.show(scatter(dots if found.differs else front(dots), width, height, AXIS_WORDS[cost], AXIS_WORDS[quality]))
+        front = frozenset() if found.differs else pareto(found.points, cost, quality)
+        dots = [
+            Dot(x, y, point.label, front=n in front)
+            for n, point in enumerate(found.points)
+            if (x := point.at(cost)) is not None and (y := point.at(quality)) is not None
+        ]
+        picture.show(scatter(dots, width, height, *units))
 
-    def _axes(self, found: Comparison) -> tuple[str, str]:
-        can = [name for name in COSTS if any(getattr(point, name) is not None for point in found.points)] or [COSTS[0]]
-        return can[self.cost % len(can)], found.axes[1]
+    @property
+    def goals(self) -> list[str]:
+        """The aims that can be decided, their metric was measured; and what was typed."""
+        costs = known_costs(self.comparison.points if self.comparison else ())
+        return [*(aim for aim, metric in AIMS.items() if metric in costs), *filter(None, [self.typed])]
 
     def _weight_lines(self, width: int, height: int) -> list[Line]:
         """Each model's weights over the same number of rows, all of them in `height`."""
-        graph: Graph = "ascii" if self.bench.graph == "ascii" else "braille"
+        graph: Graph = "ascii" if self.desk.graph == "ascii" else "braille"
         found = self.weights
         if found is None:
             return [((" reading the models", "dim"),)]
@@ -180,10 +185,27 @@ class CompareScreen(Leavable, Screen[None]):
 
     def action_goal(self) -> None:
         """Another goal."""
+        self._advise((self.goal + 1) % len(self.goals))
+
+    def _advise(self, goal: int) -> None:
+        """For one of `goals`; on a narrow screen pictures cover what is advised."""
         self._turn("front")
         self.remove_class("-picture")
-        self.goal = (self.goal + 1) % len(GOALS)
-        self.bench.attempt(self._ask, "compare")
+        self.goal = goal
+        self.desk.run_in_background(self._ask, "compare")
+
+    def action_type_goal(self) -> None:
+        """A goal with limits, in words."""
+        from ...engine.advice.goals import parse_goal
+        from .dialogs import Ask
+
+        def take(text: str | None) -> None:
+            if text:
+                self.typed = text
+                self._advise(len(self.goals) - 1)
+
+        question = "Goal, with limits if wanted: least-energy top1>=0.80 memory_mb<=1024"
+        self.app.push_screen(Ask(question, self.typed or self.goals[self.goal], parse_goal, replaces=True), take)
 
     def action_axes(self) -> None:
         """Another cost."""
@@ -197,8 +219,10 @@ class CompareScreen(Leavable, Screen[None]):
         self._turn(after.get(self.picture, "latencies"))
 
     def action_boxes(self) -> None:
-        """Box plots, or the front."""
-        self._turn("front" if self.picture == "boxes" else "boxes")
+        """Box plots of latencies, of frame rates where there are some, or the front."""
+        rates = self.comparison is not None and bool(self.comparison.frame_rates)
+        after: dict[Picture, Picture] = {"boxes": "rates" if rates else "front", "rates": "front"}
+        self._turn(after.get(self.picture, "boxes"))
 
     def _turn(self, picture: Picture) -> None:
         """Show another picture; what it needs is asked first."""
@@ -206,24 +230,24 @@ class CompareScreen(Leavable, Screen[None]):
         self.set_class(picture != "front", "-picture")
         self.set_class(picture != "front", "-wide")
         if picture == "weights" and self.weights is None:
-            self.bench.attempt(self._inspect, "compare-picture")
+            self.desk.run_in_background(self._inspect, "compare-picture")
         elif picture in ("latencies", "boxes") and self.latencies is None:
-            self.bench.attempt(self._spread, "compare-picture")
+            self.desk.run_in_background(self._spread, "compare-picture")
         self.call_after_refresh(self.write)
 
     async def _spread(self) -> None:
-        self.latencies = await self.bench.link.latencies(self.runs)
+        self.latencies = await self.desk.link.latencies(self.runs)
         self.write()
 
     async def _inspect(self) -> None:
-        link = self.bench.link
+        link = self.desk.link
         shown = self.comparison
         labels = dict(zip(shown.runs, shown.columns, strict=True)) if shown is not None else {}
         found: list[tuple[str, ModelFacts]] = []
         originals: set[str] = set()
         try:
             for run in self.runs:
-                result = await link.result(run)
+                result = await self.desk.engine.result(run)
                 if result.model is not None and result.model.sha256 not in originals:
                     originals.add(result.model.sha256)
                     found.append((f"FP32 {result.model.name}", result.model))
@@ -248,6 +272,12 @@ class CompareScreen(Leavable, Screen[None]):
             ]
             self.app.push_screen(LayersScreen(plans, self.first))
 
+    def action_export(self) -> None:
+        """A report for the goal that is shown."""
+        from .report_folder import ask_for_report
+
+        ask_for_report(self.desk, self.runs, self.goals[self.goal])
+
     def action_copy(self) -> None:
         """The whole table."""
         if self.comparison is not None:
@@ -257,7 +287,7 @@ class CompareScreen(Leavable, Screen[None]):
 
     def action_back(self) -> None:
         """Where we came from."""
-        leave(self)
+        dismiss_once(self)
 
 
 WIDEST = 27
@@ -265,23 +295,14 @@ WIDEST = 27
 NARROW_LABELS = 26
 
 
-def front(dots: Sequence[Dot]) -> list[Dot]:
-    """The dots, those marked that no other beats: a cost that is less and a quality that is more."""
-
-    def beaten(dot: Dot) -> bool:
-        return any(o.x <= dot.x and o.y >= dot.y and (o.x, o.y) != (dot.x, dot.y) for o in dots)
-
-    return [dot._replace(front=not beaten(dot)) for dot in dots]
-
-
 def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
     """The table in rows of `width`: labels, then as many columns as fit from the `first`.
 
     Where not all of them fit, long labels and cells go over several rows, so that a candidate stands beside the baseline at 80.
     """
-    labels = max((cell_len(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
+    labels = max((width_of(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
     columns = range(first, len(found.columns))
-    widths = {n: max(cell_len(found.columns[n]), *(cell_len(row.cells[n]) for row in found.rows), 6) + 3 for n in columns}
+    widths = {n: max(width_of(found.columns[n]), *(width_of(row.cells[n]) for row in found.rows), 6) + 3 for n in columns}
     if labels + sum(widths.values()) > width:
         labels = min(labels, max(20, width // 3 - 2))
         widths = {n: min(natural, WIDEST) for n, natural in widths.items()}
@@ -302,7 +323,7 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
         blocks = [(wrap(row.label, labels - len(indent) - 1), indent, labels, "dim" if detail else "")]
         for n in kept:
             tone = row.tones[n] if n < len(row.tones) else ""
-            fits = cell_len(row.cells[n]) < widths[n]
+            fits = width_of(row.cells[n]) < widths[n]
             rows = [row.cells[n]] if fits else wrap(row.cells[n], widths[n] - 2)
             blocks.append((rows, "", widths[n], TONES[tone] if tone or not detail else ""))
         height = max(len(rows) for rows, *_ in blocks)
@@ -314,4 +335,4 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
 
 
 def _cell(text: str, width: int, tone: str) -> Span:
-    return (text + " " * (width - cell_len(text)), tone)
+    return (text + " " * (width - width_of(text)), tone)

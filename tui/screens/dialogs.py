@@ -12,10 +12,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ...engine.errors import EdgetuiError
-from .leaving import Leavable, leave
+from ..fix_words import on_screen
+from .safe_dismiss import SafeDismiss, dismiss_once
 
 
-class Confirm(Leavable, ModalScreen[bool]):
+class Confirm(SafeDismiss, ModalScreen[bool]):
     """A question that y answers with yes; everything else with no."""
 
     DEFAULT_CSS = """
@@ -42,10 +43,10 @@ class Confirm(Leavable, ModalScreen[bool]):
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""
-        leave(self, yes)
+        dismiss_once(self, yes)
 
 
-class Ask(Leavable, ModalScreen[str]):
+class Ask(SafeDismiss, ModalScreen[str]):
     """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers "".
 
     With `replaces` the first letter typed takes the place of the text that stands there; without, it is added.
@@ -80,16 +81,16 @@ class Ask(Leavable, ModalScreen[str]):
         event.stop()
         text = event.value.strip()
         if not text:
-            leave(self, "")
+            dismiss_once(self, "")
             return
         try:
             if self.check is not None:
                 self.check(text)
         except EdgetuiError as error:
-            self.query_one("#ask-refused", Static).update(str(error))
+            self.query_one("#ask-refused", Static).update(on_screen(error))
             return
-        leave(self, text)
+        dismiss_once(self, text)
 
     def action_give_up(self) -> None:
         """Close with nothing."""
-        leave(self, "")
+        dismiss_once(self, "")

@@ -20,9 +20,9 @@ def header_line(board: str, free: str, width: int) -> Line:
 
 
 def fitting(facts: str, room: int, between: str = " · ") -> str:
-    """As many of the facts as fit, none of them cut unless it is the only one."""
+    """As many of the facts as fit; of one that alone is too long its first words."""
     while len(facts) > room:
-        facts = facts.rpartition(between)[0] or facts[:room]
+        facts = facts.rpartition(between)[0] or facts.rpartition(" ")[0].rstrip() or facts[:room]
     return facts
 
 

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen, Screen
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
 from ..widgets.lines import Line, Listed, wrap
-from .leaving import Leavable
+from .safe_dismiss import SafeDismiss
 
 GENERAL = (
     "Choose a model, choose or edit a recipe, press r. The run goes on when you quit, when the link drops, and shows its\n"
@@ -24,7 +24,7 @@ KEYS = 14
 """Columns for keys."""
 
 
-class HelpScreen(Leavable, ModalScreen[None]):
+class HelpScreen(SafeDismiss, ModalScreen[None]):
     """A page over the screen it explains."""
 
     DEFAULT_CSS = """
@@ -53,7 +53,7 @@ class HelpScreen(Leavable, ModalScreen[None]):
         rows.focus()
 
     def _lines(self) -> list[Line]:
-        text = self.pane.HELP if self.pane else getattr(self.about, "HELP", GENERAL)
+        text = self.pane.HELP if self.pane else self.about.HELP or GENERAL
         width = min(round(self.app.size.width * 0.96), 124) - 4
         lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
         keys: dict[str, list[str]] = {}

@@ -6,30 +6,29 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from rich.cells import cell_len, chop_cells
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
-from ...engine.errors import EdgetuiError
-from ...engine.report import layers as told
-from ...engine.report.visible import visible
-from ...engine.report.words import DASH, percent, size
-from ..aside import aside, refusal
-from ..widgets.entry import Entry, begins_typing
+from ...engine.advice.words import DASH, percent, size
+from ...engine.errors import EdgetuiError, said
+from ...engine.report import layer_table as told
+from ...engine.report.sanitize import sanitize
+from ...engine.report.width import cut, width_of
+from ..background import in_background, refusal
+from ..desk import AtDesk
+from ..fix_words import as_row
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Listed, wrap
 from ..widgets.sharebar import share_bar
 from ..widgets.table import Table
 from ..widgets.tones import tone
-from .leaving import Leavable, leave
+from .filtered import FilteredScreen
+from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:
     from ...engine.api import Side
-    from ...engine.result import LayerFacts, PlanFacts
-    from ..app import Workbench
+    from ...engine.schema.plan import LayerFacts, PlanFacts
 
 WIDE = 110
 """From so many columns on what a layer reads has a column of its own."""
@@ -68,7 +67,7 @@ class LayersTable(Table):
     ]
 
 
-class LayersScreen(Leavable, Screen[None]):
+class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
     """The layers of one plan; the arrow keys go to the others."""
 
     CSS_PATH = "layers.tcss"
@@ -78,6 +77,7 @@ class LayersScreen(Leavable, Screen[None]):
         "layer. `reformat` only changes layout or precision between two others, `FP32 island` computes in FP32 in a plan that\n"
         "elsewhere computes in less. While a run has the board, nothing is timed. `edgetui inspect RUN` prints the same."
     )
+    FILTER = "layers.filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "sort", id="layers.sort", tooltip="Sort by something else"),
         Binding("slash", "filter", "filter", id="layers.filter", tooltip="Show only layers that have these letters"),
@@ -92,21 +92,11 @@ class LayersScreen(Leavable, Screen[None]):
         self.at = at
         self.facts: PlanFacts | None = None
         self.sort = 0
-        self.entry: Entry | None = None
-        self.filter_text = ""
         self.message: tuple[Line, ...] = ()
         """What stands in place of the table."""
         self._in_rows: list[LayerFacts] = []
         self._room = 10
         """Width of the last column."""
-
-    @property
-    def bench(self) -> Workbench:
-        """The app, by its own type."""
-        from ..app import Workbench
-
-        assert isinstance(self.app, Workbench)
-        return self.app
 
     @property
     def table(self) -> LayersTable:
@@ -130,24 +120,25 @@ class LayersScreen(Leavable, Screen[None]):
     def _look(self, *, again: bool = False) -> None:
         self.facts = None
         self._say([((" ▶ timing the layers", "accent"), (" …   some seconds", "dim"))])
-        aside(self, partial(self._ask, again=again), "layers")
+        in_background(self, partial(self._ask, again=again), "layers")
 
     async def _ask(self, *, again: bool) -> None:
         plan = self.plans[self.at]
 
-        def wait(text: str) -> None:
-            if text.startswith("waiting for"):
-                self._say(self._rows(f"· {text}, which has the board", "warn"))
+        def wait(run: str) -> None:
+            self._say(self._rows(f"· waiting for {run}, which has the board", "warn"))
 
         try:
-            facts = await self.bench.link.layers(plan.run, plan.side, wait, again=again)
+            facts = await self.desk.link.layers(plan.run, plan.side, wait, again=again)
         except (EdgetuiError, OSError) as failure:
             error = refusal(failure)
-            self._say([*self._rows(f"✗ {error.what}", "bad"), *self._rows(error.fix, "dim")])
+            self._say([*self._rows(f"✗ {error.what}", "bad"), *self._rows(said(error.fixes, as_row), "dim")])
             return
         if not facts.layers:
             about = [f"size {size(facts.size_bytes)}", *(f"{key} {text}" for key, text in facts.built.items() if text)]
-            why = f"layers are not known here: {facts.reason}" if facts.reason else "the backend names no layers of this plan"
+            why = "the backend names no layers of this plan"
+            if facts.refusal:
+                why = f"layers are not known here: {facts.refusal.said(as_row)}"
             self._say([*self._rows(why, "warn"), (), *(row for text in about for row in self._rows(text, "dim"))])
             return
         self.facts, self.message = facts, ()
@@ -163,7 +154,7 @@ class LayersScreen(Leavable, Screen[None]):
         self.message = tuple(message)
         self.add_class("-message")
         self.query_one("#layers-message", Lines).show(message)
-        self._heads()
+        self.write_head()
 
     def on_resize(self) -> None:
         """Other columns where the width asks for them."""
@@ -196,7 +187,7 @@ class LayersScreen(Leavable, Screen[None]):
 
     def write(self) -> None:
         """Fill the table anew; the cursor keeps its layer."""
-        self._heads()
+        self.write_head()
         facts, table = self.facts, self.table
         if facts is None:
             return
@@ -215,7 +206,7 @@ class LayersScreen(Leavable, Screen[None]):
     def _cells(self, layer: LayerFacts, total: float, most: float) -> list[Text]:
         part = told.share(layer, total)
         full = self.app.size.width >= WIDE
-        bar = " " + share_bar(part / most if part is not None and most else 0.0, 16 if full else 6, self.bench.graph)
+        bar = " " + share_bar(part / most if part is not None and most else 0.0, 16 if full else 6, self.desk.graph)
         note = told.note(layer)
         cells = [
             Text(told.milliseconds(layer.milliseconds), justify="right"),
@@ -227,7 +218,12 @@ class LayersScreen(Leavable, Screen[None]):
         ]
         return [*cells, *([_cut(", ".join(layer.inputs), 21)] if full else []), _cut(told.label(layer), self._room)]
 
-    def _heads(self) -> None:
+    @property
+    def can_filter(self) -> bool:
+        """The layers are there."""
+        return self.facts is not None
+
+    def write_head(self) -> None:
         """Title and summary."""
         plan = self.plans[self.at]
         many = f"   {self.at + 1} of {len(self.plans)}" if len(self.plans) > 1 else ""
@@ -276,32 +272,6 @@ class LayersScreen(Leavable, Screen[None]):
         computes = f" computes in {layer.precision}" if layer.precision else " precision not told"
         detail.show([((f" {label}", "value"),), ((f"{own}{computes}{reads}", "dim"),)])
 
-    def on_key(self, event: events.Key) -> None:
-        """Typing goes into the filter."""
-        if self.entry is None:
-            if not begins_typing(self, event, "layers.filter"):
-                return
-            self.action_filter()
-        elif event.key in ("escape", "enter"):
-            self.filter_text = self.entry.text if event.key == "enter" else ""
-            self.entry = None
-            self.refresh_bindings()
-        elif self.entry.press(event):
-            self.filter_text = self.entry.text
-        else:
-            return
-        event.stop()
-        event.prevent_default()
-        self.write()
-
-    def on_paste(self, event: events.Paste) -> None:
-        """What is pasted goes into the filter."""
-        if self.entry is not None:
-            event.stop()
-            self.entry.insert(event.text.strip())
-            self.filter_text = self.entry.text
-            self.write()
-
     def action_turn(self, by: int) -> None:
         """Another plan."""
         if len(self.plans) > 1:
@@ -312,13 +282,6 @@ class LayersScreen(Leavable, Screen[None]):
         """The next order."""
         self.sort = (self.sort + 1) % len(SORTS)
         self.write()
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        if self.facts is not None:
-            self.entry = Entry(self.filter_text)
-            self.refresh_bindings()
-            self._heads()
 
     def action_again(self) -> None:
         """Time the layers once more."""
@@ -339,10 +302,10 @@ class LayersScreen(Leavable, Screen[None]):
 
     def action_back(self) -> None:
         """Where we came from."""
-        leave(self)
+        dismiss_once(self)
 
 
 def _cut(text: str, width: int) -> Text:
     """A text in a column; what does not fit ends in a mark."""
-    text = visible(text)
-    return Text(text if cell_len(text) <= width else f"{chop_cells(text, max(1, width - 1))[0]}…")
+    text = sanitize(text)
+    return Text(text if width_of(text) <= width else f"{cut(text, max(1, width - 1))}…")

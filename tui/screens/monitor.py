@@ -13,20 +13,20 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
+from ...engine.advice.words import size
 from ...engine.errors import EdgetuiError, StorageRefused
-from ...engine.report.words import size
+from ..desk import AtDesk
 from ..feed import LiveFeed, ReplayFeed
 from ..panes.pane import Pane
 from ..panes.sensors import MOST_CHARTS, WINDOWS, ChartsPane, SensorsPane
-from ..sensors import left
+from ..readings import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling
 from .headlines import fitting
-from .leaving import Leavable, leave
+from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:
     from ...engine.api import AlertEvent, Mark, Player
-    from ..app import Workbench
     from ..feed import Feed
 
 TABS = ("sensors", "past", "happened")
@@ -76,17 +76,15 @@ class HappenedPane(Pane):
         drawn = (id(self.feed), len(events), events[-1].t_s if events else 0.0)
         if drawn != self._drawn:
             self._drawn = drawn
-            none_yet = "nothing yet" if isinstance(self.feed, ReplayFeed) else "nothing yet; m marks a moment, with a note"
-            self.rows.show([self._row(event) for event in reversed(events)] or [((f" {none_yet}", "dim"),)])
+            self.rows.show([self._row(event) for event in reversed(events)] or [((f" {self.feed.NOTHING_YET}", "dim"),)])
 
     def _row(self, event: AlertEvent | Mark) -> Line:
         clock = event.wall[11:19] if len(event.wall) >= 19 else hms(event.t_s)
-        raised = getattr(event, "raised", None)
-        glyph, tone = ("▸", "accent") if raised is None else ("!", "bad") if raised else ("✓", "good")
+        glyph, tone = ("▸", "accent") if event.raised is None else ("!", "bad") if event.raised else ("✓", "good")
         return ((f" {clock} ", "dim"), (f"{glyph} {event.text}", tone))
 
 
-class MonitorScreen(Leavable, Screen[None]):
+class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
     """The screen; alone (`edgetui monitor`), or over the workbench."""
 
     CSS_PATH = "monitor.tcss"
@@ -124,17 +122,9 @@ class MonitorScreen(Leavable, Screen[None]):
         self.lines = {name: Lines(id=name) for name in ("monitor-head", "monitor-alerts", "monitor-tabs", "transport")}
 
     @property
-    def bench(self) -> Workbench:
-        """The app, by its own type."""
-        from ..app import Workbench
-
-        assert isinstance(self.app, Workbench)
-        return self.app
-
-    @property
     def feed(self) -> Feed | None:
         """The replay, or the board's sensors; None: not opened yet."""
-        return self.replay or self.bench.link.feed
+        return self.replay or self.desk.link.feed
 
     def compose(self) -> ComposeResult:
         """Header, alerts, tabs (one column only), panes, the replay's line, keys."""
@@ -150,11 +140,11 @@ class MonitorScreen(Leavable, Screen[None]):
         self._show_tab()
         self.sensors.rows.focus()
         for widget, draw in ((self, self.tick), *((pane, pane.tick) for pane in (self.sensors, self.past, self.happened))):
-            self.bench.pace.add(widget, draw)
+            self.desk.pace.add(widget, draw)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        link, shown = self.bench.link, self.shown
+        link, shown = self.desk.link, self.shown
         if shown is not None and shown.player is not None:
             self.replay = ReplayFeed(link.engine, shown.player)
             self.past.window = next((n for n, (s, _) in enumerate(WINDOWS) if s >= self.replay.duration_s), len(WINDOWS) - 1)
@@ -162,58 +152,61 @@ class MonitorScreen(Leavable, Screen[None]):
             self.refresh_bindings()
             for note in shown.player.recording.said:
                 self.notify(f"note: {note}", timeout=8, markup=False)
-            self.bench.attempt(partial(asyncio.to_thread, self.replay.read), "replay-read")
+            self.desk.run_in_background(partial(asyncio.to_thread, self.replay.read), "replay-read")
         elif shown is not None:
-            self.bench.attempt(partial(self._open, shown), "telemetry")
-        self.bench.pace.settle()
+            self.desk.run_in_background(partial(self._open, shown), "telemetry")
+        self.desk.pace.settle()
         self.tick()
 
     async def _open(self, shown: Shown) -> None:
-        await asyncio.to_thread(self.bench.link.look_at_board)
-        await self.bench.link.open_telemetry(shown.rate_hz, shown.source)
+        await asyncio.to_thread(self.desk.link.look_at_board)
+        await self.desk.link.open_telemetry(shown.rate_hz, shown.source)
 
     # what is drawn by the pace
 
     def tick(self) -> None:
         """Take in what a replay has come to; header, alerts and the replay's line."""
-        feed = self.feed
+        feed, live = self.feed, self.desk.link.feed
         self.sensors.feed = self.past.feed = self.happened.feed = feed
+        view = self.desk.link.view
+        self.past.bars = view.bars() if view is not None and self.replay is None else ()
         if self.replay is not None:
             self.replay.pump()
             if self.replay.behind:
-                self.bench.attempt(partial(asyncio.to_thread, self.replay.catch_up), "replay-place")
+                self.desk.run_in_background(partial(asyncio.to_thread, self.replay.catch_up), "replay-place")
             self.lines["transport"].show([self._transport(self.replay)])
-        elif isinstance(feed, LiveFeed) and self._to_record is not None and feed.newest is not None:
+        elif live is not None and self._to_record is not None and live.newest is not None:
             path, self._to_record = self._to_record, None
-            self._start_recording(feed, path)
+            self._start_recording(live, path)
         self.sensors.charted = self.past.chosen
         alerts = feed.active if feed is not None else ()
         self.lines["monitor-alerts"].set_class(bool(alerts), "-shown")
         if alerts:
-            text = "   ".join(event.text.removeprefix("alert: ") for event in alerts)
+            text = "   ".join(event.about for event in alerts)
             self.lines["monitor-alerts"].show([((" ! ALERT ", "bad"), (f" {text}", "bad"))])
         self.lines["monitor-head"].show([self._head(feed)])
         if self.has_class("-one"):
             self.lines["monitor-tabs"].show([self._tabs(len(alerts))])
 
     def _head(self, feed: Feed | None) -> Line:
-        about = self._about(feed)
+        about = self._about()
         right: Line = ()
-        if isinstance(feed, LiveFeed):
+        if self.replay is None and feed is not None:
             if feed.recorder is not None:
                 facts = [size(feed.recorder.size_bytes), left(feed.recorder.days_left())]
                 right = ((f"● recording {', '.join(fact for fact in facts if fact)}", "bad"),)
-            right = (*right, (f"   {self.bench.link.disk_free()}   {datetime.now():%H:%M} ", "dim"))
+            right = (*right, (f"   {self.desk.link.disk_free()}   {datetime.now():%H:%M} ", "dim"))
         elif feed is not None and feed.newest is not None:
             right = ((f"{feed.newest.wall[:19].replace('T', ' ')} ", "dim"),)
         room = max(0, self.size.width - 21 - sum(len(text) for text, _ in right))
         return ((" edgetui  ", "title"), ("Monitor  ", "accent"), (f"{fitting(about, room):<{room}}  ", ""), *right)
 
-    def _about(self, feed: Feed | None) -> str:
-        if isinstance(feed, ReplayFeed):
-            return f"{feed.player.recording.path.name}   {feed.source()}"
-        source = feed.source() if feed is not None else ""
-        return " · ".join(part for part in (source, self.bench.link.board) if part)
+    def _about(self) -> str:
+        if self.replay is not None:
+            return f"{self.replay.player.recording.path.name}   {self.replay.source()}"
+        live = self.desk.link.feed
+        source = live.source() if live is not None else ""
+        return " · ".join(part for part in (source, self.desk.link.board) if part)
 
     def _tabs(self, alerts: int) -> Line:
         line: Line = ()
@@ -278,8 +271,8 @@ class MonitorScreen(Leavable, Screen[None]):
         chosen = list(self.past.chosen)
         if key in chosen:
             chosen.remove(key)
-        elif "_" not in key.partition(".")[0]:
-            self.notify("this is no figure over time", timeout=3)
+        elif key not in self.sensors.drawable:
+            self.notify("this quantity has no chart over time", timeout=3)
             return
         elif len(chosen) == MOST_CHARTS:
             self.notify(f"{MOST_CHARTS} charts are the most; space on another takes it away", timeout=3)
@@ -307,7 +300,7 @@ class MonitorScreen(Leavable, Screen[None]):
 
     def action_record(self) -> None:
         """Begin or end a recording."""
-        feed = self.bench.link.feed
+        feed = self.desk.link.feed
         try:
             if feed is None or feed.newest is None:
                 raise StorageRefused("there is nothing to record yet", fix="wait for the first sample")
@@ -317,14 +310,14 @@ class MonitorScreen(Leavable, Screen[None]):
             length, path = feed.recorder.size_bytes, feed.stop_recording()
             self.notify(f"recorded {path}, {size(length)}", timeout=5, markup=False)
         except EdgetuiError as error:
-            self.bench.complain(error)
+            self.desk.show_error(error)
         self.tick()
 
     def _start_recording(self, feed: LiveFeed, path: Path | None) -> None:
         try:
             made = feed.record(path)
         except EdgetuiError as error:
-            self.bench.complain(error)
+            self.desk.show_error(error)
             return
         self.notify(f"recording to {made}", timeout=5, markup=False)
         self.tick()
@@ -333,7 +326,7 @@ class MonitorScreen(Leavable, Screen[None]):
         """Mark the moment at which the key was pressed."""
         from .dialogs import Ask
 
-        feed = self.bench.link.feed
+        feed = self.desk.link.feed
         if feed is None:
             return
         at_s = feed.now_s
@@ -374,9 +367,9 @@ class MonitorScreen(Leavable, Screen[None]):
     def action_back(self) -> None:
         """To the workbench; alone, out."""
         if self.shown is None:
-            leave(self)
+            dismiss_once(self)
         else:
-            self.bench.action_leave()
+            self.app.exit(0)
 
     def on_unmount(self) -> None:
         """Let go of the recording that was replayed."""

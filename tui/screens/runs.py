@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
-from ...engine.report.visible import visible
-from ...engine.report.words import DASH, digits, ratio, seconds
-from ...engine.result import Ratio
-from ..panes.progress import BAD, GOOD, SELF_EVIDENT
+from ...engine.advice.metrics import listed
+from ...engine.advice.verdict import DIFFERS, EVIDENT
+from ...engine.advice.words import DASH, seconds
+from ...engine.report.sanitize import sanitize
+from ..desk import AtDesk
 from ..runview import RunsLook
-from ..widgets.entry import Entry, begins_typing
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Lines
 from ..widgets.table import Table
-from .leaving import Leavable, leave
+from .filtered import FilteredScreen
+from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:
+    from ...engine.advice.metric import Change
     from ...engine.api import RunSummary
-    from ..app import Workbench
 
+OnRun = Callable[[str], Coroutine[Any, Any, None]]
+"""What the workbench does with a run."""
 REFRESH_S = 2.0
 STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
-COLUMNS = ("", "state", "model", "recipe", "began", "took", "time ratio", "size", "top-1", "verdict")
-NARROW = ("began", "took", "size", "top-1")
+COLUMNS = ("", "state", "model", "recipe", "began", "took", *(each.column.head for each in listed()), "verdict")
+LEFT_OUT = ("began", "took", *(each.column.head for each in listed() if not each.column.narrow))
 WIDE = 110
-"""Below so many columns the table does without those of NARROW; the run itself, opened, says more."""
+"""Below so many columns the table does without those of LEFT_OUT; the run itself, opened, says more."""
 ROOMY = 140
 """From so many columns on intervals stand there, and what does not differ is named as well."""
+
+
+def _least(change: Change, run: RunSummary) -> float:
+    """A run's place in the list by one metric; those without a figure come last."""
+    value = change.figure(run.difference).value
+    return float("inf") if value is None else value
+
+
 SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
     ("newest", lambda run: run.began),
     ("model", lambda run: run.model),
     ("recipe", lambda run: run.recipe),
     ("state", lambda run: run.state),
-    ("fastest", lambda run: float("inf") if run.latency_ratio.value is None else run.latency_ratio.value),
-    ("smallest", lambda run: float("inf") if run.size_ratio is None else run.size_ratio),
+    *(
+        (metric.aim.word, partial(_least, change))
+        for each in listed()
+        for metric, change in each.among
+        if metric.aim is not None
+    ),
 )
 
 
@@ -54,14 +67,17 @@ class RunsTable(Table):
     ]
 
 
-class RunsScreen(Leavable, Screen[None]):
+class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
     """The list."""
 
     CSS_PATH = "runs.tcss"
     HELP = (
         "Every run on this machine, also those of other terminals. Enter shows a run in the workbench, with its whole past.\n"
-        "Space marks runs, C compares the marked ones (or the one under the cursor with its baseline)."
+        "Space marks runs, C compares the marked ones (or the one under the cursor\n"
+        "with its baseline and with those that were started together with it: 1/3, 2/3, 3/3).\n"
+        "e writes a report of them: one page with charts, tables, and the files that they made."
     )
+    FILTER = "runs.filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
         Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
@@ -71,28 +87,21 @@ class RunsScreen(Leavable, Screen[None]):
         Binding("r", "resume", "resume", id="runs.resume", tooltip="Take an interrupted, failed or cancelled run up again"),
         Binding("c", "cancel", "cancel", id="runs.cancel", tooltip="End a run that is going; asks first"),
         Binding("D", "delete", "delete", id="runs.delete", show=False, tooltip="Remove a run and its files; asks first"),
+        Binding(
+            "e", "export", "export", id="runs.export", show=False, tooltip="Write a report of the marked runs, or this one"
+        ),
         Binding("y", "copy", "copy", id="runs.copy", show=False, tooltip="Copy the table to the clipboard"),
         Binding("escape", "back", "back", id="runs.back", tooltip="To the workbench"),
     ]
 
-    def __init__(self, look: RunsLook) -> None:
-        super().__init__()
-        self.look = look
+    def __init__(self, look: RunsLook, open_run: OnRun, resume: OnRun) -> None:
+        super().__init__(look.filter_text)
+        self.look, self._open_run, self._take_up = look, open_run, resume
         self.runs: tuple[RunSummary, ...] = ()
         self.marked = self.look.marked
         self.sort = self.look.sort
-        self.entry: Entry | None = None
-        self.filter_text = self.look.filter_text
         self.columns: tuple[str, ...] = ()
         self._drawn: dict[str, tuple[str, ...]] = {}
-
-    @property
-    def bench(self) -> Workbench:
-        """The app, by its own type."""
-        from ..app import Workbench
-
-        assert isinstance(self.app, Workbench)
-        return self.app
 
     def compose(self) -> ComposeResult:
         """Title, table, keys."""
@@ -113,8 +122,10 @@ class RunsScreen(Leavable, Screen[None]):
         self.set_interval(REFRESH_S, self._read)
 
     def _columns(self) -> None:
-        """Columns that fit the width."""
-        names = tuple(name for name in COLUMNS if self.app.size.width >= WIDE or name not in NARROW)
+        """Columns that fit the width, and have something to show."""
+        empty = {each.column.head for each in listed() if not each.wanted(run.difference for run in self.runs)}
+        left_out = empty if self.app.size.width >= WIDE else {*empty, *LEFT_OUT}
+        names = tuple(name for name in COLUMNS if name not in left_out)
         if names != self.columns:
             self.columns = names
             self.table.clear(columns=True)
@@ -124,15 +135,14 @@ class RunsScreen(Leavable, Screen[None]):
 
     def on_resize(self) -> None:
         """Other columns where the width asks for them."""
-        self._columns()
         self.write()
 
     def _read(self) -> None:
         if self.is_current:
-            self.bench.attempt(self._fill, "runs")
+            self.desk.run_in_background(self._fill, "runs")
 
     async def _fill(self) -> None:
-        self.runs = await self.bench.link.runs()
+        self.runs = await self.desk.engine.list()
         self.write()
 
     def shown(self) -> list[RunSummary]:
@@ -144,6 +154,7 @@ class RunsScreen(Leavable, Screen[None]):
 
     def write(self) -> None:
         """Bring the table up to date; only cells that differ are touched."""
+        self._columns()
         rows = {run.run: tuple(self._cells(run)[name] for name in self.columns) for run in self.shown()}
         if list(rows) != list(self._drawn):
             at = self.current() if self._drawn else self.look.at
@@ -158,9 +169,10 @@ class RunsScreen(Leavable, Screen[None]):
                     if old != new:
                         self.table.update_cell(run, name or "mark", _styled(new), update_width=True)
         self._drawn = rows
-        self._title()
+        self.write_head()
 
-    def _title(self) -> None:
+    def write_head(self) -> None:
+        """The title, with the filter."""
         typed = (("  / ", "accent"), *self.entry.spans()) if self.entry else ()
         kept = f"   filter `{self.filter_text}`" if self.filter_text and not self.entry else ""
         words = f"   {len(self._drawn)} of {len(self.runs)}   sorted: {SORTS[self.sort][0]}   marked: {len(self.marked)}{kept}"
@@ -168,7 +180,6 @@ class RunsScreen(Leavable, Screen[None]):
         self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (empty or words, "dim"), *typed)])
 
     def _cells(self, run: RunSummary) -> dict[str, str]:
-        points = run.top1_points.value
         began = run.began
         if began:
             began = datetime.fromisoformat(began).strftime("%d %b %H:%M")
@@ -181,14 +192,17 @@ class RunsScreen(Leavable, Screen[None]):
             "": "*" if run.run in self.marked else " ",
             "state": f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}",
             "model": run.model.removesuffix(".onnx"),
-            "recipe": run.recipe or DASH,
+            "recipe": (run.recipe or DASH) + self._place(run),
             "began": began,
             "took": seconds(run.seconds),
-            "time ratio": ratio(run.latency_ratio if full else Ratio(value=run.latency_ratio.value)),
-            "size": DASH if run.size_ratio is None else digits(run.size_ratio),
-            "top-1": DASH if points is None else f"{round(points * 100, 1) + 0:+.1f} pt",
+            **{each.column.head: each.text(run.difference, full=full) for each in listed()},
             "verdict": words or (run.error.what if run.error else DASH),
         }
+
+    def _place(self, run: RunSummary) -> str:
+        """` 1/3` of one that was started together with others."""
+        members = [each.run for each in reversed(self.runs) if run.group and each.group == run.group]
+        return f" {members.index(run.run) + 1}/{len(members)}" if len(members) > 1 else ""
 
     def current(self) -> str:
         """The run under the cursor; "" when there is none."""
@@ -201,32 +215,6 @@ class RunsScreen(Leavable, Screen[None]):
         at = self.current()
         return next((run for run in self.runs if run.run == at), None)
 
-    def on_key(self, event: events.Key) -> None:
-        """Typing goes into the filter."""
-        if self.entry is None:
-            if not begins_typing(self, event, "runs.filter"):
-                return
-            self.action_filter()
-        elif event.key in ("escape", "enter"):
-            self.filter_text = self.entry.text if event.key == "enter" else ""
-            self.entry = None
-            self.refresh_bindings()
-        elif self.entry.press(event):
-            self.filter_text = self.entry.text
-        else:
-            return
-        event.stop()
-        event.prevent_default()
-        self.write()
-
-    def on_paste(self, event: events.Paste) -> None:
-        """What is pasted goes into the filter."""
-        if self.entry is not None:
-            event.stop()
-            self.entry.insert(event.text.strip())
-            self.filter_text = self.entry.text
-            self.write()
-
     def on_data_table_row_selected(self) -> None:
         """Enter or a click."""
         self.action_open()
@@ -236,7 +224,7 @@ class RunsScreen(Leavable, Screen[None]):
         at = self.current()
         if at:
             self._go()
-            self.bench.attempt(partial(self.bench.bench.open_run, at), "open")
+            self.desk.run_in_background(partial(self._open_run, at), "open")
 
     def action_mark(self) -> None:
         """Mark or unmark, and go one down."""
@@ -250,9 +238,24 @@ class RunsScreen(Leavable, Screen[None]):
         """Compare the marked runs, or this one."""
         from .compare import CompareScreen
 
-        chosen = [run.run for run in self.shown() if run.run in self.marked] or [self.current()]
-        if chosen[0]:
+        run = self._summary()
+        chosen = self._chosen()
+        if run is not None and run.group and not self.marked:
+            chosen = [each.run for each in reversed(self.runs) if each.group == run.group]
+        if chosen:
             self.app.push_screen(CompareScreen(chosen))
+
+    def action_export(self) -> None:
+        """A report of the marked runs, or of this one."""
+        from .report_folder import ask_for_report
+
+        chosen = self._chosen()
+        if chosen:
+            ask_for_report(self.desk, chosen)
+
+    def _chosen(self) -> list[str]:
+        """The marked runs, else the one under the cursor."""
+        return [run.run for run in self.shown() if run.run in self.marked] or [*filter(None, [self.current()])]
 
     def action_layers(self) -> None:
         """What is inside the plans of this run."""
@@ -261,12 +264,6 @@ class RunsScreen(Leavable, Screen[None]):
         run = self._summary()
         if run is not None:
             self.app.push_screen(LayersScreen(plans_of(run.run, run.model.removesuffix(".onnx"), run.recipe)))
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.entry = Entry(self.filter_text)
-        self.refresh_bindings()
-        self._title()
 
     def action_sort(self) -> None:
         """The next order."""
@@ -277,10 +274,10 @@ class RunsScreen(Leavable, Screen[None]):
         """Take the run up again, in the workbench."""
         at = self.current()
         if at:
-            self.bench.attempt(partial(self._resume, at), "resume")
+            self.desk.run_in_background(partial(self._resume, at), "resume")
 
     async def _resume(self, run: str) -> None:
-        await self.bench.bench.resume(run)
+        await self._take_up(run)
         self._go()
 
     def action_cancel(self) -> None:
@@ -289,14 +286,16 @@ class RunsScreen(Leavable, Screen[None]):
         if run is None or run.state not in ("running", "queued"):
             self.notify("this run is not going", timeout=2)
             return
-        self._ask(f"End the run {run.run}?", "Finished stages stay in the cache; r takes it up again.", self.bench.link.cancel)
+        self._ask(f"End the run {run.run}?", "Finished stages stay in the cache; r takes it up again.", self.desk.engine.cancel)
 
     def action_delete(self) -> None:
         """Ask, then remove the run."""
         run = self._summary()
         if run is not None:
             self._ask(
-                f"Remove the run {run.run}?", "Its events, log, result and artifacts are gone for good.", self.bench.link.delete
+                f"Remove the run {run.run}?",
+                "Its events, log, result and artifacts are gone for good.",
+                self.desk.engine.delete,
             )
 
     def _ask(self, question: str, cost: str, do: Callable[[str], object]) -> None:
@@ -311,7 +310,7 @@ class RunsScreen(Leavable, Screen[None]):
 
         def answer(yes: bool | None) -> None:
             if yes:
-                self.bench.attempt(work, "runs-do")
+                self.desk.run_in_background(work, "runs-do")
 
         self.app.push_screen(Confirm(question, cost), answer)
 
@@ -329,19 +328,19 @@ class RunsScreen(Leavable, Screen[None]):
     def _go(self) -> None:
         """Leave; what was filtered, sorted, marked and pointed at is found again."""
         self.look.filter_text, self.look.sort, self.look.at = self.filter_text, self.sort, self.current()
-        leave(self)
+        dismiss_once(self)
 
 
 def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
     """`faster; accuracy worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
     `differing`: that alone, where something differs.
     """
-    differs = [word if metric in SELF_EVIDENT else f"{metric} {word}" for metric, word in verdict.items() if word in GOOD | BAD]
+    differs = [word if metric in EVIDENT else f"{metric} {word}" for metric, word in verdict.items() if word in DIFFERS]
     if differing and differs:
         return "; ".join(differs)
     others: dict[str, list[str]] = {}
     for metric, word in verdict.items():
-        if word not in GOOD | BAD:
+        if word not in DIFFERS:
             others.setdefault(word, []).append(metric)
     return "; ".join([*differs, *(f"{word}: {', '.join(metrics)}" for word, metrics in others.items())])
 
@@ -349,4 +348,4 @@ def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str
 def _styled(text: str) -> Text:
     """A cell; figures stand at the right."""
     numeric = text[:1].isdigit() or text[:1] in "+-" or text == DASH
-    return Text(visible(text), justify="right" if numeric else "left", no_wrap=True)
+    return Text(sanitize(text), justify="right" if numeric else "left", no_wrap=True)

@@ -6,13 +6,22 @@ from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from .leaving import Leavable
+from .safe_dismiss import SafeDismiss, dismiss_once, is_open
+
+LEAST = (60, 16)
+"""Columns and rows below which nothing can be drawn that helps."""
 
 
-class TooSmall(Leavable, ModalScreen[None]):
+def is_small(size: Size) -> bool:
+    """Whether the screens do not fit into a terminal of this size."""
+    return size.width < LEAST[0] or size.height < LEAST[1]
+
+
+class TooSmall(SafeDismiss, ModalScreen[None]):
     """Swallows all keys but q."""
 
     DEFAULT_CSS = (
@@ -26,8 +35,19 @@ class TooSmall(Leavable, ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Say how small."""
-        words = f"too small: {self.app.size.width}x{self.app.size.height}\nedgetui needs 60x16\n\nq quit (the run goes on)"
+        size, (width, height) = self.app.size, LEAST
+        words = f"too small: {size.width}x{size.height}\nedgetui needs {width}x{height}\n\nq quit (the run goes on)"
         self.query_one("#small-words", Static).update(words)
+
+    def on_screen_suspend(self) -> None:
+        """What a key has asked for before it became too small stays out of sight as well."""
+        if is_open(self) and is_small(self.app.size) and not isinstance(self.app.screen, TooSmall):
+            self.app.push_screen(TooSmall())
+
+    def on_screen_resume(self) -> None:
+        """What stood above it when there was room again has been left."""
+        if not is_small(self.app.size):
+            dismiss_once(self)
 
     def on_key(self, event: events.Key) -> None:
         """Only q, and ctrl+q."""

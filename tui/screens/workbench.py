@@ -8,8 +8,9 @@ import os
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -17,7 +18,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from ...engine.errors import EdgetuiError, RecipeRefused
-from ..aside import aside, refusal
+from ..background import in_background, refusal
+from ..desk import AtDesk
 from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
@@ -28,17 +30,15 @@ from ..panes.telemetry import LivePane
 from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
+from .end_runs import ask_to_end
 from .headlines import TABS, WORDS, header_line, tabs_line
-from .leaving import Leavable
-
-if TYPE_CHECKING:
-    from ..app import Workbench
+from .safe_dismiss import SafeDismiss
 
 EDIT_SETTLES_S = 0.2
 """A forecast is asked for when the keys have been still so long."""
 
 
-class WorkbenchScreen(Leavable, Screen[None]):
+class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
     """All panes, and what can be done from any of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,6 +53,13 @@ class WorkbenchScreen(Leavable, Screen[None]):
         Binding("r", "run", "run", id="run", tooltip="Run the highlighted model with this recipe"),
         Binding("c", "cancel", "cancel", id="cancel", tooltip="End the run that is shown; asks first"),
         Binding("ctrl+r", "resume", "resume", id="resume", show=False, tooltip="Take an interrupted run up again"),
+        Binding(
+            "v",
+            "member",
+            "member",
+            id="member",
+            tooltip="The next of the runs that were started together",
+        ),
         Binding("R", "runs", "runs", id="runs", tooltip="All runs: open, compare, resume"),
         Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
@@ -72,22 +79,14 @@ class WorkbenchScreen(Leavable, Screen[None]):
         self._state = ""
         self.runs_look = RunsLook()
 
-    @property
-    def bench(self) -> Workbench:
-        """The app, by its own type."""
-        from ..app import Workbench
-
-        assert isinstance(self.app, Workbench)
-        return self.app
-
     def compose(self) -> ComposeResult:
         """Header, tabs (one column only), panes, a strip of the run (one column only), keys."""
         for steps, room in (
-            (self.bench.HORIZONTAL_BREAKPOINTS, self.app.size.width),
-            (self.bench.VERTICAL_BREAKPOINTS, self.app.size.height),
+            (self.desk.HORIZONTAL_BREAKPOINTS, self.app.size.width),
+            (self.desk.VERTICAL_BREAKPOINTS, self.app.size.height),
         ):
             self.add_class(
-                max(step for step in steps if room >= step[0])[1]
+                max(step for step in steps or () if room >= step[0])[1]
             )  # before the first layout, which would be the wrong one
         self.models, self.settings, self.live, self.run_pane, self.log_pane = (
             ModelsPane(),
@@ -109,28 +108,28 @@ class WorkbenchScreen(Leavable, Screen[None]):
     def on_mount(self) -> None:
         """The first paint shows the empty panes; everything that takes time comes after it."""
         self.models.add_class("-tab")
-        self.bench.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         """Fill the panes."""
         gc.enable()
         gc.freeze()  # what was imported stays; later collections need not walk it
-        recipes = self.bench.link.recipes()
-        self.settings.take(Draft(self.bench.link.first_asked(recipes), recipes))
-        self.models.take(self.bench.link.models())
-        self.bench.pace.settle()
-        self.bench.attempt(self._restore, "restore")
-        self.bench.attempt(self._look_around, "telemetry")
+        recipes = self.desk.engine.recipes()
+        self.settings.take(Draft(self.desk.link.first_setup(recipes), recipes))
+        self.models.take(self.desk.engine.models())
+        self.desk.pace.settle()
+        self.desk.run_in_background(self._restore, "restore")
+        self.desk.run_in_background(self._look_around, "telemetry")
 
     async def _look_around(self) -> None:
         """The board's name, and its sensors."""
-        await asyncio.to_thread(self.bench.link.look_at_board)
-        await self.bench.link.open_telemetry()
+        await asyncio.to_thread(self.desk.link.look_at_board)
+        await self.desk.link.open_telemetry()
 
     async def _restore(self) -> None:
         """Show the newest run again, and what it was asked."""
-        newest = await self.bench.link.latest()
+        newest = await self.desk.link.latest()
         if newest is not None:
             await self.open_run(newest.run)
         else:
@@ -138,18 +137,18 @@ class WorkbenchScreen(Leavable, Screen[None]):
 
     async def open_run(self, run: str) -> None:
         """Watch a run from its beginning; its recipe and settings come into the pane."""
-        link = self.bench.link
-        spec = await link.spec_of(run)
+        link = self.desk.link
+        spec = await self.desk.engine.spec(run)
         if self.settings.draft is not None:
-            self.settings.draft.change(**link.asked_fields(spec))
+            self.settings.draft.change(**link.setup_of(spec))
             self.settings.take(self.settings.draft)
         if Path(spec.model).is_file():
-            self.models.take(link.models(), spec.model)
-        self.bench.attempt(partial(self._follow, run), "follow")
+            self.models.take(self.desk.engine.models(), spec.model)
+        self.desk.run_in_background(partial(self._follow, run), "follow")
 
     async def _follow(self, run: str) -> None:
         self.remove_class("-fresh")
-        await self.bench.link.follow(run)
+        await self.desk.link.follow(run)
         self.run_pane.tick()
         self.log_pane.tick()
 
@@ -157,13 +156,14 @@ class WorkbenchScreen(Leavable, Screen[None]):
 
     def tick(self) -> None:
         """Header, tabs and strip; and the pace itself, by whether a measurement window is open."""
-        view = self.bench.link.view
-        self.bench.pace.hush = view is not None and view.measuring
+        self.desk.link.show_working()
+        view = self.desk.link.view
+        self.desk.pace.hush = view is not None and view.measuring
         state = "" if view is None else f"{view.run} {view.state}"
         if state != self._state:
             self._state = state
             self.refresh_bindings()
-        link = self.bench.link
+        link = self.desk.link
         head = header_line(link.board, link.disk_free(), self.size.width)
         if head != self._head:
             self._head = head
@@ -179,7 +179,7 @@ class WorkbenchScreen(Leavable, Screen[None]):
         """In one column only this pane is shown."""
         for name in TABS:
             self.query_one(f"#{name}").set_class(name == self.tab, "-tab")
-        self.call_after_refresh(self.bench.pace.tick)  # what was hidden has not been drawn for a while
+        self.call_after_refresh(self.desk.pace.tick)  # what was hidden has not been drawn for a while
 
     def on_descendant_focus(self) -> None:
         """The tab follows the focus."""
@@ -207,7 +207,7 @@ class WorkbenchScreen(Leavable, Screen[None]):
     def _settle(self) -> None:
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self.set_timer(EDIT_SETTLES_S, lambda: aside(self, self._look, "look"))
+        self._settling = self.set_timer(EDIT_SETTLES_S, lambda: in_background(self, self._look, "look"))
 
     async def _look(self) -> None:
         """Inspect the model, then ask what will happen."""
@@ -216,17 +216,17 @@ class WorkbenchScreen(Leavable, Screen[None]):
             self.settings.show_forecast(None)
             return
         try:
-            facts = await self.bench.link.inspect(model, draft.asked.shapes.get(model))
+            facts = await self.desk.link.inspect(model, draft.setup.shapes.get(model))
             self.models.tell(model, facts)
-            if facts != self.settings.facts:
+            if facts != self.settings.around.facts:
                 self.settings.model_facts(facts)
         except (EdgetuiError, OSError) as error:
             self.models.tell(model, None, f"✗ {refusal(error)}")
             self.settings.show_forecast(None, refusal(error))
             return
         try:
-            self.settings.show_forecast(await self.bench.link.forecast(draft.asked, model))
-            self.settings.show_forecast(await self.bench.link.foresee(draft.asked, model))
+            self.settings.show_forecast(await self.desk.link.forecast(draft.setup, model))
+            self.settings.show_forecast(await self.desk.link.foresee(draft.setup, model))
         except (EdgetuiError, OSError) as error:
             self.settings.show_forecast(None, refusal(error))
 
@@ -235,11 +235,13 @@ class WorkbenchScreen(Leavable, Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing now are not offered."""
         del parameters
-        view = self.bench.link.view
+        view = self.desk.link.view
         if action == "cancel":
             return view is not None and not view.state
         if action == "resume":
             return view is not None and view.state in ("crashed", "failed", "cancelled")
+        if action == "member":
+            return len(self.desk.link.members) > 1
         return action != "layers" or view is not None
 
     def action_pane(self, name: str) -> None:
@@ -262,64 +264,60 @@ class WorkbenchScreen(Leavable, Screen[None]):
 
     def action_run(self) -> None:
         """Start a run, or say why it cannot be."""
-        self.bench.attempt(self._run, "run")
+        self.desk.run_in_background(self._run, "run")
 
     async def _run(self) -> None:
         model, draft = self.models.model, self.settings.draft
         if not model or draft is None:
             raise RecipeRefused("no model is chosen", fix="highlight one in the pane Models, or press o to open a folder")
-        link = self.bench.link
-        forecast = await link.foresee(draft.asked, model)
-        self.settings.show_forecast(forecast)
-        if forecast.errors:
-            self.action_pane("settings")
-            self.settings.refuse()
-            return
-        run = await link.submit(draft.asked, model)
-        self.bench.attempt(partial(self._follow, run), "follow")
+        link = self.desk.link
+        setups = [msgspec.structs.replace(draft.setup, recipe=recipe) for recipe in draft.recipes_to_run]
+        for setup in setups:
+            forecast = await link.foresee(setup, model)
+            self.settings.show_forecast(forecast)
+            if forecast.errors:
+                draft.change(recipe=setup.recipe)
+                self.settings.take(draft)
+                self.action_pane("settings")
+                self.settings.refuse()
+                return
+        run = await link.submit(setups, model)
+        self.desk.run_in_background(partial(self._follow, run), "follow")
         self.notify(f"{Path(model).stem}: the run goes on when you quit", timeout=3, markup=False)
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""
-        from .dialogs import Confirm
+        ask_to_end(self.desk)
 
-        view = self.bench.link.view
-        if view is None:
-            return
-        question = f"End the run {view.title}?"
-        cost = "Finished stages stay in the cache; ctrl+r takes it up again."
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.bench.attempt(partial(self.bench.link.cancel, view.run), "cancel")
-
-        self.app.push_screen(Confirm(question, cost), answer)
+    def action_member(self) -> None:
+        """Show the next of the runs that were started together."""
+        self.desk.link.show_next()
+        self.desk.pace.tick()
 
     def action_resume(self) -> None:
         """Take the run up again."""
-        view = self.bench.link.view
+        view = self.desk.link.view
         if view is not None:
-            self.bench.attempt(partial(self.resume, view.run), "resume")
+            self.desk.run_in_background(partial(self.resume, view.run), "resume")
 
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it."""
-        await self.bench.link.resume(run)
-        self.bench.attempt(partial(self._follow, run), "follow")
+        await self.desk.engine.resume(await self.desk.engine.group_of(run))
+        self.desk.run_in_background(partial(self._follow, run), "follow")
 
     def action_runs(self) -> None:
         """The list of runs."""
         from .runs import RunsScreen
 
-        self.app.push_screen(RunsScreen(self.runs_look))
+        self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume))
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""
         from .layers import LayersScreen, plans_of
 
-        view = self.bench.link.view
+        view = self.desk.link.view
         if view is not None:
-            model, _, recipe = view.title.partition(" · ")
-            self.app.push_screen(LayersScreen(plans_of(view.run, model, recipe)))
+            self.app.push_screen(LayersScreen(plans_of(view.run, view.model, view.recipe)))
 
     def action_monitor(self) -> None:
         """Telemetry alone."""
@@ -366,25 +364,25 @@ class WorkbenchScreen(Leavable, Screen[None]):
 
     def _save(self, draft: Draft, name: str) -> None:
         try:
-            path = self.bench.link.save_recipe(draft.named(name))
+            path = self.desk.link.save_recipe(draft.named(name))
         except EdgetuiError as error:
-            self.bench.complain(error)
+            self.desk.show_error(error)
             return
-        draft.recipes = self.bench.link.recipes()
+        draft.recipes = self.desk.engine.recipes()
         draft.load(name)
         self.settings.rewrite()
         self.notify(f"saved {path}", markup=False)
 
-    def ask_folder(self) -> None:
+    def on_models_pane_folder_wanted(self) -> None:
         """Ask for a folder of models, or one model."""
         from .dialogs import Ask
 
-        link = self.bench.link
+        link = self.desk.link
 
         def take(text: str | None) -> None:
             if text:
                 model = link.open_folder(text)
-                self.models.take(link.models(), model)
+                self.models.take(self.desk.engine.models(), model)
 
         self.app.push_screen(Ask("Open a folder of .onnx files, or one file", str(Path.cwd()) + os.sep, link.open_folder), take)
 
@@ -396,5 +394,5 @@ def check_name(name: str) -> str:
         RecipeRefused: it is not.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise RecipeRefused(f"`{name}` is no name for a recipe", fix="use letters, digits, . _ and -")
+        raise RecipeRefused(f"`{name}` is not a valid recipe name", fix="use letters, digits, . _ and -")
     return name

@@ -15,14 +15,15 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
-from .tones import tone
+from .tones import Toned
 
 Graph = Literal["braille", "block", "ascii"]
 Pair = tuple[float, float]
 
 GUTTER = 6
+SOLID, DOTTED = 1, 2
+"""How a stretch is marked along the foot."""
 _LEFT = (0x01, 0x02, 0x04, 0x40)
 _RIGHT = (0x08, 0x10, 0x20, 0x80)
 
@@ -71,7 +72,7 @@ def label(value: float, span: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-class Chart(Widget):
+class Chart(Toned):
     """One or two series over the last samples; the title and the last value stand above the picture."""
 
     def __init__(
@@ -103,32 +104,25 @@ class Chart(Widget):
         self._series = series
         self._per = 1
         self._buckets: list[deque[Pair | None]] = []
+        self._bars: deque[int] = deque()
+        """What is marked along the foot, a value for each bucket: 1 every dot, 2 every other one."""
+        self._marks: deque[int] = deque(maxlen=points)
+        """The same of each sample."""
         self._rows: list[tuple[str, str]] = []
         self._head = ""
         self._shape = (0, 0)
-        self._styles: dict[str, Style] = {}
 
-    def notify_style_update(self) -> None:
-        """Forget resolved styles: the theme or a state has changed."""
-        super().notify_style_update()
-        self._styles = {}
-
-    def style_of(self, name: str) -> Style:
-        """A tone over the widget's own style, resolved once for each state of the widget."""
-        found = self._styles.get(name)
-        if found is None:
-            found = self._styles[name] = self.rich_style + tone(self.app, name)
-        return found
-
-    def push(self, *values: float | None) -> None:
-        """Take one sample of every series (None: a gap). Nothing is drawn until `draw`."""
+    def push(self, *values: float | None, mark: int = 0) -> None:
+        """Take one sample of every series (None: a gap). Nothing is drawn until `draw`. `mark`: how the foot is marked."""
         self.samples.append(values)
-        self._bucket(self.count, values)
+        self._marks.append(mark)
+        self._bucket(self.count, values, mark)
         self.count += 1
 
     def clear(self) -> None:
         """Forget all samples."""
         self.samples.clear()
+        self._marks.clear()
         self.count = 0
         self.value = self.second = ""
         self._rebuild()
@@ -143,6 +137,7 @@ class Chart(Widget):
         """Show this many samples from now on."""
         self.points = points
         self.samples = deque(self.samples, maxlen=points)
+        self._marks = deque(self._marks, maxlen=points)
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -150,12 +145,14 @@ class Chart(Widget):
         columns = max(1, self._shape[0]) * self.dots.across
         self._per = max(1, -(-self.points // columns))
         self._buckets = [deque(maxlen=columns + self.dots.across) for _ in range(self._series)]
+        self._bars = deque(maxlen=columns + self.dots.across)
         first = self.count - len(self.samples)
-        for number, values in enumerate(self.samples, first):
-            self._bucket(number, values)
+        for number, (values, mark) in enumerate(zip(self.samples, self._marks, strict=True), first):
+            self._bucket(number, values, mark)
 
-    def _bucket(self, number: int, values: tuple[float | None, ...]) -> None:
+    def _bucket(self, number: int, values: tuple[float | None, ...], mark: int) -> None:
         fresh = number % self._per == 0
+        self._bars.append(mark if fresh or not self._bars else self._bars.pop() | mark)
         for buckets, value in zip(self._buckets, values, strict=False):
             last = None if fresh or not buckets else buckets.pop()
             if value is None:
@@ -232,13 +229,29 @@ class Chart(Widget):
                 for left, right in (layers[0] if layers else [(0, 0)] * columns)
             ]
             if len(layers) == 1:
-                picture.append((self._axis(y, rows) + "".join([cells[mask] for mask in first]), ""))
+                who = ""
+                if y == rows - 1 and any(self._bars):
+                    who = "".join(["1" if mask else "2" for mask in first])
+                    first = [mask | foot for mask, foot in zip(first, self._foot(columns), strict=True)]
+                picture.append((self._axis(y, rows) + "".join([cells[mask] for mask in first]), who))
                 continue
             second = [(left >> shift & full) | (right >> shift & full) << down for left, right in layers[1]]
             text = "".join([cells[a | b] for a, b in zip(first, second, strict=True)])
             who = "".join(["2" if b and not a else "1" for a, b in zip(first, second, strict=True)])
             picture.append((self._axis(y, rows) + text, who))
         return picture
+
+    def _foot(self, columns: int) -> list[int]:
+        """For each cell from left to right, the dots that marks add to the last row: the lowest ones."""
+        across, down = self.dots.across, self.dots.down
+        newest = (self.count - 1) // self._per if self.count else -1
+        start = (newest // across - columns + 1) * across
+        cells = [0] * columns
+        for number, bar in enumerate(self._bars, newest - len(self._bars) + 1):
+            if number >= start and (bar & SOLID or (bar and number % 2 == 0)):
+                place = number - start
+                cells[place // across] |= 1 << (down - 1 + (down if place % across else 0))
+        return cells
 
     def _axis(self, y: int, rows: int) -> str:
         bottom, top = self.range

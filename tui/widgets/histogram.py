@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...engine.report.words import percent
+from ...engine.advice.words import percent
 from .axis import axis_lines, whole_parts
 from .chart import Graph
 from .lines import Line

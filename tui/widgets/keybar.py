@@ -1,17 +1,19 @@
-"""The row of keys at the foot of the screen: the focused pane's first; help and quit are never cut off."""
+"""The row of keys at the foot of the screen: the focused pane's first; running, help and quit are never cut off."""
 
 from __future__ import annotations
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
+from ...engine.report.width import width_of
 from .entry import Entry
 from .lines import Line, Lines
 
 LAST = ("help", "quit")
 """Binding ids that keep their place at the right however narrow the screen is."""
+FIRST = ("run", "runs")
+"""Those that get room before others do."""
 SHORT = {
     "question_mark": "?",
     "slash": "/",
@@ -77,15 +79,15 @@ class KeyBar(Widget):
         rest = [hint for hint in hints if hint not in last]
         room = self.size.width - 1 - sum(_width(hint) for hint in last)
         kept = []
-        for hint in rest:
+        for hint in sorted(rest, key=lambda hint: hint[0] not in FIRST):
             if _width(hint) <= room:
                 kept.append(hint)
                 room -= _width(hint)
         line: Line = ((" ", ""),)
-        for _, key, words in [*kept, *last]:
+        for _, key, words in [*sorted(kept, key=rest.index), *last]:
             line = (*line, (key, "key"), (f" {words}   ", "dim"))
         self.query_one(Lines).show([line])
 
 
 def _width(hint: tuple[str, str, str]) -> int:
-    return cell_len(hint[1]) + cell_len(hint[2]) + 4
+    return width_of(hint[1]) + width_of(hint[2]) + 4

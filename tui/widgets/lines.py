@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
-from ...engine.report.visible import visible
-from .tones import tone
+from ...engine.report.sanitize import sanitize
+from ...engine.report.width import cut, width_of
+from .tones import Toned, tone
 
 Span = tuple[str, str]
 """A text and the name of its style: `""` plain, or a name of `tones.py`."""
@@ -30,12 +28,12 @@ Line = tuple[Span, ...]
 def wrap(text: str, width: int) -> list[str]:
     """Break at spaces, and inside words only where one is wider than a row."""
     rows, row = [], ""
-    for word in visible(text).split(" "):
-        while cell_len(word) > width:
-            part = chop_cells(word, max(2, width))[0]
+    for word in sanitize(text).split(" "):
+        while width_of(word) > width:
+            part = cut(word, max(2, width))
             rows += [row, part] if row else [part]
             row, word = "", word[len(part) :]
-        if row and cell_len(row) + 1 + cell_len(word) > width:
+        if row and width_of(row) + 1 + width_of(word) > width:
             rows.append(row)
             row = word
         else:
@@ -45,33 +43,32 @@ def wrap(text: str, width: int) -> list[str]:
 
 def hanging(lead: Line, text: str, width: int, style: str = "") -> list[Line]:
     """A text over as many rows as it takes; what stands before it is on the first, the others are indented by as much."""
-    indent = sum(cell_len(part) for part, _ in lead)
+    indent = sum(width_of(part) for part, _ in lead)
     rows = wrap(text, max(8, width - indent)) or [""]
     return [(*lead, (rows[0], style)), *(((" " * indent, ""), (row, style)) for row in rows[1:])]
 
 
 def shortened(text: str, room: int) -> str:
     """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
-    text, room = visible(text), max(1, room)
-    if cell_len(text) <= room:
+    text, room = sanitize(text), max(1, room)
+    if width_of(text) <= room:
         return text
     tail = text[-max(1, (room - 1) // 2) :]
-    while cell_len(tail) > (room - 1) // 2:
+    while width_of(tail) > (room - 1) // 2:
         tail = tail[1:]
     head = text[: room - 1]
-    while cell_len(head) + cell_len(tail) > room - 1:
+    while width_of(head) + width_of(tail) > room - 1:
         head = head[:-1]
     return f"{head}…{tail}"
 
 
-class Lines(Widget):
+class Lines(Toned):
     """Rows of styled text; cut at the right edge, never wrapped here."""
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self.lines: list[Line] = list(lines)
         self.top = 0
-        self._styles: dict[str, Style] = {}
 
     def show(self, lines: Sequence[Line]) -> None:
         """Take new rows; repaint those that differ."""
@@ -96,18 +93,6 @@ class Lines(Widget):
     def _at(lines: Sequence[Line], index: int) -> Line:
         return lines[index] if 0 <= index < len(lines) else ()
 
-    def notify_style_update(self) -> None:
-        """Forget resolved styles: the theme or a state has changed."""
-        super().notify_style_update()
-        self._styles = {}
-
-    def style_of(self, name: str) -> Style:
-        """The style of a span, resolved once for each state of the widget."""
-        found = self._styles.get(name)
-        if found is None:
-            found = self._styles[name] = self.rich_style + tone(self.app, name)
-        return found
-
     def render_line(self, y: int) -> Strip:
         """Draw one row of the screen."""
         return self._strip(self._at(self.lines, y + self.top), "", y)
@@ -117,7 +102,7 @@ class Lines(Widget):
         width = self.size.width
         mark = self._scroll_mark(y)
         over = tone(self.app, cover) if cover else None
-        segments = [Segment(visible(text), self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
+        segments = [Segment(sanitize(text), self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
         rest = self.style_of("") + over if over else self.style_of("")
         strip = Strip(segments).adjust_cell_length(width - len(mark), rest)
         if mark:
@@ -165,6 +150,15 @@ class Scrolling(Lines, can_focus=True):
         Binding("home", "scroll_rows(-1000000)", "first", show=False),
         Binding("end", "scroll_rows(1000000)", "last", show=False),
     ]
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Take new rows; where they are fewer, the window goes with them."""
+        super().show(lines)
+        self.scroll_rows(0)
+
+    def on_resize(self) -> None:
+        """A window that has grown shows no room below the last row: `end` may have come before the rows had their place."""
+        self.scroll_rows(0)
 
     def action_scroll_rows(self, by: int) -> None:
         """Move the window."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,10 @@ from .chart import GUTTER, Chart, Graph, Pair
 
 if TYPE_CHECKING:
     from ...engine.api import Bucket, History
+
+
+Marked = tuple[float, float, int]
+"""Begin and end in seconds, and `SOLID` or `DOTTED`."""
 
 
 class PastChart(Chart):
@@ -25,6 +30,7 @@ class PastChart(Chart):
         self._span = (0.0, 1.0)
         self._hold_s = 0.0
         self._still = False
+        self._marked: Sequence[Marked] = ()
 
     def become_series(self, title: str, scale: float, low: float | None, high: float | None) -> None:
         """What is shown from now on: its name, the factor to what is shown, the ends of the axis that are given."""
@@ -32,7 +38,16 @@ class PastChart(Chart):
             self._words, self._scale_by = title, scale
             self.become(title, low=low, high=high)
 
-    def look(self, history: History, begin_s: float, end_s: float, *, hold_s: float, still: bool) -> None:
+    def look(
+        self,
+        history: History,
+        begin_s: float,
+        end_s: float,
+        *,
+        hold_s: float,
+        still: bool,
+        marked: Sequence[Marked] = (),
+    ) -> None:
         """Where to read from now on.
 
         Args:
@@ -42,7 +57,9 @@ class PastChart(Chart):
             hold_s: a value stands for so long after it was read; longer silence is a hole.
             still: the span does not move, and is cut into exactly as many parts as there are dots; otherwise parts lie on
                 absolute times, so that a picture that moves never shimmers.
+            marked: what is marked along the foot.
         """
+        self._marked = marked
         self._history, self._span, self._hold_s, self._still = history, (begin_s, end_s), hold_s, still
 
     def draw(self) -> None:
@@ -66,7 +83,17 @@ class PastChart(Chart):
         found = self._history.buckets(self.series, first, first + count * width_s, count)
         self._per, self.count = 1, newest + 1
         self._buckets = [deque(self._held(found, width_s))]
+        self._bars = deque(self._feet(first, width_s, count))
         self._say_range(found)
+
+    def _feet(self, first_s: float, width_s: float, count: int) -> list[int]:
+        """How the foot of each bucket is marked: as the middle of it is."""
+        found = [0] * count
+        for begin_s, end_s, mark in self._marked:
+            begin = max(0, math.ceil((begin_s - first_s) / width_s - 0.5))
+            end = min(count, math.ceil((min(end_s, self._span[1]) - first_s) / width_s - 0.5))
+            found[begin:end] = [mark] * max(0, end - begin)
+        return found
 
     def _held(self, found: Sequence[Bucket | None], width_s: float) -> list[Pair | None]:
         """Pairs of (min, max); a hole that is shorter than the hold shows the value before it."""

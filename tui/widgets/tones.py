@@ -11,6 +11,7 @@ from typing import Any
 from rich.style import Style
 from textual.app import App
 from textual.color import Color, ColorParseError
+from textual.widget import Widget
 
 DIM_SHARE = {True: 0.42, False: 0.34}
 """How far a dim text goes over into a dark or a light background; above 4.5 to 1 it can be read by most."""
@@ -34,6 +35,26 @@ def tone(app: App[Any], name: str) -> Style:
     if found is None:
         found = _cache[key] = _make(app, name)
     return found
+
+
+class Toned(Widget):
+    """A widget whose text has tones."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._styles: dict[str, Style] = {}
+
+    def notify_style_update(self) -> None:
+        """Forget resolved styles: the theme or a state has changed."""
+        super().notify_style_update()
+        self._styles = {}
+
+    def style_of(self, name: str) -> Style:
+        """A tone over the widget's own style, resolved once for each state of the widget."""
+        found = self._styles.get(name)
+        if found is None:
+            found = self._styles[name] = self.rich_style + tone(self.app, name)
+        return found
 
 
 def _make(app: App[Any], name: str) -> Style:

@@ -16,26 +16,28 @@ from onnx import ModelProto
 
 from ...data.samples import Samples
 from ...data.training import training_labels
-from ...errors import DataRefused, RecipeRefused, RunFailed
-from ...graph.load import load, save
+from ...errors import DataRefused, RecipeRefused, RunFailed, first_line
+from ...graph.load import load, save_apart
 from ...graph.shapes import declared
 from ...graph.walk import real_inputs
-from ...network.call import WayOut
+from ...network.call import Hints
 from ...network.module import as_module
-from ...say import Say
-from ...spec import TrainFinetune
-from . import check, head
+from ...schema.steps import TrainFinetune
+from ...system.cpu import logical_cores
+from ...system.reporter import Reporter
+from . import head, same_results
 from .loop import Losses, train
 from .trainable import nonzero, trainable, write
 
-WAY_OUT = WayOut(
-    "leave the `train.` steps out of the recipe, or export the model without it", memory="give the step a smaller `batch`"
+HINTS = Hints(
+    "leave the `train.` steps out of the recipe, or export the model without it",
+    out_of_memory="give the step a smaller `batch`",
 )
 FEW_OF_A_CLASS = 50
 """Below this many samples a class the model rather learns them by heart; the result says so."""
 
 
-def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say: Say) -> str:
+def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say: Reporter) -> str:
     """Train the model at `source` on labelled `samples` and write it to `out`; returns a line of what was done.
 
     Names, shapes, metadata and everything but the trained values stay. Batch normalisations keep their statistics. With
@@ -53,9 +55,9 @@ def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say
     model = load(source)
     found = trainable(model)
     rows = _rows(model)
-    module = as_module(model, found.names, rows, WAY_OUT)
+    module = as_module(model, found.names, rows, HINTS)
     feeds = _some(samples, 2 * rows)
-    free = check.batch_is_free(module, model, feeds, rows)
+    free = same_results.batch_is_free(module, model, feeds, rows)
     output, classes = head.class_output(module, feeds, rows)
     _refuse_other_classes(samples, labels, classes)
     _warn_few(labels, classes, say)
@@ -68,7 +70,7 @@ def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say
     gone = {name: torch.from_numpy(~there) for name, there in kept.items()}
     losses = train(step, module, scores, gone, samples, step.batch if free else rows, say)
     _write(model, {name: value.detach().numpy() for name, value in module.trained.items()}, step)
-    save(model, out)
+    save_apart(model, out)
     return _told(step, losses, len(samples), model, found.prunable)
 
 
@@ -84,10 +86,10 @@ def _torch(seed: int) -> ModuleType:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
         raise RecipeRefused(
-            f"PyTorch cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0][:160]})",
+            f"PyTorch cannot be loaded ({first_line(error)})",
             fix="pip install 'edgetui[train]'",
         ) from error
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    torch.set_num_threads(logical_cores())
     torch.manual_seed(seed)
     return torch
 
@@ -118,12 +120,12 @@ def _refuse_other_classes(samples: Samples, labels: NDArray[np.int64], classes: 
     named, least = len(samples.classes), int(labels.max()) + 1
     if least > classes or (named and named != classes):
         raise DataRefused(
-            f"the training samples have {named or least} classes and the model tells {classes} apart",
+            f"the training samples have {named or least} classes and the model has {classes} output classes",
             fix="make a folder for each of the model's classes, in their order, or number the labels from 0 as the model does",
         )
 
 
-def _warn_few(labels: NDArray[np.int64], classes: int, say: Say) -> None:
+def _warn_few(labels: NDArray[np.int64], classes: int, say: Reporter) -> None:
     if len(labels) < FEW_OF_A_CLASS * classes:
         say.warn(
             f"trained on {len(labels)} samples of {classes} classes only: name a larger `calibration` set, "

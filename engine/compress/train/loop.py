@@ -17,9 +17,10 @@ import numpy as np
 
 from ...data.samples import Batch, Samples
 from ...errors import DataRefused, RunFailed
+from ...network.call import ran_out_of_memory
 from ...network.module import Network
-from ...say import Say
-from ...spec import TrainFinetune
+from ...schema.steps import TrainFinetune
+from ...system.reporter import Reporter
 from .head import Reader
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Losses:
 
 
 def train(
-    step: TrainFinetune, module: Network, scores: Reader, gone: dict[str, Tensor], samples: Samples, size: int, say: Say
+    step: TrainFinetune, module: Network, scores: Reader, gone: dict[str, Tensor], samples: Samples, size: int, say: Reporter
 ) -> Losses:
     """Train `module.trained` in place.
 
@@ -71,7 +72,7 @@ class _Run:
     """Gradients so far, losses so far, and the optimizer."""
 
     def __init__(
-        self, step: TrainFinetune, module: Network, scores: Reader, gone: dict[str, Tensor], samples: Samples, say: Say
+        self, step: TrainFinetune, module: Network, scores: Reader, gone: dict[str, Tensor], samples: Samples, say: Reporter
     ) -> None:
         import torch
 
@@ -125,7 +126,7 @@ class _Run:
         try:
             loss.backward()
         except RuntimeError as error:
-            if "allocate memory" in str(error) or "out of memory" in str(error):
+            if ran_out_of_memory(error):
                 raise RunFailed("training ran out of memory", fix="give the step a smaller `batch`") from error
             raise
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...errors import RecipeRefused
+from ...graph.values import array_of
 from ...graph.walk import constants, is_onnx
 from ...graph.weights import weights
 
@@ -88,7 +89,7 @@ def nonzero(model: ModelProto, prunable: frozenset[str], *, every: bool = False)
     found = {}
     for name, tensor in constants(model).items():
         if name in prunable:
-            there = np.asarray(numpy_helper.to_array(tensor) != 0)
+            there = np.asarray(array_of(tensor) != 0)
             if every or not there.all():
                 found[name] = there
     return found

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..channel import Channel, Notes
-from ..files import Files
+from ...system.root_files import Files
+from ..channel import MODULE_POWER, Channel, Notes
 
 _IIO_DRIVER, _HWMON = "/sys/bus/i2c/drivers/ina3221x", "/sys/class/hwmon"
 _A_MEGAWATT_MW = 1e9
@@ -188,7 +188,8 @@ def _rail(files: Files, notes: Notes, folder: str, kind: str, found: _Found) -> 
     shunt = f"{folder}/shunt{k}_resistor" if kind == "ina3221" else f"{folder}/shunt_resistor"
     microohms = files.number(shunt)
     if microohms is not None and microohms < _LEAST_SHUNT_UOHM:
-        notes.once(shunt, f"{name}: its shunt resistor is set to {microohms:g} uOhm, so no current is known ({shunt})")
+        text = f"{name}: its shunt resistor is set to {microohms:g} uOhm, so no current is known ({shunt})"
+        notes.once(shunt, text, about=MODULE_POWER)
         return Rail(name, None)
     alarms = [f"curr{k}_{limit}_alarm" for limit in ("max", "crit")]
     alarms = [alarm for alarm in alarms if kind == "ina3221" and files.exists(f"{folder}/{alarm}")]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from ...system.root_files import Files
 from ..channel import Notes
 from ..energy import TOTAL_JOULES
-from ..files import Files
 from ..sample import Sample, wall_now
-from .base import SourceRefused
 from .machine import Machine
 from .rapl import Rapl
+from .source import NotedSource, SourceRefused
 from .thermal import Thermal
 
 
-class Host:
+class Host(NotedSource):
     """What every Linux machine has.
 
     Raises:
@@ -20,7 +20,7 @@ class Host:
     """
 
     name = "host"
-    told = False
+    pushed = False
 
     def __init__(self, files: Files) -> None:
         if not files.exists("/proc/stat"):
@@ -56,16 +56,6 @@ class Host:
             temps_c=temps,
             silent=self._notes.faults_of(temps),
         )
-
-    def pace(self, rate_hz: float) -> None:
-        """Files are read when asked: nothing to change."""
-
-    def settle(self, timeout_s: float) -> None:
-        """Nothing is answered late."""
-
-    def notes(self) -> tuple[str, ...]:
-        """Channels that could not be read."""
-        return self._notes.lines()
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from ...boards import Board, detect
+from ...system.boards import Board, detect
+from ...system.root_files import Files
 from ..channel import Notes
-from ..files import Files
 from ..sample import Sample, wall_now
-from .base import SourceRefused
+from .emc import Emc
 from .machine import Machine
 from .rails import Rails
-from .tegra import Emc, Fan, Gpu, PowerMode, Throttle
+from .source import NotedSource, SourceRefused
+from .tegra import Fan, PowerMode, TegraGpu, Throttle
 from .thermal import Thermal
 
 _LOAD_IN_FILES = frozenset(("tegra124", "tegra186", "tegra194", "tegra210", "tegra234"))
 """Chips whose driver tells the GPU's load in a file; the NVML of these answers with nothing or rubbish."""
 
 
-class Jetson:
+class Jetson(NotedSource):
     """All sensors of a module: rails and GPU at every beat, what changes slowly at most five times a second.
 
     Raises:
@@ -24,17 +25,17 @@ class Jetson:
     """
 
     name = "jetson"
-    told = False
+    pushed = False
 
     def __init__(self, files: Files, board: Board | None = None) -> None:
         board = board or detect(files)
         if not board.jetson:
-            raise SourceRefused("this is no Jetson: the device tree names no Tegra chip")
+            raise SourceRefused("this is not a Jetson: the device tree names no Tegra chip")
         self._notes = Notes()
         self._rails = Rails(files, self._notes, board)
         self._machine = Machine(files)
         self._thermal = Thermal(files, self._notes, hwmon=False)
-        self._gpu = Gpu(files, self._notes, nvml=board.profile.soc not in _LOAD_IN_FILES)
+        self._gpu = TegraGpu(files, self._notes, nvml=board.profile.soc not in _LOAD_IN_FILES)
         self._emc, self._fan = Emc(files, self._notes), Fan(files)
         self._throttle = Throttle(files, self._notes, self._rails.alarms)
         self._mode = PowerMode(files, self._notes)
@@ -76,13 +77,6 @@ class Jetson:
     def settle(self, timeout_s: float) -> None:
         """Wait for the power mode, which a command tells."""
         self._mode.wait(timeout_s)
-
-    def pace(self, rate_hz: float) -> None:
-        """Files are read when asked: nothing to change."""
-
-    def notes(self) -> tuple[str, ...]:
-        """Channels that could not be read."""
-        return self._notes.lines()
 
     def close(self) -> None:
         """End a question for the power mode that is still on its way."""

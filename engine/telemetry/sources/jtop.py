@@ -14,19 +14,19 @@ from typing import Any
 
 import msgspec
 
-from ...boards import Board, detect, total_by_rails, total_of, total_rules
+from ...system.boards import Board, detect, total_by_rails, total_of, total_rules
+from ...system.root_files import Files
+from ..board_stamp import turning
 from ..channel import Notes
-from ..files import Files
 from ..sample import Sample, decode, encode, wall_now
-from ..state import turning
-from .base import SourceRefused
 from .lines import KeptLines
+from .source import NotedSource, SourceRefused
 
 SOCKET = "/run/jtop.sock"
 _FIRST_LINE_S = 5.0
 
 
-class Jtop:
+class Jtop(NotedSource):
     """What jtop's service tells.
 
     Raises:
@@ -34,7 +34,7 @@ class Jtop:
     """
 
     name = "jtop"
-    told = True
+    pushed = True
 
     def __init__(self, files: Files, rate_hz: float = 2.0) -> None:
         if not files.exists(SOCKET):
@@ -57,15 +57,8 @@ class Jtop:
                 return msgspec.structs.replace(decode(line.encode()), t_s=now_s)
         return None
 
-    def pace(self, rate_hz: float) -> None:
+    def set_rate(self, rate_hz: float) -> None:
         """The first client's interval holds for all clients of the service, so it stays as it was."""
-
-    def settle(self, timeout_s: float) -> None:
-        """The first document has been there already."""
-
-    def notes(self) -> tuple[str, ...]:
-        """What went wrong."""
-        return self._notes.lines()
 
     def close(self) -> None:
         """End our client of the service."""
@@ -99,10 +92,10 @@ def sample_of(service: Any, board: Board, t_s: float) -> Sample:  # noqa: ANN401
         cpu_load_pct=tuple(_busy(core) for core in cores),
         cpu_freq_mhz=tuple(_mhz(_table(core, "freq").get("cur")) if core.get("online") else None for core in cores),
         emc_load_pct=_number(emc.get("val")),
-        ram_used_mb=_mb(_table(memory, "RAM").get("used")),
-        ram_total_mb=_mb(_table(memory, "RAM").get("tot")),
-        swap_used_mb=_mb(_table(memory, "SWAP").get("used")),
-        swap_total_mb=_mb(_table(memory, "SWAP").get("tot")),
+        ram_used_mb=_mib(_table(memory, "RAM").get("used")),
+        ram_total_mb=_mib(_table(memory, "RAM").get("tot")),
+        swap_used_mb=_mib(_table(memory, "SWAP").get("used")),
+        swap_total_mb=_mib(_table(memory, "SWAP").get("tot")),
         temps_c={name: _degrees(zone) for name, zone in service.temperature.items()},
         clocks_mhz={} if _mhz(emc.get("cur")) is None else {"EMC": _mhz(emc.get("cur"))},
         fan_rpm=turning([rpm for fan in service.fan.values() for rpm in fan.get("rpm", [])]),
@@ -124,7 +117,7 @@ def _mhz(kilohertz: object) -> float | None:
     return None if value is None else round(value / 1000.0, 3)
 
 
-def _mb(kibibytes: object) -> float | None:
+def _mib(kibibytes: object) -> float | None:
     value = _number(kibibytes)
     return None if value is None else round(value / 1024.0, 1)
 

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from ...commands import Command
+from ...system.commands import Command
 from ..channel import Notes
 
 _MOST_BYTES = 1 << 16

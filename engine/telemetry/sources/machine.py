@@ -1,22 +1,23 @@
 """What every Linux machine tells below /proc and /sys: load and clock of each core, memory, swap.
 
-Read from the files, not through psutil: the paths can be moved with EDGETUI_ROOT, cores that are off keep their
-place, and a reading costs half.
+Load is read from /proc/stat by ourselves: psutil's list of cores leaves out those that are off, so that the others lose their
+numbers. Clocks it reads from fixed paths in /sys, past EDGETUI_ROOT. Its total over all cores nobody asks for: what is shown
+is the mean of the cores' loads, which a recording has as well.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ...system.cpu import clocks_mhz
+from ...system.cpu_list import cpus
+from ...system.memory import Memory, MemoryReader
+from ...system.root_files import Files
 from ..channel import Beat
-from ..files import Files, leading_number
-from .memory import read_memory
 
 _KIB_PER_MB = 1024.0
 _FEW_CORES = 32
-_PART = re.compile(r"[0-9]{1,9}(-[0-9]{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Machine:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._memory = MemoryReader(files)
         self._beat = Beat(0.2)
         self._before: dict[int, tuple[int, int]] = {}
         self._state = MachineState()
@@ -56,9 +58,9 @@ class Machine:
         loads = self._loads()
         if not self._cpufreq and self._cpuinfo_beat.due(now_s):
             self._cpufreq = self._files.exists("/sys/devices/system/cpu/cpu0/cpufreq")
-            self._cpuinfo = cpuinfo_mhz(self._files)
+            self._cpuinfo = clocks_mhz(self._files)
         count = max([*self._present, *loads], default=-1) + 1
-        used, total, swap_used, swap_total = memory(self._files)
+        used, total, swap_used, swap_total = memory_mb(self._memory.read())
         self._state = MachineState(
             cpu_load_pct=tuple(loads.get(k) for k in range(count)),
             cpu_freq_mhz=self._clocks(loads, count, now_s),
@@ -124,36 +126,10 @@ def core_ticks(files: Files) -> dict[int, tuple[int, int]]:
     return ticks
 
 
-def cpuinfo_mhz(files: Files) -> dict[int, float]:
-    """Clocks from /proc/cpuinfo by core, where there is no cpufreq (virtual machines). x86 only; slow on many cores."""
-    clocks: dict[int, float] = {}
-    core = -1
-    for line in (files.text("/proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.startswith("processor") and value.strip().isdigit():
-            core = int(value)
-        elif name.startswith("cpu MHz"):
-            mhz = leading_number(value.encode())
-            if mhz is not None:
-                clocks[core] = round(mhz, 1)
-    return clocks
-
-
-def memory(files: Files) -> tuple[float | None, float | None, float | None, float | None]:
-    """(RAM used, RAM total, swap used, swap total) in units of 2^20 bytes, within the limits of our control groups."""
-    found = read_memory(files)
+def memory_mb(found: Memory) -> tuple[float | None, float | None, float | None, float | None]:
+    """(RAM used, RAM total, swap used, swap total) in units of 2^20 bytes."""
 
     def mb(kib: int | None) -> float | None:
         return None if kib is None else round(kib / _KIB_PER_MB, 1)
 
     return mb(found.used), mb(found.total), mb(found.swap_used), mb(found.swap_total)
-
-
-def cpus(text: str | None) -> list[int]:
-    """Core numbers of the kernel's list form: `0,3-5` is 0, 3, 4, 5; what is no list gives none."""
-    numbers: list[int] = []
-    for part in (text or "").split(","):
-        first, _, last = part.partition("-")
-        if _PART.fullmatch(part):
-            numbers.extend(range(int(first), min(int(last or first), int(first) + 4096) + 1))
-    return numbers

@@ -12,16 +12,18 @@ from typing import Any
 
 from msgspec import structs
 
-from ...patience import DEADLINE_S, ask
-from ..channel import Beat, Notes
+from ...system.patience import DEADLINE_S, ask
+from ...system.root_files import Files
+from ..channel import Beat, Notes, Remark
 from ..energy import TOTAL_JOULES
-from ..files import Files
 from ..sample import Sample
-from .base import SourceRefused
 from .host import Host
+from .source import Source, SourceRefused
 
 _POWER_AVERAGE, _POWER_INSTANT = 185, 186
 """NVML_FI_DEV_POWER_AVERAGE and _INSTANT; older nvidia-ml-py has no names for them."""
+_USAGE_S = 1.0
+"""nvmlDeviceGetPowerUsage is a mean over a second from Ampere on, GA100 apart, where it is of an instant as before."""
 _NO_MEMORY = 2**60
 """Some drivers answer with success and a number that is none."""
 _REASONS = {
@@ -34,7 +36,10 @@ _REASONS = {
 """Bits of nvmlDeviceGetCurrentClocksThrottleReasons; the others are no throttling (idle, set by the user)."""
 
 
-class Nvml:
+_INSTALL = "pip install 'edgetui[nvml]'"
+
+
+class Nvml(Source):
     """All cards of a computer. Power, memory and energy are sums over the cards, load is that of the busiest.
 
     Raises:
@@ -42,7 +47,7 @@ class Nvml:
     """
 
     name = "nvml"
-    told = False
+    pushed = False
 
     def __init__(self, files: Files) -> None:
         self._library, self._cards = open_cards()
@@ -59,6 +64,7 @@ class Nvml:
             rails.update(reading.rails_mw)
             counters.update(reading.counters)
             temps.update(reading.temps_c)
+        self.averaged_s = _USAGE_S if any(card.averages for card in self._cards) else None
         totals = [reading.total_mw for reading in readings]
         known = [milliwatts for milliwatts in totals if milliwatts is not None]
         if len(counters) == len(self._cards):
@@ -82,22 +88,20 @@ class Nvml:
             throttled=tuple(dict.fromkeys(reason for found in reasons for reason in found)) if reasons else None,
         )
 
-    def pace(self, rate_hz: float) -> None:
-        """NVML is asked: nothing to change."""
-
-    def settle(self, timeout_s: float) -> None:
-        """Nothing is answered late."""
-
     def notes(self) -> tuple[str, ...]:
         """What a card does not tell."""
         return tuple(note for card in self._cards for note in card.notes.lines()) + self._host.notes()
+
+    def remark(self, about: str) -> Remark | None:
+        """What was noted about a card or the host."""
+        return next((found for card in self._cards if (found := card.notes.remark(about))), self._host.remark(about))
 
     def close(self) -> None:
         """Let go of the library."""
         self._library.nvmlShutdown()
 
 
-class Card:
+class NvmlGpu:
     """One GPU. What it answers with `not supported` is not asked again."""
 
     def __init__(self, library: Any, handle: Any, name: str) -> None:  # noqa: ANN401  nvidia-ml-py has no types
@@ -106,6 +110,8 @@ class Card:
         self._silent: set[str] = set()
         self._beat = Beat(0.2)
         self._slow = Sample(t_s=0.0)
+        self.averages = False
+        """Its total is a mean over a second."""
 
     def read(self, now_s: float) -> Sample:
         """Power and energy at every beat, the rest at most five times a second: the driver has nothing newer."""
@@ -113,6 +119,7 @@ class Card:
             self._slow = self._read_slow(now_s)
         instant, average = self._field(_POWER_INSTANT), self._field(_POWER_AVERAGE)
         usage = self._ask("power", self._library.nvmlDeviceGetPowerUsage) if instant is None else None
+        self.averages = usage is not None
         millijoules = self._ask("energy", self._library.nvmlDeviceGetTotalEnergyConsumption)
         named = {f"{self.name} instant": instant, f"{self.name} average": average, self.name: usage}
         return structs.replace(
@@ -150,13 +157,14 @@ class Card:
 
     def _field(self, number: int) -> int | None:
         """A field value in mW; None: this card or driver does not have it."""
-        answers = self._ask(f"field {number}", lambda h: self._library.nvmlDeviceGetFieldValues(h, [number]))
+        answers = self._ask(f"field {number}", lambda h: self._library.nvmlDeviceGetFieldValues(h, [number]), told=False)
         if not answers or answers[0].nvmlReturn != 0:
             self._silent.add(f"field {number}")
             return None
         return int(answers[0].value.uiVal)
 
-    def _ask(self, what: str, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401  nvidia-ml-py has no types
+    def _ask(self, what: str, question: Callable[[Any], Any], *, told: bool = True) -> Any:  # noqa: ANN401  nvidia-ml-py has no types
+        """An answer; None: there is none, which is noted where it is `told`."""
         if what in self._silent:
             return None
         try:
@@ -166,12 +174,12 @@ class Card:
         except self._library.NVMLError as error:
             if getattr(error, "value", None) == self._library.NVML_ERROR_NOT_SUPPORTED:
                 self._silent.add(what)
-            if not what.startswith("field"):
+            if told:
                 self.notes.once(what, f"{self.name} {what}: {error}")
             return None
 
 
-def open_cards(*, integrated: bool = False) -> tuple[Any, list[Card]]:
+def open_cards(*, integrated: bool = False) -> tuple[Any, list[NvmlGpu]]:
     """(the library, initialised; the cards). A Jetson's own GPU answers NVML too, with rubbish for most questions.
 
     Raises:
@@ -181,7 +189,9 @@ def open_cards(*, integrated: bool = False) -> tuple[Any, list[Card]]:
         import pynvml
     except ImportError:
         raise SourceRefused(
-            "the Python package nvidia-ml-py is not installed", fix="install it with `pip install 'edgetui[nvml]'`"
+            "the Python package nvidia-ml-py is not installed",
+            fix=f"install it with `{_INSTALL}`",
+            mend=_INSTALL,
         ) from None
     try:
         ask("NVML", pynvml.nvmlInit)
@@ -202,7 +212,7 @@ def open_cards(*, integrated: bool = False) -> tuple[Any, list[Card]]:
         pynvml.nvmlShutdown()
         raise SourceRefused("the NVIDIA driver has no card")
     names = ["GPU"] if len(handles) == 1 else [f"GPU {k}" for k in range(len(handles))]
-    return pynvml, [Card(pynvml, handle, name) for handle, name in zip(handles, names, strict=True)]
+    return pynvml, [NvmlGpu(pynvml, handle, name) for handle, name in zip(handles, names, strict=True)]
 
 
 def _sum(figures: Iterable[float | None]) -> float | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...boards import Board, Profile, Total, detect, profiles, total_of
-from ..channel import Beat, Channel, Notes
-from ..files import Files
+from ...system.boards import Board, Profile, Total, detect, profiles, total_of
+from ...system.root_files import Files
+from ..channel import MODULE_POWER, Beat, Channel, Notes, unique_name
 from .chips import Chip, Rail, find_chips
 
 _LOOK_EVERY_S, _LOOK_SOON_S = 10.0, 2.0
@@ -145,8 +145,9 @@ def _named(chips: list[Chip], likely: list[Profile], notes: Notes) -> Iterator[R
                 owner = _owner(rivals, signature, sensors) if label in signature else None
                 own = owner is chip
                 if owner is None and label in signature:
-                    notes.once(f"same {label}", f"{label}: on {len(rivals)} chips, and which is the module's cannot be told")
-            name = _unique(label if own else f"{label} ({chip.short})", taken)
+                    text = f"{label}: on {len(rivals)} chips, and which is the module's cannot be told"
+                    notes.once(f"same {label}", text, about=MODULE_POWER)
+            name = unique_name(label if own else f"{label} ({chip.short})", taken)
             yield rail if name == label else replace(rail, name=name)
 
 
@@ -191,12 +192,3 @@ def _foreign(chip: Chip, label: str, signature: frozenset[str], sensors: frozens
     if chip.place.address is None:
         elsewhere = len(chip.labels) > labels
     return strong < 0 or (elsewhere and labels == 1 < len(signature))
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """`name`, or `name 2` when there is one already."""
-    candidate, k = name, 2
-    while candidate in taken:
-        candidate, k = f"{name} {k}", k + 1
-    taken.add(candidate)
-    return candidate

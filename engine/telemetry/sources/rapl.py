@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ...system.root_files import Files, reason
 from ..channel import Beat, Notes
-from ..files import Files, reason
 
 _POWERCAP = "/sys/class/powercap"
 _LOOK_EVERY_S = 30.0
@@ -41,7 +41,7 @@ class Rapl:
         joules: dict[str, float] = {}
         for meter in self._meters.values():
             watts = meter.read(self._files, now_s)
-            if meter.told:
+            if meter.measured:
                 rails[meter.name] = None if watts is None else round(watts * 1000.0)
                 joules[f"{meter.name} J"] = round(meter.microjoules / 1e6, 6)
         return (rails | dict.fromkeys(self._silent) if rails else rails), joules
@@ -104,7 +104,7 @@ class _Meter:
         self.name, self._path, self._span, self._most_w = name, path, span, most_w
         self._last: tuple[float, float] | None = None
         self.microjoules = 0.0
-        self.told = False
+        self.measured = False
         """Two readings have been there."""
 
     def read(self, files: Files, now_s: float) -> float | None:
@@ -120,7 +120,7 @@ class _Meter:
         if used < 0 and self._span > 0:
             used, most_w = used % self._span, self._most_w
         most = most_w * 1e6 * (now_s - before[0])
-        self.told = True
+        self.measured = True
         if not 0 <= used <= most or 0 < self._span <= most:  # in so long a time it may have wrapped more than once
             return None
         self.microjoules += used

@@ -1,4 +1,4 @@
-"""What is special about a Tegra chip: GPU load and clock, memory bandwidth, fan, what throttles, the power mode."""
+"""What is special about a Tegra chip: GPU load and clock, fan, what throttles, the power mode."""
 
 from __future__ import annotations
 
@@ -9,27 +9,20 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...commands import Command
-from .. import state
-from ..channel import Beat, Channel, Notes
-from ..files import Files
-from .base import SourceRefused
+from ...system.commands import Command
+from ...system.root_files import Files
+from .. import board_stamp
+from ..channel import GPU_LOAD, POWER_MODE_HANGS, Beat, Channel, Notes
+from .source import SourceRefused
 
 if TYPE_CHECKING:
-    from .nvml import Card
+    from .nvml import NvmlGpu
 
 _GPU_NODES = frozenset(("gv11b", "gp10b", "ga10b", "gb10b", "gpu"))
 _LONGEST_ANSWER_S, _MOST_SAID = 10.0, 1 << 16
-_DEBUG = "/sys/kernel/debug"
-_EMC_RATES = (f"{_DEBUG}/bpmp/debug/clk/emc/rate", f"{_DEBUG}/clk/override.emc/clk_rate", "/sys/class/devfreq/bwmgr/cur_freq")
-_EMC_ACTIVITY = (
-    f"{_DEBUG}/cactmon/mc_all",
-    "/sys/kernel/actmon_avg_activity/mc_all",
-    f"{_DEBUG}/bpmp/debug/actmon/mc_all_avg_activity",
-)
 
 
-class Gpu:
+class TegraGpu:
     """Load and clock of the GPU. Its device can appear after we have started, so it is looked for until it is there."""
 
     def __init__(self, files: Files, notes: Notes, *, nvml: bool) -> None:
@@ -39,7 +32,7 @@ class Gpu:
         self._load: Channel | None = None
         self._clocks: list[Channel] = []
         self._engines: list[Channel] = []
-        self._card: Card | None = None
+        self._card: NvmlGpu | None = None
         self._card_beat = Beat(1.0)
         self._card_load: float | None = None
 
@@ -66,13 +59,13 @@ class Gpu:
             elif name.startswith("gpu-"):
                 self._engines.append(Channel(files, notes, name[4:].rpartition("-")[0].upper(), f"{folder}/cur_freq", 1e-6))
         path = next((path for path in loads if files.exists(path)), None)
-        self._load = Channel(files, notes, "GPU load", path) if path else None
+        self._load = Channel(files, notes, GPU_LOAD, path) if path else None
         if path is not None:
             self._notes.withdraw("gpu-load")
         elif self._nvml:
             self._open_nvml()
         else:
-            self._notes.once("gpu-load", "GPU load: this kernel's driver has no file for it")
+            self._notes.once("gpu-load", "GPU load: this kernel's driver has no file for it", about=GPU_LOAD)
 
     def _open_nvml(self) -> None:
         """Thor has no file for the load: NVML alone tells it."""
@@ -82,7 +75,8 @@ class Gpu:
             _, cards = open_cards(integrated=True)
             self._card = cards[0]
         except SourceRefused as why:
-            self._notes.once("gpu-load", f"GPU load: this board has no file for it, and {why.what}")
+            text = f"GPU load: this board has no file for it, and {why.what}"
+            self._notes.once("gpu-load", text, about=GPU_LOAD, mend=why.mend)
 
     def _by_nvml(self, now_s: float) -> float | None:
         """Tenths of a percent, as the files have it. Once a second: a question takes 2 ms there."""
@@ -90,40 +84,6 @@ class Gpu:
             percent = self._card.load_pct()
             self._card_load = None if percent is None else percent * 10.0
         return self._card_load
-
-
-class Emc:
-    """Clock and load of the memory; on most boards only root may know. What is not there is looked for every half minute."""
-
-    def __init__(self, files: Files, notes: Notes) -> None:
-        self._files, self._notes = files, notes
-        self._rate: Channel | None = None
-        self._activity: Channel | None = None
-        self._look, self._beat = Beat(30.0), Beat(0.2)
-        self._state: tuple[float | None, float | None] = (None, None)
-
-    def read(self, now_s: float) -> tuple[float | None, float | None]:
-        """(percent of the bandwidth, MHz)."""
-        if (self._rate is None or self._activity is None) and self._look.due(now_s):
-            self._find()
-        if self._beat.due(now_s):
-            hz = self._rate.read(now_s) if self._rate is not None else None
-            active = self._activity.read(now_s) if self._activity is not None else None
-            load = None if not hz or active is None else round(active / (hz / 1000.0) * 100.0, 1)
-            self._state = load, None if hz is None else round(hz / 1e6, 3)
-        return self._state
-
-    def _find(self) -> None:
-        self._rate = self._rate or self._first("EMC clock", _EMC_RATES)
-        self._activity = self._activity or self._first("EMC load", _EMC_ACTIVITY)
-        if self._rate is None or self._activity is None:
-            self._notes.once("emc", "EMC load: only root may read it")
-        else:
-            self._notes.withdraw("emc")
-
-    def _first(self, name: str, paths: tuple[str, ...]) -> Channel | None:
-        path = next((path for path in paths if self._files.exists(path)), None)
-        return Channel(self._files, self._notes, name, path) if path else None
 
 
 class Throttle:
@@ -180,7 +140,7 @@ class Fan:
     def read(self, now_s: float) -> float | None:
         """The fan's speed; None: it has no tachometer."""
         if self._beat.due(now_s):
-            self._rpm = state.fan_rpm(self._files)
+            self._rpm = board_stamp.fan_rpm(self._files)
         return self._rpm
 
 
@@ -194,7 +154,7 @@ class PowerMode:
         self._child: Command | None = None
         self._said = b""
         self._began_s = 0.0
-        self._mode = state.mode_by_status(files)
+        self._mode = board_stamp.mode_by_status(files)
 
     def read(self, now_s: float) -> str | None:
         """The mode as it was last said; None: not said yet."""
@@ -217,7 +177,7 @@ class PowerMode:
         """End the child if there is one, and what it started."""
         if self._child is not None:
             if not self._child.ended:
-                self._notes.once("power mode", "power mode: `nvpmodel -q` gives no answer")
+                self._notes.once("power mode", "power mode: `nvpmodel -q` gives no answer", about=POWER_MODE_HANGS)
             self._child.close()
             self._child = None
 
@@ -227,7 +187,7 @@ class PowerMode:
         ended = self._child.ended
         self._said = (self._said + self._child.read())[-_MOST_SAID:]
         if ended:
-            self._mode = state.mode_of(self._said.decode("utf-8", "replace")) or self._mode
+            self._mode = board_stamp.mode_of(self._said.decode("utf-8", "replace")) or self._mode
             if self._mode is None:
                 self._notes.once("power mode", "power mode: `nvpmodel -q` does not tell it")
             self.close()

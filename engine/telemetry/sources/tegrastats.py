@@ -6,18 +6,18 @@ import contextlib
 import shutil
 from collections.abc import Iterable
 
-from ...boards import Board, Total, detect, total_by_rails, total_of, total_rules
+from ...system.boards import Board, Total, detect, total_by_rails, total_of, total_rules
+from ...system.root_files import Files
 from ..channel import Notes
-from ..files import Files
 from ..sample import Sample, wall_now
-from ..tegrastats import Line, parse
-from .base import SourceRefused
+from ..tegrastats_line import TegrastatsLine, parse
 from .lines import KeptLines
+from .source import NotedSource, SourceRefused
 
 _LEAST_INTERVAL_S, _FIRST_LINE_S = 0.1, 3.0
 
 
-class Tegrastats:
+class Tegrastats(NotedSource):
     """Samples as tegrastats prints them; a sample has the time at which its line was found, a few ms after its arrival.
 
     Raises:
@@ -25,7 +25,7 @@ class Tegrastats:
     """
 
     name = "tegrastats"
-    told = True
+    pushed = True
 
     def __init__(self, files: Files, rate_hz: float = 2.0, board: Board | None = None) -> None:
         command = shutil.which("tegrastats")
@@ -40,9 +40,9 @@ class Tegrastats:
         if first is None:
             self.close()
             raise SourceRefused("tegrastats printed nothing that can be read")
-        self._first: Line | None = parse(first)
+        self._first: TegrastatsLine | None = parse(first)
 
-    def pace(self, rate_hz: float) -> None:
+    def set_rate(self, rate_hz: float) -> None:
         """Start tegrastats again with another interval; not below 100 ms, which it cannot keep."""
         interval_s = _interval_s(rate_hz)
         if interval_s != self._interval_s:
@@ -59,13 +59,6 @@ class Tegrastats:
         if newest is None:
             return None
         return sample_of(newest, now_s, wall_now(), self.name, self._rules)
-
-    def settle(self, timeout_s: float) -> None:
-        """The first line has been there already."""
-
-    def notes(self) -> tuple[str, ...]:
-        """What went wrong."""
-        return self._notes.lines()
 
     def close(self) -> None:
         """End tegrastats."""
@@ -90,7 +83,7 @@ def _interval_s(rate_hz: float) -> float:
     return max(1.0 / rate_hz, _LEAST_INTERVAL_S)
 
 
-def sample_of(line: Line, t_s: float, wall: str, source: str, rules: Iterable[Total] | None) -> Sample:
+def sample_of(line: TegrastatsLine, t_s: float, wall: str, source: str, rules: Iterable[Total] | None) -> Sample:
     """A telemetry document of a line. `rules` None: no board is known, the rule follows from the rails that are there."""
     rails: dict[str, int | None] = {name: instant for name, (instant, _, _) in line.rails_mw.items()}
     total, scope = total_by_rails(rails) if rules is None else total_of(rules, rails)

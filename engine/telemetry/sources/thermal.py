@@ -5,8 +5,8 @@ Zones are known by name, never by number. -256 °C is how older drivers say that
 
 from __future__ import annotations
 
-from ..channel import Beat, Channel, Notes
-from ..files import Files
+from ...system.root_files import Files
+from ..channel import Beat, Channel, Notes, unique_name
 
 _ZONES, _HWMON = "/sys/class/thermal", "/sys/class/hwmon"
 _OFF_BELOW_C = -100.0
@@ -41,7 +41,7 @@ class Thermal:
         taken: set[str] = set()
         channels = []
         for path, name in found.items():
-            name = _unique(name, taken)
+            name = unique_name(name, taken)
             old = known.get(path)
             keep = old is not None and old.name == name
             channels.append(old if old is not None and keep else Channel(self._files, self._notes, name, path, 0.001))
@@ -67,12 +67,3 @@ class Thermal:
 
 def _degrees(value: float | None) -> float | None:
     return None if value is None or value < _OFF_BELOW_C else round(value, 3)
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """`name`, or `name 2` when there is one already: a dictionary would lose the second."""
-    candidate, k = name, 2
-    while candidate in taken:
-        candidate, k = f"{name} {k}", k + 1
-    taken.add(candidate)
-    return candidate

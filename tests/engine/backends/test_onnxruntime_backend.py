@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgetui.engine.backends.host import instruction_sets, physical_cores
-from edgetui.engine.backends.onnxruntime import OnnxRuntime, _size_bytes
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime, _size_bytes
 from edgetui.engine.errors import BackendRefused, DataRefused, EdgetuiError, PlanRefused, StorageRefused
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.system.cpu import logical_cores, physical_cores, read_processor
+from edgetui.engine.system.reporter import NullReporter
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 
@@ -69,7 +69,7 @@ def feeds() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("level", ["off", "basic", "extended", "all"])
 def test_a_plan_computes_what_its_model_does(convolution, feeds, tmp_path, level):
     settings = BackendSettings(threads=1, graph=level)
-    line = BACKEND.build(convolution, tmp_path / "plan.onnx", settings, Silent())
+    line = BACKEND.build(convolution, tmp_path / "plan.onnx", settings, NullReporter())
     plan, direct = BACKEND.load(tmp_path / "plan.onnx", settings), BACKEND.load(convolution, settings)
     np.testing.assert_allclose(plan.run(feeds)["y"], direct.run(feeds)["y"], rtol=1e-5, atol=1e-6)
     assert "MB" in line
@@ -81,14 +81,14 @@ def test_a_plan_computes_what_its_model_does(convolution, feeds, tmp_path, level
 
 def test_a_session_that_takes_turns_computes_the_same(convolution, feeds):
     settings = BackendSettings(threads=2)
-    alone, in_turns = BACKEND.load(convolution, settings), BACKEND.load(convolution, settings, in_turns=True)
-    assert (alone.run(feeds)["y"] == in_turns.run(feeds)["y"]).all()
+    alone, cooperative = BACKEND.load(convolution, settings), BACKEND.load(convolution, settings, cooperative=True)
+    assert (alone.run(feeds)["y"] == cooperative.run(feeds)["y"]).all()
 
 
 def test_large_weights_go_beside_the_plan(convolution, feeds, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgetui.engine.backends.onnxruntime._EXTERNAL_ABOVE_BYTES", 1)
-    monkeypatch.setattr("edgetui.engine.backends.onnxruntime._EXTERNAL_LEAST_BYTES", 64)
-    BACKEND.build(convolution, tmp_path / "plan.onnx", SETTINGS, Silent())
+    monkeypatch.setattr("edgetui.engine.backends.onnxruntime.adapter._EXTERNAL_ABOVE_BYTES", 1)
+    monkeypatch.setattr("edgetui.engine.backends.onnxruntime.adapter._EXTERNAL_LEAST_BYTES", 64)
+    BACKEND.build(convolution, tmp_path / "plan.onnx", SETTINGS, NullReporter())
     assert (tmp_path / "plan.onnx.data").exists()
     plan = BACKEND.load(tmp_path / "plan.onnx", SETTINGS)
     np.testing.assert_allclose(plan.run(feeds)["y"], BACKEND.load(convolution, SETTINGS).run(feeds)["y"], rtol=1e-5, atol=1e-6)
@@ -131,9 +131,9 @@ def laid_out(root: Path, flags: str, siblings: dict[int, str]) -> Path:
 
 
 def test_a_plan_is_refused_on_another_processor(convolution, tmp_path, monkeypatch):
-    BACKEND.build(convolution, tmp_path / "plan.onnx", SETTINGS, Silent())
+    BACKEND.build(convolution, tmp_path / "plan.onnx", SETTINGS, NullReporter())
     monkeypatch.setenv("EDGETUI_ROOT", str(laid_out(tmp_path / "root", "avx", {})))
-    assert instruction_sets().endswith(" avx")
+    assert read_processor().instruction_sets.endswith(" avx")
     with pytest.raises(PlanRefused, match="built for another processor") as refused:
         BACKEND.load(tmp_path / "plan.onnx", SETTINGS)
     assert "edgetui build" in refused.value.fix
@@ -145,13 +145,13 @@ def test_siblings_are_one_core_and_a_quota_counts(tmp_path, monkeypatch):
     pair = f"{allowed[0]}-{allowed[-1]}"
     root = laid_out(tmp_path / "root", "avx", dict.fromkeys(allowed, pair))
     monkeypatch.setenv("EDGETUI_ROOT", str(root))
-    assert physical_cores() == 1
+    assert (physical_cores(), logical_cores()) == (1, len(allowed))
     other = laid_out(tmp_path / "other", "avx", {cpu: str(cpu) for cpu in allowed})
     monkeypatch.setenv("EDGETUI_ROOT", str(other))
     assert physical_cores() == len(allowed)
     (other / "sys/fs/cgroup").mkdir(parents=True)
     (other / "sys/fs/cgroup/cpu.max").write_text("100000 100000\n")
-    assert physical_cores() == 1
+    assert (physical_cores(), logical_cores()) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_siblings_are_one_core_and_a_quota_counts(tmp_path, monkeypatch):
 def test_an_operator_nobody_knows_is_named(tmp_path, operator, domain, what):
     model = node_model(tmp_path / "m.onnx", operator, domain, opset=99 if operator == "Relu" else 17)
     with pytest.raises(BackendRefused, match=what):
-        BACKEND.build(model, tmp_path / "plan.onnx", SETTINGS, Silent())
+        BACKEND.build(model, tmp_path / "plan.onnx", SETTINGS, NullReporter())
     assert not (tmp_path / "plan.onnx").exists()
 
 
@@ -181,7 +181,7 @@ def test_weights_beside_the_model_count_and_other_files_do_not(convolution, tmp_
 @pytest.mark.parametrize("cut", [0, 20, 200, -1])
 def test_a_truncated_file_is_refused(convolution, tmp_path, cut):
     (tmp_path / "cut.onnx").write_bytes(convolution.read_bytes()[:cut])
-    with pytest.raises(PlanRefused, match=r"truncated|no ONNX file"):
+    with pytest.raises(PlanRefused, match=r"truncated|not an ONNX file"):
         BACKEND.load(tmp_path / "cut.onnx", SETTINGS)
 
 
@@ -196,7 +196,7 @@ def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(PlanRefused, match="is not there"):
         BACKEND.load(tmp_path / "gone.onnx", SETTINGS)
     with pytest.raises(StorageRefused):
-        BACKEND.build(node_model(tmp_path / "m.onnx", "Relu"), tmp_path / "no folder" / "plan.onnx", SETTINGS, Silent())
+        BACKEND.build(node_model(tmp_path / "m.onnx", "Relu"), tmp_path / "no folder" / "plan.onnx", SETTINGS, NullReporter())
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ def test_an_old_model_is_loaded_and_refused_without_noise(shared, tmp_path):
     code = """
 import sys
 from pathlib import Path
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.errors import BackendRefused
-from edgetui.engine.spec import BackendSettings
+from edgetui.engine.schema.spec import BackendSettings
 OnnxRuntime().load(Path(sys.argv[1]), BackendSettings())
 try:
     OnnxRuntime().load(Path(sys.argv[2]), BackendSettings())
@@ -265,7 +265,7 @@ def test_signed_activations_before_a_matrix_product_with_a_bias(tmp_path: Path, 
     graph = helper.make_graph(nodes, "g", values[:1], values[1:], [numpy_helper.from_array(a, n) for n, a in held.items()])
     path = tmp_path / "m.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10), path)
-    BACKEND.build(path, tmp_path / "plan.onnx", SETTINGS, Silent())
+    BACKEND.build(path, tmp_path / "plan.onnx", SETTINGS, NullReporter())
     x = draw.random((1, 3, 8)).astype(np.float32)
     expected = x @ (held["w"] * held["t"]) + held["b"]
     for plan in (path, tmp_path / "plan.onnx"):

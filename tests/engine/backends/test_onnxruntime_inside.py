@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.backends.ort_inside import _inferences, look
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.layers import _inferences, look
 from edgetui.engine.errors import ModelRefused, PlanRefused
-from edgetui.engine.files import is_plan
-from edgetui.engine.inside import inspect_plan
-from edgetui.engine.questions import PlanQuestion, plan_of
-from edgetui.engine.result import PlanFacts, Result
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, Recipe, RunSpec
+from edgetui.engine.library.models import is_plan
+from edgetui.engine.runs.queries import PlanQuestion, plan_of
+from edgetui.engine.schema.plan import PlanFacts
+from edgetui.engine.schema.result import Result
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, Recipe
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.work.plan_layers import inspect_plan
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 from steps import lowered
@@ -52,7 +55,7 @@ def network(tmp_path: Path) -> Path:
 
 
 def inside(tmp_path: Path, path: Path, **more: object) -> PlanFacts:
-    return inspect_plan(tmp_path, PlanQuestion(plan=str(path), backend=SETTINGS, **more), nullcontext, Silent())
+    return inspect_plan(tmp_path, PlanQuestion(plan=str(path), backend=SETTINGS, **more), nullcontext, NullReporter())
 
 
 def test_every_node_of_a_models_plan_has_a_time_and_an_origin(network, tmp_path):
@@ -84,7 +87,7 @@ def test_what_was_asked_for_is_no_reformat(network, tmp_path):
 def test_int8_layers_quantize_and_islands_are_told_apart(network, tmp_path):
     made = lowered(network, Recipe(step=(QuantizeInt8(samples=8, exclude=("gemm",)),)), tmp_path, BACKEND.target())
     plan = tmp_path / "plan.onnx"
-    BACKEND.build(made, plan, SETTINGS, Silent())
+    BACKEND.build(made, plan, SETTINGS, NullReporter())
     facts = inside(tmp_path, plan, source=str(made))
     by_kind = {layer.kind: layer for layer in facts.layers}
     assert by_kind["QLinearConv"].precision == "INT8"
@@ -120,9 +123,9 @@ def test_the_body_of_a_loop_is_counted_with_its_loop(tmp_path):
 
 
 def test_long_graphs_are_inferred_less_often(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgetui.engine.backends.ort_inside._MOST_EVENTS", 20)
+    monkeypatch.setattr("edgetui.engine.backends.onnxruntime.layers._MOST_EVENTS", 20)
     feeds = {"x": np.zeros((1, 8, 16, 16), np.float32)}
-    seen = look(BACKEND, network, SETTINGS, feeds)
+    seen = look(lambda profile: BACKEND.load(network, SETTINGS, profile=profile), feeds)
     assert 1 <= seen.inferences <= 20 // len(seen.layers)
 
 
@@ -143,7 +146,7 @@ def test_the_board_is_held_while_layers_are_timed(network, tmp_path):
         def __exit__(self, *ended: object) -> None:
             held.append("ended")
 
-    inspect_plan(tmp_path, PlanQuestion(plan=str(network), backend=SETTINGS), Alone, Silent())
+    inspect_plan(tmp_path, PlanQuestion(plan=str(network), backend=SETTINGS), Alone, NullReporter())
     assert held == ["began", "ended"]
 
 
@@ -155,7 +158,7 @@ def test_open_axes_and_plans_of_elsewhere_are_refused(network, tmp_path, monkeyp
         inside(tmp_path, free)
     assert inside(tmp_path, free, shapes={"x": (1, 7)}).inputs[0].shape == (1, 7)
     plan = tmp_path / "plan.onnx"
-    BACKEND.build(network, plan, SETTINGS, Silent())
+    BACKEND.build(network, plan, SETTINGS, NullReporter())
     (tmp_path / "root" / "proc").mkdir(parents=True)
     (tmp_path / "root" / "proc" / "cpuinfo").write_text("processor : 0\nflags : fpu avx\n\n")
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path / "root"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import fake_gpu
 import onnx
 import pytest
-from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.trt_find import find
-from edgetui.engine.backends.trt_order import Order
-from edgetui.engine.spec import TensorRtSettings
+from edgetui.engine.backends.tensorrt import build
+from edgetui.engine.backends.tensorrt.build_messages import BuildRequest
+from edgetui.engine.backends.tensorrt.installed import detect
+from edgetui.engine.schema.settings import TensorRtSettings
 
 CAUSAL = "[att] y = Attention<is_causal=1>(q, k, v)"
 MASKED = "[att] y = Attention(q, k, v, m)"
@@ -28,13 +28,17 @@ def attending(path: Path, node: str, kind: str, size: int) -> Path:
 def test_attention_without_a_kernel_of_its_own_is_built(node, kind, size, rtx, tmp_path):
     file = attending(tmp_path / "m.onnx", node, kind, size)
     settings = TensorRtSettings(target="sm_86")
-    trt_build.build(Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=settings), rtx, lambda _: None)
+    build.build(
+        BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=settings), rtx, lambda _: None
+    )
     assert (tmp_path / "p").stat().st_size
 
 
 @pytest.mark.parametrize(("generation", "asked"), [("10.13", []), ("11", [("att", True)])])
 def test_it_is_allowed_where_tensorrt_has_attention(generation, asked, monkeypatch, tmp_path):
     fakes = fake_gpu.here(monkeypatch, generation)
-    order = Order(onnx=str(attending(tmp_path / "m.onnx", CAUSAL, "float", 8)), out=str(tmp_path / "p"), module="tensorrt")
-    trt_build.build(order, find(), lambda _: None)
+    order = BuildRequest(
+        onnx=str(attending(tmp_path / "m.onnx", CAUSAL, "float", 8)), out=str(tmp_path / "p"), module="tensorrt"
+    )
+    build.build(order, detect(), lambda _: None)
     assert fakes.asked("decomposable") == asked

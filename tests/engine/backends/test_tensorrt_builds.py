@@ -11,17 +11,19 @@ from pathlib import Path
 
 import onnx
 import pytest
-from edgetui.engine.backends import trt_build, trt_manifest
-from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.backends.trt_find import Found
-from edgetui.engine.backends.trt_order import Built, Line, Order, Said, Share
+from edgetui.engine.backends.tensorrt import build
+from edgetui.engine.backends.tensorrt import manifest as trt_manifest
+from edgetui.engine.backends.tensorrt.adapter import TensorRt
+from edgetui.engine.backends.tensorrt.build_messages import BuildMessage, BuildProgress, BuildRequest, Built, LogLine
+from edgetui.engine.backends.tensorrt.installed import Installation
 from edgetui.engine.errors import BackendRefused
-from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.load import load
-from edgetui.engine.recipes import PACKAGED, read_recipe
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, TensorRtSettings
+from edgetui.engine.library.recipes import PACKAGED, read_recipe
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.system.hashing import sha256_of
+from edgetui.engine.system.reporter import NullReporter
 from networks import lstm, transformer
+from refusals import lint_lines
 from steps import lowered
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -34,17 +36,20 @@ LARGE = [
 ]
 ALL = bool(os.environ.get("EDGETUI_ALL_GRAPHS"))
 GRAPHS = LARGE if ALL else SMALL
-# On the face detector, one recipe of each kind: the others differ in their numbers only, and each costs 3 s.
-PAIRS = [("resnet20_cifar10", recipe) for recipe in RECIPES]
-PAIRS += [("ultraface_rfb320", recipe) for recipe in (RECIPES if ALL else ["int8", "fp16", "prune-5-fp16", "weights-4"])]
+# One recipe of each kind: the others differ in their numbers only. On the face detector each costs 3 s.
+KINDS = ("int8", "fp16", "prune-5-fp16", "weights-4")
+PAIRS = [
+    *(pytest.param("resnet20_cifar10", name, marks=() if name in KINDS else pytest.mark.long) for name in RECIPES),
+    *(pytest.param("ultraface_rfb320", name, marks=pytest.mark.long) for name in (RECIPES if ALL else KINDS)),
+]
 ELSEWHERE = TensorRtSettings(target="sm_86")
 
 
-def built(rtx: Found, file: Path, folder: Path) -> Built:
+def built(rtx: Installation, file: Path, folder: Path) -> Built:
     """The plan of a lowered file, built in this process."""
-    assert lint(load(file), "tensorrt") == []
-    order = Order(onnx=str(file), out=str(folder / "plan"), module=rtx.module, settings=ELSEWHERE)
-    made = trt_build.build(order, rtx, lambda _: None)
+    assert lint_lines(load(file), "tensorrt") == []
+    order = BuildRequest(onnx=str(file), out=str(folder / "plan"), module=rtx.module, settings=ELSEWHERE)
+    made = build.build(order, rtx, lambda _: None)
     assert (folder / "plan").stat().st_size > 10_000
     return made
 
@@ -55,12 +60,14 @@ def test_every_recipe_builds(model, recipe, rtx, shared, tmp_path):
     assert built(rtx, file, tmp_path).precision == "strongly typed"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("graph", "recipe"), GRAPHS)
 def test_graphs_of_the_package_onnx_build(graph, recipe, rtx, tmp_path):
     file = lowered(LIGHT / f"light_{graph}.onnx", read_recipe(PACKAGED / f"{recipe}.toml"), tmp_path)
     built(rtx, file, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [transformer, lstm])
 @pytest.mark.parametrize("recipe", ["int8", "fp16", "prune-30-int8", "weights-4"])
 def test_a_transformer_and_an_lstm_build(make, recipe, rtx, tmp_path):
@@ -68,8 +75,9 @@ def test_a_transformer_and_an_lstm_build(make, recipe, rtx, tmp_path):
     built(rtx, file, tmp_path)
 
 
+@pytest.mark.long
 def test_int8_and_fp16_together_build_smaller_than_fp32(rtx, shared, tmp_path):
-    from edgetui.engine.spec import PrecisionFp16, QuantizeInt8, Recipe
+    from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, Recipe
 
     sizes = {}
     model = shared / "models" / "resnet20_cifar10.onnx"
@@ -82,14 +90,14 @@ def test_int8_and_fp16_together_build_smaller_than_fp32(rtx, shared, tmp_path):
 
 def test_phases_are_told_up_to_the_end(rtx, shared, tmp_path):
     file = lowered(shared / "models" / "resnet20_cifar10.onnx", read_recipe(PACKAGED / "fp16.toml"), tmp_path)
-    said: list[Said] = []
-    trt_build.build(Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=ELSEWHERE), rtx, said.append)
-    shares = [one for one in said if isinstance(one, Share)]
+    said: list[BuildMessage] = []
+    build.build(BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=ELSEWHERE), rtx, said.append)
+    shares = [one for one in said if isinstance(one, BuildProgress)]
     assert shares[-1].done == 1.0
     assert {"Building engine", "Optimizing graph", "Timing tactics"} <= {one.text for one in shares}
 
 
-class Heard(Silent):
+class Heard(NullReporter):
     def __init__(self) -> None:
         super().__init__()
         self.notes: list[str] = []
@@ -111,8 +119,8 @@ def test_a_plan_in_a_process_of_its_own_has_a_manifest_beside_it(rtx, shared, tm
     manifest = trt_manifest.read(plan)
     assert manifest is not None
     assert (manifest.module, manifest.tensorrt, manifest.targets) == ("tensorrt_rtx", rtx.version, ("sm_86",))
-    assert manifest.plan_sha256 == trt_manifest.sha256(plan)
-    assert manifest.onnx_sha256 == trt_manifest.sha256(file)
+    assert manifest.plan_sha256 == sha256_of([plan])
+    assert manifest.onnx_sha256 == sha256_of([file])
     assert [(tensor.name, tensor.shape) for tensor in manifest.inputs] == [("image", (1, 3, 32, 32))]
     assert say.furthest == 1.0
     assert any(note.startswith("memory: about ") for note in say.notes)
@@ -122,22 +130,42 @@ def test_a_plan_in_a_process_of_its_own_has_a_manifest_beside_it(rtx, shared, tm
 def test_a_gpu_that_it_does_not_build_for_is_refused_with_those_it_does(rtx, shared, tmp_path):
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(target="sm_87"))
     with pytest.raises(BackendRefused) as refused:
-        TensorRt().build(shared / "models" / "ultraface_rfb320.onnx", tmp_path / "p", settings, Silent())
+        TensorRt().build(shared / "models" / "ultraface_rfb320.onnx", tmp_path / "p", settings, NullReporter())
     assert "sm_87" in refused.value.what
     assert "sm_86" in refused.value.fix
 
 
-@pytest.mark.parametrize(("here", "warned"), [("sm_86", False), ("sm_90", True)])
+@pytest.mark.parametrize(("here", "warned"), [("sm_86", False), ("sm_130", True)])
 def test_without_a_target_it_builds_for_the_gpu_that_is_here_and_says_when_it_does_not_list_it(
     here, warned, rtx, shared, tmp_path
 ):
     file = lowered(shared / "models" / "resnet20_cifar10.onnx", read_recipe(PACKAGED / "fp16.toml"), tmp_path)
-    said: list[Said] = []
-    trt_build.build(Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, here=here), rtx, said.append)
+    said: list[BuildMessage] = []
+    build.build(BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, here=here), rtx, said.append)
     assert (tmp_path / "p").stat().st_size > 10_000
-    warnings_told = [one.text for one in said if isinstance(one, Line) and one.warning]
+    warnings_told = [one.text for one in said if isinstance(one, LogLine) and one.warning]
     assert bool(warnings_told) is warned
-    assert all("does not list the GPU that is here (sm_90; it lists sm_" in text for text in warnings_told)
+    assert all("does not list the GPU that is here (sm_130; it lists sm_" in text for text in warnings_told)
+
+
+def test_a_gpu_between_those_that_it_lists_is_refused_before_a_build(rtx, shared, tmp_path, monkeypatch):
+    file = shared / "models" / "ultraface_rfb320.onnx"
+    with pytest.raises(build.Stopped) as stopped:
+        build.build(BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, here="sm_90"), rtx, print)
+    assert "does not run on the GPU that is here (sm_90): it lists sm_75, sm_80" in stopped.value.refused.what
+    assert [fix.value for fix in stopped.value.refused.fixes if fix.setting == "backend"] == ["onnxruntime"]
+    assert rtx.refuse("sm_86") is rtx.refuse("sm_130") is None
+    assert not (tmp_path / "p").exists()
+
+
+def test_memory_to_try_kernels_in_is_a_power_of_two_so_that_it_is_taken(rtx, shared, tmp_path, capfd):
+    said: list[BuildMessage] = []
+    settings = TensorRtSettings(tactic_memory_mb=3000)
+    file = shared / "models" / "ultraface_rfb320.onnx"
+    request = BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=settings, here="sm_86")
+    build.build(request, rtx, said.append)
+    assert any("2048 MB to try kernels in" in one.text for one in said if isinstance(one, LogLine))
+    assert "setMemoryPoolLimit" not in capfd.readouterr().err
 
 
 def test_what_the_parser_refuses_is_told_with_its_node(rtx, tmp_path):
@@ -150,8 +178,10 @@ def test_what_the_parser_refuses_is_told_with_its_node(rtx, tmp_path):
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
     with pytest.raises(BackendRefused, match=r"/head/det \(Det\)"):
-        TensorRt().build(tmp_path / "m.onnx", tmp_path / "p", BackendSettings(name="tensorrt", tensorrt=ELSEWHERE), Silent())
-    assert lint(load(tmp_path / "m.onnx"), "tensorrt")[0].startswith("/head/det")
+        TensorRt().build(
+            tmp_path / "m.onnx", tmp_path / "p", BackendSettings(name="tensorrt", tensorrt=ELSEWHERE), NullReporter()
+        )
+    assert lint_lines(load(tmp_path / "m.onnx"), "tensorrt")[0].startswith("/head/det")
 
 
 def test_an_axis_without_a_size_is_told_with_the_flag_that_gives_it(rtx, shared, tmp_path):
@@ -160,6 +190,6 @@ def test_an_axis_without_a_size_is_told_with_the_flag_that_gives_it(rtx, shared,
             shared / "models" / "resnet20_cifar10.onnx",
             tmp_path / "p",
             BackendSettings(name="tensorrt", tensorrt=ELSEWHERE),
-            Silent(),
+            NullReporter(),
         )
     assert refused.value.fix == "give each ? a number: --shape image=?x3x32x32"

@@ -14,22 +14,23 @@ from pathlib import Path
 import fake_gpu
 import psutil
 import pytest
-from edgetui.engine.backends.trt_find import Found
-from edgetui.engine.rundir import RunDir
+from edgetui.engine.backends.tensorrt.installed import Installation
+from edgetui.engine.runs.folder import RunDir
 from live_runs import end_all
 from networks import lstm, transformer
 
-WORKER = "edgetui.engine.backends.trt_worker"
+WORKER = "edgetui.engine.backends.tensorrt.build_process"
 BUILD = """
 import sys
-from edgetui.engine.backends import trt_ladder
-from edgetui.engine.backends.trt_order import Order
-from edgetui.engine.say import Silent
-class Say(Silent):
+from edgetui.engine.backends.tensorrt import memory_limits
+from edgetui.engine.backends.tensorrt.build_messages import BuildRequest
+from edgetui.engine.system.reporter import NullReporter
+class Cancelling(NullReporter):
     def progress(self, done, total=None, text=""):
         if "Timing" in text:
             print("building", flush=True)
-trt_ladder.climb(Order(onnx=sys.argv[1], out=sys.argv[2], module="tensorrt", cache=sys.argv[3]), 4000.0, Say())
+request = BuildRequest(onnx=sys.argv[1], out=sys.argv[2], module="tensorrt", cache=sys.argv[3])
+memory_limits.build_with_retries(request, 4000.0, Cancelling())
 """
 
 
@@ -64,7 +65,7 @@ def test_sigterm_ends_a_build_and_keeps_what_a_monitored_one_has_timed(generatio
 
 
 @pytest.fixture
-def state(own_state: Path, rtx: Found) -> Iterator[Path]:
+def state(own_state: Path, rtx: Installation) -> Iterator[Path]:
     yield own_state
     end_all(own_state)
 
@@ -95,6 +96,7 @@ def building(state: Path, build: subprocess.Popen[str]) -> tuple[Path, psutil.Pr
     pytest.fail(f"the build ended before it could be disturbed: {build.communicate()}")
 
 
+@pytest.mark.long
 def test_cancel_ends_a_run_in_the_middle_of_a_real_build(state, tmp_path):
     with begun(tmp_path) as build:
         folder, worker = building(state, build)
@@ -110,6 +112,7 @@ def test_cancel_ends_a_run_in_the_middle_of_a_real_build(state, tmp_path):
     assert not (tmp_path / "out" / "plan.plan").exists()
 
 
+@pytest.mark.long
 def test_a_real_build_that_is_killed_is_tried_again_with_less(state, tmp_path):
     with begun(tmp_path) as build:
         folder, worker = building(state, build)

@@ -25,6 +25,7 @@ dla_core = 0
 tf32 = false
 cuda_graph = true
 """
+pytestmark = pytest.mark.long  # each is a build, a run or a `bench` in processes of its own
 
 
 class Board:

@@ -8,12 +8,12 @@ import fake_gpu
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.trt_find import find
-from edgetui.engine.backends.trt_order import Order
-from edgetui.engine.backends.trt_run import TrtSession, device_free_mib, open_session
+from edgetui.engine.backends.tensorrt import build
+from edgetui.engine.backends.tensorrt.build_messages import BuildRequest
+from edgetui.engine.backends.tensorrt.installed import detect
+from edgetui.engine.backends.tensorrt.session import TrtSession, device_free_mib, open_session
 from edgetui.engine.errors import BackendRefused, PlanRefused
-from edgetui.engine.spec import TensorRtSettings
+from edgetui.engine.schema.settings import TensorRtSettings
 from networks import lstm
 
 FEEDS = {"sequence": np.zeros((12, 1, 16), np.float32)}
@@ -27,8 +27,8 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> fake_gpu.Fakes:
 
 def opened(folder: Path, **settings: bool) -> TrtSession:
     plan = folder / "p.plan"
-    trt_build.build(Order(onnx=str(lstm(folder / "m.onnx")), out=str(plan), module="tensorrt"), find(), lambda _: None)
-    return open_session(find(), plan.read_bytes(), TensorRtSettings(**settings), plan.name)
+    build.build(BuildRequest(onnx=str(lstm(folder / "m.onnx")), out=str(plan), module="tensorrt"), detect(), lambda _: None)
+    return open_session(detect(), plan.read_bytes(), TensorRtSettings(**settings), plan.name)
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -75,9 +75,11 @@ def test_a_load_that_fails_destroys_what_it_made_before_the_context_goes(fakes, 
 def test_numbers_that_numpy_does_not_know_are_refused(fakes, tmp_path):
     text = '<ir_version: 8, opset_import: ["": 17]> g (float[3] x) => (bfloat16[3] y) { y = Cast<to=16>(x) }'
     onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
-    trt_build.build(Order(onnx=str(tmp_path / "m.onnx"), out=str(tmp_path / "p"), module="tensorrt"), find(), lambda _: None)
+    build.build(
+        BuildRequest(onnx=str(tmp_path / "m.onnx"), out=str(tmp_path / "p"), module="tensorrt"), detect(), lambda _: None
+    )
     with pytest.raises(PlanRefused, match="y holds bfloat16"):
-        open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
+        open_session(detect(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
     assert fakes.left() == {}
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import fake_gpu
 import numpy as np
 import pytest
-from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.backends.trt_find import find
-from edgetui.engine.backends.trt_order import Order, Share
-from edgetui.engine.backends.trt_run import open_session
+from edgetui.engine.backends.tensorrt import build as trt_build
+from edgetui.engine.backends.tensorrt.adapter import TensorRt
+from edgetui.engine.backends.tensorrt.build_messages import BuildProgress, BuildRequest
+from edgetui.engine.backends.tensorrt.installed import detect
+from edgetui.engine.backends.tensorrt.session import open_session
 from edgetui.engine.errors import BackendRefused, DataRefused, PlanRefused
-from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, Recipe, TensorRtSettings
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, Recipe
 from networks import lstm, transformer
 from steps import lowered
 
@@ -37,8 +38,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def build(fakes: fake_gpu.Fakes, onnx: Path, out: Path, **settings: object) -> list:
     told: list = []
     cache = str(settings.pop("cache", ""))
-    order = Order(onnx=str(onnx), out=str(out), module="tensorrt", settings=TensorRtSettings(**settings), cache=cache)
-    built = trt_build.build(order, find(), told.append)
+    order = BuildRequest(onnx=str(onnx), out=str(out), module="tensorrt", settings=TensorRtSettings(**settings), cache=cache)
+    built = trt_build.build(order, detect(), told.append)
     return [*told, built]
 
 
@@ -170,7 +171,7 @@ def test_what_was_timed_before_a_build_failed_is_kept(monkeypatch, files, tmp_pa
 @pytest.mark.parametrize("generation", NEW)
 def test_the_monitor_tells_phases_as_a_share_that_only_grows(generation, monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, generation)
-    shares = [said for said in build(fakes, files["tensorrt-int8"], tmp_path / "p") if isinstance(said, Share)]
+    shares = [said for said in build(fakes, files["tensorrt-int8"], tmp_path / "p") if isinstance(said, BuildProgress)]
     done = [said.done for said in shares]
     assert done == sorted(done)
     assert done[-1] == 1.0
@@ -179,7 +180,7 @@ def test_the_monitor_tells_phases_as_a_share_that_only_grows(generation, monkeyp
 
 def test_without_a_monitor_the_log_tells_the_phase(monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, "8.6")
-    shares = [said for said in build(fakes, files["tensorrt-flags-int8"], tmp_path / "p") if isinstance(said, Share)]
+    shares = [said for said in build(fakes, files["tensorrt-flags-int8"], tmp_path / "p") if isinstance(said, BuildProgress)]
     assert [(said.done, said.text) for said in shares] == [(None, "Graph optimization time: 0.1 seconds.")]
 
 
@@ -218,7 +219,7 @@ def test_six_steps_give_the_outputs_and_everything_is_freed(generation, monkeypa
     fakes = fake_gpu.here(monkeypatch, generation)
     plain = files["tensorrt-flags-int8"]
     build(fakes, plain, tmp_path / "p")
-    session = open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
+    session = open_session(detect(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
     given = {"sequence": np.random.default_rng(0).standard_normal((12, 1, 16)).astype(np.float32)}
     fakes.driver.did.clear()
     made = session.run(given)
@@ -237,7 +238,7 @@ def test_six_steps_give_the_outputs_and_everything_is_freed(generation, monkeypa
 def test_the_timed_call_allocates_nothing_and_events_are_no_part_of_it(monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, "10.3")
     build(fakes, files["tensorrt-int8"], tmp_path / "p")
-    session = open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
+    session = open_session(detect(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
     once = session.timed({"sequence": np.zeros((12, 1, 16), np.float32)})
     before = dict(fakes.driver.taken)
     fakes.driver.did.clear()
@@ -253,7 +254,7 @@ def test_token_ids_become_what_the_plan_wants(monkeypatch, tmp_path):
     fakes = fake_gpu.here(monkeypatch, "8.5")
     model = transformer(tmp_path / "model.onnx", layers=1)
     build(fakes, model, tmp_path / "p")
-    session = open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
+    session = open_session(detect(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
     assert session.inputs[0].dtype == "int32"
     assert np.isfinite(session.run({"tokens": np.arange(16).reshape(1, 16)})["out"]).all()
     session.close()
@@ -270,7 +271,7 @@ def test_token_ids_become_what_the_plan_wants(monkeypatch, tmp_path):
 def test_samples_that_do_not_fit_are_refused(feeds, what, monkeypatch, files, tmp_path):
     fakes = fake_gpu.here(monkeypatch, "10.3")
     build(fakes, files["tensorrt-int8"], tmp_path / "p")
-    session = open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
+    session = open_session(detect(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p")
     with pytest.raises(DataRefused, match=what):
         session.run(feeds)
     session.close()
@@ -284,7 +285,7 @@ def test_a_process_that_only_loads_registers_the_plugins_as_well(generation, mon
     fakes = fake_gpu.here(monkeypatch, generation)
     build(fakes, files["tensorrt-flags-int8"], tmp_path / "p")
     fakes.api.plugins = False
-    open_session(find(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p").close()
+    open_session(detect(), (tmp_path / "p").read_bytes(), TensorRtSettings(), "p").close()
     assert fakes.api.plugins
 
 
@@ -296,7 +297,7 @@ def test_a_load_that_fails_leaves_nothing_behind(trouble, monkeypatch, files, tm
     if trouble == "context":
         fakes.api.trouble["no_context"] = True
     with pytest.raises((PlanRefused, BackendRefused)):
-        open_session(find(), b"x" + content if trouble == "plan" else content, TensorRtSettings(), "p")
+        open_session(detect(), b"x" + content if trouble == "plan" else content, TensorRtSettings(), "p")
     assert fakes.left() == {}
 
 
@@ -304,7 +305,7 @@ def test_two_sessions_share_the_device_and_may_close_in_any_order(monkeypatch, f
     fakes = fake_gpu.here(monkeypatch, "10.3")
     build(fakes, files["tensorrt-int8"], tmp_path / "p")
     content = (tmp_path / "p").read_bytes()
-    first, second = (open_session(find(), content, TensorRtSettings(), "p") for _ in range(2))
+    first, second = (open_session(detect(), content, TensorRtSettings(), "p") for _ in range(2))
     assert fakes.driver.taken["context"] == fakes.driver.taken["pushed"] == 1
     first.close()
     second.run({"sequence": np.zeros((12, 1, 16), np.float32)})
@@ -316,14 +317,14 @@ def test_two_sessions_share_the_device_and_may_close_in_any_order(monkeypatch, f
 def test_a_folder_of_stubs_is_no_tensorrt(monkeypatch, tmp_path):
     (tmp_path / "tensorrt").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("edgetui.engine.backends.trt_find.MODULES", ("tensorrt",))
+    monkeypatch.setattr("edgetui.engine.backends.tensorrt.installed.MODULES", ("tensorrt",))
     with pytest.raises(BackendRefused, match="no TensorRT"):
         TensorRt().stamp(BackendSettings(name="tensorrt"))
 
 
 def test_tensorrt_itself_does_not_build_for_a_gpu_that_is_not_here(monkeypatch):
     fake_gpu.here(monkeypatch, "10.3")
-    monkeypatch.setattr("edgetui.engine.backends.trt_find.MODULES", ("tensorrt",))
+    monkeypatch.setattr("edgetui.engine.backends.tensorrt.installed.MODULES", ("tensorrt",))
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(target="sm_86"))
     with pytest.raises(BackendRefused, match=r"10\.3\.0 builds only for the GPU of its own machine"):
         TensorRt().check(settings, execute=False)

@@ -8,16 +8,17 @@ from pathlib import Path
 import fake_gpu
 import numpy as np
 import pytest
-from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.backends.trt_find import find
-from edgetui.engine.backends.trt_order import Order
-from edgetui.engine.backends.trt_run import TrtSession, open_session
+from edgetui.engine.backends.tensorrt import build
+from edgetui.engine.backends.tensorrt.adapter import TensorRt
+from edgetui.engine.backends.tensorrt.build_messages import BuildRequest
+from edgetui.engine.backends.tensorrt.installed import detect
+from edgetui.engine.backends.tensorrt.session import TrtSession, open_session
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.measure import latency
 from edgetui.engine.measure.paired import measure
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, FlatOut, TensorRtSettings
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.schema.workloads import FlatOut
+from edgetui.engine.system.reporter import NullReporter
 from networks import lstm
 
 GRAPHS = TensorRtSettings(cuda_graph=True)
@@ -30,9 +31,9 @@ def feeds(seed: int = 0) -> dict[str, np.ndarray]:
 
 def opened(fakes: fake_gpu.Fakes, folder: Path) -> TrtSession:
     plan = folder / "p.plan"
-    trt_build.build(Order(onnx=str(lstm(folder / "m.onnx")), out=str(plan), module="tensorrt"), find(), lambda _: None)
+    build.build(BuildRequest(onnx=str(lstm(folder / "m.onnx")), out=str(plan), module="tensorrt"), detect(), lambda _: None)
     fakes.api.asked.clear()
-    return open_session(find(), plan.read_bytes(), GRAPHS, plan.name)
+    return open_session(detect(), plan.read_bytes(), GRAPHS, plan.name)
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -130,12 +131,12 @@ def test_the_stamp_says_how_it_was_timed_and_a_warning_why_not(refused, word, mo
     if refused:
         fakes.driver.library.refuse = "cuStreamEndCapture"
     settings = BackendSettings(name="tensorrt", tensorrt=GRAPHS)
-    backend, plan, say = TensorRt(), tmp_path / "p.plan", Silent()
+    backend, plan, say = TensorRt(), tmp_path / "p.plan", NullReporter()
     backend.build(lstm(tmp_path / "m.onnx"), plan, settings, say)
     one, two = (backend.load(plan, settings) for _ in range(2))
-    monkeypatch.setattr(latency, "WARM_UP_S", 0.05)
-    monkeypatch.setitem(latency.RULES, "quick", replace(latency.RULES["quick"], measured_s=0.1, cap_s=0.5))
-    measure(one, two, feeds(), FlatOut(), "quick", 0, say)
+    short = replace(latency.RULES["quick"], measured_s=0.1, cap_s=0.5, warm_up_s=0.05)
+    monkeypatch.setitem(latency.RULES, "quick", short)
+    measure({"baseline": one, "candidate": two}, feeds(), FlatOut(), "quick", 0, say)
     assert backend.stamp(settings).provider == f"TensorRT 10.3.0, Orin sm_87, TF32 allowed, {word}"
     assert sum("without a CUDA graph" in text for text in say.warnings) == refused
     one.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgetui.engine.backends.trt_inside import islands, layers
+from edgetui.engine.backends.tensorrt.inspector_json import islands, layers
 
 
 def entry(name: str, kind: str, reads: str, makes: str, **more: object) -> dict:

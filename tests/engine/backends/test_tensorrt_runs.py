@@ -42,9 +42,10 @@ def test_on_a_gpu_both_plans_are_built_and_compared_with_each_other_and_with_onn
     assert {"plan", "manifest", "baseline_plan", "onnx"} <= result["artifacts"].keys()
     events = (own_state / "runs" / result["run"] / "events.jsonl").read_text()
     assert "the plan beside ONNX Runtime on the same file: cosine 1.0" in events
-    assert "memory: 4096 MB free" in events
+    assert "memory: 4096 MiB free" in events
 
 
+@pytest.mark.long
 def test_a_recipe_with_a_limit_fails_the_run_with_the_numbers(monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "10.3")
     recipe = tmp_path / "strict.toml"
@@ -62,6 +63,7 @@ def test_without_a_gpu_a_run_is_refused_early_and_the_way_out_named():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_build_for_another_gpu_leaves_plan_manifest_and_model_and_says_that_it_is_not_run_here(rtx, tmp_path):
     out = tmp_path / "out"
     words = ("build", MODEL, "--recipe", "int8", "--calibration", DATA, "--backend", "tensorrt", "--target", "sm_86")
@@ -86,8 +88,8 @@ def test_without_a_target_and_without_a_gpu_build_says_which_flag_is_missing(rtx
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("--target", "sm_86"), "--target is for plans of TensorRT; add --backend tensorrt"),
-        (("--target", "ampere", "--backend", "tensorrt"), "`ampere` is no GPU"),
+        (("--target", "sm_86"), "--target is for the backend tensorrt; add --backend tensorrt"),
+        (("--target", "ampere", "--backend", "tensorrt"), "`ampere` is not a valid GPU target"),
     ],
 )
 def test_targets_that_cannot_be_are_bad_usage(words, what, tmp_path):
@@ -96,6 +98,7 @@ def test_targets_that_cannot_be_are_bad_usage(words, what, tmp_path):
     assert what in done.stderr
 
 
+@pytest.mark.long
 def test_a_plan_is_looked_into_on_a_gpu(monkeypatch, tmp_path):
     fake_gpu.elsewhere(monkeypatch, tmp_path / "site", "11")
     short_elsewhere(monkeypatch)

@@ -7,21 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.backends.trt_order import Order
-from edgetui.engine.graph.lint import lint
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
+from edgetui.engine.backends.tensorrt import build
+from edgetui.engine.backends.tensorrt.build_messages import BuildRequest
 from edgetui.engine.graph.load import load
-from edgetui.engine.measure.inputs import made_up
-from edgetui.engine.spec import (
-    BackendSettings,
-    PrecisionFp16,
-    PruneMagnitude,
-    QuantizeInt8,
-    QuantizeWeights,
-    Recipe,
-    TensorRtSettings,
-)
+from edgetui.engine.measure.inputs import random_inputs
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.schema.steps import PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
+from refusals import lint_lines
 from steps import lowered
 from zoo import BATCH, NETWORKS
 
@@ -45,17 +38,25 @@ def sized(model: Path) -> dict[str, tuple[int, ...]]:
     }
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("network", NETWORKS)
+# Real builds: `make test` has every recipe once, on as many networks; `make test-long` has the rest.
+FIRST = set(zip(NETWORKS, RECIPES, strict=False))
+PAIRS = [
+    pytest.param(network, recipe, marks=() if (network, recipe) in FIRST else pytest.mark.long)
+    for network in NETWORKS
+    for recipe in RECIPES
+]
+
+
+@pytest.mark.parametrize(("network", "recipe"), PAIRS)
 def test_what_is_lowered_builds_and_computes_what_fp32_does(network, recipe, rtx, tmp_path):
     model = NETWORKS[network](tmp_path / "model.onnx", OPSETS[recipe])
     shapes = sized(model)
     file = lowered(model, Recipe(step=RECIPES[recipe]), tmp_path, shapes=shapes)
-    assert lint(load(file), "tensorrt") == []
-    order = Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=TensorRtSettings(target="sm_86"))
-    assert trt_build.build(order, rtx, lambda _: None).precision == "strongly typed"
+    assert lint_lines(load(file), "tensorrt") == []
+    order = BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=TensorRtSettings(target="sm_86"))
+    assert build.build(order, rtx, lambda _: None).precision == "strongly typed"
     before, after = (OnnxRuntime().load(path, BackendSettings(graph="basic")) for path in (tmp_path / "0.onnx", file))
-    feeds = made_up(before.inputs, shapes, 9)
+    feeds = random_inputs(before.inputs, shapes, 9)
     for name, expected in before.run(feeds).items():
         a, b = expected.ravel().astype(np.float64), after.run(feeds)[name].ravel().astype(np.float64)
         assert np.isfinite(b).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -10,20 +11,21 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends import torch_compile
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused, DataRefused, PlanRefused
-from edgetui.engine.recipes import PACKAGED, read_recipe
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, Recipe, TorchSettings
+from edgetui.engine.library.recipes import PACKAGED, read_recipe
+from edgetui.engine.schema.settings import BackendSettings, TorchSettings
+from edgetui.engine.schema.steps import Recipe
+from edgetui.engine.system.reporter import NullReporter
 from networks import lstm, transformer
 from onnx import TensorProto, helper
 from steps import lowered
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from edgetui.engine.backends.torch import Torch  # noqa: E402 - after the skip, as in every test of PyTorch
+from edgetui.engine.backends.torch import compilation  # noqa: E402
+from edgetui.engine.backends.torch.adapter import Torch  # noqa: E402 - after the skip, as in every test of PyTorch
 
 SETTINGS = BackendSettings(name="torch", torch=TorchSettings(device="cpu", threads=1))
 DIGITS = PACKAGE / "profiles" / "demo" / "digits.onnx"
@@ -46,7 +48,7 @@ def one_node(path: Path, operator: str, kind: int = TensorProto.FLOAT, shape: tu
 def same_as_onnx_runtime(file: Path, folder: Path, share: float, settings: BackendSettings = SETTINGS) -> None:
     """Outputs of a plan are those of its file, but for `share` of the largest value."""
     plan = folder / "torch.onnx"
-    Torch(folder / "compiled").build(file, plan, settings, Silent())
+    Torch(folder / "compiled").build(file, plan, settings, NullReporter())
     session = Torch(folder / "compiled").load(plan, settings)
     reference = OnnxRuntime().load(file, BackendSettings(graph="basic", threads=1))
     draw = np.random.default_rng(1)
@@ -115,7 +117,7 @@ def test_int8_is_lowered_with_all_its_bits_and_no_filled_channels(tmp_path):
 
 def test_a_plan_says_who_built_it_and_stays_an_onnx_file(tmp_path):
     plan = tmp_path / "p.onnx"
-    told = Torch().build(lowered(DIGITS, Recipe(), tmp_path, "torch"), plan, SETTINGS, Silent())
+    told = Torch().build(lowered(DIGITS, Recipe(), tmp_path, "torch"), plan, SETTINGS, NullReporter())
     assert told.endswith("12 nodes eager")
     stamp = json.loads({entry.key: entry.value for entry in onnx.load(plan).metadata_props}["edgetui.plan.torch"])
     assert stamp["torch"] == torch.__version__
@@ -164,7 +166,7 @@ def test_outputs_are_no_windows_into_what_was_given(tmp_path):
 def test_what_cannot_be_built_names_its_node(tmp_path, operator, form, said):
     file = one_node(tmp_path / "m.onnx", operator, **form)
     with pytest.raises(BackendRefused, match=said) as caught:
-        Torch().build(file, tmp_path / "p.onnx", SETTINGS, Silent())
+        Torch().build(file, tmp_path / "p.onnx", SETTINGS, NullReporter())
     assert "--backend onnxruntime" in caught.value.fix
     assert not (tmp_path / "p.onnx").exists()
 
@@ -186,7 +188,7 @@ def test_samples_that_do_not_fit_are_refused(tmp_path, feeds, said):
 
 def test_plans_of_others_and_files_that_are_none_are_refused(tmp_path):
     file = one_node(tmp_path / "m.onnx", "Relu")
-    OnnxRuntime().build(file, tmp_path / "ort.onnx", BackendSettings(threads=1), Silent())
+    OnnxRuntime().build(file, tmp_path / "ort.onnx", BackendSettings(threads=1), NullReporter())
     (tmp_path / "text.onnx").write_text("no model")
     for name, said in (("ort", "a plan of onnxruntime"), ("text", "text.onnx"), ("gone", "gone.onnx")):
         with pytest.raises(PlanRefused, match=said):
@@ -205,6 +207,25 @@ def test_a_gpu_that_is_not_there_is_refused_when_it_is_asked_for():
             assert "--device cpu" in caught.value.fix
         else:
             assert Torch().stamp(settings).device == "cpu"
+
+
+def test_a_closed_session_holds_no_weights_until_garbage_is_collected(tmp_path):
+    file = lowered(DIGITS, Recipe(), tmp_path, "torch")
+
+    def weights() -> int:
+        return sum(type(one) is torch.Tensor and one.numel() > 1000 for one in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = weights()
+        session = Torch().load(file, SETTINGS)
+        session.run({tensor.name: np.zeros(tensor.shape, np.float32) for tensor in session.inputs})
+        assert weights() > before
+        session.close()
+        assert weights() == before
+    finally:
+        gc.enable()
 
 
 COMPILED = msgspec.structs.replace(SETTINGS, torch=TorchSettings(mode="compiled", device="cpu", threads=1))
@@ -233,12 +254,12 @@ def test_a_compiler_that_fails_is_told_in_words(tmp_path, monkeypatch):
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, str(broken)))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "code"))
     with pytest.raises(BackendRefused, match=r"torch\.compile needs a C\+\+ compiler") as caught:
-        Torch().build(one_node(tmp_path / "m.onnx", "Elu"), tmp_path / "p.onnx", COMPILED, Silent())
+        Torch().build(one_node(tmp_path / "m.onnx", "Elu"), tmp_path / "p.onnx", COMPILED, NullReporter())
     assert "--mode eager" in caught.value.fix
 
 
 def test_compiled_code_is_kept_in_a_folder_that_nobody_else_writes_to(tmp_path, monkeypatch):
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    torch_compile.prepare(tmp_path / "compiled")
+    compilation.prepare(tmp_path / "compiled")
     assert os.environ.pop("TORCHINDUCTOR_CACHE_DIR") == str(tmp_path / "compiled")
     assert (tmp_path / "compiled").stat().st_mode & 0o777 == 0o700

@@ -10,14 +10,16 @@ import fake_trtexec
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends import trtexec
-from edgetui.engine.backends.tensorrt import TensorRt
-from edgetui.engine.benching import bench
+from edgetui.engine.backends.tensorrt import trtexec_options
+from edgetui.engine.backends.tensorrt.adapter import TensorRt
 from edgetui.engine.errors import BackendRefused, DataRefused
-from edgetui.engine.inside import inspect_plan
-from edgetui.engine.questions import BenchQuestion, PlanQuestion
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, Paced, PrecisionFp16, QuantizeInt8, Recipe, TensorRtSettings
+from edgetui.engine.runs.queries import BenchQuestion, PlanQuestion
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, Recipe
+from edgetui.engine.schema.workloads import Paced
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.work.bench import bench
+from edgetui.engine.work.plan_layers import inspect_plan
 from networks import lstm
 from steps import lowered
 
@@ -32,7 +34,7 @@ def board(tmp_path, monkeypatch) -> Path:
     (tmp_path / "root" / "dev" / "nvhost-gpu").touch()
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path / "root"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("edgetui.engine.backends.trt_find.MODULES", ())
+    monkeypatch.setattr("edgetui.engine.backends.tensorrt.installed.MODULES", ())
     return tmp_path
 
 
@@ -42,7 +44,7 @@ def asked(board: Path) -> list[list[str]]:
 
 def built(board: Path, steps: tuple = (QuantizeInt8(calibrator="minmax"), PrecisionFp16(keep=("gather1",)))) -> Path:
     file = lowered(lstm(board / "m.onnx"), Recipe(step=steps), board, TensorRt().target())
-    TensorRt(board / "timing").build(file, board / "m.plan", SETTINGS, Silent())
+    TensorRt(board / "timing").build(file, board / "m.plan", SETTINGS, NullReporter())
     return board / "m.plan"
 
 
@@ -50,7 +52,7 @@ def built(board: Path, steps: tuple = (QuantizeInt8(calibrator="minmax"), Precis
     ("number", "version"), [("8201", "8.2.1"), ("8502", "8.5.2"), ("100300", "10.3.0"), ("101303", "10.13.3")]
 )
 def test_versions_are_read_from_the_banner(number, version, tmp_path):
-    assert trtexec.options(fake_trtexec.install(tmp_path, number, fake_trtexec.NEW))[0] == version
+    assert trtexec_options.options(fake_trtexec.install(tmp_path, number, fake_trtexec.NEW))[0] == version
 
 
 def test_flags_say_the_precision_and_kept_nodes_stay_in_fp32(board):
@@ -67,7 +69,7 @@ def test_flags_say_the_precision_and_kept_nodes_stay_in_fp32(board):
 
 def test_where_it_knows_strong_typing_it_is_asked_for_that(board):
     fake_trtexec.install(board / "root/usr/src/tensorrt/bin", "100300", fake_trtexec.NEW)
-    trtexec.options.cache_clear()
+    trtexec_options.options.cache_clear()
     assert TensorRt().target() == "tensorrt"
     built(board)
     (argv,) = asked(board)
@@ -78,14 +80,14 @@ def test_where_it_knows_strong_typing_it_is_asked_for_that(board):
 @pytest.mark.parametrize("tf32", [True, False])
 def test_tf32_is_its_own_default_and_off_a_flag(tf32, board):
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(tf32=tf32))
-    TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, Silent())
+    TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, NullReporter())
     assert ("--noTF32" in asked(board)[0]) is not tf32
 
 
 def test_out_of_memory_is_tried_again_with_less(board, monkeypatch):
     monkeypatch.setenv("FAKE_MEMORY_MB", "300")
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(workspace_mb=1000))
-    say = Silent()
+    say = NullReporter()
     TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, say)
     sizes = [int(word.split(":")[1]) for argv in asked(board) for word in argv if word.startswith("--memPoolSize")]
     assert sizes[0] == 1000
@@ -120,14 +122,14 @@ def test_a_cuda_graph_is_its_option_too(wanted, board):
 
 def test_a_plan_is_timed_and_looked_into(board):
     plan = built(board)
-    metrics = bench(board, BenchQuestion(model=str(plan), backend=SETTINGS, preset="quick"), Silent())
+    metrics = bench(board, BenchQuestion(model=str(plan), backend=SETTINGS, preset="quick"), NullReporter())
     assert metrics.latency_ms.mean == pytest.approx(1.003, abs=0.001)
     assert metrics.latency_ms.n >= 200
     assert metrics.load_ms is None
-    facts = inspect_plan(board, PlanQuestion(plan=str(plan)), nullcontext, Silent())
+    facts = inspect_plan(board, PlanQuestion(plan=str(plan)), nullcontext, NullReporter())
     assert [(layer.name, layer.precision, layer.milliseconds) for layer in facts.layers] == [("conv", "FP16", 0.5)]
     with pytest.raises(BackendRefused, match="flat out only"):
-        bench(board, BenchQuestion(model=str(plan), backend=SETTINGS, workload=Paced(), preset="quick"), Silent())
+        bench(board, BenchQuestion(model=str(plan), backend=SETTINGS, workload=Paced(), preset="quick"), NullReporter())
 
 
 def test_without_a_gpu_the_command_alone_does_not_do(board):
@@ -141,7 +143,7 @@ def test_outputs_that_are_no_numbers_are_read_as_such(board):
         '<ir_version: 8, opset_import: ["": 17]> g (float[3] x) => (float[3] y, float[3] z) { y = Log(x) z = Neg(y) }'
     )
     onnx.save(model, board / "m.onnx")
-    TensorRt().build(board / "m.onnx", board / "m.plan", SETTINGS, Silent())
+    TensorRt().build(board / "m.onnx", board / "m.plan", SETTINGS, NullReporter())
     made = TensorRt().load(board / "m.plan", SETTINGS).run({"x": np.array([-1, 0, 1], np.float32)})
     assert np.isnan(made["y"][0])
     assert made["y"].tolist()[1:] == [-np.inf, 0]
@@ -151,7 +153,7 @@ def test_outputs_that_are_no_numbers_are_read_as_such(board):
 @pytest.mark.parametrize(("sparse", "count"), [(True, 2), (False, None)])
 def test_how_many_layers_got_a_sparse_kernel_is_read_from_its_log(sparse, count, board):
     settings = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(sparse=sparse))
-    TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, Silent())
+    TensorRt().build(lstm(board / "m.onnx"), board / "m.plan", settings, NullReporter())
     assert ("--sparsity=enable" in asked(board)[0]) is sparse
     assert json.loads((board / "m.plan.json").read_text())["sparse_layers"] == count
 
@@ -160,6 +162,6 @@ def test_a_command_that_gives_no_answer_is_refused(tmp_path: Path, monkeypatch: 
     program = tmp_path / "trtexec"
     program.write_text("#!/bin/sh\nsleep 600 & sleep 600\n")
     program.chmod(0o755)
-    monkeypatch.setattr(trtexec, "_LONGEST_HELP_S", 0.5)
+    monkeypatch.setattr(trtexec_options, "_LONGEST_HELP_S", 0.5)
     with pytest.raises(BackendRefused, match=r"gives no answer within 0\.5 s"):
-        trtexec.options(program)
+        trtexec_options.options(program)

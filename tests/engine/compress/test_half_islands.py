@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends import trt_build
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.backends.trt_order import Order
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
+from edgetui.engine.backends.tensorrt import build
+from edgetui.engine.backends.tensorrt.build_messages import BuildRequest
 from edgetui.engine.compress.islands import widened
-from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe, TensorRtSettings
+from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
 from nodes import Bench, Net
 from onnx import TensorProto
 from steps import lowered
@@ -65,7 +66,9 @@ def test_tensorrt_builds_recurrent_nodes_in_half_precision(operator, extra, keep
         bool(extra) or bool(keep)
     )
     settings = TensorRtSettings(target="sm_86")
-    trt_build.build(Order(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=settings), rtx, lambda _: None)
+    build.build(
+        BuildRequest(onnx=str(file), out=str(tmp_path / "p"), module=rtx.module, settings=settings), rtx, lambda _: None
+    )
     assert (tmp_path / "p").stat().st_size
 
 

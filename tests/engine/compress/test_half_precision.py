@@ -4,16 +4,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgetui.engine.compress.precision import fp16, kept, to_fp16
+from edgetui.engine.compress.annotations import read_fp16
+from edgetui.engine.compress.half import to_fp16
+from edgetui.engine.compress.precision import fp16
 from edgetui.engine.errors import BackendRefused, DataRefused, ModelRefused, RecipeRefused
 from edgetui.engine.graph import metadata
-from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.graph.walk import nodes, opset
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import PrecisionFp16
+from edgetui.engine.schema.steps import PrecisionFp16
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, TensorProto, numpy_helper, parser
+from refusals import lint_lines
 
 
 def graph(text: str, opset_: int = 17, domains: str = "", **constants: object) -> ModelProto:
@@ -44,10 +46,10 @@ def halved(model: ModelProto, *keep: str) -> ModelProto:
 def asked(model: ModelProto, folder: Path, samples: list[dict[str, np.ndarray]] | None, *keep: str) -> tuple[list[str], str]:
     source = folder / "in.onnx"
     source.write_bytes(model.SerializeToString())
-    line = fp16(PrecisionFp16(keep=keep), source, folder / "out.onnx", samples, Silent())
-    names = kept(load(folder / "out.onnx"))
+    line = fp16(PrecisionFp16(keep=keep), source, folder / "out.onnx", samples, NullReporter())
+    names = read_fp16(load(folder / "out.onnx"))
     assert names is not None
-    return names, line
+    return list(names), line
 
 
 def casts(model: ModelProto) -> int:
@@ -190,7 +192,7 @@ def test_beside_pairs_the_opset_rises_and_scales_are_half() -> None:
     assert {tensor.data_type for tensor in half.graph.initializer if tensor.name.startswith(("s", "t"))} == {
         TensorProto.FLOAT16
     }
-    assert lint(half, "tensorrt") == []
+    assert lint_lines(half, "tensorrt") == []
     x = normal(1, 3, 8, 8)
     old, new = run(model, x=x)[0], run(half, x=x)[0]
     assert np.abs(old - new).max() < 0.06 * np.abs(old).max()
@@ -231,7 +233,7 @@ def test_a_step_that_changes_nothing_says_so(tmp_path: Path) -> None:
     text = "(double[1,4] x) => (double[1,4] y) { a = MatMul(x, w) y = Relu(a) }"
     heard: list[str] = []
 
-    class Listening(Silent):
+    class Listening(NullReporter):
         def warn(self, text: str) -> None:
             heard.append(text)
 
@@ -269,7 +271,7 @@ def test_the_step_leaves_the_graph_in_fp32(tmp_path: Path) -> None:
 
 
 def test_not_asked_for() -> None:
-    assert kept(graph(CHAIN, w=normal(4, 4))) is None
+    assert read_fp16(graph(CHAIN, w=normal(4, 4))) is None
 
 
 def test_patterns_sums_and_large_weights_are_kept(tmp_path: Path) -> None:
@@ -310,7 +312,7 @@ def test_samples_are_taken_one_at_a_time(tmp_path: Path) -> None:
     source = tmp_path / "in.onnx"
     source.write_bytes(graph(CHAIN, w=normal(4, 4)).SerializeToString())
 
-    class Listening(Silent):
+    class Listening(NullReporter):
         def progress(self, done: float, total: float | None = None, text: str = "") -> None:
             assert len(alive) == done
 
@@ -321,7 +323,7 @@ def test_samples_are_taken_one_at_a_time(tmp_path: Path) -> None:
 def test_what_is_no_number_is_told(tmp_path: Path) -> None:
     source = tmp_path / "in.onnx"
     source.write_bytes(graph("(float[2] x) => (float[2] y) { a = Sqrt(x) y = Relu(a) }").SerializeToString())
-    say = Silent()
+    say = NullReporter()
     fp16(PrecisionFp16(), source, tmp_path / "out.onnx", [{"x": np.array([-1, 1], np.float32)}], say)
     assert "not a number" in say.warnings[0]
 
@@ -342,14 +344,14 @@ def test_errors_of_the_samples_pass_through(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "shape"), [("resnet20_cifar10", (1, 3, 32, 32)), ("ultraface_rfb320", (1, 3, 240, 320))])
 def test_real_models(shared: Path, tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
-    normalise(shared / "models" / f"{name}.onnx", tmp_path / "n.onnx", {}, Silent())
-    model = load(tmp_path / "n.onnx")
+    normalise(shared / "models" / f"{name}.onnx", tmp_path / "n.onnx", {}, NullReporter())
+    model = onnx.load(tmp_path / "n.onnx")
     feeds = {model.graph.input[0].name: normal(*shape)}
     names, _ = asked(model, tmp_path, [feeds])
     half = halved(model, *names)
     assert len(half.SerializeToString()) < 0.53 * len(model.SerializeToString())
     assert casts(half) <= 6
-    assert lint(half, "tensorrt") == []
+    assert lint_lines(half, "tensorrt") == []
     for old, new in zip(run(model, **feeds), run(half, **feeds), strict=True):
         assert new.dtype == np.float32
         assert 10 * np.log10((old**2).sum() / ((old - new) ** 2).sum()) > 50

@@ -12,7 +12,7 @@ import pytest
 from edgetui.engine.compress import ranges
 from edgetui.engine.compress.calibrate import BATCH, calibrate
 from edgetui.engine.errors import DataRefused, ModelRefused
-from edgetui.engine.say import Silent
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, TensorProto
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def seen(bench: Bench, model: ModelProto, tensors: list[str], feeds: list[Feeds]
 def test_minmax_is_the_least_and_the_largest_of_all(net: type[Net], bench: Bench, batch: int | str) -> None:
     model, tensors = plain(net, batch)
     feeds = list(bench.feeds(model, 37))
-    found, count = calibrate(bench.save(model), tensors, feeds, 100, None, Silent())
+    found, count = calibrate(bench.save(model), tensors, feeds, 100, None, NullReporter())
     assert count == 37
     for name, values in seen(bench, model, tensors, feeds).items():
         assert found[name] == pytest.approx((values.min(), values.max()), rel=1e-4, abs=1e-5)
@@ -65,7 +65,7 @@ def test_histograms_hold_every_value(net: type[Net], bench: Bench) -> None:
         kept.append(histogram)
         return ranges.percentile(histogram, 98.0)
 
-    found, _ = calibrate(bench.save(model), tensors, feeds, 100, keep, Silent())
+    found, _ = calibrate(bench.save(model), tensors, feeds, 100, keep, NullReporter())
     for name, histogram in zip(tensors, kept, strict=True):
         values = seen(bench, model, tensors, feeds)[name]
         assert int(histogram.counts.sum()) == values.size
@@ -79,7 +79,7 @@ def test_histograms_hold_every_value(net: type[Net], bench: Bench) -> None:
 def test_only_as_many_samples_as_asked_for_are_read(net: type[Net], bench: Bench) -> None:
     model, tensors = plain(net)
     source = bench.feeds(model, 50)
-    _, count = calibrate(bench.save(model), tensors, source, 20, ends, Silent())
+    _, count = calibrate(bench.save(model), tensors, source, 20, ends, NullReporter())
     assert count == 20
     assert len(list(source)) == 30
 
@@ -95,7 +95,7 @@ def test_a_late_large_sample_widens_the_histogram(net: type[Net], bench: Bench, 
         kept.append(histogram)
         return histogram.ends()
 
-    found, _ = calibrate(bench.save(model), tensors, feeds, 100, keep, Silent())
+    found, _ = calibrate(bench.save(model), tensors, feeds, 100, keep, NullReporter())
     for name, histogram in zip(tensors, kept, strict=True):
         values = seen(bench, model, tensors, feeds)[name]
         assert found[name] == pytest.approx((min(values.min(), 0), max(values.max(), 0)), abs=1.01 * histogram.step)
@@ -106,7 +106,7 @@ def test_a_late_large_sample_widens_the_histogram(net: type[Net], bench: Bench, 
 def test_what_is_zero_at_first_is_seen_later(net: type[Net], bench: Bench) -> None:
     model, tensors = plain(net)
     feeds = [{"image": np.zeros((1, 3, 8, 8), np.float32)} for _ in range(20)] + list(bench.feeds(model, 5))
-    found, _ = calibrate(bench.save(model), tensors, feeds, 100, ends, Silent())
+    found, _ = calibrate(bench.save(model), tensors, feeds, 100, ends, NullReporter())
     values = seen(bench, model, tensors, feeds)["image"]
     assert found["image"] == pytest.approx((values.min(), values.max()), rel=1e-2)
 
@@ -117,7 +117,7 @@ def test_samples_that_would_mix_are_computed_alone(net: type[Net], bench: Bench)
     mean = made.node("ReduceMean", image, axes=[0], keepdims=1)
     apart = made.node("Sub", image, mean)
     model = made.model(made.conv(apart, 3, 4))
-    found, _ = calibrate(bench.save(model), [apart], bench.feeds(model, 20), 100, ends, Silent())
+    found, _ = calibrate(bench.save(model), [apart], bench.feeds(model, 20), 100, ends, NullReporter())
     assert found[apart] == (0.0, 0.0)
 
 
@@ -127,7 +127,7 @@ def test_a_first_axis_that_is_fixed_inside_is_no_obstacle(net: type[Net], bench:
     flat = made.node("Reshape", image, made.constant(np.array([1, 192])))
     model = made.model(made.node("MatMul", flat, made.weight(192, 10)))
     feeds = list(bench.feeds(model, 20))
-    found, count = calibrate(bench.save(model), [flat], feeds, 100, None, Silent())
+    found, count = calibrate(bench.save(model), [flat], feeds, 100, None, NullReporter())
     assert count == 20
     values = np.concatenate([feed["image"].ravel() for feed in feeds])
     assert found[flat] == pytest.approx((values.min(), values.max()))
@@ -145,7 +145,7 @@ def test_lengths_may_differ_from_sample_to_sample(net: type[Net], bench: Bench) 
         {"tokens": draw.integers(0, 100, (1, length)), "mask": np.ones((1, length), np.float32)}
         for length in (5, 5, 7, 7, 7, 1)
     ]
-    found, count = calibrate(bench.save(model), [rows, product], feeds, 100, ends, Silent())
+    found, count = calibrate(bench.save(model), [rows, product], feeds, 100, ends, NullReporter())
     assert count == 6
     assert found[rows][0] < 0 < found[rows][1]
 
@@ -164,7 +164,7 @@ def test_memory_holds_a_few_batches_however_many_samples(net: type[Net], bench: 
             most = max(most, len(alive))
             yield {"image": array}
 
-    calibrate(bench.save(model), tensors, samples(), 1000, ends, Silent())
+    calibrate(bench.save(model), tensors, samples(), 1000, ends, NullReporter())
     assert most <= 3 * BATCH
 
 
@@ -177,7 +177,7 @@ class Tracked(np.ndarray):
 def test_no_samples_is_said(net: type[Net], bench: Bench) -> None:
     model, tensors = plain(net)
     with pytest.raises(DataRefused, match="no calibration samples"):
-        calibrate(bench.save(model), tensors, [], 10, ends, Silent())
+        calibrate(bench.save(model), tensors, [], 10, ends, NullReporter())
 
 
 @pytest.mark.parametrize("rule", [None, ends])
@@ -187,7 +187,7 @@ def test_a_sample_that_is_not_finite_is_named_with_its_input(net: type[Net], ben
     feeds = list(bench.feeds(model, 40))
     feeds[33]["image"][0, 1, 2, 3] = value
     with pytest.raises(DataRefused, match="input image"):
-        calibrate(bench.save(model), tensors, feeds, 100, rule, Silent())  # type: ignore[arg-type]
+        calibrate(bench.save(model), tensors, feeds, 100, rule, NullReporter())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rule", [None, ends])
@@ -202,7 +202,7 @@ def test_a_tensor_that_stops_being_finite_is_named(
     feeds = [{"image": np.ones((1, 3, 8, 8), np.float32)} for _ in range(40)]
     feeds[35]["image"][0, 0, 0, 0] = -1.0 if operator == "Sqrt" else 0.0
     with pytest.raises(ModelRefused, match=f"{root} becomes {kind}"):
-        calibrate(bench.save(model), [image, root], feeds, 100, rule, Silent())  # type: ignore[arg-type]
+        calibrate(bench.save(model), [image, root], feeds, 100, rule, NullReporter())  # type: ignore[arg-type]
 
 
 def test_outputs_may_be_infinite_where_no_observed_tensor_is(net: type[Net], bench: Bench) -> None:
@@ -210,7 +210,7 @@ def test_outputs_may_be_infinite_where_no_observed_tensor_is(net: type[Net], ben
     image = made.input("image", 1, 3, 8, 8)
     relu = made.node("Relu", made.conv(image, 3, 4))
     model = made.model(made.node("Log", relu))
-    found, _ = calibrate(bench.save(model), [image, relu], bench.feeds(model, 20), 100, ends, Silent())
+    found, _ = calibrate(bench.save(model), [image, relu], bench.feeds(model, 20), 100, ends, NullReporter())
     assert found[relu][1] > 0
 
 
@@ -221,7 +221,7 @@ def test_a_mask_of_infinities_has_no_range_and_stops_nothing(net: type[Net], ben
     hidden = made.constant(np.triu(np.full((4, 4), -np.inf, np.float32), 1))
     masked = made.node("Add", scores, hidden)
     model = made.model(made.node("Softmax", masked))
-    found, count = calibrate(bench.save(model), [scores, masked], bench.feeds(model, 20), 100, rule, Silent())  # type: ignore[arg-type]
+    found, count = calibrate(bench.save(model), [scores, masked], bench.feeds(model, 20), 100, rule, NullReporter())  # type: ignore[arg-type]
     assert count == 20
     assert set(found) == {scores}
 
@@ -230,11 +230,11 @@ def test_samples_of_the_wrong_shape_are_refused(net: type[Net], bench: Bench) ->
     model, tensors = plain(net)
     feeds = [{"image": np.zeros((1, 3, 9, 9), np.float32)}] * 3
     with pytest.raises(DataRefused, match="cannot run the model on a calibration sample"):
-        calibrate(bench.save(model), tensors, feeds, 100, ends, Silent())
+        calibrate(bench.save(model), tensors, feeds, 100, ends, NullReporter())
 
 
 def test_progress_counts_samples(net: type[Net], bench: Bench) -> None:
-    class Heard(Silent):
+    class Heard(NullReporter):
         def __init__(self) -> None:
             super().__init__()
             self.done: list[float] = []

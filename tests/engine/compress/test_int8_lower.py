@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,31 +10,41 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgetui.engine.compress.lower import lower, multiplies_bytes_exactly
+from edgetui.engine.compress.annotations import Int8, read_int8, write_int8
+from edgetui.engine.compress.lower import lower
 from edgetui.engine.compress.quantize import int8
-from edgetui.engine.compress.wishes import Int8, read_int8, write_int8
 from edgetui.engine.errors import ModelRefused, UsageError
-from edgetui.engine.graph.lint import hints, lint
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import QuantizeInt8
+from edgetui.engine.schema.steps import QuantizeInt8
+from edgetui.engine.system.cpu import read_processor
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.system.root_files import Files
 from kinds import NETS, attention, classifier, image, residual
 from nodes import Bench, Net
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from refusals import lint_lines, split_activations
 
 TARGETS = ("onnxruntime-x86", "onnxruntime-arm", "tensorrt")
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 
 
+_CALIBRATED: dict[tuple[bytes, str], bytes] = {}
+"""By model and settings: every target, and every look at a kind of graph, starts from the same file."""
+
+
 def calibrated(bench: Bench, model: ModelProto, **settings: object) -> Path:
     source, out = bench.save(model), bench.folder / "calibrated.onnx"
-    settings = {"calibrator": "minmax", **settings}
-    int8(QuantizeInt8(**settings), source, out, bench.feeds(model, 40), Silent())  # type: ignore[arg-type]
+    step = QuantizeInt8(**{"calibrator": "minmax", **settings})  # type: ignore[arg-type]
+    key = source.read_bytes(), repr(step)
+    if key not in _CALIBRATED:
+        int8(step, source, out, bench.feeds(model, 40), NullReporter())
+        _CALIBRATED[key] = out.read_bytes()
+    out.write_bytes(_CALIBRATED[key])
     return out
 
 
-def lowered(bench: Bench, source: Path, target: str, say: Silent | None = None) -> Path:
+def lowered(bench: Bench, source: Path, target: str, say: NullReporter | None = None) -> Path:
     out = bench.folder / f"{target}.onnx"
-    lower(source, out, target, say or Silent())
+    lower(source, out, target, say or NullReporter())
     return out
 
 
@@ -61,8 +72,8 @@ def test_a_lowered_graph_says_what_fp32_says(
 @pytest.mark.parametrize("build", NETS.values(), ids=NETS)
 def test_tensorrt_reads_the_graph(net: type[Net], bench: Bench, build: Callable[[Net], ModelProto]) -> None:
     model = onnx.load(lowered(bench, calibrated(bench, build(net())), "tensorrt"))
-    assert lint(model, "tensorrt") == []
-    assert hints(model, "tensorrt") == []
+    assert lint_lines(model, "tensorrt") == []
+    assert split_activations(model) == []
     makers = {name: node for node in model.graph.node for name in node.output}
     assert all(makers[value.name].op_type not in QUANTIZED for value in model.graph.output)
     held = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -90,7 +101,7 @@ INTEGER = {
 
 @pytest.mark.parametrize("name", INTEGER)
 def test_nothing_between_input_and_output_is_float_on_x86(net: type[Net], bench: Bench, name: str) -> None:
-    if not multiplies_bytes_exactly() and name == "late_relu":
+    if not read_processor().multiplies_bytes_exactly and name == "late_relu":
         pytest.skip("without VNNI the optimiser keeps another form")
     left = bench.optimised(lowered(bench, calibrated(bench, NETS[name](net())), "onnxruntime-x86"))
     moving = {"Transpose", "Pad", "Flatten", "Reshape", "Squeeze"}
@@ -128,7 +139,7 @@ def test_opsets_as_found_in_the_wild(net: type[Net], bench: Bench, opset: int) -
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
 def test_schemes(net: type[Net], bench: Bench, scheme: str, per_channel: bool, target: str) -> None:
     model = residual(net())
-    say = Silent()
+    say = NullReporter()
     out = lowered(bench, calibrated(bench, model, scheme=scheme, per_channel=per_channel), target, say)
     assert likeness(bench, model, out, list(bench.feeds(model, 8, seed=1))) > 0.99
     assert bool(say.warnings) == (scheme == "affine" and target == "tensorrt")
@@ -142,10 +153,10 @@ def test_an_affine_file_holds_the_papers_numbers(net: type[Net], bench: Bench) -
     made = net()
     model = made.model(made.node("Conv", image(made), made.weight(4, 3, 3, 3), name="only"))
     source = calibrated(bench, model, scheme="affine", per_channel=False)
-    wish = read_int8(onnx.load(source))
-    assert wish is not None
+    annotation = read_int8(onnx.load(source))
+    assert annotation is not None
     held = {t.name: numpy_helper.to_array(t) for t in onnx.load(lowered(bench, source, "onnxruntime-arm")).graph.initializer}
-    low, high = wish.ranges["image"]
+    low, high = annotation.ranges["image"]
     scale = (high - low) / 255
     assert float(held["image_scale"]) == pytest.approx(scale)
     assert int(held["image_zero_point"]) == np.floor(127 - high / scale + 0.5)
@@ -206,7 +217,7 @@ def test_half_precision_beside_integers_for_tensorrt(net: type[Net], bench: Benc
     metadata.put(marked, "fp16", {"keep": []})
     onnx.save(marked, source)
     out = lowered(bench, source, "tensorrt")
-    assert lint(onnx.load(out), "tensorrt") == []
+    assert lint_lines(onnx.load(out), "tensorrt") == []
     assert likeness(bench, model, out, list(bench.feeds(model, 4, seed=1))) > 0.99
     assert any(t.data_type == TensorProto.FLOAT16 for t in onnx.load(out).graph.initializer)
     kept = onnx.load(lowered(bench, source, "onnxruntime-x86"))
@@ -218,7 +229,7 @@ def test_a_damaged_mark_is_refused(net: type[Net], bench: Bench) -> None:
     model = classifier(net())
     model.metadata_props.add(key="edgetui.int8", value='{"ranges": {"image": "wide"}}')
     with pytest.raises(ModelRefused, match=r"edgetui\.int8"):
-        lower(bench.save(model), bench.folder / "out.onnx", "tensorrt", Silent())
+        lower(bench.save(model), bench.folder / "out.onnx", "tensorrt", NullReporter())
 
 
 def test_ranges_of_another_model_are_refused(net: type[Net], bench: Bench) -> None:
@@ -226,20 +237,26 @@ def test_ranges_of_another_model_are_refused(net: type[Net], bench: Bench) -> No
     write_int8(model, Int8(ranges={"elsewhere": (0.0, 1.0)}))
     for target in TARGETS:
         with pytest.raises(ModelRefused, match="no node"):
-            lower(bench.save(model), bench.folder / "out.onnx", target, Silent())
+            lower(bench.save(model), bench.folder / "out.onnx", target, NullReporter())
 
 
 def test_an_unknown_target_is_refused(net: type[Net], bench: Bench) -> None:
     with pytest.raises(UsageError, match="onnxruntime-x68"):
-        lower(bench.save(classifier(net())), bench.folder / "out.onnx", "onnxruntime-x68", Silent())
+        lower(bench.save(classifier(net())), bench.folder / "out.onnx", "onnxruntime-x68", NullReporter())
 
 
 @pytest.mark.parametrize(
     ("flags", "exact"),
     [("fpu sse2 avx2 fma", False), ("fpu avx2 avx512f avx512bw", False), ("avx2 avx512_vnni", True), ("avx2 avx_vnni", True)],
 )
-def test_vnni_is_read_from_the_processors_flags(tmp_path: Path, flags: str, exact: bool) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: spectre_v1\n")
-    assert multiplies_bytes_exactly(tmp_path / "cpuinfo", machine="x86_64") is exact
-    assert multiplies_bytes_exactly(tmp_path / "absent", machine="x86_64") is False
-    assert multiplies_bytes_exactly(tmp_path / "absent", machine="aarch64") is True
+def test_vnni_is_read_from_the_processors_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, exact: bool
+) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: spectre_v1\n")
+    there, nowhere = Files(str(tmp_path)), Files(str(tmp_path / "absent"))
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert read_processor(there).multiplies_bytes_exactly is exact
+    assert read_processor(nowhere).multiplies_bytes_exactly is False
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert read_processor(nowhere).multiplies_bytes_exactly is True

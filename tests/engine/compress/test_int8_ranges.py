@@ -95,7 +95,7 @@ def test_entropy_finds_what_a_plain_loop_finds_among_ranges_of_little_noise() ->
     draw = np.random.default_rng(3)
     for shape in (0.6, 1.0, 2.0):
         values = np.abs(draw.gamma(shape, 1.0, 20_000))
-        step = float(values.max()) / 400
+        step = float(values.max()) / 240
         found = histogram(values, step)
         counts = found.magnitudes().astype(float)
         counts[0] = counts[1]

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from edgetui.engine.advice.forecast import size_after
 from edgetui.engine.compress.lower import lower
 from edgetui.engine.compress.magnitude import prune
 from edgetui.engine.compress.quantize import int8
 from edgetui.engine.compress.weight_only import weights
-from edgetui.engine.forecast import size_after
-from edgetui.engine.graph.inspect import inspect
 from edgetui.engine.graph.normalise import normalise
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import AnyStep, PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.inspection.inspect import inspect
+from edgetui.engine.schema.step import Step
+from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.system.reporter import NullReporter
 from nodes import Bench, Net
 from onnx import ModelProto, TensorProto, numpy_helper
 
@@ -133,12 +134,12 @@ INTEGER = {
 """Products that TensorRT computes in integers: all."""
 
 
-def made(bench: Bench, kind: str, step: AnyStep, target: str) -> tuple[ModelProto, Path, int | None, list[str]]:
+def made(bench: Bench, kind: str, step: Step, target: str) -> tuple[ModelProto, Path, int | None, list[str]]:
     """The model, the lowered file, the forecast of its size, and what was noted."""
     model = KINDS[kind](Net(17))
     source, normal, done, out = (bench.folder / f"{name}.onnx" for name in ("source", "normal", "done", "out"))
     onnx.save(model, source)
-    say = Silent()
+    say = NullReporter()
     facts = inspect(source, {})
     normalise(source, normal, {}, say)
     if isinstance(step, QuantizeInt8):
@@ -147,7 +148,7 @@ def made(bench: Bench, kind: str, step: AnyStep, target: str) -> tuple[ModelProt
         weights(step, normal, done, say)
     else:
         assert isinstance(step, PruneMagnitude)
-        prune(step, normal, done, say)
+        prune(step, normal, done, None, say)
     line = lower(done, out, target, say)
     return (
         model,
@@ -177,7 +178,7 @@ def test_tensorrt_gets_every_product_in_integers(bench: Bench, kind: str) -> Non
 @pytest.mark.parametrize(
     "step", [INT8, QuantizeWeights(bits=8), QuantizeWeights(bits=4)], ids=["int8", "weights-8", "weights-4"]
 )
-def test_the_file_is_as_large_as_the_forecast_says(bench: Bench, kind: str, step: AnyStep) -> None:
+def test_the_file_is_as_large_as_the_forecast_says(bench: Bench, kind: str, step: Step) -> None:
     model, out, size, _ = made(bench, kind, step, CPU)
     assert size == pytest.approx(out.stat().st_size, rel=0.1)
     assert decibels(bench, model, out) > (8 if getattr(step, "bits", 8) == 4 else 25)
@@ -210,8 +211,8 @@ def test_a_bias_behind_an_integer_product_leaves_it_integer(bench: Bench, rank: 
     x = net.node("MatMul", net.input("x", *([1] * (rank - 2)), 8, 64), net.weight(64, 64))
     model = net.model(net.node("Softmax", net.node("Add", net.weight(64), x)))
     onnx.save(model, bench.folder / "m.onnx")
-    int8(INT8, bench.folder / "m.onnx", bench.folder / "q.onnx", bench.feeds(model, 40), Silent())
-    lower(bench.folder / "q.onnx", bench.folder / "l.onnx", CPU, Silent())
+    int8(INT8, bench.folder / "m.onnx", bench.folder / "q.onnx", bench.feeds(model, 40), NullReporter())
+    lower(bench.folder / "q.onnx", bench.folder / "l.onnx", CPU, NullReporter())
     assert not {"Gemm", "MatMul", "MatMulNBits"}.intersection(bench.optimised(bench.folder / "l.onnx"))
     assert decibels(bench, model, bench.folder / "l.onnx") > 30
 
@@ -228,7 +229,7 @@ def test_weights_that_stay_in_floats_are_told(bench: Bench) -> None:
     x = net.conv(net.input("x", 1, 3, 12, 12), 3, 16)
     model = net.model(net.node("ConvTranspose", net.node("Relu", x), net.weight(16, 8, 4, 4), strides=[2, 2]))
     onnx.save(model, bench.folder / "m.onnx")
-    say = Silent()
+    say = NullReporter()
     int8(INT8, bench.folder / "m.onnx", bench.folder / "q.onnx", bench.feeds(model, 40), say)
     lower(bench.folder / "q.onnx", bench.folder / "l.onnx", CPU, say)
     assert "1 weights (0.01 MB) of ConvTranspose stay in floats" in say.warnings[-1]
@@ -256,7 +257,7 @@ def test_a_tied_matrix_in_half_floats_is_stored_once(bench: Bench) -> None:
 
 def test_a_matrix_in_doubles_read_both_ways_is_stored_once(bench: Bench) -> None:
     source, normal = bench.save(doubles_both_ways(Net(17)), "source.onnx"), bench.folder / "normal.onnx"
-    normalise(source, normal, {}, Silent())
+    normalise(source, normal, {}, NullReporter())
     assert normal.stat().st_size < 1.1 * 4 * 256 * 64
     assert inspect(source, {}).prunable == 256 * 64
 
@@ -273,13 +274,13 @@ def test_layers_that_share_a_weight_are_dequantized_by_rows(bench: Bench) -> Non
 @pytest.mark.parametrize(
     "step", [INT8, QuantizeWeights(bits=8), PruneMagnitude(amount=0.5)], ids=["int8", "weights-8", "prune"]
 )
-def test_weights_that_are_computed_from_less_are_told(bench: Bench, step: AnyStep) -> None:
+def test_weights_that_are_computed_from_less_are_told(bench: Bench, step: Step) -> None:
     net = Net(17)
     tiled = net.node("Tile", net.weight(32, 32, 3, 3), net.constant(np.array([2, 1, 1, 1])), name="tiled")
     x = net.node("Conv", net.input("x", 1, 32, 12, 12), tiled, name="wide")
     source, normal, done = (bench.folder / f"{name}.onnx" for name in ("source", "normal", "done"))
     onnx.save(net.model(net.node("Conv", x, net.weight(32, 64, 3, 3), name="plain")), source)
-    say = Silent()
+    say = NullReporter()
     normalise(source, normal, {}, say)
     if isinstance(step, QuantizeInt8):
         int8(step, normal, done, bench.feeds(onnx.load(normal), 40), say)
@@ -287,5 +288,5 @@ def test_weights_that_are_computed_from_less_are_told(bench: Bench, step: AnySte
         weights(step, normal, done, say)
     else:
         assert isinstance(step, PruneMagnitude)
-        prune(step, normal, done, say)
+        prune(step, normal, done, None, say)
     assert [text for text in say.warnings if "weights of wide stay as they are" in text]

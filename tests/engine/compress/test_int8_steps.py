@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+from edgetui.engine.compress.annotations import read_int8
 from edgetui.engine.compress.lower import lower
 from edgetui.engine.compress.quantize import int8
-from edgetui.engine.compress.wishes import read_int8
-from edgetui.engine.data.describe import read_dataset
 from edgetui.engine.data.open import open_samples
 from edgetui.engine.errors import DataRefused, ModelRefused, RecipeRefused
-from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.normalise import normalise
-from edgetui.engine.result import TensorFacts
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import QuantizeInt8
+from edgetui.engine.library.datasets import read_dataset
+from edgetui.engine.schema.model_facts import TensorFacts
+from edgetui.engine.schema.steps import QuantizeInt8
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from refusals import lint_lines
 
 if TYPE_CHECKING:
     from .conftest import Bench, Net
@@ -34,8 +34,8 @@ def network(net: type[Net]) -> ModelProto:
     return made.model(made.node("Gemm", x, made.weight(10, 128), transB=1, name="/head/Gemm"))
 
 
-def quantized(bench: Bench, model: ModelProto, count: int = 40, **settings: object) -> tuple[Path, str, Silent]:
-    say = Silent()
+def quantized(bench: Bench, model: ModelProto, count: int = 40, **settings: object) -> tuple[Path, str, NullReporter]:
+    say = NullReporter()
     out = bench.folder / "calibrated.onnx"
     line = int8(QuantizeInt8(**settings), bench.save(model), out, bench.feeds(model, count), say)  # type: ignore[arg-type]
     return out, line, say
@@ -45,11 +45,16 @@ def test_the_graph_stays_and_the_ranges_are_beside_it(net: type[Net], bench: Ben
     model = network(net)
     out, line, say = quantized(bench, model, calibrator="entropy")
     marked = onnx.load(out)
-    wish = read_int8(marked)
-    assert wish is not None
-    assert (wish.calibrator, wish.samples, wish.scheme, wish.per_channel) == ("entropy", 40, "symmetric", True)
-    assert set(wish.ranges) == {"image", "t1", "t3"}
-    assert all(low <= 0 <= high for low, high in wish.ranges.values())
+    annotation = read_int8(marked)
+    assert annotation is not None
+    assert (annotation.calibrator, annotation.samples, annotation.scheme, annotation.per_channel) == (
+        "entropy",
+        40,
+        "symmetric",
+        True,
+    )
+    assert set(annotation.ranges) == {"image", "t1", "t3"}
+    assert all(low <= 0 <= high for low, high in annotation.ranges.values())
     assert marked.graph == model.graph
     assert "40 samples" in line
     assert say.warnings == []
@@ -57,10 +62,10 @@ def test_the_graph_stays_and_the_ranges_are_beside_it(net: type[Net], bench: Ben
 
 def test_calibrating_twice_keeps_the_last(net: type[Net], bench: Bench) -> None:
     out, _, _ = quantized(bench, network(net), calibrator="minmax")
-    int8(QuantizeInt8(calibrator="mse"), out, out, bench.feeds(network(net), 33), Silent())
-    wish = read_int8(onnx.load(out))
-    assert wish is not None
-    assert (wish.calibrator, wish.samples) == ("mse", 33)
+    int8(QuantizeInt8(calibrator="mse"), out, out, bench.feeds(network(net), 33), NullReporter())
+    annotation = read_int8(onnx.load(out))
+    assert annotation is not None
+    assert (annotation.calibrator, annotation.samples) == ("mse", 33)
 
 
 @pytest.mark.parametrize("calibrator", ["minmax", "entropy", "percentile", "mse"])
@@ -70,7 +75,7 @@ def test_every_calibrator_serves_every_target(net: type[Net], bench: Bench, cali
     feed = next(bench.feeds(model, 1, seed=5))
     expected = bench.run(model, feed)[0].ravel()
     for target in ("onnxruntime-x86", "onnxruntime-arm", "tensorrt"):
-        lower(out, bench.folder / "low.onnx", target, Silent())
+        lower(out, bench.folder / "low.onnx", target, NullReporter())
         found = bench.run(bench.folder / "low.onnx", feed)[0].ravel()
         assert found @ expected / np.linalg.norm(found) / np.linalg.norm(expected) > 0.98
 
@@ -83,7 +88,7 @@ def test_excluded_nodes_stay_in_float(net: type[Net], bench: Bench, exclude: tup
     model = network(net)
     out, _, _ = quantized(bench, model, exclude=exclude)
     for target in ("onnxruntime-x86", "onnxruntime-arm", "tensorrt"):
-        lower(out, bench.folder / "low.onnx", target, Silent())
+        lower(out, bench.folder / "low.onnx", target, NullReporter())
         graph = onnx.load(bench.folder / "low.onnx").graph
         floats = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
         weighted = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
@@ -132,9 +137,9 @@ def test_what_comes_before_an_operator_nobody_knows_is_calibrated(net: type[Net]
     model.graph.node[1].domain = "com.example"
     model.opset_import.add(domain="com.example", version=1)
     calibrated, _, _ = quantized(bench, model)
-    wish = read_int8(onnx.load(calibrated))
-    assert wish is not None
-    assert wish.ranges.keys() == {"image", "t0"}
+    annotation = read_int8(onnx.load(calibrated))
+    assert annotation is not None
+    assert annotation.ranges.keys() == {"image", "t0"}
 
 
 def test_resnet20_keeps_its_predictions(bench: Bench, shared: Path) -> None:
@@ -145,19 +150,20 @@ def test_resnet20_keeps_its_predictions(bench: Bench, shared: Path) -> None:
     dataset = read_dataset(str(bench.folder / "cifar10.toml"), {})
     image = TensorFacts(name="image", dtype="float", shape=("batch", 3, 32, 32))
     calibration, evaluation = (
-        open_samples(dataset, [image], {"image": (1, 3, 32, 32)}, part, 0, Silent()) for part in ("calibration", "evaluation")
+        open_samples(dataset, [image], {"image": (1, 3, 32, 32)}, part, 0, NullReporter())
+        for part in ("calibration", "evaluation")
     )
     source = shared / "models" / "resnet20_cifar10.onnx"
     feeds = (batch.feeds for batch in calibration.take(64).batches(1))
-    int8(QuantizeInt8(), source, bench.folder / "calibrated.onnx", feeds, Silent())
+    int8(QuantizeInt8(), source, bench.folder / "calibrated.onnx", feeds, NullReporter())
     shown = [batch.feeds for batch in evaluation.take(300).batches(100)]
     before = [bench.run(source, feed)[0].argmax(1) for feed in shown]
     for target in ("onnxruntime-x86", "tensorrt"):
         out = bench.folder / f"{target}.onnx"
-        lower(bench.folder / "calibrated.onnx", out, target, Silent())
+        lower(bench.folder / "calibrated.onnx", out, target, NullReporter())
         after = [bench.run(out, feed)[0].argmax(1) for feed in shown]
         assert (np.concatenate(before) == np.concatenate(after)).mean() > 0.95
-    assert lint(onnx.load(bench.folder / "tensorrt.onnx"), "tensorrt") == []
+    assert lint_lines(onnx.load(bench.folder / "tensorrt.onnx"), "tensorrt") == []
     left = bench.optimised(bench.folder / "onnxruntime-x86.onnx")
     assert not {"Conv", "Add", "Relu", "DequantizeLinear", "ReduceMean", "Gemm"} & set(left)
     assert left.count("QLinearConv") == 21  # the two shortcuts are convolutions now
@@ -166,15 +172,15 @@ def test_resnet20_keeps_its_predictions(bench: Bench, shared: Path) -> None:
 
 def test_a_face_detector_of_opset_9_keeps_its_outputs(bench: Bench, shared: Path) -> None:
     normal, calibrated = bench.folder / "normal.onnx", bench.folder / "calibrated.onnx"
-    normalise(shared / "models" / "ultraface_rfb320.onnx", normal, {"input": (1, 3, 240, 320)}, Silent())
+    normalise(shared / "models" / "ultraface_rfb320.onnx", normal, {"input": (1, 3, 240, 320)}, NullReporter())
     feeds = [{"input": np.random.default_rng(seed).normal(0, 0.4, (1, 3, 240, 320)).astype(np.float32)} for seed in range(6)]
-    int8(QuantizeInt8(calibrator="minmax"), normal, calibrated, feeds, Silent())
+    int8(QuantizeInt8(calibrator="minmax"), normal, calibrated, feeds, NullReporter())
     before = bench.run(normal, feeds[0])
     for target in ("onnxruntime-x86", "tensorrt"):
-        lower(calibrated, bench.folder / f"{target}.onnx", target, Silent())
+        lower(calibrated, bench.folder / f"{target}.onnx", target, NullReporter())
         for expected, found in zip(before, bench.run(bench.folder / f"{target}.onnx", feeds[0]), strict=True):
             assert np.abs(expected - found).max() < 0.1
-    assert lint(onnx.load(bench.folder / "tensorrt.onnx"), "tensorrt") == []
+    assert lint_lines(onnx.load(bench.folder / "tensorrt.onnx"), "tensorrt") == []
     assert bench.optimised(bench.folder / "onnxruntime-x86.onnx").count("QLinearConv") == 52
 
 
@@ -206,5 +212,5 @@ def test_half_floats_beside_int8_raise_the_opset_for_tensorrt(net: type[Net], be
     x = made.node("Cast", made.node("MatMul", made.input("x", 1, 8), made.weight(8, 8)), to=TensorProto.FLOAT16)
     x = made.node("Cast", made.node("Relu", x), to=TensorProto.FLOAT)
     out, _, _ = quantized(bench, made.model(made.node("MatMul", x, made.weight(8, 6))))
-    lower(out, bench.folder / "lowered.onnx", "tensorrt", Silent())
-    assert lint(onnx.load(bench.folder / "lowered.onnx"), "tensorrt") == []
+    lower(out, bench.folder / "lowered.onnx", "tensorrt", NullReporter())
+    assert lint_lines(onnx.load(bench.folder / "lowered.onnx"), "tensorrt") == []

@@ -6,12 +6,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 from edgetui.engine.compress.magnitude import prune, share_of, smallest, smallest_of_all
-from edgetui.engine.errors import ModelRefused
+from edgetui.engine.errors import ModelRefused, RecipeRefused
 from edgetui.engine.graph import metadata
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.weights import weights
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import PruneMagnitude
+from edgetui.engine.schema.steps import PruneMagnitude
+from edgetui.engine.system.reporter import NullReporter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -37,7 +37,7 @@ def two_layers(folder: Path, first: np.ndarray, second: np.ndarray) -> Path:
 
 def after(step: PruneMagnitude, source: Path) -> tuple[dict[str, np.ndarray], str]:
     out = source.with_name("out.onnx")
-    line = prune(step, source, out, Silent())
+    line = prune(step, source, out, None, NullReporter())
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in load(out).graph.initializer}, line
 
 
@@ -160,22 +160,85 @@ def test_nothing_to_prune_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelRefused, match="no floating-point weights"):
-        prune(PruneMagnitude(amount=0.5), path, tmp_path / "o.onnx", Silent())
+        prune(PruneMagnitude(amount=0.5), path, tmp_path / "o.onnx", None, NullReporter())
 
 
 def test_a_layer_that_dies_is_told(tmp_path: Path) -> None:
-    say = Silent()
+    say = NullReporter()
     source = two_layers(tmp_path, np.full((2, 4), 1e-4, np.float32), np.ones((4, 2), np.float32))
-    prune(PruneMagnitude(threshold=1e-3), source, tmp_path / "o.onnx", say)
+    prune(PruneMagnitude(threshold=1e-3), source, tmp_path / "o.onnx", None, say)
     assert any("nothing is left of first" in warning for warning in say.warnings)
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])
 def test_a_real_model(shared: Path, tmp_path: Path, scope: str) -> None:
     line = prune(
-        PruneMagnitude(amount=0.3, scope=scope), shared / "models" / "resnet20_cifar10.onnx", tmp_path / "o.onnx", Silent()
+        PruneMagnitude(amount=0.3, scope=scope),
+        shared / "models" / "resnet20_cifar10.onnx",
+        tmp_path / "o.onnx",
+        None,
+        NullReporter(),
     )
     assert line == "30.0 % of 268 336 weights are zero now (20 tensors)"
     found = weights(load(tmp_path / "o.onnx"))
     expected = sum(share_of(0.3, weight.size) for weight in found) if scope == "layer" else share_of(0.3, 268_336)
     assert sum(zeros(weight.array()) for weight in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "pruned"),
+    [
+        (PruneMagnitude(amount=0.5, only=("Gemm",)), {"first"}),
+        (PruneMagnitude(amount=0.5, exclude=("Gemm",)), {"second"}),
+        (PruneMagnitude(threshold=1.5, only=("MatMul*", "Gemm"), exclude=("MatMul",)), {"first"}),
+        (PruneMagnitude(amount=0.5, scope="global", only=("MatMul",)), {"second"}),
+    ],
+)
+def test_only_and_exclude_choose_the_layers(tmp_path: Path, step: PruneMagnitude, pruned: set[str]) -> None:
+    found, _ = after(step, two_layers(tmp_path, np.ones((2, 4), np.float32), np.ones((4, 2), np.float32)))
+    assert {name for name in ("first", "second") if zeros(found[name])} == pruned
+
+
+def test_patterns_that_mean_nothing_or_leave_nothing_are_refused(tmp_path: Path) -> None:
+    source = two_layers(tmp_path, np.ones((2, 4), np.float32), np.ones((4, 2), np.float32))
+    with pytest.raises(RecipeRefused, match="`Conv` matches no node"):
+        after(PruneMagnitude(amount=0.5, only=("Conv",)), source)
+    with pytest.raises(ModelRefused, match="leave no weights to prune"):
+        after(PruneMagnitude(amount=0.5, only=("Gemm",), exclude=("Gemm",)), source)
+
+
+def test_the_norms_of_every_layer_are_in_the_log(tmp_path: Path) -> None:
+    say = NullReporter()
+    first = np.array([[1, -2, 3, -4], [5, -6, 7, -8]], np.float32)
+    source = two_layers(tmp_path, first, np.full((4, 2), 0.5, np.float32))
+    prune(PruneMagnitude(amount=0.25), source, tmp_path / "o.onnx", None, say)
+    assert say.notes == [
+        "first: L1 norm 36 before, 33 after, 25.0 % zero",
+        "second: L1 norm 4 before, 3 after, 25.0 % zero",
+    ]
+
+
+def test_the_paper_prunes_every_convolution_and_nothing_else(shared: Path, tmp_path: Path) -> None:
+    """Filippou et al.: of each Conv the smallest 5 % go, biases and the last Gemm stay."""
+    source = shared / "models" / "resnet20_cifar10.onnx"
+    prune(PruneMagnitude(amount=0.05, only=("Conv",)), source, tmp_path / "o.onnx", None, NullReporter())
+    before, now = weights(load(source)), weights(load(tmp_path / "o.onnx"))
+    for old, new in zip(before, now, strict=True):
+        gone = share_of(0.05, old.size) if old.operators == ["Conv"] else 0
+        order = np.argsort(np.abs(old.array().ravel()), kind="stable")
+        expected = old.array().ravel().copy()
+        expected[order[:gone]] = 0
+        assert (new.array().ravel() == expected).all()
+    assert {weight.operators[0] for weight in before} == {"Conv", "Gemm"}
+
+
+def test_a_step_that_says_nothing_new_keeps_its_hash() -> None:
+    assert PruneMagnitude(amount=0.3).described() == {
+        "method": "prune.magnitude",
+        "on": True,
+        "scope": "layer",
+        "amount": 0.3,
+        "threshold": None,
+    }
+    assert PruneMagnitude(amount=0.3, repair=True).described()["repair"] is True
+    assert (PruneMagnitude(amount=0.3).need, PruneMagnitude(amount=0.3, repair=True).need) == ("none", "calibration")

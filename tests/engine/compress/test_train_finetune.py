@@ -15,12 +15,13 @@ from edgetui.engine.config import PACKAGE
 from edgetui.engine.data.open import open_samples
 from edgetui.engine.data.samples import Samples
 from edgetui.engine.errors import DataRefused, RecipeRefused, RunFailed
-from edgetui.engine.graph.inspect import inspect
 from edgetui.engine.graph.metadata import get, put
 from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.graph.weights import weights
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import Dataset, PruneMagnitude, TrainFinetune
+from edgetui.engine.inspection.inspect import inspect
+from edgetui.engine.schema.spec import Dataset
+from edgetui.engine.schema.steps import PruneMagnitude, TrainFinetune
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, helper, numpy_helper
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when PyTorch is loaded: spinning threads starve the other tests
@@ -30,7 +31,7 @@ DEMO = PACKAGE / "profiles" / "demo"
 SHORT = TrainFinetune(epochs=2, samples=300)
 
 
-class Told(Silent):
+class Told(NullReporter):
     def __init__(self) -> None:
         super().__init__()
         self.steps: list[tuple[float, float | None, str]] = []
@@ -42,8 +43,8 @@ class Told(Silent):
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pruned")
-    normalise(DEMO / "digits.onnx", folder / "normal.onnx", {}, Silent())
-    prune(PruneMagnitude(scope="global", amount=0.9), folder / "normal.onnx", folder / "model.onnx", Silent())
+    normalise(DEMO / "digits.onnx", folder / "normal.onnx", {}, NullReporter())
+    prune(PruneMagnitude(scope="global", amount=0.9), folder / "normal.onnx", folder / "model.onnx", None, NullReporter())
     return folder / "model.onnx"
 
 
@@ -51,7 +52,7 @@ def digits(model: Path, part: str = "evaluation") -> Samples:
     """Labelled digits: a tenth for `calibration`, the rest for `evaluation`."""
     facts = inspect(model, {})
     data = Dataset(kind="npz", path=str(DEMO / "digits.npz"))
-    return open_samples(data, facts.inputs, facts.shapes, part, 0, Silent())  # type: ignore[arg-type]
+    return open_samples(data, facts.inputs, facts.shapes, part, 0, NullReporter())  # type: ignore[arg-type]
 
 
 def npz(folder: Path, count: int, labels: object = None, shape: tuple[int, ...] = (1, 8, 8)) -> Dataset:
@@ -62,7 +63,7 @@ def npz(folder: Path, count: int, labels: object = None, shape: tuple[int, ...] 
 
 def opened(model: Path, data: Dataset) -> Samples:
     facts = inspect(model, {})
-    return open_samples(data, facts.inputs, facts.shapes, "calibration", 0, Silent())
+    return open_samples(data, facts.inputs, facts.shapes, "calibration", 0, NullReporter())
 
 
 def top1(bench, path: Path, samples: Samples) -> float:
@@ -94,7 +95,11 @@ def test_a_pruned_model_wins_accuracy_back_and_keeps_its_zeros(bench, tmp_path, 
 
 def test_zeros_are_filled_when_they_need_not_stay(tmp_path, pruned):
     finetune(
-        msgspec.structs.replace(SHORT, keep_zeros=False), pruned, tmp_path / "out.onnx", digits(pruned).take(160), Silent()
+        msgspec.structs.replace(SHORT, keep_zeros=False),
+        pruned,
+        tmp_path / "out.onnx",
+        digits(pruned).take(160),
+        NullReporter(),
     )
     assert zeros(tmp_path / "out.onnx") < zeros(pruned) / 10
 
@@ -104,7 +109,7 @@ def test_the_same_seed_gives_the_same_file(tmp_path, pruned, optimizer):
     step = msgspec.structs.replace(SHORT, optimizer=optimizer, epochs=1)
     files = [tmp_path / f"{name}.onnx" for name in "abc"]
     for file, seed in zip(files, (0, 0, 1), strict=True):
-        finetune(msgspec.structs.replace(step, seed=seed), pruned, file, digits(pruned).take(64), Silent())
+        finetune(msgspec.structs.replace(step, seed=seed), pruned, file, digits(pruned).take(64), NullReporter())
     a, b, c = (file.read_bytes() for file in files)
     assert a == b
     assert a != c
@@ -115,7 +120,7 @@ def test_all_but_the_trained_values_stays(tmp_path, pruned):
     model.doc_string, model.producer_name = "kept", "someone"
     put(model, "wish", {"a": 1})
     onnx.save(model, tmp_path / "marked.onnx")
-    finetune(SHORT, tmp_path / "marked.onnx", tmp_path / "out.onnx", digits(pruned).take(100), Silent())
+    finetune(SHORT, tmp_path / "marked.onnx", tmp_path / "out.onnx", digits(pruned).take(100), NullReporter())
     after = onnx.load(tmp_path / "out.onnx")
     assert get(after, "wish") == {"a": 1}
     for one in (model, after):
@@ -141,11 +146,11 @@ def test_every_ending_is_read_as_the_same_classes(net, bench, tmp_path, kind):
     path = bench.save(ending(net, kind))
     labels = np.arange(200) % 4
     said = finetune(
-        TrainFinetune(epochs=1, batch=50), path, tmp_path / "out.onnx", opened(path, npz(tmp_path, 200, labels)), Silent()
+        TrainFinetune(epochs=1, batch=50), path, tmp_path / "out.onnx", opened(path, npz(tmp_path, 200, labels)), NullReporter()
     )
     plain = bench.save(ending(net, "scores"), "plain.onnx")
     expected = finetune(
-        TrainFinetune(epochs=1, batch=50), plain, tmp_path / "p.onnx", opened(plain, npz(tmp_path, 200, labels)), Silent()
+        TrainFinetune(epochs=1, batch=50), plain, tmp_path / "p.onnx", opened(plain, npz(tmp_path, 200, labels)), NullReporter()
     )
     assert said == expected
     for ours, theirs in zip(by_name(tmp_path / "out.onnx").values(), by_name(tmp_path / "p.onnx").values(), strict=True):
@@ -162,7 +167,7 @@ def test_a_graph_for_one_sample_is_trained_with_the_gradients_of_many(net, bench
     free = bench.save(ending(net, "scores"), "free.onnx")
     data = npz(tmp_path, 96, np.arange(96) % 4)
     for path in (single, free):
-        finetune(TrainFinetune(epochs=1, batch=32), path, path.with_suffix(".out"), opened(path, data).take(96), Silent())
+        finetune(TrainFinetune(epochs=1, batch=32), path, path.with_suffix(".out"), opened(path, data).take(96), NullReporter())
     ours, theirs = (next(iter(by_name(path.with_suffix(".out")).values())) for path in (single, free))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
@@ -174,7 +179,7 @@ def test_a_learning_rate_far_too_high_ends_with_what_to_do(tmp_path, pruned):
             pruned,
             tmp_path / "out.onnx",
             digits(pruned).take(200),
-            Silent(),
+            NullReporter(),
         )
     assert "NaN" in caught.value.what or "the loss became" in caught.value.what
     assert "lower the learning rate" in caught.value.fix
@@ -192,12 +197,12 @@ def test_a_loss_that_rises_is_warned_of(tmp_path, pruned):
     [
         (None, "has no labels"),
         (np.zeros(60, np.int64), "of one class"),
-        (np.arange(60) % 12, "12 classes and the model tells 10"),
+        (np.arange(60) % 12, "12 classes and the model has 10"),
     ],
 )
 def test_labels_that_cannot_serve_are_refused(tmp_path, pruned, labels, what):
     with pytest.raises(DataRefused, match=what):
-        finetune(SHORT, pruned, tmp_path / "out.onnx", opened(pruned, npz(tmp_path, 60, labels)), Silent())
+        finetune(SHORT, pruned, tmp_path / "out.onnx", opened(pruned, npz(tmp_path, 60, labels)), NullReporter())
 
 
 def test_few_samples_are_warned_of(tmp_path, pruned):
@@ -210,7 +215,7 @@ def test_a_model_without_a_class_output_is_refused(net, bench, tmp_path):
     it = net()
     path = bench.save(it.model(it.conv(it.input("image", 1, 1, 8, 8), 1, 3)))
     with pytest.raises(DataRefused, match="no output of the model tells classes apart"):
-        finetune(SHORT, path, tmp_path / "out.onnx", opened(path, npz(tmp_path, 40, np.arange(40) % 3)), Silent())
+        finetune(SHORT, path, tmp_path / "out.onnx", opened(path, npz(tmp_path, 40, np.arange(40) % 3)), NullReporter())
 
 
 def test_nothing_to_train_and_weights_too_coarse_are_refused(net, bench, tmp_path):
@@ -218,11 +223,11 @@ def test_nothing_to_train_and_weights_too_coarse_are_refused(net, bench, tmp_pat
     plain = bench.save(it.model(it.node("Flatten", it.node("Relu", it.input("image", 1, 1, 8, 8)))), "plain.onnx")
     data = npz(tmp_path, 40, np.arange(40) % 4)
     with pytest.raises(RecipeRefused, match="nothing to train"):
-        finetune(SHORT, plain, tmp_path / "out.onnx", opened(plain, data), Silent())
+        finetune(SHORT, plain, tmp_path / "out.onnx", opened(plain, data), NullReporter())
     half = ending(net, "scores")
     tensor = half.graph.initializer[0]
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
     half.graph.node.insert(1, helper.make_node("Cast", [tensor.name], ["wide"], name="wide", to=1))
     half.graph.node[2].input[1] = tensor.name
     with pytest.raises(RecipeRefused, match="FLOAT16"):
-        finetune(SHORT, bench.save(half, "half.onnx"), tmp_path / "out.onnx", opened(plain, data), Silent())
+        finetune(SHORT, bench.save(half, "half.onnx"), tmp_path / "out.onnx", opened(plain, data), NullReporter())

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.compress.train.check import batch_is_free
-from edgetui.engine.compress.train.finetune import WAY_OUT
+from edgetui.engine.compress.train.finetune import HINTS
+from edgetui.engine.compress.train.same_results import batch_is_free
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import ModelRefused
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.network.module import Network
 from edgetui.engine.network.module import as_module as module_of
-from edgetui.engine.say import Silent
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -26,11 +26,11 @@ SHARED = ("resnet20_cifar10", "ultraface_rfb320")
 
 
 def as_module(model: ModelProto, trained: tuple[str, ...] = (), rows: int = 1) -> Network:
-    return module_of(model, trained, rows, WAY_OUT)
+    return module_of(model, trained, rows, HINTS)
 
 
 def normal(path: Path, folder: Path) -> ModelProto:
-    normalise(path, folder / "normal.onnx", {}, Silent())
+    normalise(path, folder / "normal.onnx", {}, NullReporter())
     return load(folder / "normal.onnx")
 
 

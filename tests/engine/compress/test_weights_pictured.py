@@ -7,9 +7,9 @@ import onnx
 import pytest
 from edgetui.engine.compress import lower, quantize, weight_only
 from edgetui.engine.graph.dequantized import dequantized
-from edgetui.engine.graph.inspect import inspect
-from edgetui.engine.pipesay import PipeSay
-from edgetui.engine.spec import QuantizeInt8, QuantizeWeights
+from edgetui.engine.inspection.inspect import inspect
+from edgetui.engine.schema.steps import QuantizeInt8, QuantizeWeights
+from edgetui.engine.system.pipe_reporter import PipeReporter
 from nodes import Net
 from onnx import TensorProto, helper, numpy_helper
 
@@ -27,7 +27,7 @@ def model(tmp_path):
 @pytest.fixture
 def say(tmp_path):
     with (tmp_path / "said").open("wb") as file:
-        yield PipeSay(file.fileno(), "lower")
+        yield PipeReporter(file.fileno(), "lower")
 
 
 @pytest.mark.parametrize("target", ["onnxruntime-x86", "onnxruntime-arm", "tensorrt", "tensorrt-flags"])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 from edgetui.engine.data.open import open_samples
 from edgetui.engine.errors import DataRefused
-from edgetui.engine.result import TensorFacts
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import Dataset
+from edgetui.engine.schema.model_facts import TensorFacts
+from edgetui.engine.schema.spec import Dataset
+from edgetui.engine.system.reporter import NullReporter
 
 IDS = TensorFacts(name="ids", dtype="int64", shape=(1, 5))
 MASK = TensorFacts(name="mask", dtype="float", shape=(1, 5))
@@ -19,7 +20,7 @@ SHAPES = {"ids": (1, 5), "mask": (1, 5)}
 
 
 def opened(path, inputs=(IDS,), part="all", task="classification", shapes=SHAPES):
-    return open_samples(Dataset(kind="npz", path=str(path), task=task), inputs, shapes, part, 0, Silent())
+    return open_samples(Dataset(kind="npz", path=str(path), task=task), inputs, shapes, part, 0, NullReporter())
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -104,6 +105,25 @@ def test_numbers_too_large_for_the_input_are_refused(saved):
         next(samples.batches(1))
 
 
+def test_labels_whose_squares_are_no_numbers_are_refused(saved):
+    path = saved(ids=np.zeros((4, 5), np.int64), labels=np.array([1.0, 1e308, -1e308, 2.0]))
+    with pytest.raises(DataRefused, match=r"beyond 1e\+100"):
+        opened(path, task="regression")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damaged_data_are_refused_however_they_are_compressed(kind, saved, tmp_path):
+    with zipfile.ZipFile(saved(ids=np.arange(5000, dtype=np.int64).reshape(-1, 5))) as archive:
+        data = archive.read("ids.npy")
+    with zipfile.ZipFile(path := tmp_path / "other.npz", "w", kind) as archive:
+        archive.writestr("ids.npy", data)
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(range(100, 130))
+    path.write_bytes(content)
+    with pytest.raises(DataRefused, match=r"other\.npz"):
+        list(opened(path).batches(1000))
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_truncated_file_is_refused(saved, compressed, tmp_path):
     path = saved(compressed=compressed, ids=np.arange(5000, dtype=np.int64).reshape(-1, 5))
@@ -112,24 +132,35 @@ def test_a_truncated_file_is_refused(saved, compressed, tmp_path):
         list(opened(path).batches(10))
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_file_that_another_has_replaced_since_it_was_opened_is_refused(saved, compressed, tmp_path):
+    path = saved(compressed=compressed, ids=np.arange(400, dtype=np.int64).reshape(80, 5))
+    samples = opened(path)
+    np.savez(tmp_path / "other.npz", **{"a much longer name": np.ones(9), "ids": np.zeros((3, 5))})
+    for other in (b"no archive", b"PK" + bytes(4000), (tmp_path / "other.npz").read_bytes()):
+        path.write_bytes(other)
+        with pytest.raises(DataRefused, match="is damaged"):
+            list(samples.batches(8))
+
+
 def test_a_folder_that_became_an_npz_by_name_is_refused(tmp_path):
     (tmp_path / "x.npz").write_text("hello")
-    with pytest.raises(DataRefused, match=r"no \.npz"):
+    with pytest.raises(DataRefused, match=r"not an \.npz"):
         opened(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_memory_does_not_grow_with_the_array(saved, compressed):
-    path = saved(compressed=compressed, ids=np.zeros((40_000, 500), np.int64))  # 160 MB
+    path = saved(compressed=compressed, ids=np.zeros((20_000, 500), np.int64))  # 80 MB
     code = """
 import sys
 from edgetui.engine.data.open import open_samples
-from edgetui.engine.measure.probe import peak_rss_mb, forget_peak
-from edgetui.engine.result import TensorFacts
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import Dataset
+from edgetui.engine.system.own_memory import peak_rss_mb, forget_peak
+from edgetui.engine.schema.model_facts import TensorFacts
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.schema.spec import Dataset
 facts = [TensorFacts(name="ids", dtype="int64", shape=(1, 500))]
-samples = open_samples(Dataset(kind="npz", path=sys.argv[1]), facts, {"ids": (1, 500)}, "all", 0, Silent()).take(2000)
+samples = open_samples(Dataset(kind="npz", path=sys.argv[1]), facts, {"ids": (1, 500)}, "all", 0, NullReporter()).take(2000)
 next(samples.take(1).batches(1))
 forget_peak()
 before = peak_rss_mb()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from edgetui.engine.data.describe import read_dataset
 from edgetui.engine.data.fingerprint import fingerprint
 from edgetui.engine.errors import DataRefused
+from edgetui.engine.library.datasets import read_dataset
+from edgetui.engine.schema.spec import Dataset, ImageInput
 
 
 def described(folder: Path, text: str) -> Path:
@@ -89,9 +91,16 @@ def test_a_word_that_cannot_be_is_answered_with_the_choices(tmp_path, line, fix)
     assert fix in refused.value.fix
 
 
+@pytest.mark.parametrize(("kind", "decoder"), [("keypoints", "yolov8"), ("detection", "trt-pose"), ("text", "ssd")])
+def test_a_decoder_of_something_else_is_refused(tmp_path, kind, decoder):
+    with pytest.raises(DataRefused, match=f'decoder "{decoder}" does not read what a dataset of kind "{kind}" has'):
+        read_dataset(str(described(tmp_path, f'kind = "{kind}"\npath = "."\ndecoder = "{decoder}"')), {})
+
+
 def test_a_kind_that_is_missing_or_unknown_is_answered_with_the_choices(tmp_path):
+    tasks, kinds = "classification, detection, keypoints, none", "detection, image-folder, keypoints, npz, segmentation, text"
     for line in ('path = "."', 'kind = "video"\npath = "."', 'kind = "npz"\npath = "."\ntask = "Classification"'):
-        with pytest.raises(DataRefused, match="classification, none" if "task" in line else "image-folder, npz"):
+        with pytest.raises(DataRefused, match=tasks if "task" in line else kinds):
             read_dataset(str(described(tmp_path, line)), {})
 
 
@@ -102,7 +111,7 @@ def test_what_is_not_there_is_said_with_the_nearest_name(tmp_path):
 
 def test_a_text_file_is_no_dataset(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(DataRefused, match="is no dataset"):
+    with pytest.raises(DataRefused, match="is not a dataset"):
         read_dataset(str(tmp_path / "notes.txt"), {})
 
 
@@ -132,7 +141,28 @@ def test_the_fingerprint_of_a_folder_sees_a_renamed_file(tmp_path):
 
 def test_describing_needs_neither_numpy_nor_pillow():
     code = (
-        "import sys, edgetui.engine.data.describe, edgetui.engine.data.fingerprint, edgetui.engine.verdict;"
+        "import sys, edgetui.engine.library.datasets, edgetui.engine.data.fingerprint, edgetui.engine.advice.verdict;"
         "sys.exit(bool({'numpy', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_was_added_later_stands_in_a_description_only_where_it_is_said():
+    """Runs and caches of a version without it keep their hashes."""
+    plain = Dataset(kind="npz", path="a", input=ImageInput(mean=(0.5,)))
+    assert set(plain.described()) == {"kind", "path", "calibration", "task", "input", "name"}
+    assert set(plain.described()["input"]) == {"size", "layout", "color", "scale", "mean", "std", "name"}
+    said = Dataset(kind="detection", path="a", classes=("b",), decoder="ssd", input=ImageInput(letterbox=False))
+    assert (said.described()["classes"], said.described()["decoder"]) == (("b",), "ssd")
+    assert said.described()["input"]["letterbox"] is False
+
+
+@pytest.mark.parametrize("name", ["dataset", "detection", "keypoints", "segmentation", "text", "regression"])
+def test_the_examples_describe_datasets(name, tmp_path):
+    """As they stand, with files where they say that files are."""
+    example = (Path(__file__).resolve().parents[3] / "examples" / f"{name}.toml").read_text()
+    for file in re.findall(r'^(?:path|calibration|tokenizer) = "([^"]*)"', example, re.MULTILINE):
+        (tmp_path / file).write_bytes(b"")
+    path = tmp_path / f"{name}.toml"
+    path.write_text(example)
+    assert read_dataset(str(path), {}).name == name

@@ -11,9 +11,9 @@ import pytest
 from edgetui.engine.data.images import decode
 from edgetui.engine.data.open import open_samples
 from edgetui.engine.errors import DataRefused
-from edgetui.engine.result import TensorFacts
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import Dataset, ImageInput
+from edgetui.engine.schema.model_facts import TensorFacts
+from edgetui.engine.schema.spec import Dataset, ImageInput
+from edgetui.engine.system.reporter import NullReporter
 from PIL import Image
 
 
@@ -30,7 +30,7 @@ RAW = ImageInput(scale=1.0)
 
 def opened(path, part="all", how=RAW, shape=SHAPES["x"], dtype="float", **more):
     """Samples of the images at `path`; `more` is what a dataset may say besides, and `seed` and `say`."""
-    seed, say = more.pop("seed", 0), more.pop("say", Silent())
+    seed, say = more.pop("seed", 0), more.pop("say", NullReporter())
     dataset = Dataset(kind="image-folder", path=str(path), input=how, **more)
     facts = [TensorFacts(name="x", dtype=dtype, shape=shape)]
     return open_samples(dataset, facts, {"x": shape}, part, seed, say)
@@ -113,7 +113,7 @@ def test_the_last_batch_is_filled_for_a_model_whose_batch_is_fixed(zipped, two_c
 
 def test_broken_images_are_named_counted_and_passed_over(zipped, two_classes):
     content = two_classes | {"cat/1.png": b"no image at all", "dog/0.png": two_classes["dog/0.png"][:45]}
-    say = Silent()
+    say = NullReporter()
     samples = opened(zipped(content), say=say)
     assert shades(samples) == [0, 2, 101, 102]
     assert samples.skipped == ["cat/1.png", "dog/0.png"]
@@ -185,7 +185,7 @@ def test_every_kind_of_image_becomes_rgb(mode, format_):
     out = io.BytesIO()
     source = Image.new("L", (8, 8), 255)
     (Image.fromarray(np.full((8, 8), 65535, np.uint16)) if mode == "I;16" else source.convert(mode)).save(out, format_)
-    pixels = decode(out.getvalue(), (4, 4), gray=False)
+    pixels = decode(out.getvalue(), (4, 4), gray=False)[0]
     assert pixels.shape == (4, 4, 3)
     assert pixels.min() > 250
 
@@ -195,19 +195,19 @@ def test_a_palette_with_transparency_is_read_without_a_murmur():
     image = Image.new("P", (4, 4))
     image.putpalette([200, 100, 50] * 256)
     image.save(out, "PNG", transparency=bytes([0] * 256))
-    assert decode(out.getvalue(), (4, 4), gray=False)[0, 0].tolist() == [200, 100, 50]
+    assert decode(out.getvalue(), (4, 4), gray=False)[0][0, 0].tolist() == [200, 100, 50]
 
 
 @pytest.mark.parametrize("format_", ["GIF", "BMP", "PPM", "TIFF", "WEBP"])
 def test_other_formats_are_read_too(format_):
     out = io.BytesIO()
     Image.new("RGB", (4, 4), (250, 250, 250)).save(out, format_)
-    assert decode(out.getvalue(), (4, 4), gray=False).min() > 240
+    assert decode(out.getvalue(), (4, 4), gray=False)[0].min() > 240
 
 
 def test_a_document_named_like_an_image_is_handed_to_no_other_program(zipped, two_classes):
     document = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n%%EOF\n"
-    samples = opened(zipped(two_classes | {"cat/9.png": document}), say=(say := Silent()))
+    samples = opened(zipped(two_classes | {"cat/9.png": document}), say=(say := NullReporter()))
     assert len(shades(samples)) == 6
     assert say.warnings == ["cat/9.png is passed over: no image"]
 
@@ -217,7 +217,7 @@ def test_a_large_jpeg_is_shrunk_to_nearly_the_same_picture():
     source = Image.fromarray(np.stack([x, y, 255 - x], -1).astype(np.uint8))
     out = io.BytesIO()
     source.save(out, "JPEG", quality=95)
-    small = decode(out.getvalue(), (40, 30), gray=False).astype(int)
+    small = decode(out.getvalue(), (40, 30), gray=False)[0].astype(int)
     wanted = np.asarray(source.resize((40, 30), Image.Resampling.BILINEAR)).astype(int)
     assert np.abs(small - wanted).mean() < 2
 
@@ -248,14 +248,14 @@ def test_two_inputs_are_not_fed_with_images(zipped, two_classes):
     facts = [TensorFacts(name=name, dtype="float", shape=(1, 3, 6, 4)) for name in "xy"]
     dataset = Dataset(kind="image-folder", path=str(zipped(two_classes)))
     with pytest.raises(DataRefused, match="the model has 2"):
-        open_samples(dataset, facts, {"x": (1, 3, 6, 4), "y": (1, 3, 6, 4)}, "all", 0, Silent())
+        open_samples(dataset, facts, {"x": (1, 3, 6, 4), "y": (1, 3, 6, 4)}, "all", 0, NullReporter())
 
 
 def test_assumed_preprocessing_is_said(zipped, two_classes):
-    say = Silent()
+    say = NullReporter()
     opened(zipped(two_classes), how=ImageInput(), say=say)
     assert any("assumed" in text for text in say.warnings)
-    quiet = Silent()
+    quiet = NullReporter()
     opened(zipped(two_classes), how=RAW, say=quiet)
     assert quiet.warnings == []
 
@@ -303,9 +303,18 @@ def test_names_that_are_not_utf8_can_be_told_and_pipes_are_no_images(tmp_path, t
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data if not name.startswith("dog/1") else b"broken")
     os.mkfifo(tmp_path / "set" / "pipe.png")
-    say = Silent()
+    say = NullReporter()
     samples = opened(tmp_path / "set", say=say)
     assert shades(samples) == [0, 1, 2, 100, 102]
     assert samples.classes == ("�cat", "�dog")
     assert samples.skipped == ["�dog/1.png"]
     assert all(text.isprintable() for text in say.warnings)
+
+
+def test_classes_that_are_said_give_the_order(zipped, two_classes):
+    path = zipped(two_classes)
+    samples = opened(path, classes=("dog", "bird", "cat"))
+    assert samples.classes == ("dog", "bird", "cat")
+    assert np.concatenate([batch.labels for batch in samples.batches(3)]).tolist() == [2, 2, 2, 0, 0, 0]
+    with pytest.raises(DataRefused, match="folders that are none of `classes`: dog"):
+        opened(path, classes=("cat", "bird"))

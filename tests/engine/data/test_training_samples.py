@@ -11,9 +11,9 @@ from edgetui.engine.data.open import open_samples
 from edgetui.engine.data.samples import Samples
 from edgetui.engine.data.training import refuse_untrainable, training_labels
 from edgetui.engine.errors import DataRefused
-from edgetui.engine.result import TensorFacts
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import Dataset
+from edgetui.engine.schema.model_facts import TensorFacts
+from edgetui.engine.schema.spec import Dataset
+from edgetui.engine.system.reporter import NullReporter
 from PIL import Image
 
 INPUTS = (TensorFacts(name="x", dtype="float", shape=(1, 3)),)
@@ -25,7 +25,7 @@ def numbered(folder: Path, count: int, *, compressed: bool) -> Samples:
     save = np.savez_compressed if compressed else np.savez
     save(folder / "d.npz", x=np.repeat(values[:, None], 3, axis=1), labels=np.arange(count) % 5)
     data = Dataset(kind="npz", path=str(folder / "d.npz"))
-    return open_samples(data, INPUTS, {"x": (1, 3)}, "all", 0, Silent())
+    return open_samples(data, INPUTS, {"x": (1, 3)}, "all", 0, NullReporter())
 
 
 def order(samples: Samples, size: int, seed: int) -> list[int]:
@@ -73,7 +73,7 @@ def pictures(folder: Path, classes: dict[str, int]) -> Path:
 def seen(folder: Path, task: str = "classification") -> Samples:
     data = Dataset(kind="image-folder", path=str(folder), task=task)  # type: ignore[arg-type]
     inputs = (TensorFacts(name="x", dtype="float", shape=(1, 3, 4, 4)),)
-    return open_samples(data, inputs, {"x": (1, 3, 4, 4)}, "calibration", 0, Silent())
+    return open_samples(data, inputs, {"x": (1, 3, 4, 4)}, "calibration", 0, NullReporter())
 
 
 def test_broken_images_are_left_out_and_counted(tmp_path):

@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.errors import RecipeRefused
-from edgetui.engine.graph.fused import origins
+from edgetui.engine.graph.fused_names import origins
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.graph.select import select
 from edgetui.engine.graph.walk import label, nodes
-from edgetui.engine.say import Silent
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def detector() -> ModelProto:
 @pytest.fixture
 def normal(tmp_path: Path) -> ModelProto:
     onnx.save(detector(), tmp_path / "m.onnx")
-    normalise(tmp_path / "m.onnx", tmp_path / "n.onnx", {}, Silent())
+    normalise(tmp_path / "m.onnx", tmp_path / "n.onnx", {}, NullReporter())
     return load(tmp_path / "n.onnx")
 
 
@@ -81,7 +81,7 @@ def test_a_function_is_looked_into_and_the_rest_is_fused(normal: ModelProto) -> 
     ],
 )
 def test_a_node_that_is_gone_means_what_it_went_into(normal: ModelProto, name: str, into: set[str]) -> None:
-    say = Silent()
+    say = NullReporter()
     assert select(normal, [name], say) == into
     (told,) = say.warnings
     assert f"became part of {', '.join(sorted(into))}" in told
@@ -90,38 +90,38 @@ def test_a_node_that_is_gone_means_what_it_went_into(normal: ModelProto, name: s
 def test_a_call_means_the_nodes_in_its_place_and_so_does_a_pattern(normal: ModelProto) -> None:
     inside = {label(node) for node in nodes(normal) if label(node).startswith("/head")}
     assert len(inside) == 2
-    assert select(normal, ["/head"], Silent()) == inside
-    assert select(normal, ["/head/*"], Silent()) == inside
-    assert select(normal, ["Head"], Silent()) == inside
+    assert select(normal, ["/head"], NullReporter()) == inside
+    assert select(normal, ["/head/*"], NullReporter()) == inside
+    assert select(normal, ["Head"], NullReporter()) == inside
 
 
 def test_patterns_match_what_is_gone_too(normal: ModelProto) -> None:
-    say = Silent()
+    say = NullReporter()
     assert select(normal, ["*/norm"], say) == {"/stem/conv"}
     assert "`/stem/norm` became part of /stem/conv" in say.warnings[0]
 
 
 def test_what_is_named_anyway_is_not_told(normal: ModelProto) -> None:
-    say = Silent()
+    say = NullReporter()
     assert select(normal, ["/stem/*"], say) == {"/stem/conv", "/stem/relu"}
     assert say.warnings == []
 
 
 def test_a_node_that_nothing_needed_is_told_and_means_none(normal: ModelProto) -> None:
-    say = Silent()
+    say = NullReporter()
     assert select(normal, ["/neck/debug"], say) == set()
     assert "nothing that is stands for it" in say.warnings[0]
 
 
 def test_an_operator_that_is_there_means_itself_alone(normal: ModelProto) -> None:
-    say = Silent()
+    say = NullReporter()
     assert len(select(normal, ["Conv"], say)) == 3
     assert say.warnings == []
 
 
 def test_near_names_of_what_is_gone_are_named(normal: ModelProto) -> None:
     with pytest.raises(RecipeRefused) as caught:
-        select(normal, ["/stem/nrom"], Silent())
+        select(normal, ["/stem/nrom"], NullReporter())
     assert "/stem/norm" in str(caught.value)
 
 
@@ -133,12 +133,12 @@ def test_a_model_that_lost_nothing_carries_nothing(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
-    normalise(tmp_path / "m.onnx", tmp_path / "n.onnx", {}, Silent())
+    normalise(tmp_path / "m.onnx", tmp_path / "n.onnx", {}, NullReporter())
     assert origins(load(tmp_path / "n.onnx")) == {}
 
 
 def test_what_is_gone_is_followed_when_the_opset_rises(tmp_path: Path, normal: ModelProto) -> None:
-    from edgetui.engine.compress.wishes import raised
+    from edgetui.engine.compress.annotations import raised
 
     after = raised(normal, 21, "a test")
-    assert select(after, ["/stem/norm"], Silent()) == {"/stem/conv"}
+    assert select(after, ["/stem/norm"], NullReporter()) == {"/stem/conv"}

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.graph.opset import raise_opset
-from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
 from nodes import Bench, Net
 from steps import lowered
 

@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.errors import ModelRefused, StorageRefused
-from edgetui.engine.graph import external
+from edgetui.engine.graph import write
 from edgetui.engine.graph.load import digest, load, load_with_calls, save
 from onnx import TensorProto, helper, numpy_helper
 
@@ -67,8 +67,8 @@ def test_unreadable_file(tmp_path: Path) -> None:
     [
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "PNG"),
         (b"PK\x03\x04" + b"\0" * 64, "zip"),
-        (b"hello, this is text\n" * 10, "no ONNX file"),
-        (b"\xff" * 100, "no ONNX file"),
+        (b"hello, this is text\n" * 10, "not an ONNX file"),
+        (b"\xff" * 100, "not an ONNX file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         (b"\x80\x02}q\x00.", "pickle"),
     ],
@@ -139,7 +139,7 @@ def test_external_data_come_in(tmp_path: Path) -> None:
         ({"location": "..\\weights.bin"}, "outside"),
         ({"offset": "8"}, "past the end"),
         ({"offset": "-8"}, "past the end"),
-        ({"offset": "eight"}, "no number"),
+        ({"offset": "eight"}, "not a number"),
         ({"length": "99999999"}, "past the end"),
         ({"length": "16"}, "its shape needs"),
     ],
@@ -173,7 +173,7 @@ def test_external_data_of_a_constant_node_are_checked_too(tmp_path: Path) -> Non
 
 def test_large_models_are_written_beside(tmp_path: Path) -> None:
     model = affine(rows=512)
-    external.write(model, tmp_path / "m.onnx", largest=1000)
+    write.write(model, tmp_path / "m.onnx", largest=1000)
     assert (tmp_path / "m.onnx").stat().st_size < 1000
     assert (tmp_path / "m.onnx.data").stat().st_size == 512 * 8 * 4
     assert model == affine(rows=512)
@@ -181,7 +181,7 @@ def test_large_models_are_written_beside(tmp_path: Path) -> None:
 
 
 def test_small_models_leave_nothing_beside(tmp_path: Path) -> None:
-    external.write(affine(rows=512), tmp_path / "m.onnx", largest=1000)
+    write.write(affine(rows=512), tmp_path / "m.onnx", largest=1000)
     save(affine(), tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 

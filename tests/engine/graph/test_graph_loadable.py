@@ -8,17 +8,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.compress.lower import lower
 from edgetui.engine.compress.precision import fp16
 from edgetui.engine.compress.quantize import int8
 from edgetui.engine.compress.weight_only import weights
 from edgetui.engine.errors import BackendRefused
-from edgetui.engine.graph.loadable import with_sizes
-from edgetui.engine.graph.normalise import normalise, settled_only
+from edgetui.engine.graph.fill_sizes import with_sizes
+from edgetui.engine.graph.normalise import fix_shapes_only, normalise
 from edgetui.engine.graph.shapes import declared
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, PrecisionFp16, QuantizeInt8, QuantizeWeights
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, QuantizeWeights
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 SHAPES: dict[str, tuple[int, ...]] = {"x": (1, 2, 8), "sr": ()}
@@ -85,10 +86,10 @@ def samples(count: int) -> list[dict[str, np.ndarray]]:
 
 
 def test_axes_stay_open_where_settled_ones_break_a_branch(source: Path, tmp_path: Path) -> None:
-    say, one = Silent(), samples(1)[0]
+    say, one = NullReporter(), samples(1)[0]
     assert normalise(source, tmp_path / "n.onnx", SHAPES, say).startswith("axes left as they are")
-    assert any("axes are not settled" in note for note in say.notes)
-    settled_only(source, tmp_path / "b.onnx", SHAPES)
+    assert any("axes are not fixed" in note for note in say.notes)
+    fix_shapes_only(source, tmp_path / "b.onnx", SHAPES)
     for name in ("n", "b"):
         np.testing.assert_allclose(ran(tmp_path / f"{name}.onnx", one), ran(source, one), rtol=1e-5)
 
@@ -100,7 +101,7 @@ def test_axes_are_settled_where_every_branch_takes_them(source: Path, tmp_path: 
     (held,) = [tensor for tensor in model.graph.initializer if tensor.name == "Wb"]
     held.CopyFrom(weight("Wb", 1, 16, 8))
     onnx.save(model, source)
-    assert normalise(source, tmp_path / "n.onnx", SHAPES, Silent()).startswith("fixed x to 1x2x8")
+    assert normalise(source, tmp_path / "n.onnx", SHAPES, NullReporter()).startswith("fixed x to 1x2x8")
     assert declared(onnx.load(tmp_path / "n.onnx").graph.input[0]) == SHAPES["x"]
 
 
@@ -109,12 +110,12 @@ def test_a_model_that_is_refused_either_way_is_settled(source: Path, tmp_path: P
     model.graph.node[1].op_type, model.graph.node[1].domain = "Odd", "odd"
     model.opset_import.append(helper.make_opsetid("odd", 1))
     onnx.save(model, source)
-    settled_only(source, tmp_path / "b.onnx", SHAPES)
+    fix_shapes_only(source, tmp_path / "b.onnx", SHAPES)
     assert declared(onnx.load(tmp_path / "b.onnx").graph.input[0]) == SHAPES["x"]
 
 
 def test_a_file_with_settled_axes_is_run_without_the_optimizer(source: Path, tmp_path: Path) -> None:
-    model, say, one = made(), Silent(), samples(1)[0]
+    model, say, one = made(), NullReporter(), samples(1)[0]
     model.graph.input[0].CopyFrom(value("x", 1, SHAPES["x"]))
     onnx.save(model, source)
     normalise(source, tmp_path / "n.onnx", {}, say)
@@ -126,7 +127,7 @@ def test_a_file_with_settled_axes_is_run_without_the_optimizer(source: Path, tmp
 
 @pytest.mark.parametrize("kind", ["int8", "fp16", "weights"])
 def test_every_step_goes_through_with_open_axes(kind: str, source: Path, tmp_path: Path) -> None:
-    say, plain, done, low = Silent(), tmp_path / "n.onnx", tmp_path / "s.onnx", tmp_path / "l.onnx"
+    say, plain, done, low = NullReporter(), tmp_path / "n.onnx", tmp_path / "s.onnx", tmp_path / "l.onnx"
     normalise(source, plain, SHAPES, say)
     if kind == "int8":
         int8(QuantizeInt8(), plain, done, samples(40), say)
@@ -149,7 +150,7 @@ def test_inputs_that_choose_another_branch_are_told_and_no_export_is_blamed(sour
 
 
 def test_backends_that_need_sizes_get_them(source: Path, tmp_path: Path) -> None:
-    normalise(source, tmp_path / "n.onnx", SHAPES, Silent())
+    normalise(source, tmp_path / "n.onnx", SHAPES, NullReporter())
     settled = with_sizes(tmp_path / "n.onnx", SHAPES, tmp_path / "t.onnx")
     assert settled == tmp_path / "t.onnx"
     assert declared(onnx.load(settled).graph.input[0]) == SHAPES["x"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetui.engine.graph.meaning import Meaning, meanings
+from edgetui.engine.graph.output_meaning import Meaning, meanings
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 node = helper.make_node

@@ -12,15 +12,16 @@ from edgetui.engine.graph.names import Names, renamed, shielded
 from edgetui.engine.graph.normalise import normalise
 from edgetui.engine.graph.walk import graphs
 from edgetui.engine.graph.wiring import faults
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import AnyStep, PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.schema.step import Step
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.system.reporter import NullReporter
 from kinds import NETS, attention, residual
 from nodes import Bench, Net
 from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 from steps import lowered
 
 INT8 = QuantizeInt8(calibrator="minmax")
-RECIPES: dict[str, tuple[tuple[AnyStep, ...], str]] = {
+RECIPES: dict[str, tuple[tuple[Step, ...], str]] = {
     "int8-x86": ((INT8,), "onnxruntime-x86"),
     "int8-tensorrt": ((INT8,), "tensorrt"),
     "fp16": ((PrecisionFp16(),), "onnxruntime-x86"),
@@ -72,8 +73,16 @@ def invented(folder: Path, model: ModelProto) -> list[str]:
     return [name for file in sorted(folder.glob("*.onnx")) for name in names_of(onnx.load(file)) if name not in own]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("kind", MODELS)
+# Every model and every recipe once; all pairs in `make test-long`.
+FIRST = set(zip(MODELS, RECIPES, strict=True))
+PAIRS = [
+    pytest.param(kind, recipe, marks=() if (kind, recipe) in FIRST else pytest.mark.long)
+    for kind in MODELS
+    for recipe in RECIPES
+]
+
+
+@pytest.mark.parametrize(("kind", "recipe"), PAIRS)
 def test_a_model_whose_tensors_have_the_names_that_passes_love_gives_the_same(kind: str, recipe: str, tmp_path: Path) -> None:
     steps, target = RECIPES[recipe]
     model = MODELS[kind]()
@@ -160,7 +169,7 @@ def test_a_batch_norm_goes_into_a_convolution_beside_a_tensor_of_the_name_that_i
     renamed(model.graph, lambda name: bias if name == factor else name)
     bench = Bench(tmp_path)
     (feed,) = bench.feeds(model, 1)
-    normalise(bench.save(model), tmp_path / "n.onnx", {}, Silent())
+    normalise(bench.save(model), tmp_path / "n.onnx", {}, NullReporter())
     assert [node.op_type for node in onnx.load(tmp_path / "n.onnx").graph.node] == ["Conv", "Mul"]
     np.testing.assert_allclose(bench.run(model, feed)[0], bench.run(tmp_path / "n.onnx", feed)[0], rtol=1e-4, atol=1e-5)
 

@@ -58,6 +58,16 @@ def test_damaged_metadata_are_refused() -> None:
         metadata.get(model, "k")
 
 
+@pytest.mark.parametrize(
+    ("held", "words"), [('{"keep": 3}', r"`keep = 3` is not valid"), ("[1]", "is not a table"), ('"x"', "is not a table")]
+)
+def test_metadata_of_another_form_are_refused_with_what_is_wrong(held: str, words: str) -> None:
+    model = graph(13)
+    model.metadata_props.add(key=f"edgetui.{metadata.HALF}", value=held)
+    with pytest.raises(ModelRefused, match=words):
+        metadata.read(model, metadata.HALF, metadata.Halved)
+
+
 def test_a_plugin_of_any_name_in_onnx_s_own_domain_does_not_stop_it() -> None:
     text = '<ir_version: 7, opset_import: ["" : 12]> g (float[1,4] x) => (float[1,4] y) { a = Softmax(x) [n] y = YoloLayer(a) }'
     raised = raise_opset(parser.parse_model(text), 19, "a test")

@@ -8,17 +8,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from edgetui.engine.compress.annotations import read_int8
 from edgetui.engine.compress.lower import lower
 from edgetui.engine.compress.precision import fp16
 from edgetui.engine.compress.quantize import int8
-from edgetui.engine.compress.wishes import read_int8
 from edgetui.engine.errors import ModelRefused, RecipeRefused
-from edgetui.engine.graph.lint import lint
-from edgetui.engine.graph.part import computable
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import PrecisionFp16, QuantizeInt8
-from edgetui.engine.verify import verify
+from edgetui.engine.graph.computable_part import computable
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.work.verify_outputs import verify
 from onnx import ModelProto, numpy_helper, parser
+from refusals import lint_lines
 
 CONSTANTS = {
     "W": np.linspace(-1, 1, 8 * 3 * 3 * 3).reshape(8, 3, 3, 3).astype(np.float32),
@@ -91,7 +91,7 @@ def test_where_nothing_comes_before_there_is_nothing_to_compute() -> None:
 @pytest.mark.parametrize("case", DETECTORS)
 def test_int8_calibrates_what_comes_before_and_lowers_the_whole(case: str, tmp_path: Path) -> None:
     onnx.save(model(DETECTORS[case]), tmp_path / "in.onnx")
-    say = Silent()
+    say = NullReporter()
     int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), say)
     wish = read_int8(onnx.load(tmp_path / "out.onnx"))
     assert wish is not None
@@ -101,7 +101,7 @@ def test_int8_calibrates_what_comes_before_and_lowers_the_whole(case: str, tmp_p
     lower(tmp_path / "out.onnx", tmp_path / "trt.onnx", "tensorrt", say)
     lowered = onnx.load(tmp_path / "trt.onnx")
     assert sum(node.op_type == "QuantizeLinear" for node in lowered.graph.node) >= 2
-    assert lint(lowered, "tensorrt") == []
+    assert lint_lines(lowered, "tensorrt") == []
 
 
 @pytest.mark.parametrize("opset", [12, 13, 17])
@@ -113,14 +113,14 @@ def test_plugins_in_onnx_s_own_domain_stand_a_raised_opset(opset: int, tmp_path:
         del split.input[1]
         split.attribute.append(onnx.helper.make_attribute("split", [4, 2]))
     onnx.save(made, tmp_path / "in.onnx")
-    say = Silent()
+    say = NullReporter()
     int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "int8.onnx", samples(), say)
     fp16(PrecisionFp16(), tmp_path / "int8.onnx", tmp_path / "both.onnx", samples(), say)
     lower(tmp_path / "both.onnx", tmp_path / "trt.onnx", "tensorrt", say)
     lowered = onnx.load(tmp_path / "trt.onnx")
     assert [(node.op_type, node.domain) for node in lowered.graph.node if node.name == "nms"] == [("BatchedNMSDynamic_TRT", "")]
     assert {entry.domain for entry in lowered.opset_import} <= {"", "TRT", "trt", "own"}
-    assert lint(lowered, "tensorrt") == []
+    assert lint_lines(lowered, "tensorrt") == []
 
 
 def test_nothing_before_the_plugin_can_be_quantized(tmp_path: Path) -> None:
@@ -129,20 +129,20 @@ def test_nothing_before_the_plugin_can_be_quantized(tmp_path: Path) -> None:
     )
     onnx.save(model(text), tmp_path / "in.onnx")
     with pytest.raises(RecipeRefused, match="before nms"):
-        int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), Silent())
+        int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), NullReporter())
 
 
 @pytest.mark.parametrize("case", DETECTORS)
 def test_half_precision_is_tried_on_what_comes_before(case: str, tmp_path: Path) -> None:
     onnx.save(model(DETECTORS[case]), tmp_path / "in.onnx")
-    line = fp16(PrecisionFp16(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), Silent())
+    line = fp16(PrecisionFp16(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), NullReporter())
     assert "40 samples tried" in line
 
 
 def test_a_dry_run_that_cannot_be_is_no_refusal(tmp_path: Path) -> None:
     text = "(float[1,3,8,8] x) => (float[1,8,8,8] y) { [nms] b = TRT.Odd(x) [c] y = Conv<pads=[1,1,1,1]>(b, W) }"
     onnx.save(model(text), tmp_path / "in.onnx")
-    line = fp16(PrecisionFp16(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), Silent())
+    line = fp16(PrecisionFp16(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), NullReporter())
     assert line.startswith("half precision for 0 of 2 nodes")
     assert "tried" not in line
 
@@ -159,7 +159,7 @@ class Plan:
 
 def test_verify_compares_what_enters_the_plugin_with_the_original(tmp_path: Path) -> None:
     onnx.save(model(DETECTORS["at the end"]), tmp_path / "in.onnx")
-    say = Silent()
+    say = NullReporter()
     int8(QuantizeInt8(), tmp_path / "in.onnx", tmp_path / "out.onnx", samples(), say)
     lower(tmp_path / "out.onnx", tmp_path / "trt.onnx", "tensorrt", say)
     verify((Plan(), Plan()), samples(4), 4, tmp_path / "trt.onnx", None, say, model=tmp_path / "in.onnx")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgetui.engine.graph.pattern import two_of_four
-from edgetui.engine.spec import PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
+from edgetui.engine.schema.steps import PrecisionFp16, QuantizeInt8, QuantizeWeights, Recipe
 from nodes import Bench, Net
 from steps import lowered
 

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.errors import ModelRefused
-from edgetui.engine.graph.inspect import inspect
-from edgetui.engine.graph.lint import lint
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.walk import constants
+from edgetui.engine.inspection.inspect import inspect
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from refusals import lint_lines
 
 WEIGHTS = np.arange(16, dtype=np.float32).reshape(4, 4)
 node = helper.make_node
@@ -60,7 +60,7 @@ def test_a_node_comes_behind_what_its_body_reads(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_named(tmp_path: Path, nodes: list[NodeProto], held: tuple[str, ...], said: str, target: str) -> None:
-    found = lint(load(written(tmp_path / "m.onnx", nodes, held)), target)
+    found = lint_lines(load(written(tmp_path / "m.onnx", nodes, held)), target)
     assert any(said in sentence for sentence in found)
 
 
@@ -69,7 +69,7 @@ def test_sparse_weights_are_written_out(tmp_path: Path) -> None:
     array = numpy_helper.to_array(model.graph.initializer[0])
     assert np.flatnonzero(array).tolist() == [1, 6, 15]
     assert array.shape == (4, 4)
-    assert lint(model, "onnxruntime") == []
+    assert lint_lines(model, "onnxruntime") == []
 
 
 def test_sparse_weights_past_their_shape_are_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from edgetui.engine.errors import PlanRefused
-from edgetui.engine.measure.fidelity import NEAR_ZERO, Fidelity
+from edgetui.engine.measure.fidelity import NEAR_ZERO, FidelityMeter
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -14,7 +14,7 @@ OUTPUTS = hnp.arrays(np.float32, (6, 3), elements=st.floats(-100, 100, width=32)
 
 
 def one(a, b, n=1):
-    found = Fidelity()
+    found = FidelityMeter()
     found.add({"y": np.asarray(a)}, {"y": np.asarray(b)}, n)
     return found
 
@@ -43,7 +43,7 @@ def test_noise_beside_an_output_of_zeros_is_no_ratio():
 
 @given(OUTPUTS, OUTPUTS, st.integers(1, 6), st.integers(0, 2))
 def test_how_samples_are_batched_changes_nothing(a, b, size, padding):
-    whole, parts = one(a, b, 6), Fidelity()
+    whole, parts = one(a, b, 6), FidelityMeter()
     for start in range(0, 6, size):
         rows = slice(start, start + size)
         n = len(a[rows])
@@ -72,7 +72,7 @@ def test_what_is_near_zero_is_left_out_by_its_own_sample():
 
 
 def test_the_worst_output_counts():
-    found = Fidelity()
+    found = FidelityMeter()
     good, bad = np.array([[1.0, 2.0]]), np.array([[1.0, 0.0]])
     found.add({"a": good, "b": bad}, {"a": good + 1e-6, "b": bad[:, ::-1].copy()})
     figures = found.figures()
@@ -97,4 +97,4 @@ def test_outputs_of_different_shapes_are_said_and_not_compared():
 
 def test_a_missing_output_is_refused():
     with pytest.raises(PlanRefused, match="no output y"):
-        Fidelity().add({"y": np.zeros(1)}, {"z": np.zeros(1)})
+        FidelityMeter().add({"y": np.zeros(1)}, {"z": np.zeros(1)})

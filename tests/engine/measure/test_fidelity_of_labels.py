@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetui.engine.graph.meaning import Meaning, Part
-from edgetui.engine.measure.fidelity import Fidelity
+from edgetui.engine.graph.output_meaning import Meaning, Part
+from edgetui.engine.measure.fidelity import FidelityMeter
 
 DRAW = np.random.default_rng(7)
 
 
 def compared(meanings, a, b, n=1, **more):
-    found = Fidelity(meanings, **more)
+    found = FidelityMeter(meanings, **more)
     found.add(a, b, n)
     return found
 
@@ -89,7 +89,7 @@ def test_maps_of_other_classes_are_doubted_however_large_the_background():
 def test_numbers_are_counted_as_they_are_whatever_the_batch():
     a = DRAW.integers(0, 3, (6, 5))
     b = DRAW.integers(0, 3, (6, 5))
-    whole, parts = Fidelity(), Fidelity()
+    whole, parts = FidelityMeter(), FidelityMeter()
     whole.add({"c": a}, {"c": b}, 6)
     for start in (0, 4):
         rows = slice(start, start + 4)
@@ -99,7 +99,7 @@ def test_numbers_are_counted_as_they_are_whatever_the_batch():
 
 
 def test_a_sequence_is_compared_tensor_by_tensor():
-    found = Fidelity({"s": Meaning()})
+    found = FidelityMeter({"s": Meaning()})
     a = [np.array([3.0, 4.0]), np.array([1, 2, 3])]
     found.add({"s": a}, {"s": [np.array([3.0, 4.5]), np.array([1, 2, 4])]})
     assert [(each.name, each.kind) for each in found.figures().outputs] == [("s[0]", "quantity"), ("s[1]", "labels")]
@@ -108,7 +108,7 @@ def test_a_sequence_is_compared_tensor_by_tensor():
 
 
 def test_what_is_not_compared_is_said():
-    found = Fidelity()
+    found = FidelityMeter()
     found.add({"s": [np.ones(2)], "z": [{"cat": 0.5}]}, {"s": [np.ones(2), np.ones(2)], "z": [{"cat": 0.5}]})
     assert found.warnings() == [
         "output s differs in shape between the sides and is not compared",

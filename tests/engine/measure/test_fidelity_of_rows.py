@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetui.engine.graph.meaning import Meaning, Order, Part
-from edgetui.engine.measure.fidelity import Fidelity
+from edgetui.engine.graph.output_meaning import Meaning, Part, RowOrder
+from edgetui.engine.measure.fidelity import FidelityMeter
 from edgetui.engine.measure.matching import match
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ SOURCE = frozenset({"best"})
 ROWS = Meaning(
     parts=(Part("boxes", 4, False), Part("score", 1, False), Part("class", 1, True)),
     parts_axis=-1,
-    orders=(Order(-2, frozenset({-3}), 1, SOURCE),),
+    orders=(RowOrder(-2, frozenset({-3}), 1, SOURCE),),
 )
 
 
@@ -36,7 +36,7 @@ def shaken(rows, seed: int, noise: float = 1e-3):
 
 
 def compared(a, b, said=ROWS, *, chance=False):
-    found = Fidelity({"y": said}, chance=chance)
+    found = FidelityMeter({"y": said}, chance=chance)
     found.add({"y": a}, {"y": b})
     return found
 
@@ -92,9 +92,9 @@ def test_outputs_of_one_choice_are_matched_together():
     rows = detections(4)
     order = np.random.default_rng(4).permutation(60)
     said = {
-        "boxes": Meaning(orders=(Order(-2, frozenset({-3}), 1, SOURCE),)),
-        "scores": Meaning(orders=(Order(-1, frozenset({-2}), 1, SOURCE),)),
-        "classes": Meaning(labels=True, orders=(Order(-1, frozenset({-2}), 1, SOURCE),)),
+        "boxes": Meaning(orders=(RowOrder(-2, frozenset({-3}), 1, SOURCE),)),
+        "scores": Meaning(orders=(RowOrder(-1, frozenset({-2}), 1, SOURCE),)),
+        "classes": Meaning(labels=True, orders=(RowOrder(-1, frozenset({-2}), 1, SOURCE),)),
         "num": Meaning(labels=True),
     }
 
@@ -106,7 +106,7 @@ def test_outputs_of_one_choice_are_matched_together():
             "num": np.array([[60]]),
         }
 
-    found = Fidelity(said)
+    found = FidelityMeter(said)
     found.add(outputs(rows), outputs(rows[:, order]))
     figures = found.figures()
     assert (figures.rows_matched, figures.agreement, figures.max_abs) == (1.0, 1.0, 0.0)
@@ -114,43 +114,43 @@ def test_outputs_of_one_choice_are_matched_together():
 
 def test_samples_of_a_batch_are_matched_each_by_itself():
     rows = np.concatenate([detections(seed) for seed in range(3)])
-    found = Fidelity({"y": ROWS})
+    found = FidelityMeter({"y": ROWS})
     found.add({"y": rows}, {"y": rows[:, ::-1].copy()}, 2, 3)
     figures = found.figures()
     assert (figures.rows_matched, figures.samples) == (1.0, 2)
-    mixed = Fidelity({"y": ROWS})
+    mixed = FidelityMeter({"y": ROWS})
     mixed.add({"y": rows}, {"y": rows[::-1].copy()}, 3, 3)
     assert mixed.figures().rows_matched == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_places_are_matched_as_a_set():
-    said = {"kept": Meaning(labels=True, orders=(Order(-2, frozenset(), 1, SOURCE),))}
+    said = {"kept": Meaning(labels=True, orders=(RowOrder(-2, frozenset(), 1, SOURCE),))}
     a = np.array([[0, 1, 5], [0, 0, 3], [0, 0, 9]])
     b = np.array([[0, 0, 9], [0, 1, 5], [0, 0, 4], [0, 2, 1]])
-    found = Fidelity(said)
+    found = FidelityMeter(said)
     found.add({"kept": a}, {"kept": b})
     assert (found.figures().rows_matched, found.figures().cosine) == (0.5, None)
 
 
 def test_values_sorted_by_themselves_are_compared_in_their_order():
-    said = {"v": Meaning(orders=(Order(-1, frozenset({-2}), 1, SOURCE),))}
+    said = {"v": Meaning(orders=(RowOrder(-1, frozenset({-2}), 1, SOURCE),))}
     a = np.array([[9.0, 5.0, 1.0]])
     assert compared_values(said, a, np.array([[9.5, 5.0, 1.0]])).max_abs == 0.5
     assert compared_values(said, a, a * 3).max_abs == 18.0
 
 
 def compared_values(said, a, b):
-    found = Fidelity(said)
+    found = FidelityMeter(said)
     found.add({"v": a}, {"v": b})
     return found.figures()
 
 
 def test_the_best_classes_and_their_numbers():
     said = {
-        "v": Meaning(orders=(Order(-1, frozenset({-2}), 1, SOURCE),)),
-        "i": Meaning(labels=True, orders=(Order(-1, frozenset({-2}), 1, SOURCE),)),
+        "v": Meaning(orders=(RowOrder(-1, frozenset({-2}), 1, SOURCE),)),
+        "i": Meaning(labels=True, orders=(RowOrder(-1, frozenset({-2}), 1, SOURCE),)),
     }
-    found = Fidelity(said)
+    found = FidelityMeter(said)
     a = {"v": np.array([[0.50, 0.21, 0.20, 0.05]]), "i": np.array([[7, 3, 8, 1]])}
     b = {"v": np.array([[0.49, 0.21, 0.20, 0.05]]), "i": np.array([[7, 8, 3, 2]])}
     found.add(a, b)
@@ -175,7 +175,7 @@ def test_nan_among_rows_is_broken():
 
 def test_rows_laid_end_to_end():
     rows = detections(7)
-    said = Meaning(orders=(Order(-1, frozenset({-2}), 6, SOURCE),))
+    said = Meaning(orders=(RowOrder(-1, frozenset({-2}), 6, SOURCE),))
     flat = [each.reshape(1, -1) for each in (rows, rows[:, ::-1].copy())]
     assert compared(*flat, said).figures().max_abs == 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import subprocess
 import sys
@@ -14,20 +13,25 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
-from edgetui.engine.measure import latency, paired
-from edgetui.engine.measure.latency import Rule, Side, share_done, stays_awake_s, summarise, take_block, warm_up
-from edgetui.engine.measure.paired import apart, measure
-from edgetui.engine.result import MemoryMb
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings, FlatOut, Paced
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
+from edgetui.engine.measure import latency, turns
+from edgetui.engine.measure.latency import Rule, Side, stays_awake_s, summarise, take_block, warm_up
+from edgetui.engine.measure.paired import measure
+from edgetui.engine.measure.turns import in_turns, orders, share_decided, share_done
+from edgetui.engine.schema.figures import MemoryMb
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.workloads import FlatOut, Paced
+from edgetui.engine.system.reporter import NullReporter
+from issuing import issuing
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 
-SHORT = Rule(half_width=5.0, measured_s=0.1, cap_s=4.0, block_s=0.02, samples=10)
+SHORT = Rule(
+    half_width=5.0, measured_s=0.1, cap_s=4.0, block_s=0.02, samples=10, warm_up_s=0.05, least_block_s=0.01, independent=0
+)
 
 
-class Listening(Silent):
+class Listening(NullReporter):
     """Keeps readings, and how far into the measuring each pair of them came."""
 
     def __init__(self) -> None:
@@ -60,8 +64,6 @@ def model(tmp_path_factory):
 def quick(monkeypatch):
     """The quick preset at a tenth of its length."""
     monkeypatch.setitem(latency.RULES, "quick", SHORT)
-    monkeypatch.setattr(latency, "WARM_UP_S", 0.05)
-    monkeypatch.setattr(latency, "_LEAST_BLOCK_S", 0.01)
 
 
 FEEDS = {"x": np.ones((1, 64), np.float32)}
@@ -71,99 +73,98 @@ def loaded(model):
     return OnnxRuntime().load(model, BackendSettings(threads=1))
 
 
+def two(model):
+    return {"baseline": loaded(model), "candidate": loaded(model)}
+
+
 def test_a_pair_is_measured_and_every_sample_kept(model, quick):
-    windows = []
-
-    @contextlib.contextmanager
-    def on_window(side):
-        windows.append(side)
-        yield
-
     say = Listening()
-    found = measure(loaded(model), loaded(model), FEEDS, FlatOut(), "quick", 7, say, on_window)
-    for side, figures in (("baseline", found.baseline), ("candidate", found.candidate)):
-        samples = found.raw[f"{side}_ns"] / 1e6
+    found = measure(two(model), FEEDS, FlatOut(), "quick", 7, say)
+    raw, ratio = found.raw(baseline="baseline", candidate="candidate"), found.ratios["candidate", "baseline"]
+    for side, figures in found.latencies.items():
+        samples = raw[f"{side}_ns"] / 1e6
         assert figures.n == len(samples) >= SHORT.samples
         assert figures.mean == pytest.approx(samples.mean())
         assert figures.min <= figures.p50 <= figures.max
-        assert figures.blocks == len(found.raw[f"{side}_began_ns"]) == found.raw[f"{side}_block"][-1] + 1
+        assert figures.blocks == len(raw[f"{side}_began_ns"]) == raw[f"{side}_block"][-1] + 1
         assert not figures.capped
         assert figures.missed_deadlines is None
-    assert found.ratio.interleaved
-    assert found.ratio.low <= found.ratio.value <= found.ratio.high
-    order = ["candidate" if first else "baseline" for first in found.raw["candidate_first"]]
+    assert ratio.interleaved
+    assert ratio.low <= ratio.value <= ratio.high
+    assert found.ratios["baseline", "candidate"].value == pytest.approx(1 / ratio.value)
+    windows = [side for _, side in sorted((at_ns, side) for side in found.sides for at_ns in raw[f"{side}_began_ns"])]
+    order = [["baseline", "candidate"][each[0]] for each in orders(2, len(windows) // 2, 7)]
     assert windows[::2] == order
-    assert windows.count("baseline") == windows.count("candidate") == found.baseline.blocks
+    assert windows.count("baseline") == windows.count("candidate") == found.latencies["baseline"].blocks
     assert {side for side, _ in say.readings} == {"baseline", "candidate"}
-    assert found.baseline.half_width is not None
+    assert found.latencies["baseline"].half_width is not None
+
+
+def with_blocks(blocks, windows_s=2.0):
+    side = Side("baseline", issuing(lambda: None))
+    for block in blocks:
+        side.add(block, 0, windows_s / len(blocks))
+    return side
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_order_is_drawn_by_the_seed_and_balanced(seed, monkeypatch):
-    monkeypatch.setattr(latency, "_LEAST_BLOCK_S", 0)
-    rule = Rule(half_width=1e9, measured_s=1e-9, cap_s=60, block_s=0, samples=24)
+def test_the_order_is_drawn_by_the_seed_and_balanced(seed):
+    rule = Rule(half_width=1e9, measured_s=1e-9, cap_s=60, block_s=0, samples=24, least_block_s=0, independent=24)
 
     def drawn(seed):
-        sides = [Side(name, lambda: None) for name in ("baseline", "candidate")]
-        return np.array(paired._take_pairs(sides, rule, seed, Silent(), lambda _: contextlib.nullcontext()))
+        sides = [Side(name, issuing(lambda: None)) for name in ("baseline", "candidate")]
+        order = in_turns(sides, lambda side: take_block(side, rule), rule, seed, NullReporter(), time.perf_counter)
+        return np.array([side[0] == 1 for side in order])
 
     order = drawn(seed)
     assert len(order) >= 24
-    assert all(order[start : start + 4].sum() == 2 for start in range(0, 24, 4))
+    assert order[:24].sum() == 12
     assert (drawn(seed)[:24] == order[:24]).all()
     assert (drawn(seed + 1)[:24] != order[:24]).any()
 
 
-def test_one_side_alone_has_no_ratio_and_two_alone_have_one(model, quick):
-    one, other = (measure(loaded(model), None, FEEDS, FlatOut(), "quick", 0, Silent()) for _ in range(2))
-    assert one.candidate is None
-    assert one.ratio.value is None
-    ratio = apart(one, other)
-    assert not ratio.interleaved
-    assert ratio.low < ratio.value < ratio.high
+def test_one_side_alone_has_no_ratio(model, quick):
+    found = measure({"baseline": loaded(model)}, FEEDS, FlatOut(), "quick", 0, NullReporter())
+    assert list(found.latencies) == ["baseline"]
+    assert not found.ratios
 
 
 def test_when_time_is_up_it_says_what_was_reached(model, quick, monkeypatch):
     monkeypatch.setitem(latency.RULES, "quick", replace(SHORT, samples=10**9, cap_s=0.2))
-    say = Silent()
-    found = measure(loaded(model), None, FEEDS, FlatOut(), "quick", 0, say)
-    assert found.baseline.capped
-    assert found.baseline.blocks >= 2
+    say = NullReporter()
+    found = measure({"baseline": loaded(model)}, FEEDS, FlatOut(), "quick", 0, say)
+    assert found.latencies["baseline"].capped
+    assert found.latencies["baseline"].blocks >= 2
     assert "time was up" in say.warnings[0]
 
 
 def test_readings_come_four_a_second_at_most(model, quick, monkeypatch):
     monkeypatch.setitem(latency.RULES, "quick", replace(SHORT, samples=10**9, cap_s=1.1))
     say = Listening()
-    measure(loaded(model), loaded(model), FEEDS, FlatOut(), "quick", 0, say)
+    measure(two(model), FEEDS, Paced(rate_hz=200), "quick", 0, say)
     assert [side for side, _ in say.readings] == ["baseline", "candidate"] * len(say.told_at_s)
     assert len(say.told_at_s) >= 2
     assert all(later - earlier > 0.5 for earlier, later in itertools.pairwise(say.told_at_s[:-1]))
 
 
 def test_percentiles_without_samples_are_missing_with_the_reason():
-    side = Side("baseline", lambda: None)
-    side.blocks = [np.full(30, 1_000_000), np.full(34, 1_000_000)]
-    figures, reasons = summarise(side, SHORT)
+    side = with_blocks([np.full(30, 1_000_000), np.full(34, 1_000_000)])
+    figures, reasons = summarise(side, SHORT, capped=False)
     assert (figures.p50, figures.p90, figures.p95, figures.p99) == (1.0, 1.0, None, None)
     assert reasons == {"p95": "needs 130 samples, has 64", "p99": "needs 662 samples, has 64"}
 
 
 def test_the_rule_wants_samples_time_and_a_narrow_interval():
-    rule = Rule(half_width=0.05, measured_s=1.0, cap_s=9.0, block_s=0.1)
-    side = Side("baseline", lambda: None, windows_s=2.0)
-    side.blocks = [np.full(40, 1_000_000 + 1000 * n) for n in range(4)]
-    assert share_done(side, rule) == 1.0
-    side.windows_s = 0.5
-    assert share_done(side, rule) == 0.5
-    side.windows_s, side.blocks = 2.0, side.blocks[:1]
-    assert share_done(side, rule) == 0.0
-    side.blocks = [np.full(40, value) for value in (1_000_000, 3_000_000)]
-    assert share_done(side, rule) < 0.01
+    rule = Rule(half_width=0.05, measured_s=1.0, cap_s=9.0, block_s=0.1, independent=0)
+    blocks = [np.full(40, 1_000_000 + 1000 * n) for n in range(4)]
+    assert share_done([with_blocks(blocks)], rule) == 1.0
+    assert share_done([with_blocks(blocks)], replace(rule, independent=4)) < 1.0  # each resembles the one before
+    assert share_done([with_blocks(blocks, 0.5)], rule) == 0.5
+    assert share_done([with_blocks(blocks[:1])], rule) == 0.0
+    assert share_done([with_blocks([np.full(40, value) for value in (1_000_000, 3_000_000)])], rule) < 0.01
 
 
-def test_beats_are_kept_and_late_ones_counted(monkeypatch):
-    monkeypatch.setattr(latency, "WARM_UP_S", 0.01)
+def test_beats_are_kept_and_late_ones_counted():
     begins = []
     slow = itertools.count()
 
@@ -172,21 +173,23 @@ def test_beats_are_kept_and_late_ones_counted(monkeypatch):
         if next(slow) % 10 == 9:
             time.sleep(0.03)
 
-    side = Side("baseline", infer, Paced(rate_hz=100.0))
-    warm_up(side, Rule(half_width=1, measured_s=0.1, cap_s=5, block_s=0.3))
+    side = Side("baseline", issuing(infer, Paced(rate_hz=100.0)))
+    rule = Rule(half_width=1, measured_s=0.1, cap_s=5, block_s=0.3, warm_up_s=0.01)
+    warm_up(side, rule)
     assert side.per_block == 30
     begins.clear()
-    take_block(side)
-    assert side.missed >= 2
+    take_block(side, rule)
+    misses = side.issuer.told().figures.misses
+    assert misses.count >= 2
+    assert misses.n == 30
     beats = (np.array(begins) - side.began_ns[0] / 1e9) * 100
     assert (beats >= np.arange(1, 31) - 1e-3).all()  # none before its beat
     assert beats[-1] >= 30 + 4  # two were slow before the last: beats that went by are dropped, not caught up with
-    figures, _ = summarise(side, SHORT)
-    assert figures.missed_deadlines == side.missed
+    assert misses.dropped >= 4
 
 
 def test_a_slow_model_is_not_warmed_up_for_ever():
-    side = Side("baseline", lambda: time.sleep(0.05))
+    side = Side("baseline", issuing(lambda: time.sleep(0.05)))
     warm_up(side, Rule(half_width=1, measured_s=0.1, cap_s=0.2, block_s=0.1))
     assert side.per_block >= 1
 
@@ -211,9 +214,9 @@ def test_a_plan_alone_in_its_process_says_load_first_and_memory(model):
     code = """
 import sys, msgspec, numpy as np
 from pathlib import Path
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.measure.probe import probe
-from edgetui.engine.spec import BackendSettings
+from edgetui.engine.schema.spec import BackendSettings
 found = probe(OnnxRuntime(), Path(sys.argv[1]), BackendSettings(threads=1), {"x": np.ones((1, 64), np.float32)})
 sys.stdout.buffer.write(msgspec.json.encode([found.load_ms, found.first_ms, found.memory]))
 """
@@ -226,22 +229,35 @@ sys.stdout.buffer.write(msgspec.json.encode([found.load_ms, found.first_ms, foun
     assert memory.system_drop >= 0
 
 
+def test_a_shortened_measurement_says_what_it_is_worth(monkeypatch):
+    say = NullReporter()
+    assert latency.rule_of("quick", say) == latency.RULES["quick"]
+    for wanted in ("", "0", "soon", "-1", "nan"):
+        monkeypatch.setenv("EDGETUI_MEASURE_S", wanted)
+        assert latency.rule_of("normal", say) == latency.RULES["normal"]
+    assert say.warnings == []
+    monkeypatch.setenv("EDGETUI_MEASURE_S", "0.1")
+    assert latency.rule_of("normal", say).measured_s == 0.1
+    assert "too short to decide on" in say.warnings[0]
+
+
 def test_the_caps_of_the_presets_are_those_of_the_protocol():
     assert {name: (rule.samples, rule.measured_s, rule.half_width) for name, rule in latency.RULES.items()} == {
         "quick": (64, 1.0, 0.10),
         "normal": (64, 5.0, 0.05),
         "precise": (64, 5.0, 0.01),
     }
+    assert all((rule.warm_up_s, rule.least_block_s) == (2.0, 0.1) for rule in latency.RULES.values())
     assert all(rule.block_s >= 0.1 for rule in latency.RULES.values())
-    assert paired._LEAST_PAIRS >= 2
+    assert all(rule.independent == 16 for rule in latency.RULES.values())
+    assert turns.LEAST_ROUNDS >= 2
 
 
 def test_the_most_samples_without_the_interval_is_not_what_was_wanted(monkeypatch):
     """A model of microseconds has a hundred thousand samples long before its blocks agree."""
-    monkeypatch.setattr(latency, "MOST_SAMPLES", 80)
-    side = Side("baseline", lambda: None, windows_s=2.0)
-    side.blocks = [np.full(40, 1_000_000), np.full(40, 3_000_000)]
-    assert latency.enough(side, SHORT)
-    assert summarise(side, SHORT)[0].capped
-    side.blocks, side.windows_s = [np.full(40, 1_000_000)] * 2, 0.0
-    assert not summarise(side, SHORT)[0].capped
+    monkeypatch.setattr(turns, "MOST_SAMPLES", 80)
+    rule = replace(SHORT, independent=0)
+    apart = [with_blocks([np.full(40, 1_000_000), np.full(40, 3_000_000)])]
+    assert share_done(apart, rule) == 1
+    assert share_decided(apart, rule) < 1
+    assert share_decided([with_blocks([np.full(40, 1_000_000)] * 2, 0.0)], rule) == 1

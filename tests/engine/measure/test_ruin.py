@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetui.engine.graph.meaning import Meaning, Part
+from edgetui.engine.graph.output_meaning import Meaning, Part
 from edgetui.engine.measure.ruin import Ruin, Ruined
 
 DRAW = np.random.default_rng(7)

@@ -6,10 +6,11 @@ import gzip
 import random
 
 import pytest
+from edgetui.engine.advice.verdict import verdicts
 from edgetui.engine.errors import StorageRefused
 from edgetui.engine.measure.sizes import gz_bytes, size_bytes
-from edgetui.engine.result import Accuracy, Difference, Metrics, Ratio
-from edgetui.engine.verdict import verdicts
+from edgetui.engine.schema.figures import Difference, Metrics, Ratio
+from edgetui.engine.schema.output_figures import Accuracy
 
 
 def test_compressed_sizes_are_those_of_gzip(tmp_path):

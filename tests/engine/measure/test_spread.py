@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgetui.engine.measure.spread import BINS, spreads
-from edgetui.engine.report.spread import in_words, spread_report
-from edgetui.engine.spread import SampleSet, Spread
+from edgetui.engine.advice.spread import SampleSet, Spread
+from edgetui.engine.measure.latency_histograms import BINS, spreads
+from edgetui.engine.report.spread_table import spread_line, spread_report
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,10 +101,10 @@ def test_the_report_says_numbers_and_reasons(tmp_path):
         assert "it was not measured" in text
         assert "█" in text
     assert (
-        in_words(found.columns[0])
+        spread_line(found.columns[0])
         == "median 3.00 mean 12.0 ms   1 outlier up to 50.0 ms   quartiles 2.00 to 4.00   of 5 inferences"
     )
-    assert in_words(Spread(label="a", run="r", side="baseline", reason="gone")) == "– (gone)"
+    assert spread_line(Spread(label="a", run="r", side="baseline", reason="gone")) == "– (gone)"
 
 
 def test_what_was_never_measured_has_no_number_at_all():

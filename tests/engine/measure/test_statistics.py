@@ -9,13 +9,16 @@ import pytest
 from edgetui.engine.measure.statistics import (
     LEAST_SAMPLES,
     bootstrap_mean,
+    corrected,
+    effective,
     incomplete_beta,
     mcnemar_p,
     mean_half_width,
     paired_ratio,
     percentile,
+    relative_width,
+    serial_half_width,
     t_quantile,
-    welch_ratio,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +75,6 @@ def test_the_half_width_is_t_times_the_standard_error(values):
 def test_one_block_has_no_interval():
     assert mean_half_width(np.array([1.0])) is None
     assert paired_ratio(np.array([1.0]), np.array([2.0])) == (pytest.approx(2.0), None, None)
-    assert welch_ratio(np.array([1.0]), np.array([2.0, 3.0]))[1] is None
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
@@ -84,6 +86,54 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 930 <= covered <= 970
 
 
+@given(MILLISECONDS)
+def test_a_series_is_worth_no_more_than_its_values_and_no_less_than_two(values):
+    array = np.array(values)
+    assert 2 <= effective(array) <= len(values)
+    assert serial_half_width(array) >= mean_half_width(array) * (1 - 1e-3)  # df are rounded
+    assert effective(np.full(len(values), values[0])) == len(values)
+
+
+def test_neighbours_that_resemble_each_other_are_worth_less():
+    draw = np.random.default_rng(1)
+    steps = draw.standard_normal(20_000)
+    series = [0.0]
+    for step in steps:
+        series.append(0.5 * series[-1] + step)
+    assert effective(np.array(series)) / len(series) == pytest.approx(1 / 3, rel=0.05)
+    assert effective(steps) / len(steps) == pytest.approx(1, abs=0.03)
+    assert effective(np.arange(50.0)) == 2
+    assert serial_half_width(np.array([1.0])) is None
+
+
+def test_the_interval_of_a_series_covers_the_truth_where_the_plain_one_does_not():
+    draw = np.random.default_rng(2)
+    plain = serial = 0
+    for _ in range(500):
+        steps = draw.standard_normal(60)
+        series = [draw.standard_normal() / math.sqrt(1 - 0.5**2)]
+        for step in steps:
+            series.append(0.5 * series[-1] + step)
+        values = np.array(series)
+        plain += abs(values.mean()) <= mean_half_width(values)
+        serial += abs(values.mean()) <= serial_half_width(values)
+    assert plain < 400
+    assert 460 <= serial <= 490
+
+
+def test_confidences_are_corrected_for_the_number_of_comparisons():
+    assert corrected(1) == pytest.approx(0.95)
+    assert corrected(15) == pytest.approx(1 - 0.05 / 15)
+    assert corrected(2, 0.9) == pytest.approx(0.95)
+    with pytest.raises(ValueError, match="no comparison"):
+        corrected(0)
+
+
+def test_a_ratio_is_known_as_well_as_its_farther_bound():
+    assert relative_width(0.5, 0.45, 0.55) == pytest.approx(0.5 / 0.45 - 1)
+    assert relative_width(1.0, None, None) is None
+
+
 @given(MILLISECONDS, st.floats(0.1, 10), st.floats(0.5, 20))
 def test_a_paired_ratio_sees_through_what_slows_both_sides(values, ratio, slow):
     baseline = np.array(values)
@@ -91,18 +141,6 @@ def test_a_paired_ratio_sees_through_what_slows_both_sides(values, ratio, slow):
     value, low, high = paired_ratio(baseline * drift, baseline * drift * ratio)
     assert value == pytest.approx(ratio)
     assert (low, high) == (pytest.approx(ratio), pytest.approx(ratio))
-    _, apart_low, apart_high = welch_ratio(baseline * drift, baseline * drift * ratio)
-    assert apart_low - 1e-9 <= ratio <= apart_high + 1e-9
-
-
-def test_welch_agrees_with_a_worked_example():
-    """Logarithms of the two samples; t = -2.22 with df 13.8 in Welch's form for variances 4.0 and 16.0, n 12 and 10."""
-    a, b = np.exp(np.array([1.0, 2, 3, 4])), np.exp(np.array([2.0, 4, 6, 8]))
-    squared = np.array([5 / 3, 20 / 3]) / 4
-    df = squared.sum() ** 2 / (squared**2 / 3).sum()
-    half = t_quantile(0.975, df) * math.sqrt(squared.sum())
-    value, low, high = welch_ratio(a, b)
-    assert [math.log(one) for one in (value, low, high)] == pytest.approx([2.5, 2.5 - half, 2.5 + half])
 
 
 @pytest.mark.parametrize("q", [50, 90, 95, 99])
@@ -139,3 +177,11 @@ def test_mcnemar_is_the_binomial_mid_p(b, c):
     wanted = 1.0 if b == c else 2 * sum(exact) - exact[-1]
     assert mcnemar_p(b, c) == pytest.approx(wanted)
     assert mcnemar_p(b, c) == mcnemar_p(c, b)
+
+
+def test_an_interval_too_wide_to_be_told_is_none() -> None:
+    one, other = np.array([1.0, 1.0, 1.0]), np.array([1.1, 1.5, 1.0])
+    value, low, high = paired_ratio(one, other, 1 - 1e-9)
+    assert value == pytest.approx((1.1 * 1.5) ** (1 / 3))
+    assert (low, high) == (None, None)
+    assert None not in paired_ratio(one, other)

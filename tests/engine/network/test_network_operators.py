@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetui.engine.network.call import WayOut
+from edgetui.engine.network.call import Hints
 from edgetui.engine.network.module import OPERATORS, as_module
 from onnx import TensorProto, helper
 
@@ -232,7 +232,7 @@ def test_an_operator_gives_what_onnx_runtime_gives(bench, operator, inputs, attr
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     expected = bench.run(model, feeds)
     first = next(iter(feeds.values()), np.zeros(1))
-    module = as_module(model, (), first.shape[0] if first.ndim else 1, WayOut("do without", "take less"))
+    module = as_module(model, (), first.shape[0] if first.ndim else 1, Hints("do without", "take less"))
     found = module({name: torch.from_numpy(array.copy()) for name, array in feeds.items()})
     for ours, theirs in zip(found.values(), expected, strict=True):
         assert ours.shape == theirs.shape

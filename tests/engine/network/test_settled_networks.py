@@ -10,21 +10,21 @@ import pytest
 from edgetui.engine.errors import ModelRefused
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise
-from edgetui.engine.network.call import Numbers, WayOut
+from edgetui.engine.network.call import Hints, Numbers
+from edgetui.engine.network.fix_shapes import fix_shapes
 from edgetui.engine.network.module import as_module
-from edgetui.engine.network.settle import settle
-from edgetui.engine.say import Silent
+from edgetui.engine.system.reporter import NullReporter
 from onnx import TensorProto, helper, numpy_helper
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-WAY_OUT = WayOut("do without it", memory="take less")
+HINTS = Hints("do without it", out_of_memory="take less")
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
 def settled(model, *shape: int):
-    network = as_module(model, (), 1, WAY_OUT)
-    settle(network, {model.graph.input[0].name: torch.zeros(shape)})
+    network = as_module(model, (), 1, HINTS)
+    fix_shapes(network, {model.graph.input[0].name: torch.zeros(shape)})
     return network
 
 
@@ -75,15 +75,15 @@ def test_a_shape_that_depends_on_the_sample_is_read_each_time(net):
     it = net()
     x, shape = it.input("x", 2, 6), it.input("s", 2, kind=TensorProto.INT64)
     model = it.model(it.node("Reshape", x, shape))
-    network = as_module(model, (), 1, WAY_OUT)
-    settle(network, {"x": torch.zeros(2, 6), "s": torch.tensor([3, 4])})
+    network = as_module(model, (), 1, HINTS)
+    fix_shapes(network, {"x": torch.zeros(2, 6), "s": torch.tensor([3, 4])})
     found = network({"x": torch.zeros(2, 6), "s": torch.tensor([4, 3])})
     assert next(iter(found.values())).shape == (4, 3)
 
 
 @pytest.mark.parametrize("name", ["densenet121", "inception_v1", "shufflenet", "squeezenet"])
 def test_well_known_networks(bench, tmp_path, name):
-    normalise(LIGHT / f"light_{name}.onnx", tmp_path / "n.onnx", {}, Silent())
+    normalise(LIGHT / f"light_{name}.onnx", tmp_path / "n.onnx", {}, NullReporter())
     model = load(tmp_path / "n.onnx")
     value = model.graph.input[0]
     x = drawn(*(axis.dim_value for axis in value.type.tensor_type.shape.dim))
@@ -112,5 +112,5 @@ def test_a_stored_type_without_a_counterpart_is_named(net):
     it.constants.append(helper.make_tensor("f8", TensorProto.FLOAT8E4M3FN, (1,), [1.0]))
     model = it.model(it.node("Cast", "f8", to=TensorProto.FLOAT))
     with pytest.raises(ModelRefused, match="tensor f8 holds FLOAT8E4M3FN") as caught:
-        as_module(model, (), 1, WAY_OUT)
+        as_module(model, (), 1, HINTS)
     assert caught.value.fix.startswith("do without it")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import msgspec
 import pytest
-from edgetui.engine import result as documents
-from edgetui.engine.advise import compare
-from edgetui.engine.errors import StorageRefused
-from edgetui.engine.forecast import Forecast
-from edgetui.engine.index import RunSummary
-from edgetui.engine.report import words
-from edgetui.engine.report.export import copy_artifacts, export
+from edgetui.engine.advice import words
+from edgetui.engine.advice.compare import compare
+from edgetui.engine.advice.forecast import Forecast
+from edgetui.engine.errors import Refusal, StorageRefused
+from edgetui.engine.report.evidence import evidence
 from edgetui.engine.report.flat import csv_text
 from edgetui.engine.report.markdown import markdown
-from edgetui.engine.report.table import cells, table
+from edgetui.engine.report.run_export import copy_artifacts, export
+from edgetui.engine.report.table import Plain, table
 from edgetui.engine.report.text import comparison_report, facts_report, forecast_report, run_report, runs_report
-from edgetui.engine.result import Failure, ModelFacts, Ratio, TensorFacts
+from edgetui.engine.report.width import width_of
+from edgetui.engine.runs.index import RunSummary
+from edgetui.engine.schema import result as documents
+from edgetui.engine.schema.failure import Failure
+from edgetui.engine.schema.figures import Difference, Ratio
+from edgetui.engine.schema.model_facts import ModelFacts, TensorFacts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,15 +60,16 @@ def test_figures_as_people_read_them(shown, text):
     assert shown == text
 
 
-CELLS = st.lists(st.lists(st.text("ab é漢-", max_size=30), min_size=3, max_size=3), min_size=1, max_size=5)
+LETTERS = ("a", "b", " ", "é", "漢", "-", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}", "e\u0301")
+WORDS = st.lists(st.sampled_from(LETTERS), max_size=30).map("".join)
+CELLS = st.lists(st.lists(WORDS, min_size=3, max_size=3), min_size=1, max_size=5)
 
 
 @given(rows=CELLS, width=st.integers(40, 120))
 def test_a_table_fits_and_keeps_every_letter(rows, width):
     text = table(rows, width=width)
-    if not any("漢" in cell for row in rows for cell in row):
-        assert all(cells(line) <= width for line in text.splitlines())
-    for letter in "abé漢":
+    assert all(width_of(line) <= width for line in text.splitlines())
+    for letter in ("a", "b", "é", "漢", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}", "e\u0301"):
         assert text.count(letter) == sum(cell.count(letter) for row in rows for cell in row)
 
 
@@ -71,9 +77,9 @@ def test_a_table_fits_and_keeps_every_letter(rows, width):
 def test_a_run_tells_its_verdict_and_table(make, width):
     text = run_report(make(), width)
     assert "2.2 times faster" in text
-    assert "0.452 [0.446, 0.458]" in " ".join(text.split()) or width == 80
+    assert "Latency ratio 0.452 [0.446, 0.458]" in " ".join(text.split())
     assert "quantize.int8" in text
-    assert all(cells(line) <= width for line in text.splitlines())
+    assert all(width_of(line) <= width for line in text.splitlines())
 
 
 def test_a_failed_run_says_what_to_do(make):
@@ -95,7 +101,7 @@ def test_more_columns_than_fit_follow_below_with_the_baseline_again(make):
     text = comparison_report(found, 80)
     heads = [line.split() for line in text.splitlines() if line.strip().startswith("FP32")]
     assert heads == [["FP32", "one", "two"], ["FP32", "three", "four"]]
-    assert all(cells(line) <= 80 for line in text.splitlines())
+    assert all(width_of(line) <= 80 for line in text.splitlines())
 
 
 def test_a_run_named_twice_is_one_column(make):
@@ -131,16 +137,23 @@ def test_a_model_says_what_it_needs():
 
 def test_what_will_happen_is_said():
     text = forecast_report(
-        Forecast(size_bytes=1_100_000, size_after_bytes=360_000, seconds=40.0, history=3, errors=("no data",)), 100
+        Forecast(size_bytes=1_100_000, size_after_bytes=360_000, seconds=40.0, history=3, refusals=(Refusal("no data"),)), 100
     )
     assert "1.10 MB → about 360 kB" in text
     assert "about 40 s (3 runs like it on this board)" in text
     assert "! no data" in text
 
 
+class Marked(Plain):
+    """Every text with its tone."""
+
+    def __call__(self, text: str, tone: str) -> str:
+        return f"{tone}|{text}"
+
+
 def test_what_blocks_is_said_first_and_harmless_remarks_last():
-    found = Forecast(size_bytes=1, errors=("stop",), warnings=("look", "hm"), remarks=("hm",))
-    lines = forecast_report(found, 100, lambda text, tone: f"{tone}|{text}").splitlines()
+    found = Forecast(size_bytes=1, refusals=(Refusal("stop"),), warnings=("look", "hm"), remarks=("hm",))
+    lines = forecast_report(found, 100, Marked()).splitlines()
     assert lines[:3] == ["bad|✗ this would be refused:", "bad|! stop", "worse|! look"]
     assert lines[-1] == "dim|· hm"
 
@@ -149,7 +162,12 @@ def test_the_list_of_runs():
     runs = (
         RunSummary(run="b", state="crashed", stage="build"),
         RunSummary(run="c", state="done", verdict={"outputs": "ruined", "latency": "faster"}),
-        RunSummary(run="a", state="done", latency_ratio=Ratio(value=0.5), top1_points=Ratio(value=-0.012), seconds=61.0),
+        RunSummary(
+            run="a",
+            state="done",
+            difference=Difference(latency_ratio=Ratio(value=0.5), top1_points=Ratio(value=-0.012)),
+            seconds=61.0,
+        ),
     )
     text = runs_report(runs, 100)
     assert text.count("done, outputs ruined") == 1
@@ -161,7 +179,7 @@ def test_the_list_of_runs():
 
 def test_markdown_is_a_table_of_the_same_rows(make):
     found = compare([make()])
-    text = markdown([make(toml='[[step]]\nmethod = "quantize.int8"')])
+    text = markdown(evidence([make(toml='[[step]]\nmethod = "quantize.int8"')]))
     assert text.count("\n| ") >= len(found.rows)
     assert "```toml" in text
     assert "SHA-256 `sha-resnet20`" in text
@@ -179,24 +197,79 @@ def test_csv_has_every_figure_and_why_one_is_missing(make):
     }
 
 
-def test_export_writes_a_folder_that_reads_back(make, tmp_path):
-    run = tmp_path / "run"
-    (run / "artifacts").mkdir(parents=True)
-    (run / "artifacts" / "plan.onnx").write_bytes(b"plan")
+@pytest.mark.parametrize("word", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1"])
+def test_csv_gives_a_spreadsheet_nothing_to_compute(word: str, make):
+    result = make()
+    named = msgspec.structs.replace(result, recipe=msgspec.structs.replace(result.recipe, name=word))
+    by_field = {line["field"]: line["value"] for line in csv.DictReader(io.StringIO(csv_text([named])))}
+    assert by_field["recipe.name"] == f"'{word}"
+    assert float(by_field["difference.top1_points.value"]) < 0
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A run's folder."""
+    run = tmp_path / "20261130-0127-net"
+    (run / "artifacts" / "model").mkdir(parents=True)
+    (run / "artifacts" / "model" / "plan.onnx").write_bytes(b"plan")
+    (run / "artifacts" / "passwd").symlink_to("/etc/passwd")
     (run / "run.toml").write_text("x = 1")
-    files = export(make(toml="x"), run, tmp_path / "out")
-    names = {str(path.relative_to(tmp_path / "out")) for path in files}
-    assert names == {"report.md", "result.json", "figures.csv", "recipe.toml", "run.toml", "artifacts/plan.onnx"}
+    return run
+
+
+def test_export_writes_a_folder_that_reads_back(make, source, tmp_path):
+    found = export(evidence([make(toml="x")]), [source], tmp_path / "out")
+    names = {str(Path(path).relative_to(tmp_path / "out")) for path in found.files}
+    report = {"report.html", "report.md", "report.json", "figures.csv"}
+    assert names == {*report, "result.json", "recipe.toml", "run.toml", "artifacts/model/plan.onnx"}
     assert documents.decode((tmp_path / "out" / "result.json").read_bytes()) == make(toml="x")
+    assert all(Path(path).is_file() for path in found.files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [source.name, "out"]
 
 
-def test_export_overwrites_nothing(make, tmp_path):
+def test_several_runs_have_a_folder_each_below_one_report(make, source, tmp_path):
+    runs = [msgspec.structs.replace(make(name), run=f"../../{name}") for name in ("one", "two")]
+    other = source.with_name("20261130-0128-net")
+    other.mkdir()
+    found = export(evidence(runs), [source, other], tmp_path / "a" / "out")
+    names = {str(Path(path).relative_to(tmp_path / "a" / "out")) for path in found.files}
+    assert {"report.html", f"runs/{source.name}/result.json", f"runs/{other.name}/result.json"} <= names
+    text = (tmp_path / "a" / "out" / "report.html").read_text()
+    assert "one" in text
+    assert "two" in text
+
+
+def test_what_links_of_a_run_folder_name_is_not_given_away(make, source, tmp_path):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("k")
+    (source / "artifacts").rename(source / "was")
+    (source / "artifacts").symlink_to(secret)
+    (source / "run.toml").unlink()
+    (source / "run.toml").symlink_to(secret / "key")
+    found = export(evidence([make()]), [source], tmp_path / "out")
+    assert not {Path(name).name for name in found.files} & {"key", "run.toml"}
+
+
+def test_export_overwrites_nothing(make, source, tmp_path):
     (tmp_path / "kept").write_text("mine")
-    with pytest.raises(StorageRefused, match="is there already"):
-        export(make(), tmp_path, tmp_path)
-    with pytest.raises(StorageRefused, match="is there already"):
-        export(make(), tmp_path, tmp_path / "kept")
+    for to in (tmp_path, tmp_path / "kept"):
+        with pytest.raises(StorageRefused, match="is there already"):
+            export(evidence([make()]), [source], to)
     assert (tmp_path / "kept").read_text() == "mine"
+
+
+def test_an_empty_folder_is_written_into_and_stays_the_same_folder(make, source, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    found = export(evidence([make()]), [source], Path("."))
+    assert "report.html" in found.files
+    assert Path("report.html").is_file()
+
+
+def test_a_folder_that_nobody_may_write_to_is_named(make, source, tmp_path, somebody_else):
+    with pytest.raises(StorageRefused, match=f"cannot write {tmp_path}|cannot reach {tmp_path}"):
+        export(evidence([make()]), [source], tmp_path / "out")
 
 
 def test_artifacts_are_copied_with_their_data_files(make, tmp_path):
@@ -214,7 +287,7 @@ def test_a_full_disk_names_where_it_is_full_and_leaves_nothing(make, tmp_path, t
     (run / "artifacts" / "model" / "plan.onnx").write_bytes(bytes(2 << 20))
     (tiny_disk / "empty").mkdir()
     done = msgspec.structs.replace(make(), artifacts={"plan": str(run / "artifacts" / "model" / "plan.onnx")})
-    for work in (lambda to: export(make(), run, to), lambda to: copy_artifacts(done, to)):
+    for work in (lambda to: export(evidence([make()]), [run], to), lambda to: copy_artifacts(done, to)):
         for name in ("new", "empty"):
             with pytest.raises(StorageRefused, match=f"no space left at {tiny_disk}/{name}") as told:
                 work(tiny_disk / name)

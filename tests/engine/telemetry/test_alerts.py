@@ -59,7 +59,9 @@ def test_memory_in_percent() -> None:
 def test_throttling_by_reason_and_by_a_counter_that_grew() -> None:
     alerts = Alerts((AlertRule(watch="throttling"),))
     assert alerts.update(Sample(t_s=0.0, throttled=(), counters={"oc3": 12})) == []
-    assert alerts.update(Sample(t_s=1.0, throttled=("gpu-throttle-alert",), counters={"oc3": 12}))[0].raised
+    raised = alerts.update(Sample(t_s=1.0, throttled=("gpu-throttle-alert",), counters={"oc3": 12}))[0]
+    assert raised.raised
+    assert (raised.value, raised.text) == (None, "alert: throttling (gpu-throttle-alert)")  # no figure: it is there or not
     assert not alerts.update(Sample(t_s=6.0, throttled=(), counters={"oc3": 12}))[0].raised
     assert alerts.update(Sample(t_s=7.0, throttled=(), counters={"oc3": 13}))[0].detail == "oc3 event"
     assert alerts.update(Sample(t_s=8.0, throttled=(), counters={"oc3": 13})) == []

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from edgetui.engine.telemetry.choose import choose
+from edgetui.engine.doctor.sensors import findings
+from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.client import open_telemetry
-from edgetui.engine.telemetry.doctor import findings
-from edgetui.engine.telemetry.files import Files
-from edgetui.engine.telemetry.place import meeting_place
-from edgetui.engine.telemetry.sources.base import SourceRefused
+from edgetui.engine.telemetry.rendezvous import rendezvous_dir
+from edgetui.engine.telemetry.source_choice import choose
+from edgetui.engine.telemetry.sources.source import SourceRefused
 from processes import wait_until
 
 
 def test_a_root_that_is_nowhere_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused) as told:
         choose("auto", Files(f"{tmp_path}/nowhere"))
-    assert str(told.value) == f"EDGETUI_ROOT={tmp_path}/nowhere is no folder; unset EDGETUI_ROOT, or correct it"
+    assert str(told.value) == f"EDGETUI_ROOT={tmp_path}/nowhere is not a folder; unset EDGETUI_ROOT, or correct it"
 
 
 def test_a_root_without_a_system_tells_why_each_source_is_none(tmp_path: Path, own_state: Path, monkeypatch) -> None:
@@ -36,7 +36,7 @@ def test_a_reason_that_was_mended_is_not_given_again(tmp_path: Path, own_state: 
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
     with open_telemetry(own_state) as telemetry:
         wait_until(telemetry.problem)
-        problem = meeting_place(own_state, "auto") / "problem"
+        problem = rendezvous_dir(own_state, "auto") / "problem"
         (tmp_path / "proc").mkdir()
         (tmp_path / "proc/stat").write_text("cpu0 1 0 1 9 0\n")
         assert problem.exists()
@@ -52,7 +52,7 @@ def test_the_doctor_does_not_send_to_the_doctor(tmp_path: Path) -> None:
 
 
 def test_a_source_that_was_asked_for_keeps_its_own_way_out(tmp_path: Path) -> None:
-    with pytest.raises(SourceRefused, match="jetson: this is no Jetson") as told:
+    with pytest.raises(SourceRefused, match="jetson: this is not a Jetson") as told:
         choose("jetson", Files())
     assert "--source auto" in told.value.fix
 

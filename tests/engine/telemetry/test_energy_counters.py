@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.energy import TOTAL_JOULES, energy_of
-from edgetui.engine.telemetry.files import Files
 from edgetui.engine.telemetry.sample import Sample
 from edgetui.engine.telemetry.sources.host import Host
 from laid_boards import write_files

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from edgetui.engine.telemetry.files import Files
-from edgetui.engine.telemetry.state import fan_rpm
+from edgetui.engine.system.root_files import Files
+from edgetui.engine.telemetry.board_stamp import fan_rpm
 from laid_boards import write_files
 
 

@@ -74,4 +74,3 @@ def test_what_was_not_seen_is_a_hole() -> None:
     assert history.names == ("total_mw",)
     assert history.buckets("total_mw", 9.0, 14.0, 5) == [None, (5000, 5000, 5000), None, None, (7000, 7000, 7000)]
     assert history.buckets("temps_c.gpu", 9.0, 14.0, 5) == [None] * 5
-    assert history.newest_s == 13.0

@@ -8,15 +8,18 @@ import threading
 from pathlib import Path
 
 import pytest
-from edgetui.engine import boards
 from edgetui.engine.errors import DataRefused
+from edgetui.engine.system import boards
+from edgetui.engine.system.cpu import clocks_mhz
+from edgetui.engine.system.cpu_list import cpus
+from edgetui.engine.system.memory import read_memory
+from edgetui.engine.system.root_files import Files, leading_number
 from edgetui.engine.telemetry.channel import Channel, Notes
-from edgetui.engine.telemetry.files import Files, leading_number
-from edgetui.engine.telemetry.place import meeting_place, take_lease, tidy
+from edgetui.engine.telemetry.rendezvous import rendezvous_dir, take_lease, tidy
 from edgetui.engine.telemetry.replay import Recording
 from edgetui.engine.telemetry.sources.chips import Rail
 from edgetui.engine.telemetry.sources.lines import ChildLines
-from edgetui.engine.telemetry.sources.machine import Machine, cpuinfo_mhz, cpus, memory
+from edgetui.engine.telemetry.sources.machine import Machine, memory_mb
 from processes import wait_until
 
 HEADER = b'{"kind":"recording"}\n'
@@ -63,7 +66,7 @@ def test_a_sample_that_goes_back_in_time_is_left_out(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(DataRefused, match="is no file"):
+        with pytest.raises(DataRefused, match="is not a file"):
             Recording(path)
 
 
@@ -110,8 +113,8 @@ def test_a_proc_that_is_nonsense_is_unknown(tmp_path: Path) -> None:
     lay(tmp_path, "proc/stat", f"cpu0 {'9' * 5000} 1 1 1\n")
     lay(tmp_path, "sys/devices/system/cpu/present", "²")
     files = Files(str(tmp_path))
-    assert cpuinfo_mhz(files) == {}
-    assert memory(files) == (None, None, None, None)
+    assert clocks_mhz(files) == {}
+    assert memory_mb(read_memory(files)) == (None, None, None, None)
     assert cpus("²,1-2") == [1, 2]
     assert Machine(files).read(0.0).ram_total_mb is None
     assert boards.detect(files).memory_mb is None
@@ -120,9 +123,9 @@ def test_a_proc_that_is_nonsense_is_unknown(tmp_path: Path) -> None:
 def test_free_memory_that_cannot_be_told_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
     lay(tmp_path, "proc/meminfo", "MemAvailable:\n")
-    assert boards.memory_free_mb() is None
+    assert read_memory().available_mb is None
     lay(tmp_path, "proc/meminfo", "MemAvailable:    1000 kB\n")
-    assert boards.memory_free_mb() == 1.024
+    assert read_memory().available_mb == 1.024
 
 
 def test_a_command_that_never_pauses_does_not_keep_us() -> None:
@@ -155,4 +158,4 @@ def test_readers_that_come_and_go_at_once_each_get_a_lease(tmp_path: Path) -> No
         thread.join()
     assert not failed
     assert len(places) == 1
-    tidy(meeting_place(tmp_path, "host"))
+    tidy(rendezvous_dir(tmp_path, "host"))

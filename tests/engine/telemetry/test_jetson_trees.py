@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from edgetui.engine import boards
+from edgetui.engine.system.root_files import Files
+from edgetui.engine.telemetry import board_stamp
 from edgetui.engine.telemetry.channel import Notes
-from edgetui.engine.telemetry.choose import choose
-from edgetui.engine.telemetry.files import Files
 from edgetui.engine.telemetry.sample import Sample
+from edgetui.engine.telemetry.source_choice import choose
 from edgetui.engine.telemetry.sources.jetson import Jetson
 from edgetui.engine.telemetry.sources.rails import find_rails
 
@@ -187,11 +187,31 @@ def test_a_plain_computer(lay_out: LayOut) -> None:
 @pytest.mark.parametrize("name", ["nano_r32", "agx_thor_r38"])
 def test_the_stamp_of_a_board(lay_out: LayOut, name: str) -> None:
     board = lay_out(name)
-    stamp = boards.stamp()
+    stamp = board_stamp.stamp()
     assert stamp.os.startswith(f"Jetson Linux {board.document['l4t'][1:3]}")
     assert stamp.power_mode == board.document["commands"]["nvpmodel -q"].split("NV Power Mode: ")[1].split("\n")[0]
     assert stamp.clocks == "floating"
     assert stamp.governor == "schedutil"
+
+
+@pytest.mark.parametrize(("name", "mhz"), [("nano_r32", 1600.0), ("orin_nano_super_r36", 2133.0), ("agx_thor_r38", 665.0)])
+def test_the_stamp_has_the_memorys_clock(lay_out: LayOut, name: str, mhz: float) -> None:
+    lay_out(name)
+    stamp = board_stamp.stamp()
+    assert stamp.emc_mhz == mhz
+    assert board_stamp.stamp_reasons(stamp) == {}
+
+
+def test_without_root_the_memorys_clock_is_unknown_and_the_stamp_says_why(lay_out: LayOut) -> None:
+    lay_out("orin_nano_super_r36", as_root=False)
+    stamp = board_stamp.stamp()
+    assert stamp.emc_mhz is None
+    assert board_stamp.stamp_reasons(stamp) == {"board.emc_mhz": "only root may read the memory's clock on this board"}
+
+
+def test_a_plain_computer_has_no_clock_of_the_memory_to_explain(lay_out: LayOut) -> None:
+    lay_out("x86_rapl")
+    assert board_stamp.stamp_reasons(board_stamp.stamp()) == {}
 
 
 def test_processor_power_is_the_difference_of_a_counter_that_wraps(lay_out: LayOut) -> None:

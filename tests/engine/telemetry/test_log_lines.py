@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from edgetui.engine.telemetry.replay import Recording
 from edgetui.engine.telemetry.sources.tegrastats import sample_of
-from edgetui.engine.telemetry.tegrastats import Line, parse
+from edgetui.engine.telemetry.tegrastats_line import TegrastatsLine, parse
 from hypothesis import given
 from hypothesis import strategies as st
 from log_lines import DECORATIONS, LINES, PREFIXES, R36, UNTIMED
 from msgspec import structs
 
 
-def values(text: str) -> Line:
+def values(text: str) -> TegrastatsLine:
     return structs.replace(parse(text), timestamp=None)
 
 
@@ -151,7 +151,7 @@ def test_lines_of_other_programs_are_no_rest_of_one(tmp_path: Path, chatter: Seq
 
 
 @pytest.mark.parametrize("text", LINES)
-@pytest.mark.parametrize("place", [0, 2, 4])
+@pytest.mark.parametrize("place", [0, *(pytest.param(place, marks=pytest.mark.long) for place in (2, 4))])
 def test_what_is_left_of_a_line_invents_nothing(tmp_path: Path, text: str, place: int) -> None:
     path = tmp_path / "x.log"
     whole = sample_of(parse(text), 0.0, "", "tegrastats", None)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from edgetui.engine.errors import DataRefused
-from edgetui.engine.telemetry.clock import Clock
 from edgetui.engine.telemetry.energy import energy_of
+from edgetui.engine.telemetry.log_clock import Clock
 from edgetui.engine.telemetry.replay import Recording
 from edgetui.engine.telemetry.sample import decode, encode
-from edgetui.engine.telemetry.stamps import stamps_in
+from edgetui.engine.telemetry.timestamps import stamps_in
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from log_lines import PREFIXES, R36

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from edgetui.engine.patience import unanswered
-from edgetui.engine.telemetry.choose import ORDER, choose
+from edgetui.engine.system.patience import unanswered
+from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.energy import energy_of
-from edgetui.engine.telemetry.files import Files
-from edgetui.engine.telemetry.once import once
-from edgetui.engine.telemetry.sources.base import SourceRefused
+from edgetui.engine.telemetry.single_sample import once
+from edgetui.engine.telemetry.source_choice import ORDER, choose
+from edgetui.engine.telemetry.sources.source import SourceRefused
 from processes import wait_until
 
 PYNVML = """
@@ -106,6 +106,15 @@ def test_an_older_card_has_one_power_and_is_not_asked_for_fields_again(pynvml) -
     assert sample.rails_mw["GPU"] == sample.total_mw == 70000
     assert "GPU instant" not in sample.rails_mw
     assert pynvml.STATE["asked"] == 2
+    source.close()
+
+
+@pytest.mark.parametrize(("fields", "averaged_s"), [(True, None), (False, 1.0)])
+def test_a_card_says_whether_its_power_is_a_mean(pynvml, fields: bool, averaged_s: float | None) -> None:
+    pynvml.STATE["fields"] = fields
+    source = choose("nvml", Files()).source
+    source.read(100.0)
+    assert source.averaged_s == averaged_s
     source.close()
 
 

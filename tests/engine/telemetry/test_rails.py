@@ -8,10 +8,12 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from edgetui.engine.telemetry.doctor import findings
-from edgetui.engine.telemetry.files import Files
+from edgetui.engine.doctor.sensors import findings
+from edgetui.engine.system.root_files import Files
+from edgetui.engine.telemetry.channel import Notes
 from edgetui.engine.telemetry.sample import Sample
 from edgetui.engine.telemetry.sources.jetson import Jetson
+from edgetui.engine.telemetry.sources.rails import find_rails
 from laid_boards import write_device_tree, write_files, write_ina3221
 
 MODULE = {"VDD_IN": (5000, 3000), "VDD_CPU_GPU_CV": (5000, 1400), "VDD_SOC": (5000, 600)}
@@ -101,6 +103,16 @@ def test_chips_with_the_same_labels_are_told_apart_by_their_place(board: Board, 
     sample = board.read()
     assert sample.total_mw == 15000
     assert sample.rails_mw[f"VDD_IN ({carrier.rpartition('/')[2]})"] == 24000
+
+
+def test_the_second_rail_of_a_name_keeps_its_limits_and_alarms(board: Board) -> None:
+    board.unlocated(0, MODULE)
+    board.unlocated(1, {"VDD_IN": (24000, 1500)})
+    limits = {"curr1_max": "2000\n", "curr1_crit": "3000\n", "curr1_max_alarm": "0\n", "curr1_crit_alarm": "1\n"}
+    write_files(board.root, {f"/sys/class/hwmon/hwmon1/{name}": text for name, text in limits.items()})
+    second = next(rail for rail in find_rails(Files(str(board.root)), Notes()) if rail.name == "VDD_IN (hwmon1)")
+    assert (second.warn_ma, second.critical_ma, len(second.alarms)) == (2000, 3000, 2)
+    assert board.read().throttled == ("VDD_IN (hwmon1) over-current",)
 
 
 def test_where_it_cannot_be_told_which_is_the_module_s_there_is_no_total(board: Board) -> None:

@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgetui.engine import boards
 from edgetui.engine.errors import DataRefused, StorageRefused
+from edgetui.engine.system import boards
 from edgetui.engine.telemetry.alerts import AlertEvent
-from edgetui.engine.telemetry.export import to_csv, to_file, to_json
 from edgetui.engine.telemetry.recording import Header, Recorder, header_of
+from edgetui.engine.telemetry.recording_export import to_csv, to_file, to_json
 from edgetui.engine.telemetry.replay import Player, Recording
 from edgetui.engine.telemetry.sample import Sample
 from processes import wait_until

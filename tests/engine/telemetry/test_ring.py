@@ -24,7 +24,6 @@ def test_samples_come_back_by_number_until_they_are_overwritten(tmp_path: Path) 
     assert reader.get(12) is None
     assert reader.get(21) is None
     writer.close()
-    assert reader.closed
     assert reader.get(20) == b"sample 20"
     reader.close()
 
@@ -59,7 +58,7 @@ def test_statistics_are_renewed_beside_the_samples(tmp_path: Path) -> None:
 def test_another_file_is_no_ring(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ring"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no ring"):
+    with pytest.raises(ValueError, match="not a ring"):
         RingReader(path)
 
 
@@ -77,6 +76,7 @@ def test_a_reader_beside_a_writer_that_never_pauses_sees_whole_samples_only(tmp_
     writer = multiprocessing.get_context("spawn").Process(target=_write_without_pause, args=(path, 0.8))
     writer.start()
     while not path.exists():
+        assert writer.exitcode is None
         time.sleep(0.002)
     reader = RingReader(path)
     seen = 0

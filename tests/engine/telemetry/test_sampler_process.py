@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from edgetui.engine.boards import detect
 from edgetui.engine.errors import UsageError
+from edgetui.engine.system.boards import detect
 from edgetui.engine.telemetry.client import Telemetry, open_telemetry
-from edgetui.engine.telemetry.place import meeting_place
+from edgetui.engine.telemetry.rendezvous import rendezvous_dir
 from processes import wait_until, working
 
 
@@ -92,7 +92,7 @@ time.sleep(60)
     before = telemetry.newest_number()
     wait_until(lambda: telemetry.newest_number() > before + 5)
     assert telemetry.stats().pid == pid
-    folder = meeting_place(own_state, "host")
+    folder = rendezvous_dir(own_state, "host")
     telemetry.close()
     wait_until(lambda: not working(pid))
     assert not folder.exists() or not any(folder.iterdir())
@@ -110,7 +110,7 @@ def test_a_source_that_cannot_be_used_says_why(own_state: Path, tmp_path: Path, 
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
     with open_telemetry(own_state, "jetson") as telemetry:
         wait_until(telemetry.problem)
-        assert "no Jetson" in (telemetry.problem() or "")
+        assert "not a Jetson" in (telemetry.problem() or "")
         assert telemetry.newest() is None
         folder = telemetry._folder
     assert not folder.exists()

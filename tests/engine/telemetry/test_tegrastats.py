@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.client import open_telemetry
-from edgetui.engine.telemetry.files import Files
-from edgetui.engine.telemetry.sources.base import SourceRefused
+from edgetui.engine.telemetry.sources.source import SourceRefused
 from edgetui.engine.telemetry.sources.tegrastats import Tegrastats, sample_of
-from edgetui.engine.telemetry.tegrastats import Line, parse
+from edgetui.engine.telemetry.tegrastats_line import TegrastatsLine, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import wait_until
@@ -36,7 +36,7 @@ def captures(shared: Path) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def as_sidecar(line: Line) -> dict[str, Any]:
+def as_sidecar(line: TegrastatsLine) -> dict[str, Any]:
     names = ("instant", "average", "maximum")
     rails = {
         rail: {n: v for n, v in zip(names, values, strict=True) if v is not None} for rail, values in line.rails_mw.items()
@@ -101,7 +101,7 @@ def test_a_damaged_field_is_absent_and_the_others_stay(before: str, after: str, 
     assert damaged.timestamp == "10-08-2026 04:35:02"
 
 
-def numbers_of(line: Line) -> list[float]:
+def numbers_of(line: TegrastatsLine) -> list[float]:
     values = [getattr(line, name) for name in line.__struct_fields__ if name not in ("timestamp", "lfb_block_kb")]
     found: list[float] = []
     while values:

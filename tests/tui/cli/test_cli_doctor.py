@@ -12,8 +12,8 @@ import threading
 
 import pytest
 from edgetui.engine.config import Config
-from edgetui.engine.doctor import examine
-from edgetui.engine.index import Index
+from edgetui.engine.doctor.check import examine
+from edgetui.engine.runs.index import Index
 
 MEMINFO = "MemTotal:        8000000 kB\nMemFree:  100 kB\nMemAvailable:    {free} kB\nSwapTotal:       {swap} kB\n"
 
@@ -79,7 +79,9 @@ def test_an_index_that_is_damaged_is_rebuilt(board, tmp_path):
     check = found(tmp_path, "index")
     assert check.state == "note"
     assert check.mend == "edgetui runs --rebuild"
-    (tmp_path / "index.db").unlink()
+    (tmp_path / "index.db").write_bytes(b"")  # a database, and nothing in it
+    assert "no table of runs" in found(tmp_path, "index").text
+    assert found(tmp_path, "index").mend == "edgetui runs --rebuild"
     with sqlite3.connect(tmp_path / "index.db") as db:
         db.execute("create table runs (run text)")
     db.close()
@@ -186,7 +188,7 @@ def test_ones_own_folder_is_opened_not_taken_over(board, tmp_path, somebody_else
 def test_what_is_no_folder_is_named_wherever_it_stands(board, tmp_path, below):
     (tmp_path / "file").write_text("x")
     folder = found(tmp_path / "file" / below, "state folder")
-    assert (folder.state, folder.text) == ("bad", f"{tmp_path}/file is no folder")
+    assert (folder.state, folder.text) == ("bad", f"{tmp_path}/file is not a folder")
     assert folder.mend.startswith("export XDG_STATE_HOME" if below else "mv ")
 
 
@@ -200,7 +202,7 @@ def test_a_look_that_gets_no_answer_holds_up_no_other(board, tmp_path, monkeypat
     """A disk of the network that is gone holds whoever asks it."""
     gate = threading.Event()
     monkeypatch.setattr(os, "statvfs", lambda path: gate.wait())
-    monkeypatch.setattr("edgetui.engine.doctor._LONGEST_S", 0.3)
+    monkeypatch.setattr("edgetui.engine.doctor.check._LONGEST_S", 0.3)
     checks = {check.name: check for check in examine(Config(), tmp_path)}
     gate.set()
     assert checks["disk"].text == "no answer within 0.3 s"

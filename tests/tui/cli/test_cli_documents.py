@@ -7,10 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-from edgetui.engine.config import PACKAGE, Config, OnnxRuntimeSettings, load_config
+from edgetui.engine.config import PACKAGE, Config, load_config
 from edgetui.engine.errors import RecipeRefused
-from edgetui.engine.recipes import parse_recipe, read_toml
-from edgetui.engine.spec import STEPS
+from edgetui.engine.library.recipes import parse_recipe, read_toml
+from edgetui.engine.schema.settings import OnnxRuntimeSettings
+from edgetui.engine.schema.steps import STEPS
 from edgetui.engine.telemetry.alerts import AlertRule
 from edgetui.tui.cli import cli
 
@@ -63,3 +64,20 @@ def test_relative_paths_start_at_the_file_that_has_them(tmp_path, monkeypatch):
     assert config.models.folders == (str(tmp_path / "nets"), "~/models")
     assert config.datasets["mine"] == str(tmp_path / "data/x.npz")
     assert "digits" in config.datasets
+
+
+def test_config_says_of_each_value_where_it_comes_from(tell, tmp_path, monkeypatch):
+    file = tmp_path / "mine.toml"
+    file.write_text("[ui]\nrate_hz = 2\n")
+    monkeypatch.setenv("EDGETUI_CONFIG", str(file))
+    monkeypatch.setenv("COLUMNS", "300")
+    said = tell("config", "ui.rate_hz")
+    assert said.out.split() == ["ui.rate_hz", "2.0", f"{file}:2"]
+    whole = tell("config")
+    assert f"your own  {file}\n" in whole.out
+    assert re.search(r'^ui\.theme +"auto" +packaged:\d+$', whole.out, re.MULTILINE)
+    assert re.search(r'^alerts\[0\] +\{watch = "temperature", above = 95\.0, .*\} +packaged:\d+$', whole.out, re.MULTILINE)
+    document = msgspec.json.decode(tell("config", "ui", "--json").out)
+    assert document["settings"][1] == {"key": "ui.rate_hz", "value": 2.0, "file": str(file), "line": 2}
+    assert tell("config", "ui.rate").err == "error: there is no setting `ui.rate`; did you mean `ui.rate_hz`?\n"
+    assert tell("config", "ui.rate").code == 2

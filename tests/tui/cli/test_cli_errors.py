@@ -71,6 +71,12 @@ def test_a_refusal_is_a_document_too_where_documents_are_wanted(tell, words):
     assert tell(*words).out == ""
 
 
+def test_a_document_names_the_settings_that_mend_it(tell):
+    error = json.loads(tell("run", MODEL, "-r", "int8", "--json").out)["error"]
+    assert "--calibration D" in error["fix"]
+    assert [fix["setting"] for fix in error["fixes"]] == ["calibration", "dataset"]
+
+
 @pytest.mark.parametrize("words", [["run", "--json"], ["monitor", "--json", "--source", "jtop", "--replay", "x"]])
 def test_wrong_usage_is_a_document_too(tell, words):
     said = tell(*words)
@@ -197,7 +203,7 @@ def test_an_empty_word_names_nothing(tell, words):
 
 @pytest.mark.parametrize("flag", ["--interval", "--speed"])
 def test_no_number_is_no_number_of_seconds(tell, flag):
-    assert "nan is no number" in refused(tell("monitor", flag, "nan", "--once"), 2)
+    assert "nan is not a number" in refused(tell("monitor", flag, "nan", "--once"), 2)
 
 
 def test_a_pipe_is_no_model(tell, tmp_path):

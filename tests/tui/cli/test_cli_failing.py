@@ -9,9 +9,9 @@ import sys
 import zipfile
 
 import pytest
-from edgetui.engine import result as documents
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.rundir import RunDir, run_paths
+from edgetui.engine.runs.folder import RunDir, run_paths
+from edgetui.engine.schema import result as documents
 from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -32,10 +32,10 @@ def one_broken_array(tmp_path):
 
 
 @pytest.mark.parametrize("words", [["run", "--detach"], ["run", "--dry-run"], ["build", "--out", "out"]])
-def test_data_that_do_not_fit_are_refused_before_the_run_begins(one_broken_array, own_state, words):
-    done = edgetui(*words, MODEL, "-r", "int8", "--calibration", str(one_broken_array))
-    assert done.returncode == 1
-    assert "data.npz cannot be read" in " ".join((done.stderr + done.stdout).split())
+def test_data_that_do_not_fit_are_refused_before_the_run_begins(tell, one_broken_array, own_state, words):
+    done = tell(*words, MODEL, "-r", "int8", "--calibration", str(one_broken_array))
+    assert done.code == 1
+    assert "data.npz cannot be read" in " ".join((done.err + done.out).split())
     assert run_paths(own_state) == []
 
 
@@ -49,14 +49,14 @@ def test_what_finds_no_room_to_be_printed_is_not_to_be_done_again(own_state, wor
     assert done.stderr == "error: no space left at standard output; free some space, then print it again\n"
 
 
-def test_a_refused_submission_leaves_no_run_behind(own_state):
+def test_a_refused_submission_leaves_no_run_behind(tell, own_state):
     own_state.mkdir(parents=True)
     (own_state / "queue").write_bytes(b"a file where a folder should be")
-    assert edgetui("run", MODEL, "-r", "fp16").returncode == 1
+    assert tell("run", MODEL, "-r", "fp16").code == 1
     assert run_paths(own_state) == []
 
 
-def test_a_run_that_fails_prints_one_error_and_its_document(tmp_path):
+def test_a_run_that_fails_prints_one_error_and_its_document(tell, tmp_path):
     recipe = tmp_path / "all.toml"
     recipe.write_text('least_cosine = 1.0\n[[step]]\nmethod = "prune.magnitude"\namount = 1.0\n')
     done = edgetui("build", MODEL, "-r", str(recipe), "--out", str(tmp_path / "out"), "--json")
@@ -68,12 +68,13 @@ def test_a_run_that_fails_prints_one_error_and_its_document(tmp_path):
     assert "further from the baseline's than the recipe allows" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
-    shown = edgetui("show", "last")
-    assert shown.returncode == 0
-    assert f"in stage {stage}" in shown.stdout
-    assert f"failed in {stage}" in edgetui("runs").stdout
+    shown = tell("show", "last")
+    assert shown.code == 0
+    assert f"in stage {stage}" in shown.out
+    assert f"failed in {stage}" in tell("runs").out
 
 
+@pytest.mark.long
 def test_a_killed_run_is_shown_as_interrupted_and_taken_up_again(own_state):
     assert edgetui("run", MODEL, "-r", "fp16", "--detach").returncode == 0
     (path,) = run_paths(own_state)

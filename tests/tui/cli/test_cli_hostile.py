@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine import events as ev
-from edgetui.engine.rundir import Asked, create
-from edgetui.engine.spec import RunSpec
-from edgetui.tui.commands.follow import Line
-from edgetui.tui.commands.shared import echo, paint
+from edgetui.engine.runs.folder import create
+from edgetui.engine.schema import events as ev
+from edgetui.engine.schema.spec import RunRequest, RunSpec
+from edgetui.tui.commands.follow import StatusLine
+from edgetui.tui.commands.printing import echo, paint
 from onnx import TensorProto, helper, numpy_helper
 from told_runs import RECIPE, outcome, went
 
@@ -34,7 +34,7 @@ class Screen(io.StringIO):
 def evil_run(own_state: Path) -> str:
     """A run that has ended, with such names wherever somebody else chooses them."""
     name = "20261120-2311-evil"
-    asked = Asked(
+    asked = RunRequest(
         run=name,
         ticket=1,
         wall="2026-11-20T23:11:00+00:00",
@@ -124,7 +124,7 @@ def test_a_colour_that_is_ours_too_is_not_obeyed_in_somebody_else_s_text(monkeyp
 
 def test_the_line_that_is_rewritten_obeys_nothing_either():
     screen = Screen()
-    line = Line(screen)
+    line = StatusLine(screen)
     line.keep(EVIL)
     line.rewrite(f"{EVIL}\r\n")
     assert not OBEYED.findall(screen.getvalue().replace("\r", "").replace("\x1b[K", ""))

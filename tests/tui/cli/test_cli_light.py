@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("textual", "rich", "numpy", "onnx", "onnxruntime", "onnxscript", "torch", "tensorrt", "PIL")
+HEAVY = ("textual", "rich", "numpy", "onnx", "onnxruntime", "onnxscript", "torch", "tensorrt", "PIL", "psutil")
 SCRIPT = """
 import contextlib, io, sys
 from edgetui.tui.cli import run
@@ -22,4 +22,4 @@ def test_light_commands_import_nothing_heavy(words):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(heavy=HEAVY), *words], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout.split() == []
+    assert set(done.stdout.split()) <= ({"psutil"} if words == ["doctor"] else set()), "psutil tells doctor what memory is free"

@@ -1,7 +1,9 @@
-"""`monitor` as users run it: processes of its own over boards that are laid out, logs and recordings."""
+"""`monitor` as users run it, over boards that are laid out, logs and recordings; where a signal ends it in its own process."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from edgetui.tui.cli import run
 from laid_boards import Laid, lay_out_board, write_recording
 from log_lines import R36
 
@@ -38,8 +41,16 @@ def recording(tmp_path: Path) -> Path:
     return write_recording(tmp_path / "field.jsonl")
 
 
+def edgetui(*words: object) -> subprocess.CompletedProcess[str]:
+    """A command in this process."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run([str(word) for word in words])
+    return subprocess.CompletedProcess(words, code, *(said.buffer.getvalue().decode() for said in (out, err)))
+
+
 def monitor(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*EDGETUI, "monitor", *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+    done = edgetui("monitor", *words)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -187,6 +198,7 @@ def test_the_end_of_the_link_leaves_a_whole_recording(board, tmp_path: Path, num
     assert file.read_text().endswith("}\n")
 
 
+@pytest.mark.long
 def test_kill_loses_at_most_the_last_second(board, tmp_path: Path):
     board("nano_r32")
     file = tmp_path / "kept.jsonl"
@@ -244,7 +256,7 @@ def test_a_log_becomes_a_recording(shared: Path, tmp_path: Path):
 
 
 def export(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*EDGETUI, "export", *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+    return edgetui("export", *words)
 
 
 def test_a_recording_as_a_table_and_as_one_document(recording: Path, tmp_path: Path):
@@ -272,7 +284,7 @@ def test_what_an_export_cannot_be(recording: Path, tmp_path: Path):
 
 def test_the_doctor_tells_the_sensors_of_a_board(board):
     board("nano_r32")
-    done = subprocess.run([*EDGETUI, "doctor", "--json"], capture_output=True, text=True, timeout=60, check=False)
+    done = edgetui("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert "total 1750 mW" in checks["power"]["text"]
     assert {"telemetry", "temperatures", "power mode", "clocks", "disk", "logout", "memory"} <= set(checks)

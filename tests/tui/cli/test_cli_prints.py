@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
-from edgetui.engine import result as documents
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.index import RunSummary
-from edgetui.engine.result import ModelFacts, PlanFacts
-from edgetui.engine.rundir import RunDir
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.runs.index import RunSummary
+from edgetui.engine.schema import result as documents
+from edgetui.engine.schema.model_facts import ModelFacts
+from edgetui.engine.schema.plan import PlanFacts
 
 DEMO = PACKAGE / "profiles" / "demo"
 MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")
@@ -64,7 +66,30 @@ def test_watch_of_an_ended_run_tells_its_past(in_built, tell):
 def test_export_writes_the_report(in_built, tell, tmp_path):
     said = tell("export", "last", "--to", str(tmp_path / "out"), "--json")
     files = {os.path.basename(name) for name in json.loads(said.out)["files"]}
-    assert {"report.md", "result.json", "figures.csv", "recipe.toml", "run.toml"} <= files
+    assert {"report.html", "report.md", "report.json", "result.json", "figures.csv", "recipe.toml", "run.toml"} <= files
+    assert "Nothing was computed again from latencies.npz: the run has none" in (tmp_path / "out" / "report.html").read_text()
+    again = tell("export", "last", "--to", str(tmp_path / "out"))
+    assert (again.code, again.err) == (1, f"error: {tmp_path / 'out'} is there already; name a new folder\n")
+
+
+def test_an_older_result_is_exported_from_a_folder_of_another_name(tell, own_state, tmp_path):
+    folder = own_state / "runs" / "kept"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_bytes((Path(__file__).parents[2] / "support" / "older_result.json").read_bytes())
+    said = tell("export", "kept", "--to", str(tmp_path / "out"))
+    assert said.code == 0, said.err
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "older against FP32" in page
+    assert "Nothing was computed again from latencies.npz" in page
+    said = tell("export", "kept", "--to", str(tmp_path / "layers"), "--layers")
+    assert said.code == 0, said.err
+    assert (tmp_path / "layers" / "report.html").read_text().count("Not known here: ") == 2
+
+
+def test_export_names_what_is_not_there(in_built, tell, tmp_path):
+    assert "there is no run `nobody`" in tell("export", "last", "nobody", "--to", str(tmp_path / "out")).err
+    assert tell("export", "last", "--to", str(tmp_path / "out"), "--goal", "fastet").err.endswith("did you mean `fastest`?\n")
+    assert not (tmp_path / "out").exists()
 
 
 def test_compare_of_what_was_not_measured_says_so(in_built, tell):

@@ -16,7 +16,7 @@ import time
 
 import pytest
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.rundir import RunDir, run_paths
+from edgetui.engine.runs.folder import RunDir, run_paths
 from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -105,6 +105,7 @@ def test_d_leaves_it_running_and_a_second_terminal_sees_its_past(terminal, own_s
     assert the_run(own_state).alive()
 
 
+@pytest.mark.long
 def test_a_closed_terminal_ends_only_the_viewer(terminal, own_state):
     shown = terminal(*RUN)
     shown.read("✓ inspect")
@@ -117,6 +118,7 @@ def test_a_closed_terminal_ends_only_the_viewer(terminal, own_state):
     wait_until(lambda: len(the_run(own_state).events()) > seen)
 
 
+@pytest.mark.long
 def test_lines_of_stages_fit_a_narrow_terminal(terminal):
     shown = terminal(*RUN, columns=50)
     shown.read("✓ build")
@@ -126,6 +128,7 @@ def test_lines_of_stages_fit_a_narrow_terminal(terminal):
     assert max(len(line) for line in stages) == 49
 
 
+@pytest.mark.long
 def test_the_keys_are_in_sight_on_a_small_terminal(terminal):
     terminal(*RUN, columns=80).read(r"▶ measure [^\r]*d detach · Ctrl\+C cancel")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from edgetui.engine.rundir import RunDir
-from edgetui.tui.app import Workbench
+from edgetui.engine.runs.folder import RunDir
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.widgets.scatter import Dot, scatter
 from screens import screen_text, shows, until
@@ -35,7 +35,7 @@ def beside(label: str, text: str) -> list[str]:
 
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 2), ((160, 45), 4)])
 async def test_runs_with_other_data_stand_beside_their_own_baseline(
-    bare_app: Workbench, two: list[str], size: tuple[int, int], columns: int
+    bare_app: EdgetuiApp, two: list[str], size: tuple[int, int], columns: int
 ) -> None:
     app = bare_app
     async with app.run_test(size=size) as pilot:

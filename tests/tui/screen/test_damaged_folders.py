@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from edgetui.engine import events as ev
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
-from edgetui.engine.rundir import RunDir
-from edgetui.tui.app import Workbench
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema import events as ev
+from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.screens import runs
+from edgetui.tui.screens.layers import LayersScreen
 from edgetui.tui.screens.runs import RunsScreen
 from screens import shows, until
 
@@ -26,7 +28,7 @@ def going(own_state: Path, past_run: Callable[..., str]) -> RunDir:
     return RunDir(own_state / "runs" / past_run("measure"))
 
 
-async def test_what_is_no_event_is_passed_over_and_what_follows_is_shown(bare_app: Workbench, going: RunDir):
+async def test_what_is_no_event_is_passed_over_and_what_follows_is_shown(bare_app: EdgetuiApp, going: RunDir):
     file = going.path / "events.jsonl"
     with going.hold():
         async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -39,7 +41,7 @@ async def test_what_is_no_event_is_passed_over_and_what_follows_is_shown(bare_ap
             await shows(pilot, "said after all that")
 
 
-async def test_a_hundred_thousand_events_leave_the_newest_in_the_log(bare_app: Workbench, going: RunDir):
+async def test_a_hundred_thousand_events_leave_the_newest_in_the_log(bare_app: EdgetuiApp, going: RunDir):
     with (going.path / "events.jsonl").open("ab") as out:
         out.write(note("one of many") * 100_000 + note("the last of all"))
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -47,7 +49,7 @@ async def test_a_hundred_thousand_events_leave_the_newest_in_the_log(bare_app: W
         assert len(bare_app.link.view.log) == bare_app.link.view.log.maxlen
 
 
-async def test_events_that_can_be_read_no_longer_are_an_error_in_words(bare_app: Workbench, going: RunDir):
+async def test_events_that_can_be_read_no_longer_are_an_error_in_words(bare_app: EdgetuiApp, going: RunDir):
     with going.hold():
         async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
             await until(pilot, lambda: bare_app.link.view and bare_app.link.view.stage == "measure")
@@ -57,32 +59,38 @@ async def test_events_that_can_be_read_no_longer_are_an_error_in_words(bare_app:
             assert not bare_app.pace.hush
 
 
-async def test_runs_that_go_while_they_are_marked(bare_app: Workbench, own_state: Path, past_run: Callable[..., str]):
+async def test_runs_that_go_while_they_are_marked(
+    bare_app: EdgetuiApp, own_state: Path, past_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(runs, "REFRESH_S", 3600.0)  # the list does not look by itself between going and the key
     past_run("done"), past_run("done"), past_run("done")
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R")
         await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and len(bare_app.screen.runs) == 3)
         await pilot.press("space", "space")
         shutil.rmtree(own_state / "runs")
         await pilot.press("C")
         await shows(pilot, "there is no run")
-        await pilot.press("escape", "L")
-        await shows(pilot, "there is no run")
         await pilot.press("escape")
+        await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen))
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(bare_app.screen, LayersScreen))
+        await shows(pilot, "there is no run")
+        await pilot.press("escape", "escape", "R")
         await shows(pilot, "nothing has run yet")
 
 
 @pytest.mark.parametrize("left", [b"\xff\xfe garbage = =", b"a = 1\n", None])
 async def test_a_run_whose_request_is_broken_does_not_hide_the_others(
-    bare_app: Workbench, own_state: Path, past_run: Callable[..., str], left: bytes | None
+    bare_app: EdgetuiApp, own_state: Path, past_run: Callable[..., str], left: bytes | None
 ):
     broken = own_state / "runs" / past_run("done") / "run.toml"
     past_run("failed")
     broken.write_bytes(left) if left is not None else broken.unlink()
     (own_state / "runs" / "\x1b[31m[red]").mkdir()
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R")
         await shows(pilot, "✗ failed")
         for _ in range(2):
@@ -95,7 +103,7 @@ async def test_a_model_folder_that_changes_and_goes(tmp_path: Path, own_state: P
     folder.mkdir()
     (folder / "first.onnx").write_bytes(b"no model")
     config = Config(models=Models(folders=(str(folder),)))
-    app = Workbench(config, Engine(config, own_state))
+    app = EdgetuiApp(config, Engine(config, own_state))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "first")
         (folder / "first.onnx").rename(folder / "second.onnx")

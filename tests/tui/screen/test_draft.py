@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from edgetui.engine.errors import RecipeRefused
-from edgetui.engine.spec import (
+from edgetui.engine.errors import RecipeRefused, UsageError
+from edgetui.engine.schema.field_docs import docs_of
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.schema.steps import (
     STEPS,
-    BackendSettings,
-    FlatOut,
-    Paced,
     PrecisionFp16,
+    PruneChannels,
     PruneMagnitude,
     QuantizeInt8,
     QuantizeWeights,
     Recipe,
 )
-from edgetui.tui.draft import Asked, Draft, RunFields, active_fields, backend_fields, backend_table
-from edgetui.tui.fields import Field, docs_of, fields_of, nudged, parse, shown
+from edgetui.engine.schema.workloads import WORKLOADS, FlatOut, Paced, offered
+from edgetui.tui.draft import Draft, RunFields, RunSetup, active_fields, backend_fields, backend_table
+from edgetui.tui.fields import Field, fields_of, nudged, parse, shown
+from edgetui.tui.panes.setting_row import Around
+from edgetui.tui.panes.settings_rows import next_workload, settings_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +30,7 @@ QUANTIZED = Recipe(name="quantized", step=(QuantizeInt8(calibrator="mse"),))
 
 @pytest.fixture
 def draft() -> Draft:
-    return Draft(Asked(recipe=PRUNED), (PRUNED, QUANTIZED))
+    return Draft(RunSetup(recipe=PRUNED), (PRUNED, QUANTIZED))
 
 
 def field(kind: type, name: str) -> Field:
@@ -62,6 +65,8 @@ def test_kinds_follow_from_types():
         (QuantizeInt8, "exclude", "", ()),
         (QuantizeInt8, "per_channel", "no", False),
         (QuantizeWeights, "bits", "4", 4),
+        (PruneChannels, "amounts", "conv1=0.5, /head/*=25%", {"conv1": 0.5, "/head/*": 0.25}),
+        (PruneChannels, "amounts", "–", {}),
     ],
 )
 def test_what_is_typed(kind: type, name: str, text: str, value: object):
@@ -74,6 +79,9 @@ def test_what_is_typed(kind: type, name: str, text: str, value: object):
         (PruneMagnitude, "amount", "much", "a number from 0 to 1"),
         (QuantizeInt8, "samples", "12.5", "a whole number of at least 1"),
         (QuantizeInt8, "samples", "", "needs a value"),
+        (PruneChannels, "amounts", "conv1", "conv1=0.5"),
+        (PruneChannels, "amounts", "0.5", "conv1=0.5"),
+        (PruneChannels, "amounts", "conv1=half", "conv1=0.5"),
         (QuantizeInt8, "calibrator", "best", "minmax, entropy, percentile, mse"),
     ],
 )
@@ -85,7 +93,7 @@ def test_what_cannot_be_typed_says_what_can(kind: type, name: str, text: str, sa
 
 @given(st.sampled_from(list(STEPS.values())), st.data())
 def test_what_is_shown_can_be_typed_again(kind: type, data: st.DataObject):
-    step = PruneMagnitude(amount=0.25) if kind is PruneMagnitude else kind()
+    step = kind(**dict(kind.one_of[:1]))
     chosen = data.draw(st.sampled_from(fields_of(kind)))
     value = getattr(step, chosen.name)
     assert parse(chosen, shown(value)) == value
@@ -134,7 +142,7 @@ def test_a_step_is_added_as_a_recipe_sets_it_or_with_something_that_can_be(draft
     assert draft.recipe.step[1] == QuantizeInt8(calibrator="mse")
     draft.add("precision.fp16")
     assert draft.recipe.step[2] == PrecisionFp16()
-    assert Draft(Asked()).add("prune.magnitude") is None
+    assert Draft(RunSetup()).add("prune.magnitude") is None
 
 
 def test_steps_move_within_the_list_only(draft: Draft):
@@ -153,41 +161,88 @@ def test_fields_that_say_nothing_now_are_not_offered():
 
 def test_shapes_are_given_and_taken_back(draft: Draft):
     draft.set_shape("m", "image", "1x3x8x8")
-    assert draft.asked.shapes == {"m": {"image": (1, 3, 8, 8)}}
+    assert draft.setup.shapes == {"m": {"image": (1, 3, 8, 8)}}
     assert draft.shape_text("m", "image") == "1x3x8x8"
     draft.set_shape("m", "image", "")
-    assert draft.asked.shapes == {"m": {}}
+    assert draft.setup.shapes == {"m": {}}
     for wrong in ("a", "1x0", "3x"):
-        with pytest.raises(RecipeRefused, match="no shape"):
+        with pytest.raises(RecipeRefused, match="not a valid shape"):
             draft.set_shape("m", "image", wrong)
 
 
 def test_workloads_and_backend_settings(draft: Draft):
     draft.set_workload("paced 15")
-    assert draft.asked.workload == Paced(rate_hz=15)
+    assert draft.setup.workload == Paced(rate_hz=15)
     draft.set_workload("flat-out")
-    assert draft.asked.workload == FlatOut()
-    with pytest.raises(RecipeRefused, match="flat-out, or a rate"):
+    assert draft.setup.workload == FlatOut()
+    with pytest.raises(UsageError, match="write flat-out, paced:HZ"):
         draft.set_workload("slow")
     draft.set_backend("threads", 3)
     with pytest.raises(RecipeRefused, match="threads cannot be -1"):
         draft.set_backend("threads", -1)
-    assert draft.asked.backend.threads == 3
+    assert draft.setup.backend.threads == 3
 
 
 def test_a_backends_settings_are_its_own_table_or_those_outside_of_any(draft: Draft):
-    fields = backend_fields(draft.asked.backend)
+    fields = backend_fields(draft.setup.backend)
     assert {"threads", "graph"} <= set(fields)
     assert all("." not in name for name in fields)
     for name in fields_of(BackendSettings)[0].choices:
         draft.set_backend("name", name)
-        for key in backend_fields(draft.asked.backend):
-            table, inner = backend_table(draft.asked.backend, key)
+        for key in backend_fields(draft.setup.backend):
+            table, inner = backend_table(draft.setup.backend, key)
             assert hasattr(table, inner)
             draft.set_backend(key, getattr(table, inner))
-    assert draft.asked.backend.name == name
+    assert draft.setup.backend.name == name
 
 
 def test_the_runs_own_settings_have_a_sentence_each():
     docs = docs_of(RunFields)
     assert all(docs.get(f.name) for f in fields_of(RunFields))
+
+
+def test_arrows_go_through_the_workloads_and_back():
+    there = [FlatOut()]
+    for _ in offered():
+        there.append(next_workload(there[-1], 1))
+    assert tuple(there) == (*offered(), FlatOut())
+    assert {workload.kind for workload in there} == set(WORKLOADS)
+    assert [workload.text for workload in there[:5]] == ["flat-out", *(f"paced {hz} Hz" for hz in (10, 15, 30, 60))]
+    assert next_workload(FlatOut(), -1) == offered()[-1]
+    assert next_workload(Paced(rate_hz=7), 1) == offered()[1]  # one that was typed
+
+
+@pytest.mark.parametrize("workload", offered(), ids=lambda workload: workload.typed)
+def test_a_workload_is_typed_as_it_is_shown_and_as_the_command_line_has_it(workload, draft: Draft):
+    for text in (workload.text, workload.typed):
+        draft.set_workload(text)
+        assert draft.setup.workload == workload
+
+
+@pytest.mark.parametrize(("backend", "name"), [("onnxruntime", "threads"), ("torch", "torch.threads")])
+def test_no_number_of_threads_is_said_in_words(backend: str, name: str):
+    threads = backend_fields(BackendSettings(name=backend))[name]
+    assert (threads.told(0), threads.told(2)) == ("one a core", "2")
+
+
+def test_every_row_takes_back_what_it_shows_as_typed_and_explains_itself(draft: Draft):
+    draft.add("quantize.int8")
+    draft.change(dataset="faces", workload=Paced(rate_hz=12))
+    rows = [row for row in settings_rows(draft, Around()) if row.key]
+    assert len({row.key for row in rows}) == len(rows)
+    for row in rows:
+        assert row.help(), row.key
+        before = draft.setup
+        if row.typed and row.text():
+            row.put(row.text())
+            assert draft.setup == before, row.key
+    assert {row.step for row in rows} == {None, 0, 1}
+
+
+def test_samples_timed_one_by_one_are_typed_or_chosen(draft: Draft):
+    draft.set_per_input("7")
+    assert draft.setup.per_input == 7
+    for wrong in ("-1", "257", "many", ""):
+        with pytest.raises(RecipeRefused, match="give a number from 0 to 256"):
+            draft.set_per_input(wrong)
+    assert draft.setup.per_input == 7

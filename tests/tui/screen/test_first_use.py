@@ -9,17 +9,18 @@ import msgspec
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models, Ui
-from edgetui.engine.errors import RecipeRefused
-from edgetui.engine.events import Queued
-from edgetui.engine.result import ModelFacts, TensorFacts
-from edgetui.engine.spec import STEPS, AnyStep, PruneMagnitude, QuantizeInt8, Recipe
-from edgetui.tui.app import Workbench
-from edgetui.tui.draft import Asked, Draft
+from edgetui.engine.errors import Fix, RecipeRefused
+from edgetui.engine.schema.events import Queued
+from edgetui.engine.schema.model_facts import ModelFacts, TensorFacts
+from edgetui.engine.schema.steps import STEPS, PruneMagnitude, QuantizeInt8, Recipe
+from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.draft import Draft, RunSetup
 from edgetui.tui.fields import fields_of, parse
-from edgetui.tui.flags import rows_for_flags
+from edgetui.tui.fix_words import as_row
 from edgetui.tui.panes.log import told_rows
 from edgetui.tui.panes.models import facts_lines
 from edgetui.tui.panes.progress import bar_rows, strip_lines
+from edgetui.tui.panes.setting_row import Around
 from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
 from edgetui.tui.screens.headlines import fitting, tabs_line
@@ -31,20 +32,19 @@ from told_runs import went
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("fix", "shown"),
     [
-        (
-            "choose some: --calibration D, or --dataset D to evaluate",
-            "choose some: the row calibration, or the row data to evaluate",
-        ),
-        ("give it with --shape image=1x3x?x?", "type it in the row shape image"),
-        ("run with --backend onnxruntime", "choose onnxruntime in the row backend"),
-        ("build with --target sm_86", "build with --target sm_86"),
-        ("or choose the mode eager (--mode eager)", "or choose the mode eager"),
+        (Fix("choose some: {}", "calibration"), "choose some: the row calibration"),
+        (Fix("{} to evaluate", "dataset"), "the row data to evaluate"),
+        (Fix("give it with {}", "shape", "image=1x3x?x?"), "give it with the row shape image"),
+        (Fix("give {}", "shape", ("ids=1x?", "mask=1x?")), "give the row shape ids and the row shape mask"),
+        (Fix("run with {}", "backend", "onnxruntime"), 'run with the row "backend: onnxruntime"'),
+        (Fix("build with {}", "target", "sm_86"), "build with --target sm_86"),
+        (Fix("export it again, {} or not"), "export it again, {} or not"),
     ],
 )
-def test_flags_are_said_with_the_rows_of_the_screen(said: str, shown: str):
-    assert rows_for_flags(said) == shown
+def test_a_fix_names_the_row_of_its_setting(fix: Fix, shown: str):
+    assert fix.said(as_row) == shown
 
 
 def test_a_word_wider_than_the_row_is_broken_and_nothing_is_lost():
@@ -107,18 +107,18 @@ def test_zero_stands_where_it_is_under_the_histogram():
     assert len(axis) == 33
 
 
-async def test_r_without_data_says_on_the_spot_what_is_missing(app: Workbench, engine: Engine):
+async def test_r_without_data_says_on_the_spot_what_is_missing(app: EdgetuiApp, engine: Engine):
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
-        app.bench.load_recipe("int8")
-        await until(pilot, lambda: app.bench.models.facts is not None)
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        app.workbench.load_recipe("int8")
+        await until(pilot, lambda: app.workbench.models.facts is not None)
         await pilot.press("r")
         await shows(pilot, "this cannot run yet", "the row data", "needs samples", "← → chooses")
         assert "--dataset" not in screen_text(app)
         assert await engine.list() == ()
 
 
-async def test_before_the_first_run_its_pane_is_one_row_and_the_rest_has_the_room(bare_app: Workbench):
+async def test_before_the_first_run_its_pane_is_one_row_and_the_rest_has_the_room(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(160, 45), notifications=True) as pilot:
         await shows(pilot, "nothing has run yet", "threads", "graph")
         assert "Log" not in screen_text(bare_app)
@@ -127,9 +127,9 @@ async def test_before_the_first_run_its_pane_is_one_row_and_the_rest_has_the_roo
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16)])
-async def test_the_foot_of_the_details_can_be_read_with_keys_alone(app: Workbench, size: tuple[int, int]):
+async def test_the_foot_of_the_details_can_be_read_with_keys_alone(app: EdgetuiApp, size: tuple[int, int]):
     async with app.run_test(size=size, notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.models.facts is not None)
+        await until(pilot, lambda: app.workbench.models.facts is not None)
         await pilot.press("d", "end")
         await shows(pilot, "tensorrt reads it")
         await pilot.press("escape")
@@ -138,17 +138,17 @@ async def test_the_foot_of_the_details_can_be_read_with_keys_alone(app: Workbenc
         await shows(pilot, "! no dataset")
 
 
-async def test_typing_a_filter_highlights_a_model_that_is_in_sight(app: Workbench, model: Path):
+async def test_typing_a_filter_highlights_a_model_that_is_in_sight(app: EdgetuiApp, model: Path):
     shutil.copy(model, model.with_name("second.onnx"))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.models.model.endswith("second.onnx"))
+        await until(pilot, lambda: app.workbench.models.model.endswith("second.onnx"))
         await pilot.press("slash", *"tiny")
-        assert app.bench.models.model.endswith("tiny.onnx")
+        assert app.workbench.models.model.endswith("tiny.onnx")
         await pilot.press("enter")
         await shows(pilot, "/ tiny")
         await pilot.press("slash", *"zzz")
         await shows(pilot, "no model has `tinyzzz`")
-        assert app.bench.models.model == ""
+        assert app.workbench.models.model == ""
         await pilot.press("escape")
         await shows(pilot, "second", "tiny")
 
@@ -159,7 +159,7 @@ async def test_what_to_do_is_in_sight_also_at_the_foot_of_a_long_list(tmp_path: 
     for n in range(40):
         shutil.copy(model, many / f"a_rather_long_model_name_number_{n}.onnx")
     config = Config(models=Models(folders=(str(many), str(tmp_path / "nowhere"))))
-    async with Workbench(config, Engine(config, own_state)).run_test(size=(60, 16), notifications=True) as pilot:
+    async with EdgetuiApp(config, Engine(config, own_state)).run_test(size=(60, 16), notifications=True) as pilot:
         await shows(pilot, "number_0")
         await pilot.press("end")
         await shows(pilot, "make it, or press o")
@@ -167,7 +167,7 @@ async def test_what_to_do_is_in_sight_also_at_the_foot_of_a_long_list(tmp_path: 
 
 def test_what_may_be_given_leaves_out_an_end_that_may_not():
     fields = {field.name: field for kind in (PruneMagnitude, QuantizeInt8) for field in fields_of(kind)}
-    draft = Draft(Asked(recipe=Recipe(step=(PruneMagnitude(threshold=1e-3),))))
+    draft = Draft(RunSetup(recipe=Recipe(step=(PruneMagnitude(threshold=1e-3),))))
     with pytest.raises(RecipeRefused, match="a number above 0"):
         draft.type_in(0, fields["threshold"], "0")
     with pytest.raises(RecipeRefused, match="above 50 and at most 100"):
@@ -176,14 +176,13 @@ def test_what_may_be_given_leaves_out_an_end_that_may_not():
 
 def test_every_label_of_a_step_keeps_its_distance_from_the_value():
     for method, kind in STEPS.items():
-        share = {"amount": 0.3} if method == "prune.magnitude" else {}
-        step = msgspec.convert({"method": method, **share}, AnyStep)
-        draft = Draft(Asked(recipe=Recipe(name="r", step=(step,))))
+        step = msgspec.convert({"method": method, **dict(kind.one_of[:1])}, kind)
+        draft = Draft(RunSetup(recipe=Recipe(name="r", step=(step,))))
         for field in fields_of(kind):
             words = field.name.replace("_", " ")
-            for key, row in settings_rows(draft, None, "", None, method):
-                text = "".join(part for part, _ in row)
-                if key == f"field:0:{field.name}":
+            for row in settings_rows(draft, Around()):
+                text = "".join(part for part, _ in row.line(None, here=False))
+                if row.key == f"field:0:{field.name}":
                     assert f"{words} " in text, text
 
 
@@ -199,12 +198,12 @@ def test_a_run_that_waits_says_for_what_in_strip_and_tabs():
     assert "4 Run · queued" in "".join(text for text, _ in tabs_line(view, "models"))
 
 
-async def test_keys_that_end_the_typing_are_said_while_it_goes_on(bare_app: Workbench):
+async def test_keys_that_end_the_typing_are_said_while_it_goes_on(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
-        bare_app.bench.load_recipe("prune-5")
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        bare_app.workbench.load_recipe("prune-5")
         await pilot.press("2")
-        bare_app.bench.settings.rows.point("field:0:amount")
+        bare_app.workbench.settings.rows.point("field:0:amount")
         await pilot.press("enter")
         await shows(pilot, "enter takes it, esc leaves it")
         await pilot.press("escape")
@@ -219,7 +218,7 @@ def luminance(colour: Color) -> float:
 
 
 @pytest.mark.parametrize("theme", ["edgetui-dark", "edgetui-light"])
-async def test_every_tone_stands_out_from_the_background(bare_app: Workbench, theme: str):
+async def test_every_tone_stands_out_from_the_background(bare_app: EdgetuiApp, theme: str):
     async with bare_app.run_test(size=(80, 24)) as pilot:
         bare_app.theme = theme
         await pilot.pause()
@@ -230,7 +229,7 @@ async def test_every_tone_stands_out_from_the_background(bare_app: Workbench, th
 
 
 @pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
-async def test_in_16_colours_focus_and_better_differ(bare_app: Workbench, theme: str):
+async def test_in_16_colours_focus_and_better_differ(bare_app: EdgetuiApp, theme: str):
     async with bare_app.run_test(size=(80, 24)) as pilot:
         bare_app.theme = theme
         await pilot.pause()
@@ -238,9 +237,9 @@ async def test_in_16_colours_focus_and_better_differ(bare_app: Workbench, theme:
         assert len(set(inks)) == 4
 
 
-async def test_help_shows_the_names_for_the_configuration_also_on_a_narrow_screen(bare_app: Workbench):
+async def test_help_shows_the_names_for_the_configuration_also_on_a_narrow_screen(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(60, 16), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("2", "question_mark", "end")
         await shows(pilot, "under [ui.keys]", "suspend", "screenshot")
         await pilot.press("home", *["pagedown"] * 1)
@@ -248,15 +247,16 @@ async def test_help_shows_the_names_for_the_configuration_also_on_a_narrow_scree
 
 
 @pytest.mark.parametrize(
-    ("room", "wanted"), [(40, "Orin Nano · R36.4.3 · 25W"), (20, "Orin Nano · R36.4.3"), (12, "Orin Nano"), (4, "Orin")]
+    ("room", "wanted"),
+    [(40, "Orin Nano · R36.4.3 · 25W"), (20, "Orin Nano · R36.4.3"), (12, "Orin Nano"), (7, "Orin"), (4, "Orin"), (3, "Ori")],
 )
 def test_the_header_leaves_out_what_has_no_room_and_cuts_no_word(room: int, wanted: str):
     assert fitting("Orin Nano · R36.4.3 · 25W", room) == wanted
 
 
-async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bare_app: Workbench, engine: Engine):
+async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bare_app: EdgetuiApp, engine: Engine):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("s")
         await until(pilot, lambda: bare_app.focused is not None and bare_app.focused.id == "ask-line")
         await pilot.press(*"mine", "enter")
@@ -266,7 +266,7 @@ async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bar
 
 async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(own_state: Path):
     config = Config(ui=Ui(keys={"run": "f5", "save": "f2", "pause": "f8", "models.open": "f3"}))
-    async with Workbench(config, Engine(config, own_state)).run_test(size=(160, 45), notifications=True) as pilot:
+    async with EdgetuiApp(config, Engine(config, own_state)).run_test(size=(160, 45), notifications=True) as pilot:
         await shows(
             pilot,
             "then press f5",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
-from edgetui.tui.app import Workbench
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.link import Link
 from edgetui.tui.palette import Palette
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.dialogs import Ask, Confirm
-from edgetui.tui.screens.leaving import Leavable
 from edgetui.tui.screens.runs import RunsScreen
+from edgetui.tui.screens.safe_dismiss import SafeDismiss
 from monkey import press_at_once, send
 from screens import shows, until
 from textual import events
@@ -24,47 +26,47 @@ from textual.screen import Screen
 
 
 @pytest.mark.parametrize("key", ["home", "pagedown", "down", "enter", "x"])
-async def test_a_key_that_comes_before_the_palette_has_its_list(bare_app: Workbench, key: str):
+async def test_a_key_that_comes_before_the_palette_has_its_list(bare_app: EdgetuiApp, key: str):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         press_at_once(bare_app, "ctrl+p", key)
         await until(pilot, lambda: isinstance(bare_app.screen, Palette))
         await pilot.press("escape")
-        await until(pilot, lambda: bare_app.screen is bare_app.bench)
+        await until(pilot, lambda: bare_app.screen is bare_app.workbench)
 
 
-async def test_a_page_in_the_palette_while_its_list_is_being_filled(bare_app: Workbench):
+async def test_a_page_in_the_palette_while_its_list_is_being_filled(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("ctrl+p", "down")
         press_at_once(bare_app, *"re", "pagedown", *"ci", "pageup", "pagedown")
         await shows(pilot, "recipe int8")
 
 
-async def test_escape_twice_closes_the_palette_once(bare_app: Workbench):
+async def test_escape_twice_closes_the_palette_once(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R", "ctrl+p")
         palette = bare_app.screen
         palette.dismiss(), palette.dismiss()
         await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen))
 
 
-async def test_enter_twice_on_a_run_opens_it_and_stays(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_enter_twice_on_a_run_opens_it_and_stays(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done")
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R")
         await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and bare_app.screen.runs)
         press_at_once(bare_app, "enter", "enter", "escape")
-        await until(pilot, lambda: bare_app.screen is bare_app.bench)
+        await until(pilot, lambda: bare_app.screen is bare_app.workbench)
         await shows(pilot, "▲ faster")
 
 
-async def test_enter_twice_answers_a_question_once(bare_app: Workbench):
+async def test_enter_twice_answers_a_question_once(bare_app: EdgetuiApp):
     answers: list[str | None] = []
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R")
         bare_app.push_screen(Ask("a name", "text"), answers.append)
         await until(pilot, lambda: bare_app.focused is not None and bare_app.focused.id == "ask-line")
@@ -75,24 +77,24 @@ async def test_enter_twice_answers_a_question_once(bare_app: Workbench):
         assert isinstance(bare_app.screen, RunsScreen)
 
 
-async def test_an_answer_after_the_question_was_left_answers_nothing(bare_app: Workbench):
+async def test_an_answer_after_the_question_was_left_answers_nothing(bare_app: EdgetuiApp):
     answers: list[bool | None] = []
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         question = Confirm("sure?")
         bare_app.push_screen(question, answers.append)
         await pilot.press("n")
         question.action_answer(True)
         await pilot.pause()
         assert answers == [False]
-        assert bare_app.screen is bare_app.bench
+        assert bare_app.screen is bare_app.workbench
 
 
-async def test_typing_ends_where_the_cursor_leaves_its_row(bare_app: Workbench):
+async def test_typing_ends_where_the_cursor_leaves_its_row(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
-        bare_app.bench.load_recipe("prune-5")
-        settings = bare_app.bench.settings
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        bare_app.workbench.load_recipe("prune-5")
+        settings = bare_app.workbench.settings
         await pilot.press("2")
         settings.rows.point("field:0:amount")
         await pilot.press("9")
@@ -106,9 +108,9 @@ async def test_typing_ends_where_the_cursor_leaves_its_row(bare_app: Workbench):
         assert settings.rows.entry is None
 
 
-async def test_the_palette_stays_away_from_a_screen_that_is_too_small(bare_app: Workbench):
+async def test_the_palette_stays_away_from_a_screen_that_is_too_small(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.resize_terminal(20, 5)
         await pilot.press("ctrl+p")
         await pilot.resize_terminal(80, 24)
@@ -117,18 +119,20 @@ async def test_the_palette_stays_away_from_a_screen_that_is_too_small(bare_app: 
         assert len(bare_app.screen_stack) == 2
 
 
-async def test_an_answer_nobody_waits_for_may_be_an_error(app: Workbench, caplog: pytest.LogCaptureFixture):
+async def test_an_answer_nobody_waits_for_may_be_an_error(app: EdgetuiApp, caplog: pytest.LogCaptureFixture):
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.bench.models.model)
-        worker = app.run_worker(app.link.inspect(app.bench.models.model.replace("tiny", "zz-broken")))
-        await until(pilot, lambda: app.link._asking)
+        await until(pilot, lambda: app.workbench.models.model)
+        broken, before = app.workbench.models.model.replace("tiny", "zz-broken"), set(app.link._asking)
+        worker = app.run_worker(partial(app.link.inspect, broken))
+        while app.link._asking <= before:  # an answer takes some milliseconds: it has to be asked for, and not there yet
+            await asyncio.sleep(0)
         worker.cancel()
         await until(pilot, lambda: not app.link._asking)
     assert isinstance(app.link, Link)
     assert "never retrieved" not in caplog.text
 
 
-class Hasty(Leavable, Screen[None]):
+class Hasty(SafeDismiss, Screen[None]):
     """Looks for a widget that it has not; on x and q while it or the app is being left."""
 
     def on_key(self, event: events.Key) -> None:
@@ -140,7 +144,7 @@ class Hasty(Leavable, Screen[None]):
 
 
 @pytest.mark.parametrize("key", ["x", "q"])
-async def test_a_screen_that_is_being_left_ends_nothing(bare_app: Workbench, key: str):
+async def test_a_screen_that_is_being_left_ends_nothing(bare_app: EdgetuiApp, key: str):
     async with bare_app.run_test(size=(80, 24)) as pilot:
         bare_app.push_screen(Hasty())
         await pilot.pause()
@@ -148,7 +152,7 @@ async def test_a_screen_that_is_being_left_ends_nothing(bare_app: Workbench, key
         assert bare_app.is_running or key == "q"
 
 
-async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: Workbench):
+async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: EdgetuiApp):
     async def look() -> None:
         async with bare_app.run_test(size=(80, 24)) as pilot:
             bare_app.push_screen(Hasty())
@@ -160,32 +164,32 @@ async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: Workbenc
 
 
 @pytest.mark.parametrize("first", [(), ("d",)], ids=["list", "details"])
-async def test_letters_at_once_after_the_filter_key_are_no_keys(app: Workbench, first: tuple[str, ...]):
+async def test_letters_at_once_after_the_filter_key_are_no_keys(app: EdgetuiApp, first: tuple[str, ...]):
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.models.model and app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.workbench.models.model and app.workbench.settings.draft is not None)
         await pilot.press("1", *first)
         press_at_once(app, "slash", *"rseq")  # which would run, save, and quit
-        await until(pilot, lambda: app.bench.models.filter_text == "rseq")
+        await until(pilot, lambda: app.workbench.models.filter_text == "rseq")
         press_at_once(app, "enter", "2")
-        await until(pilot, lambda: app.bench.tab == "settings")
-        assert app.bench.models.filter_text == "rseq"
+        await until(pilot, lambda: app.workbench.tab == "settings")
+        assert app.workbench.models.filter_text == "rseq"
         assert len(app.screen_stack) == 1
 
 
 async def test_letters_at_once_after_another_filter_key_as_well(model: object, own_state: Path, config: Config):
-    app = Workbench(msgspec.structs.replace(config, ui=Ui(keys={"models.filter": "f4"})), Engine(config, own_state))
+    app = EdgetuiApp(msgspec.structs.replace(config, ui=Ui(keys={"models.filter": "f4"})), Engine(config, own_state))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.models.model)
+        await until(pilot, lambda: app.workbench.models.model)
         await pilot.press("1")
         press_at_once(app, "slash", *"tn")
         press_at_once(app, "f4", *"tin")
-        await until(pilot, lambda: app.bench.models.filter_text == "tin")
+        await until(pilot, lambda: app.workbench.models.filter_text == "tin")
 
 
-async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done"), past_run("failed")
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R")
         await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and bare_app.screen.runs)
         screen = bare_app.screen
@@ -195,11 +199,11 @@ async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: Workbench,
         assert screen.sort == 0
 
 
-async def test_letters_at_once_after_enter_on_a_value(bare_app: Workbench):
+async def test_letters_at_once_after_enter_on_a_value(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
-        bare_app.bench.load_recipe("prune-5")
-        settings = bare_app.bench.settings
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        bare_app.workbench.load_recipe("prune-5")
+        settings = bare_app.workbench.settings
         await pilot.press("2")
         settings.rows.point("field:0:amount")
         press_at_once(bare_app, "enter", "ctrl+u", *"0.25", "enter", "down")
@@ -211,13 +215,13 @@ async def test_letters_at_once_after_enter_on_a_value(bare_app: Workbench):
         await until(pilot, lambda: settings.rows.entry is not None and settings.rows.entry.text == "/xrsu")
 
 
-async def test_what_is_pasted_goes_into_the_filter(app: Workbench, past_run: Callable[..., str]):
+async def test_what_is_pasted_goes_into_the_filter(app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done"), past_run("failed")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.models.model and app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.workbench.models.model and app.workbench.settings.draft is not None)
         await pilot.press("1", "slash")
         send(app, events.Paste("tin\n"))
-        await until(pilot, lambda: app.bench.models.filter_text == "tin")
+        await until(pilot, lambda: app.workbench.models.filter_text == "tin")
         await pilot.press("enter", "R")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
         await pilot.press("slash")

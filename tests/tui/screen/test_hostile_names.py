@@ -8,16 +8,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from edgetui.engine import events as ev
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
-from edgetui.engine.recipes import write_recipe
-from edgetui.engine.result import decode, encode
-from edgetui.tui.app import Workbench
-from edgetui.tui.looks import AsciiFilter, DrawnFilter
+from edgetui.engine.library.recipes import own_folder, write_recipe
+from edgetui.engine.schema import events as ev
+from edgetui.engine.schema.result import decode, encode
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.panes.log import told_rows
 from edgetui.tui.runview import Told
 from edgetui.tui.screens.compare import CompareScreen
+from edgetui.tui.theme import AsciiFilter, DrawnFilter
 from edgetui.tui.widgets.lines import shortened, wrap
 from monkey import look, look_closely
 from rich.cells import cell_len
@@ -52,7 +52,7 @@ def evil_run(own_state: Path, past_run: Callable[..., str]) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
-async def test_no_screen_of_a_run_obeys_its_names(bare_app: Workbench, evil_run: str, size: tuple[int, int]):
+async def test_no_screen_of_a_run_obeys_its_names(bare_app: EdgetuiApp, evil_run: str, size: tuple[int, int]):
     async with bare_app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: bare_app.link.view is not None and bare_app.link.view.result is not None)
         for keys, words in (
@@ -81,8 +81,8 @@ async def test_model_folders_and_the_palette_show_any_name(tmp_path: Path, own_s
     config = Config(models=Models(folders=(str(folder), str(tmp_path / "[nowhere"))))
     engine = Engine(config, own_state)
     recipe = msgspec.structs.replace(RECIPE, name="[red]x[", title=f"{EVIL} {ODD}")
-    write_recipe(recipe, engine.recipe_folder() / "[red]x[.toml")
-    app = Workbench(config, engine)
+    write_recipe(recipe, own_folder(engine.config) / "[red]x[.toml")
+    app = EdgetuiApp(config, engine)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "5 models", "ONNX file", "␛[31mred␛]0;title␇ [red]")
         await look_closely(app, pilot)
@@ -99,7 +99,7 @@ async def test_a_name_that_is_not_utf8_is_said_and_refused(tmp_path: Path, own_s
     path = bytes(folder) + b"/bad\xff.onnx"
     Path(path.decode(errors="surrogateescape")).write_bytes(b"no model")
     config = Config(models=Models(folders=(str(folder),)))
-    app = Workbench(config, Engine(config, own_state))
+    app = EdgetuiApp(config, Engine(config, own_state))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "bad�", "its name is not UTF-8")
         await pilot.press("r")

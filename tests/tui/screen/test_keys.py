@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
-from edgetui.engine.events import Note
-from edgetui.tui.app import Workbench
+from edgetui.engine.schema.events import Note
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.runs import RunsScreen
 from edgetui.tui.widgets.lines import Lines, Rows
@@ -17,7 +17,7 @@ from screens import screen_text, shows, until
 
 async def on_amount(pilot) -> None:
     """The cursor stands on a numeric row of the settings."""
-    bench = pilot.app.bench
+    bench = pilot.app.workbench
     await until(pilot, lambda: bench.settings.draft is not None)
     bench.load_recipe("prune-5")
     await pilot.press("2")
@@ -25,39 +25,39 @@ async def on_amount(pilot) -> None:
     await pilot.pause()
 
 
-def footer(app: Workbench) -> str:
+def footer(app: EdgetuiApp) -> str:
     return screen_text(app).splitlines()[-1]
 
 
 @pytest.mark.parametrize(("digit", "tab"), [("1", "models"), ("3", "live"), ("4", "run"), ("5", "log")])
-async def test_digits_of_the_tabs_go_to_their_panes_from_a_numeric_row(bare_app: Workbench, digit: str, tab: str):
+async def test_digits_of_the_tabs_go_to_their_panes_from_a_numeric_row(bare_app: EdgetuiApp, digit: str, tab: str):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await on_amount(pilot)
         await pilot.press(digit)
-        assert bare_app.bench.tab == tab
-        assert bare_app.bench.settings.rows.entry is None
+        assert bare_app.workbench.tab == tab
+        assert bare_app.workbench.settings.rows.entry is None
         await pilot.press("2")
-        assert bare_app.bench.tab == "settings"
-        assert bare_app.bench.settings.draft.recipe.step[0].amount == 0.05
+        assert bare_app.workbench.tab == "settings"
+        assert bare_app.workbench.settings.draft.recipe.step[0].amount == 0.05
 
 
 @pytest.mark.parametrize("key", ["0", "6", "7", "8", "9", "full_stop"])
-async def test_other_digits_begin_a_value(bare_app: Workbench, key: str):
+async def test_other_digits_begin_a_value(bare_app: EdgetuiApp, key: str):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await on_amount(pilot)
         await pilot.press(key)
-        assert bare_app.bench.settings.rows.entry.text == {"full_stop": "."}.get(key, key)
+        assert bare_app.workbench.settings.rows.entry.text == {"full_stop": "."}.get(key, key)
 
 
 async def test_where_a_tab_has_another_key_its_digit_begins_a_value(engine: Engine):
-    app = Workbench(Config(ui=Ui(keys={"pane.models": "f1"})), engine)
+    app = EdgetuiApp(Config(ui=Ui(keys={"pane.models": "f1"})), engine)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await on_amount(pilot)
         await pilot.press("1")
-        assert app.bench.settings.rows.entry.text == "1"
+        assert app.workbench.settings.rows.entry.text == "1"
 
 
-async def test_the_footer_says_the_keys_of_typing_and_afterwards_the_others(bare_app: Workbench):
+async def test_the_footer_says_the_keys_of_typing_and_afterwards_the_others(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await on_amount(pilot)
         assert "run" in footer(bare_app)
@@ -70,7 +70,7 @@ async def test_the_footer_says_the_keys_of_typing_and_afterwards_the_others(bare
         await until(pilot, lambda: "quit" in footer(bare_app))
 
 
-async def test_the_footer_says_the_keys_of_filters(app: Workbench, past_run: Callable[..., str]):
+async def test_the_footer_says_the_keys_of_filters(app: EdgetuiApp, past_run: Callable[..., str]):
     past_run()
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "tiny")
@@ -86,24 +86,24 @@ async def test_the_footer_says_the_keys_of_filters(app: Workbench, past_run: Cal
         await until(pilot, lambda: "quit" in footer(app))
 
 
-async def test_first_and_last_of_the_settings(bare_app: Workbench):
+async def test_first_and_last_of_the_settings(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await on_amount(pilot)
-        rows = bare_app.bench.settings.rows
+        rows = bare_app.workbench.settings.rows
         await pilot.press("G")
         assert rows.cursor == rows.keys[-1]
         await pilot.press("g")
         assert rows.cursor == rows.keys[0]
 
 
-async def test_first_and_last_of_the_log_and_the_help(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_first_and_last_of_the_log_and_the_help(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run()
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: bare_app.link.view and bare_app.link.view.state == "done")
         for number in range(40):
             bare_app.link.view.take(Note(t=float(number), stage="build", text=f"note {number}"))
         await pilot.press("5")
-        log = bare_app.bench.log_pane.rows
+        log = bare_app.workbench.log_pane.rows
         await until(pilot, lambda: log.top > 0)
         await pilot.press("g")
         assert log.top == 0
@@ -114,7 +114,7 @@ async def test_first_and_last_of_the_log_and_the_help(bare_app: Workbench, past_
         assert page.top == len(page.lines) - page.size.height > 0
 
 
-async def test_the_list_of_runs_is_found_again_as_it_was_left(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_the_list_of_runs_is_found_again_as_it_was_left(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done"), past_run("failed"), past_run("done")
     app = bare_app
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -129,38 +129,38 @@ async def test_the_list_of_runs_is_found_again_as_it_was_left(bare_app: Workbenc
         await shows(pilot, "2 of 3")
         at = app.screen.current()
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.bench)
+        await until(pilot, lambda: app.screen is app.workbench)
         await pilot.press("R")
         await shows(pilot, "2 of 3", "filter `done`", "sorted: model", "marked: 1")
         assert isinstance(app.screen, RunsScreen)
         assert app.screen.current() == at
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.bench)
+        await until(pilot, lambda: app.screen is app.workbench)
         await pilot.press("R")
         await shows(pilot, "2 of 3")
         assert app.screen.current() == at
 
 
-async def test_the_recipe_row_lists_recipes_with_titles_to_search_in(bare_app: Workbench):
+async def test_the_recipe_row_lists_recipes_with_titles_to_search_in(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
-        app.bench.load_recipe("prune-5")
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        app.workbench.load_recipe("prune-5")
         await pilot.press("2")
-        app.bench.settings.rows.point("recipe")
+        app.workbench.settings.rows.point("recipe")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Choose))
         rows = app.screen.query_one(Rows)
         assert rows.cursor == "prune-5"
         await pilot.press("g")
         assert rows.cursor == rows.keys[0]
-        title = next(recipe.title for recipe in app.bench.settings.draft.recipes if recipe.name == "weights-4")
+        title = next(recipe.title for recipe in app.workbench.settings.draft.recipes if recipe.name == "weights-4")
         await pilot.press("slash", *title.split()[0].lower(), "space", *"4")
         await until(pilot, lambda: "weights-4" in rows.keys and "fp16" not in rows.keys)
         rows.point("weights-4")
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.bench)
-        assert app.bench.settings.draft.recipe.name == "weights-4"
+        await until(pilot, lambda: app.screen is app.workbench)
+        assert app.workbench.settings.draft.recipe.name == "weights-4"
         await pilot.press("enter", "escape")
-        await until(pilot, lambda: app.screen is app.bench)
-        assert app.bench.settings.draft.recipe.name == "weights-4"
+        await until(pilot, lambda: app.screen is app.workbench)
+        assert app.workbench.settings.draft.recipe.name == "weights-4"

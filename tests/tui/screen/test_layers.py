@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from edgetui.engine.api import Engine
-from edgetui.engine.backends.onnxruntime import OnnxRuntime
+from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.config import Config, Ui
-from edgetui.engine.result import LayerFacts, PlanFacts
-from edgetui.engine.rundir import RunDir
-from edgetui.engine.say import Silent
-from edgetui.engine.spec import BackendSettings
-from edgetui.tui.app import Workbench
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema.plan import LayerFacts, PlanFacts
+from edgetui.engine.schema.settings import BackendSettings
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.layers import LayersScreen, PlanRef
 from screens import screen_text, shows, until
@@ -23,13 +23,13 @@ from screens import screen_text, shows, until
 @pytest.fixture
 def built_run(past_run: Callable[..., str], model: Path, own_state: Path) -> str:
     """A run with a plan of `model` for both sides."""
-    from edgetui.engine.graph.normalise import settled_only
+    from edgetui.engine.graph.normalise import fix_shapes_only
 
     run = past_run("done", model=model)
     folder = RunDir(own_state / "runs" / run)
     source, plan = folder.artifacts / "model.onnx", folder.artifacts / "plan.onnx"
-    settled_only(model, source, {"image": (1, 1, 8, 8)})
-    OnnxRuntime().build(source, plan, BackendSettings(threads=1), Silent())
+    fix_shapes_only(model, source, {"image": (1, 1, 8, 8)})
+    OnnxRuntime().build(source, plan, BackendSettings(threads=1), NullReporter())
     made = {"onnx": str(source), "plan": str(plan), "baseline_plan": str(plan)}
     folder.write_result(msgspec.structs.replace(folder.result(), artifacts=made))
     return run
@@ -37,7 +37,7 @@ def built_run(past_run: Callable[..., str], model: Path, own_state: Path) -> str
 
 async def open_layers(pilot) -> LayersScreen:
     app = pilot.app
-    await until(pilot, lambda: app.bench.settings.draft is not None)
+    await until(pilot, lambda: app.workbench.settings.draft is not None)
     await pilot.press("R")
     await until(pilot, lambda: getattr(app.screen, "runs", ()))
     await pilot.press("L")
@@ -46,7 +46,7 @@ async def open_layers(pilot) -> LayersScreen:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
-async def test_layers_are_timed_and_named(bare_app: Workbench, built_run: str, size):
+async def test_layers_are_timed_and_named(bare_app: EdgetuiApp, built_run: str, size):
     async with bare_app.run_test(size=size, notifications=True) as pilot:
         screen = await open_layers(pilot)
         await shows(pilot, "tiny · both", "1 of 2", "layers  ", "FP32", "without the profiler", "conv", "gemm", "reformats 1")
@@ -59,7 +59,7 @@ async def test_layers_are_timed_and_named(bare_app: Workbench, built_run: str, s
         await shows(pilot, "tiny · FP32", "2 of 2", "layers  ")
 
 
-async def test_filter_sort_and_copy(bare_app: Workbench, built_run: str):
+async def test_filter_sort_and_copy(bare_app: EdgetuiApp, built_run: str):
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
         screen = await open_layers(pilot)
         await shows(pilot, "slowest first")
@@ -78,14 +78,14 @@ async def test_filter_sort_and_copy(bare_app: Workbench, built_run: str):
         assert not isinstance(bare_app.screen, LayersScreen)
 
 
-async def test_without_a_plan_it_says_what_to_do(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_without_a_plan_it_says_what_to_do(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("failed")
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await open_layers(pilot)
         await shows(pilot, "✗ run 20261120-2311-tiny-both has no plan of the candidate", "edgetui resume")
 
 
-async def test_a_plan_that_cannot_be_loaded_here_says_why_and_who_built_it(bare_app: Workbench, past_run, own_state):
+async def test_a_plan_that_cannot_be_loaded_here_says_why_and_who_built_it(bare_app: EdgetuiApp, past_run, own_state):
     run = past_run("done")
     folder = RunDir(own_state / "runs" / run)
     (folder.artifacts / "plan.plan").write_bytes(b"ftrt" + bytes(64))
@@ -96,9 +96,9 @@ async def test_a_plan_that_cannot_be_loaded_here_says_why_and_who_built_it(bare_
         await shows(pilot, "layers are not known here:", "size 68 B")
 
 
-async def test_compare_opens_the_layers_of_its_columns(bare_app: Workbench, built_run: str):
+async def test_compare_opens_the_layers_of_its_columns(bare_app: EdgetuiApp, built_run: str):
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         bare_app.push_screen(CompareScreen([built_run]))
         await until(pilot, lambda: isinstance(bare_app.screen, CompareScreen) and bare_app.screen.comparison)
         await pilot.press("L")
@@ -106,7 +106,7 @@ async def test_compare_opens_the_layers_of_its_columns(bare_app: Workbench, buil
         assert [plan.side for plan in bare_app.screen.plans] == ["baseline", "candidate"]
 
 
-async def test_the_workbench_opens_the_layers_of_its_run(bare_app: Workbench, built_run: str):
+async def test_the_workbench_opens_the_layers_of_its_run(bare_app: EdgetuiApp, built_run: str):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: bare_app.link.view is not None and bare_app.link.view.state == "done")
         await pilot.press("4")
@@ -116,27 +116,27 @@ async def test_the_workbench_opens_the_layers_of_its_run(bare_app: Workbench, bu
         await pilot.press("question_mark")
         await shows(pilot, "The layers of a plan", "Sort by something else", "layers.sort")
         await pilot.press("escape", "escape")
-        assert bare_app.screen is bare_app.bench
+        assert bare_app.screen is bare_app.workbench
 
 
-async def test_without_a_run_there_are_no_layers_to_show(bare_app: Workbench):
+async def test_without_a_run_there_are_no_layers_to_show(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("L")
         await pilot.pause()
-        assert bare_app.screen is bare_app.bench
+        assert bare_app.screen is bare_app.workbench
 
 
 async def test_no_colour_and_ascii(config: Config, engine: Engine, built_run: str, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    app = Workbench(Config(ui=Ui(graph="ascii")), engine)
+    app = EdgetuiApp(Config(ui=Ui(graph="ascii")), engine)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await open_layers(pilot)
         await shows(pilot, "without the profiler", "######")
         assert screen_text(app).isascii()
 
 
-async def test_islands_and_reformats_have_words(bare_app: Workbench, built_run: str):
+async def test_islands_and_reformats_have_words(bare_app: EdgetuiApp, built_run: str):
     layers = (
         LayerFacts(name="c", kind="QLinearConv", precision="INT8", milliseconds=0.3),
         LayerFacts(name="q", kind="QuantizeLinear", precision="INT8", milliseconds=0.1, reformat=True),
@@ -144,7 +144,7 @@ async def test_islands_and_reformats_have_words(bare_app: Workbench, built_run: 
         LayerFacts(name="unknown", kind="", precision="", milliseconds=None, sparse=True),
     )
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.bench.settings.draft is not None)
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         screen = LayersScreen([PlanRef(built_run, "candidate", "made up")])
         bare_app.push_screen(screen)
         await shows(pilot, "without the profiler")

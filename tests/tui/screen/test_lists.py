@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
-from edgetui.engine.advise import Comparison
+from edgetui.engine.advice.compare import Comparison, compare
+from edgetui.engine.advice.rows import TableRow
 from edgetui.engine.api import Engine
-from edgetui.engine.report.rows import Row
-from edgetui.tui.app import Workbench
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.compare import CompareScreen, table_lines
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.runs import RunsScreen, verdict_words
 from screens import screen_text, shows, until
 from textual.worker import WorkerFailed
+from told_runs import outcome
 
 
 async def open_list(pilot) -> RunsScreen:
     app = pilot.app
-    await until(pilot, lambda: app.bench.settings.draft is not None)
+    await until(pilot, lambda: app.workbench.settings.draft is not None)
     await pilot.press("R")
     await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
     return app.screen
 
 
-async def test_the_list_says_how_each_run_ended(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_the_list_says_how_each_run_ended(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done"), past_run("failed"), past_run("measure")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -34,15 +36,15 @@ async def test_the_list_says_how_each_run_ended(bare_app: Workbench, past_run: C
         await shows(pilot, "✓ done", "✗ failed", "! crashed", "0.480 [0.470, 0.490]", "faster; smaller", "3 of 3")
 
 
-async def test_an_empty_list_says_what_to_do(bare_app: Workbench):
+async def test_an_empty_list_says_what_to_do(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
         await pilot.press("R")
         await shows(pilot, "nothing has run yet")
 
 
-async def test_filter_and_sort(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_filter_and_sort(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done"), past_run("failed")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -58,18 +60,18 @@ async def test_filter_and_sort(bare_app: Workbench, past_run: Callable[..., str]
         assert [run.state for run in screen.shown()] == ["done", "failed"]
 
 
-async def test_enter_shows_the_run_in_the_workbench(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_enter_shows_the_run_in_the_workbench(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     first = past_run("done")
     past_run("failed")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await open_list(pilot)
         await pilot.press("down", "enter")
-        await until(pilot, lambda: app.screen is app.bench and app.link.view and app.link.view.run == first)
+        await until(pilot, lambda: app.screen is app.workbench and app.link.view and app.link.view.run == first)
         await shows(pilot, "▲ faster")
 
 
-async def test_deleting_asks_first(bare_app: Workbench, engine: Engine, past_run: Callable[..., str]):
+async def test_deleting_asks_first(bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]):
     app = bare_app
     past_run("done")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -85,7 +87,7 @@ async def test_deleting_asks_first(bare_app: Workbench, engine: Engine, past_run
         assert await engine.list() == ()
 
 
-async def test_marked_runs_are_compared(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_marked_runs_are_compared(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done"), past_run("done")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -96,10 +98,10 @@ async def test_marked_runs_are_compared(bare_app: Workbench, past_run: Callable[
         await pilot.press("g")
         await shows(pilot, "goal: smallest")
         await pilot.press("escape", "escape")
-        assert app.screen is app.bench
+        assert app.screen is app.workbench
 
 
-async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done"), past_run("done")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -120,7 +122,7 @@ async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: Work
         await shows(pilot, "Advice  goal: smallest")
 
 
-async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -145,8 +147,8 @@ def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_
     names = ("FP32", "one", "two", "three")
     ratio = "0.962 [0.837, 1.106] no difference shown"
     rows = (
-        Row("ratio to FP32", ("1", ratio, ratio, ratio), kind="detail"),
-        Row("cosine · SQNR · largest error", ("[0.965, 0.986] of 797",) * 4, kind="detail"),
+        TableRow("ratio to FP32", ("1", ratio, ratio, ratio), kind="detail"),
+        TableRow("cosine · SQNR · largest error", ("[0.965, 0.986] of 797",) * 4, kind="detail"),
     )
     found = Comparison(title="", columns=names, runs=names, rows=rows, advice=())
     drawn = ["".join(text for text, _ in line) for line in table_lines(found, 0, width)]
@@ -158,7 +160,7 @@ def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_
     assert (f"{4 - columns} more" in drawn[0]) == (columns < 4)
 
 
-async def test_an_answer_that_comes_after_its_screen_was_left_is_dropped(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_an_answer_that_comes_after_its_screen_was_left_is_dropped(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done")
     answer = asyncio.Event()
@@ -169,13 +171,13 @@ async def test_an_answer_that_comes_after_its_screen_was_left_is_dropped(bare_ap
 
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         screen = await open_list(pilot)
-        app.attempt(partial(fill, screen), "late")
+        app.run_in_background(partial(fill, screen), "late")
         await app.pop_screen()
         answer.set()
         await app.workers.wait_for_complete([worker for worker in app.workers if worker.group == "late"])
 
 
-async def test_leaving_while_an_answer_is_on_its_way_ends_without_a_word(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_leaving_while_an_answer_is_on_its_way_ends_without_a_word(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("done")
 
@@ -185,10 +187,10 @@ async def test_leaving_while_an_answer_is_on_its_way_ends_without_a_word(bare_ap
             screen.write()
 
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        app.attempt(partial(keep_writing, await open_list(pilot)), "late")
+        app.run_in_background(partial(keep_writing, await open_list(pilot)), "late")
 
 
-async def test_a_defect_of_a_screen_that_is_looked_at_is_not_hidden(bare_app: Workbench):
+async def test_a_defect_of_a_screen_that_is_looked_at_is_not_hidden(bare_app: EdgetuiApp):
     app = bare_app
 
     async def look_for_nothing() -> None:
@@ -196,9 +198,16 @@ async def test_a_defect_of_a_screen_that_is_looked_at_is_not_hidden(bare_app: Wo
 
     async def look() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app.bench.settings.draft is not None)
-            app.attempt(look_for_nothing, "defect")
+            await until(pilot, lambda: app.workbench.settings.draft is not None)
+            app.run_in_background(look_for_nothing, "defect")
             await pilot.pause()
 
     with pytest.raises(WorkerFailed, match="nothing"):
         await look()
+
+
+def test_goals_of_the_comparison_are_those_that_were_measured(tmp_path: Path):
+    screen = CompareScreen(["r"])
+    assert screen.goals == ["fastest"]
+    screen.comparison = compare([outcome("r", tmp_path / "tiny.onnx")])
+    assert screen.goals == ["fastest", "smallest", "least-memory"]

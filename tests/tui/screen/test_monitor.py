@@ -10,7 +10,7 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config
 from edgetui.engine.telemetry.alerts import AlertRule
-from edgetui.tui.app import Workbench
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.feed import MOST_AT_ONCE
 from edgetui.tui.screens.monitor import MonitorScreen, Shown
 from laid_boards import lay_out_board, write_recording
@@ -19,31 +19,31 @@ from textual.pilot import Pilot
 
 
 @pytest.fixture
-def replayed(engine: Engine, tmp_path: Path) -> Callable[..., Workbench]:
+def replayed(engine: Engine, tmp_path: Path) -> Callable[..., EdgetuiApp]:
     """The monitor alone, on a recording that stands still at a place."""
 
-    def make(at_s: float = 100.0, seconds: int = 240) -> Workbench:
+    def make(at_s: float = 100.0, seconds: int = 240) -> EdgetuiApp:
         player = engine.replay(write_recording(tmp_path / "field.jsonl", seconds), 0.0)
         player.seek(at_s)
-        return Workbench(engine.config, engine, Shown(player))
+        return EdgetuiApp(engine.config, engine, Shown(player))
 
     return make
 
 
 @pytest.fixture
-def live(engine: Engine, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Workbench]:
+def live(engine: Engine, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., EdgetuiApp]:
     """The monitor alone, on a board's sensors."""
 
-    def make(board: str, record: Path | None = None, rules: tuple[AlertRule, ...] = ()) -> Workbench:
+    def make(board: str, record: Path | None = None, rules: tuple[AlertRule, ...] = ()) -> EdgetuiApp:
         for name, value in lay_out_board(shared / "sysfs" / f"{board}.json", tmp_path)[1].items():
             monkeypatch.setenv(name, value)
         engine.config = Config(alerts=rules)
-        return Workbench(engine.config, engine, Shown(rate_hz=20.0, record=record))
+        return EdgetuiApp(engine.config, engine, Shown(rate_hz=20.0, record=record))
 
     return make
 
 
-def monitor_of(app: Workbench) -> MonitorScreen:
+def monitor_of(app: EdgetuiApp) -> MonitorScreen:
     assert isinstance(app.screen, MonitorScreen)
     return app.screen
 
@@ -175,13 +175,13 @@ async def test_a_machine_without_sensors_says_so_in_words(engine: Engine, tmp_pa
     (tmp_path / "machine" / "proc").mkdir()
     (tmp_path / "machine" / "proc" / "meminfo").write_text("MemTotal: 8000000 kB\nMemFree: 1 kB\nMemAvailable: 4000000 kB\n")
     (tmp_path / "machine" / "proc" / "stat").write_text("cpu 1 0 1 9 0\ncpu0 1 0 1 9 0\n")
-    app = Workbench(engine.config, engine, Shown(rate_hz=20.0))
+    app = EdgetuiApp(engine.config, engine, Shown(rate_hz=20.0))
     async with app.run_test(size=(80, 24)) as pilot:
         await shows(pilot, "– no power sensor here", "– no sensor here")
 
 
 async def test_a_bare_folder_says_why_nothing_can_be_read(engine: Engine):
-    app = Workbench(engine.config, engine, Shown(source="jetson"))
+    app = EdgetuiApp(engine.config, engine, Shown(source="jetson"))
     async with app.run_test(size=(80, 24)) as pilot:
         await shows(pilot, "no sensors can be read:")
 
@@ -251,9 +251,20 @@ async def test_the_picture_stops_and_the_data_go_on(live):
         await until(pilot, lambda: screen_text(app).splitlines()[2:38] != before)
 
 
-async def test_from_the_workbench_and_back(app: Workbench):
+async def test_samples_wait_once_for_the_charts_of_the_workbench(live):
+    app = live("nano_r32")
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.link.feed is not None and app.link.feed.heard > 10)
+        waiting = app.link.feed.fresh()
+        assert len(waiting) == app.link.feed.heard
+        assert waiting == sorted(waiting, key=lambda sample: sample.t_s)
+        assert waiting[-1] is app.link.feed.newest
+        assert app.link.feed.fresh() == []
+
+
+async def test_from_the_workbench_and_back(app: EdgetuiApp):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
         await pilot.press("m")
         await shows(pilot, "Monitor", "[1 Sensors]")
         await pilot.press("question_mark")
@@ -261,7 +272,7 @@ async def test_from_the_workbench_and_back(app: Workbench):
         await pilot.press("escape", "tab")
         await shows(pilot, "[2 Past]")
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.bench)
+        await until(pilot, lambda: app.screen is app.workbench)
 
 
 async def test_alone_escape_leaves(replayed):

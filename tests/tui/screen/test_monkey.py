@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
-from edgetui.engine.rundir import RunDir
-from edgetui.tui.app import Workbench
+from edgetui.engine.runs.folder import RunDir
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.monitor import Shown
 from monkey import Monkey, back_to, look_closely
 
@@ -18,7 +18,11 @@ UNWANTED = frozenset({"run", "resume", "runs.resume", "screenshot"})
 """What would start real work or write where the test runs."""
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+pytestmark = pytest.mark.long
+SEEDS = (1, 2, 3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_a_monkey_at_the_workbench(
     config: Config, engine: Engine, past_run: Callable[..., str], own_state: Path, tmp_path: Path, model: Path, seed: int
 ):
@@ -29,7 +33,7 @@ async def test_a_monkey_at_the_workbench(
     (broken / "cut.onnx").write_bytes(model.read_bytes()[:99])
     (broken / "empty.onnx").write_bytes(b"")
     engine.config = Config(models=Models(folders=("~/models", str(broken), str(tmp_path / "nowhere"))))
-    app = Workbench(config, engine)
+    app = EdgetuiApp(config, engine)
     monkey = Monkey(app, seed, UNWANTED)
     with RunDir(own_state / "runs" / runs[-1]).hold():  # this one is running
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -40,11 +44,11 @@ async def test_a_monkey_at_the_workbench(
             await back_to(app, pilot)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", SEEDS[:2])
 async def test_a_monkey_at_a_replay(shared: Path, own_state: Path, seed: int):
     engine = Engine(Config(), own_state)
     player = engine.replay(sorted((shared / "tegrastats").glob("*.txt"))[seed])
-    app = Workbench(Config(), engine, Shown(player=player))
+    app = EdgetuiApp(Config(), engine, Shown(player=player))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await Monkey(app, seed, UNWANTED | {"monitor.leave"}).play(120)
         await pilot.pause()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from edgetui.tui.app import Workbench
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.widgets.lines import Lines
 from screens import until
 
 
-async def test_slower_when_not_looked_at(bare_app: Workbench):
+async def test_slower_when_not_looked_at(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45)) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
         assert app.pace.wanted_hz == 4
         app.app_focus = False
         assert app.pace.wanted_hz == 1
@@ -21,31 +21,31 @@ async def test_slower_when_not_looked_at(bare_app: Workbench):
         assert app.pace.wanted_hz == 4
 
 
-async def test_slower_while_a_measurement_window_is_open(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_slower_while_a_measurement_window_is_open(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("measure")
     async with app.run_test(size=(160, 45)) as pilot:
         await until(pilot, lambda: app.link.view is not None and app.link.view.state == "crashed")
         await until(pilot, lambda: app.pace.wanted_hz == 4)
         app.link.view.state = ""  # as if it were alive
-        app.bench.tick()
+        app.workbench.tick()
         assert app.pace.wanted_hz == 1
 
 
 @pytest.mark.parametrize("name", ["log", "live"])
-async def test_what_is_hidden_is_not_drawn(bare_app: Workbench, name: str):
+async def test_what_is_hidden_is_not_drawn(bare_app: EdgetuiApp, name: str):
     app = bare_app
     drawn: list[str] = []
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
-        app.pace.add(app.bench.query_one(f"#{name}"), lambda: drawn.append(name))
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        app.pace.add(app.workbench.query_one(f"#{name}"), lambda: drawn.append(name))
         app.pace.tick()
         assert drawn == []
         await pilot.press("5" if name == "log" else "3")
         await until(pilot, lambda: drawn)
 
 
-async def test_rows_that_are_equal_are_not_repainted(bare_app: Workbench):
+async def test_rows_that_are_equal_are_not_repainted(bare_app: EdgetuiApp):
     app = bare_app
     asked: list[object] = []
 
@@ -57,7 +57,7 @@ async def test_rows_that_are_equal_are_not_repainted(bare_app: Workbench):
     async with app.run_test(size=(80, 24)) as pilot:
         lines = Seen([(("one", ""),), (("two", ""),)])
         lines.styles.height = 2
-        await app.bench.mount(lines)
+        await app.workbench.mount(lines)
         await pilot.pause()
         asked.clear()
         lines.show([(("one", ""),), (("two", ""),)])

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from edgetui.engine import events as ev
-from edgetui.engine.result import StageFigures
+from edgetui.engine.schema import events as ev
+from edgetui.engine.schema.result import StageFigures
 from edgetui.tui.panes.progress import bar_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
+from edgetui.tui.panes.telemetry import mark_at
 from edgetui.tui.runview import RunView
+from edgetui.tui.widgets.chart import DOTTED, SOLID
 from told_runs import STAGES, outcome, went
 
 
@@ -24,6 +26,11 @@ def text(lines: list) -> str:
     return "\n".join("".join(part for part, _ in line) for line in lines)
 
 
+def test_a_model_is_known_whatever_its_name_holds():
+    view = RunView("r", "day · night", "")
+    assert (view.model, view.recipe, view.title) == ("day · night", "", "day · night · recipe")
+
+
 def test_in_the_middle_of_measuring():
     view = told(went(to="measure"))
     assert [stage.state for stage in view.stages.values()] == ["done"] * 7 + ["going"]
@@ -32,6 +39,22 @@ def test_in_the_middle_of_measuring():
     shown = text(run_lines(view, 120))
     for word in ("✓ inspect 0.4 s", "✓ normalise cached", "▶ measure", "19 of 28 pairs", "FP32", "2.50 ms", "1.20 ms", "0.480"):
         assert word in shown
+
+
+def test_windows_of_one_variant_are_marked_and_those_of_all_are_not():
+    view = told(
+        [
+            ev.MeasuredWindow(stage="measure", begin_s=10.0),
+            ev.MeasuredWindow(stage="measure", begin_s=10.0, end_s=20.0),
+            ev.MeasuredWindow(stage="energy", side="baseline", begin_s=30.0),
+            ev.MeasuredWindow(stage="energy", side="baseline", begin_s=30.0, end_s=32.0),
+            ev.MeasuredWindow(stage="energy", side="candidate", begin_s=33.0),
+        ]
+    )
+    first, second = view.bars()
+    assert first == (30.0, 32.0, True)
+    assert (second.begin_s, second.solid) == (33.0, False)
+    assert [mark_at(view.bars(), t_s) for t_s in (29.9, 31.0, 32.5, 33.1, 900.0)] == [0, SOLID, 0, DOTTED, DOTTED]
 
 
 def test_without_a_total_the_boards_history_says_how_far():

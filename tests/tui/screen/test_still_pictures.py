@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
-from edgetui.engine.rundir import RunDir
-from edgetui.tui.app import Workbench
+from edgetui.engine.runs.folder import RunDir
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.widgets.axis import axis_lines, place, ticks, whole_parts
 from edgetui.tui.widgets.boxplot import GUTTER, Box, boxplot
@@ -139,10 +139,10 @@ def measured(past_run: Callable[..., str], own_state) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
-async def test_the_comparison_shows_histograms_and_boxes_over_one_axis(bare_app: Workbench, measured: list[str], size):
+async def test_the_comparison_shows_histograms_and_boxes_over_one_axis(bare_app: EdgetuiApp, measured: list[str], size):
     app = bare_app
     async with app.run_test(size=size, notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
         app.push_screen(CompareScreen(measured))
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.comparison)
         await pilot.press("h")
@@ -158,9 +158,9 @@ async def test_the_comparison_shows_histograms_and_boxes_over_one_axis(bare_app:
 
 async def test_without_utf8_and_colour_they_are_ascii(config: Config, engine: Engine, measured: list[str], monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    app = Workbench(Config(models=config.models, ui=Ui(graph="ascii")), engine)
+    app = EdgetuiApp(Config(models=config.models, ui=Ui(graph="ascii")), engine)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.bench.settings.draft is not None)
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
         app.push_screen(CompareScreen(measured))
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.comparison)
         await pilot.press("b")

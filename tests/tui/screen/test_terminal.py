@@ -101,6 +101,7 @@ def terminal(model: Path, own_state: Path, tmp_path: Path) -> Iterator[type[Term
         os.close(one.master)
 
 
+@pytest.mark.long
 def test_when_nothing_changes_nothing_is_written(terminal):
     screen = terminal()
     screen.wait_for(b"tiny", b"reads it")
@@ -109,6 +110,7 @@ def test_when_nothing_changes_nothing_is_written(terminal):
         if not (written := screen.read(3.0)):
             break
     assert written == 0
+    assert "_psutil" not in Path(f"/proc/{screen.process.pid}/maps").read_text(), "psutil was imported to show a screen"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -140,13 +142,14 @@ def test_no_color_means_none(terminal):
     assert not COLOURS.findall(screen.output)
 
 
-@pytest.mark.parametrize("size", [(0, 0), (0, 80), (24, 0), (1, 1)])
+@pytest.mark.parametrize("size", [(0, 0), *(pytest.param(odd, marks=pytest.mark.long) for odd in ((0, 80), (24, 0), (1, 1)))])
 def test_a_terminal_that_tells_no_size_or_hardly_any_is_drawn_once(terminal, size: tuple[int, int]):
     screen = terminal(size=size)
     screen.wait_for(b"\x1b[?1049h" if size == (1, 1) else b"tiny")
     screen.quiet()
 
 
+@pytest.mark.long
 def test_a_terminal_that_loses_its_size_is_drawn_once_more(terminal):
     screen = terminal(size=(30, 100))
     screen.wait_for(b"tiny")
@@ -186,6 +189,7 @@ def test_the_start_imports_nothing_heavy():
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 def test_a_terminal_that_claims_more_than_any_has_is_drawn_in_part(terminal):
     shown = terminal(size=(65535, 2000))
     shown.wait_for(b"the terminal claims 2000x65535: 1000x500 of it are drawn")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from edgetui.tui.looks import choose_graph, choose_theme
-from edgetui.tui.widgets.chart import DOTS, GUTTER, Chart, label, nice_range
+from edgetui.tui.theme import choose_graph, choose_theme
+from edgetui.tui.widgets.chart import DOTS, DOTTED, GUTTER, SOLID, Chart, Graph, label, nice_range
 from edgetui.tui.widgets.entry import Entry
 from edgetui.tui.widgets.histogram import bars
+from edgetui.tui.widgets.lines import Scrolling
 from edgetui.tui.widgets.scatter import Dot, scatter
 from hypothesis import given
 from hypothesis import strategies as st
+from screens import until
 from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Region
@@ -48,6 +50,31 @@ async def drawn(values: Sequence[float], **how) -> list[str]:
             app.chart.push(value)
         app.chart.draw()
         return rows(app)
+
+
+@pytest.mark.parametrize(
+    ("graph", "all_of_them", "every_other"), [("braille", "⣀", "⡀"), ("block", "▄", "▄ "), ("ascii", ".", ". ")]
+)
+async def test_windows_are_marked_along_the_foot_and_the_line_stays(graph: Graph, all_of_them: str, every_other: str):
+    app = OneChart(points=40, low=0, high=10, graph=graph)
+    async with app.run_test(size=(30, 6)) as pilot:
+        await pilot.pause()
+        for n in range(40):
+            app.chart.push(9.0, mark=SOLID if 8 <= n < 16 else DOTTED if 24 <= n < 32 else 0)
+        app.chart.draw()
+        marked = rows(app)
+        app.chart.clear()
+        for _ in range(40):
+            app.chart.push(9.0)
+        app.chart.draw()
+        plain = rows(app)
+    foot = marked[-1][GUTTER:]
+    assert plain[-1][GUTTER:].strip() == ""
+    assert marked[1:-1] == plain[1:-1]
+    solid, dotted = foot.split()[0], "".join(foot.split(maxsplit=1)[1]).rstrip()
+    assert set(solid) == {all_of_them}
+    assert dotted == (every_other * len(dotted))[: len(dotted)]
+    assert len(solid) in (4, 8)
 
 
 async def test_a_ramp_rises_from_the_lower_left_to_the_upper_right():
@@ -252,3 +279,23 @@ def test_which_theme_a_terminal_gets(environ: dict[str, str], found: str):
     assert choose_theme("auto", environ, ("textual-dark",)) == found
     assert choose_theme("textual-dark", environ, ("textual-dark",)) == "textual-dark"
     assert choose_theme("textual-dark", environ, ("textual-dark",), no_color=True).startswith("ansi-")
+
+
+class OneList(App[None]):
+    CSS = "Scrolling { height: 3; }"
+
+    def compose(self) -> ComposeResult:
+        yield Scrolling([((str(n), ""),) for n in range(9)])
+
+
+async def test_a_list_at_its_foot_leaves_no_empty_room_when_it_grows_or_its_rows_are_fewer() -> None:
+    async with OneList().run_test(size=(20, 12)) as pilot:
+        rows = pilot.app.query_one(Scrolling)
+        rows.focus()
+        await pilot.press("end")
+        await until(pilot, lambda: rows.top == 6)
+        rows.styles.height = 8
+        await until(pilot, lambda: rows.size.height == 8)
+        assert rows.top == 1
+        rows.show(rows.lines[:4])
+        assert rows.top == 0

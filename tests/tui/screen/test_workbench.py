@@ -8,27 +8,31 @@ from pathlib import Path
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
-from edgetui.engine.spec import PruneMagnitude, QuantizeInt8
-from edgetui.tui.app import Workbench
+from edgetui.engine.schema.steps import STEPS, PruneMagnitude, QuantizeInt8
+from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.palette import Commands, Palette
 from edgetui.tui.screens.dialogs import Confirm
+from edgetui.tui.screens.help import HelpScreen
 from edgetui.tui.screens.small import TooSmall
 from edgetui.tui.screens.workbench import WorkbenchScreen
 from screens import screen_text, shows, until
+from textual import events
+from textual.geometry import Size
 
 
-def bench_of(app: Workbench) -> WorkbenchScreen:
-    return app.bench
+def bench_of(app: EdgetuiApp) -> WorkbenchScreen:
+    return app.workbench
 
 
 async def pick_recipe(pilot, name: str) -> None:
-    bench = pilot.app.bench
+    bench = pilot.app.workbench
     await until(pilot, lambda: bench.settings.draft is not None)
     bench.load_recipe(name)
     await pilot.press("2")
     await pilot.pause()
 
 
-async def test_the_highlighted_model_is_read_and_what_will_happen_is_said(app: Workbench):
+async def test_the_highlighted_model_is_read_and_what_will_happen_is_said(app: EdgetuiApp):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         await shows(pilot, "opset 17", "image  f32 [batch,1,8,8]", "onnxruntime reads it", "scattered zeros")
@@ -38,7 +42,7 @@ async def test_the_highlighted_model_is_read_and_what_will_happen_is_said(app: W
     ("said", "mark", "first"),
     [("", "!", "nothing says how images of pets become"), ('color = "RGB"', "✗", "color RGB does not")],
 )
-async def test_what_opening_the_data_tells_is_said_before_the_run(app: Workbench, tmp_path, said, mark, first):
+async def test_what_opening_the_data_tells_is_said_before_the_run(app: EdgetuiApp, tmp_path, said, mark, first):
     from PIL import Image
 
     for name in ("cat", "dog"):
@@ -60,17 +64,18 @@ async def test_what_opening_the_data_tells_is_said_before_the_run(app: Workbench
             await shows(pilot, "this cannot run yet")
 
 
-async def test_a_file_that_is_no_model_is_an_error_in_its_pane_not_a_crash(app: Workbench):
+async def test_a_file_that_is_no_model_is_an_error_in_its_pane_not_a_crash(app: EdgetuiApp):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).models.model)
         await pilot.press("1", "down")
         await shows(pilot, "zz-broken.onnx", "✗")
+        await until(pilot, lambda: "zz-broken.onnx" in bench_of(app).settings.what.lines[0][1][0])
         first = bench_of(app).settings.what.lines[0]
         assert first[0] == (" ✗ ", "bad")  # what stands in the way, in red, as the command line says it
         assert "zz-broken.onnx" in first[1][0]
 
 
-async def test_a_dataset_that_has_gone_stands_in_the_way_in_red(app: Workbench, tmp_path: Path):
+async def test_a_dataset_that_has_gone_stands_in_the_way_in_red(app: EdgetuiApp, tmp_path: Path):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).models.model)
         settings = bench_of(app).settings
@@ -83,11 +88,11 @@ async def test_a_dataset_that_has_gone_stands_in_the_way_in_red(app: Workbench, 
 
 async def test_without_models_the_pane_says_what_to_do(tmp_path: Path, own_state: Path):
     config = Config()
-    async with Workbench(config, Engine(config, own_state)).run_test(size=(80, 24), notifications=True) as pilot:
+    async with EdgetuiApp(config, Engine(config, own_state)).run_test(size=(80, 24), notifications=True) as pilot:
         await shows(pilot, "no models yet", "press o to open a folder")
 
 
-async def test_the_filter_keeps_what_has_the_letters(app: Workbench):
+async def test_the_filter_keeps_what_has_the_letters(app: EdgetuiApp):
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "tiny", "broken")
         await pilot.press("slash", *"TIN", "enter")
@@ -98,7 +103,7 @@ async def test_the_filter_keeps_what_has_the_letters(app: Workbench):
 
 
 async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlighted(
-    app: Workbench, tmp_path: Path, model: Path
+    app: EdgetuiApp, tmp_path: Path, model: Path
 ):
     there = tmp_path / "field"
     there.mkdir()
@@ -115,7 +120,7 @@ async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlig
         await until(pilot, lambda: bench_of(app).models.model == str(there / "second.onnx"))
 
 
-async def test_fields_are_edited_with_the_arrows_and_by_typing(bare_app: Workbench):
+async def test_fields_are_edited_with_the_arrows_and_by_typing(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
@@ -132,7 +137,7 @@ async def test_fields_are_edited_with_the_arrows_and_by_typing(bare_app: Workben
         assert draft.recipe.step == (PruneMagnitude(scope="layer", amount=0.05),)
 
 
-async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_on(bare_app: Workbench):
+async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_on(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
@@ -148,7 +153,7 @@ async def test_a_value_that_cannot_be_is_refused_with_words_and_the_typing_goes_
     assert app.return_code == 0
 
 
-async def test_letters_typed_into_a_value_are_no_commands(bare_app: Workbench):
+async def test_letters_typed_into_a_value_are_no_commands(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "int8")
@@ -160,7 +165,7 @@ async def test_letters_typed_into_a_value_are_no_commands(bare_app: Workbench):
         assert bench.settings.draft.recipe.step[0].exclude == ("qr", "R")
 
 
-async def test_threshold_takes_the_place_of_amount_and_says_so(bare_app: Workbench):
+async def test_threshold_takes_the_place_of_amount_and_says_so(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
@@ -170,12 +175,12 @@ async def test_threshold_takes_the_place_of_amount_and_says_so(bare_app: Workben
         assert bench_of(app).settings.draft.recipe.step == (PruneMagnitude(threshold=1e-3),)
 
 
-async def test_steps_are_added_switched_moved_and_removed(bare_app: Workbench):
+async def test_steps_are_added_switched_moved_and_removed(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
         pane = bench_of(app).settings
-        await pilot.press("a", "right", "enter")
+        await pilot.press("a", *["right"] * list(STEPS).index("quantize.int8"), "enter")
         assert [step.method for step in pane.draft.recipe.step] == ["prune.magnitude", "quantize.int8"]
         assert pane.rows.cursor == "step:1"
         await pilot.press("left_square_bracket")
@@ -187,7 +192,7 @@ async def test_steps_are_added_switched_moved_and_removed(bare_app: Workbench):
         assert [step.method for step in pane.draft.recipe.step] == ["prune.magnitude"]
 
 
-async def test_a_recipe_saved_under_a_name_is_there_the_next_time(bare_app: Workbench, engine: Engine):
+async def test_a_recipe_saved_under_a_name_is_there_the_next_time(bare_app: EdgetuiApp, engine: Engine):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "prune-5")
@@ -195,7 +200,7 @@ async def test_a_recipe_saved_under_a_name_is_there_the_next_time(bare_app: Work
         await pilot.press("right", "s")
         await until(pilot, lambda: app.focused is not None and app.focused.id == "ask-line")
         await pilot.press("ctrl+a", "ctrl+k", *"my/own", "enter")
-        await shows(pilot, "is no name for a recipe")
+        await shows(pilot, "is not a valid recipe name")
         await pilot.press("ctrl+a", "ctrl+k", *"my-own", "enter")
         await shows(pilot, "saved")
         assert "my-own" in screen_text(app)
@@ -203,25 +208,25 @@ async def test_a_recipe_saved_under_a_name_is_there_the_next_time(bare_app: Work
     assert saved["my-own"].step == (PruneMagnitude(scope="global", amount=0.05),)
 
 
-async def test_the_newest_run_is_shown_again_with_its_past(app: Workbench, model: Path, past_run: Callable[..., str]):
+async def test_the_newest_run_is_shown_again_with_its_past(app: EdgetuiApp, model: Path, past_run: Callable[..., str]):
     past_run(model=model)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await shows(pilot, "tiny · both", "✓ measure", "▲ faster", "0.480 [0.470, 0.490]", "run done", "clocks are floating")
         draft = bench_of(app).settings.draft
         assert draft.recipe.name == "both"
-        assert draft.asked.preset == "quick"
+        assert draft.setup.preset == "quick"
         assert bench_of(app).models.model.endswith("tiny.onnx")
 
 
 async def test_a_run_that_was_interrupted_says_in_which_stage_and_offers_to_resume(
-    app: Workbench, past_run: Callable[..., str]
+    app: EdgetuiApp, past_run: Callable[..., str]
 ):
     past_run("measure")
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await shows(pilot, "crashed", "interrupted in stage measure", "ctrl+r")
 
 
-async def test_a_failed_run_says_what_and_what_to_do(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_a_failed_run_says_what_and_what_to_do(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run("failed")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -229,7 +234,7 @@ async def test_a_failed_run_says_what_and_what_to_do(bare_app: Workbench, past_r
         await shows(pilot, "✗ measure", "it was killed", "give it more memory")
 
 
-async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(bare_app: Workbench, past_run: Callable[..., str]):
+async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
     past_run()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -239,7 +244,7 @@ async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(bare_ap
         await shows(pilot, "a tool said this")
 
 
-async def test_what_cannot_run_is_said_and_nothing_is_started(app: Workbench, engine: Engine):
+async def test_what_cannot_run_is_said_and_nothing_is_started(app: EdgetuiApp, engine: Engine):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "int8")
         await shows(pilot, "needs samples to calibrate")
@@ -248,7 +253,7 @@ async def test_what_cannot_run_is_said_and_nothing_is_started(app: Workbench, en
         assert await engine.list() == ()
 
 
-async def test_one_column_shows_the_pane_of_the_pressed_number_and_the_tab_follows_the_focus(app: Workbench):
+async def test_one_column_shows_the_pane_of_the_pressed_number_and_the_tab_follows_the_focus(app: EdgetuiApp):
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await shows(pilot, "[1 Models]", "tiny")
         await pilot.press("2")
@@ -258,20 +263,20 @@ async def test_one_column_shows_the_pane_of_the_pressed_number_and_the_tab_follo
 
 
 @pytest.mark.parametrize(("size", "wanted"), [((160, 45), "-three"), ((120, 30), "-two"), ((80, 24), "-one")])
-async def test_the_width_decides_the_columns(bare_app: Workbench, size: tuple[int, int], wanted: str):
+async def test_the_width_decides_the_columns(bare_app: EdgetuiApp, size: tuple[int, int], wanted: str):
     app = bare_app
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         assert bench_of(app).has_class(wanted)
 
 
-async def test_help_and_quit_are_never_cut_off(bare_app: Workbench):
+async def test_help_and_quit_are_never_cut_off(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(60, 16), notifications=True) as pilot:
         await shows(pilot, "? help", "q quit")
 
 
-async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(bare_app: Workbench, engine: Engine):
+async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(bare_app: EdgetuiApp, engine: Engine):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).settings.draft is not None)
@@ -289,7 +294,41 @@ async def test_a_screen_that_is_too_small_says_so_and_swallows_keys(bare_app: Wo
     assert await engine.list() == ()
 
 
-async def test_help_is_about_what_has_the_focus_and_names_each_binding(bare_app: Workbench):
+async def test_what_is_chosen_from_the_palette_as_it_becomes_too_small_is_not_done(bare_app: EdgetuiApp):
+    app = bare_app
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
+        await pilot.press("ctrl+p", *"help")
+        await until(pilot, lambda: any(str(o.prompt).startswith("help") for c in app.screen.query(Commands) for o in c.options))
+        palette = app.screen
+        await pilot.press("down")
+        app._driver._size = size = Size(50, 12)  # type: ignore[union-attr,assignment]
+        palette.query_one(Commands).action_select()  # and before the palette has it:
+        app.post_message(events.Resize(size, size))
+        await until(pilot, lambda: isinstance(app.screen, TooSmall) and not palette.query_one(Commands).options)
+        await pilot.pause()
+        assert [type(screen) for screen in app.screen_stack] == [WorkbenchScreen, Palette, TooSmall]
+        await pilot.resize_terminal(160, 45)
+        await until(pilot, lambda: app.screen is bench_of(app))
+
+
+async def test_what_comes_up_while_it_is_too_small_waits_below(bare_app: EdgetuiApp):
+    app = bare_app
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: isinstance(app.screen, TooSmall))
+        await app.push_screen(HelpScreen(bench_of(app)))
+        await until(pilot, lambda: isinstance(app.screen, TooSmall))
+        await pilot.press("escape", "ctrl+p")
+        assert isinstance(app.screen, TooSmall)
+        await pilot.resize_terminal(160, 45)
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is bench_of(app))
+
+
+async def test_help_is_about_what_has_the_focus_and_names_each_binding(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 60), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).settings.draft is not None)
@@ -299,7 +338,7 @@ async def test_help_is_about_what_has_the_focus_and_names_each_binding(bare_app:
         assert app.screen is bench_of(app)
 
 
-async def test_the_palette_finds_a_recipe_by_letters(bare_app: Workbench):
+async def test_the_palette_finds_a_recipe_by_letters(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).settings.draft is not None)
@@ -311,7 +350,7 @@ async def test_the_palette_finds_a_recipe_by_letters(bare_app: Workbench):
 
 async def test_keys_can_be_bound_anew(engine: Engine, model: Path):
     config = Config(models=engine.config.models, ui=Ui(keys={"runs": "f7"}))
-    async with (app := Workbench(config, engine)).run_test(size=(160, 45), notifications=True) as pilot:
+    async with (app := EdgetuiApp(config, engine)).run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).models.model)
         await pilot.press("R")
         assert app.screen is bench_of(app)
@@ -319,7 +358,7 @@ async def test_keys_can_be_bound_anew(engine: Engine, model: Path):
         await until(pilot, lambda: app.screen is not bench_of(app))
 
 
-async def test_pause_stops_the_picture_and_says_so(bare_app: Workbench):
+async def test_pause_stops_the_picture_and_says_so(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).settings.draft is not None)
@@ -327,13 +366,13 @@ async def test_pause_stops_the_picture_and_says_so(bare_app: Workbench):
         await shows(pilot, "paused", "p go on")
 
 
-async def test_a_run_is_started_from_the_keyboard_and_cancelled_when_the_question_is_answered(app: Workbench, engine: Engine):
+async def test_a_run_is_started_from_the_keyboard_and_cancelled_when_the_question_is_answered(app: EdgetuiApp, engine: Engine):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "weights-8")
         pane = bench_of(app).settings
         pane.rows.point("run:preset")
         await pilot.press("left")
-        assert pane.draft.asked.preset == "quick"
+        assert pane.draft.setup.preset == "quick"
         await until(pilot, lambda: bench_of(app).models.facts is not None)
         await pilot.press("r")
         await shows(pilot, "✓ inspect")

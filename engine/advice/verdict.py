@@ -1,0 +1,38 @@
+"""Words for a difference: faster, smaller, worse, or no difference shown. Light: results only.
+
+A stored result can be judged again, without measuring.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..schema.figures import Difference, Metrics
+from ..schema.result import Result
+from .columns import Column
+from .metrics import changes
+
+Tone = Literal["", "better", "worse"]
+RUINED = "ruined"
+"""Of `outputs` in the list of runs; a result says in `fidelity.ruined` what and where."""
+BETTER = frozenset(metric.best() for metric, _ in changes())
+WORSE = frozenset(metric.worst() for metric, _ in changes())
+DIFFERS = BETTER | WORSE | {RUINED}
+EVIDENT = frozenset(metric.key for metric, change in changes() if change.evident)
+"""Metrics whose verdict's word says by itself what is meant: faster, smaller."""
+
+
+def tone(word: str) -> Tone:
+    """How a verdict's word is coloured."""
+    return "better" if word in BETTER else "worse" if word in WORSE else ""
+
+
+def verdicts(difference: Difference, baseline: Metrics, candidate: Metrics) -> dict[str, str]:
+    """A word for each metric that was measured on both sides."""
+    sides = [Column("", metrics, Result(run="", state="done"), candidate=True) for metrics in (baseline, candidate)]
+    words = {
+        metric.key: change.verdict(difference)
+        for metric, change in changes()
+        if not change.both or all(metric.value(side) is not None for side in sides)
+    }
+    return {metric: word for metric, word in words.items() if word}

@@ -1,0 +1,150 @@
+"""Figures as people read them: three digits that mean something, a unit, a dash for what is not known.
+
+Every table, sentence and screen takes its words from here, so that a figure looks the same everywhere.
+"""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from ..schema.figures import Latency, Ratio
+from ..schema.model_facts import ModelFacts
+
+DASH = "–"
+_MOST_PLACES = 4
+
+
+def digits(value: float, significant: int = 3) -> str:
+    """A number with so many significant digits, never in powers of ten: 0.0123, 1.23, 12.3, 123, 1234."""
+    if value == 0:
+        return "0"
+    exponent = int(f"{value:.{significant - 1}e}".partition("e")[2])  # after rounding: 9.996 is 10.0
+    return f"{value:.{max(0, significant - 1 - exponent)}f}"
+
+
+def dash(reason: str | None = None) -> str:
+    """What stands for an unknown value, with why."""
+    return f"{DASH} ({reason})" if reason else DASH
+
+
+def ms(value: float | None, half_width: float | None = None, reason: str | None = None) -> str:
+    """`2.44 ms`, `1.10 ms ± 0.02`; the interval has as many decimals as the value."""
+    if value is None:
+        return dash(reason)
+    text = digits(value)
+    if half_width is None:
+        return f"{text} ms"
+    places = len(text.partition(".")[2])
+    narrow = half_width < 0.5 * 10.0**-places
+    return f"{text} ms ± {digits(half_width, 1) if narrow else f'{half_width:.{places}f}'}"
+
+
+def percentiles(latency: Latency, reason: str | None = None) -> str:
+    """`2.43 2.49 –` for p50, p90, p99."""
+    values = (latency.p50, latency.p90, latency.p99)
+    text = " ".join(DASH if value is None else digits(value) for value in values)
+    return f"{text} ({reason})" if reason and latency.p99 is None else text
+
+
+def ratio(value: Ratio) -> str:
+    """`0.452 [0.447, 0.458]`."""
+    if value.value is None:
+        return DASH
+    text = digits(value.value)
+    if value.low is None or value.high is None:
+        return text
+    places = len(text.partition(".")[2])
+    while places < _MOST_PLACES and any(bound != 1 and float(f"{bound:.{places}f}") == 1 for bound in (value.low, value.high)):
+        places += 1  # `slower` beside [1.00, 1.01] would contradict itself
+    return f"{value.value:.{places}f} [{value.low:.{places}f}, {value.high:.{places}f}]"
+
+
+def size(count: float | None) -> str:
+    """Bytes as kB, MB or GB (powers of ten)."""
+    if count is None:
+        return DASH
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor * 0.9995:
+            return f"{digits(count / factor)} {unit}"
+    return f"{count:.0f} B"
+
+
+def mb(value: float | None) -> str:
+    """Megabytes as `212`; without the unit, for lists."""
+    return DASH if value is None else f"{value:.0f}" if value >= 10 else digits(value, 2)
+
+
+def seconds(value: float | None) -> str:
+    """`0.4 s`, `26 s`, `14 min`, `2 h 05 min`."""
+    if value is None:
+        return DASH
+    if value < 9.95:
+        return f"{value:.1f} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def count(value: float | None) -> str:
+    """`272 k`, `40.8 M`, `950`."""
+    if value is None:
+        return DASH
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= factor * 0.9995:
+            return f"{digits(value / factor)} {unit}"
+    return f"{value:.0f}"
+
+
+def thousands(value: float) -> str:
+    """Two significant digits with spaces between thousands: `19 000`."""
+    if value >= 100:
+        step = 10 ** (floor(log10(value)) - 1)
+        value = round(value / step) * step
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def percent(share: float | None) -> str:
+    """A share as `1.9 %`."""
+    if share is None:
+        return DASH
+    value = share * 100
+    return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %" if abs(value) >= 0.05 else "<0.1 %"
+
+
+def near_all(share: float | None) -> str:
+    """A share that is near one: `73.4 %`, `99.83 %`, `99.9996 %`; `100 %` is all of them and nothing less."""
+    if share is None:
+        return DASH
+    missing = (1 - share) * 100
+    if missing <= 0:
+        return "100 %"
+    places = max(1, min(9, 1 - floor(log10(missing)))) if missing < 1 else 1
+    return f"{share * 100:.{places}f} %"
+
+
+def p_value(p: float) -> str:
+    """`p 0.61`, `p 0.002`, `p <0.001`."""
+    if p < 0.001:
+        return "p <0.001"
+    return f"p {p:.3f}" if p < 0.0995 else f"p {p:.2f}"
+
+
+def joules(value: float | None) -> str:
+    """Joules as J, mJ or µJ."""
+    if value is None:
+        return DASH
+    for unit, factor in (("J", 1.0), ("mJ", 1e-3)):
+        if abs(value) >= factor * 0.9995:
+            return f"{digits(value / factor)} {unit}"
+    return f"{digits(value / 1e-6)} µJ"
+
+
+def reads(facts: ModelFacts, backend: str) -> str:
+    """That a backend reads a model, and what it needs for it."""
+    from ..backends.cards import card_of  # half of what `edgetui --help` would import
+
+    card = card_of(backend)
+    if not card.takes_plugins or not facts.plugins:
+        return "reads it"
+    return f"reads it with a plugin {', '.join(facts.plugins)}, which {card.title} does not bring: LD_PRELOAD its library"

@@ -1,0 +1,227 @@
+"""`prune.channels`: whole channels go, wherever they are made, added, concatenated or read.
+
+Correct by construction: which channels belong together follows from labels on every axis (`channel_labels.py`), so that a class
+of channels is cut everywhere or stays. The smallest by norm go (Li et al. 2017, Pruning Filters for Efficient ConvNets, summed
+over the layers that make the channel).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from ..errors import ModelRefused, RecipeRefused
+from ..graph.constants import drop_unread
+from ..graph.external import checkable
+from ..graph.load import load, save_apart
+from ..graph.macs import macs
+from ..graph.select import select
+from ..graph.shapes import declared, inferred, shape_table
+from ..graph.values import array_of
+from ..graph.weights import weights
+from ..schema.steps import PruneChannels
+from ..system.heap import give_back_large_blocks
+from ..system.reporter import Reporter
+from .channel_graph import ChannelGraph, apply
+from .channel_statistics import match_statistics
+from .channel_walk import channel_graph
+from .kept_samples import KeptSamples, kept_samples
+from .layer_rows import linear_layers
+from .observe import Feeds
+from .repair import Layer, repair
+
+
+@dataclass
+class _Cell:
+    """Classes of channels that the same layers make: they compete with each other."""
+
+    nodes: tuple[str, ...]
+    roots: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    span: int = 1
+    """Channels of a layer that go with one class, at most."""
+
+
+def prune(step: PruneChannels, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
+    """Write the model at `source` with fewer channels to `out`; returns how many are left, and the multiplications.
+
+    Outputs and inputs keep their shapes. A group that meets an operator without a rule, or an output, is left whole and named
+    in the log.
+
+    Raises:
+        ModelRefused: no channel can be removed, or the model cannot be run on the samples.
+        RecipeRefused: a pattern of `keep` or `amounts` matches no layer.
+        DataRefused: the samples do not fit.
+        StorageRefused: `out` cannot be written.
+    """
+    give_back_large_blocks()
+    model = load(source)
+    before = _macs(model)
+    graph = channel_graph(model)
+    cells = _cells(graph, step, select(model, step.keep, say), say)
+    removed = _chosen(step, cells)
+    _keep_some(graph, removed)
+    if not removed:
+        raise ModelRefused(
+            "no channel can be removed: each is an output, in a residual stream, or meets what cannot be followed",
+            fix="take `streams` as well, or a smaller `round_to`; the log names what is left whole",
+        )
+    if graph.approximate:
+        say.warn(f"{', '.join(sorted(graph.approximate))} mixes channels: values change a little beyond what is removed")
+    kept = graph.classes.kept(removed)
+    left = _left(graph, kept)
+    apply(graph, removed)
+    drop_unread(model)
+    _check(model)
+    after = _macs(model)
+    total = sum(len(cell.roots) * cell.span for cell in cells)
+    gone = sum(cell.span for cell in cells for root in cell.roots if root in removed)
+    share = f", {100 * after / before:.1f} % of multiplications left" if before and after else ""
+    line = f"{gone} of {total} channels removed in {len(cells)} groups{share}"
+    if samples is None or step.need == "none":
+        save_apart(model, out)
+        return line
+    with kept_samples(source, samples, step.samples, out.parent) as shown:
+        return f"{line}; {_mended(step, model, source, left, shown, out, say)}"
+
+
+def _mended(
+    step: PruneChannels,
+    model: ModelProto,
+    source: Path,
+    left: dict[str, NDArray[np.intp]],
+    shown: KeptSamples,
+    out: Path,
+    say: Reporter,
+) -> str:
+    done = []
+    if step.statistics:
+        done.append(match_statistics(model, source, left, shown, everything=not step.repair, say=say))
+    if step.repair:
+        there = linear_layers(model, weights(model))
+        layers = [Layer(name, channels=left.get(layer.node.output[0])) for name, layer in there.items()]
+        return "; ".join([*done, repair(model, source, layers, shown, out, say)])
+    save_apart(model, out)
+    return "; ".join(done)
+
+
+def _cells(graph: ChannelGraph, step: PruneChannels, kept: set[str], say: Reporter) -> list[_Cell]:
+    """Classes that may go, by the layers that make them; what is left whole goes to the log."""
+    fixed, streams = graph.classes.fixed(), graph.classes.streams()
+    makers: dict[int, Counter[int]] = {}
+    scores: dict[int, float] = {}
+    left: dict[str, str] = {}
+    for place, producer in enumerate(graph.producers):
+        roots = graph.classes.roots(producer.labels)
+        norms = _norms(array_of(graph.held[producer.weight]), producer.axis, step.norm)
+        for root, norm in zip(roots.tolist(), norms.tolist(), strict=True):
+            makers.setdefault(root, Counter())[place] += 1
+            scores[root] = scores.get(root, 0.0) + norm
+            why = fixed.get(root) or ("a residual stream" if root in streams and not step.streams else "")
+            if why or producer.node in kept:
+                left.setdefault(producer.node, why or "kept")
+                fixed.setdefault(root, left[producer.node])
+    for node, why in left.items():
+        say.note(f"{node} is left whole: {why}")
+    cells: dict[tuple[int, ...], _Cell] = {}
+    for root, counts in makers.items():
+        if root in fixed:
+            continue
+        key = tuple(sorted(counts))
+        cell = cells.setdefault(key, _Cell(tuple(graph.producers[place].node for place in key)))
+        cell.roots.append(root)
+        cell.scores.append(scores[root])
+        cell.span = max(cell.span, *counts.values())
+    found = list(cells.values())
+    names = {node for cell in found for node in cell.nodes}
+    for pattern in step.amounts:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise RecipeRefused(f"`{pattern}` of `amounts` matches no layer whose channels can go", fix=_named(names))
+    return found
+
+
+def _named(names: set[str]) -> str:
+    shown = sorted(names)[:5]
+    return f"such layers are {', '.join(shown)}" if shown else "leave `amounts` out"
+
+
+def _norms(array: NDArray[np.generic], axis: int, norm: str) -> NDArray[np.float64]:
+    rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1).astype(np.float64)
+    found: NDArray[np.float64] = (np.abs(rows) if norm == "l1" else np.square(rows)).sum(axis=1)
+    return found
+
+
+def _chosen(step: PruneChannels, cells: list[_Cell]) -> set[int]:
+    """Roots of the classes that go: of each cell the smallest, as many as its share and rounding allow."""
+    removed: set[int] = set()
+    for cell in cells:
+        own = [share for pattern, share in step.amounts.items() if any(fnmatchcase(name, pattern) for name in cell.nodes)]
+        stay = left_of(len(cell.roots), cell.span, own[0] if own else step.amount, step.round_to)
+        order = np.argsort(cell.scores, kind="stable")[: len(cell.roots) - stay]
+        removed.update(cell.roots[place] for place in order)
+    return removed
+
+
+def _keep_some(graph: ChannelGraph, removed: set[int]) -> None:
+    """Let no axis end up empty: where all channels of a slice or a part would go, its last one stays."""
+    again = True
+    while again:
+        again = False
+        kept = graph.classes.kept(removed)
+        for axes in graph.axes.values():
+            for labels in axes:
+                if labels is not None and len(labels) and not kept[labels].any():
+                    removed.discard(graph.classes.root(int(labels[-1])))
+                    again = True
+
+
+def left_of(count: int, span: int, amount: float, round_to: int) -> int:
+    """How many of `count` classes stay, each of `span` channels: at least one, and whole multiples of `round_to` channels; of
+    half as many, a quarter and so on where four multiples are more than there are.
+    """
+    while round_to > 1 and 4 * round_to > count * span:
+        round_to //= 2
+    unit = round_to // math.gcd(round_to, span)
+    stay = math.ceil(round(count * (1 - amount), 9) / unit) * unit
+    return min(count, max(stay, 1))
+
+
+def _left(graph: ChannelGraph, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.intp]]:
+    """By tensor the channels that are left, of layers and batch norms some of whose have gone."""
+    found = {}
+    for node in graph.model.graph.node:
+        axes = graph.of(node.output[0]) if node.op_type in ("Conv", "Gemm", "MatMul", "BatchNormalization") else ()
+        labels = axes[1 if node.op_type in ("Conv", "BatchNormalization") else -1] if axes else None
+        if labels is not None and not kept[labels].all():
+            found[node.output[0]] = np.flatnonzero(kept[labels])
+    return found
+
+
+def _macs(model: ModelProto) -> int | None:
+    return macs(model.graph, shape_table(inferred(model, {})))
+
+
+def _check(model: ModelProto) -> None:
+    """Hold the result against ONNX's own rules; a fault here is one of ours, and must not go further.
+
+    Raises:
+        ModelRefused: it is no valid graph, or an output has another shape.
+    """
+    try:
+        onnx.checker.check_model(checkable(model))
+        full = inferred(model, {})
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise ModelRefused(f"removing channels gave an invalid graph ({error})", fix="leave `prune.channels` out") from error
+    for said, found in zip(model.graph.output, full.graph.output, strict=True):
+        before, after = declared(said), declared(found)
+        if before is not None and after is not None and len(before) != len(after):
+            raise ModelRefused(f"removing channels changed output {said.name}", fix="leave `prune.channels` out")

@@ -1,0 +1,99 @@
+"""Least squares of a layer's weights from sums over samples: memory does not grow with the number of rows.
+
+Apart from `repair.py` because it is arithmetic alone: rows and targets go in, weights come out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Wide = NDArray[np.float64 | np.float32]
+
+RIDGE = 3e-2
+"""Weight of staying where one is, as a share of the mean square of a column: what samples do not decide does not move."""
+_ROUNDS = 200
+"""Of conjugate gradients, at most; a layer of 576 inputs takes 60 until `_CLOSE`."""
+_SMALL = 1024
+"""Inputs of a layer up to which sums are solved in doubles."""
+_CLOSE = 1e-4
+"""Of the first residual; smaller ones move no weight that matters."""
+
+
+class NormalEquations:
+    """Of rows x and targets y, for each group of a convolution: x transposed times x, and x transposed times y."""
+
+    def __init__(self, groups: int, inputs: int, outputs: int) -> None:
+        self.squares = np.zeros((groups, inputs, inputs), np.float32)
+        self.products = np.zeros((groups, inputs, outputs), np.float32)
+        self._waiting: list[tuple[Floats, Floats]] = []
+        self._rows = 0
+
+    def add(self, rows: Floats, targets: Floats) -> None:
+        """`rows` of shape (groups, n, inputs), `targets` of shape (groups, n, outputs)."""
+        self._waiting.append((rows, targets))
+        self._rows += rows.shape[1]
+        if self._rows >= self.squares.shape[1]:  # fewer at once go through all of the sums for little
+            self.settle()
+
+    def settle(self) -> None:
+        """Take what was added into the sums."""
+        if not self._waiting:
+            return
+        rows, targets = (np.concatenate(parts, axis=1) for parts in zip(*self._waiting, strict=True))
+        self._waiting, self._rows = [], 0
+        turned = rows.transpose(0, 2, 1)
+        with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, once
+            self.squares += turned @ rows
+            self.products += turned @ targets
+
+    def solved(self, weights: Floats, kept: Mask | None) -> Floats:
+        """The weights, shape (groups, outputs, inputs), with the least squared error; near `weights` where rows decide nothing.
+
+        kept: where a weight may be other than it is; None: everywhere.
+        """
+        self.settle()
+        size = self.squares.shape[1]
+        # In doubles as long as they are small: of 2304 inputs they would take 42 MB, several times.
+        squares = self.squares.astype(np.float64 if size <= _SMALL else np.float32)
+        ridge = RIDGE * np.trace(self.squares, axis1=1, axis2=2, dtype=np.float64) / size + 1e-12
+        diagonal = np.einsum("gii->gi", squares)
+        diagonal += ridge[:, None].astype(squares.dtype)
+        start = weights.astype(squares.dtype)
+        # The residual without the ridge's pull: that is zero where the weights start.
+        wanted = self.products.transpose(0, 2, 1) - start @ self.squares
+        if kept is None:
+            step = np.linalg.solve(squares, wanted.transpose(0, 2, 1)).transpose(0, 2, 1)
+        else:
+            step = _conjugate_gradients(squares, wanted, kept)
+        found: Floats = (start + step).astype(np.float32)
+        return found
+
+
+def _conjugate_gradients(squares: Wide, wanted: Wide, kept: Mask) -> Wide:
+    """What times `squares` is as near `wanted` as the entries `kept` allow, the others 0: each output row has its own mask.
+
+    Conjugate gradients with the diagonal as preconditioner (Hestenes and Stiefel 1952), all rows at once: a factorization for
+    each row would take inputs / 3 times as long.
+    """
+    diagonal = np.einsum("gii->gi", squares)[:, None, :]
+    found = np.zeros_like(wanted)
+    residual = np.where(kept, wanted, 0.0)
+    ready = residual / diagonal
+    direction, before = ready.copy(), np.sum(residual * ready, axis=2, keepdims=True)
+    first = float(before.max(initial=0.0))
+    for _ in range(_ROUNDS):
+        if float(before.max(initial=0.0)) <= _CLOSE**2 * first:
+            break
+        through = np.where(kept, direction @ squares, 0.0)
+        bend = np.sum(direction * through, axis=2, keepdims=True)
+        length = np.divide(before, bend, out=np.zeros_like(before), where=bend > 0)
+        found += length * direction
+        residual -= length * through
+        ready = residual / diagonal
+        now = np.sum(residual * ready, axis=2, keepdims=True)
+        direction = ready + np.divide(now, before, out=np.zeros_like(now), where=before > 0) * direction
+        before = now
+    return found

@@ -1,0 +1,1 @@
+"""What this board offers, lacks, and how to mend it."""

@@ -1,0 +1,1 @@
+"""What a file holds, and what a backend would refuse of it."""

@@ -1,0 +1,1 @@
+"""What the user keeps: recipes, models and datasets by name."""

@@ -1,0 +1,160 @@
+"""JSON Schemas (Draft 2020-12) of the documents that commands print, made from the values; they ship in `profiles/schemas`.
+
+`python -m edgetui.engine.report.json_schemas` writes them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..advice.compare import Comparison
+from ..advice.forecast import Forecast
+from ..advice.pareto import placed
+from ..advice.spread import Spreads
+from ..config import PACKAGE
+from ..doctor.check import Health
+from ..errors import UsageError, nearest
+from ..library.setting_origins import Settings
+from ..runs.index import RunSummary
+from ..schema.failure import Failure
+from ..schema.field_docs import docs_of
+from ..schema.figures import Metrics
+from ..schema.model_facts import ModelFacts
+from ..schema.plan import PlanFacts
+from ..schema.result import Result
+from ..schema.steps import Recipe
+from ..telemetry.sample import Sample
+from .run_export import Exported
+
+FOLDER = PACKAGE / "profiles" / "schemas"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_REF = "#/$defs/{name}"
+
+
+class RefusedDocument(Struct, frozen=True, kw_only=True):
+    """What every command prints with --json where it fails."""
+
+    error: Failure
+
+
+class SeveralResults(Struct, frozen=True, kw_only=True):
+    """Of several runs, as of a group."""
+
+    runs: tuple[Result, ...]
+
+
+class SeveralForecasts(Struct, frozen=True, kw_only=True):
+    """Of several recipes."""
+
+    runs: tuple[Forecast, ...]
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """One kind of document."""
+
+    kind: Any
+    """The type of its value."""
+    printed_by: tuple[str, ...]
+    """Commands, each with --json; `monitor` prints one a line."""
+
+
+DOCUMENTS: dict[str, Document] = {
+    "result": Document(kind=Result, printed_by=("run", "build", "show", "watch", "cancel", "resume")),
+    "results": Document(kind=SeveralResults, printed_by=("run", "watch", "cancel", "resume")),
+    "forecast": Document(kind=Forecast, printed_by=("run --dry-run",)),
+    "forecasts": Document(kind=SeveralForecasts, printed_by=("run --dry-run",)),
+    "comparison": Document(kind=Comparison, printed_by=("compare", "demo")),
+    "runs": Document(kind=tuple[RunSummary, ...], printed_by=("runs",)),
+    "metrics": Document(kind=Metrics, printed_by=("bench",)),
+    "model": Document(kind=ModelFacts, printed_by=("inspect MODEL",)),
+    "plan": Document(kind=PlanFacts, printed_by=("inspect PLAN", "inspect RUN")),
+    "latencies": Document(kind=Spreads, printed_by=("show --latencies",)),
+    "exported": Document(kind=Exported, printed_by=("export",)),
+    "sample": Document(kind=Sample, printed_by=("monitor",)),
+    "health": Document(kind=Health, printed_by=("doctor",)),
+    "recipes": Document(kind=tuple[Recipe, ...], printed_by=("recipes",)),
+    "settings": Document(kind=Settings, printed_by=("config",)),
+    "error": Document(kind=RefusedDocument, printed_by=("any command that fails",)),
+}
+"""A document that a command prints is a row here."""
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The schema of one of DOCUMENTS. Fields that are not there have their default: an older version did not know them."""
+    document = DOCUMENTS[name]
+    point = type(placed("", "", {}))  # its axes come from the table of metrics
+    (found, _), parts = msgspec.json.schema_components((document.kind, point), ref_template=_REF)
+    if "ParetoPoint" in parts:
+        parts["ParetoPoint"] = parts[point.__name__] | {
+            "title": "ParetoPoint",
+            "description": parts["ParetoPoint"]["description"],
+        }
+    parts.pop(point.__name__, None)
+    for kind in _structs(document.kind):
+        _describe(parts, kind)
+    said = f"Printed by {', '.join(f'`{each}`' for each in document.printed_by)}, with --json."
+    return {"$schema": DRAFT, "title": f"edgetui {name}", "description": said, **found, "$defs": dict(sorted(parts.items()))}
+
+
+def _describe(parts: dict[str, Any], kind: type[Struct]) -> None:
+    """Put the sentence below each field into its schema."""
+    part = parts.get(kind.__name__, {})
+    docs = docs_of(kind)
+    names = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
+    for name, encoded in names.items():
+        told = part.get("properties", {}).get(encoded, {})
+        if docs.get(name):
+            told["description"] = docs[name]
+        if isinstance(told.get("default"), dict) and "$ref" in told:
+            del told["default"]  # of a value that has defaults of its own, which stand with it
+    if part and docs[""]:
+        part["description"] = " ".join(docs[""].split())  # Python 3.13 strips what 3.12 keeps of its indentation
+
+
+def _structs(kind: object, seen: set[object] | None = None) -> Iterator[type[Struct]]:
+    """Every struct within a type."""
+    seen = set() if seen is None else seen
+    todo = [msgspec.inspect.type_info(kind)]
+    while todo:
+        info = todo.pop()
+        if isinstance(info, msgspec.inspect.StructType):
+            if info.cls in seen:
+                continue
+            seen.add(info.cls)
+            yield info.cls
+            todo += [field.type for field in info.fields]
+        for name in ("types", "item_types"):
+            todo += getattr(info, name, ())
+        todo += [inner for name in ("item_type", "key_type", "value_type", "type") if (inner := getattr(info, name, None))]
+
+
+def written(name: str) -> str:
+    """The file of a schema."""
+    return msgspec.json.format(msgspec.json.encode(schema_of(name)), indent=1).decode() + "\n"
+
+
+def shipped(name: str) -> str:
+    """A schema as it ships.
+
+    Raises:
+        UsageError: there is no such document.
+    """
+    if name not in DOCUMENTS:
+        raise UsageError(f"there is no document `{name}`", fix=nearest(name, tuple(DOCUMENTS)))
+    return path_of(name).read_text(encoding="utf-8")
+
+
+def path_of(name: str) -> Path:
+    """Where a schema ships."""
+    return FOLDER / f"{name}.json"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for each in DOCUMENTS:
+        path_of(each).write_text(written(each), encoding="utf-8")

@@ -1,0 +1,34 @@
+"""Starting a supervisor from a light process, without importing one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..system.log import logger
+from . import queries
+from .board_queue import Device
+from .folder import RunDir
+
+_log = logger(__name__)
+
+
+def start(folders: Sequence[RunDir], home: Path) -> None:
+    """Start a supervisor of its own session for runs that are carried together, with no terminal and no parent to wait for it;
+    returns when it has left.
+    """
+    lead = folders[0]
+    words = [str(home), *(folder.name for folder in folders)]
+    with (lead.path / "log.txt").open("ab") as log:
+        if not (_is_next(lead, home) and queries.begin_supervisor(words, log.fileno(), home)):
+            command = [sys.executable, "-m", "edgetui.engine.runs.supervisor", *words]
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home, check=False)
+    _log.info("a supervisor of %s was started", ", ".join(words[1:]))
+
+
+def _is_next(folder: RunDir, home: Path) -> bool:
+    """Whether it need not wait for the board, with all that it shares with our fork server."""
+    asked = folder.asked()
+    return Device(home, asked.ticket, asked.run).free()

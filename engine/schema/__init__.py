@@ -1,0 +1,1 @@
+"""What leaves a process: requests, events, results, settings. Values of msgspec, and msgspec alone."""

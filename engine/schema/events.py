@@ -1,0 +1,138 @@
+"""What a run says while it works: one JSON object a line in events.jsonl, numbered, append only.
+
+`n` counts from 1 without gaps; `t` is monotonic seconds since the supervisor began. The supervisor alone writes;
+readers keep what they know and skip kinds they do not.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import DAMAGED, Fix
+from .failure import SaysWhy
+from .ready import ready
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What all events carry; `n` and `t` are set by the supervisor."""
+
+    n: int = 0
+    t: float = 0.0
+
+
+class RunBegan(Event, frozen=True, kw_only=True, tag="run-began"):
+    """A supervisor took the run up, first or again (`resumed`)."""
+
+    stages: tuple[str, ...] = ()
+    """Every stage that will be gone through, in order."""
+    pid: int = 0
+    resumed: bool = False
+
+
+class Queued(Event, frozen=True, kw_only=True, tag="queued"):
+    """The board is busy: we wait for `waiting_for` (a run id, or empty when unknown)."""
+
+    waiting_for: str = ""
+
+
+class StageBegan(Event, frozen=True, kw_only=True, tag="stage-began"):
+    """A child process was started for a stage (or the cache is being asked)."""
+
+    stage: str
+    eta_s: float | None = None
+    """From this board's own history of the same stage; None: never done here."""
+    measures: bool = False
+    """What else works on the board, a screen too, is in its figures."""
+
+
+class Progress(Event, frozen=True, kw_only=True, tag="progress"):
+    """How far a stage is."""
+
+    stage: str
+    done: float = 0.0
+    total: float | None = None
+    """None: not known; then `done` only counts."""
+    text: str = ""
+    eta_s: float | None = None
+
+
+class Reading(Event, frozen=True, kw_only=True, tag="reading"):
+    """A live figure from the measured loop, a few a second at most."""
+
+    side: str
+    """`baseline` or `candidate`."""
+    latency_ms: float
+    """Mean of the last block."""
+    mean_ms: float
+    """Mean over all blocks so far."""
+    half_width: float | None = None
+    """Half width of the 95 % interval as a share of the mean; None: too few blocks."""
+    samples: int = 0
+
+
+class MeasuredWindow(Event, frozen=True, kw_only=True, tag="window"):
+    """A stretch of time in which something was measured, told at its begin and again at its end: charts mark it."""
+
+    stage: str = ""
+    side: str = ""
+    """The variant that had the board to itself; empty: all of them, in turns."""
+    begin_s: float = 0.0
+    """Monotonic seconds of this machine, the clock of samples."""
+    end_s: float | None = None
+    """None: it has just begun."""
+
+
+class Note(Event, frozen=True, kw_only=True, tag="note"):
+    """One line for the log pane. Level `warning` is shown again with the result."""
+
+    stage: str = ""
+    level: str = "info"
+    """`info` or `warning`."""
+    text: str = ""
+
+
+class StageEnded(Event, frozen=True, kw_only=True, tag="stage-ended"):
+    """A stage's output is on disk."""
+
+    stage: str
+    seconds: float = 0.0
+    """What the stage took; for a cached one what it took when it was made."""
+    peak_mb: float | None = None
+    """Largest resident memory of the stage's process; None: not measured."""
+    cached: bool = False
+    summary: str = ""
+    """One line of what came out, e.g. `30 % zeros in 20 tensors`."""
+
+
+class StageFailed(SaysWhy, Event, frozen=True, kw_only=True, tag="stage-failed"):
+    """A stage ended without output."""
+
+    stage: str
+    what: str
+    fix: str
+    """In the words of the command line."""
+    fixes: tuple[Fix, ...] = ()
+    """The same as values; empty: said by an older version."""
+    node: str = ""
+
+
+class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
+    """The last event; result.json follows."""
+
+    state: str
+    """`done`, `failed` or `cancelled`."""
+
+
+AnyEvent = RunBegan | Queued | StageBegan | Progress | Reading | MeasuredWindow | Note | StageEnded | StageFailed | RunEnded
+
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(ready(AnyEvent))
+encode = msgspec.json.encode
+
+
+def decode(line: bytes) -> AnyEvent | None:
+    """Read one line; None for a half line, a damaged one or a kind of a later version."""
+    try:
+        return _decoder.decode(line)
+    except DAMAGED:
+        return None

@@ -1,0 +1,327 @@
+"""The steps that a recipe may have. Strict when read: an unknown key is an error that names its nearest neighbour.
+
+A class with a `function` is a step, and there is no other place to enter it: recipes, the settings pane, forecasts and reports
+read the class and its facts (`step.py`). Fields are what a recipe may set; the sentence below one is the screen's help. Those
+that prune stand in `pruning_steps.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Union
+
+from msgspec import Meta, Struct
+
+from .model_facts import ModelFacts
+from .numbers import Count, Positive, Share
+from .pruning_steps import PruneChannels, PruneMagnitude, PruneNm, Pruning
+from .step import Kernels, SampleNeed, Step
+
+__all__ = [
+    "STEPS",
+    "AnyStep",
+    "LowrankSvd",
+    "PrecisionFp16",
+    "PruneChannels",
+    "PruneMagnitude",
+    "PruneNm",
+    "Pruning",
+    "QuantizeDynamic",
+    "QuantizeInt8",
+    "QuantizeShared",
+    "QuantizeWeights",
+    "Recipe",
+    "TrainFinetune",
+]
+
+
+class LowrankSvd(Step, frozen=True, kw_only=True, tag="lowrank.svd"):
+    """A Conv or Gemm becomes two smaller ones, where that saves multiplications (Zhang et al. 2016, with ranks by layer)."""
+
+    function = "compress.low_rank:factor"
+    needs = "optional"
+    unsampled = "low-rank factors are of the weights alone, which costs much accuracy"
+    resizes = True
+    one_of = (("macs", 0.75), ("retained", 0.95))
+
+    macs: Share | None = None
+    """Share of the model's multiplications that is left; ranks are chosen over all layers. Give this or `retained`."""
+    retained: Share | None = None
+    """Share of what each layer's outputs vary that is kept (of the weights' squares without samples)."""
+    data_aware: bool = True
+    """Choose factors and ranks by what layers give on calibration samples; off: by the weights alone."""
+    repair: bool = True
+    """Fit both factors, and the layers between, by least squares to what the layers gave before."""
+    samples: Count = 256
+    """Calibration samples to use, at most; labels are not needed."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave whole: names, patterns or operators."""
+
+    @property
+    def need(self) -> SampleNeed:
+        return "optional" if self.data_aware or self.repair else "none"
+
+    @property
+    def most_samples(self) -> int:
+        return self.samples
+
+    def spoils(self, before: Sequence[Step]) -> list[str]:
+        found = []
+        if any(step.integers for step in before):
+            found.append("factors after quantization are of weights that ranges were not chosen for: factor first")
+        if any(step.zeros for step in before):
+            found.append("factors of pruned weights have no zeros: factor first, then prune")
+        return found
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        return ["leave more multiplications" if self.retained is None else "retain more"]
+
+
+class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
+    """Weights and activations as 8-bit integers, from ranges seen on calibration samples."""
+
+    function = "compress.quantize:int8"
+    needs = "calibration"
+    arithmetic = "int8"
+    copies = 9.0  # measured with 113 MB: 8.8
+    scale_bytes = 5  # with its zero-point
+    node_bytes = 400  # pairs around it (measured: 240 to 500)
+    only_with = (("percentile", "calibrator", "percentile"),)
+
+    scheme: Literal["symmetric", "affine"] = "symmetric"
+    """`symmetric`: weights around zero, activations as the backend does best. `affine`: asymmetric, weights
+    and activations have zero-points, as in the paper."""
+    calibrator: Literal["minmax", "entropy", "percentile", "mse"] = "percentile"
+    """How an activation's range is chosen from what was seen."""
+    percentile: Annotated[float, Meta(gt=50, le=100)] = 99.99
+    """Share of values inside the range, in percent; for the percentile calibrator."""
+    per_channel: bool = True
+    """One weight scale for each output channel, not one for the tensor."""
+    samples: Count = 500
+    """Calibration samples to use, at most."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave in floating point: names, patterns such as `/head/*`, or operators such as `Softmax`."""
+
+    @property
+    def most_samples(self) -> int:
+        return self.samples
+
+    @property
+    def weight_bits(self) -> float:
+        return 8
+
+    def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
+        return 0 if kernels.int8_everywhere else facts.prunable_in_floats
+
+    def quantized_before(self, facts: ModelFacts) -> bool:
+        return facts.quantized
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        ways = [f"`exclude` {exclude} from {self.method}"] if exclude else []
+        ways.append(f"choose another calibrator than {self.calibrator}")
+        return ways if self.per_channel else [*ways, "give each channel a scale (`per_channel = true`)"]
+
+
+class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
+    """Weights as integers, activations untouched: smaller, no calibration."""
+
+    function = "compress.weight_only:weights"
+    arithmetic = "integer weights"
+    copies = 6.0  # measured with 113 MB: 5.6
+    scale_bytes = 4
+    node_bytes = 120  # a DequantizeLinear before it (measured: 90 to 140)
+    only_with = (("block", "grouping", "block"),)
+
+    bits: Literal[8, 4] = 8
+    """Bits a weight."""
+    grouping: Literal["tensor", "channel", "block"] = "channel"
+    """What shares one scale: the tensor, an output channel, or `block` weights along the input axis."""
+    block: Annotated[int, Meta(ge=8, le=1024)] = 32
+    """Weights in a block, when `grouping` is `block`."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave alone: names, patterns or operators."""
+
+    @property
+    def weight_bits(self) -> float:
+        return self.bits + (32 / self.block if self.grouping == "block" else 0)
+
+    def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
+        if self.grouping != "block" or kernels.blocks_anywhere:
+            return 0
+        return sum(count for length, count in facts.prunable_deep.items() if length >= self.block)
+
+    def quantized_before(self, facts: ModelFacts) -> bool:
+        return facts.quantized and not facts.prunable  # what is float still can become integers
+
+    def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
+        emulated = kernels.emulated.get(self.arithmetic)
+        beside = f", and {emulated}" if emulated else ""
+        return f"weights alone in integers make the file smaller; the arithmetic stays in floating point{beside}"
+
+    def not_faster(self, kernels: Kernels) -> str:
+        return "its arithmetic stays in floating point"
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        ways = [f"`exclude` {exclude} from {self.method}"] if exclude else []
+        return [*ways, "take 8 bits for the weights"] if self.bits == 4 else ways
+
+
+class QuantizeDynamic(Step, frozen=True, kw_only=True, tag="quantize.dynamic"):
+    """Weights as 8-bit integers, activations too with ranges found at run time: no calibration. For ONNX Runtime."""
+
+    function = "compress.dynamic:dynamic"
+    arithmetic = "int8"
+    scale_bytes = 4
+    node_bytes = 500  # six nodes for one (measured: 380 to 560)
+
+    per_channel: bool = True
+    """One weight scale for each output channel, not one for the tensor."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave in floating point: names, patterns such as `/head/*`, or operators such as `Conv`."""
+
+    @property
+    def weight_bits(self) -> float:
+        return 8
+
+    def quantized_before(self, facts: ModelFacts) -> bool:
+        return facts.quantized and not facts.prunable
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        return [f"`exclude` {exclude} from {self.method}"] if exclude else []
+
+
+class QuantizeShared(Step, frozen=True, kw_only=True, tag="quantize.shared"):
+    """The weights of each layer share few values, found by k-means (Han et al. 2016): a smaller file, the same arithmetic."""
+
+    function = "compress.shared_values:share"
+    arithmetic = "integer weights"
+    copies = 6.0
+    node_bytes = 300  # a Cast, a Gather and the values (measured: 200 to 1300, by bits)
+
+    bits: Annotated[int, Meta(ge=2, le=8)] = 4
+    """2 to this many values for each layer: 4 to 256. Places are stored in 4 bits up to 16 values, else in 8."""
+    exclude: tuple[str, ...] = ()
+    """Nodes to leave alone: names, patterns or operators."""
+
+    @property
+    def weight_bits(self) -> float:
+        return 4 if self.bits <= 4 else 8
+
+    def quantized_before(self, facts: ModelFacts) -> bool:
+        return facts.quantized and not facts.prunable
+
+    def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
+        return "shared values make the file smaller; they become floats again before they are multiplied"
+
+    def not_faster(self, kernels: Kernels) -> str:
+        return "its arithmetic stays in floating point"
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        ways = [f"`exclude` {exclude} from {self.method}"] if exclude else []
+        return [*ways, "take more bits"] if self.bits < 8 else ways
+
+
+class PrecisionFp16(Step, frozen=True, kw_only=True, tag="precision.fp16"):
+    """Half precision; inputs and outputs stay FP32."""
+
+    function = "compress.precision:fp16"
+    needs = "optional"
+    unsampled = "half precision is checked for overflow on weights alone"
+    arithmetic = "float16"
+    other_bits = 16
+
+    keep: tuple[str, ...] = ()
+    """Nodes to keep in FP32: names, patterns or operators. Values past 65504 are kept without asking."""
+
+    @property
+    def most_samples(self) -> int:
+        return 32  # it looks for overflow, and no range is made of what it sees
+
+    @property
+    def weight_bits(self) -> float:
+        return 16
+
+    def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
+        return facts.prunable_in_bodies
+
+    def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
+        return "half precision halves the file; on a CPU without FP16 arithmetic it is no faster, often slower"
+
+    def not_faster(self, kernels: Kernels) -> str:
+        return kernels.emulated.get(self.arithmetic, "")
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        return [f"`keep` {keep} out of {self.method}"] if keep else []
+
+
+class TrainFinetune(Step, frozen=True, kw_only=True, tag="train.finetune"):
+    """Train further on labelled samples, to win back what pruning cost. Needs PyTorch and the calibration set's labels."""
+
+    function = "compress.train.finetune:finetune"
+    needs = "labelled"
+    packages = ("torch",)
+    copies = 10.0  # gradients and two moments as well
+
+    epochs: Count = 3
+    """How often every training sample is gone through."""
+    learning_rate: Positive = 1e-3
+    """Where it begins; it falls to 0 along half a cosine."""
+    batch: Count = 16
+    """Samples in one step of the optimizer."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """`adam`, or `sgd` with momentum 0.9, which wants a learning rate of its own."""
+    keep_zeros: bool = True
+    """Weights that are zero stay zero, so that a pruned model stays pruned."""
+    samples: Count | None = None
+    """Training samples to use, at most; None: all of the calibration set."""
+    seed: Annotated[int, Meta(ge=0)] = 0
+    """Draws the order of the samples."""
+
+    @property
+    def most_samples(self) -> int | None:
+        return self.samples
+
+    def spoils(self, before: Sequence[Step]) -> list[str]:
+        found = []
+        if any(step.integers for step in before):
+            found.append("training after quantization changes weights that ranges were chosen for: train first")
+        if not self.keep_zeros and any(step.zeros for step in before):
+            found.append("with keep_zeros off, training fills the zeros that pruning makes")
+        return found
+
+    def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
+        times = f"its samples {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        return f"training goes through {times}, forward and back: minutes on a PC, up to hours on a board"
+
+
+def _kinds(family: type[Step]) -> Iterator[type[Step]]:
+    """Steps below a class, in the order in which they are defined."""
+    for kind in family.__subclasses__():
+        if kind.function:
+            yield kind
+        yield from _kinds(kind)
+
+
+STEPS: dict[str, type[Step]] = {str(kind.__struct_config__.tag): kind for kind in _kinds(Step)}
+"""Method to class. Steps are defined above this line."""
+if TYPE_CHECKING:
+    AnyStep = Step
+else:
+    AnyStep = Union[tuple(STEPS.values())]  # noqa: UP007 - made of classes that are known once the module is read
+
+
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An ordered list of steps."""
+
+    name: str = ""
+    """The file's stem; `*edited` recipes of the screen keep the name they came from."""
+    title: str = ""
+    """One line for people."""
+    least_cosine: Annotated[float, Meta(gt=0, le=1)] | None = None
+    """Fail the run when the outputs' cosine with the baseline's falls below this; None: it is only reported."""
+    step: tuple[AnyStep, ...] = ()
+
+    @property
+    def active(self) -> tuple[Step, ...]:
+        """The steps that are on."""
+        return tuple(step for step in self.step if step.on)

@@ -1,0 +1,1 @@
+"""The machine, knowing neither models nor runs."""

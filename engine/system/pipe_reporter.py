@@ -1,0 +1,61 @@
+"""How a stage's process speaks to the supervisor: a `Reporter` that writes events to a pipe, one a line.
+
+Where several runs go through the stage, a line that is for one of them begins with its name and a tab.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..errors import EdgetuiError
+from ..schema import events
+
+PROGRESS_EVERY_S = 0.2
+
+
+class PipeReporter:
+    """A `Reporter` that writes events to a pipe, thinned out."""
+
+    def __init__(self, fd: int, stage: str, to: str = "") -> None:
+        """`to`: the run that hears it; empty: all that go through the stage."""
+        self.fd, self._stage = fd, stage
+        self._to = f"{to}\t".encode() if to else b""
+        self._last = 0.0
+        self.warnings: list[str] = []
+
+    def _send(self, event: events.Event) -> None:
+        os.write(self.fd, self._to + events.encode(event) + b"\n")
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Pass on at most five a second, and always the last."""
+        now = time.monotonic()
+        if done == total or now - self._last >= PROGRESS_EVERY_S:
+            self._last = now
+            self._send(events.Progress(stage=self._stage, done=done, total=total, text=text))
+
+    def note(self, text: str) -> None:
+        """A line for the log pane."""
+        self._send(events.Note(stage=self._stage, text=text))
+
+    def warn(self, text: str) -> None:
+        """A line for the log pane and for the result; the same one only once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._send(events.Note(stage=self._stage, level="warning", text=text))
+
+    def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
+        """A live figure; the measuring code thins these out itself."""
+        self._send(events.Reading(side=side, latency_ms=latency_ms, mean_ms=mean_ms, half_width=half_width, samples=samples))
+
+    def window(self, side: str, begin_s: float, end_s: float | None = None) -> None:
+        """A stretch in which something is measured, when it begins and when it has ended."""
+        self._send(events.MeasuredWindow(stage=self._stage, side=side, begin_s=begin_s, end_s=end_s))
+
+    def waiting(self, run: str) -> None:
+        """The board is busy with another run."""
+        self._send(events.Queued(waiting_for=run))
+
+    def failed(self, error: EdgetuiError) -> None:
+        """The stage's last word."""
+        self._send(events.StageFailed.of(self._stage, error))

@@ -1,0 +1,1 @@
+"""What outputs mean: decoders, matching and metrics of tasks."""

@@ -1,0 +1,1 @@
+"""What heavy processes do: the only place that joins compression, backends, data and measurement."""

@@ -1,0 +1,58 @@
+"""Do a step of a recipe to a graph: call the function that the step names, with the samples that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..schema.stamps import DatasetStamp
+from ..schema.step import Step
+from ..system.reporter import Reporter
+
+if TYPE_CHECKING:
+    from ..compress.observe import Feeds
+    from ..data.samples import Samples
+
+ENGINE = __name__.rpartition(".work.")[0]
+
+
+def apply_step(
+    step: Step, source: Path, out: Path, samples: Samples | None, batch: int, say: Reporter
+) -> tuple[str, DatasetStamp | None]:
+    """Do `step` to the graph at `source` and write it to `out`; returns a line of what was done, and which samples it read.
+
+    `samples` are those for calibration, for steps that need some; the graph takes `batch` of them at once.
+
+    Raises:
+        EdgetuiError: as the function of `compress` does.
+    """
+    function = _function(step)
+    if step.need == "none" or (samples is None and step.need == "optional"):
+        given = [] if step.needs == "none" else [None]
+        return function(step, source, out, *given, say), None
+    assert samples is not None, step.method
+    taken = samples.take(_most(step, len(samples), batch))
+    text = function(step, source, out, taken if step.need == "labelled" else _feeds(taken, batch), say)
+    return text, DatasetStamp(calibrated=taken.read, calibration=taken.source, skipped=len(taken.skipped))
+
+
+def _function(step: Step) -> Callable[..., str]:
+    """What does the step; it is imported here, with all that it needs."""
+    module, _, name = step.function.partition(":")
+    function: Callable[..., str] = getattr(import_module(f"{ENGINE}.{module}"), name)
+    return function
+
+
+def _most(step: Step, there: int, batch: int) -> int:
+    """How many of the samples that are there a step reads."""
+    most = there if step.most_samples is None else min(there, step.most_samples)
+    if step.need != "calibration":
+        return most
+    return most - most % batch or most  # what fills up a last batch would be counted as samples
+
+
+def _feeds(samples: Samples, batch: int) -> Iterator[Feeds]:
+    """Batches as the model is run with them."""
+    return (one.feeds for one in samples.batches(batch, padded=True))

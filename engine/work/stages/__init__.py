@@ -1,0 +1,1 @@
+"""What each stage of a run does: one file a stage, each with `run(job) -> Outcome`."""

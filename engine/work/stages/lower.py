@@ -1,0 +1,100 @@
+"""From what the recipe asked for to the file that the backend builds from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from onnx import ModelProto
+
+from ...backends.card import Card
+from ...backends.cards import CARDS
+from ...compress.lower import lowered
+from ...errors import BackendRefused, ModelRefused
+from ...graph.fill_sizes import give_sizes
+from ...graph.load import load, save
+from ...inspection.inspect import counts
+from ...inspection.lint import lint
+from ...measure.sizes import gz_bytes, size_bytes
+from ...runs.outcome import Outcome
+from ...schema.figures import Difference, Metrics
+from ..job import Job
+from ..ruined_outputs import judged
+
+TRIED_SAMPLES = 8
+"""Where the plan is for another machine: ONNX Runtime tries its graph."""
+
+
+def run(job: Job) -> Outcome:
+    """Write `model.onnx`, lowered; beside it the file for a backend that builds on the board itself, e.g. `tensorrt.onnx`.
+
+    The model is read once, without its weights.
+    """
+    folder, normalised = job.made("normalise")
+    original = folder / "baseline.onnx"
+    model, source, out = job.model(), job.before(), job.out / "model.onnx"
+    read = load(source)
+    made, text = lowered(_copy(read), source, job.backend.target(), job.say)
+    if job.card.sizes_in_file:
+        give_sizes(made, model.shapes)
+    files = {"onnx": out.name}
+    reader = job.backend.reader(job.spec.backend)
+    if reader and (refusals := lint(made, reader)):
+        first = refusals[0]
+        what = f"{job.card.title} would refuse the lowered model: {first.what}"
+        raise BackendRefused(what, fix=first.fixes or "export it again", node=first.node)
+    save(made, out)
+    del made
+    for other in CARDS.values():
+        if other.lowered_beside and other is not job.card:
+            _lower_beside(job, other, _copy(read), source, files)
+    parameters, nonzero, macs = counts(read, model.shapes)
+    baseline = Metrics(
+        size_bytes=model.size_bytes,
+        size_gz_bytes=normalised.baseline_gz_bytes or gz_bytes([original]),  # older outputs do not say it
+        parameters=model.parameters,
+        nonzero=model.nonzero,
+        macs=model.macs,
+    )
+    candidate = Metrics(
+        size_bytes=size_bytes([out]),
+        size_gz_bytes=gz_bytes([out]),
+        parameters=parameters,
+        nonzero=nonzero,
+        macs=macs,
+    )
+    if job.card.plan_is_deployed and not job.spec.backend.target:  # the plans are what is deployed and compared
+        baseline, candidate = (msgspec.structs.replace(m, size_bytes=None, size_gz_bytes=None) for m in (baseline, candidate))
+    ratio = candidate.size_bytes / baseline.size_bytes if candidate.size_bytes and baseline.size_bytes else None
+    found = Outcome(summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio))
+    unseen = job.spec.backend.target and any(step.need != "none" for step in job.spec.recipe.active)
+    return _tried(job, found, original, out) if unseen else found
+
+
+def _copy(model: ModelProto) -> ModelProto:
+    """A model to be changed; what weights refer to is not copied."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _tried(job: Job, made: Outcome, original: Path, lowered: Path) -> Outcome:
+    """The same, after ONNX Runtime has tried the graph on calibration samples: its plan will not run here."""
+    shown = job.samples("calibration")
+    feeds = [] if shown is None else list(job.feeds(shown, TRIED_SAMPLES))
+    return judged(made, original, lowered, feeds, len(feeds) * job.batch_size(), job.spec.recipe.active, job.say)
+
+
+def _lower_beside(job: Job, other: Card, model: ModelProto, source: Path, files: dict[str, str]) -> None:
+    """The same for another backend, to be built elsewhere."""
+    out = job.out / f"{other.name}.onnx"
+    try:
+        made, _ = lowered(model, source, other.lowered_beside, job.say)
+        give_sizes(made, job.model().shapes)
+        refusals = lint(made, other.name)
+        save(made, out)
+        files[f"onnx_{other.name}"] = out.name
+        for refusal in refusals[:5]:
+            job.say.note(f"{other.title} would refuse: {refusal}")
+    except ModelRefused as error:
+        job.say.note(f"no file for {other.title}: {error.what}")

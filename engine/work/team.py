@@ -1,0 +1,199 @@
+"""The runs that go through a stage together: their variants, which are whose, and who hears of what.
+
+A run that was started alone is a team of one. Apart from `job.py`, which knows one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from ..backends.base import Session
+from ..errors import EdgetuiError
+from ..runs.outcome import Outcome, over
+from ..schema.figures import MemoryMb, Metrics, Pair
+from ..system.memory import read_memory
+from ..system.reporter import Reporter
+from .job import Job
+
+BASELINE, CANDIDATE = "baseline", "candidate"
+HELD = 1.5
+"""Times its file that a plan takes once it is loaded, at least."""
+BARE_MB = 60
+"""What a process holds that has imported what executes plans and loaded none."""
+GUARD = "guard"
+"""The FP16 plan that is built beside INT8 candidates."""
+
+
+class Team:
+    """Jobs of the same stage, of runs that differ in their recipes alone."""
+
+    def __init__(self, jobs: Sequence[Job], say: Reporter | None = None) -> None:
+        """`say`: heard by all of them; None: there is one."""
+        lead = jobs[0]
+        self.jobs = dict(zip(_labels(jobs), jobs, strict=True))
+        """By the names of their candidates among the variants."""
+        self.say: Reporter = TeamReporter(say or lead.say, self)
+        self.job = Job(lead.home, lead.asked, lead.stage.name, lead.out, self.say)
+        """What is the same for all: data, baseline, settings."""
+        self.job.probes = lead.probes
+        self.spec, self.backend = lead.spec, lead.backend
+        self.lost: set[str] = set()
+        runs = {job.asked.run: name for name, job in self.jobs.items()}
+        self._guard_plan = next(filter(None, (job.guard_plan() for job in jobs)), None)
+        self._guards = {
+            name: GUARD if job.asked.guard == job.asked.run else runs.get(job.asked.guard, "")
+            for name, job in self.jobs.items()
+            if job.asked.guard
+        }
+
+    @property
+    def out_of_process(self) -> bool:
+        """See `base.Backend`."""
+        return self.backend.out_of_process
+
+    def plans(self) -> dict[str, Path]:
+        """Plans by the names of the variants, the baseline first; without those that were lost."""
+        found = {BASELINE: self.job.plans()[0]}
+        found |= {name: job.plans()[1] for name, job in self.jobs.items()}
+        found |= {GUARD: self._guard_plan} if self._guard_plan is not None else {}
+        return {name: plan for name, plan in found.items() if name not in self.lost}
+
+    def lose(self, name: str, error: EdgetuiError) -> None:
+        """Go on without a variant that cannot be measured; its run fails, and the others are whole.
+
+        Raises:
+            EdgetuiError: nothing is left to go on with.
+        """
+        if name == GUARD:
+            self.lost.add(name)
+            for guarded in self.guarded():
+                self.jobs[guarded].say.warn(f"there is no FP16 plan to hold INT8 against: {error.what}")
+            return
+        job = self.jobs.get(name)
+        if job is None or len(self.jobs) - len(self.lost) == 1:
+            raise error
+        self.lost.add(name)
+        job.say.failed(error)
+
+    @contextmanager
+    def sessions(self, names: Iterable[str], *, cooperative: bool = True) -> Iterator[dict[str, Session]]:
+        """Loaded plans, closed again however it ends. `cooperative`: they are run in turns, and not for timing."""
+        plans = self.plans()
+        with ExitStack() as stack:
+            loaded = {}
+            for name in names:
+                loaded[name] = self.backend.load(plans[name], self.spec.backend, cooperative=cooperative)
+                stack.callback(loaded[name].close)
+            yield loaded
+
+    def fit(self, names: Sequence[str], alone: Mapping[str, Metrics]) -> bool:
+        """Whether these variants can be loaded together in the memory that is free.
+
+        alone: what was seen of each plan by itself; it takes what its process held beyond a bare one, 1.5 times its file
+        at least.
+        """
+        plans, free_mb = self.plans(), read_memory().available_mb
+        need_mb = sum(_need_mb(plans[name], alone[name].memory_mb) for name in names)
+        if free_mb is None or need_mb <= free_mb:
+            return True
+        self.say.note(f"{', '.join(names)} take about {need_mb:.0f} MB together, and {free_mb:.0f} MB are free")
+        return False
+
+    def loads(self, alone: Mapping[str, Metrics]) -> list[list[str]]:
+        """Which variants are compared at a time: all, or, where they do not fit together, each with the baseline."""
+        if self.fit(list(alone), alone):
+            return [list(alone)]
+        return [[BASELINE, name] for name in alone if name != BASELINE]
+
+    def seen_alone(self) -> dict[str, Metrics]:
+        """What `measure` has seen of each plan by itself."""
+        outcomes = {name: job.made("measure")[1] for name, job in self.candidates().items()}
+        found = {BASELINE: next(iter(outcomes.values())).baseline}
+        found |= {name: outcome.candidate for name, outcome in outcomes.items()}
+        guard = next((outcomes[name].guard for name in self.guarded() if name in outcomes), None)
+        return {**found, GUARD: guard} if guard is not None and GUARD in self.plans() else found
+
+    def candidates(self) -> dict[str, Job]:
+        """The jobs that are not lost."""
+        return {name: job for name, job in self.jobs.items() if name not in self.lost}
+
+    def guarded(self) -> list[str]:
+        """Candidates that the plan guards which was built for that."""
+        return [name for name, guard in self._guards.items() if guard == GUARD]
+
+    def guard_of(self, name: str) -> str | None:
+        """The variant that guards a candidate; None: there is none."""
+        guard = self._guards.get(name)
+        return guard if guard in self.plans() else None
+
+    def guard_run(self, name: str) -> str | None:
+        """The run of that variant; None: it was built for this one."""
+        job = self.jobs.get(self._guards.get(name, ""))
+        return None if job is None else job.asked.run
+
+    def guard_made(self, name: str) -> Outcome:
+        """What is known of the guard of a candidate where another run made it: its sizes."""
+        job = self.jobs.get(self._guards.get(name, ""))
+        parts = [] if job is None else [job.made(kind)[1] for kind in ("lower", "build")]
+        found = Outcome()
+        for part in parts:
+            found = over(found, part)
+        return found
+
+    def pairs(self) -> list[tuple[str, str, Pair]]:
+        """Names of every two candidates, and the empty pair of their runs."""
+        left = list(self.candidates().items())
+        return [
+            (one, other, Pair(a=job.asked.run, b=after.asked.run))
+            for place, (one, job) in enumerate(left)
+            for other, after in left[place + 1 :]
+        ]
+
+    def told(self, outcomes: Mapping[str, Outcome]) -> list[Outcome | None]:
+        """Outcomes in the order of the jobs, with what was warned of; None where a run was lost."""
+        found: list[Outcome | None] = []
+        for name, job in self.jobs.items():
+            made = outcomes.get(name)
+            warnings = tuple(dict.fromkeys([*self.say.warnings, *job.say.warnings]))
+            found.append(None if made is None else msgspec.structs.replace(made, warnings=warnings))
+        return found
+
+
+def _need_mb(plan: Path, seen: MemoryMb) -> float:
+    held = (seen.process_peak or 0.0) - BARE_MB
+    return max(HELD * plan.stat().st_size / 1e6, held, seen.plan or 0.0)
+
+
+class TeamReporter:
+    """A `Reporter` that all runs of a team hear, but for readings: each hears of its own candidate, by that name."""
+
+    def __init__(self, say: Reporter, team: Team) -> None:
+        self._say, self._team = say, team
+        self.progress, self.note, self.warn, self.warnings = say.progress, say.note, say.warn, say.warnings
+        self.failed, self.window = say.failed, say.window
+
+    def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
+        """To whom it concerns."""
+        jobs = self._team.jobs
+        if side == GUARD:
+            heard = [(jobs[name].say, GUARD) for name in self._team.guarded()]
+        else:
+            heard = [(jobs[side].say, CANDIDATE) if side in jobs else (self._say, side)]
+        for say, name in heard:
+            say.reading(name, latency_ms, mean_ms, half_width, samples)
+
+
+def _labels(jobs: Sequence[Job]) -> list[str]:
+    """`candidate`; of several their recipes' names, numbered where they are the same."""
+    if len(jobs) == 1:
+        return [CANDIDATE]
+    found: list[str] = []
+    for job in jobs:
+        name = job.spec.recipe.name or "recipe"
+        again = sum(1 for other in found if other.partition(" #")[0] == name)
+        found.append(f"{name} #{again + 1}" if again else name)
+    return found

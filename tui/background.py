@@ -1,0 +1,24 @@
+"""Work beside the screen: what it was for may have gone by the time it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from textual.dom import DOMNode
+from textual.worker import Worker
+
+from ..engine.errors import EdgetuiError, from_os_error
+
+
+def in_background(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
+    """Do something while the screen goes on; it ends with `node`, and the newest of a group ends the one before.
+
+    `work` is a function, for a coroutine that was ended before it began is a warning.
+    """
+    return node.run_worker(work, group=group, exclusive=True)
+
+
+def refusal(error: EdgetuiError | OSError) -> EdgetuiError:
+    """What happened, in words that have a way out: a file that was looked at may have gone, or be something else now."""
+    return from_os_error(error) if isinstance(error, OSError) else error

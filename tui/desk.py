@@ -1,0 +1,75 @@
+"""What every screen and pane shares: the engine, the link to it, the pace, and how it is said what went wrong.
+
+`app.py` puts screens on it; screens and panes know this and never the app, so that nothing is imported in a circle.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+from textual.dom import DOMNode
+
+from ..engine.config import Config
+from ..engine.errors import EdgetuiError
+from .background import in_background, refusal
+from .fix_words import on_screen
+from .link import Link
+from .pace import Pace
+from .screens.safe_dismiss import WIDGET_GONE, is_open
+from .theme import choose_graph
+
+if TYPE_CHECKING:
+    from ..engine.api import Engine
+
+
+class Desk(App[int]):
+    """An app with an engine."""
+
+    def __init__(self, config: Config, engine: Engine | None = None, **textual: Any) -> None:  # noqa: ANN401
+        super().__init__(**textual)
+        self.link = Link(config, engine)
+        self.pace = Pace(self, config.ui.rate_hz)
+        self.graph = choose_graph(config.ui.graph, os.environ)
+
+    @property
+    def config(self) -> Config:
+        """edgetui.toml, and what was opened since."""
+        return self.link.config
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; imported when it is first asked something, which is after the first paint."""
+        return self.link.engine
+
+    def show_error(self, error: EdgetuiError) -> None:
+        """Say what happened and what to do."""
+        self.notify(f"error: {on_screen(error)}", severity="error", timeout=8, markup=False)
+
+    def run_in_background(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
+        """Do something with the engine beside the screen; the newest of a group ends the one before."""
+        screen = self.screen
+
+        async def attempted() -> None:
+            try:
+                await work()
+            except (EdgetuiError, OSError) as error:
+                self.show_error(refusal(error))
+            except WIDGET_GONE:
+                # the answer came after the screen that had asked was left: there is nothing to show it on
+                if is_open(screen):
+                    raise
+
+        in_background(self, attempted, group)
+
+
+class AtDesk(DOMNode):
+    """A screen or a pane: it finds the desk that it stands on."""
+
+    @property
+    def desk(self) -> Desk:
+        """The app, as far as screens and panes need it."""
+        assert isinstance(self.app, Desk)
+        return self.app

@@ -1,0 +1,129 @@
+"""One row of the settings pane: what it shows, what it edits, and what helps. The pane asks no row which one it is.
+
+Apart from `settings_rows.py`, where the rows are, because a new one is added there without a change here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ...engine.schema.steps import STEPS
+from ..draft import Draft
+from ..widgets.lines import Line, Span
+
+if TYPE_CHECKING:
+    from ...engine.schema.model_facts import ModelFacts
+
+LABEL = 20
+
+
+@dataclass
+class Around:
+    """What rows read beside the draft."""
+
+    facts: ModelFacts | None = None
+    """Of the model that is chosen; its open inputs ask for shapes."""
+    method: str = next(iter(STEPS))
+    """The step that would be added."""
+    dataset_names: Callable[[], Sequence[str]] = tuple
+    """Names of data to choose from."""
+    check_dataset: Callable[[str], object] = str
+    """Refuses a path or name where there are no data."""
+
+
+class RowActions(Protocol):
+    """What enter may begin: the settings pane does it at the cursor's row."""
+
+    def begin_typing(self) -> None:
+        """Type its value."""
+
+    def nudge(self, by: int) -> None:
+        """The value before or after."""
+
+    def add_step(self) -> None:
+        """Add the step that is offered."""
+
+    def choose_recipe(self) -> None:
+        """All recipes, to search in."""
+
+    def unmark(self) -> None:
+        """No recipe is measured together with this one."""
+
+
+class SettingRow:
+    """A row. It reads the draft whenever it is asked, and changes nothing but that."""
+
+    step: int | None = None
+    """Place of the step that it belongs to."""
+    typed = False
+    """Enter begins to type its value; else it takes the next one."""
+    numeric = False
+    """A digit begins to type its value."""
+    switch = False
+    """Its value is yes or no."""
+    marked = True
+    """Arrows are drawn around its value: ← → change it."""
+    offers = False
+    """Its value is shown under the cursor alone."""
+
+    def __init__(self, draft: Draft, key: str, name: str) -> None:
+        """`key`: the cursor stands on it by that; empty: never."""
+        self.draft, self.key, self.name = draft, key, name
+
+    def value(self) -> str:
+        """What stands in it."""
+        return ""
+
+    def beside(self) -> Sequence[Span]:
+        """What stands behind the value."""
+        return ()
+
+    def help(self) -> str:
+        """What it means: the sentences of the source."""
+        return ""
+
+    def text(self) -> str:
+        """The value as it is typed."""
+        return ""
+
+    def put(self, text: str) -> None:
+        """Take what was typed, of a row that is `typed`.
+
+        Raises:
+            EdgetuiError: it cannot be so.
+        """
+
+    def nudge(self, by: int) -> None:
+        """The value before or after; of most rows there is one.
+
+        Raises:
+            EdgetuiError: it cannot be so.
+        """
+
+    def enter(self, pane: RowActions) -> None:
+        """What the key does."""
+        if self.typed:
+            pane.begin_typing()
+        else:
+            pane.nudge(1)
+
+    def line(self, entry: Line | None, *, here: bool) -> Line:
+        """As it is drawn. here: the cursor stands on it. entry: what is being typed there."""
+        if here and entry is not None:
+            return ((f"{self.name:<{LABEL}}", "accent"), *entry)
+        body: Line = ((self.value() if here or not self.offers else "", "value"),)
+        if here and self.marked:
+            body = (("‹ ", "accent"), *body, (" ›", "accent"))
+        return ((f"{self.name:<{LABEL}}", "dim"), *body, *self.beside())
+
+
+class Heading(SettingRow):
+    """What stands between rows; without a name a row left free."""
+
+    def __init__(self, draft: Draft, name: str = "") -> None:
+        super().__init__(draft, "", name)
+
+    def line(self, entry: Line | None, *, here: bool) -> Line:
+        return ((self.name, "title"),) if self.name else ()

@@ -1,0 +1,59 @@
+"""What a sample says, as rows and columns of words: the Monitor screen, `monitor --once` and its plain lines read the same.
+
+The table of quantities says what there is; here are what stands beside them (power mode, throttling, counters) and the dash
+for what is not known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..engine.advice.words import DASH
+from ..engine.telemetry.quantities import GROUPS, IN_GROUPS, QUANTITIES
+from ..engine.telemetry.quantity import Figure
+
+if TYPE_CHECKING:
+    from ..engine.api import Sample
+
+
+class Group(NamedTuple):
+    """Figures that belong together."""
+
+    title: str
+    figures: list[Figure]
+
+
+def groups(sample: Sample, watt_decimals: int = 2) -> list[Group]:
+    """Everything that the sample says, and figures without a value for what it does not."""
+    found: dict[str, list[Figure]] = {title: [] for title in GROUPS}
+    found["Board"] += [Figure("", "power mode", sample.power_mode)] if sample.power_mode else []
+    for quantity in IN_GROUPS:
+        found[quantity.group] += quantity.rows(sample, watt_decimals)
+    if sample.throttled is not None:
+        found["Board"].append(Figure("", "throttled", ", ".join(sample.throttled) or "no"))
+    found["Board"] += [Figure("", name, f"{count:g}") for name, count in sample.counters.items()]
+    return [Group(title, figures) for title, figures in found.items() if figures]
+
+
+def clock(sample: Sample) -> str:
+    """The time of day that a sample tells, or its seconds where it has none."""
+    return sample.wall[11:19] if len(sample.wall) >= 19 else f"{sample.t_s:.0f} s"
+
+
+def columns(sample: Sample, watt_decimals: int = 2) -> list[tuple[str, str]]:
+    """(head, value) of a plain line; heads are the same for as long as the sample says the same things."""
+    cells = [("time", clock(sample))]
+    for quantity in QUANTITIES:
+        cells += [(head, value or DASH) for head, value in quantity.cells(sample, watt_decimals)]
+    if sample.throttled:
+        cells.append(("throttled", ", ".join(sample.throttled)))
+    return cells
+
+
+def left(days: float | None) -> str:
+    """How long the disk lasts: `12 days left`; empty while it cannot be told."""
+    if days is None:
+        return ""
+    if days > 3650:
+        return "over 10 years left"
+    return f"{days:.0f} days left" if days >= 2 else f"{days * 24:.1f} h left"

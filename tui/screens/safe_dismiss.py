@@ -1,0 +1,51 @@
+"""Leaving a screen once, and early: enter pressed twice must not take the screen below away as well, and a screen that is left
+before it stands has no widgets to fill.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual import events
+from textual.app import ScreenError
+from textual.css.query import QueryError
+from textual.dom import NoScreen
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+
+Answer = TypeVar("Answer")
+
+WIDGET_GONE = (QueryError, NoScreen, ScreenError)
+"""What Textual raises where a widget or screen is looked for that has gone."""
+
+
+def is_open(screen: MessagePump) -> bool:
+    """Whether a screen is there and stays: neither it nor the app is being left."""
+    app = screen.app
+    return (
+        app.is_running and screen.is_attached and isinstance(screen, Screen) and screen.display and screen in app.screen_stack
+    )
+
+
+def dismiss_once(screen: Screen[Answer], answer: Answer | None = None) -> None:
+    """Leave a screen with its answer, if it is the one on top."""
+    if screen.is_active:
+        screen.dismiss(answer)
+
+
+class SafeDismiss(MessagePump):
+    """For screens: what fails in one that is being left, for want of its widgets, is no defect."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event; a size that is no longer the terminal's is passed over.
+
+        A screen that has been laid out tells itself so by another event. Two sizes on their way at once (a terminal that tells
+        none gets two guesses, 24 and 25 rows; or one that is resized while we start) laid it out in turns for ever.
+        """
+        if isinstance(event, events.Resize) and event.size != self.app.size:
+            return
+        try:
+            await super().on_event(event)
+        except WIDGET_GONE:
+            if is_open(self):
+                raise
