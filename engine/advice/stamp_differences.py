@@ -14,6 +14,10 @@ from msgspec import Struct
 from ..schema.result import Result
 from . import words
 
+PACE = "the original's own latency"
+_OTHER_PACE = 1.15
+"""Times that the same original takes as long in another run, where the machine was not the same."""
+
 
 class StampRow(Struct, frozen=True, kw_only=True):
     """One part of a stamp."""
@@ -41,6 +45,16 @@ def _apart(share: float, least: float = 0.0) -> Callable[[float, float], bool]:
 def _hottest(result: Result) -> float | None:
     known = [degrees for degrees in result.board.temps_c.values() if degrees is not None]
     return max(known, default=None)
+
+
+def _pace(result: Result) -> tuple[str, float] | None:
+    """What was timed of the original, and the median of it, which no disturbance of a moment moves."""
+    latency, model = result.baseline.latency_ms, result.model
+    if latency is None or latency.p50 is None or model is None:
+        return None
+    shapes, used = result.conditions.get("shapes", ""), result.backend
+    same = repr((model.sha256, shapes, used.name, used.version, used.threads, result.workload, result.workload_text))
+    return same, latency.p50
 
 
 def _busy(result: Result) -> tuple[str, ...] | None:
@@ -72,6 +86,12 @@ STAMP_ROWS: tuple[StampRow, ...] = (
         text=" ".join,
     ),
     StampRow(word="threads", value=lambda result: result.backend.threads),
+    StampRow(
+        word=PACE,
+        value=_pace,
+        text=lambda pace: words.ms(pace[1]),
+        far=lambda one, other: one[0] == other[0] and other[1] > _OTHER_PACE * one[1],
+    ),
 )
 """All that a stamp says of the state in which a result was made; a new field of it is a row here."""
 
@@ -93,6 +113,8 @@ def stamp_warning(found: Sequence[StampDifference]) -> str:
     if not found:
         return ""
     parts = [f"{each.what} ({'; '.join(value or words.DASH for value in each.values)})" for each in found]
-    return (
+    told = (
         f"These runs were made in different states: {', '.join(parts)}. Compare ratios, not milliseconds, joules or megabytes."
     )
+    slower = any(each.what == PACE for each in found)
+    return f"{told} At another pace of the machine ratios are others as well." if slower else told

@@ -46,6 +46,8 @@ class Cycle(NamedTuple):
 class CycleIssuer(Issuer):
     """A block is a whole number of cycles; which frames are real is drawn by the seed, alike for all sides."""
 
+    loaded_anew = False
+
     def __init__(self, means: Means) -> None:
         super().__init__(means)
         self._work = work_of(means)

@@ -101,6 +101,8 @@ class Issuer:
 
     apart = False
     """Each block is a process of its own, which knows nothing of the one before."""
+    loaded_anew = True
+    """Whether its plan may be loaded again between its blocks; not where what is drawn goes on from block to block."""
 
     def __init__(self, means: Means) -> None:
         """The session is ready when this returns."""

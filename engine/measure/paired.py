@@ -6,7 +6,7 @@ Apart from `latency.py`, which knows one side, and `turns.py`, which knows no pl
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -32,6 +32,8 @@ from .latency import (
     wait_for_threads_to_sleep,
     warm_up,
 )
+from .level_shift import level_shift
+from .reloads import Reloads
 from .rounds_again import RoundsAgain, Watched
 from .statistics import comparisons, corrected
 from .throttling import UNTOLD
@@ -79,7 +81,7 @@ class Measured:
 
 
 def measure(
-    sessions: Mapping[str, Session],
+    sessions: MutableMapping[str, Session],
     feeds: Mapping[str, Array],
     workload: Workload,
     preset: Preset,
@@ -87,12 +89,14 @@ def measure(
     say: Reporter,
     camera: Camera | None = None,
     board: Watched | None = None,
+    load: Callable[[str], Session] | None = None,
 ) -> Measured:
     """Latency of loaded plans, by the names of their variants, on `feeds`, by the preset's rule, in turns of blocks whose order
     is drawn. The cap of time is for two of them and grows with their number.
 
     camera: where whole frames come from, for workloads that take some.
     board: what tells whether the machine was held back; None: nobody looks.
+    load: a plan once more, which takes its place in `sessions` (see `reloads.py`); None: each is loaded once.
 
     Raises:
         DataRefused: `feeds` do not fit.
@@ -110,9 +114,14 @@ def measure(
     began_s = time.monotonic()
     say.window("", began_s)
     again = RoundsAgain(board or Watched(), say, sides)
-    in_turns(sides, _taken(sides, rule), rule, seed, say, time.perf_counter, again)
+    anew = None
+    if load is not None and len(sides) > 1 and rule.independent:
+        anew = Reloads(sessions, load, lambda session: _issuer(Means(session, feeds, workload, seed, camera)))
+    in_turns(sides, _taken(sides, rule, anew), rule, seed, say, time.perf_counter, again)
     say.window("", began_s, time.monotonic())
     again.close()
+    if anew is not None:
+        say.note(f"plans were loaded {anew.loads} times anew meanwhile")
     devices = {name: session.device_ms() for name, session in sessions.items()}
     return _measured(sides, rule, again, devices, say)
 
@@ -183,10 +192,12 @@ def _issuer(means: Means) -> Issuer:
     return ByItself(means.workload.kind, blocks, means.session.timed(means.feeds))
 
 
-def _taken(sides: Sequence[Side], rule: Rule) -> Callable[[Side], None]:
-    """How a block is taken: once the threads of the other plans sleep."""
+def _taken(sides: Sequence[Side], rule: Rule, anew: Reloads | None) -> Callable[[Side], None]:
+    """How a block is taken: of a plan that was loaded anew, and once the threads of the other plans sleep."""
 
     def take(side: Side) -> None:
+        if anew is not None:
+            anew.before_block(side)
         wait_for_threads_to_sleep(side, max((other.awake_s for other in sides if other is not side), default=0.0))
         take_block(side, rule)
 
@@ -208,10 +219,26 @@ def _say_how_well(sides: Sequence[Side], rule: Rule, capped: bool, say: Reporter
             else ""
         )
         say.warn(f"{what}: {ended} after {n} inferences with {wanted}{few}")
+    _say_shift(sides, say)
     for side in sides:
         width = side.relative_half_width()
         if len(sides) > 1 and width is not None and width > rule.half_width:
             say.note(f"{side.name}: its mean is known to {_within(width)} only; the ratio, which decides, to {known}")
+
+
+def _say_shift(sides: Sequence[Side], say: Reporter) -> None:
+    """A warning where the machine changed its pace: the ratio is then of two machines."""
+    shift = None if sides[0].apart else level_shift(sides[0].means_ms())
+    if shift is None:
+        return
+    before = sides[0].began_ns[shift.block] - sides[0].began_ns[0]
+    halves = [(side.name, side.means_ms()) for side in sides[1:]]
+    paces = [(sides[0].name, shift.before, shift.after)]
+    paces += [(name, float(np.median(m[: shift.block])), float(np.median(m[shift.block :]))) for name, m in halves]
+    told = ", ".join(f"{name} took {first:.3g} and then {then:.3g} ms" for name, first, then in paces)
+    say.warn(
+        f"the machine changed its pace after {before / 1e9:.0f} s of measuring: {told}; ratios are of both together: measure again"
+    )
 
 
 def _within(half_width: float | None) -> str:

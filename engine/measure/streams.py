@@ -45,6 +45,8 @@ def levels_up_to(most: int) -> tuple[int, ...]:
 class StreamsIssuer(Issuer):
     """Each block is a slice for each number of streams, in an order that is drawn; that of one stream is the latency's."""
 
+    loaded_anew = False
+
     def __init__(self, means: Means) -> None:
         super().__init__(means)
         workload = means.workload

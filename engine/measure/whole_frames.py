@@ -74,6 +74,8 @@ def work_of(means: Means) -> FrameWork:
 class PipelineIssuer(Issuer):
     """Whole frames, one after another, from the dataset's own files."""
 
+    loaded_anew = False
+
     def __init__(self, means: Means) -> None:
         super().__init__(means)
         self._work = work_of(means)

@@ -82,13 +82,17 @@ class Team:
     @contextmanager
     def sessions(self, names: Iterable[str], *, cooperative: bool = True) -> Iterator[dict[str, Session]]:
         """Loaded plans, closed again however it ends. `cooperative`: they are run in turns, and not for timing."""
-        plans = self.plans()
+        loaded: dict[str, Session] = {}
         with ExitStack() as stack:
-            loaded = {}
             for name in names:
-                loaded[name] = self.backend.load(plans[name], self.spec.backend, cooperative=cooperative)
+                loaded[name] = self.load(name, cooperative=cooperative)
                 stack.callback(loaded[name].close)
+            stack.callback(lambda: [anew.close() for anew in loaded.values()])
             yield loaded
+
+    def load(self, name: str, *, cooperative: bool) -> Session:
+        """One plan, which whoever takes it closes; `sessions` closes what stands in its dictionary at the end."""
+        return self.backend.load(self.plans()[name], self.spec.backend, cooperative=cooperative)
 
     def fit(self, names: Sequence[str], alone: Mapping[str, Metrics]) -> bool:
         """Whether these variants can be loaded together in the memory that is free.

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ def _in_turns(team: Team, names: Sequence[str], feeds: Feeds) -> Measured:
     spec = team.spec
     with team.sessions(names, cooperative=False) as sessions, _watched(team) as board:
         camera = team.job.camera(sessions[BASELINE], feeds)
-        return measure(sessions, feeds, spec.workload, spec.preset, spec.seed, team.say, camera, board)
+        load = partial(team.load, cooperative=False)
+        return measure(sessions, feeds, spec.workload, spec.preset, spec.seed, team.say, camera, board, load)
 
 
 def _apart(team: Team, names: Sequence[str], feeds: Feeds) -> Measured:

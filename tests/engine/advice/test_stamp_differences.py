@@ -40,17 +40,22 @@ OTHERS = {
     "busy processes": {"busy": ("dockerd", "Xorg")},
     "backend": {"version": "10.4.0"},
     "threads": {"threads": 6},
+    "the original's own latency": {"p50": 30.0},
 }
-NEAR = {"fan_rpm": 1620.0, "emc_mhz": 2133.5, "memory_free_mb": 5000.0, "temps_c": {"cpu-thermal": 55.0}}
+NEAR = {"p50": 10.4, "fan_rpm": 1620.0, "emc_mhz": 2133.5, "memory_free_mb": 5000.0, "temps_c": {"cpu-thermal": 55.0}}
 
 
 @pytest.fixture
 def stamped(make):
     def build(recipe: str = "int8", /, **changed: object):
         on_backend = {key: value for key, value in changed.items() if key in ("version", "threads")}
-        on_board = {key: value for key, value in changed.items() if key not in on_backend}
+        on_board = {key: value for key, value in changed.items() if key not in (*on_backend, "p50")}
         board, backend = msgspec.structs.replace(BOARD, **on_board), msgspec.structs.replace(BACKEND, **on_backend)
-        return msgspec.structs.replace(make(recipe), board=board, backend=backend)
+        result = make(recipe)
+        p50 = changed.get("p50", 10.0)
+        timed = msgspec.structs.replace(result.baseline.latency_ms, p50=p50)
+        baseline = msgspec.structs.replace(result.baseline, latency_ms=timed)
+        return msgspec.structs.replace(result, board=board, backend=backend, baseline=baseline)
 
     return build
 
@@ -83,6 +88,18 @@ def test_each_difference_is_named_with_what_each_run_has(stamped, word, changed)
 def test_what_a_stamp_does_not_say_differs_from_nothing(stamped):
     unknown = stamped("fp16", emc_mhz=None, fan_rpm=None, power_mode=None, busy=(), wall="", temps_c={}, kernel="")
     assert stamp_differences([stamped(), unknown]) == ()
+
+
+def test_another_pace_of_the_machine_is_said_to_change_ratios_too(stamped):
+    (said,) = compare([stamped(), stamped("fp16", p50=14.0)]).warnings
+    assert "(10.0 ms; 14.0 ms)" in said
+    assert said.endswith("ratios are others as well.")
+
+
+def test_the_latency_of_another_original_is_no_other_pace(stamped):
+    other = stamped("fp16", p50=30.0)
+    other = msgspec.structs.replace(other, model=msgspec.structs.replace(other.model, sha256="another"))
+    assert stamp_differences([stamped(), other]) == ()
 
 
 def test_three_runs_have_a_value_each(stamped):

@@ -261,3 +261,40 @@ def test_the_most_samples_without_the_interval_is_not_what_was_wanted(monkeypatc
     assert share_done(apart, rule) == 1
     assert share_decided(apart, rule) < 1
     assert share_decided([with_blocks([np.full(40, 1_000_000)] * 2, 0.0)], rule) == 1
+
+
+def test_plans_are_loaded_anew_between_blocks_and_no_sample_is_lost(model, monkeypatch):
+    settings, open_now, loads = BackendSettings(), set(), []
+    monkeypatch.setitem(latency.RULES, "quick", replace(SHORT, independent=2.0))
+
+    def load(name):
+        assert name not in open_now, "the last one was not closed before"
+        session = OnnxRuntime().load(model, settings)
+        closing = session.close
+        session.close = lambda: (open_now.discard(name), closing())
+        open_now.add(name)
+        loads.append(name)
+        return session
+
+    sessions = {name: load(name) for name in ("baseline", "candidate")}
+    feeds, say = {"x": np.ones((1, 64), np.float32)}, NullReporter()
+    found = measure(sessions, feeds, FlatOut(), "quick", 0, say, load=load)
+    for session in sessions.values():
+        session.close()
+    assert set(loads[2:]) == {"baseline", "candidate"}
+    assert not open_now
+    for name, side in found.sides.items():
+        assert found.latencies[name].n == sum(len(block) for block in side.blocks)
+        assert len(side.blocks) == len(side.began_ns) >= 2
+
+
+def test_what_goes_on_from_block_to_block_is_loaded_once():
+    from edgetui.engine.measure.cycle import CycleIssuer
+    from edgetui.engine.measure.issuer import Issuer
+    from edgetui.engine.measure.paced import PacedIssuer
+    from edgetui.engine.measure.streams import StreamsIssuer
+    from edgetui.engine.measure.tracking import TrackingIssuer
+
+    assert Issuer.loaded_anew
+    assert PacedIssuer.loaded_anew
+    assert not any(kind.loaded_anew for kind in (CycleIssuer, StreamsIssuer, TrackingIssuer))
