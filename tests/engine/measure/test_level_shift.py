@@ -1,4 +1,5 @@
-"""A machine that changes its pace while it is measured is said; noise, one disturbed block and a slow drift are not taken for it."""
+"""A machine that changes its pace while it is measured is said; noise, one disturbed block and a slow drift are not taken for
+it."""
 
 from __future__ import annotations
 
