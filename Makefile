@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat clean
+.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,3 +94,17 @@ bench-watched: $(VENV)/.core   ## what a screen at 4 Hz and the sampler cost who
 
 bench-repeat: $(VENV)/.core    ## the same run ten times: whether its ratios lie within their intervals, and how wide those are
 	$(BIN)/python tests/benchmarks/repeat.py $(BENCH_ARGS)
+
+zoo: $(VENV)/.core             ## networks of the zoo, untrained, as ONNX files in build/zoo
+	mkdir -p build/zoo
+	for name in $$($(BIN)/python -m edgetui.engine.network.zoo --list); do \
+	  $(BIN)/python -m edgetui.engine.network.zoo $$name --out build/zoo/$$name.onnx || exit 1; done
+
+.venv-zoo/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-zoo
+	.venv-zoo/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable '.[train,text]' scikit-learn
+	@touch $@
+
+# SET=digits, cifar10, sst2, bccd or people; ZOO_ARGS="resnet20 --epochs 40" trains one, longer
+zoo-train: .venv-zoo/.done     ## the trained networks of profiles/zoo anew, of ../shared/data; SET says which
+	.venv-zoo/bin/python tests/tools/train_zoo.py $(or $(SET),digits) $(ZOO_ARGS)

@@ -1,0 +1,1 @@
+"""Small definitions of our own of the architectures that studies need, written from their papers as ONNX graphs: no PyTorch."""
