@@ -236,10 +236,7 @@ def _say_shift(sides: Sequence[Side], say: Reporter) -> None:
     paces = [(sides[0].name, shift.before, shift.after)]
     paces += [(name, float(np.median(m[: shift.block])), float(np.median(m[shift.block :]))) for name, m in halves]
     told = ", ".join(f"{name} took {first:.3g} and then {then:.3g} ms" for name, first, then in paces)
-    say.warn(
-        f"the machine changed its pace after {before / 1e9:.0f} s of measuring: {told}; ratios are of both together: "
-        "measure again"
-    )
+    say.warn(f"the machine changed its pace after {before / 1e9:.0f} s: {told}; ratios are of both together: measure again")
 
 
 def _within(half_width: float | None) -> str:
