@@ -22,7 +22,6 @@ from .advice.spread import Spread, Spreads
 from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
-from .finished import Finished
 from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_package
 from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
@@ -46,6 +45,7 @@ from .schema.model_facts import ModelFacts
 from .schema.ready import ready
 from .schema.spec import Dataset, RunSpec
 from .schema.steps import Recipe
+from .studying import GroupOfStudy, Studying
 from .system.memory import read_memory
 from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
@@ -58,16 +58,16 @@ if TYPE_CHECKING:
     from .telemetry.sample import Sample, Stats
 
 __all__ = [
-    "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "History", "Mark",
-    "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Side", "Spread", "Spreads",
-    "Stats", "Telemetry",
+    "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "GroupOfStudy",
+    "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Side", "Spread",
+    "Spreads", "Stats", "Telemetry",
 ]  # fmt: skip
 
 POLL_S = 0.25
 START_S = 20.0
 
 
-class Engine(Finished):
+class Engine(Studying):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:

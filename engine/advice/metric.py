@@ -164,6 +164,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     labelled: Labelled | None = None
     stage: str = ""
     """The stage that measures it."""
+    one_over: str = ""
+    """Key of the metric that it is one over, and whose ratio with its interval holds for it."""
     missing: str | Callable[[Result], str] = ""
     """Why it is not known though its stage was reached."""
     sensor: str = ""

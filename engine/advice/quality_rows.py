@@ -135,6 +135,8 @@ LABELLED_ROWS = (
     ),
     Metric(key="macro", label="precision recall F1", detail=True, cell=quality_cells.averages("")),
     Metric(key="weighted", label="weighted by class", detail=True, cell=quality_cells.averages("_weighted")),
+    Metric(key="precision", path="accuracy.precision", most=1.0, text=_share, stage="evaluate", missing=_no_classes),
+    Metric(key="recall", path="accuracy.recall", most=1.0, text=_share, stage="evaluate", missing=_no_classes),
     Metric(
         key="f1",
         path="accuracy.f1",
@@ -332,7 +334,8 @@ NEARNESS_ROWS = (
         stage="evaluate",
         missing=_NO_CLASS,
     ),
-    Metric(key="offset", label="offset rate", cell=quality_cells.offset),
+    Metric(key="offset", path="fidelity.offset_rate", compared=True, label="offset rate", cell=quality_cells.offset),
+    Metric(key="offset_printed", path="fidelity.offset_rate_printed", compared=True),
     Metric(
         key="cosine",
         path="fidelity.cosine",

@@ -96,7 +96,17 @@ ROWS: tuple[Metric, ...] = (
         stage="measure",
     ),
     Metric(key="filtered", label="passed: real, interference", detail=True, cell=workload_cells.filtered),
-    Metric(key="real_rates", label="frames/s, real", detail=True, cell=workload_cells.real_rates),
+    Metric(
+        key="real_rates",
+        path="workload.rates.real.median",
+        label="frames/s, real",
+        detail=True,
+        cell=workload_cells.real_rates,
+        stage="measure",
+    ),
+    Metric(key="real_rates_q1", path="workload.rates.real.q1", stage="measure"),
+    Metric(key="real_rates_q3", path="workload.rates.real.q3", stage="measure"),
+    Metric(key="real_rates_sd", path="workload.rates.real.sd", stage="measure"),
     Metric(key="interference_rates", label="frames/s, interference", detail=True, cell=workload_cells.interference_rates),
     Metric(key="late_frames", label="frames that began late", detail=True, cell=workload_cells.late_frames),
 )

@@ -28,9 +28,11 @@ NEAR_ZERO = 1e-3
 
 The paper leaves out what is near zero and prints bounds of float32's smallest numbers; with those, ten scores of 1e-9 outweigh
 everything else. A share of the sample's own largest neither depends on the output's unit nor on how samples are batched."""
+PRINTED_BELOW, PRINTED_ABOVE = -1.4e-45, 3.4e-38
+"""What Zhang et al. print as bounds of the elements that the rate is over."""
 _NO_SIZE = "its elements are labels: they are equal or they are not"
 _NO_QUANTITY = "no output is a quantity: see agreement"
-_QUANTITIES = ("offset_rate", "offset_rate_abs", "left_out", "cosine", "sqnr_db", "max_abs")
+_QUANTITIES = ("offset_rate", "offset_rate_abs", "offset_rate_printed", "left_out", "cosine", "sqnr_db", "max_abs")
 
 
 WHOLE = -1
@@ -185,6 +187,9 @@ class FidelityMeter:
         sums.absolute += float(np.abs(rates).sum())
         sums.compared += rates.size
         sums.left_out += a.size - rates.size
+        printed = (a < PRINTED_BELOW) | (a > PRINTED_ABOVE)
+        sums.printed += float((difference[printed] / a[printed]).sum())
+        sums.printed_many += int(printed.sum())
 
     def _add_labels(self, key: _Key, a: Array, b: Array, elements: int | None = None) -> None:
         """`elements`: how many there should be, where rows without a match are not among those given."""
@@ -203,10 +208,12 @@ class FidelityMeter:
         """
         every = [sums for sums in self._sums.values() if sums.samples]
         compared = sum(sums.compared for sums in every)
+        printed = sum(sums.printed_many for sums in every)
         shares = self._shares(labels=True) or self._shares(labels=False)
         return output_figures.Fidelity(
             offset_rate=sum(sums.signed for sums in every) / compared if compared else None,
             offset_rate_abs=sum(sums.absolute for sums in every) / compared if compared else None,
+            offset_rate_printed=sum(sums.printed for sums in every) / printed if printed else None,
             left_out=sum(sums.left_out for sums in every) if every else None,
             cosine=min((sums.cosine() for sums in every), default=None),
             sqnr_db=min((db for sums in every if (db := sums.sqnr_db()) is not None), default=None),
@@ -274,7 +281,7 @@ class FidelityMeter:
         if not every:
             found = dict.fromkeys(_QUANTITIES, _NO_QUANTITY if self._equal else "no output could be compared")
         elif not any(sums.compared for sums in every):
-            found = dict.fromkeys(("offset_rate", "offset_rate_abs"), "every element is zero")
+            found = dict.fromkeys(("offset_rate", "offset_rate_abs", "offset_rate_printed"), "every element is zero")
         if every and all(sums.sqnr_db() is None for sums in every):
             found["sqnr_db"] = no_ratio(every)
         if not self._equal:

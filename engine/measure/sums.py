@@ -29,6 +29,9 @@ class Sums:
     absolute: float = 0.0
     compared: int = 0
     left_out: int = 0
+    printed: float = 0.0
+    """Of the elements that the paper's printed bounds let in, signed; and how many they are."""
+    printed_many: int = 0
 
     def sqnr_db(self) -> float | None:
         """Signal over the noise of quantization: 10 log10(sum a^2 / sum (a - b)^2)."""

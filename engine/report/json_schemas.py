@@ -28,6 +28,7 @@ from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.result import Result
 from ..schema.steps import Recipe
+from ..schema.study_table import StudyListed, StudyTable, StudyTime
 from ..telemetry.sample import Sample
 from .run_export import Exported
 
@@ -74,6 +75,9 @@ DOCUMENTS: dict[str, Document] = {
     "model": Document(kind=ModelFacts, printed_by=("inspect MODEL",)),
     "plan": Document(kind=PlanFacts, printed_by=("inspect PLAN", "inspect RUN")),
     "latencies": Document(kind=Spreads, printed_by=("show --latencies",)),
+    "study": Document(kind=StudyTable, printed_by=("study NAME",)),
+    "study_time": Document(kind=StudyTime, printed_by=("study --dry-run",)),
+    "studies": Document(kind=tuple[StudyListed, ...], printed_by=("study",)),
     "exported": Document(kind=Exported, printed_by=("export",)),
     "sample": Document(kind=Sample, printed_by=("monitor",)),
     "health": Document(kind=Health, printed_by=("doctor",)),

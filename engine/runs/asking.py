@@ -29,8 +29,9 @@ CANCEL_S = 10.0
 LOOK_S = 0.05
 
 
-def write(home: Path, specs: Sequence[RunSpec]) -> list[RunDir]:
-    """Make the folders of runs that differ in their recipes alone, and put them into the queue, in the order given.
+def write(home: Path, specs: Sequence[RunSpec], study: str = "") -> list[RunDir]:
+    """Make the folders of runs that differ in their recipes alone, and put them into the queue, in the order given. `study`: of
+    which study and which of its groups they are.
 
     Raises:
         EdgetuiError: the model or the data cannot be read, or the state folder cannot be written.
@@ -53,6 +54,7 @@ def write(home: Path, specs: Sequence[RunSpec]) -> list[RunDir]:
                 ticket=ticket,
                 group=group,
                 place=place,
+                study=study,
                 guard=guard,
                 wall=datetime.now().astimezone().isoformat(timespec="seconds"),
                 edgetui=__version__,

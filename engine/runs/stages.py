@@ -172,12 +172,16 @@ class _Inputs:
     def step(self, place: int) -> list[object]:
         step = self._spec.recipe.active[place]
         versions = [self._asked.versions.get(package) for package in step.packages]
-        return [step.described(), self._data if step.need != "none" else None, *versions]
+        return [step.described(), self._data if step.need != "none" else None, *versions, *self._anew()]
 
     def lower(self, _place: int) -> list[object]:
         processor = read_processor()
         made_for = processor.described if self._asked.keys == 1 else processor.instruction_sets
         return [self._card.name, made_for, self._here]
+
+    def _anew(self) -> list[int]:
+        """Nothing of a run that is no repetition: it keeps the key that it had before there were any."""
+        return [self._spec.anew] if self._spec.anew else []
 
     def build(self, _place: int) -> list[object]:
         return [_built_with(self._backend, self._card), self._here]

@@ -110,6 +110,8 @@ class Fidelity(Struct, frozen=True, kw_only=True):
     offset_rate: float | None = None
     """Mean of (a - b) / a, a the baseline's element; signed, as the paper has it."""
     offset_rate_abs: float | None = None
+    offset_rate_printed: float | None = None
+    """The same over the elements that the paper's printed bounds let in: below -1.4e-45, or above 3.4e-38."""
     left_out: int | None = None
     """Elements too near zero to divide by."""
     cosine: float | None = None

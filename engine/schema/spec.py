@@ -109,6 +109,8 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many samples are timed one by one as well, each until its own interval is narrow; 0: none."""
     measure: bool = True
     """False: stop after verify (`edgetui build`)."""
+    anew: Annotated[int, Meta(ge=0)] = 0
+    """Which of several repetitions it is: each but 0 compresses and builds anew, and takes nothing of that from the others."""
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -137,6 +139,8 @@ class RunRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the recipes that were given together; empty: this one alone."""
     place: int = 0
     """Among the members of its group."""
+    study: str = ""
+    """Of which study, and which of its groups: `ID#3`; empty: of none."""
     guard: str = ""
     """The run whose FP16 plan INT8 is measured beside: its own id, and one is built for it, or a member of its group;
     empty: nothing is."""

@@ -53,14 +53,11 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding("r", "run", "run", id="run", tooltip="Run the highlighted model with this recipe"),
         Binding("c", "cancel", "cancel", id="cancel", tooltip="End the run that is shown; asks first"),
         Binding("ctrl+r", "resume", "resume", id="resume", show=False, tooltip="Take an interrupted run up again"),
-        Binding(
-            "v",
-            "member",
-            "member",
-            id="member",
-            tooltip="The next of the runs that were started together",
-        ),
+        Binding("v", "member", "member", id="member", tooltip="The next of the runs that were started together"),
         Binding("R", "runs", "runs", id="runs", tooltip="All runs: open, compare, resume"),
+        Binding(
+            "P", "studies", "studies", id="studies", show=False, tooltip="Papers, done again here: their figures beside ours"
+        ),
         Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
         Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
@@ -310,6 +307,12 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         from .runs import RunsScreen
 
         self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume))
+
+    def action_studies(self) -> None:
+        """Studies, and their tables."""
+        from .studies import StudiesScreen
+
+        self.app.push_screen(StudiesScreen())
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

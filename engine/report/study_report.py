@@ -1,0 +1,117 @@
+"""A study in words: its table with the paper's figures below ours, what each row is of, and why figures are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from ..advice import words
+from ..advice.rows import TableRow
+from ..schema.study_table import StudyCell, StudyDone, StudyListed, StudyTable, StudyTableRow, StudyTime
+from .table import Paint, paragraph, plain
+from .text import figures
+
+STATE_WORDS = {
+    "done": "done",
+    "failed": "ended; some runs failed",
+    "cancelled": "cancelled",
+    "crashed": "not finished",
+    "running": "going",
+    "queued": "queued",
+}
+
+
+def study_report(found: StudyTable, width: int, paint: Paint = plain) -> str:
+    """The whole study."""
+    kind = ", small" if found.small else ""
+    parts = [paint(f"{found.study}{kind}  {STATE_WORDS[found.state]}  {found.done} of {found.groups} groups", "head")]
+    about = [("study", found.title), ("paper", found.paper), ("its board", found.board), ("here", found.here)]
+    parts += [paragraph(f"{label:<10}{text}", width) for label, text in about if text]
+    several = len({row.model for row in found.rows}) > 1
+    for (workload, repeats, names), rows in groupby(found.rows, _section):
+        block = list(rows)
+        many = f", mean of {repeats} repeats" if repeats > 1 else ""
+        lines = [line for row in block for line in _lines(row, several)]
+        parts += ["", paint(paragraph(f"{workload}{many}", width), "accent"), figures(list(names), lines, width, paint)]
+    parts += ["", *_missing(found.rows, width, paint), *_models(found.rows, width, paint)]
+    said = dict.fromkeys([*found.notes, *(f"{row.figure}: {row.note}" for row in found.rows if row.note)])
+    parts += [paint(paragraph(f"· {note}", width), "dim") for note in said]
+    return "\n".join(parts)
+
+
+def _section(row: StudyTableRow) -> tuple[str, int, tuple[str, ...]]:
+    """Rows that stand in one table: of one workload, with the same columns."""
+    return row.workload, row.repeats, tuple(row.here)
+
+
+def _lines(row: StudyTableRow, several: bool) -> Iterator[TableRow]:
+    label = ", ".join(filter(None, [row.figure, row.model if several else "", row.unit]))
+    yield TableRow(label, tuple(cell_text(cell) for cell in row.here.values()))
+    if any(value is not None for value in row.paper.values()):
+        told = tuple(words.DASH if value is None else number(value) for value in row.paper.values())
+        yield TableRow("the paper", told, "detail")
+
+
+def cell_text(cell: StudyCell) -> str:
+    """`-7.1 [-9.0, -5.2]`; of a choice what was chosen, and its regret."""
+    chosen = f"{cell.choice} " if isinstance(cell.choice, str) else ""
+    if cell.value is None:
+        return f"{chosen}{words.DASH}"
+    text = number(cell.value)
+    if cell.low is None or cell.high is None:
+        return chosen + text
+    places = len(text.partition(".")[2])
+    return f"{chosen}{text} [{cell.low:.{places}f}, {cell.high:.{places}f}]"
+
+
+def number(value: float) -> str:
+    """Three digits; a small negative one as well."""
+    return words.digits(value) if value >= 0 else f"-{words.digits(-value)}"
+
+
+def _missing(rows: Sequence[StudyTableRow], width: int, paint: Paint) -> list[str]:
+    """Each reason once, with the figures that are dashes for it."""
+    reasons: dict[str, dict[str, dict[str, None]]] = {}
+    for row in rows:
+        for name, cell in row.here.items():
+            if cell.value is None and cell.reason:
+                reasons.setdefault(cell.reason, {}).setdefault(row.figure, {})[name] = None
+    found = []
+    for reason, figures_of in reasons.items():
+        columns = {tuple(names) for names in figures_of.values()}
+        of = f" of {', '.join(next(iter(columns)))}" if len(columns) == 1 else ""
+        found.append(paint(paragraph(f"{words.DASH} {', '.join(figures_of)}{of}: {reason}", width), "dim"))
+    return found
+
+
+def _models(rows: Sequence[StudyTableRow], width: int, paint: Paint) -> list[str]:
+    """What each model is, with its data and weights, and what it stands for."""
+    told: dict[str, None] = {}
+    for row in rows:
+        stands = f", in place of {row.in_place_of}" if row.in_place_of else ""
+        told[f"{row.model}{stands}; weights: {row.weights}; data: {row.data}"] = None
+    return [paint(paragraph(f"model {each}", width), "dim") for each in told]
+
+
+def time_words(found: StudyTime) -> str:
+    """`at most about 9 min for 11 groups of runs, ...`: what is said before a study starts."""
+    several = "" if found.groups == 1 else "s"
+    text = f"at most about {words.seconds(found.most_s)} for {found.runs} runs in {found.groups} group{several}"
+    if found.like_before:
+        text += f", {found.like_before} of which took so long here before"
+    if found.training:
+        text += f"; and training, of {found.training} runs, which has not been done here yet"
+    return text
+
+
+def studies_report(studies: Sequence[StudyListed], width: int, paint: Paint = plain) -> str:
+    """The list of studies, each with what was done of it here."""
+    rows = [("study", "", "here"), *((each.study, each.title, "; ".join(map(done_words, each.here))) for each in studies)]
+    tones = [("dim",) * 3, *((("", "", "dim"),) * len(studies))]
+    return paint.table(rows, width=width, tones=tones, heads=True)
+
+
+def done_words(done: StudyDone) -> str:
+    """`small, not finished, 3 of 11`."""
+    far = "" if done.state == "done" else f", {done.done} of {done.groups}"
+    return f"{'small, ' if done.small else ''}{STATE_WORDS[done.state]}{far}"

@@ -1,0 +1,201 @@
+"""From a study's file to what is asked: models, recipes and data that are here, runs in groups, what is left out and why.
+
+Light: no model is opened. What only a run finds out is its own reason then.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from ..advice.forecast import refuse_without_packages, refuse_without_samples
+from ..advice.metrics import METRICS
+from ..advice.workload_needs import refuse_workload
+from ..config import Config
+from ..errors import ConfigRefused, EdgetuiError, ModelRefused, nearest
+from ..library.datasets import read_dataset
+from ..library.models import list_folder, model_hash
+from ..library.recipes import find_recipe
+from ..schema.settings import BackendSettings
+from ..schema.spec import CAPS_S, Dataset, RunSpec
+from ..schema.steps import Recipe
+from ..schema.study import LeftOut, Study, StudyExperiment, StudyGroup, StudyModel, StudyRequest, StudyVariant
+from ..schema.study_table import StudyTime
+from ..schema.workloads import parse_workload
+
+STAGES_S = 6.0
+"""Seconds that the stages of a run take beside measuring, where nothing is known of them (small models on 2 cores: 2 to 5)."""
+POWER_S = {"quick": 90.0, "normal": 300.0, "precise": 900.0}
+"""Seconds that energy takes at most, where there is a sensor of power."""
+
+
+class Here(NamedTuple):
+    """A model that is here, with its data."""
+
+    model: StudyModel
+    path: Path
+    dataset: Dataset | None
+    calibration: Dataset | None
+
+
+def plan_study(study: Study, config: Config, backend: BackendSettings, *, small: bool = False) -> StudyRequest:
+    """What is asked by a study on this machine.
+
+    Raises:
+        ConfigRefused: it names a metric or a workload that there is not.
+    """
+    _refuse_metrics(study)
+    here, missing, notes = _models_here(study, config)
+    groups: list[StudyGroup] = []
+    left: list[LeftOut] = []
+    hashes: dict[Path, str] = {}
+    for experiment in study.experiment:
+        for name in experiment.models or dict.fromkeys(model.name for model in study.model):
+            wanted = _variants_of(study, experiment)
+            if name not in here:
+                left += [LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=missing[name]) for v in wanted]
+                continue
+            found = [_spec(here[name], experiment, variant, config, backend, small=small) for variant in wanted]
+            specs = [(v.name, spec) for v, spec in zip(wanted, found, strict=True) if isinstance(spec, RunSpec)]
+            left += [
+                LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=why)
+                for v, why in zip(wanted, found, strict=True)
+                if isinstance(why, str)
+            ]
+            if specs:
+                path = here[name].path
+                hashes[path] = hashes.get(path) or model_hash(path)
+                groups += [
+                    StudyGroup(
+                        experiment=experiment.name,
+                        model=name,
+                        repeat=repeat,
+                        variants=tuple(variant for variant, _ in specs),
+                        specs=tuple(msgspec.structs.replace(spec, anew=repeat) for _, spec in specs),
+                        model_sha256=hashes[path],
+                    )
+                    for repeat in range(experiment.repeats)
+                ]
+    return StudyRequest(
+        study=study,
+        small=small,
+        groups=tuple(groups),
+        left_out=tuple(left),
+        models=tuple(each.model for each in here.values()),
+        notes=tuple(notes),
+    )
+
+
+def _refuse_metrics(study: Study) -> None:
+    known = [metric.key for metric in METRICS if metric.path]
+    asked = [row.metric for row in study.row]
+    asked += [metric for ranking in study.ranking for metric in ranking.metrics]
+    asked += [metric for choice in study.choice for metric in choice.metrics]
+    for key in asked:
+        if key not in known:
+            raise ConfigRefused(f"study {study.name}: there is no metric `{key}`", fix=nearest(key, known))
+
+
+def _models_here(study: Study, config: Config) -> tuple[dict[str, Here], dict[str, str], list[str]]:
+    """Of each name the first model that is here with its data; why there is none of a name; what stand-ins have to say."""
+    found: dict[str, Here] = {}
+    missing: dict[str, str] = {}
+    notes: list[str] = []
+    for model in study.model:
+        if model.name in found:
+            continue
+        try:
+            path = _model_path(model.file, config)
+            dataset = read_dataset(model.dataset, config.datasets) if model.dataset else None
+            calibration = read_dataset(model.calibration, config.datasets) if model.calibration else None
+        except EdgetuiError as error:
+            missing.setdefault(model.name, error.what)
+            continue
+        found[model.name] = Here(model, path, dataset, calibration)
+        if model.name in missing:
+            notes.append(f"{model.name}: {missing.pop(model.name)}; {path.name} stands for it")
+        if model.lacks:
+            notes.append(f"{model.name}: {model.lacks}")
+    return found, missing, notes
+
+
+def _model_path(text: str, config: Config) -> Path:
+    path = Path(text)
+    if path.is_file():
+        return path.absolute()
+    known = {Path(file.path).stem: file.path for name in config.models.folders for file in list_folder(name).models}
+    if text.removesuffix(".onnx") in known:
+        return Path(known[text.removesuffix(".onnx")])
+    raise ModelRefused(f"{path.name} is not here", fix="check the path")
+
+
+def _variants_of(study: Study, experiment: StudyExperiment) -> list[StudyVariant]:
+    """Those that have a recipe: the baseline is measured beside each."""
+    names = experiment.variants or tuple(variant.name for variant in study.variant)
+    return [variant for variant in study.variant if variant.name in names and variant.recipe]
+
+
+def trains(recipe: Recipe) -> bool:
+    """Whether a step of it learns."""
+    return any("torch" in step.packages for step in recipe.active)
+
+
+def _spec(
+    here: Here, experiment: StudyExperiment, variant: StudyVariant, config: Config, backend: BackendSettings, *, small: bool
+) -> RunSpec | str:
+    """The run of a variant on a model, or why there is none."""
+    workload = parse_workload(experiment.workload)
+    try:
+        recipe = find_recipe((small and variant.small) or variant.recipe, config)
+        if small and trains(recipe):
+            return f"{recipe.name} trains, and --small trains nothing"
+        spec = RunSpec(
+            model=str(here.path),
+            recipe=recipe,
+            backend=backend,
+            dataset=here.dataset,
+            calibration=here.calibration,
+            workload=workload,
+            preset="quick" if small else experiment.preset,
+        )
+        refuse_without_samples(spec)
+        refuse_workload(spec)
+        refuse_without_packages(spec)
+    except EdgetuiError as error:
+        return error.what
+    return spec
+
+
+def study_time(
+    groups: Sequence[StudyGroup], before: Callable[[RunSpec], Sequence[float]], *, has_power: bool = False
+) -> StudyTime:
+    """How long groups will take at most.
+
+    Args:
+        groups: those that are left to do.
+        before: seconds that finished runs like one took on this board.
+        has_power: whether a sensor tells watts, so that energy is measured.
+    """
+    most_s, known, training = 0.0, 0, 0
+    for group in groups:
+        took = [before(spec) for spec in group.specs]
+        if all(took):
+            most_s += max(statistics.median(each) for each in took)
+            known += 1
+            continue
+        first = group.specs[0]
+        plans = len(group.specs) + 1
+        measuring = max(CAPS_S[first.preset] * plans / 2, first.workload.least_s * plans)
+        most_s += measuring + STAGES_S * len(group.specs) + (POWER_S[first.preset] if has_power else 0.0)
+        training += sum(trains(spec.recipe) for spec in group.specs)
+    return StudyTime(
+        groups=len(groups),
+        runs=sum(len(group.specs) for group in groups),
+        most_s=most_s,
+        like_before=known,
+        training=training,
+    )

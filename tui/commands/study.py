@@ -1,0 +1,183 @@
+"""Studies: say how long one takes, begin it or take it up, follow its groups, print its table."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ...engine.errors import UsageError
+from ...engine.report.table import paragraph
+from .follow import Ending, listening
+from .options import backend_options, backend_settings
+from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
+from .run import INTERRUPTED, RUN_KEYS, TERMINATED, follower
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+    from ...engine.schema.study import StudyRequest
+
+LOOK_S = 0.3
+
+
+@click.command(short_help="Do a published comparison here: the paper's figures beside ours.")
+@click.argument("name", required=False)
+@click.option("--small", is_flag=True, help="Trains nothing and measures quickly: within a quarter of an hour.")
+@click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
+@click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
+@click.option("--again", is_flag=True, help="From the beginning, whatever has been done of it.")
+@backend_options
+@json_option
+def study(
+    name: str | None,
+    small: bool,
+    detach: bool,
+    dry_run: bool,
+    again: bool,
+    as_json: bool,
+    backend: str | None,
+    threads: int | None,
+    mode: str | None,
+    device: str | None,
+) -> int:
+    """Do a study that ships, or your own file, on this board, and print its table: the paper's figures below ours.
+
+    A study is ordinary runs, one group of them after another. Given again, it goes on where it ended, or prints its table. On a
+    terminal, `d` leaves it going and Ctrl+C ends it. Without NAME: the studies, and what was done of each.
+    """
+    engine = open_engine()
+    if name is None:
+        if small or detach or dry_run or again:
+            raise UsageError("no study is named", fix="give a name: `edgetui study` lists them")
+        return asyncio.run(_list(engine, as_json))
+    settings = backend_settings(engine, backend, threads, mode, device)
+    asked = asyncio.run(engine.plan_study(name, small=small, backend=settings))
+    return asyncio.run(_study(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
+
+
+async def _list(engine: Engine, as_json: bool) -> int:
+    import msgspec
+
+    from ...engine.report.study_report import studies_report
+
+    known = await engine.studies()
+    if as_json:
+        echo_json(msgspec.json.encode(known))
+        return 0
+    echo(studies_report(known, width(), paint))
+    for line in engine.broken_studies():
+        echo(paint(f"! {line}", "worse"))
+    return 0
+
+
+async def _study(engine: Engine, asked: StudyRequest, *, detach: bool, dry_run: bool, again: bool, as_json: bool) -> int:
+    if dry_run:
+        return await _dry_run(engine, asked, again=again, as_json=as_json)
+    if not asked.groups:
+        reasons = dict.fromkeys(each.reason for each in asked.left_out)
+        raise UsageError(f"nothing of {asked.study.name} can be run here: {'; '.join(reasons)}", fix="bring models with `like`")
+    with listening() as ending:
+        known = "" if again else await engine.known_study(asked)
+        if not known or (await engine.study_table(known)).state != "done":
+            await _say_time(engine, asked, again=again, quiet=as_json)
+        begun = await engine.begin_study(asked, again=again)
+        engine.ask_no_more()
+        how: Ending = "left" if detach else await _follow(engine, begun, ending, as_json)
+        if how == "interrupted":
+            await engine.end_study(begun)
+    if detach and not as_json:
+        echo(begun)
+        echo(f"it goes on by itself; {_again(asked)} follows it", sys.stderr)
+        return 0
+    return await _print(engine, asked, begun, how, as_json)
+
+
+def _again(asked: StudyRequest) -> str:
+    return f"`edgetui study {asked.study.name}{' --small' if asked.small else ''}`"
+
+
+async def _say_time(engine: Engine, asked: StudyRequest, *, again: bool, quiet: bool) -> None:
+    """What is going to be done, and how long it takes; on standard error where standard output is for a document."""
+    from ...engine.report.study_report import time_words
+
+    stream = sys.stderr if quiet else sys.stdout
+    found = await engine.study_time(asked, again=again)
+    echo(
+        paint(f"study {asked.study.name}{' --small' if asked.small else ''}", "head") if not quiet else asked.study.name, stream
+    )
+    echo(paragraph(f" {time_words(found)}", width(), " "), stream)
+    for line in _left_out(asked):
+        echo(paragraph(f" ! {line}", width(), " "), stream)
+
+
+def _left_out(asked: StudyRequest) -> list[str]:
+    """What is not run, each reason once."""
+    found: dict[str, dict[str, None]] = {}
+    for each in asked.left_out:
+        found.setdefault(each.reason, {})[each.variant] = None
+    return [*asked.notes, *(f"{', '.join(names)}: {reason}" for reason, names in found.items())]
+
+
+async def _dry_run(engine: Engine, asked: StudyRequest, *, again: bool, as_json: bool) -> int:
+    import msgspec
+
+    if as_json:
+        echo_json(msgspec.json.encode(await engine.study_time(asked, again=again)))
+        return 0
+    await _say_time(engine, asked, again=again, quiet=False)
+    for group in asked.groups:
+        many = f" ({group.repeat + 1})" if group.repeat else ""
+        echo(f"  {group.experiment}{many}  {group.model}  {', '.join(spec.recipe.name for spec in group.specs)}")
+    return 0
+
+
+async def _follow(engine: Engine, begun: str, asked: asyncio.Future[Ending], as_json: bool) -> Ending:
+    """Follow group after group, until the last has ended or somebody has seen enough."""
+    groups = await engine.study_groups(begun)
+    for number, first in enumerate(groups):
+        if first.ended:
+            continue
+        while not (runs := (await engine.study_groups(begun))[number].runs):
+            if asked.done():
+                return asked.result()
+            if not await engine.study_alive(begun):
+                return "ended"
+            await asyncio.wait({asked}, timeout=LOOK_S)
+        group = first.group
+        if not as_json:
+            repeat = f", repeat {group.repeat + 1}" if group.repeat else ""
+            echo(paint(f"\n{number + 1} of {len(groups)}: {group.experiment}, {group.model}{repeat}", "head"))
+        how = await (await follower(engine, runs, as_json, RUN_KEYS)).follow(asked)
+        if how != "ended":
+            return how
+    while await engine.study_alive(begun) and not asked.done():
+        await asyncio.wait({asked}, timeout=LOOK_S)
+    return asked.result() if asked.done() else "ended"
+
+
+async def _print(engine: Engine, asked: StudyRequest, begun: str, how: Ending, as_json: bool) -> int:
+    import msgspec
+
+    from ...engine.report.study_report import study_report
+
+    found = await engine.study_table(begun)
+    if as_json:
+        echo_json(msgspec.json.encode(found))
+    elif how == "ended":
+        echo("\n" + study_report(found, width(), paint))
+    if how == "left":
+        echo(f"study {begun} goes on; {_again(asked)} follows it", sys.stderr)
+        return 0
+    if how == "interrupted":
+        echo(f"ended; {_again(asked)} takes it up again", sys.stderr)
+        return INTERRUPTED
+    if how == "terminated":
+        return TERMINATED
+    if found.state != "done":
+        echo_error(
+            f"study {begun} is not done: {found.done} of {found.groups} groups have ended; {_again(asked)} takes it up again"
+        )
+        return 1
+    return 0

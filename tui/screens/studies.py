@@ -1,0 +1,194 @@
+"""Studies: the published comparisons that can be done here, how far each is, and the table of the one under the cursor."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ...engine.errors import UsageError
+from ..desk import AtDesk
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
+from .safe_dismiss import SafeDismiss, dismiss_once
+
+if TYPE_CHECKING:
+    from ...engine.schema.study import StudyRequest
+    from ...engine.schema.study_table import StudyDone, StudyListed
+
+REFRESH_S = 2.0
+
+
+class StudyEntry(NamedTuple):
+    """A row: a study, all of it or small."""
+
+    study: StudyListed
+    small: bool
+
+    @property
+    def key(self) -> str:
+        """Of its row."""
+        return f"{self.study.study}{' --small' if self.small else ''}"
+
+    @property
+    def newest(self) -> StudyDone | None:
+        """The newest that was begun here."""
+        return next((done for done in self.study.here if done.small == self.small), None)
+
+
+class StudiesScreen(AtDesk, SafeDismiss, Screen[None]):
+    """The list, and the table below it."""
+
+    CSS_PATH = "studies.tcss"
+    HELP = (
+        "Published comparisons, done again on this board: the paper's figures stand below ours, row by row. A study is\n"
+        "ordinary runs, one group after another; it goes on when you quit, and goes on where it ended when it is begun again.\n"
+        "`--small` trains nothing and ends within a quarter of an hour. Your own: a file in `studies` beside edgetui.toml,\n"
+        'like = "qin2018" and models = ["mine.onnx"]. `edgetui study NAME` prints the same.'
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "run", "run", id="studies.run", tooltip="Begin the study, or take it up; says first how long it takes"),
+        Binding("c", "cancel", "end", id="studies.cancel", tooltip="End the study that is going; asks first"),
+        Binding("d", "details", "table", id="studies.details", tooltip="Go into the table, to scroll"),
+        Binding("y", "copy", "copy", id="studies.copy", show=False, tooltip="Copy the table to the clipboard"),
+        Binding("escape", "back", "back", id="studies.back", tooltip="To the workbench"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: dict[str, StudyEntry] = {}
+
+    def compose(self) -> ComposeResult:
+        """Title, studies, the table, keys."""
+        yield Lines([((" edgetui  Studies", "title"), ("   papers, done again on this board", "dim"))], id="studies-title")
+        yield Rows(id="studies-list")
+        yield Details(id="studies-table")
+        yield KeyBar()
+
+    @property
+    def listed(self) -> Rows:
+        """The rows with the cursor."""
+        return self.query_one("#studies-list", Rows)
+
+    @property
+    def details(self) -> Details:
+        """The table."""
+        return self.query_one("#studies-table", Details)
+
+    def on_mount(self) -> None:
+        """Read the studies now, and what was done of them every two seconds."""
+        self.listed.focus()
+        self._read()
+        self.set_interval(REFRESH_S, self._read)
+
+    def _read(self) -> None:
+        if self.is_current:
+            self.desk.run_in_background(self._fill, "studies")
+
+    async def _fill(self) -> None:
+        from ...engine.report.study_report import done_words
+
+        studies = await self.desk.engine.studies()
+        self.entries = {entry.key: entry for study in studies for entry in (StudyEntry(study, False), StudyEntry(study, True))}
+        rows: list[tuple[str, Line]] = []
+        room = max(10, self.size.width - 54)
+        for key, entry in self.entries.items():
+            said = done_words(entry.newest).removeprefix("small, ") if entry.newest is not None else ""
+            rows.append((key, ((f"{key:<24}", ""), (f"{said:<26}", "accent"), (shortened(entry.study.title, room), "dim"))))
+        self.listed.fill(rows)
+        await self._show(self.listed.cursor)
+
+    def on_rows_moved(self) -> None:
+        """Another study."""
+        self.desk.run_in_background(lambda: self._show(self.listed.cursor), "studies-table")
+
+    async def _show(self, key: str) -> None:
+        """The table of a study; of one that was not begun the paper's figures, and what it is."""
+        from ...engine.report.study_report import study_report
+
+        width = max(40, self.size.width - 2)
+        entry = self.entries.get(key)
+        if entry is None:
+            return
+        if entry.newest is not None:
+            text = study_report(await self.desk.engine.study_table(entry.newest.id), width)
+        else:
+            study = await self.desk.engine.about_study(entry.study.study)
+            told = [study.title, study.paper, study.board, *study.notes, "r begins it"]
+            text = "\n".join(row for each in told if each for row in wrap(each, width))
+        if key == self.listed.cursor:
+            self.details.show([((f" {row}", ""),) for row in text.split("\n")])
+
+    def _entry(self) -> StudyEntry | None:
+        return self.entries.get(self.listed.cursor)
+
+    def action_run(self) -> None:
+        """Say how long it takes, and begin it."""
+        if (entry := self._entry()) is not None:
+            self.desk.run_in_background(partial(self._ask, entry), "studies-run")
+
+    async def _ask(self, entry: StudyEntry) -> None:
+        from ...engine.report.study_report import time_words
+        from .dialogs import Confirm
+
+        engine = self.desk.engine
+        asked = await engine.plan_study(entry.study.study, small=entry.small)
+        if not asked.groups:
+            why = "; ".join(dict.fromkeys(each.reason for each in asked.left_out))
+            raise UsageError(
+                f"nothing of {entry.study.study} can be run here: {why}", fix="bring models of your own with `like`"
+            )
+        found = await engine.study_time(asked)
+        if not found.groups:
+            self.notify("it is done: its table stands below", timeout=3)
+            return
+        told = [time_words(found), *asked.notes, *dict.fromkeys(f"{each.variant}: {each.reason}" for each in asked.left_out)]
+        room = min(70, self.size.width - 12)
+        cost = "\n".join(row for each in told[:6] for row in wrap(each, room))
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.desk.run_in_background(partial(self._begin, asked), "studies-run")
+
+        self.app.push_screen(Confirm(f"Begin the study {entry.key}?", cost), answer)
+
+    async def _begin(self, asked: StudyRequest) -> None:
+        await self.desk.engine.begin_study(asked)
+        self.desk.engine.ask_no_more()
+        await self._fill()
+
+    def action_cancel(self) -> None:
+        """Ask, then end the study."""
+        from .dialogs import Confirm
+
+        entry = self._entry()
+        newest = entry.newest if entry is not None else None
+        if newest is None or newest.state != "running":
+            self.notify("this study is not going", timeout=2)
+            return
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.desk.run_in_background(partial(self._end, newest.id), "studies-run")
+
+        self.app.push_screen(Confirm(f"End the study {newest.id}?", "What has ended stays; r takes it up again."), answer)
+
+    async def _end(self, begun: str) -> None:
+        await self.desk.engine.end_study(begun)
+        await self._fill()
+
+    def action_details(self) -> None:
+        """Into the table."""
+        self.details.focus()
+
+    def action_copy(self) -> None:
+        """The table to the clipboard of the user's own terminal (OSC 52)."""
+        self.app.copy_to_clipboard(self.details.plain())
+        self.notify("copied", timeout=2)
+
+    def action_back(self) -> None:
+        """To the workbench."""
+        dismiss_once(self)
