@@ -87,13 +87,28 @@ def finished(model: ModelProto, module: Network, notes: dict[str, str]) -> Model
     write(whole, values)
     shaped = [(list(value.type.tensor_type.shape.dim), value.name) for value in whole.graph.output]
     entries = {each.key: each.value for each in whole.metadata_props} | {"trained": "yes"} | notes
-    folded = fold(whole)
+    folded = named(fold(whole))
     del folded.metadata_props[:]
     helper.set_model_props(folded, entries)
     del folded.graph.value_info[:]
     assert [name for _, name in shaped] == [value.name for value in folded.graph.output]
     onnx.checker.check_model(folded, full_check=True)
     return folded
+
+
+def named(model: ModelProto) -> ModelProto:
+    """Fused convolutions under the names of those that they were; the optimizer counts them."""
+    for node in model.graph.node:
+        if not node.name.startswith("/") and len(node.input) > 1 and node.input[1].endswith(".weight"):
+            node.name = f"/{node.input[1].removesuffix('.weight').replace('.', '/')}/{node.op_type}"
+    longer = {each.name for each in model.graph.initializer if each.name.endswith(".weight_bias")}
+    for holder in model.graph.initializer:
+        holder.name = holder.name.removesuffix(".weight_bias") + ".bias" if holder.name in longer else holder.name
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name in longer:
+                node.input[place] = name.removesuffix(".weight_bias") + ".bias"
+    return model
 
 
 def weights_of(model: ModelProto) -> int:

@@ -22,7 +22,7 @@ from learning import Feeds, finished, network, save, train
 from PIL import Image
 
 CLASSES = ("RBC", "WBC", "Platelets")
-SIDE, WIDTH, EPOCHS, BATCH, RATE, SEED = 256, 0.125, 60, 16, 3e-3, 0
+SIDE, WIDTH, EPOCHS, BATCH, RATE, SEED = 192, 0.125, 45, 8, 3e-3, 0
 GREY = 114
 EVERY = 4
 

@@ -1,0 +1,84 @@
+"""The trained networks that ship: what is said of them is so, and they are small."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.graph.vocabulary import vocabularies_of
+from edgetui.engine.library.datasets import read_dataset
+from edgetui.engine.network.zoo.catalogue import ARCHITECTURES
+from edgetui.engine.system.onnx_metadata import read_metadata
+
+ZOO = PACKAGE / "profiles" / "zoo"
+NETWORKS = sorted(path.stem for path in ZOO.glob("*.onnx"))
+README = (ZOO / "README.md").read_text(encoding="utf-8")
+MOST_BYTES = 10_000_000
+
+
+def scores(name: str, feeds: dict[str, np.ndarray]) -> np.ndarray:
+    session = ort.InferenceSession(str(ZOO / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, feeds)[0])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_says_what_it_is(name):
+    notes = read_metadata(ZOO / f"{name}.onnx")
+    assert notes["trained"] == "yes"
+    assert notes["zoo"] in ARCHITECTURES
+    assert notes["paper"] == ARCHITECTURES[notes["zoo"]].paper
+    assert name.endswith(notes["zoo"])
+    model = onnx.load(ZOO / f"{name}.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+
+
+def test_the_readme_has_a_row_for_each_and_no_other():
+    assert sorted(re.findall(r"^\| `([\w-]+)\.onnx` \|", README, re.MULTILINE)) == NETWORKS
+
+
+def test_they_are_small():
+    assert sum(path.stat().st_size for path in ZOO.glob("*.onnx")) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name.startswith("digits-")])
+def test_digits_are_told_as_well_as_the_readme_says(name):
+    held = np.load(PACKAGE / "profiles" / "demo" / "digits.npz")
+    right = (scores(name, {"image": held["image"]}).argmax(1) == held["labels"]).mean()
+    said = float(re.search(rf"^\| `{name}\.onnx` \|.* top-1 (0\.\d+)", README, re.MULTILINE).group(1))
+    assert right == pytest.approx(said, abs=0.004)
+    drawn = np.random.default_rng(0).permutation(held["labels"])
+    assert (scores(name, {"image": held["image"]}).argmax(1) == drawn).mean() < 0.2
+
+
+@pytest.mark.parametrize("name", ["bccd", "people", "sentences"])
+def test_samples_that_ship_can_be_read(name):
+    if not (ZOO / f"{name}.toml").exists():
+        pytest.skip("does not ship")
+    dataset = read_dataset(str(ZOO / f"{name}.toml"), {})
+    assert dataset.name == name
+
+
+def test_the_tokenizer_makes_no_id_that_the_networks_do_not_know():
+    tokenizers = pytest.importorskip("tokenizers", reason="needs tokenizers")
+    made = tokenizers.Tokenizer.from_file(str(ZOO / "sst2-tokenizer.json"))
+    for name in (name for name in NETWORKS if name.startswith("sst2-")):
+        assert vocabularies_of(ZOO / f"{name}.onnx")["input_ids"] == made.get_vocab_size()
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name.startswith("sst2-")])
+def test_sentences_that_ship_are_told_apart(name):
+    """Far better than guessing, of sentences that are no part of SST-2; turned labels are told as badly."""
+    tokenizers = pytest.importorskip("tokenizers", reason="needs tokenizers")
+    made = tokenizers.Tokenizer.from_file(str(ZOO / "sst2-tokenizer.json"))
+    rows = [line.split("\t") for line in (ZOO / "sentences.tsv").read_text(encoding="utf-8").splitlines()]
+    encoded, labels = made.encode_batch([row[0] for row in rows]), np.array([int(row[1]) for row in rows])
+    feeds = {"input_ids": np.array([each.ids for each in encoded])}
+    if name == "sst2-transformer":
+        feeds["attention_mask"] = np.array([each.attention_mask for each in encoded])
+    right = (scores(name, feeds).argmax(1) == labels).mean()
+    assert right > 0.8
