@@ -23,7 +23,7 @@ from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
 from .library.models import Folder, ModelFile, list_folder
-from .library.recipes import list_recipes, missing_package
+from .library.recipes import list_recipes, missing_file, missing_package
 from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
 from .runs.folder import RunDir
 from .runs.index import Index, RunSummary
@@ -117,7 +117,7 @@ class Engine(Studying):
         """
         refuse_without_samples(spec)
         refuse_workload(spec)
-        if missing := missing_package(spec.recipe):
+        if missing := missing_package(spec.recipe) or missing_file(spec.recipe):
             raise missing
         warned: list[str] = []
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from ..engine.errors import EdgetuiError
 from ..engine.schema.events import (
     AnyEvent,
+    Learning,
     MeasuredWindow,
     Note,
     Progress,
@@ -30,6 +31,7 @@ StageState = Literal["waiting", "going", "done", "failed", "stopped"]
 """`stopped`: it was being done when the run ended, by a cancel or a crash."""
 LOG_LINES = 2000
 READINGS = 4096
+EPOCHS = 64
 WINDOWS = 512
 
 
@@ -99,6 +101,10 @@ class RunView:
         self.result: Result | None = None
         self.sides: dict[str, Reading] = {}
         self.readings: deque[Reading] = deque(maxlen=READINGS)
+        self.learning: Learning | None = None
+        """How the stage that is going trains; None: it does not, or has not begun to."""
+        self.epochs: deque[Learning] = deque(maxlen=EPOCHS)
+        """The ends of its last epochs."""
         self.heard = 0
         """Readings so far, so that a chart knows which are new to it."""
         self.log: deque[Told] = deque(maxlen=LOG_LINES)
@@ -194,6 +200,8 @@ class RunView:
         self.waiting_for = None
         self.stage, self.progress, self.eta_s, self._stage_t = event.stage, None, event.eta_s, event.t
         self.furthest, self._measures = 0.0, event.measures
+        self.learning = None
+        self.epochs.clear()
         self.stages.setdefault(event.stage, StageView(event.stage)).state = "going"
 
     @_fold.register
@@ -206,6 +214,12 @@ class RunView:
         self.sides[event.side] = event
         self.readings.append(event)
         self.heard += 1
+
+    @_fold.register
+    def _learn(self, event: Learning) -> None:
+        self.learning = event
+        if event.ended:
+            self.epochs.append(event)
 
     @_fold.register
     def _mark(self, event: MeasuredWindow) -> None:

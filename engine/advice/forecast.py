@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from ..backends.card import Card
 from ..backends.cards import CARDS
 from ..errors import DataRefused, Fix, Refusal
-from ..library.recipes import missing_package
+from ..library.recipes import missing_file, missing_package
 from ..schema.model_facts import ModelFacts
 from ..schema.settings import BackendSettings
 from ..schema.spec import Dataset, RunSpec
@@ -24,9 +24,10 @@ from .workload_needs import lasts, unmet
 
 _WANTED: dict[SampleNeed, str] = {
     "calibration": "samples to calibrate with",
+    "training": "samples to train on",
     "labelled": "labelled samples to train on",
 }
-_PURPOSES: dict[SampleNeed, str] = {"calibration": "to calibrate", "labelled": "to train"}
+_PURPOSES: dict[SampleNeed, str] = {"calibration": "to calibrate", "training": "to train", "labelled": "to train"}
 _CHOOSE = (Fix("choose some: {}", "calibration"), Fix("{} to evaluate as well", "dataset"))
 BASE_MB = 110
 """What a stage's process holds before the model: interpreter, numpy, onnx, onnxruntime (measured: 70 to 113 MB)."""
@@ -186,7 +187,8 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[Refusal]:
     reader = _card(spec).reader(spec.backend)
     reader = reader if reader in facts.refusals else spec.backend.name
     found += [refusal.because_of(f"{reader} cannot read this model") for refusal in facts.refusals.get(reader, ())]
-    asked = (_without_samples(spec), unmet(spec), missing_package(spec.recipe), _card(spec).refuse_here())
+    missing = missing_package(spec.recipe) or missing_file(spec.recipe)
+    asked = (_without_samples(spec), unmet(spec), missing, _card(spec).refuse_here())
     errors = [error for error in asked if error]
     for error in errors:
         error.narrow(lambda target: not facts.refusals.get(target))
@@ -212,10 +214,10 @@ def _without_samples(spec: RunSpec) -> DataRefused | None:
     needing = next((step for step in spec.recipe.active if step.need in _WANTED), None)
     if data is None:
         return DataRefused(f"{needing.method} needs {_WANTED[needing.need]}", fix=_CHOOSE) if needing else None
-    training = next((step for step in spec.recipe.active if step.need == "labelled"), None)
+    training = next((step for step in spec.recipe.active if step.need in ("training", "labelled")), None)
     if training is None:
         return None
-    if data.task == "none":
+    if data.task == "none" and training.need == "labelled":
         return DataRefused(
             f'{training.method} needs labels, and {_name(data)} says task = "none"',
             fix=Fix("name a labelled set with {}", "calibration"),
@@ -229,13 +231,13 @@ def _without_samples(spec: RunSpec) -> DataRefused | None:
 
 
 def refuse_without_packages(spec: RunSpec) -> None:
-    """Refuse at once what needs a package that this Python does not have.
+    """Refuse at once what needs a package that this Python does not have, or a file that is not there.
 
     Raises:
         RecipeRefused: a step of the recipe needs it.
         BackendRefused: the backend does.
     """
-    error = missing_package(spec.recipe) or _card(spec).refuse_here()
+    error = missing_package(spec.recipe) or missing_file(spec.recipe) or _card(spec).refuse_here()
     if error:
         raise error
 

@@ -159,6 +159,15 @@ class Samples:
         part.skipped = self.skipped
         return part
 
+    def apart(self, n: int) -> tuple[Samples, Samples]:
+        """All but the last `n` of the seeded, class-balanced order, and those: neither makes up for a broken one of its own."""
+        parts = []
+        for order in (self._order[: len(self) - n], self._order[len(self) - n :]):
+            part = Samples(self._reader, order, self.source, self._say)
+            part.skipped = self.skipped
+            parts.append(part)
+        return parts[0], parts[1]
+
     def batches(self, size: int, *, padded: bool = False) -> Iterator[Batch]:
         """All samples in batches of `size`, the last one shorter; or, `padded`, filled with its last sample, for a model whose
         batch is fixed (`n` and `labels` still tell of real samples only). One batch is in memory at a time.

@@ -87,7 +87,13 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeRefused: no TOML, an unknown key or method, a value that is not valid, a step that cannot be done here.
     """
-    return parse_recipe(read_toml(path, RecipeRefused), path.stem, str(path))
+    recipe = parse_recipe(read_toml(path, RecipeRefused), path.stem, str(path))
+    return msgspec.structs.replace(recipe, step=tuple(_beside(step, path.parent.absolute()) for step in recipe.step))
+
+
+def _beside(step: Step, folder: Path) -> Step:
+    """Files that a step names are looked for beside the recipe's first, then where a run is asked for."""
+    return step.located(folder) if all((folder / file).is_file() for file in step.files) else step
 
 
 def recipe_of(text: str, name: str) -> Recipe:
@@ -163,6 +169,17 @@ def _refused(why: Invalid, raw: dict[str, Any], where: str) -> RecipeRefused:
     if len(given) > 1:
         return RecipeRefused(f"{where} gives both {' and '.join(given)}", fix="keep one of them")
     return RecipeRefused(f"{where}: {why.what}", fix=f"e.g. {' = '.join(map(str, one_of[0]))}")
+
+
+def missing_file(recipe: Recipe) -> RecipeRefused | None:
+    """The error for a recipe with a step that reads a file which is not there; None: all are."""
+    for step in recipe.active:
+        for file in step.files:
+            if not typed_path(file).is_file():
+                return RecipeRefused(
+                    f"step `{step.method}` reads {file}, which is {what_is(typed_path(file))}", fix="check its path"
+                )
+    return None
 
 
 def step_table(step: Step) -> dict[str, Any]:

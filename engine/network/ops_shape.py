@@ -111,7 +111,7 @@ def _slice(call: Call, x: Tensor, *given: Tensor | None) -> Tensor:
 
 def _gather(call: Call, x: Tensor, indices: Tensor) -> Tensor:
     axis = call.whole("axis", 0) % x.dim()
-    places = indices.long()
+    places = indices.to(x.device).long()  # stored ones lie on the CPU while a GPU trains
     places = call.torch.where(places < 0, places + x.shape[axis], places)
     picked = x.index_select(axis, places.reshape(-1))
     return picked.reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])

@@ -15,6 +15,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from msgspec import structs
+
 from ..backends.cards import CARDS
 from ..errors import StorageRefused, from_os_error
 from ..library.models import model_hash
@@ -22,7 +24,7 @@ from ..schema.spec import RunRequest, RunSpec
 from .assemble import close_cancelled
 from .board_queue import draw_ticket, enter
 from .folder import RunDir, check_room, create, group_members, new_name
-from .input_hashes import data_hashes, refuse_changed, samples_hash
+from .input_hashes import data_hashes, file_hashes, refuse_changed, samples_hash
 from .stages import KEYS, versions
 
 CANCEL_S = 10.0
@@ -36,6 +38,7 @@ def write(home: Path, specs: Sequence[RunSpec], study: str = "") -> list[RunDir]
     Raises:
         EdgetuiError: the model or the data cannot be read, or the state folder cannot be written.
     """
+    specs = [_located(spec) for spec in specs]
     first = specs[0]
     sha, hashes, samples = model_hash(Path(first.model)), data_hashes(first), samples_hash(first)
     from ... import __version__
@@ -64,6 +67,7 @@ def write(home: Path, specs: Sequence[RunSpec], study: str = "") -> list[RunDir]
                 dataset_hash=hashes[0],
                 calibration_hash=hashes[1],
                 samples_hash=samples,
+                file_hashes=file_hashes(spec),
                 keys=KEYS,
                 spec=spec,
             )
@@ -75,6 +79,12 @@ def write(home: Path, specs: Sequence[RunSpec], study: str = "") -> list[RunDir]
             shutil.rmtree(folder.path, ignore_errors=True)  # or it would be listed as one that crashed
         raise (from_os_error(error) if isinstance(error, OSError) else error) from None
     return folders
+
+
+def _located(spec: RunSpec) -> RunSpec:
+    """With whole paths of what steps read besides: stages work elsewhere."""
+    steps = tuple(step.located(Path.cwd()) for step in spec.recipe.step)
+    return structs.replace(spec, recipe=structs.replace(spec.recipe, step=steps))
 
 
 def guards(specs: Sequence[RunSpec], names: Sequence[str]) -> list[str]:

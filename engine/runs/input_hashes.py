@@ -36,6 +36,15 @@ def samples_hash(spec: RunSpec) -> str:
     return samples_alone(data) if data is not None else ""
 
 
+def file_hashes(spec: RunSpec) -> dict[str, str]:
+    """Of the files that steps of the recipe read besides, by path.
+
+    Raises:
+        ModelRefused: one cannot be read.
+    """
+    return {file: model_hash(Path(file)) for step in spec.recipe.active for file in step.files}
+
+
 def refuse_changed(asked: RunRequest) -> None:
     """Refuse to go on with other files.
 
@@ -48,11 +57,14 @@ def refuse_changed(asked: RunRequest) -> None:
 
 
 def refuse_changed_model(asked: RunRequest) -> None:
-    """Refuse another model.
+    """Refuse another model, or another file that a step reads.
 
     Raises:
         ModelRefused: it has changed, or cannot be read.
     """
+    for file, now in file_hashes(asked.spec).items():
+        if asked.file_hashes and now != asked.file_hashes.get(file):
+            raise ModelRefused(f"{file} has changed since run {asked.run}", fix=_AGAIN)
     if model_hash(Path(asked.spec.model)) != asked.model_sha256:
         raise ModelRefused(f"{asked.spec.model} has changed since run {asked.run}", fix=_AGAIN)
 

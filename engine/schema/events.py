@@ -71,6 +71,27 @@ class Reading(Event, frozen=True, kw_only=True, tag="reading"):
     samples: int = 0
 
 
+class Learning(Event, frozen=True, kw_only=True, tag="learning"):
+    """How well a training goes: a few a second at most, and always one at the end of an epoch."""
+
+    stage: str = ""
+    epoch: int = 0
+    """That is being gone through, from 1; 0: nothing is trained yet."""
+    epochs: int = 0
+    loss: float | None = None
+    """Mean over the last samples that were trained on; None: there were none."""
+    accuracy: float | None = None
+    """Share of the same whose class was right; None: nobody says what is right."""
+    held_loss: float | None = None
+    """Mean over the samples held out, after the last epoch that has ended; None: none are held out."""
+    held_accuracy: float | None = None
+    """Share of the same whose class was right."""
+    best: int = 0
+    """The epoch after which it was best so far; 0: the beginning."""
+    ended: bool = False
+    """The epoch has ended, and all figures are those at its end."""
+
+
 class MeasuredWindow(Event, frozen=True, kw_only=True, tag="window"):
     """A stretch of time in which something was measured, told at its begin and again at its end: charts mark it."""
 
@@ -124,7 +145,9 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
     """`done`, `failed` or `cancelled`."""
 
 
-AnyEvent = RunBegan | Queued | StageBegan | Progress | Reading | MeasuredWindow | Note | StageEnded | StageFailed | RunEnded
+AnyEvent = (
+    RunBegan | Queued | StageBegan | Progress | Reading | Learning | MeasuredWindow | Note | StageEnded | StageFailed | RunEnded
+)
 
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(ready(AnyEvent))
 encode = msgspec.json.encode

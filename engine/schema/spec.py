@@ -154,6 +154,8 @@ class RunRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     calibration_hash: str = ""
     samples_hash: str = ""
     """Of the files that outputs are compared on, whatever is asked of them; empty: there are none, or it was not yet kept."""
+    file_hashes: dict[str, str] = {}
+    """SHA-256 of what steps read besides, by path."""
     keys: int = 1
     """How keys of stages are made. 1 names every flag of the processor, 2 those instruction sets that shape a graph: a run
     that was begun with the first goes on with it, and finds what it has made."""

@@ -6,17 +6,22 @@ Apart from `steps.py`, where the steps are, because a new one is added there wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Struct
 
 from .model_facts import ModelFacts
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 Arithmetic = Literal["float32", "float16", "int8", "integer weights"]
 """What a plan multiplies in after a step; `integer weights`: in floats, of weights stored as integers."""
-SampleNeed = Literal["none", "optional", "calibration", "labelled"]
-"""`optional`: the step is better with samples and works without; `labelled`: it trains on them."""
+SampleNeed = Literal["none", "optional", "calibration", "training", "labelled"]
+"""`optional`: the step is better with samples and works without; `training`: it trains on them, and needs no labels;
+`labelled`: it trains on them with their labels."""
 
 
 class Kernels(Struct, frozen=True, kw_only=True):
@@ -39,7 +44,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     """`module:function` below `engine` that does it; empty: a family of steps, and none of its own.
 
     It is called as `function(step, source, out, say)`, with what `needs` asks for before `say`: feeds in the model's batch
-    (None where they are optional and missing), or, labelled, `data.samples.Samples`. It writes the graph and returns a line.
+    (None where they are optional and missing), or, where it trains, `data.samples.Samples`; one that `resumes` is given a
+    folder besides, as `kept`. It writes the graph and returns a line.
     """
     needs: ClassVar[SampleNeed] = "none"
     unsampled: ClassVar[str] = ""
@@ -49,6 +55,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     arithmetic: ClassVar[Arithmetic] = "float32"
     zeros: ClassVar[bool] = False
     """Makes weights zero that later steps should leave so."""
+    resumes: ClassVar[bool] = False
+    """Goes on from what it has kept in a folder of the run's when its process was killed."""
     resizes: ClassVar[bool] = False
     """Changes how many weights there are, so that sizes cannot be foretold."""
     copies: ClassVar[float] = 4.5
@@ -107,6 +115,15 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     def most_samples(self) -> int | None:
         """Samples that it reads at most; None: all there are."""
         return None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that it reads besides the model and the samples: their content is part of its key in the cache."""
+        return ()
+
+    def located(self, folder: Path) -> Self:
+        """The same, with whole paths of `files` that are named from a folder on."""
+        return self
 
     @property
     def weight_bits(self) -> float:

@@ -2,7 +2,7 @@
 
 A class with a `function` is a step, and there is no other place to enter it: recipes, the settings pane, forecasts and reports
 read the class and its facts (`step.py`). Fields are what a recipe may set; the sentence below one is the screen's help. Those
-that prune stand in `pruning_steps.py`.
+that prune stand in `pruning_steps.py`, those that train in `training_steps.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 from msgspec import Meta, Struct
 
 from .model_facts import ModelFacts
-from .numbers import Count, Positive, Share
+from .numbers import Count, Share
 from .pruning_steps import PruneChannels, PruneMagnitude, PruneNm, Pruning
 from .step import Kernels, SampleNeed, Step
+from .training_steps import TrainDistill, TrainFinetune, Training
 
 __all__ = [
     "STEPS",
@@ -31,7 +32,9 @@ __all__ = [
     "QuantizeShared",
     "QuantizeWeights",
     "Recipe",
+    "TrainDistill",
     "TrainFinetune",
+    "Training",
 ]
 
 
@@ -254,46 +257,6 @@ class PrecisionFp16(Step, frozen=True, kw_only=True, tag="precision.fp16"):
         return [f"`keep` {keep} out of {self.method}"] if keep else []
 
 
-class TrainFinetune(Step, frozen=True, kw_only=True, tag="train.finetune"):
-    """Train further on labelled samples, to win back what pruning cost. Needs PyTorch and the calibration set's labels."""
-
-    function = "compress.train.finetune:finetune"
-    needs = "labelled"
-    packages = ("torch",)
-    copies = 10.0  # gradients and two moments as well
-
-    epochs: Count = 3
-    """How often every training sample is gone through."""
-    learning_rate: Positive = 1e-3
-    """Where it begins; it falls to 0 along half a cosine."""
-    batch: Count = 16
-    """Samples in one step of the optimizer."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """`adam`, or `sgd` with momentum 0.9, which wants a learning rate of its own."""
-    keep_zeros: bool = True
-    """Weights that are zero stay zero, so that a pruned model stays pruned."""
-    samples: Count | None = None
-    """Training samples to use, at most; None: all of the calibration set."""
-    seed: Annotated[int, Meta(ge=0)] = 0
-    """Draws the order of the samples."""
-
-    @property
-    def most_samples(self) -> int | None:
-        return self.samples
-
-    def spoils(self, before: Sequence[Step]) -> list[str]:
-        found = []
-        if any(step.integers for step in before):
-            found.append("training after quantization changes weights that ranges were chosen for: train first")
-        if not self.keep_zeros and any(step.zeros for step in before):
-            found.append("with keep_zeros off, training fills the zeros that pruning makes")
-        return found
-
-    def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
-        times = f"its samples {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
-        return f"training goes through {times}, forward and back: minutes on a PC, up to hours on a board"
-
-
 def _kinds(family: type[Step]) -> Iterator[type[Step]]:
     """Steps below a class, in the order in which they are defined."""
     for kind in family.__subclasses__():
@@ -302,8 +265,10 @@ def _kinds(family: type[Step]) -> Iterator[type[Step]]:
         yield from _kinds(kind)
 
 
-STEPS: dict[str, type[Step]] = {str(kind.__struct_config__.tag): kind for kind in _kinds(Step)}
-"""Method to class. Steps are defined above this line."""
+STEPS: dict[str, type[Step]] = {
+    str(kind.__struct_config__.tag): kind for kind in sorted(_kinds(Step), key=lambda kind: issubclass(kind, Training))
+}
+"""Method to class; what takes longest comes last. Steps are defined above this line."""
 if TYPE_CHECKING:
     AnyStep = Step
 else:

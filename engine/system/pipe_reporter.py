@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import time
 
+import msgspec
+
 from ..errors import EdgetuiError
 from ..schema import events
 
@@ -21,7 +23,7 @@ class PipeReporter:
         """`to`: the run that hears it; empty: all that go through the stage."""
         self.fd, self._stage = fd, stage
         self._to = f"{to}\t".encode() if to else b""
-        self._last = 0.0
+        self._last = self._learnt = 0.0
         self.warnings: list[str] = []
 
     def _send(self, event: events.Event) -> None:
@@ -47,6 +49,13 @@ class PipeReporter:
     def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
         """A live figure; the measuring code thins these out itself."""
         self._send(events.Reading(side=side, latency_ms=latency_ms, mean_ms=mean_ms, half_width=half_width, samples=samples))
+
+    def learning(self, told: events.Learning) -> None:
+        """Pass on at most five a second, and always the end of an epoch."""
+        now = time.monotonic()
+        if told.ended or now - self._learnt >= PROGRESS_EVERY_S:
+            self._learnt = now
+            self._send(msgspec.structs.replace(told, stage=self._stage))
 
     def window(self, side: str, begin_s: float, end_s: float | None = None) -> None:
         """A stretch in which something is measured, when it begins and when it has ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..errors import EdgetuiError
+from ..schema.events import Learning
 
 
 class Reporter(Protocol):
@@ -25,6 +26,9 @@ class Reporter(Protocol):
     def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
         """A live figure of the measured loop, a few a second at most."""
 
+    def learning(self, told: Learning) -> None:
+        """How well a training goes, as often as it likes."""
+
     def failed(self, error: EdgetuiError) -> None:
         """The last word of a stage, or of one of the runs that go through it together."""
 
@@ -38,7 +42,7 @@ class Stretch:
     def __init__(self, say: Reporter, begin: float, end: float) -> None:
         self._say, self._begin, self._end = say, begin, end
         self.note, self.warn, self.reading, self.warnings = say.note, say.warn, say.reading, say.warnings
-        self.failed, self.window = say.failed, say.window
+        self.failed, self.window, self.learning = say.failed, say.window, say.learning
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Pass on as a share of the whole, in percent."""
@@ -50,15 +54,21 @@ class Stretch:
 
 
 class NullReporter:
-    """A `Reporter` for tests and for callers that do not listen; keeps notes, warnings and windows."""
+    """A `Reporter` for tests and for callers that do not listen; keeps notes, warnings, windows and ends of epochs."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.windows: list[tuple[str, float, float | None]] = []
         self.warnings: list[str] = []
+        self.epochs: list[Learning] = []
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Drop it."""
+
+    def learning(self, told: Learning) -> None:
+        """Keep the end of an epoch."""
+        if told.ended:
+            self.epochs.append(told)
 
     def window(self, side: str, begin_s: float, end_s: float | None = None) -> None:
         """Keep it."""

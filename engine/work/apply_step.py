@@ -19,11 +19,12 @@ ENGINE = __name__.rpartition(".work.")[0]
 
 
 def apply_step(
-    step: Step, source: Path, out: Path, samples: Samples | None, batch: int, say: Reporter
+    step: Step, source: Path, out: Path, samples: Samples | None, batch: int, say: Reporter, kept: Path | None = None
 ) -> tuple[str, DatasetStamp | None]:
     """Do `step` to the graph at `source` and write it to `out`; returns a line of what was done, and which samples it read.
 
-    `samples` are those for calibration, for steps that need some; the graph takes `batch` of them at once.
+    `samples` are those for calibration, for steps that need some; the graph takes `batch` of them at once. A step that resumes
+    does so from the folder `kept`; None: it keeps nothing.
 
     Raises:
         EdgetuiError: as the function of `compress` does.
@@ -34,7 +35,8 @@ def apply_step(
         return function(step, source, out, *given, say), None
     assert samples is not None, step.method
     taken = samples.take(_most(step, len(samples), batch))
-    text = function(step, source, out, taken if step.need == "labelled" else _feeds(taken, batch), say)
+    given_samples = taken if step.need in ("training", "labelled") else _feeds(taken, batch)
+    text = function(step, source, out, given_samples, say, **({"kept": kept} if step.resumes else {}))
     return text, DatasetStamp(calibrated=taken.read, calibration=taken.source, skipped=len(taken.skipped))
 
 

@@ -64,7 +64,7 @@ def refuse_unfit(
     refuse_without_samples(spec)
     refuse_workload(spec)
     steps = spec.recipe.active
-    calibrates = any(step.need in ("calibration", "labelled") for step in steps)
+    calibrates = any(step.need not in ("none", "optional") for step in steps)
     opened = {part: open_part(spec, part, inputs, shapes, say) for part in _PARTS if calibrates or part == "evaluation"}
     if calibrates and fed_differently(spec):
         say.warn(

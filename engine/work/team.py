@@ -178,7 +178,7 @@ class TeamReporter:
     def __init__(self, say: Reporter, team: Team) -> None:
         self._say, self._team = say, team
         self.progress, self.note, self.warn, self.warnings = say.progress, say.note, say.warn, say.warnings
-        self.failed, self.window = say.failed, say.window
+        self.failed, self.window, self.learning = say.failed, say.window, say.learning
 
     def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
         """To whom it concerns."""

@@ -16,6 +16,7 @@ from ...engine.advice.words import DASH, digits, near_all, percent, ratio, secon
 from ...engine.errors import said
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import width_of
+from ...engine.schema.events import Learning
 from ...engine.schema.result import Result
 from ..fix_words import as_row
 from ..runview import RunView, StageView, numbered
@@ -153,7 +154,7 @@ def run_lines(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Lin
         lines += bar_rows(view, width)
     else:
         lines += ending(view, width, resume_key)
-    table = result_rows(view.result, width) if view.result else reading_rows(view)
+    table = result_rows(view.result, width) if view.result else (learning_rows(view) or reading_rows(view))
     return [*lines, *([()] if table else []), *table]
 
 
@@ -242,6 +243,29 @@ def reading_rows(view: RunView) -> list[Line]:
             (("  ratio      ", "dim"), (f"{digits(both[0].mean_ms / both[1].mean_ms):>8}   ", "value"), ("so far", "dim"))
         )
     return rows
+
+
+EPOCHS = 4
+"""Epochs that have ended, of which figures stand below each other."""
+
+
+def learning_rows(view: RunView, epochs: int = EPOCHS) -> list[Line]:
+    """How a training goes: the last epochs that have ended, at most so many, and the one that is going."""
+    now = view.learning
+    if now is None or not view.going:
+        return []
+    rows: list[Line] = [((f"{'':16}{'loss':>8}{'right':>8}{'held out: loss':>17}{'right':>8}", "dim"),)]
+    if epochs:
+        rows += [_learning_row(told, best=told.epoch == now.best) for told in list(view.epochs)[-epochs:]]
+    return rows if now.ended and epochs else [*rows, _learning_row(now, best=False)]
+
+
+def _learning_row(told: Learning, *, best: bool) -> Line:
+    name = f"epoch {told.epoch}" if told.ended else f"epoch {told.epoch} of {told.epochs}"
+    losses = [DASH if loss is None else f"{loss:.3f}" for loss in (told.loss, told.held_loss)]
+    right = [DASH if share is None else f"{share:.1%}" for share in (told.accuracy, told.held_accuracy)]
+    figures = f"{losses[0]:>8}{right[0]:>8}{losses[1]:>17}{right[1]:>8}"
+    return ((" ✓" if best else "  ", "good"), (f"{name:<14}", "dim"), (figures, "" if told.ended else "value"))
 
 
 def ending(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
@@ -346,6 +370,6 @@ def strip_lines(view: RunView, width: int) -> list[Line]:
     if view.queued:
         return queued_rows(view, width)
     if not view.state:
-        table = reading_rows(view)
+        table = learning_rows(view, epochs=0) or reading_rows(view)
         return [first, *bar_rows(view, width)[: 1 if table else 2], *table[-1:]]
     return [first, *ending(view, width)[:2]][:3]

@@ -9,35 +9,31 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...errors import DataRefused
 from ...network import ops_math
-from ...network.module import Network, Program
+from ...network.call import Call
+from ...network.module import Program
+from .prepared import Prepared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Feeds = Mapping[str, NDArray[np.generic]]
-Reader = Callable[[Mapping[str, Any]], Any]
+LogarithmReader = Callable[[Mapping[str, Any]], Any]
 """Feeds as tensors to logarithms of probabilities, (n, classes)."""
 _VIEWS = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast")
 
 
-def class_output(module: Network, feeds: Feeds, rows: int) -> tuple[str, int]:
+def class_output(ready: Prepared) -> tuple[str, int]:
     """Name and number of classes of the output that accuracy is told by: the first in floating point of shape (rows, classes),
-    axes of length 1 behind allowed. The first `rows` of `feeds` are run to find it.
+    axes of length 1 behind allowed. The first samples are run to find it.
 
     Raises:
         DataRefused: there is none.
     """
-    outputs = run(module, feeds, rows)
-    for name, value in outputs.items():
-        if value.is_floating_point() and value.dim() >= 2 and value.shape[0] == rows:
-            classes = int(value.shape[1])
-            if classes > 1 and value[0].numel() == classes:
-                return name, classes
+    outputs = first_outputs(ready)
+    found = classes_among(outputs, ready.rows)
+    if found is not None:
+        return found
     shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in outputs.items())
     raise DataRefused(
         f"no output of the model tells classes apart ({shapes}), and training needs one",
@@ -45,12 +41,23 @@ def class_output(module: Network, feeds: Feeds, rows: int) -> tuple[str, int]:
     )
 
 
-def reader(module: Network, output: str, feeds: Feeds, rows: int) -> Reader:
+def classes_among(outputs: Mapping[str, Tensor], rows: int) -> tuple[str, int] | None:
+    """The same of outputs for `rows` samples; None: there is none."""
+    for name, value in outputs.items():
+        if value.is_floating_point() and value.dim() >= 2 and value.shape[0] == rows:
+            classes = int(value.shape[1])
+            if classes > 1 and value[0].numel() == classes:
+                return name, classes
+    return None
+
+
+def reader(ready: Prepared, output: str) -> LogarithmReader:
     """What makes logarithms of probabilities, (n, classes), of feeds. The module's Softmax may become a LogSoftmax."""
     import torch
 
+    module = ready.module
     opened = open_softmax(module.program, output)
-    shares = not opened and are_probabilities(run(module, feeds, rows)[output])
+    shares = not opened and are_probabilities(first_outputs(ready)[output])
 
     def read(given: Mapping[str, Tensor]) -> Tensor:
         return log_probabilities(torch, module(given)[output], probabilities=shares)
@@ -58,27 +65,38 @@ def reader(module: Network, output: str, feeds: Feeds, rows: int) -> Reader:
     return read
 
 
-def run(module: Network, feeds: Feeds, rows: int) -> dict[str, Tensor]:
-    """The module's outputs for the first `rows` samples of `feeds`, without gradients."""
+def tells_classes(ready: Prepared, output: str) -> bool:
+    """Whether an output is known to be of classes, though nobody says so: it ends in a Softmax, or is shares of one."""
+    return _softmax(ready.module.program, output) is not None or are_probabilities(first_outputs(ready)[output])
+
+
+def first_outputs(ready: Prepared) -> dict[str, Tensor]:
+    """The module's outputs for its first samples, without gradients."""
     import torch
 
     with torch.no_grad():
-        return module({name: torch.from_numpy(np.array(array[:rows])) for name, array in feeds.items()})
+        return ready.run({name: array[: ready.rows] for name, array in ready.feeds.items()})
 
 
 def open_softmax(program: Program, output: str) -> bool:
     """Turn the Softmax that makes `output` into a LogSoftmax: exact where probabilities round to 0. False: there is none."""
-    makers = {name: call for call in program.calls for name in call.outputs}
-    call = makers.get(output)
-    while call is not None and call.kind in _VIEWS:
-        call = makers.get(call.inputs[0])
-    if call is None or call.kind != "Softmax":
+    call = _softmax(program, output)
+    if call is None:
         return False
     users = [other for other in program.calls if set(call.outputs) & set(other.inputs)]
     if any(other.kind not in _VIEWS for other in users):
         return False
     call.operator = ops_math.log_softmax
     return True
+
+
+def _softmax(program: Program, output: str) -> Call | None:
+    """The Softmax that makes `output`, behind views; None: there is none."""
+    makers = {name: call for call in program.calls for name in call.outputs}
+    call = makers.get(output)
+    while call is not None and call.kind in _VIEWS:
+        call = makers.get(call.inputs[0])
+    return call if call is not None and call.kind == "Softmax" else None
 
 
 def log_probabilities(torch: ModuleType, scores: Tensor, *, probabilities: bool) -> Tensor:

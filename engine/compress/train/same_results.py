@@ -42,7 +42,7 @@ def batch_is_free(module: Network, model: ModelProto, feeds: Feeds, rows: int) -
     except ModelRefused:
         return False
     whole = {name: np.concatenate([one[name] for one in singly]) if singly[0][name].ndim else singly[0][name] for name in found}
-    return all(found[name].shape == whole[name].shape and _near(found[name], whole[name]) for name in found)
+    return all(found[name].shape == whole[name].shape and near(found[name], whole[name]) for name in found)
 
 
 def _parts(feeds: Feeds, rows: int) -> Iterator[dict[str, Array]]:
@@ -92,14 +92,15 @@ def _refuse_other(ours: dict[str, Array], theirs: dict[str, Array]) -> None:
                 f"output {name} is NaN or infinite on a training sample",
                 fix="check the dataset's input settings, then the model",
             )
-        if ours[name].shape != expected.shape or not _near(ours[name], expected):
+        if ours[name].shape != expected.shape or not near(ours[name], expected):
             raise ModelRefused(
                 f"output {name} of the model is another in PyTorch than in ONNX Runtime",
                 fix="leave the `train.` steps out of the recipe, and report the model",
             )
 
 
-def _near(a: Array, b: Array) -> bool:
+def near(a: Array, b: Array) -> bool:
+    """Whether the largest difference is within `TOLERANCE` of `b`'s largest value; integers are equal or they are not."""
     if b.dtype.kind != "f":
         return bool(np.array_equal(a, b))
     wide, other = np.asarray(a, np.float64), np.asarray(b, np.float64)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgetui.engine.compress.train.finetune import HINTS
+from edgetui.engine.compress.train.prepared import HINTS
 from edgetui.engine.compress.train.same_results import batch_is_free
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import ModelRefused

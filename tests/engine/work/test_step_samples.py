@@ -43,7 +43,7 @@ def test_calibration_takes_whole_batches(tmp_path: Path, there: int, asked: int,
 def test_training_is_given_labelled_samples_as_many_as_asked_for(
     tmp_path: Path, monkeypatch, asked: int | None, used: int
 ) -> None:
-    def read(step: TrainFinetune, source: Path, out: Path, samples: Samples, say: Reporter) -> str:
+    def read(step: TrainFinetune, source: Path, out: Path, samples: Samples, say: Reporter, kept: None) -> str:
         return str([batch.labels is not None for batch in samples.batches(100)] == [True] and samples.read)
 
     monkeypatch.setattr("edgetui.engine.compress.train.finetune.finetune", read)  # which needs PyTorch

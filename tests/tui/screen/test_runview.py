@@ -150,3 +150,55 @@ def test_the_narrow_table_keeps_what_matters_most(model):
     assert "top-1" in narrow
     assert "first" not in narrow
     assert "first" in text(run_lines(view, 158))
+
+
+def training(*learnt: ev.Learning) -> RunView:
+    """A run in the middle of a training."""
+    began = [ev.RunBegan(stages=("inspect", "train.distill", "lower"), pid=1), ev.StageBegan(stage="train.distill")]
+    return told(
+        [*began, ev.Progress(stage="train.distill", done=700, total=1800, text="samples, epoch 2 of 5, loss 0.4"), *learnt]
+    )
+
+
+def epoch(number: int, *, ended: bool = True, best: int = 1, right: float | None = 0.8125) -> ev.Learning:
+    figures = {"loss": 1 / number, "held_loss": 2 / number, "accuracy": right, "held_accuracy": right}
+    return ev.Learning(stage="train.distill", epoch=number, epochs=12, best=best, ended=ended, **figures)
+
+
+def test_a_training_shows_its_epochs():
+    ended = [epoch(number, best=number) for number in range(1, 8)]
+    view = training(*ended, epoch(8, ended=False, best=7))
+    rows = text(run_lines(view, 78)).splitlines()
+    table = rows[rows.index(next(row for row in rows if "held out: loss" in row)) :]
+    assert [row.split()[0:2] for row in table[1:]] == [
+        ["epoch", "4"],
+        ["epoch", "5"],
+        ["epoch", "6"],
+        ["✓epoch", "7"],
+        ["epoch", "8"],
+    ]
+    assert table[-1].split() == ["epoch", "8", "of", "12", "0.125", "81.2%", "0.250", "81.2%"]
+    assert "700 of 1800 samples, epoch 2 of 5" in text(run_lines(view, 78))
+    assert text(strip_lines(view, 78)).splitlines()[-1] == table[-1]
+
+
+def test_what_nobody_says_of_a_training_is_a_dash():
+    view = training(ev.Learning(stage="train.distill", epoch=1, epochs=3, loss=2.5))
+    assert text(run_lines(view, 78)).splitlines()[-1].split() == ["epoch", "1", "of", "3", "2.500", "–", "–", "–"]
+
+
+def test_the_epochs_go_when_the_training_has_ended():
+    ended = training(epoch(1))
+    ended.take(ev.StageEnded(stage="train.distill", seconds=3))
+    assert "held out" not in text(run_lines(ended, 78))
+    ended.take(ev.StageBegan(stage="lower"))
+    assert ended.learning is None
+    assert not ended.epochs
+
+
+@pytest.mark.parametrize("width", [58, 78])
+def test_epochs_fit_the_width(width):
+    view = training(*(epoch(number) for number in range(97, 101)), epoch(101, ended=False))
+    for line in (*run_lines(view, width), *strip_lines(view, width)):
+        words = "".join(part for part, _ in line)
+        assert len(words.rstrip()) <= width, words

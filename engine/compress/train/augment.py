@@ -1,0 +1,58 @@
+"""Images shown in another way each time: mirrored, moved. What the model is told of them stays.
+
+Apart from the loop, which knows no images; how a feed was made of pixels is `Samples.pixels`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.samples import Batch, Samples
+from ...errors import RecipeRefused
+from ...schema.steps import Training
+
+
+class Augment:
+    """Changes the images of a batch as a step wants it."""
+
+    def __init__(self, step: Training, samples: Samples) -> None:
+        """Raises RecipeRefused where images are to be changed and samples are none, or have places marked in them."""
+        self._flip, self._shift, self._pixels = step.flip, step.shift, samples.pixels
+        if not (step.flip or step.shift):
+            return
+        if samples.pixels is None:
+            raise RecipeRefused(
+                f"`flip` and `shift` of {step.method} change images, and {samples.source} has none",
+                fix="leave them out of the step",
+            )
+        if step.needs == "labelled" and samples.truth not in ("", "classes"):
+            raise RecipeRefused(
+                f"`flip` and `shift` of {step.method} would move images away from their {samples.truth}",
+                fix="leave them out of the step",
+            )
+
+    def __call__(self, batch: Batch, draw: np.random.Generator) -> Batch:
+        """The batch with its images changed, each in a way of its own."""
+        if self._pixels is None or not (self._flip or self._shift):
+            return batch
+        images = np.array(batch.feeds[self._pixels.name])
+        down, across = (2, 3) if self._pixels.axis == 1 else (1, 2)
+        for image in images:
+            if self._flip and draw.random() < 0.5:
+                image[...] = np.flip(image, across - 1).copy()
+            if self._shift:
+                moved(image, down - 1, round(self._shift * image.shape[down - 1]), draw)
+                moved(image, across - 1, round(self._shift * image.shape[across - 1]), draw)
+        return replace(batch, feeds={**batch.feeds, self._pixels.name: images})
+
+
+def moved(image: NDArray[np.generic], axis: int, most: int, draw: np.random.Generator) -> None:
+    """Move an image in place along an axis by up to `most` places either way; 0 comes in from beyond its edge."""
+    by = int(draw.integers(-most, most + 1))
+    along = np.moveaxis(image, axis, 0)
+    along[...] = np.roll(along, by, axis=0)
+    along[: max(by, 0)] = 0
+    along[len(along) + min(by, 0) :] = 0

@@ -1,0 +1,44 @@
+"""What the loop trains and what for, in its own words: tensors, and marks for a batch of samples.
+
+Apart from the loop because every step that trains says this in another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...data.samples import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Marks(NamedTuple):
+    """How well each sample of a batch is done."""
+
+    losses: Tensor
+    """Shape (n,), with gradients."""
+    right: Tensor | None = None
+    """Shape (n,), whether the class is right; None: nobody says."""
+
+
+def nothing() -> None:
+    """Put nothing right."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What is trained, and what for."""
+
+    tensors: Mapping[str, Tensor]
+    """By name. Those with gradients are trained; others are only kept and taken back, with the weights that they go with."""
+    mark: Callable[[Batch], Marks]
+    """What a batch is worth."""
+    size: int
+    """Samples that go through it at once; gradients are summed up to the step's `batch`."""
+    any_size: bool = True
+    """Fewer can go through as well; False: such a last batch is left out."""
+    settle: Callable[[], None] = nothing
+    """Puts right after each step of the optimizer what must not change."""

@@ -1,0 +1,120 @@
+"""The model that a distillation trains: a file, or the teacher made smaller.
+
+Apart from the distillation, which takes any model with its teacher's inputs and outputs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from ...errors import ModelRefused, RecipeRefused
+from ...graph.load import load
+from ...graph.normalise import normalise
+from ...graph.shapes import declared, facts
+from ...graph.walk import constants, real_inputs
+from ...graph.weights import weights
+from ...schema.steps import PruneChannels, TrainDistill
+from ...schema.training_steps import SEPARABLE
+from ...system.reporter import Reporter
+from ..channels import prune
+from ..separable import separate
+from .trainable import trainable, write
+
+
+def student_of(step: TrainDistill, source: Path, folder: Path, say: Reporter) -> tuple[ModelProto, str]:
+    """The student of the teacher at `source`, before it learns, and what it is in a clause. Files on the way go to `folder`.
+
+    Raises:
+        ModelRefused: nothing of the teacher can be made smaller, or the student's file has other inputs or outputs.
+        RecipeRefused: there is no such file.
+    """
+    teacher = load(source)
+    if step.width is not None:
+        step_of = PruneChannels(amount=1 - step.width, streams=True, round_to=1, repair=False, statistics=False)
+        prune(step_of, source, folder / "student.onnx", None, say)
+        student, what = load(folder / "student.onnx"), f"of {step.width:g} of its width"
+    elif step.student == SEPARABLE:
+        student = load(source)
+        if not (layers := separate(student)):
+            raise ModelRefused(
+                "no convolution of this model gets smaller when it is made depthwise separable",
+                fix="narrow it (width = 0.5), or name a student's file",
+            )
+        what = f"with {len(layers)} convolutions made depthwise separable"
+    else:
+        student, what = _of_file(step.student or "", teacher, folder, say), f"from {Path(step.student or '').name}"
+    _refuse_other(teacher, student, what)
+    if step.start == "drawn":
+        draw_weights(student, step.seed)
+    return student, f"a student {what}, {100 * _numbers(student) / _numbers(teacher):.1f} % of the weights"
+
+
+def _of_file(name: str, teacher: ModelProto, folder: Path, say: Reporter) -> ModelProto:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise RecipeRefused(f"there is no student {path}", fix=f"name an ONNX file, or `{SEPARABLE}`, or give a `width`")
+    shapes = {}
+    wanted = set(real_inputs(teacher.graph))
+    for value in teacher.graph.input:
+        shape = declared(value)
+        if value.name in wanted and shape is not None:
+            shapes[value.name] = tuple(axis for axis in shape if isinstance(axis, int))
+    there = load(path)
+    known = set(real_inputs(there.graph))
+    if known != wanted:
+        raise ModelRefused(
+            f"{path.name} has inputs {', '.join(sorted(known))}, its teacher {', '.join(sorted(wanted))}",
+            fix="export the student with its teacher's inputs",
+        )
+    normalise(path, folder / "student.onnx", shapes, say)
+    return load(folder / "student.onnx")
+
+
+def _refuse_other(teacher: ModelProto, student: ModelProto, what: str) -> None:
+    """Inputs and outputs have to be the teacher's."""
+    for side in ("input", "output"):
+        names = [set(real_inputs(model.graph)) if side == "input" else None for model in (teacher, student)]
+        ours, theirs = (
+            {value.name: facts(value) for value in getattr(model.graph, side) if kept is None or value.name in kept}
+            for model, kept in zip((teacher, student), names, strict=True)
+        )
+        for name, fact in ours.items():
+            other = theirs.get(name)
+            if other is None or (other.dtype, other.shape) != (fact.dtype, fact.shape):
+                found = "none" if other is None else f"{other.dtype} {list(other.shape or ())}"
+                raise ModelRefused(
+                    f"the student {what} has {found} as {side} {name}, and its teacher {fact.dtype} {list(fact.shape or ())}",
+                    fix=f"give the student its teacher's {side}s",
+                )
+
+
+def draw_weights(model: ModelProto, seed: int) -> None:
+    """New weights in place of a model's own, each tensor's as spread as those that it had for their inputs (batch norms are
+    folded into them, so that a rule that knows only their number would not fit), and biases of 0.
+    """
+    draw = np.random.default_rng(seed)
+    found, held = trainable(model), constants(model)
+    fresh: dict[str, NDArray[np.generic]] = {}
+    for weight in weights(model):
+        old = weight.array().astype(np.float64)
+        fresh[weight.name] = draw.normal(0, max(float(old.std()), 1e-6), old.shape)
+    for name in found.names:
+        if name not in fresh and sum(length > 1 for length in held[name].dims) <= 1 and _is_bias(model, name):
+            fresh[name] = np.zeros(tuple(held[name].dims))
+    write(model, fresh)
+
+
+def _is_bias(model: ModelProto, name: str) -> bool:
+    """Whether a Conv or a Gemm adds it: scales and shifts of normalisations stay."""
+    return any(
+        node.op_type in ("Conv", "ConvTranspose", "Gemm") and len(node.input) > 2 and node.input[2] == name
+        for node in model.graph.node
+    )
+
+
+def _numbers(model: ModelProto) -> int:
+    return max(sum(weight.size for weight in weights(model)), 1)
