@@ -54,7 +54,7 @@ def numbers(path: Path) -> int:
     return sum(weight.size for weight in weights(onnx.load(path)))
 
 
-@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("labels", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_student_of_half_the_width_comes_near_its_teacher(bench, tmp_path, teacher, labels):
     unseen = digits(teacher, "calibration")
     told, out = NullReporter(), tmp_path / "out.onnx"
@@ -77,6 +77,7 @@ def parts(step: TrainDistill, path: Path, folder: Path, samples: Samples) -> tup
     return prepared(model, step, samples, NullReporter()), prepared(load(path), step, samples, NullReporter())
 
 
+@pytest.mark.long
 def test_a_teacher_whose_answers_are_shuffled_teaches_nothing_and_it_is_said(tmp_path, teacher):
     """The negative control: the same answers, each for another sample than it was given of."""
     step, samples = msgspec.structs.replace(HALF, start="drawn", alpha=0.0), digits(teacher).take(400)
@@ -163,6 +164,7 @@ def shapes_of_boxes(net, bench, width: int, name: str) -> Path:
     return bench.save(model, name)
 
 
+@pytest.mark.long
 def test_outputs_that_are_no_classes_are_learnt_as_they_are_by_a_student_of_a_file(bench, net, tmp_path):
     teacher, student = (shapes_of_boxes(net, bench, width, f"{width}.onnx") for width in (12, 6))
     np.savez(tmp_path / "own.npz", image=np.random.default_rng(1).random((300, 1, 8, 8), np.float32))
@@ -246,7 +248,7 @@ def test_what_was_broken_off_ends_as_what_was_not(tmp_path, teacher):
             if told.ended and told.epoch == 2:
                 raise KeyboardInterrupt
 
-    step, samples = msgspec.structs.replace(HALF, epochs=3, start="drawn"), digits(teacher).take(200)
+    step, samples = msgspec.structs.replace(HALF, epochs=3, start="drawn"), digits(teacher).take(80)
     distill(step, teacher, tmp_path / "whole.onnx", samples, NullReporter(), kept=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         distill(step, teacher, tmp_path / "broken.onnx", samples, Broken(), kept=tmp_path / "kept")
