@@ -172,12 +172,8 @@ class _Inputs:
     def step(self, place: int) -> list[object]:
         step = self._spec.recipe.active[place]
         versions = [self._asked.versions.get(package) for package in step.packages]
-<<<<<<< HEAD
-        return [step.described(), self._data if step.need != "none" else None, *versions, *self._anew()]
-=======
         beside = [self._asked.file_hashes.get(file) for file in step.files]
-        return [step.described(), self._data if step.need != "none" else None, *versions, *beside]
->>>>>>> d330576 (Training goes on after a kill, holds samples out, and distils students)
+        return [step.described(), self._data if step.need != "none" else None, *versions, *beside, *self._anew()]
 
     def lower(self, _place: int) -> list[object]:
         processor = read_processor()
