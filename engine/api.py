@@ -27,6 +27,7 @@ from .library.recipes import list_recipes, missing_file, missing_package
 from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
 from .runs.folder import RunDir
 from .runs.index import Index, RunSummary
+from .runs.kept_rows import KeptRows, keyed
 from .runs.launch import start
 from .runs.queries import (
     BenchQuestion,
@@ -34,6 +35,7 @@ from .runs.queries import (
     InspectQuestion,
     Listen,
     PlanQuestion,
+    SensitivityQuestion,
     Side,
     ask,
     end_server,
@@ -43,6 +45,7 @@ from .schema.events import AnyEvent, Note, RunEnded
 from .schema.figures import Metrics
 from .schema.model_facts import ModelFacts
 from .schema.ready import ready
+from .schema.sensitivity import Sensitivity
 from .schema.spec import Dataset, RunSpec
 from .schema.steps import Recipe
 from .studying import GroupOfStudy, Studying
@@ -59,8 +62,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "GroupOfStudy",
-    "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample", "Side", "Spread",
-    "Spreads", "Stats", "Telemetry",
+    "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample",
+    "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "Telemetry",
 ]  # fmt: skip
 
 POLL_S = 0.25
@@ -211,6 +214,30 @@ class Engine(Studying):
     async def bench(self, question: BenchQuestion, listen: Listen | None = None) -> Metrics:
         """Time a model or plan alone; `listen` hears the events."""
         return msgspec.json.decode(await ask(self.home, question, listen), type=ready(Metrics))
+
+    async def sensitivity(self, question: SensitivityQuestion, listen: Listen | None = None) -> Sensitivity:
+        """How far outputs move when one unit is changed alone, or a setting swept; `listen` hears each row as it is found. What
+        was found before is not computed again; who cancels the task keeps what is known by then.
+
+        Raises:
+            EdgetuiError: the model or the samples cannot be read or run, or the step cannot be done so.
+        """
+        if missing := missing_package(question.spec.recipe):
+            raise missing
+        asked = await asyncio.to_thread(keyed, question)
+        known = await asyncio.to_thread(KeptRows(self.home, asked.key).read)
+        if known is not None and known.state == "done":
+            return known
+        answer = await ask(self.home, asked, listen)
+        return msgspec.json.decode(answer, type=ready(Sensitivity))
+
+    async def known_sensitivity(self, question: SensitivityQuestion) -> Sensitivity | None:
+        """What is known of it by now, nothing computed; None: nothing.
+
+        Raises:
+            ModelRefused, DataRefused: the model or the samples cannot be read.
+        """
+        return await asyncio.to_thread(lambda: KeptRows(self.home, keyed(question).key).read())
 
     async def forecast(self, spec: RunSpec) -> Forecast:
         """What will happen if `spec` is run.

@@ -24,6 +24,7 @@ from .commands.printing import echo_error
 from .commands.query import compare, export, inspect, overview, recipes, runs, show
 from .commands.run import cancel, demo, resume, run_command, watch
 from .commands.schema import schema
+from .commands.sensitivity import sensitivity
 from .commands.study import study
 from .terminal import draws
 
@@ -58,7 +59,9 @@ def cli(context: click.Context) -> int:
     return 0 if context.invoked_subcommand else _workbench()
 
 
-_WORK = (demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, study, build, bench)
+_WORK = (
+    demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, study, build, bench, sensitivity,
+)  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)
 

@@ -16,7 +16,7 @@ from ..engine.schema.ready import ready
 from ..engine.schema.settings import BackendSettings
 from ..engine.schema.spec import Preset
 from ..engine.schema.step import Step
-from ..engine.schema.steps import STEPS, Recipe
+from ..engine.schema.steps import STEPS, Recipe, plain_step
 from ..engine.schema.workloads import FlatOut, Workload, parse_workload
 from .fields import Field, fields_of, parse, refusal
 
@@ -189,8 +189,22 @@ class Draft:
     def add(self, method: str) -> None:
         """Append a step, set as the first recipe that has it sets it."""
         known = (step for recipe in self.recipes for step in recipe.step if step.method == method)
-        fresh = next(known, None) or _default(method)
+        fresh = next(known, None) or plain_step(method)
         self._with_steps([*self.recipe.step, msgspec.structs.replace(fresh, on=True)])
+
+    def spare(self, step: Step, names: Sequence[str]) -> str:
+        """Have nodes left as they are by the recipe's step of that kind; where it has none, by `step` at its end. Returns the
+        field that names them.
+        """
+        place = next((n for n, each in enumerate(self.recipe.step) if each.method == step.method), None)
+        mine = step if place is None else self.recipe.step[place]
+        kept = tuple(dict.fromkeys((*getattr(mine, step.sparing), *names)))
+        spared = msgspec.structs.replace(mine, **{step.sparing: kept})
+        steps = [*self.recipe.step, spared]
+        if place is not None:
+            steps[place] = steps.pop()
+        self._with_steps(steps)
+        return step.sparing
 
     def remove(self, index: int) -> None:
         """Take a step out."""
@@ -273,8 +287,3 @@ class Draft:
 def _step(table: dict[str, Any]) -> Step:
     step: Step = msgspec.convert(table, ready(STEPS[table["method"]]))
     return step
-
-
-def _default(method: str) -> Step:
-    """A step with its defaults; where one of several fields must be given, the first is."""
-    return _step({"method": method, **dict(STEPS[method].one_of[:1])})

@@ -19,6 +19,7 @@ from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
 from ..engine.schema.events import AnyEvent, Queued
 from ..engine.schema.settings import BackendSettings
 from ..engine.schema.spec import Dataset, RunSpec
+from ..engine.schema.step import Step
 from ..engine.schema.steps import Recipe
 from ..engine.system.disk import read_disk
 from ..engine.system.log import logger
@@ -28,9 +29,10 @@ from .fix_words import on_screen
 from .runview import RunView
 
 if TYPE_CHECKING:
-    from ..engine.api import Comparison, Engine, Forecast, RunSummary, Side, Spreads
+    from ..engine.api import Comparison, Engine, Forecast, RunSummary, SensitivityQuestion, Side, Spreads
     from ..engine.schema.model_facts import ModelFacts
     from ..engine.schema.plan import PlanFacts
+    from ..engine.schema.sensitivity import Sensitivity
     from .feed import LiveFeed
 
 _log = logger(__name__)
@@ -275,6 +277,29 @@ class Link:
             task.add_done_callback(self._answered)
             self._layers[key] = await task
         return self._layers[key]
+
+    def _question(self, setup: RunSetup, model: str, step: Step, over: str, made_up: bool) -> SensitivityQuestion:
+        from ..engine.api import SensitivityQuestion
+
+        spec = msgspec.structs.replace(self.spec(setup, model), recipe=Recipe(name=step.method, step=(step,)))
+        return SensitivityQuestion(spec=spec, over=over, made_up=made_up)
+
+    async def known_sensitivity(
+        self, setup: RunSetup, model: str, step: Step, over: str, *, made_up: bool
+    ) -> Sensitivity | None:
+        """What is known by now of how far a step moves the outputs; None: nothing."""
+        question = await asyncio.to_thread(self._question, setup, model, step, over, made_up)
+        return await self.engine.known_sensitivity(question)
+
+    async def sensitivity(
+        self, setup: RunSetup, model: str, step: Step, over: str, *, made_up: bool, listen: Callable[[AnyEvent], None]
+    ) -> Sensitivity:
+        """How far a step moves the outputs; `listen` hears each row. Who is cancelled ends the process that computes."""
+        question = await asyncio.to_thread(self._question, setup, model, step, over, made_up)
+        task = asyncio.ensure_future(self.engine.sensitivity(question, listen))
+        self._asking.add(task)
+        task.add_done_callback(self._answered)
+        return await task
 
     # the board
 

@@ -163,8 +163,9 @@ class Values:
 class Inner:
     """Tensors of a model in memory; no more of it is computed than they need."""
 
-    def __init__(self, model: ModelProto, tensors: Sequence[str], *, batched: bool = False) -> None:
-        """`tensors`: inputs of the model, or what nodes of its main graph make; `batched`: as of `ModelOnDisk`.
+    def __init__(self, model: ModelProto, tensors: Sequence[str], *, batched: bool = False, lean: bool = True) -> None:
+        """`tensors`: inputs of the model, or what nodes of its main graph make; `batched`: as of `ModelOnDisk`; `lean`: compute
+        with weights where they lie, slower than with a copy of them.
 
         Raises:
             ModelRefused: ONNX Runtime cannot load the model.
@@ -177,7 +178,7 @@ class Inner:
             part = leading_to(model, self._made)
             if batched:
                 _free_batch(part)
-            self._session = _Session(for_session(part), lean=True)
+            self._session = _Session(for_session(part), lean=lean)
 
     def run(self, feeds: Feeds) -> list[Array]:
         """Each tensor, in order."""

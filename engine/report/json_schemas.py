@@ -27,6 +27,7 @@ from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.result import Result
+from ..schema.sensitivity import Sensitivity
 from ..schema.steps import Recipe
 from ..schema.study_table import StudyListed, StudyTable, StudyTime
 from ..telemetry.sample import Sample
@@ -75,6 +76,7 @@ DOCUMENTS: dict[str, Document] = {
     "model": Document(kind=ModelFacts, printed_by=("inspect MODEL",)),
     "plan": Document(kind=PlanFacts, printed_by=("inspect PLAN", "inspect RUN")),
     "latencies": Document(kind=Spreads, printed_by=("show --latencies",)),
+    "sensitivity": Document(kind=Sensitivity, printed_by=("sensitivity",)),
     "study": Document(kind=StudyTable, printed_by=("study NAME",)),
     "study_time": Document(kind=StudyTime, printed_by=("study --dry-run",)),
     "studies": Document(kind=tuple[StudyListed, ...], printed_by=("study",)),

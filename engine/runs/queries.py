@@ -18,6 +18,7 @@ from ..errors import EdgetuiError, PlanRefused, RunFailed
 from ..schema import events
 from ..schema.ready import ready
 from ..schema.result import Result
+from ..schema.sensitivity import UNITS
 from ..schema.settings import BackendSettings
 from ..schema.spec import Preset, RunSpec
 from ..schema.workloads import FlatOut, Workload
@@ -107,9 +108,29 @@ class RecomputeQuestion(_Question, frozen=True, kw_only=True, tag="recompute"):
     runs: tuple[RawSamples, ...]
 
 
+class SensitivityQuestion(_Question, frozen=True, kw_only=True, tag="sensitivity"):
+    """How far do outputs move when one unit is changed alone, or when a setting is swept over the whole model?"""
+
+    spec: RunSpec
+    """Model, samples, backend, and a recipe of the one step."""
+    over: str = UNITS
+    values: tuple[float, ...] = ()
+    """Of a sweep; empty: those that the step itself says."""
+    at: float | None = None
+    """Where the weights are counted before and after; None: at the knee of the sweep, else at the step's own value."""
+    samples: int = 256
+    """At most."""
+    made_up: bool = False
+    """Made-up inputs take the place of samples that are not there."""
+    key: str = ""
+    """What its rows are kept by."""
+
+
 Listen = Callable[[events.AnyEvent], None]
 Side = Literal["baseline", "candidate"]
-Question = InspectQuestion | CheckQuestion | BenchQuestion | PlanQuestion | SpreadQuestion | RecomputeQuestion
+Question = (
+    InspectQuestion | CheckQuestion | BenchQuestion | PlanQuestion | SpreadQuestion | RecomputeQuestion | SensitivityQuestion
+)
 
 
 class Answer(Struct, frozen=True, kw_only=True):

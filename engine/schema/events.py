@@ -12,6 +12,7 @@ from msgspec import Struct
 from ..errors import DAMAGED, Fix
 from .failure import SaysWhy
 from .ready import ready
+from .sensitivity import SensitivityRow
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -113,6 +114,12 @@ class Note(Event, frozen=True, kw_only=True, tag="note"):
     text: str = ""
 
 
+class RowFound(Event, frozen=True, kw_only=True, tag="row"):
+    """A row of a sensitivity; of a question only, no run says it."""
+
+    row: SensitivityRow
+
+
 class StageEnded(Event, frozen=True, kw_only=True, tag="stage-ended"):
     """A stage's output is on disk."""
 
@@ -146,7 +153,18 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
 
 
 AnyEvent = (
-    RunBegan | Queued | StageBegan | Progress | Reading | Learning | MeasuredWindow | Note | StageEnded | StageFailed | RunEnded
+    RunBegan
+    | Queued
+    | StageBegan
+    | Progress
+    | Reading
+    | Learning
+    | MeasuredWindow
+    | Note
+    | RowFound
+    | StageEnded
+    | StageFailed
+    | RunEnded
 )
 
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(ready(AnyEvent))

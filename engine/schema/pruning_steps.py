@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
 from .numbers import Count, Positive, Share
 from .step import Kernels, SampleNeed, Step
 
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_HALF_DECADES = tuple(float(f"{10 ** (half / 2):.3g}") for half in range(-12, -1))
+"""10^x, x from -6 to -1 in halves: the sweep of Zhang et al."""
+
 
 class Pruning(Step, frozen=True, kw_only=True):
     """Steps that make weights zero here and there."""
 
     zeros = True
+    sparing = "exclude"
 
     def spoils(self, before: Sequence[Step]) -> list[str]:
         late = any(step.integers for step in before)
@@ -39,6 +44,7 @@ class PruneMagnitude(Pruning, frozen=True, kw_only=True, tag="prune.magnitude"):
     function = "compress.magnitude:prune"
     needs = "optional"
     one_of = (("amount", 0.3), ("threshold", 1e-3))
+    sweeps: ClassVar[dict[str, tuple[float, ...]]] = {"threshold": _HALF_DECADES, "amount": _SHARES}
     only_with = (("samples", "repair", True),)
     added = (("only", ()), ("exclude", ()), ("repair", False), ("samples", 256))
 
@@ -126,6 +132,8 @@ class PruneChannels(Step, frozen=True, kw_only=True, tag="prune.channels"):
     needs = "optional"
     unsampled = "channels are removed without repair, which costs much accuracy"
     resizes = True
+    sparing = "keep"
+    sweeps: ClassVar[dict[str, tuple[float, ...]]] = {"amount": _SHARES[:5]}
 
     amount: Share = 0.25
     """Share of the channels of each group to remove, 0..1; a group is what adds, concatenates or splits together."""

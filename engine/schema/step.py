@@ -73,6 +73,11 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     only_with: ClassVar[tuple[tuple[str, str, object], ...]] = ()
     """(field, other, value): the field says something only while `other` has that value."""
 
+    sparing: ClassVar[str] = ""
+    """Field that names the nodes it leaves as they are; empty: it cannot be done to one unit of a model alone."""
+    sweeps: ClassVar[dict[str, tuple[float, ...]]] = {}
+    """Fields that say how much is done, each with the values that a sweep tries."""
+
     added: ClassVar[tuple[tuple[str, object], ...]] = ()
     """Fields that came later, each with its default: a step that leaves them so keeps the hash that it had before."""
 

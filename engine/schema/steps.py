@@ -8,13 +8,15 @@ that prune stand in `pruning_steps.py`, those that train in `training_steps.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
+import msgspec
 from msgspec import Meta, Struct
 
 from .model_facts import ModelFacts
 from .numbers import Count, Share
 from .pruning_steps import PruneChannels, PruneMagnitude, PruneNm, Pruning
+from .ready import ready
 from .step import Kernels, SampleNeed, Step
 from .training_steps import TrainDistill, TrainFinetune, Training
 
@@ -45,6 +47,8 @@ class LowrankSvd(Step, frozen=True, kw_only=True, tag="lowrank.svd"):
     needs = "optional"
     unsampled = "low-rank factors are of the weights alone, which costs much accuracy"
     resizes = True
+    sparing = "exclude"
+    sweeps: ClassVar[dict[str, tuple[float, ...]]] = {"macs": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
     one_of = (("macs", 0.75), ("retained", 0.95))
 
     macs: Share | None = None
@@ -85,6 +89,7 @@ class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
 
     function = "compress.quantize:int8"
     needs = "calibration"
+    sparing = "exclude"
     arithmetic = "int8"
     copies = 9.0  # measured with 113 MB: 8.8
     scale_bytes = 5  # with its zero-point
@@ -130,6 +135,7 @@ class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
 
     function = "compress.weight_only:weights"
     arithmetic = "integer weights"
+    sparing = "exclude"
     copies = 6.0  # measured with 113 MB: 5.6
     scale_bytes = 4
     node_bytes = 120  # a DequantizeLinear before it (measured: 90 to 140)
@@ -174,6 +180,7 @@ class QuantizeDynamic(Step, frozen=True, kw_only=True, tag="quantize.dynamic"):
 
     function = "compress.dynamic:dynamic"
     arithmetic = "int8"
+    sparing = "exclude"
     scale_bytes = 4
     node_bytes = 500  # six nodes for one (measured: 380 to 560)
 
@@ -198,6 +205,7 @@ class QuantizeShared(Step, frozen=True, kw_only=True, tag="quantize.shared"):
 
     function = "compress.shared_values:share"
     arithmetic = "integer weights"
+    sparing = "exclude"
     copies = 6.0
     node_bytes = 300  # a Cast, a Gather and the values (measured: 200 to 1300, by bits)
 
@@ -231,6 +239,7 @@ class PrecisionFp16(Step, frozen=True, kw_only=True, tag="precision.fp16"):
     needs = "optional"
     unsampled = "half precision is checked for overflow on weights alone"
     arithmetic = "float16"
+    sparing = "keep"
     other_bits = 16
 
     keep: tuple[str, ...] = ()
@@ -273,6 +282,26 @@ if TYPE_CHECKING:
     AnyStep = Step
 else:
     AnyStep = Union[tuple(STEPS.values())]  # noqa: UP007 - made of classes that are known once the module is read
+
+
+def plain_step(method: str) -> Step:
+    """A step with its defaults; where one of several fields must be given, the first is."""
+    kind = STEPS[method]
+    return _made(kind, {"method": method, **dict(kind.one_of[:1])})
+
+
+def changed(step: Step, name: str, value: object) -> Step:
+    """The step with another value in a field, and nothing in those that exclude it.
+
+    Raises:
+        msgspec.ValidationError: the field cannot have it.
+    """
+    others = {other: None for other, _ in step.one_of if other != name and any(name == one for one, _ in step.one_of)}
+    return _made(type(step), msgspec.to_builtins(step) | others | {name: value})
+
+
+def _made(kind: type[Step], table: dict[str, Any]) -> Step:
+    return msgspec.convert(table, ready(kind))
 
 
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import EdgetuiError
 from ..schema import events
+from ..schema.sensitivity import SensitivityRow
 
 PROGRESS_EVERY_S = 0.2
 
@@ -60,6 +61,10 @@ class PipeReporter:
     def window(self, side: str, begin_s: float, end_s: float | None = None) -> None:
         """A stretch in which something is measured, when it begins and when it has ended."""
         self._send(events.MeasuredWindow(stage=self._stage, side=side, begin_s=begin_s, end_s=end_s))
+
+    def row(self, row: SensitivityRow) -> None:
+        """A row of a sensitivity."""
+        self._send(events.RowFound(row=row))
 
     def waiting(self, run: str) -> None:
         """The board is busy with another run."""

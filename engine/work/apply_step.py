@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,15 +29,26 @@ def apply_step(
     Raises:
         EdgetuiError: as the function of `compress` does.
     """
-    function = _function(step)
     if step.need == "none" or (samples is None and step.need == "optional"):
-        given = [] if step.needs == "none" else [None]
-        return function(step, source, out, *given, say), None
+        return call_step(step, source, out, None, say), None
     assert samples is not None, step.method
     taken = samples.take(_most(step, len(samples), batch))
-    given_samples = taken if step.need in ("training", "labelled") else _feeds(taken, batch)
-    text = function(step, source, out, given_samples, say, **({"kept": kept} if step.resumes else {}))
+    given = taken if step.need in ("training", "labelled") else _feeds(taken, batch)
+    text = call_step(step, source, out, given, say, kept)
     return text, DatasetStamp(calibrated=taken.read, calibration=taken.source, skipped=len(taken.skipped))
+
+
+def call_step(
+    step: Step, source: Path, out: Path, samples: Samples | Iterable[Feeds] | None, say: Reporter, kept: Path | None = None
+) -> str:
+    """The same with the very samples that the step's function takes; None: it needs none, or there are none. `kept` is for
+    steps that resume.
+
+    Raises:
+        EdgetuiError: as the function of `compress` does.
+    """
+    given = [] if step.needs == "none" else [samples]
+    return _function(step)(step, source, out, *given, say, **({"kept": kept} if step.resumes else {}))
 
 
 def _function(step: Step) -> Callable[..., str]:

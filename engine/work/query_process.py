@@ -25,12 +25,14 @@ from ..runs.queries import (
     PlanQuestion,
     Question,
     RecomputeQuestion,
+    SensitivityQuestion,
     SpreadQuestion,
 )
 from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.ready import ready
+from ..schema.sensitivity import Sensitivity
 from ..system.defects import keep_traceback
 from ..system.log import logger, start_log
 from ..system.parent_death import die_with_parent
@@ -39,7 +41,7 @@ from ..system.pipe_reporter import PipeReporter
 _log = logger(__name__)
 
 
-Given = ModelFacts | PlanFacts | Metrics | Spreads | list[Recomputed] | None
+Given = ModelFacts | PlanFacts | Metrics | Spreads | Sensitivity | list[Recomputed] | None
 """What is answered; None: nothing is to be said against it."""
 
 
@@ -101,6 +103,13 @@ def _recompute(question: RecomputeQuestion, home: Path, say: PipeReporter) -> Gi
 
     del home, say
     return [recompute(each) for each in question.runs]
+
+
+@_answer.register
+def _sensitivity(question: SensitivityQuestion, home: Path, say: PipeReporter) -> Given:
+    from .sensitivities import sensitivity
+
+    return sensitivity(home, question, say, say.row)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ class Team:
             for name in names:
                 loaded[name] = self.load(name, cooperative=cooperative)
                 stack.callback(loaded[name].close)
-            stack.callback(lambda: [anew.close() for anew in loaded.values()])
+            stack.callback(_close, loaded)
             yield loaded
 
     def load(self, name: str, *, cooperative: bool) -> Session:
@@ -201,3 +201,9 @@ def _labels(jobs: Sequence[Job]) -> list[str]:
         again = sum(1 for other in found if other.partition(" #")[0] == name)
         found.append(f"{name} #{again + 1}" if again else name)
     return found
+
+
+def _close(loaded: Mapping[str, Session]) -> None:
+    """Those that were loaded anew meanwhile among them."""
+    for session in loaded.values():
+        session.close()

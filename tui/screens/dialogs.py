@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from ...engine.errors import EdgetuiError
+from ...engine.errors import EdgetuiError, RecipeRefused
 from ..fix_words import on_screen
 from .safe_dismiss import SafeDismiss, dismiss_once
 
@@ -94,3 +95,14 @@ class Ask(SafeDismiss, ModalScreen[str]):
     def action_give_up(self) -> None:
         """Close with nothing."""
         dismiss_once(self, "")
+
+
+def check_name(name: str) -> str:
+    """A recipe's name must be good for a file.
+
+    Raises:
+        RecipeRefused: it is not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise RecipeRefused(f"`{name}` is not a valid recipe name", fix="use letters, digits, . _ and -")
+    return name

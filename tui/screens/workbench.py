@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import re
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.timer import Timer
@@ -31,8 +30,9 @@ from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from .end_runs import ask_to_end
-from .headlines import TABS, WORDS, header_line, tabs_line
+from .headlines import TABS, header_line, tabs_line
 from .safe_dismiss import SafeDismiss
+from .workbench_keys import KEYS
 
 EDIT_SETTLES_S = 0.2
 """A forecast is asked for when the keys have been still so long."""
@@ -41,32 +41,7 @@ EDIT_SETTLES_S = 0.2
 class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
     """All panes, and what can be done from any of them."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "next_pane(1)", "next", id="pane.next", tooltip="Focus the next pane"),
-        Binding("shift+tab", "next_pane(-1)", "previous pane", id="pane.previous", show=False, tooltip="Focus the pane before"),
-        *[
-            Binding(
-                str(n), f"pane('{name}')", WORDS[name], id=f"pane.{name}", show=False, tooltip=f"Go to the pane {WORDS[name]}"
-            )
-            for n, name in enumerate(TABS, 1)
-        ],
-        Binding("r", "run", "run", id="run", tooltip="Run the highlighted model with this recipe"),
-        Binding("c", "cancel", "cancel", id="cancel", tooltip="End the run that is shown; asks first"),
-        Binding("ctrl+r", "resume", "resume", id="resume", show=False, tooltip="Take an interrupted run up again"),
-        Binding("v", "member", "member", id="member", tooltip="The next of the runs that were started together"),
-        Binding("R", "runs", "runs", id="runs", tooltip="All runs: open, compare, resume"),
-        Binding(
-            "P", "studies", "studies", id="studies", show=False, tooltip="Papers, done again here: their figures beside ours"
-        ),
-        Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
-        Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
-        Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
-        Binding("s", "save", "save recipe", id="save", show=False, tooltip="Save the recipe under a name"),
-        Binding("p", "pause", "pause", id="pause", tooltip="Stop the charts; the data go on"),
-        Binding("w", "window", "window", id="window", show=False, tooltip="Show more or less of the past"),
-        Binding("l", "pane('log')", "log", id="log", show=False, tooltip="Go to the log"),
-        Binding("y", "copy", "copy", id="copy", show=False, tooltip="Copy the run's table to the clipboard of your terminal"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     def __init__(self) -> None:
         super().__init__()
@@ -322,6 +297,14 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         if view is not None:
             self.app.push_screen(LayersScreen(plans_of(view.run, view.model, view.recipe)))
 
+    def action_sensitivity(self) -> None:
+        """What compressing each layer of the highlighted model costs."""
+        from .sensitivity import SensitivityScreen
+
+        model, draft = self.models.model, self.settings.draft
+        if model and draft is not None:
+            self.app.push_screen(SensitivityScreen(model, draft, partial(self.settings.take, draft)))
+
     def action_monitor(self) -> None:
         """Telemetry alone."""
         from .monitor import MonitorScreen
@@ -353,7 +336,7 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def action_save(self) -> None:
         """Save the recipe under a name."""
-        from .dialogs import Ask
+        from .dialogs import Ask, check_name
 
         draft = self.settings.draft
         if draft is None:
@@ -388,14 +371,3 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
                 self.models.take(self.desk.engine.models(), model)
 
         self.app.push_screen(Ask("Open a folder of .onnx files, or one file", str(Path.cwd()) + os.sep, link.open_folder), take)
-
-
-def check_name(name: str) -> str:
-    """A recipe's name must be good for a file.
-
-    Raises:
-        RecipeRefused: it is not.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise RecipeRefused(f"`{name}` is not a valid recipe name", fix="use letters, digits, . _ and -")
-    return name

@@ -1,0 +1,79 @@
+"""Which questions the screen Sensitivity can ask, and what it draws of their rows. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...engine.advice.words import percent
+from ...engine.report import sensitivity_table as told
+from ...engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow, WeightHistogram
+from ...engine.schema.step import Step
+from ...engine.schema.steps import plain_step
+from ..widgets.chart import Graph
+from ..widgets.histogram import Counted, histograms
+from ..widgets.lines import Line
+from ..widgets.sweep_bars import SweepBar, sweep_bars
+
+METHODS = ("quantize.int8", "precision.fp16", "prune.magnitude")
+"""Steps that are offered where the recipe has no others."""
+ROWS = 8
+
+
+class SensitivityView(NamedTuple):
+    """One question that the screen can ask."""
+
+    step: Step
+    over: str
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"{self.step.method}   {'each unit alone' if self.over == UNITS else f'{self.over} of the whole model'}"
+
+
+def views_of(steps: Sequence[Step]) -> tuple[SensitivityView, ...]:
+    """The questions about a recipe's steps, then about those that every recipe might have."""
+    mine = {step.method: step for step in reversed(steps) if step.sparing}
+    every = [*mine.values(), *(plain_step(method) for method in METHODS if method not in mine)]
+    return tuple(SensitivityView(step, over) for step in every for over in (*step.sweeps, UNITS))
+
+
+def bar_length(found: Sensitivity, row: SensitivityRow) -> float:
+    """How long a row's bar is, before all are brought to one scale."""
+    if found.over != UNITS:
+        return min(1.0, row.offset_rate_abs or 0.0)
+    if found.ranked_by == "kl":
+        return row.kl or 0.0
+    return 0.0 if row.sqnr_db is None else float(10 ** (-row.sqnr_db / 20))
+
+
+def is_knee(found: Sensitivity, row: SensitivityRow) -> bool:
+    """Whether the sweep's curve bends behind a row."""
+    return row.value is not None and row.value == found.knee
+
+
+def curve(found: Sensitivity, width: int, graph: Graph) -> list[Line]:
+    """The sweep: a bar for each value, as high as outputs are off; off by their whole size is the most that is drawn."""
+    shown = [SweepBar(_short(row.value or 0.0), bar_length(found, row), is_knee(found, row)) for row in found.rows]
+    most = max((bar.effect or 0.0 for bar in shown), default=0.0)
+    beyond = any((row.offset_rate_abs or 0.0) > 1.0 for row in found.rows)
+    top = f">{percent(most)}" if beyond else percent(most)
+    return sweep_bars(shown, width, ROWS, top, told.COLUMNS["offset_rate_abs"], graph)
+
+
+def weights_picture(counted: WeightHistogram, width: int, graph: Graph) -> list[Line]:
+    """The weights before and after, those that are zero told beside."""
+    before, after = (
+        Counted(name, "accent" if name == "before" else "warn", counts, sum(counted.before), f"{none} zeros")
+        for name, counts, none in (
+            ("before", counted.before, counted.zeros_before),
+            (f"after {counted.setting} {told.setting(counted.value)}", counted.after, counted.zeros_after),
+        )
+    )
+    return histograms([before, after], width, ROWS, counted.low, counted.high, "weight", graph)
+
+
+def _short(value: float) -> str:
+    """A value in five columns: `3e-6`, `0.03`, `0.5`."""
+    return f"{value:.0e}".replace("e-0", "e-") if 0 < value < 0.01 else f"{value:.2g}"
