@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,32 @@ def prune(step: PruneMagnitude, source: Path, out: Path, samples: Iterable[Feeds
     """
     give_back_large_blocks()
     model = load(source)
-    found, left_out = _chosen(step, model, source.name, say)
+    zeroed = zero_smallest(step, model, source.name, say)
+    if samples is not None and step.repair:
+        layers = [Layer(name, zeros_stay=True) for name in zeroed.nodes]
+        with kept_samples(source, samples, step.samples, out.parent) as kept:
+            return f"{zeroed.line}; {repair(model, source, layers, kept, out, say)}"
+    save_apart(model, out)
+    return zeroed.line
+
+
+class Zeroed(NamedTuple):
+    """What was done to a model."""
+
+    line: str
+    """How many weights are zero now, for people."""
+    nodes: list[str]
+    """Labels of the nodes whose weights were ranked."""
+
+
+def zero_smallest(step: PruneMagnitude, model: ModelProto, name: str, say: Reporter) -> Zeroed:
+    """Zero the smallest weights of a model in place, as `prune` says. `name`: of its file, for people.
+
+    Raises:
+        ModelRefused: it has no weights to prune, or one is not a number.
+        RecipeRefused: a pattern of `only` or `exclude` matches no node.
+    """
+    found, left_out = _chosen(step, model, name, say)
     tell_computed(model, left_out, say)
     limits = _limits(step, found)
     total = zero = 0
@@ -74,12 +100,7 @@ def prune(step: PruneMagnitude, source: Path, out: Path, samples: Iterable[Feeds
         more = "" if len(emptied) <= 3 else f" and {len(emptied) - 3} more"
         say.warn(f"nothing is left of {', '.join(emptied[:3])}{more}: their layers give a constant now")
     line = f"{100 * zero / total:.1f} % of {_spaced(total)} weights are zero now ({counted(len(found))})"
-    if samples is not None and step.repair:
-        layers = [Layer(name, zeros_stay=True) for weight in found for name in weight.nodes]
-        with kept_samples(source, samples, step.samples, out.parent) as kept:
-            return f"{line}; {repair(model, source, layers, kept, out, say)}"
-    save_apart(model, out)
-    return line
+    return Zeroed(line, [node for weight in found for node in weight.nodes])
 
 
 def _chosen(step: PruneMagnitude, model: ModelProto, name: str, say: Reporter) -> tuple[list[Weight], set[str]]:

@@ -16,23 +16,39 @@ from .view import View
 from .writer import Writer
 
 
-def insert(model: ModelProto, ranges: dict[str, Range], excluded: set[str], per_channel: bool) -> int:
-    """Rewrite the model in place; returns how many nodes are computed in integers."""
+def insert(
+    model: ModelProto,
+    ranges: dict[str, Range],
+    excluded: set[str],
+    per_channel: bool,
+    scales: dict[str, str] | None = None,
+) -> int:
+    """Rewrite the model in place; returns how many nodes are computed in integers.
+
+    `scales`: for training, filled with the name of each activation's scale and the tensor whose range it is of; then weights
+    that are moved on their way are no copies.
+    """
     view = View(model)
     placement = for_tensorrt(view, excluded, ranges.__contains__)
     if placement.integer:
-        _TensorRtPass(view, placement, ranges, per_channel).run()
+        passing = _TensorRtPass(view, placement, ranges, per_channel, learnt=scales is not None)
+        passing.run()
+        if scales is not None:
+            scales.update(passing.scales)
     return len(placement.integer)
 
 
 class _TensorRtPass:
-    def __init__(self, view: View, placement: Placement, ranges: dict[str, Range], per_channel: bool) -> None:
+    def __init__(self, view: View, placement: Placement, ranges: dict[str, Range], per_channel: bool, *, learnt: bool) -> None:
         self.view = view
+        self.learnt = learnt
         self.placement = placement
         self.ranges = ranges
         self.per_channel = per_channel
         self.writer = Writer(view.model)
         self.pairs: dict[str, str] = {}
+        self.scales: dict[str, str] = {}
+        """Scale of an activation to the tensor whose range it is of."""
 
     def run(self) -> None:
         for node in self.view.graph.node:
@@ -62,6 +78,7 @@ class _TensorRtPass:
         if name not in self.pairs:
             grid = activation(self.ranges[root(self.view, name)], "symmetric", affine=False)
             scale, zero = self.writer.grid(name, grid)
+            self.scales[scale] = root(self.view, name)
             self.pairs[name] = self._both(name, name, [scale, zero])
         return self.pairs[name]
 
@@ -77,7 +94,8 @@ class _TensorRtPass:
                 self.writer.constant(f"{name}_zero_point", stored.zero),
             ]
             # A copy of what another node reads as it is: TensorRT takes integers of what is stored, not of what is computed.
-            source = self.writer.constant(f"{name}_moved", array) if self.view.constants[name].moved else name
+            copied = self.view.constants[name].moved and not self.learnt
+            source = self.writer.constant(f"{name}_moved", array) if copied else name
             self.pairs[key] = self._both(source, name, parameters, **({} if axis is None else {"axis": axis}))
         return self.pairs[key]
 

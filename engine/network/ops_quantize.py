@@ -15,7 +15,7 @@ from .call import Call, Table
 if TYPE_CHECKING:
     from torch import Tensor
 
-_RANGES: dict[int, tuple[int, int, str]] = {
+RANGES: dict[int, tuple[int, int, str]] = {
     TensorProto.INT8: (-128, 127, "int8"),
     TensorProto.UINT8: (0, 255, "uint8"),
     TensorProto.INT16: (-32768, 32767, "int16"),
@@ -27,7 +27,7 @@ _RANGES: dict[int, tuple[int, int, str]] = {
 _BY_TYPE = {"torch.int8": TensorProto.INT8, "torch.uint8": TensorProto.UINT8, "torch.int16": TensorProto.INT16}
 
 
-def _spread(call: Call, x: Tensor, given: Tensor) -> Tensor:
+def spread(call: Call, x: Tensor, given: Tensor) -> Tensor:
     """A scale or zero-point over `x`: one for all, one for each place of `axis`, or one for each block along it."""
     if given.dim() == 0 or given.numel() == 1:
         return given.reshape(())
@@ -42,13 +42,13 @@ def _quantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) 
     kind = call.kinds[2] if len(call.kinds) > 2 and call.kinds[2] else call.whole("output_dtype", 0)
     if not kind:
         kind = TensorProto.UINT8 if zero is None else _BY_TYPE.get(str(zero.dtype), 0)
-    if kind not in _RANGES:
+    if kind not in RANGES:
         raise call.refuse(f"it quantizes to {TensorProto.DataType.Name(kind)}")
-    low, high, held = _RANGES[kind]
+    low, high, held = RANGES[kind]
     # torch.round goes to the even neighbour, as the standard wants.
-    steps = (x.float() / _spread(call, x, scale).float()).round()
+    steps = (x.float() / spread(call, x, scale).float()).round()
     if zero is not None:
-        steps = steps + _spread(call, x, zero)
+        steps = steps + spread(call, x, zero)
     made: Tensor = steps.clamp(low, high).to(getattr(call.torch, held))
     return made
 
@@ -57,8 +57,8 @@ def _dequantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None
     if x.is_floating_point():
         raise call.refuse(f"it reads {x.dtype}")
     whole = x.to(call.torch.int32)
-    steps = whole if zero is None else whole - _spread(call, x, zero).to(call.torch.int32)
-    made: Tensor = (steps.float() * _spread(call, x, scale).float()).to(scale.dtype)
+    steps = whole if zero is None else whole - spread(call, x, zero).to(call.torch.int32)
+    made: Tensor = (steps.float() * spread(call, x, scale).float()).to(scale.dtype)
     return made
 
 

@@ -15,6 +15,14 @@ _HALF_DECADES = tuple(float(f"{10 ** (half / 2):.3g}") for half in range(-12, -1
 """10^x, x from -6 to -1 in halves: the sweep of Zhang et al."""
 
 
+def scattered_zeros(steps: Sequence[Step]) -> str:
+    """What nobody should hope for of weights that are zero here and there."""
+    shares = {step.share for step in steps if step.zeros}
+    share = shares.pop() if len(shares) == 1 else None
+    words = "the" if share is None else f"{share * 100:.3g} %"
+    return f"scattered zeros do not make a dense plan faster; {words} zeros change size only when compressed"
+
+
 class Pruning(Step, frozen=True, kw_only=True):
     """Steps that make weights zero here and there."""
 
@@ -26,10 +34,7 @@ class Pruning(Step, frozen=True, kw_only=True):
         return ["pruning after quantization changes weights that ranges were chosen for: prune first"] if late else []
 
     def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
-        shares = {step.share for step in steps if step.zeros}
-        share = shares.pop() if len(shares) == 1 else None
-        words = "the" if share is None else f"{share * 100:.3g} %"
-        return f"scattered zeros do not make a dense plan faster; {words} zeros change size only when compressed"
+        return scattered_zeros(steps)
 
     def not_faster(self, kernels: Kernels) -> str:
         return "its zeros are scattered and the plan is dense"

@@ -18,7 +18,7 @@ from .numbers import Count, Share
 from .pruning_steps import PruneChannels, PruneMagnitude, PruneNm, Pruning
 from .ready import ready
 from .step import Kernels, SampleNeed, Step
-from .training_steps import TrainDistill, TrainFinetune, Training
+from .training_steps import TrainDistill, TrainFinetune, Training, TrainPruneIterative, TrainQat
 
 __all__ = [
     "STEPS",
@@ -36,6 +36,8 @@ __all__ = [
     "Recipe",
     "TrainDistill",
     "TrainFinetune",
+    "TrainPruneIterative",
+    "TrainQat",
     "Training",
 ]
 

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, structs
 
 from .numbers import Count, Positive, Share
+from .pruning_steps import scattered_zeros
 from .step import Kernels, SampleNeed, Step
 
 SEPARABLE = "separable"
@@ -107,3 +108,73 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
     def located(self, folder: Path) -> TrainDistill:
         files = [str(folder / Path(file).expanduser()) for file in self.files]
         return structs.replace(self, student=files[0]) if files else self
+
+
+class TrainQat(Training, frozen=True, kw_only=True, tag="train.qat"):
+    """Train with the rounding of a `quantize.weights` or `quantize.int8` before it, so that weights and scales suit that."""
+
+    function = "compress.train.qat:qat"
+
+    scales: bool = True
+    """Scales learn as well as weights (Esser et al. 2020). Off: those of weights in integers, and ranges, stay."""
+    pairs: Literal["onnxruntime", "tensorrt"] = "onnxruntime"
+    """After `quantize.int8`: whose pairs it learns with. They differ in what is rounded, and in zero-points."""
+    keep_zeros: bool = True
+    """Weights that are zero stay zero; of weights in integers also those that rounding made zero."""
+
+    def spoils(self, before: Sequence[Step]) -> list[str]:
+        found = []
+        whole = any(step.arithmetic == "integer weights" for step in before)
+        if not any(step.integers for step in before):
+            found.append(
+                f"no step before {self.method} quantizes: it trains what the model itself has in integers, if anything"
+            )
+        if not self.keep_zeros and any(step.zeros for step in before):
+            found.append("with keep_zeros off, training fills the zeros that pruning makes")
+        if self.keep_zeros and whole and not any(step.zeros for step in before):
+            found.append("with keep_zeros on, weights that rounding made zero cannot learn: turn it off, for nothing is pruned")
+        return found
+
+
+class TrainPruneIterative(Training, frozen=True, kw_only=True, tag="train.prune_iterative"):
+    """Rank, zero a few of the smallest weights, train the others, and again (Han et al. 2015): more can go than at once."""
+
+    function = "compress.train.prune_iterative:prune_iteratively"
+    zeros = True
+
+    amount: Share = 0.5
+    """Share of weights that is zero in the end, 0..1."""
+    rounds: Count = 5
+    """How often some are zeroed and the others trained, `epochs` each time."""
+    schedule: Literal["cubic", "linear"] = "cubic"
+    """`linear`: as many each round. `cubic`: many at first, then fewer and fewer (Zhu and Gupta 2017)."""
+    drop: Share | None = None
+    """Stop when accuracy on the samples held out is this far below the original's, 0.01 for a point, and take the round before;
+    None: go through all rounds."""
+    scope: Literal["layer", "global"] = "global"
+    """Rank weights within each Conv, Gemm and MatMul, or over all of them."""
+    only: tuple[str, ...] = ()
+    """Nodes whose weights are pruned: names, patterns such as `/head/*`, or operators such as `Conv`; none: all."""
+    exclude: tuple[str, ...] = ()
+    """Nodes whose weights stay: names, patterns or operators."""
+    epochs: Count = 1
+    """How often every training sample is gone through after each round, at most."""
+
+    @property
+    def share(self) -> float | None:
+        return None if self.only or self.exclude or self.drop is not None else self.amount
+
+    def spoils(self, before: Sequence[Step]) -> list[str]:
+        late = any(step.integers for step in before)
+        return ["pruning after quantization changes weights that ranges were chosen for: prune first"] if late else []
+
+    def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
+        times = f"its samples {self.rounds * self.epochs} times"
+        long = f"training goes through {times}, forward and back: minutes on a PC, up to hours on a board"
+        return f"{scattered_zeros(steps)}; {long}"
+
+    def not_faster(self, kernels: Kernels) -> str:
+        return "its zeros are scattered and the plan is dense"
+
+    def mends(self, exclude: str, keep: str) -> list[str]:
+        return ["prune less"]

@@ -11,7 +11,15 @@ import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import RecipeRefused
 from edgetui.engine.schema.spec import Dataset
-from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, Recipe, TrainFinetune
+from edgetui.engine.schema.steps import (
+    PruneMagnitude,
+    QuantizeInt8,
+    QuantizeWeights,
+    Recipe,
+    TrainFinetune,
+    TrainPruneIterative,
+    TrainQat,
+)
 
 TORCH = importlib.util.find_spec("torch") is not None
 STEPS = (PruneMagnitude(scope="global", amount=0.8), TrainFinetune(epochs=2), QuantizeInt8(samples=64))
@@ -37,6 +45,27 @@ async def test_prune_finetune_and_int8_in_one_run(engine, training):
     assert any("epoch 2 of 2, loss" in getattr(event, "text", "") for event in said)
     assert result.dataset.evaluated == 697
     assert result.candidate.accuracy.top1 > 0.8
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not TORCH, reason="needs torch")
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (QuantizeWeights(bits=4), TrainQat(epochs=1, keep_zeros=False)),
+        (TrainPruneIterative(amount=0.6, rounds=2), QuantizeInt8(samples=64), TrainQat(epochs=1)),
+    ],
+    ids=["integer weights", "pruned in rounds, with ranges"],
+)
+async def test_training_behind_rounding_in_one_run(engine, training, steps):
+    run = await engine.submit(msgspec.structs.replace(training, recipe=Recipe(name="rounded", step=steps)))
+    result = await engine.result(run)
+    assert (result.state, result.error) == ("done", None)
+    said = {stage.name: stage.summary for stage in result.stages}
+    assert " scales, changed by " in said["train.qat"]
+    assert result.candidate.accuracy.top1 > 0.8
+    if "train.prune_iterative" in said:
+        assert said["train.prune_iterative"].startswith("2 of 2 rounds, 60.0 % of ")
 
 
 @pytest.mark.skipif(TORCH, reason="needs a Python without torch")

@@ -42,7 +42,7 @@ def to_gpu(module: Network, feeds: Feeds, rows: int, say: Reporter) -> str:
     try:
         with torch.no_grad():
             expected = {name: value.numpy() for name, value in module(feeds_on("cpu", some)).items()}
-            _move(module, "cuda")
+            move(module, "cuda")
             found = {name: value.cpu().numpy() for name, value in module(feeds_on("cuda", some)).items()}
     except (EdgetuiError, RuntimeError) as error:  # PyTorch raises RuntimeError for all that a device cannot do
         why = error.what if isinstance(error, EdgetuiError) else first_line(error)
@@ -51,13 +51,15 @@ def to_gpu(module: Network, feeds: Feeds, rows: int, say: Reporter) -> str:
             say.note(f"training on {torch.cuda.get_device_name()}")
             return "cuda"
         why = "it gives other results there"
-    _move(module, "cpu")
+    move(module, "cpu")
     say.note(f"training on the CPU, not on {torch.cuda.get_device_name()}: {why}")
     return "cpu"
 
 
-def _move(module: Network, device: str) -> None:
-    """Parameters and stored floats go; stored integers stay, for most are shapes, whose numbers are read at every pass."""
+def move(module: Network, device: str) -> None:
+    """Put a module on a device. Parameters and stored floats go; stored integers stay, for most are shapes, whose numbers are
+    read at every pass.
+    """
     held: Values = module.constants
     for name, value in held.items():
         if not isinstance(value, Numbers) and value.is_floating_point():

@@ -97,7 +97,7 @@ def train(step: Training, learner: Learner, samples: Samples, say: Reporter, kep
         RecipeRefused: images are to be moved, and the samples are none.
         StorageRefused: what is kept cannot be written.
     """
-    learning, held = _parts(step, samples, say)
+    learning, held = held_out_of(step, samples, say)
     run = _Run(step, learner, learning, held, say)
     file = None if kept is None else kept / "checkpoint.npz"
     if file is None or not run.take_up(file):
@@ -110,7 +110,7 @@ def train(step: Training, learner: Learner, samples: Samples, say: Reporter, kep
     return run.learnt()
 
 
-def _parts(step: Training, samples: Samples, say: Reporter) -> tuple[Samples, Samples | None]:
+def held_out_of(step: Training, samples: Samples, say: Reporter) -> tuple[Samples, Samples | None]:
     """Samples to train on, and those held out."""
     count = round(step.held_out * len(samples))
     if count < LEAST:
@@ -118,6 +118,24 @@ def _parts(step: Training, samples: Samples, say: Reporter) -> tuple[Samples, Sa
             say.note(f"{count} samples would be held out, too few to tell anything: the last epoch's weights are taken")
         return samples, None
     return samples.apart(count)
+
+
+def look(learner: Learner, held: Samples) -> HeldOut | None:
+    """Marks of samples held out, with the weights as they are; None: there are fewer than go through at once."""
+    import torch
+
+    losses: list[NDArray[np.float64]] = []
+    right: list[NDArray[np.bool_]] = []
+    with torch.no_grad():
+        for batch in held.batches(learner.size):
+            if learner.any_size or batch.n == learner.size:
+                marks = learner.mark(batch)
+                losses.append(marks.losses.double().cpu().numpy())
+                if marks.right is not None:
+                    right.append(marks.right.cpu().numpy())
+    if not losses:
+        return None
+    return HeldOut(np.concatenate(losses), np.concatenate(right) if right else None)
 
 
 class _Run:
@@ -184,21 +202,7 @@ class _Run:
         return self.learner.any_size or batch.n == self.learner.size
 
     def _look(self) -> HeldOut | None:
-        """Marks of the samples held out, with the weights as they are."""
-        if self.held is None:
-            return None
-        losses: list[NDArray[np.float64]] = []
-        right: list[NDArray[np.bool_]] = []
-        with self.torch.no_grad():
-            for batch in self.held.batches(self.learner.size):
-                if self._fits(batch):
-                    marks = self.learner.mark(batch)
-                    losses.append(marks.losses.double().cpu().numpy())
-                    if marks.right is not None:
-                        right.append(marks.right.cpu().numpy())
-        if not losses:
-            return None
-        return HeldOut(np.concatenate(losses), np.concatenate(right) if right else None)
+        return None if self.held is None else look(self.learner, self.held)
 
     def _take_best(self) -> None:
         """The weights that are there are the best so far."""

@@ -155,6 +155,25 @@ def save_trained(ready: Prepared, out: Path, step: Training) -> None:
         RunFailed: one is NaN or infinite.
         StorageRefused: `out` cannot be written.
     """
+    take_trained(ready, step)
+    save_apart(ready.model, out)
+
+
+def take_trained(ready: Prepared, step: Training) -> None:
+    """Put the values that the module has now into the model.
+
+    Raises:
+        RunFailed: one is NaN or infinite.
+    """
+    write(ready.model, trained_values(ready, step))
+
+
+def trained_values(ready: Prepared, step: Training) -> dict[str, NDArray[np.generic]]:
+    """What the module has learnt, by name.
+
+    Raises:
+        RunFailed: one is NaN or infinite.
+    """
     values = {name: value.detach().cpu().numpy() for name, value in ready.module.trained.items()}
     for name, array in values.items():
         if not np.isfinite(array).all():
@@ -162,5 +181,4 @@ def save_trained(ready: Prepared, out: Path, step: Training) -> None:
                 f"weight {name} became NaN or infinite in training",
                 fix=f"lower the learning rate (learning_rate = {step.learning_rate / 10:g})",
             )
-    write(ready.model, values)
-    save_apart(ready.model, out)
+    return values

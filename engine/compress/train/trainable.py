@@ -46,12 +46,22 @@ def trainable(model: ModelProto) -> Trainable:
     Raises:
         RecipeRefused: there are no weights, or they are not FP32.
     """
-    found = weights(model)
-    if not found:
+    found = trainable_floats(model)
+    if not found.prunable:
         raise RecipeRefused(
             "the model has nothing to train: no constant weights of Conv, ConvTranspose, Gemm or MatMul",
             fix="train before quantizing, or leave the `train.` steps out of the recipe",
         )
+    return found
+
+
+def trainable_floats(model: ModelProto) -> Trainable:
+    """The same, of a model whose weights may be stored as integers, so that there may be none.
+
+    Raises:
+        RecipeRefused: they are not FP32.
+    """
+    found = weights(model)
     for weight in found:
         if weight.tensor.data_type not in _TRAINED:
             kind = TensorProto.DataType.Name(weight.tensor.data_type)
@@ -102,6 +112,6 @@ def write(model: ModelProto, values: dict[str, NDArray[np.generic]]) -> None:
         tensor = held[name]
         stored = np.ascontiguousarray(array.astype(helper.tensor_dtype_to_np_dtype(tensor.data_type), copy=False))
         fresh = numpy_helper.from_array(stored, tensor.name)
-        for given in ("data_location", "float_data", "double_data", "external_data"):
+        for given in ("data_location", "float_data", "double_data", "int32_data", "external_data"):
             tensor.ClearField(given)
         tensor.raw_data = fresh.raw_data

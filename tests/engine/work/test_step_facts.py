@@ -13,7 +13,7 @@ from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.engine.schema.step import Kernels, Step
 from edgetui.engine.schema.steps import STEPS, Pruning, QuantizeInt8, QuantizeWeights, Recipe, TrainFinetune
 
-ARGUMENTS = {"none": 4, "optional": 5, "calibration": 5, "labelled": 5}
+ARGUMENTS = {"none": 4, "optional": 5, "calibration": 5, "training": 5, "labelled": 5}
 
 
 def a_step(kind: type[Step]) -> Step:
@@ -25,6 +25,8 @@ def test_the_function_of_a_step_takes_what_it_needs(kind):
     module, _, name = kind.function.partition(":")
     function = getattr(importlib.import_module(f"edgetui.engine.{module}"), name)
     names = list(inspect.signature(function).parameters)
+    if kind.resumes:
+        assert names.pop() == "kept"
     assert (names[0], names[-1], len(names)) == ("step", "say", ARGUMENTS[kind.needs])
 
 
