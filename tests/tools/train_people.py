@@ -40,8 +40,9 @@ def maps(people: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ready(drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    pixels = (np.asarray(drawn.image, np.float32) / 255 - MEAN) / STD
-    return pixels.transpose(2, 0, 1).astype(np.float16), np.concatenate(maps(drawn.people)).astype(np.float16)
+    pixels = ((np.asarray(drawn.image, np.float32) / 255 - MEAN) / STD).transpose(2, 0, 1)
+    # With channels last, as they lie in an image, torch 2.13 on the CPU ended by a fault of its memory.
+    return np.ascontiguousarray(pixels, np.float16), np.concatenate(maps(drawn.people)).astype(np.float16)
 
 
 def batches(learnt: list[tuple[np.ndarray, np.ndarray]], epoch: int) -> Iterator[tuple[Feeds, torch.Tensor]]:

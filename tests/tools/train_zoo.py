@@ -137,7 +137,7 @@ def class_folders(path: Path) -> Told:
                 images.append(((pixels - MEAN) / STD).transpose(2, 0, 1))
                 names.append(Path(name).parent.name)
     known = sorted(set(names))
-    return Told({"image": np.stack(images).astype(np.float32)}, np.array([known.index(each) for each in names]))
+    return Told({"image": np.ascontiguousarray(np.stack(images), np.float32)}, np.array([known.index(each) for each in names]))
 
 
 def shifted(images: np.ndarray, draw: np.random.Generator) -> np.ndarray:

@@ -69,7 +69,12 @@ def test_each_runs_with_the_shapes_that_it_declares(name):
         assert np.ptp(found[value.name][0] - found[value.name][1]) > 0, "what goes in does not matter"
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+QUICK = ("resnet8", "vgg11", "mobilenet-v1", "yolo-n", "text-cnn", "lstm", "transformer")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in ARCHITECTURES]
+)
 def test_channels_and_eight_bits_are_taken(name, tmp_path):
     say = NullReporter()
     whole, normal, narrow, marked, eight = (tmp_path / f"{each}.onnx" for each in ("a", "b", "c", "d", "e"))
