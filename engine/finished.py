@@ -77,9 +77,9 @@ class Finished(Sensing):
         result = await self.result(run)
         return plan_of(result, await self.spec(result.run), side)
 
-    async def compare(self, runs: Sequence[str], goal: Goal | str = "") -> Comparison:
-        """Several runs side by side, with advice; a group's id stands for its runs."""
-        return compare([await self._told(run) for run in await self._all(runs)], goal)
+    async def compare(self, runs: Sequence[str], goal: Goal | str = "", front_over: str = "") -> Comparison:
+        """Several runs side by side, with advice; a group's id stands for its runs. `front_over`: axes of the front."""
+        return compare([await self._told(run) for run in await self._all(runs)], goal, front_over)
 
     async def members(self, text: str) -> tuple[str, ...]:
         """The ids of the runs that a group's id, or a run's or a part of one, means.

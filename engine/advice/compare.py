@@ -14,8 +14,9 @@ from .choose import choose, quality
 from .columns import columns_of
 from .comparable import differences, groups
 from .goals import Goal, parse_goal
+from .metric import Metric
 from .metrics import LATENCY
-from .pareto import ParetoPoint, pareto, point
+from .pareto import ParetoPoint, axes_of, pareto, point
 from .rows import TableRow, rows
 from .spread import RateBox, Spreads, rate_boxes
 from .stamp_differences import StampDifference, stamp_differences, stamp_warning
@@ -34,8 +35,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     choice: str = ""
     """Label of the column that serves the goal best; empty: it cannot be told."""
     points: tuple[ParetoPoint, ...] = ()
-    axes: tuple[str, str] = ("latency_ms", "top1")
-    """Fields of `points` that the front is drawn over: a cost, and a quality."""
+    axes: tuple[str, ...] = ("latency_ms", "top1")
+    """Fields of `points` that the front is over, the first two of them drawn: latency and a quality unless others are asked
+    for."""
     differs: dict[str, tuple[str, ...]] = {}
     """What keeps the runs from having one baseline (model, data, preprocessing, ...), and what each group of runs has; empty:
     they have one. Else there is neither a front nor a choice."""
@@ -51,12 +53,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Box plots of frames a second, of workloads that have frames of two kinds."""
 
 
-def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
+def compare(results: Sequence[Result], goal: Goal | str = "", front_over: str = "") -> Comparison:
     """Put runs side by side: a baseline for each group of runs that can share one, then their candidates.
 
+    front_over: the axes of the front, as `axes_of` reads them; empty: latency, and what labels say or how near outputs are.
+
     Raises:
-        UsageError: there is nothing to compare, or no such goal.
+        UsageError: there is nothing to compare, or no such goal or axis.
     """
+    asked = axes_of(front_over)
     goal = parse_goal(goal) if isinstance(goal, str) else goal
     if not results:
         raise UsageError("there are no runs to compare", fix="name at least one run; `edgetui runs` lists them")
@@ -65,9 +70,9 @@ def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
     differs = differences(together)
     columns = columns_of(together)
     stamps = stamp_differences(results)
-    decides = quality(columns)
+    axes = asked or (LATENCY, quality(columns))
     points = tuple(point(column) for column in columns)
-    front = pareto(points, LATENCY, decides) if len(together) == 1 else frozenset()
+    front = pareto(points, axes) if len(together) == 1 else frozenset()
     best = choose(columns, goal)
     return Comparison(
         title=sentences.title(results, differs),
@@ -77,10 +82,16 @@ def compare(results: Sequence[Result], goal: Goal | str = "") -> Comparison:
         advice=sentences.advice(columns, best, goal, differs),
         choice=best.label if best else "",
         points=tuple(msgspec.structs.replace(each, front=n in front) for n, each in enumerate(points)),
-        axes=tuple(metric.axis.key for metric in (LATENCY, decides) if metric.axis),  # type: ignore[arg-type]
+        axes=tuple(metric.axis.key for metric in axes if metric.axis),
         differs=differs,
         frame_rates=rate_boxes(columns),
         stamps=stamps,
         made=tuple(result.run for result in results),
-        warnings=tuple(filter(None, [stamp_warning(stamps)])),
+        warnings=tuple(filter(None, [stamp_warning(stamps), _no_front(points, asked)])),
     )
+
+
+def _no_front(points: Sequence[ParetoPoint], asked: Sequence[Metric]) -> str:
+    """What was asked of the front and measured in none of the runs; empty: nothing."""
+    unknown = [metric.axis.name for metric in asked if metric.axis and all(each.at(metric) is None for each in points)]
+    return f"there is no front over {' and '.join(unknown)}: not one of these runs has measured that" if unknown else ""

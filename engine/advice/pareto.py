@@ -1,4 +1,4 @@
-"""The Pareto front: points of a scatter that no other point beats on both axes."""
+"""The Pareto front: points that no other point beats on all of some axes: costs and qualities, two of them or more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from ..errors import UsageError, nearest
 from .columns import Column
 from .metric import Metric
 from .metrics import COSTS, LATENCY, QUALITIES
@@ -20,7 +21,7 @@ class ParetoPoint(Struct, frozen=True, kw_only=True):
     """Empty for a baseline."""
     latency_half_width_ms: float | None = None
     front: bool = False
-    """No other point is as good on both axes and better on one."""
+    """No other point is as good on all axes and better on one."""
 
     def at(self, metric: Metric) -> float | None:
         """Where it lies on a metric's axis; None: not known."""
@@ -48,12 +49,44 @@ def placed(label: str, run: str, at: dict[str, float | None], latency_half_width
     return made
 
 
-def pareto(points: Sequence[ParetoPoint], cost: Metric, quality: Metric) -> frozenset[int]:
-    """Places of the points that no other beats (less of the cost, more of the quality); those without a value are not."""
-    values = [
-        (n, x, -y) for n, each in enumerate(points) if (x := each.at(cost)) is not None and (y := each.at(quality)) is not None
-    ]
-    return frozenset(n for n, a, b in values if not any(c <= a and d <= b and (c, d) != (a, b) for _, c, d in values))
+def pareto(points: Sequence[ParetoPoint], axes: Sequence[Metric]) -> frozenset[int]:
+    """Places of the points that no other beats (less of a cost, more of a quality); those without a value are not."""
+    values = {n: value for n, each in enumerate(points) if (value := _costs(each, axes)) is not None}
+    return frozenset(n for n, one in values.items() if not any(_beats(other, one) for other in values.values()))
+
+
+def _costs(point: ParetoPoint, axes: Sequence[Metric]) -> tuple[float, ...] | None:
+    """Where a point lies, less being better on every axis; None: one is not known."""
+    found = [(each.better, value) for each in axes if (value := point.at(each)) is not None]
+    return tuple(-value if better == "more" else value for better, value in found) if len(found) == len(axes) else None
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+AXES: dict[str, Metric] = {metric.axis.key: metric for metric in (*COSTS, *QUALITIES) if metric.axis is not None}
+"""What a front may be over, by the words that are typed."""
+
+
+def axes_of(text: str) -> tuple[Metric, ...]:
+    """Axes as they are typed, `latency_ms,energy_j,top1`; empty: none were.
+
+    Raises:
+        UsageError: there is no such axis, one is named twice, or it is one alone.
+    """
+    typed = text.replace(",", " ").split()
+    for word in typed:
+        if word not in AXES:
+            raise UsageError(f"there is no axis `{word}` for a front", fix=nearest(word, tuple(AXES)))
+    if len(set(typed)) < len(typed) or len(typed) == 1:
+        raise UsageError("a front is over two axes or more, each another one", fix="write e.g. latency_ms,energy_j")
+    return tuple(AXES[word] for word in typed)
+
+
+def known_axes(points: Sequence[ParetoPoint]) -> list[Metric]:
+    """All axes on which some point lies."""
+    return [metric for metric in AXES.values() if any(each.at(metric) is not None for each in points)]
 
 
 def known_costs(points: Sequence[ParetoPoint]) -> list[Metric]:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from ..advice import words
 from ..advice.columns import Column
 from ..advice.compare import Comparison
-from ..advice.metrics import COSTS, QUALITIES, changes
+from ..advice.metrics import COSTS, changes
+from ..advice.pareto import AXES
 from ..advice.recomputed import Recomputed
 from ..advice.spread import Spread, Spreads
 from ..schema.figures import Ratio
@@ -85,9 +86,8 @@ def _bars(title: str, rows: Sequence[RatioBar]) -> str:
 
 
 def front(found: Comparison) -> str:
-    """Cost and quality of each column; what none beats on both is ringed."""
-    axes = {metric.axis.key: metric for metric in (*COSTS, *QUALITIES) if metric.axis}
-    cost, quality = (axes[key] for key in found.axes)
+    """The first two axes of the front, cost and quality unless others were asked for; what none beats is ringed."""
+    cost, quality = (AXES[key] for key in found.axes[:2])
     points = [
         (n, point, x, y)
         for n, point in enumerate(found.points)

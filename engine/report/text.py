@@ -14,7 +14,8 @@ from ..advice import words
 from ..advice.columns import Column, columns
 from ..advice.compare import Comparison
 from ..advice.forecast import Forecast
-from ..advice.metrics import COSTS, QUALITIES, listed
+from ..advice.metrics import listed
+from ..advice.pareto import AXES
 from ..advice.rows import TableRow, rows
 from ..advice.sentences import intervals_words, verdict_sentence
 from ..advice.verdict import RUINED, tone
@@ -166,8 +167,9 @@ def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> st
     if found.latencies is not None and any(column.n for column in found.latencies.columns):
         parts += [spread_report(found.latencies, width, paint), ""]
     if front:
-        axes = {metric.axis.key: metric.axis.name for metric in (*COSTS, *QUALITIES) if metric.axis}
-        parts += [paragraph(f"On the front of {' and '.join(axes[key] for key in found.axes)}: {', '.join(front)}.", width), ""]
+        names = [metric.axis.name for key in found.axes if (metric := AXES[key]).axis]
+        listed_axes = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        parts += [paragraph(f"On the front of {listed_axes}: {', '.join(front)}.", width), ""]
     return "\n".join([*parts, *warned, paint("Advice", "head"), *advice])
 
 

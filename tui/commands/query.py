@@ -234,6 +234,17 @@ class GoalOption(click.Option):
         return super().get_help_record(ctx)
 
 
+class FrontOption(click.Option):
+    """The same of the axes that a front may be over."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its help."""
+        from ...engine.advice.pareto import AXES
+
+        self.help = f"Two axes or more that the front is over: {', '.join(AXES)}."
+        return super().get_help_record(ctx)
+
+
 @click.command(short_help="Runs side by side, and which to take.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
@@ -242,9 +253,10 @@ class GoalOption(click.Option):
     metavar="GOAL",
     cls=GoalOption,
 )
+@click.option("--front", default="", metavar="AXES", cls=FrontOption)
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
-def compare(runs: tuple[str, ...], goal: str, markdown: bool, as_json: bool) -> int:
+def compare(runs: tuple[str, ...], goal: str, front: str, markdown: bool, as_json: bool) -> int:
     """Runs side by side with their baseline, and which to take."""
     import msgspec
 
@@ -252,7 +264,7 @@ def compare(runs: tuple[str, ...], goal: str, markdown: bool, as_json: bool) -> 
     from ...engine.report.text import comparison_report
 
     engine = open_engine()
-    found = asyncio.run(engine.compare(runs, goal))
+    found = asyncio.run(engine.compare(runs, goal, front))
     if as_json or not markdown:
         found = msgspec.structs.replace(found, latencies=asyncio.run(engine.latencies(runs)))
     if as_json:

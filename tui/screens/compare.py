@@ -12,8 +12,8 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 
-from ...engine.advice.metrics import AIMS, QUALITIES
-from ...engine.advice.pareto import known_costs, pareto
+from ...engine.advice.metrics import AIMS
+from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
 from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import width_of
@@ -27,6 +27,7 @@ from .safe_dismiss import SafeDismiss, dismiss_once
 from .spreads import box_lines, latency_lines, rate_lines
 
 if TYPE_CHECKING:
+    from ...engine.advice.metric import Metric
     from ...engine.api import Comparison, Spreads
     from ...engine.schema.model_facts import ModelFacts
 
@@ -42,7 +43,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
         "on both axes; runs of different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
-        "g changes the goal of the advice, t types one with limits, a changes the cost axis, e writes a report.\n"
+        "g changes the goal of the advice, t types one with limits, a and A change the axes, e writes a report.\n"
         "L shows the layers of the first column's plan.\n"
         "h shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
         "a box from the first quartile to the third with the median in it, whiskers to the last inference within 1.5 times\n"
@@ -57,6 +58,14 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             "t", "type_goal", "type a goal", id="compare.type", show=False, tooltip="Type a goal with limits: memory_mb<=1024"
         ),
         Binding("a", "axes", "axes", id="compare.axes", tooltip="Draw the front over another cost"),
+        Binding(
+            "A",
+            "other_axis",
+            "other axis",
+            id="compare.other",
+            show=False,
+            tooltip="Draw it up another axis: any cost or quality",
+        ),
         Binding("h", "histogram", "histogram", id="compare.histogram", tooltip="Latencies, weights, the front again"),
         Binding("b", "boxes", "box plot", id="compare.boxes", tooltip="Box plots of latencies, then of frame rates"),
         Binding("L", "layers", "layers", id="compare.layers", tooltip="What is inside the plan of the first column shown"),
@@ -74,7 +83,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         self.goal = 0
         self.typed = ""
         """A goal with limits; empty: none was typed."""
-        self.cost = 0
+        self.cost = self.up = 0
         self.first = 0
         """First column shown beside the labels."""
         self.picture: Picture = "front"
@@ -139,20 +148,26 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             draw = box_lines if boxes else latency_lines
             picture.show(draw(self.latencies, width, height, self.desk.graph))
             return
-        costs = known_costs(found.points)
-        cost = costs[self.cost % len(costs)]
-        quality = next(metric for metric in QUALITIES if metric.axis and metric.axis.key == found.axes[1])
-        units = [metric.axis.unit for metric in (cost, quality) if metric.axis]
+        cost, other = self._axes(found)
+        units = [metric.axis.unit for metric in (cost, other) if metric.axis]
         picture.border_title = f"Front  {' × '.join(units)}"
         if found.differs:
             picture.border_title = f"No front: different {', '.join(found.differs)}"
-        front = frozenset() if found.differs else pareto(found.points, cost, quality)
+        front = frozenset() if found.differs else pareto(found.points, (cost, other))
         dots = [
             Dot(x, y, point.label, front=n in front)
             for n, point in enumerate(found.points)
-            if (x := point.at(cost)) is not None and (y := point.at(quality)) is not None
+            if (x := point.at(cost)) is not None and (y := point.at(other)) is not None
         ]
         picture.show(scatter(dots, width, height, *units))
+
+    def _axes(self, found: Comparison) -> tuple[Metric, Metric]:
+        """Across a cost; up what says how good outputs are, or any other axis on which something lies."""
+        costs = known_costs(found.points)
+        cost = costs[self.cost % len(costs)]
+        usual = AXES[found.axes[1]]
+        others = [usual, *(metric for metric in known_axes(found.points) if metric not in (usual, cost))]
+        return cost, others[self.up % len(others)]
 
     @property
     def goals(self) -> list[str]:
@@ -210,6 +225,12 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
     def action_axes(self) -> None:
         """Another cost."""
         self.cost += self.picture == "front"
+        self._turn("front")
+        self.add_class("-picture")
+
+    def action_other_axis(self) -> None:
+        """Another axis up."""
+        self.up += self.picture == "front"
         self._turn("front")
         self.add_class("-picture")
 

@@ -161,7 +161,7 @@ VALUES = st.lists(st.tuples(st.floats(0.1, 10), st.floats(0, 1)), min_size=1, ma
 @given(values=VALUES)
 def test_the_front_is_what_nobody_beats(values):
     points = [placed(str(n), "", {"latency_ms": x, "top1": y}) for n, (x, y) in enumerate(values)]
-    front = pareto(points, COSTS[0], QUALITIES[0])
+    front = pareto(points, (COSTS[0], QUALITIES[0]))
     assert front
     for n, (x, y) in enumerate(values):
         beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b in values)
@@ -170,7 +170,7 @@ def test_the_front_is_what_nobody_beats(values):
 
 def test_a_point_without_a_value_is_not_on_the_front():
     points = [placed("a", "", {"latency_ms": 1.0}), placed("b", "", {"latency_ms": 2.0, "top1": 0.5})]
-    assert pareto(points, COSTS[0], QUALITIES[0]) == {1}
+    assert pareto(points, (COSTS[0], QUALITIES[0])) == {1}
 
 
 def test_baselines_that_differ_are_told(make):
