@@ -6,11 +6,12 @@ A new one is a row, a field of `schema/figures.py`, the function that measures i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from ..schema.figures import IMAGES, Difference, Ratio
 from ..schema.result import Result
-from . import cells, quality_rows, words, workload_rows
+from . import cells, escalated, quality_rows, words, workload_rows
 from .metric import Aim, Axis, Change, FinalColumn, Labelled, ListColumn, Metric
 
 _ONE_PROCESS = "it cannot be seen where every inference is a process of its own"
@@ -233,6 +234,25 @@ METRICS: tuple[Metric, ...] = (
         stage="measure",
         missing=_ONE_PROCESS,
     ),
+    Metric(
+        key="escalated",
+        path="escalation.share",
+        label="ran again, second plan",
+        cell=escalated.share,
+        stage="evaluate",
+        missing="no samples were evaluated",
+    ),
+    Metric(
+        key="escalation_threshold",
+        path="escalation",
+        label="where",
+        detail=True,
+        cell=escalated.threshold,
+        stage="measure",
+        missing="it was not measured beside both plans alone",
+    ),
+    Metric(key="narrow_alone", label="first plan alone", detail=True, cell=partial(escalated.plan_alone, "narrow")),
+    Metric(key="wide_alone", label="second plan alone", detail=True, cell=partial(escalated.plan_alone, "wide")),
     *quality_rows.LABELLED_ROWS,
     *quality_rows.NEARNESS_ROWS,
     Metric(

@@ -12,6 +12,7 @@ from ..schema.result import Result
 from . import words
 from .choose import Fault, alike, beside, decided, fault, is_better, least, nearest, nearest_known, points_lost, quality
 from .columns import Column, against_guard, columns
+from .escalated import escalation_sentences
 from .goals import Goal, Limit
 from .metric import Change, Metric
 from .metrics import AIMS, LATENCY, changes
@@ -28,7 +29,7 @@ def verdict_sentence(result: Result) -> str:
         return ""
     ratio = words.ratio(result.difference.latency_ratio)
     found = f"{column.label} against FP32: {deeds(column)}; {price(column)}. Latency ratio {ratio}."
-    return f"{found} {guard_sentence(result)}".rstrip()
+    return " ".join(filter(None, [found, guard_sentence(result), *escalation_sentences(result)]))
 
 
 def guard_sentence(result: Result) -> str:
@@ -75,7 +76,8 @@ def advice(shown: Sequence[Column], best: Column | None, goal: Goal, differs: Ma
     others = [column for column in shown if column is not best and (column.candidate or fault(column, goal) is not None)]
     said = dict.fromkeys(filter(None, (intervals_words(column.result) for column in candidates)))
     each_other = beside_words(candidates)
-    return (*found, *(_why_not(column, best, goal) for column in others), *_drift(candidates), *each_other, *said)
+    twice = [f"{column.label}: {text}" for column in candidates for text in escalation_sentences(column.result)]
+    return (*found, *(_why_not(column, best, goal) for column in others), *twice, *_drift(candidates), *each_other, *said)
 
 
 def beside_words(shown: Sequence[Column]) -> list[str]:

@@ -1,20 +1,24 @@
-"""What a workload needs of backend and data, and whether a run has it: refused before any work, with the way out."""
+"""What a workload, and a recipe with two plans, need of backend and data, and whether a run has it: refused before any work,
+with the way out.
+"""
 
 from __future__ import annotations
 
 from ..backends.cards import CARDS
-from ..errors import BackendRefused, DataRefused, EdgetuiError, Fix
+from ..errors import BackendRefused, DataRefused, EdgetuiError, Fix, RecipeRefused
+from ..schema.adaptive_steps import NOTHING_TO_ESCALATE_FROM
 from ..schema.spec import CAPS_S, INPUT_CAP_S, RunSpec
 from ..schema.workloads import FlatOut, Workload
 from . import words
 
 
 def refuse_workload(spec: RunSpec) -> None:
-    """Refuse at once a workload that the run could not issue.
+    """Refuse at once a workload that the run could not issue, and two plans that it could not run.
 
     Raises:
         BackendRefused: the backend issues inferences flat out only, or by one stream.
         DataRefused: it takes frames from image files, and there are none.
+        RecipeRefused: `adaptive` is not where it can be.
     """
     error = unmet(spec)
     if error is not None:
@@ -60,6 +64,8 @@ def _one_stream(workload: Workload, backend: str) -> BackendRefused | None:
 
 def unmet(spec: RunSpec) -> EdgetuiError | None:
     """Why the workload cannot be issued; None: nothing known."""
+    if (error := _two_plans(spec)) is not None:
+        return error
     if not spec.measure or spec.backend.target:
         return None
     why = CARDS[spec.backend.name].flat_out_only()
@@ -79,5 +85,28 @@ def unmet(spec: RunSpec) -> EdgetuiError | None:
         return DataRefused(
             f"the workload {spec.workload.kind} takes frames from image files, and {lacks}",
             fix=(Fix("name images with {}", "dataset"), Fix("measure without them: {}", "workload", "flat-out")),
+        )
+    return None
+
+
+def _two_plans(spec: RunSpec) -> EdgetuiError | None:
+    """Why two plans cannot be one in this run; None: they can, or it has one."""
+    steps = spec.recipe.active
+    place = next((place for place, step in enumerate(steps) if step.escalates), None)
+    if place is None:
+        return None
+    if place != len(steps) - 1:
+        return RecipeRefused(f"{steps[place].method} is followed by {steps[-1].method}", fix=f"put {steps[place].method} last")
+    if not any(step.arithmetic == "int8" for step in steps):
+        what, _, fix = NOTHING_TO_ESCALATE_FROM.partition(": ")
+        return RecipeRefused(what, fix=fix)
+    if spec.backend.target:
+        return BackendRefused(
+            "the threshold of adaptive is fitted by running both plans, and plans for a GPU elsewhere do not run here",
+            fix="build it on the board itself, or take a recipe without adaptive",
+        )
+    if why := CARDS[spec.backend.name].flat_out_only():
+        return BackendRefused(
+            f"{why}, so two plans cannot be loaded together", fix=Fix("run with {}", "backend", "onnxruntime")
         )
     return None

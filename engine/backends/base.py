@@ -56,6 +56,15 @@ class Session(Protocol):
         """
         ...
 
+    def over(self, samples: Sequence[Feeds]) -> Callable[[int], dict[str, NDArray[np.generic]]]:
+        """A call that makes one inference on the sample of that number, as `timed` on one, and gives its outputs, which the
+        next call may write over. What a plan does may depend on its input; for a thread of its own.
+
+        Raises:
+            DataRefused, BackendRefused: as `run`.
+        """
+        return lambda number: self.run(samples[number])
+
     def streams(self, feeds: Feeds, most: int) -> list[Callable[[], None]]:
         """So many calls as `timed` gives, each for a thread of its own, all at once; where a card has a
         `one_stream`, its sessions cannot.
@@ -170,3 +179,12 @@ class Backend(Protocol):
         Raises:
             PlanRefused: it does not fit this machine or is broken.
         """
+
+    def load_resting(self, plan: Path, settings: BackendSettings) -> Session:
+        """Load a plan that infers now and then beside another, for timing: none of its threads stays awake after an inference,
+        where they would take the processor from the other.
+
+        Raises:
+            PlanRefused, BackendRefused: as `load`.
+        """
+        return self.load(plan, settings)

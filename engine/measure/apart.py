@@ -21,7 +21,7 @@ from ..schema.figures import Correction, Ratio
 from ..schema.spec import Preset
 from ..schema.workloads import Workload
 from ..system.reporter import Reporter
-from .issuer import Camera
+from .issuer import Camera, Mixture
 from .latency import Rule, Side, rule_of, summarise, take_block, warm_up
 from .paired import Array, Measured, correction_of, side_of
 from .rounds_again import RoundsAgain, Watched
@@ -42,6 +42,7 @@ def measure_apart(
     say: Reporter,
     camera_of: Callable[[Session], Camera | None] = lambda _: None,
     board: Watched | None = None,
+    mixture: Mixture | None = None,
 ) -> Measured:
     """Latency of plans of which one at a time is loaded, by the names of their variants, the baseline first.
 
@@ -62,7 +63,7 @@ def measure_apart(
     for number, name in enumerate([*order, names[0]]):
         say.progress(number, len(order) + 1, f"plans, one at a time: {name}")
         with load(name) as session:
-            side = side_of(name, session, feeds, workload, seed, camera_of(session))
+            side = side_of(name, session, feeds, workload, seed, camera_of(session), mixture)
             if number < len(names) and session.remark:
                 say.warn(session.remark)
             warm_up(side, rule)

@@ -6,7 +6,7 @@ The base class is `flat-out`; each other workload is a class in a file of its ow
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -54,6 +54,19 @@ class Camera:
     """The same in words."""
 
 
+class Mixture:
+    """Samples in turn, where what a plan does depends on its input: all of them, then all again, in orders that are drawn."""
+
+    def __init__(self, samples: Sequence[Mapping[str, Array]], seed: int) -> None:
+        self.samples = samples
+        self._draw = np.random.default_rng(seed)
+
+    def numbers(self) -> Iterator[int]:
+        """Endlessly; a session that is loaded anew does not begin with the same ones again."""
+        while True:
+            yield from self._draw.permutation(len(self.samples)).tolist()
+
+
 @dataclass(frozen=True)
 class Means:
     """What one side's inferences are issued with."""
@@ -65,6 +78,24 @@ class Means:
     seed: int = 0
     camera: Camera | None = None
     """Where whole frames come from; None: the workload takes none."""
+    mixture: Mixture | None = None
+    """Samples in turn; None: `feeds` each time."""
+
+    def infer(self) -> Infer:
+        """A call that makes one inference."""
+        if self.mixture is None:
+            return self.session.timed(self.feeds)
+        call, numbers = self.session.over(self.mixture.samples), self.mixture.numbers()
+
+        def once() -> None:
+            call(next(numbers))
+
+        once()
+        return once
+
+    def streams(self, most: int) -> list[Infer]:
+        """So many of them, for a thread each."""
+        return self.session.streams(self.feeds, most) if self.mixture is None else [self.infer() for _ in range(most)]
 
 
 def by_blocks(baseline: Floats, other: Floats, confidence: float) -> tuple[Ratio, str]:
@@ -107,7 +138,7 @@ class Issuer:
     def __init__(self, means: Means) -> None:
         """The session is ready when this returns."""
         self.kind = means.workload.kind
-        self.infer: Infer = means.session.timed(means.feeds)
+        self.infer: Infer = means.infer()
 
     def step(self) -> None:
         """One unit of work, an inference or a frame, without a wait for its beat."""

@@ -20,7 +20,7 @@ from ..schema.figures import Correction, Latency, Ratio
 from ..schema.spec import Preset
 from ..schema.workloads import Workload
 from ..system.reporter import Reporter
-from .issuer import ByItself, Camera, Findings, Issuer, Means, by_blocks, issuer_of
+from .issuer import ByItself, Camera, Findings, Issuer, Means, Mixture, by_blocks, issuer_of
 from .latency import (
     MOST_SAMPLES,
     Rule,
@@ -90,6 +90,7 @@ def measure(
     camera: Camera | None = None,
     board: Watched | None = None,
     load: Callable[[str], Session] | None = None,
+    mixture: Mixture | None = None,
 ) -> Measured:
     """Latency of loaded plans, by the names of their variants, on `feeds`, by the preset's rule, in turns of blocks whose order
     is drawn. The cap of time is for two of them and grows with their number.
@@ -97,13 +98,14 @@ def measure(
     camera: where whole frames come from, for workloads that take some.
     board: what tells whether the machine was held back; None: nobody looks.
     load: a plan once more, which takes its place in `sessions` (see `reloads.py`); None: each is loaded once.
+    mixture: samples that all plans infer in turn; None: `feeds` each time.
 
     Raises:
         DataRefused: `feeds` do not fit.
     """
     rule = rule_of(preset, say, workload.least_s * min(2, len(sessions)))
     rule = replace(rule, cap_s=rule.cap_s * max(1.0, len(sessions) / 2))
-    sides = [side_of(name, session, feeds, workload, seed, camera) for name, session in sessions.items()]
+    sides = [side_of(name, session, feeds, workload, seed, camera, mixture) for name, session in sessions.items()]
     for remark in dict.fromkeys(session.remark for session in sessions.values()):
         if remark:
             say.warn(remark)
@@ -116,7 +118,7 @@ def measure(
     again = RoundsAgain(board or Watched(), say, sides)
     anew = None
     if load is not None and len(sides) > 1 and rule.independent:
-        anew = Reloads(sessions, load, lambda session: _issuer(Means(session, feeds, workload, seed, camera)))
+        anew = Reloads(sessions, load, lambda session: _issuer(Means(session, feeds, workload, seed, camera, mixture)))
     in_turns(sides, _taken(sides, rule, anew), rule, seed, say, time.perf_counter, again)
     say.window("", began_s, time.monotonic())
     again.close()
@@ -176,10 +178,16 @@ def correction_of(variants: int) -> Correction:
 
 
 def side_of(
-    name: str, session: Session, feeds: Mapping[str, Array], workload: Workload, seed: int, camera: Camera | None
+    name: str,
+    session: Session,
+    feeds: Mapping[str, Array],
+    workload: Workload,
+    seed: int,
+    camera: Camera | None,
+    mixture: Mixture | None = None,
 ) -> Side:
     """A loaded plan, ready to be timed."""
-    return Side(name, _issuer(Means(session, feeds, workload, seed, camera)))
+    return Side(name, _issuer(Means(session, feeds, workload, seed, camera, mixture)))
 
 
 def _issuer(means: Means) -> Issuer:

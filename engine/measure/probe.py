@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.base import Backend
+from ..backends.base import Backend, Session
 from ..schema.figures import MemoryMb
 from ..schema.settings import BackendSettings
 from ..system.memory import MemoryReader
@@ -36,8 +36,16 @@ class Probe:
     plan_bytes: int | None
 
 
-def probe(backend: Backend, plan: Path, settings: BackendSettings, feeds: Mapping[str, NDArray[np.generic]]) -> Probe:
+def probe(
+    backend: Backend,
+    plan: Path,
+    settings: BackendSettings,
+    feeds: Mapping[str, NDArray[np.generic]],
+    load: Callable[[], Session] | None = None,
+) -> Probe:
     """Load `plan`, infer a few times on `feeds`, and say what that took. Call it in a process of its own.
+
+    load: what loads it where that is not the backend alone.
 
     The backend's library is imported before the clock starts; its memory counts, because whoever deploys pays for it too.
 
@@ -49,7 +57,7 @@ def probe(backend: Backend, plan: Path, settings: BackendSettings, feeds: Mappin
     with _SystemMemory() as system:
         backend.stamp(settings)
         began = time.perf_counter()
-        session = backend.load(plan, settings)
+        session = backend.load(plan, settings) if load is None else load()
         loaded = time.perf_counter()
         session.run(feeds)
         first = time.perf_counter()

@@ -52,7 +52,7 @@ class StreamsIssuer(Issuer):
         workload = means.workload
         most: int = getattr(workload, workload.number)
         self._levels = levels_up_to(most)
-        self._infers = means.session.streams(means.feeds, most)
+        self._infers = means.streams(most)
         self._batch = next((array.shape[0] for array in means.feeds.values() if array.ndim), 1)
         self._draw = np.random.default_rng(means.seed)
         self._slices: dict[int, list[Slice]] = {level: [] for level in self._levels}

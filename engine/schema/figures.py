@@ -102,6 +102,55 @@ class Energy(Struct, frozen=True, kw_only=True):
     """What the joules are of: `frame` where the workload has whole frames, those that skip the model among them."""
 
 
+class PlanAlone(Struct, frozen=True, kw_only=True):
+    """One of two plans by itself, measured in turns with both together."""
+
+    latency_ms: float | None = None
+    latency_half_width_ms: float | None = None
+    latency_ratio: Ratio | None = None
+    """Both together over it."""
+    energy_j: float | None = None
+    """Net, an inference."""
+    energy_ratio: Ratio | None = None
+    process_peak_mb: float | None = None
+    quality: float | None = None
+    """What `Escalation.metric` says of it."""
+    quality_points: Ratio | None = None
+    """Both together less it, paired over samples."""
+
+
+class Escalation(Struct, frozen=True, kw_only=True):
+    """Two plans that are one: inputs that the first is unsure of run again in the second (`adaptive`)."""
+
+    share: float | None = None
+    """Of evaluated inputs that ran again."""
+    share_low: float | None = None
+    """95 % interval."""
+    share_high: float | None = None
+    n: int | None = None
+    """Inferences that were evaluated."""
+    timed_share: float | None = None
+    """Of inferences while latency was measured, over samples of the dataset in turn."""
+    timed_samples: int | None = None
+    """How many different samples those were."""
+    threshold: float | None = None
+    """Below which an input runs again, as it was fitted."""
+    threshold_mean: float | None = None
+    """While latency was measured: limits lower it. Outputs are evaluated with this one."""
+    sure_by: str = ""
+    """`margin` of the two likeliest classes, or `score` of the best box."""
+    precision: str = ""
+    """Of the second plan."""
+    limits: dict[str, float] = {}
+    """What moves the threshold at run time."""
+    metric: str = ""
+    """Key of the metric that says how good outputs are; empty: none does."""
+    narrow: PlanAlone = PlanAlone()
+    """The first plan alone."""
+    wide: PlanAlone = PlanAlone()
+    """The second plan alone."""
+
+
 class Metrics(Struct, frozen=True, kw_only=True):
     """All figures of one side: baseline or candidate."""
 
@@ -122,6 +171,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     workload: WorkloadFigures = WorkloadFigures()
     per_input: PerInput | UnsetType = UNSET
     """Where `--per-input` asked for it."""
+    escalation: Escalation | UnsetType = UNSET
+    """Of two plans that are one."""
     memory_mb: MemoryMb = MemoryMb()
     power_w: Power = Power()
     energy_j_per_inference: Energy = Energy()

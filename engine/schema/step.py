@@ -57,6 +57,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     """Makes weights zero that later steps should leave so."""
     resumes: ClassVar[bool] = False
     """Goes on from what it has kept in a folder of the run's when its process was killed."""
+    escalates: ClassVar[bool] = False
+    """After it there are two plans, and inputs choose between them; it is the last."""
     resizes: ClassVar[bool] = False
     """Changes how many weights there are, so that sizes cannot be foretold."""
     copies: ClassVar[float] = 4.5

@@ -8,11 +8,12 @@ that prune stand in `pruning_steps.py`, those that train in `training_steps.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
+from .adaptive_steps import Adaptive
 from .model_facts import ModelFacts
 from .numbers import Count, Share
 from .pruning_steps import PruneChannels, PruneMagnitude, PruneNm, Pruning
@@ -22,6 +23,7 @@ from .training_steps import TrainDistill, TrainFinetune, Training, TrainPruneIte
 
 __all__ = [
     "STEPS",
+    "Adaptive",
     "AnyStep",
     "LowrankSvd",
     "PrecisionFp16",
@@ -277,9 +279,10 @@ def _kinds(family: type[Step]) -> Iterator[type[Step]]:
 
 
 STEPS: dict[str, type[Step]] = {
-    str(kind.__struct_config__.tag): kind for kind in sorted(_kinds(Step), key=lambda kind: issubclass(kind, Training))
+    str(kind.__struct_config__.tag): kind
+    for kind in sorted(_kinds(Step), key=lambda kind: (kind.escalates, issubclass(kind, Training)))
 }
-"""Method to class; what takes longest comes last. Steps are defined above this line."""
+"""Method to class; what takes longest comes late, what is last in a recipe last. Steps are defined above this line."""
 if TYPE_CHECKING:
     AnyStep = Step
 else:
@@ -321,3 +324,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def active(self) -> tuple[Step, ...]:
         """The steps that are on."""
         return tuple(step for step in self.step if step.on)
+
+    @property
+    def escalating(self) -> Adaptive | None:
+        """The step after which there are two plans; None: there is one."""
+        return cast("Adaptive | None", next((step for step in self.active if step.escalates), None))

@@ -19,6 +19,7 @@ from ..schema.model_facts import ModelFacts
 from ..schema.spec import RunRequest
 from ..system.reporter import Reporter
 from ..telemetry.alerts import DEFAULT_RULES, AlertRule
+from .two_plans import TWO, load_plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +94,20 @@ class Job:
         self.say.warn("no data given: latency is measured on made-up inputs, and outputs are compared on them")
         return self.random_inputs(0)
 
+    def some_feeds(self, most: int, most_bytes: int) -> list[Feeds]:
+        """Batches of samples, so many or as many as so many bytes hold, one at least; made up where there are no data."""
+        shown = self.samples("evaluation")
+        if shown is None:
+            return [self.random_inputs(0)]
+        found: list[Feeds] = []
+        held = 0
+        for one in shown.take(most * self.batch_size()).batches(self.batch_size(), padded=True):
+            found.append(one.feeds)
+            held += sum(array.nbytes for array in one.feeds.values())
+            if held > most_bytes:
+                break
+        return found
+
     def camera(self, session: Session, feeds: Feeds) -> Camera | None:
         """Where whole frames come from; None: the workload takes none.
 
@@ -121,9 +136,10 @@ class Job:
         return (batch.feeds for batch in samples.take(most).batches(self.batch_size(), padded=True))
 
     def plans(self) -> tuple[Path, Path]:
-        """Baseline and candidate, as `build` made them."""
-        folder, _ = self.made("build")
-        return folder / f"baseline{self.backend.suffix}", folder / f"plan{self.backend.suffix}"
+        """Baseline and candidate, as `build` made them; where the candidate is two plans, their rule."""
+        folder, made = self.made("build")
+        plan = made.files.get(TWO, f"plan{self.backend.suffix}")
+        return folder / f"baseline{self.backend.suffix}", folder / plan
 
     def guard_plan(self) -> Path | None:
         """The plan of the guard that was built for this run; None: there is none, or it could not be made."""
@@ -140,7 +156,7 @@ class Job:
         with ExitStack() as stack:
             loaded = []
             for plan in self.plans():
-                loaded.append(self.backend.load(plan, self.spec.backend, cooperative=cooperative))
+                loaded.append(load_plan(self.backend, plan, self.spec.backend, cooperative=cooperative))
                 stack.callback(loaded[-1].close)
             yield loaded[0], loaded[1]
 

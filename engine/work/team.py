@@ -7,23 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from ..backends.base import Session
 from ..errors import EdgetuiError
+from ..measure.issuer import Mixture
 from ..runs.outcome import Outcome, over
-from ..schema.figures import MemoryMb, Metrics, Pair
+from ..schema.figures import Escalation, MemoryMb, Metrics, Pair
 from ..system.memory import read_memory
 from ..system.reporter import Reporter
+from .beside_parts import PartNames
+from .board_sense import BoardSense
 from .job import Job
+from .two_plans import Escalated, files_of, is_rule, load_plan, rule_at
 
 BASELINE, CANDIDATE = "baseline", "candidate"
 HELD = 1.5
 """Times its file that a plan takes once it is loaded, at least."""
 BARE_MB = 60
 """What a process holds that has imported what executes plans and loaded none."""
+TIMED_SAMPLES, TIMED_BYTES = 512, 128_000_000
+"""Different samples that plans are timed on in turn, at most, and what they may take."""
 GUARD = "guard"
 """The FP16 plan that is built beside INT8 candidates."""
 
@@ -42,6 +50,7 @@ class Team:
         self.job.probes = lead.probes
         self.spec, self.backend = lead.spec, lead.backend
         self.lost: set[str] = set()
+        self._mixture: Mixture | None = None
         runs = {job.asked.run: name for name, job in self.jobs.items()}
         self._guard_plan = next(filter(None, (job.guard_plan() for job in jobs)), None)
         self._guards = {
@@ -49,6 +58,31 @@ class Team:
             for name, job in self.jobs.items()
             if job.asked.guard
         }
+
+    @cached_property
+    def parts(self) -> dict[str, PartNames]:
+        """Of the candidates that are two plans, the names under which each of them is a variant of its own."""
+        two = [name for name, job in self.jobs.items() if is_rule(job.plans()[1])]
+        return {name: PartNames(f"{name}, first plan alone", f"{name}, second plan alone") for name in two}
+
+    def alone_parts(self) -> frozenset[str]:
+        """All of those names."""
+        return frozenset(part for parts in self.parts.values() for part in parts)
+
+    @cached_property
+    def counted(self) -> dict[str, Escalated]:
+        """Of the candidates that are two plans, what their inferences were while they were timed."""
+        rules = {name: rule_at(self.jobs[name].plans()[1]) for name in self.parts}
+        sense = BoardSense(self.job.home) if any(rule.limits.sensed for rule in rules.values()) else None
+        return {name: Escalated(rule, sense) for name, rule in rules.items()}
+
+    def mixture(self) -> Mixture | None:
+        """Samples that all plans are timed on in turn, where one of them does what its input wants; None: one does for all."""
+        if not self.parts or self.spec.workload.needs_images:
+            return None
+        if self._mixture is None:
+            self._mixture = Mixture(self.job.some_feeds(TIMED_SAMPLES, TIMED_BYTES), self.spec.seed)
+        return self._mixture
 
     @property
     def out_of_process(self) -> bool:
@@ -58,7 +92,10 @@ class Team:
     def plans(self) -> dict[str, Path]:
         """Plans by the names of the variants, the baseline first; without those that were lost."""
         found = {BASELINE: self.job.plans()[0]}
-        found |= {name: job.plans()[1] for name, job in self.jobs.items()}
+        for name, job in self.jobs.items():
+            found[name] = job.plans()[1]
+            if name in self.parts and name not in self.lost:
+                found |= dict(zip(self.parts[name], files_of(found[name]), strict=True))
         found |= {GUARD: self._guard_plan} if self._guard_plan is not None else {}
         return {name: plan for name, plan in found.items() if name not in self.lost}
 
@@ -92,7 +129,13 @@ class Team:
 
     def load(self, name: str, *, cooperative: bool) -> Session:
         """One plan, which whoever takes it closes; `sessions` closes what stands in its dictionary at the end."""
-        return self.backend.load(self.plans()[name], self.spec.backend, cooperative=cooperative)
+        return load_plan(
+            self.backend,
+            self.plans()[name],
+            self.spec.backend,
+            cooperative=cooperative,
+            counted=None if cooperative else self.counted.get(name),
+        )
 
     def fit(self, names: Sequence[str], alone: Mapping[str, Metrics]) -> bool:
         """Whether these variants can be loaded together in the memory that is free.
@@ -118,6 +161,11 @@ class Team:
         outcomes = {name: job.made("measure")[1] for name, job in self.candidates().items()}
         found = {BASELINE: next(iter(outcomes.values())).baseline}
         found |= {name: outcome.candidate for name, outcome in outcomes.items()}
+        for name, parts in self.parts.items():
+            told = outcomes[name].candidate.escalation if name in outcomes else UNSET
+            if isinstance(told, Escalation):
+                for part, figures in zip(parts, (told.narrow, told.wide), strict=True):
+                    found[part] = Metrics(memory_mb=MemoryMb(process_peak=figures.process_peak_mb))
         guard = next((outcomes[name].guard for name in self.guarded() if name in outcomes), None)
         return {**found, GUARD: guard} if guard is not None and GUARD in self.plans() else found
 
@@ -169,7 +217,8 @@ class Team:
 
 def _need_mb(plan: Path, seen: MemoryMb) -> float:
     held = (seen.process_peak or 0.0) - BARE_MB
-    return max(HELD * plan.stat().st_size / 1e6, held, seen.plan or 0.0)
+    size = sum(file.stat().st_size for file in files_of(plan))
+    return max(HELD * size / 1e6, held, seen.plan or 0.0)
 
 
 class TeamReporter:
@@ -183,6 +232,8 @@ class TeamReporter:
     def reading(self, side: str, latency_ms: float, mean_ms: float, half_width: float | None, samples: int) -> None:
         """To whom it concerns."""
         jobs = self._team.jobs
+        if side in self._team.alone_parts():
+            return  # a run tells of what it deploys
         if side == GUARD:
             heard = [(jobs[name].say, GUARD) for name in self._team.guarded()]
         else:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
+from ...compress.wide_twin import WIDE
 from ...graph.fill_sizes import with_sizes
 from ...runs.cache import place
 from ...runs.outcome import Outcome
 from ...runs.stages import baseline_key
-from ...schema.figures import Difference, Metrics
+from ...schema.adaptive_steps import Adaptive
+from ...schema.escalation import RULE, EscalationRule
+from ...schema.figures import Difference, Escalation, Metrics
 from ...system.heap import give_back_large_blocks
 from ...system.reporter import Stretch
 from ..job import Job
+from ..two_plans import TWO
 
 
 def run(job: Job) -> Outcome:
@@ -34,6 +41,16 @@ def run(job: Job) -> Outcome:
         files["baseline_plan"] = baseline.name
         job.say.progress(1, 2, "candidate")
         text = job.backend.build(lowered, plan, settings, Stretch(job.say, 0.5, 1))
+    step, deployed, escalation = job.spec.recipe.escalating, [plan], None
+    if step is not None:
+        wide = job.out / f"plan-wide{job.backend.suffix}"
+        job.backend.build(lowered.with_name(WIDE), wide, settings, job.say)
+        deployed.append(wide)
+        escalation = _rule(job, step, plan, wide)
+        files |= {"plan_wide": wide.name, TWO: RULE}
+        if (manifest := wide.with_name(f"{wide.name}.json")).is_file():
+            files["manifest_wide"] = manifest.name
+        text = f"{text}, and one of {wide.stat().st_size / 1e6:.2f} MB; threshold {escalation.threshold:.3g}"
     for word, file in (("manifest", plan), ("baseline_manifest", baseline)):
         if file.with_name(f"{file.name}.json").is_file():
             files[word] = f"{file.name}.json"
@@ -41,19 +58,46 @@ def run(job: Job) -> Outcome:
         summary=text,
         files=files,
         backend=job.backend.stamp(settings),
-        candidate=Metrics(plan_bytes=plan.stat().st_size),
+        candidate=Metrics(plan_bytes=_size(deployed), escalation=UNSET if escalation is None else _figures(escalation)),
     )
     if settings.target:
         return made
-    before, after = baseline.stat().st_size, plan.stat().st_size
+    before, after = baseline.stat().st_size, _size(deployed)
     if not job.card.plan_is_deployed:
         return msgspec.structs.replace(made, baseline=Metrics(plan_bytes=before))
     return msgspec.structs.replace(
         made,
         baseline=Metrics(plan_bytes=before, size_bytes=before),
-        candidate=Metrics(plan_bytes=after, size_bytes=after),
+        candidate=msgspec.structs.replace(made.candidate, size_bytes=after),
         difference=Difference(size_ratio=after / before),
     )
+
+
+def _size(plans: Sequence[Path]) -> int:
+    return sum(plan.stat().st_size for plan in plans)
+
+
+def _rule(job: Job, step: Adaptive, narrow: Path, wide: Path) -> EscalationRule:
+    """The rule beside both plans, its threshold fitted on calibration samples."""
+    from ...tasks.exporter import export_notes
+    from ..fit_rule import rule_of  # decoders and judges, which one plan does without
+
+    samples, spec = job.samples("calibration"), job.spec
+    assert samples is not None
+    with ExitStack() as stack:
+        loaded = [job.backend.load(plan, spec.backend, cooperative=True) for plan in (narrow, wide)]
+        for session in loaded:
+            stack.callback(session.close)
+        names, dataset = (narrow.name, wide.name), spec.calibration or spec.dataset
+        notes = export_notes(Path(spec.model))
+        rule = rule_of(step, names, (loaded[0], loaded[1]), samples, job.batch_size(), dataset, notes, job.say)
+    (job.out / RULE).write_bytes(msgspec.json.format(msgspec.json.encode(rule), indent=2) + b"\n")
+    return rule
+
+
+def _figures(rule: EscalationRule) -> Escalation:
+    limits = {name: value for name, value in msgspec.structs.asdict(rule.limits).items() if value is not None}
+    return Escalation(threshold=rule.threshold, sure_by=rule.sureness.by, precision=rule.precision, limits=limits)
 
 
 def _baseline(job: Job, original: Path, out: Path) -> None:

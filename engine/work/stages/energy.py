@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,14 @@ import numpy as np
 from ...advice import words
 from ...measure.energy_figures import EnergyRatio, Figures, Found, Issue
 from ...measure.energy_rounds import measure_energy, rule_of
-from ...measure.issuer import Means, issuer_of
+from ...measure.issuer import Means, Mixture, issuer_of
 from ...measure.power_meter import NoEnergy
 from ...measure.throttling import UNTOLD, ThrottleWatch
 from ...runs.outcome import Outcome
 from ...schema.figures import IMAGES, Difference, Energy, ForImages, Metrics, Pair, Power
 from ...schema.workloads import Workload
 from ...telemetry.client import open_telemetry
+from ..beside_parts import metered
 from ..team import BASELINE, CANDIDATE, GUARD, Team
 
 if TYPE_CHECKING:
@@ -33,18 +34,19 @@ def run(team: Team) -> Mapping[str, Outcome]:
     if team.out_of_process:
         return _none(team.candidates(), "every inference is a process of its own, which takes most of the energy")
     feeds = team.job.one_sample()
+    mixture = team.mixture()
 
     alone = team.seen_alone()
     outcomes: dict[str, Outcome] = {}
     for names in team.loads(alone):
         mine = [name for name in team.candidates() if name in names]
         if len(names) > 1 and not team.fit(names, alone):
-            outcomes |= _none(mine, "the plans do not fit into memory together")
+            outcomes |= _none(mine, "the plans do not fit into memory together", team.parts)
             continue
         try:
-            found = _measured(team, names, feeds)
+            found = _measured(team, names, feeds, mixture)
         except NoEnergy as why:
-            outcomes |= _none(mine, str(why))
+            outcomes |= _none(mine, str(why), team.parts)
             continue
         for warning in found.warnings:
             team.say.warn(warning)
@@ -52,14 +54,16 @@ def run(team: Team) -> Mapping[str, Outcome]:
     return outcomes
 
 
-def _measured(team: Team, names: Sequence[str], feeds: Feeds) -> Found:
+def _measured(team: Team, names: Sequence[str], feeds: Feeds, mixture: Mixture | None) -> Found:
     spec, watch = team.spec, ThrottleWatch(team.job.alert_rules())
 
     @contextmanager
     def loaded() -> Iterator[Sequence[tuple[str, Issue]]]:
         with team.sessions(names, cooperative=False) as sessions:
             camera = team.job.camera(sessions[BASELINE], feeds)
-            means = {name: Means(session, feeds, spec.workload, spec.seed, camera) for name, session in sessions.items()}
+            means = {
+                name: Means(session, feeds, spec.workload, spec.seed, camera, mixture) for name, session in sessions.items()
+            }
             yield [(name, issuer_of(each).issue) for name, each in means.items()]
 
     with open_telemetry(team.job.home, "auto", RATE_HZ) as readings:
@@ -81,6 +85,9 @@ def _outcome(team: Team, found: Found, name: str) -> Outcome:
         pairs=tuple(_pair(found, one, other, pair) for one, other, pair in team.pairs()),
         reasons=_untold(found, sides) | ({"difference.energy_ratio": ratio.reason} if ratio.reason else {}),
     )
+    if (parts := team.parts.get(name)) is not None:
+        candidate = msgspec.structs.replace(outcome.candidate, escalation=metered(found, name, parts))
+        outcome = msgspec.structs.replace(outcome, candidate=candidate)
     if guard is None:
         return outcome
     beside = found.ratios[guard, BASELINE]
@@ -97,9 +104,15 @@ def _pair(found: Found, one: str, other: str, pair: Pair) -> Pair:
     return pair if both is None else msgspec.structs.replace(pair, energy_ratio=both.net)
 
 
-def _none(names: Iterable[str], why: str) -> dict[str, Outcome]:
+def _none(names: Iterable[str], why: str, two: Collection[str] = ()) -> dict[str, Outcome]:
+    """`two`: those of them that are two plans."""
+    sides = (f"candidate.escalation.{side}" for side in ("narrow", "wide"))
+    alone = [f"{side}.{field}" for side in sides for field in ("energy_j", "energy_ratio")]
     paths = (*MISSING, "difference.energy_ratio", "difference.energy_ratio_gross")
-    return {name: Outcome(summary=f"no figure: {why}", reasons=dict.fromkeys(paths, why)) for name in names}
+    return {
+        name: Outcome(summary=f"no figure: {why}", reasons=dict.fromkeys([*paths, *(alone if name in two else [])], why))
+        for name in names
+    }
 
 
 def _untold(found: Found, sides: Mapping[str, str]) -> dict[str, str]:

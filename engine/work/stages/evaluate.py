@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backends.base import Session
 from ...runs.outcome import Outcome
 from ...tasks.exporter import export_notes
+from ..beside_parts import PartNames, evaluated
 from ..evaluate_outputs import Contender, evaluate
 from ..job import OUT_OF_PROCESS_SAMPLES
 from ..team import BASELINE, Team
+from ..two_plans import Escalated, TwoPlans
 from ..verify_outputs import outputs_of
 
 
@@ -31,18 +35,47 @@ def run(team: Team) -> Mapping[str, Outcome]:
     notes = export_notes(Path(spec.model))
     found: dict[str, Outcome] = {}
     kept: dict[str, dict[str, NDArray[np.generic]]] = {}
+    counts: dict[str, Escalated] = {}
     for names in team.loads(team.seen_alone()):
         with team.sessions(names) as sessions:
+            _hold(team, sessions)
             baseline = sessions.pop(BASELINE)
             others = {
                 name: Contender(session, team.jobs[name].say if name in team.jobs else team.say)
                 for name, session in sessions.items()
             }
             found |= evaluate(baseline, others, samples, job.batch_size(), spec, team.say, said, notes, kept)
+            counts |= {name: two.counted for name in team.parts if (two := cast("TwoPlans | None", sessions.get(name)))}
+    for name, parts in team.parts.items():
+        if name in found:
+            found[name] = _escalated(found, kept, counts[name], name, parts, spec.seed)
     return {
         name: _guarded(_with_arrays(found[name], kept.get(name), each.out), found.get(team.guard_of(name) or ""))
         for name, each in team.candidates().items()
     }
+
+
+def _hold(team: Team, sessions: Mapping[str, Session]) -> None:
+    """Two plans that are one are evaluated with the threshold that limits left them while they were timed."""
+    for name in team.parts:
+        timed, two = team.jobs[name].made("measure")[1].candidate.escalation, cast("TwoPlans | None", sessions.get(name))
+        if two is not None and timed:
+            two.counted.held = timed.threshold_mean
+
+
+def _escalated(
+    found: Mapping[str, Outcome],
+    kept: Mapping[str, dict[str, NDArray[np.generic]]],
+    counted: Escalated,
+    name: str,
+    parts: PartNames,
+    seed: int,
+) -> Outcome:
+    """With the share that ran again, and both plans alone."""
+    told = evaluated(counted.seen, counted.again, found, kept, name, parts, seed)
+    candidate = msgspec.structs.replace(found[name].candidate, escalation=told)
+    again = f"{100 * (told.share or 0):.1f} % ran again"
+    return msgspec.structs.replace(found[name], candidate=candidate, summary=f"{found[name].summary}, {again}")
 
 
 def _with_arrays(outcome: Outcome, kept: dict[str, NDArray[np.generic]] | None, out: Path) -> Outcome:

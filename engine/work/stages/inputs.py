@@ -29,7 +29,7 @@ def run(team: Team) -> Mapping[str, Outcome]:
     """Latency of each sample on all plans, and how it spreads over them."""
     feeds, alone = _feeds(team.job), team.seen_alone()
     outcomes: dict[str, Outcome] = {}
-    for names in team.loads(alone):
+    for names in team.loads({name: each for name, each in alone.items() if name not in team.alone_parts()}):
         mine = [name for name in team.candidates() if name in names]
         if len(names) > 1 and not team.fit(names, alone):
             outcomes |= {name: _none("the plans do not fit into memory together") for name in mine}

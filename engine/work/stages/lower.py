@@ -10,6 +10,7 @@ from onnx import ModelProto
 from ...backends.card import Card
 from ...backends.cards import CARDS
 from ...compress.lower import lowered
+from ...compress.wide_twin import WIDE
 from ...errors import BackendRefused, ModelRefused
 from ...graph.fill_sizes import give_sizes
 from ...graph.load import load, save
@@ -45,6 +46,10 @@ def run(job: Job) -> Outcome:
         raise BackendRefused(what, fix=first.fixes or "export it again", node=first.node)
     save(made, out)
     del made
+    deployed = [out]
+    if (twin := source.with_name(WIDE)).is_file() and job.spec.recipe.escalating is not None:
+        deployed.append(_lower_twin(job, twin))
+        files["onnx_wide"] = deployed[-1].name
     for other in CARDS.values():
         if other.lowered_beside and other is not job.card:
             _lower_beside(job, other, _copy(read), source, files)
@@ -57,8 +62,8 @@ def run(job: Job) -> Outcome:
         macs=model.macs,
     )
     candidate = Metrics(
-        size_bytes=size_bytes([out]),
-        size_gz_bytes=gz_bytes([out]),
+        size_bytes=size_bytes(deployed),
+        size_gz_bytes=gz_bytes(deployed),
         parameters=parameters,
         nonzero=nonzero,
         macs=macs,
@@ -69,6 +74,16 @@ def run(job: Job) -> Outcome:
     found = Outcome(summary=text, files=files, baseline=baseline, candidate=candidate, difference=Difference(size_ratio=ratio))
     unseen = job.spec.backend.target and any(step.need != "none" for step in job.spec.recipe.active)
     return _tried(job, found, original, out) if unseen else found
+
+
+def _lower_twin(job: Job, twin: Path) -> Path:
+    """The file of the second plan, in higher precision."""
+    made, text = lowered(load(twin), twin, job.backend.target(), job.say)
+    if job.card.sizes_in_file:
+        give_sizes(made, job.model().shapes)
+    save(made, job.out / WIDE)
+    job.say.note(f"for inputs that run again: {text}")
+    return job.out / WIDE
 
 
 def _copy(model: ModelProto) -> ModelProto:

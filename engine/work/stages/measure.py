@@ -24,11 +24,12 @@ from ...measure.rounds_again import Watched
 from ...measure.throttling import ThrottleWatch
 from ...runs.outcome import Outcome, over
 from ...runs.telemetry_log import RATE_HZ
-from ...schema.figures import Difference, Metrics, Ratio
+from ...schema.figures import Difference, Escalation, Metrics, Ratio
 from ...schema.ready import ready
 from ...schema.stamps import BackendStamp, BoardStamp
 from ...telemetry.board_stamp import stamp, stamp_reasons
 from ...telemetry.client import open_telemetry
+from ..beside_parts import timed
 from ..job import Job
 from ..probe_process import Task, packed
 from ..team import BASELINE, CANDIDATE, GUARD, Team
@@ -63,7 +64,8 @@ def _in_turns(team: Team, names: Sequence[str], feeds: Feeds) -> Measured:
     with team.sessions(names, cooperative=False) as sessions, _watched(team) as board:
         camera = team.job.camera(sessions[BASELINE], feeds)
         load = partial(team.load, cooperative=False)
-        return measure(sessions, feeds, spec.workload, spec.preset, spec.seed, team.say, camera, board, load)
+        mixture = team.mixture()
+        return measure(sessions, feeds, spec.workload, spec.preset, spec.seed, team.say, camera, board, load, mixture)
 
 
 def _apart(team: Team, names: Sequence[str], feeds: Feeds) -> Measured:
@@ -82,7 +84,8 @@ def _apart(team: Team, names: Sequence[str], feeds: Feeds) -> Measured:
         return team.job.camera(session, feeds)
 
     with _watched(team) as board:
-        return measure_apart(load, names, feeds, spec.workload, spec.preset, spec.seed, team.say, camera, board)
+        mixture = team.mixture()
+        return measure_apart(load, names, feeds, spec.workload, spec.preset, spec.seed, team.say, camera, board, mixture)
 
 
 @contextmanager
@@ -102,6 +105,8 @@ def _outcomes(
     pairs = tuple(msgspec.structs.replace(pair, latency_ratio=found.ratios[other, one]) for one, other, pair in team.pairs())
     outcomes = {}
     for name, job in team.candidates().items():
+        if name in team.parts:
+            told = {**told, name: _two_plans(team, found, told, name)}
         guard = team.guard_of(name)
         sides = {BASELINE: BASELINE, CANDIDATE: name, **({GUARD: guard} if guard else {})}
         raw, figures = found.raw(**sides), {word: told[side] for word, side in sides.items()}
@@ -140,6 +145,19 @@ def _outcomes(
         if guard:
             outcomes[name] = _guarded(outcomes[name], team, found, name, guard, figures[GUARD])
     return outcomes
+
+
+def _two_plans(team: Team, found: Measured, told: Mapping[str, Metrics], name: str) -> Metrics:
+    """With how often the second plan ran, and with each plan alone."""
+    counted, mixture = team.counted[name], team.mixture()
+    if counted.unheard:
+        team.say.warn(f"no sensor tells of {', '.join(sorted(counted.unheard))}: that limit of adaptive moved nothing")
+    told_of = Escalation(
+        timed_share=counted.share,
+        timed_samples=len(mixture.samples) if mixture is not None else 1,
+        threshold_mean=counted.mean_threshold,
+    )
+    return msgspec.structs.replace(told[name], escalation=timed(told_of, found, told, name, team.parts[name]))
 
 
 def _guarded(outcome: Outcome, team: Team, found: Measured, name: str, guard: str, figures: Metrics) -> Outcome:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ...compress.wide_twin import WIDE
 from ...measure.ruin import Ruin
 from ...runs.outcome import Outcome
 from ...tasks.exporter import export_notes
 from ..evaluate_outputs import refuse_labels
 from ..job import OUT_OF_PROCESS_SAMPLES, Job
 from ..ruined_outputs import LOOKED_INTO, warned
+from ..two_plans import files_of
 from ..verify_outputs import outputs_of, verify
+
+if TYPE_CHECKING:
+    from ...data.samples import Samples
+    from ..job import Feeds
 
 VERIFY_SAMPLES = 32
 
@@ -19,11 +28,11 @@ def run(job: Job) -> Outcome:
     """Outputs of both plans on some samples, beside each other and beside ONNX Runtime's."""
     shown = job.samples("evaluation")
     most = OUT_OF_PROCESS_SAMPLES if job.backend.out_of_process else VERIFY_SAMPLES
-    if shown is not None:
-        feeds, count = job.feeds(shown, most), min(len(shown), most)
-    else:
-        feeds, count = (job.random_inputs(seed) for seed in range(most)), most
+    feeds, count = _feeds(job, shown, most), most if shown is None else min(len(shown), most)
     lowered = job.made("lower")[0] / "model.onnx" if job.card.least_cosine is not None else None
+    if lowered is not None and job.spec.recipe.escalating is not None:
+        _each_as_its_file(job, lambda: _feeds(job, shown, most), count)
+        lowered = None  # the two together are in neither file
     with job.sessions() as sessions:
         if shown is not None and job.spec.measure and not job.backend.out_of_process:
             refuse_labels(sessions[0], shown, job.batch_size(), job.spec)
@@ -43,6 +52,27 @@ def run(job: Job) -> Outcome:
             said,
             export_notes(Path(job.spec.model)),
         )
-    again = job.feeds(shown, LOOKED_INTO) if shown is not None else (job.random_inputs(seed) for seed in range(LOOKED_INTO))
+    again = _feeds(job, shown, LOOKED_INTO)
     within = (normal, job.made("lower")[0] / "model.onnx")
     return warned(made, ruin, within, again, count, job.spec.recipe.active, job.say)
+
+
+def _feeds(job: Job, shown: Samples | None, most: int) -> Iterator[Feeds]:
+    """So many samples, made up where there are no data."""
+    return job.feeds(shown, most) if shown is not None else (job.random_inputs(seed) for seed in range(most))
+
+
+def _each_as_its_file(job: Job, feeds_of: Callable[[], Iterator[Feeds]], count: int) -> None:
+    """Hold each of two plans against ONNX Runtime on the file that it was built from.
+
+    Raises:
+        PlanRefused: one computes something else.
+    """
+    baseline, rule = job.plans()
+    files = (job.made("lower")[0] / name for name in ("model.onnx", WIDE))
+    for plan, file in zip(files_of(rule), files, strict=True):
+        with ExitStack() as stack:
+            loaded = [job.backend.load(each, job.spec.backend, cooperative=True) for each in (baseline, plan)]
+            for session in loaded:
+                stack.callback(session.close)
+            verify((loaded[0], loaded[1]), feeds_of(), count, file, None, job.say, job.card.least_cosine)
