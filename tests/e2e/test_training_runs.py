@@ -59,6 +59,8 @@ async def test_prune_finetune_and_int8_in_one_run(engine, training):
 )
 async def test_training_behind_rounding_in_one_run(engine, training, steps):
     run = await engine.submit(msgspec.structs.replace(training, recipe=Recipe(name="rounded", step=steps)))
+    async for _ in engine.watch(run):
+        pass
     result = await engine.result(run)
     assert (result.state, result.error) == ("done", None)
     said = {stage.name: stage.summary for stage in result.stages}
