@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import RecipeRefused
+from edgetui.engine.schema.events import Learning, Note
 from edgetui.engine.schema.spec import Dataset
 from edgetui.engine.schema.steps import (
     PruneMagnitude,
     QuantizeInt8,
     QuantizeWeights,
     Recipe,
+    TrainDistill,
     TrainFinetune,
     TrainPruneIterative,
     TrainQat,
@@ -68,6 +70,25 @@ async def test_training_behind_rounding_in_one_run(engine, training, steps):
     assert result.candidate.accuracy.top1 > 0.8
     if "train.prune_iterative" in said:
         assert said["train.prune_iterative"].startswith("2 of 2 rounds, 60.0 % of ")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not TORCH, reason="needs torch")
+async def test_a_distillation_that_is_broken_off_goes_on_from_its_last_epoch(engine, training, own_state):
+    recipe = Recipe(name="student", step=(TrainDistill(width=0.5, epochs=30, start="drawn"),))
+    run = await engine.submit(msgspec.structs.replace(training, recipe=recipe, measure=False))
+    async for event in engine.watch(run):
+        if isinstance(event, Learning) and event.ended and event.epoch == 3:  # what it knew after the second is kept
+            await engine.cancel(run)
+    await engine.resume(run)
+    said = [event async for event in engine.watch(run)]
+    result = await engine.result(run)
+    assert (result.state, result.error) == ("done", None)
+    assert any("taken up again after epoch" in event.text for event in said if isinstance(event, Note))
+    ended = [event.epoch for event in said if isinstance(event, Learning) and event.ended]
+    assert sorted(set(ended)) == list(range(1, 31))
+    assert len(ended) <= 31
+    assert not list((own_state / "runs" / run).glob("unfinished/*"))
 
 
 @pytest.mark.skipif(TORCH, reason="needs a Python without torch")

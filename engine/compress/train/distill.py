@@ -42,7 +42,7 @@ def distill(step: TrainDistill, source: Path, out: Path, samples: Samples, say: 
     """
     begin_torch(step.seed)
     with TemporaryDirectory(dir=out.parent) as folder:
-        model, what = student_of(step, source, Path(folder), say)
+        model, what = student_of(step, source, Path(folder), samples, say)
         teacher = prepared(load(source), step, samples, say)
         student = prepared(model, step, samples, say)
         learnt = train(step, _learner(step, student, teacher, samples, say), samples, say, kept)

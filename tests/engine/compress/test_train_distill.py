@@ -58,22 +58,30 @@ def numbers(path: Path) -> int:
 def test_a_student_of_half_the_width_comes_near_its_teacher(bench, tmp_path, teacher, labels):
     unseen = digits(teacher, "calibration")
     told, out = NullReporter(), tmp_path / "out.onnx"
-    text = distill(HALF, teacher, out, digits(teacher, labels=labels).take(400), told)
+    step = msgspec.structs.replace(HALF, start="drawn", learning_rate=3e-3)
+    text = distill(step, teacher, out, digits(teacher, labels=labels).take(400), told)
     assert text.startswith("a student of 0.5 of its width, ")
     assert "; 4 epochs over 360 samples, loss " in text
     assert f"on 40 held out {'accuracy' if labels else 'loss'} " in text
     assert numbers(out) < 0.6 * numbers(teacher)
     asked, said = classes(bench, teacher, unseen), classes(bench, out, unseen)
     before = tmp_path / "before.onnx"
-    onnx.save(student_of(HALF, teacher, tmp_path, NullReporter())[0], before)
-    assert (said == asked).mean() > (classes(bench, before, unseen) == asked).mean() + 0.1
-    assert (said == asked).mean() > 0.8
+    onnx.save(student_of(step, teacher, tmp_path, digits(teacher), NullReporter())[0], before)
+    assert (said == asked).mean() > (classes(bench, before, unseen) == asked).mean() + 0.2
     assert not any("no gain" in text for text in told.warnings)
+
+
+def test_a_student_begins_with_what_is_left_of_its_teacher(bench, tmp_path, teacher):
+    unseen = digits(teacher, "calibration")
+    model, what = student_of(HALF, teacher, tmp_path, digits(teacher).take(64), NullReporter())
+    assert "of 0.5 of its width" in what
+    said = classes(bench, bench.save(model, "kept.onnx"), unseen)
+    assert (said == classes(bench, teacher, unseen)).mean() > 0.8
 
 
 def parts(step: TrainDistill, path: Path, folder: Path, samples: Samples) -> tuple[Prepared, Prepared]:
     begin_torch(0)
-    model, _ = student_of(step, path, folder, NullReporter())
+    model, _ = student_of(step, path, folder, samples, NullReporter())
     return prepared(model, step, samples, NullReporter()), prepared(load(path), step, samples, NullReporter())
 
 
@@ -197,7 +205,7 @@ def test_outputs_that_cannot_be_learnt_are_refused(net, bench, tmp_path):
     np.savez(tmp_path / "own.npz", image=np.random.default_rng(1).random((40, 1, 8, 8), np.float32))
     samples = opened(path, tmp_path / "own.npz")
     step = TrainDistill(student=str(path))
-    model, _ = student_of(step, path, tmp_path, NullReporter())
+    model, _ = student_of(step, path, tmp_path, samples, NullReporter())
     student = prepared(model, step, samples, NullReporter())
     with pytest.raises(ModelRefused, match="no output of the model is a quantity"):
         NearOutputs(student, student, {"t3": np.ones((4, 1), np.float32)})
