@@ -30,7 +30,7 @@ from .trainable import trainable, write
 def student_of(step: TrainDistill, source: Path, folder: Path, samples: Samples, say: Reporter) -> tuple[ModelProto, str]:
     """The student of the teacher at `source`, before it learns, and what it is in a clause. Files on the way go to `folder`.
 
-    What is left of a narrowed one is fitted to what the teacher's layers gave, on samples without labels: a ResNet-20 of half the
+    What is left of a narrowed one is fitted to what the teacher's layers gave, without labels: a ResNet-20 of half the
     width begins with a top-1 of 0.34 on CIFAR-10, where it had 0.11.
 
     Raises:
