@@ -45,8 +45,11 @@ class _Assigned:
     """(batch, places), bool."""
 
 
-def detection_loss(raw: Tensor, targets: BoxTargets, side: int) -> Tensor:
-    """The loss of a batch, per image times the batch as Ultralytics has it. `raw`: (batch, 4 x BINS + classes, places)."""
+def detection_loss(raw: Tensor, targets: BoxTargets, side: int, weights: Tensor | None = None) -> Tensor:
+    """The loss of a batch, per image times the batch as Ultralytics has it. `raw`: (batch, 4 x BINS + classes, places).
+
+    `weights`: (classes,), what scores of each class count, for rare ones to be learnt as well; None: all alike.
+    """
     import torch
 
     middles, strides = (torch.from_numpy(each).to(raw.device) for each in places(side))
@@ -54,7 +57,7 @@ def detection_loss(raw: Tensor, targets: BoxTargets, side: int) -> Tensor:
     boxes = decoded(distances, middles.t(), strides)
     found = _assign(likely.detach().sigmoid(), boxes.detach(), middles.t(), targets)
     total = found.scores.sum().clamp(min=1)
-    classes = torch.nn.functional.binary_cross_entropy_with_logits(likely, found.scores, reduction="sum") / total
+    classes = torch.nn.functional.binary_cross_entropy_with_logits(likely, found.scores, weights, reduction="sum") / total
     taken = found.taken
     if not bool(taken.any()):
         return _CLASS * classes * len(raw)
