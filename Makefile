@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat zoo zoo-train clean
+.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,3 +108,6 @@ zoo: $(VENV)/.core             ## networks of the zoo, untrained, as ONNX files 
 # SET=digits, cifar10, sst2, bccd or people; ZOO_ARGS="resnet20 --epochs 40" trains one, longer
 zoo-train: .venv-zoo/.done     ## the trained networks of profiles/zoo anew, of ../shared/data; SET says which
 	.venv-zoo/bin/python tests/tools/train_zoo.py $(or $(SET),digits) $(ZOO_ARGS)
+bench-magnitudes: $(VENV)/.core ## the smallest of 25 million weights beside numpy.partition
+	$(BIN)/python tests/benchmarks/magnitudes.py $(BENCH_ARGS)
+

@@ -44,6 +44,8 @@ class ChannelGraph:
     producers: list[Producer] = field(default_factory=list)
     fixups: list[Callable[[Kept], None]] = field(default_factory=list)
     """What has to be rewritten, given which labels stay."""
+    even: list[Labels] = field(default_factory=list)
+    """Matrices of labels, each row the channels of a group: as many of every row stay (`channel_groups.py`)."""
     approximate: set[str] = field(default_factory=set)
     """Operators met whose values change when channels beside them go, even such as are zero."""
 

@@ -12,6 +12,7 @@ from onnx import NodeProto, helper
 
 from ..graph.walk import attribute, attribute_int, label
 from .channel_graph import ChannelGraph, Producer
+from .channel_groups import aligned, cut_by_groups
 from .channel_labels import Labels
 
 Rule = Callable[[ChannelGraph, NodeProto], None]
@@ -159,22 +160,25 @@ def _convolved(graph: ChannelGraph, node: NodeProto) -> None:
         graph.classes.join(np.repeat(entering, shape[0] // groups), out)
         graph.fixups.append(lambda kept: _set_int(node, "group", graph.length(kept, entering, groups)))
     else:
-        _in_groups(graph, entering, inner, groups, _why(node))
+        _in_groups(graph, node, entering, inner, groups)
         if out is not None:
             graph.classes.join_all(out.reshape(groups, -1))
     _finish(graph, node, made, 0)
 
 
-def _in_groups(graph: ChannelGraph, entering: Labels | None, inner: Labels | None, groups: int, why: str) -> None:
+def _in_groups(graph: ChannelGraph, node: NodeProto, entering: Labels | None, inner: Labels | None, groups: int) -> None:
+    why = _why(node)
     if entering is None:
         graph.classes.fix(inner, f"{why} keeps it")
         return
     rows = entering.reshape(groups, -1)
-    graph.classes.join_all(rows)
-    if inner is not None:
+    if inner is None:
+        graph.classes.join_all(rows)
+        if rows.shape[1] == 1:
+            graph.classes.fix(entering, f"{why} keeps it")
+    elif aligned(graph.classes, rows) or not cut_by_groups(graph, node, rows):
+        graph.classes.join_all(rows)
         graph.classes.join(inner, rows[0])
-    elif rows.shape[1] == 1:
-        graph.classes.fix(entering, f"{why} keeps it")
 
 
 def _transposed_convolved(graph: ChannelGraph, node: NodeProto) -> None:

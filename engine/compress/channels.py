@@ -1,16 +1,14 @@
 """`prune.channels`: whole channels go, wherever they are made, added, concatenated or read.
 
 Correct by construction: which channels belong together follows from labels on every axis (`channel_labels.py`), so that a class
-of channels is cut everywhere or stays. The smallest by norm go (Li et al. 2017, Pruning Filters for Efficient ConvNets, summed
-over the layers that make the channel).
+of channels is cut everywhere or stays. Those go whose readers lose least (`channel_errors.py`), or the smallest by norm (Li et
+al. 2017, Pruning Filters for Efficient ConvNets, summed over the layers that make the channel).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -31,24 +29,16 @@ from ..graph.weights import weights
 from ..schema.steps import PruneChannels
 from ..system.heap import give_back_large_blocks
 from ..system.reporter import Reporter
+from .channel_errors import measure
 from .channel_graph import ChannelGraph, apply
+from .channel_groups import settle_groups
+from .channel_shares import Cell, stays
 from .channel_statistics import match_statistics
 from .channel_walk import channel_graph
 from .kept_samples import KeptSamples, kept_samples
 from .layer_rows import linear_layers
 from .observe import Feeds
-from .repair import Layer, repair
-
-
-@dataclass
-class _Cell:
-    """Classes of channels that the same layers make: they compete with each other."""
-
-    nodes: tuple[str, ...]
-    roots: list[int] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    span: int = 1
-    """Channels of a layer that go with one class, at most."""
+from .repair import Layer, repair, settled
 
 
 def prune(step: PruneChannels, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
@@ -63,12 +53,19 @@ def prune(step: PruneChannels, source: Path, out: Path, samples: Iterable[Feeds]
         DataRefused: the samples do not fit.
         StorageRefused: `out` cannot be written.
     """
+    if samples is None or step.need == "none":
+        return _pruned(step, source, out, None, say)
+    with kept_samples(source, samples, step.samples, out.parent) as shown:
+        return _pruned(step, source, out, shown, say)
+
+
+def _pruned(step: PruneChannels, source: Path, out: Path, shown: KeptSamples | None, say: Reporter) -> str:
     give_back_large_blocks()
     model = load(source)
     before = _macs(model)
     graph = channel_graph(model)
-    cells = _cells(graph, step, select(model, step.keep, say), say)
-    removed = _chosen(step, cells)
+    cells = cells_of(graph, step, select(model, step.keep, say), say)
+    removed = _chosen(step, graph, cells, shown, say)
     _keep_some(graph, removed)
     if not removed:
         raise ModelRefused(
@@ -83,15 +80,16 @@ def prune(step: PruneChannels, source: Path, out: Path, samples: Iterable[Feeds]
     drop_unread(model)
     _check(model)
     after = _macs(model)
-    total = sum(len(cell.roots) * cell.span for cell in cells)
+    total = sum(cell.width for cell in cells)
     gone = sum(cell.span for cell in cells for root in cell.roots if root in removed)
     share = f", {100 * after / before:.1f} % of multiplications left" if before and after else ""
     line = f"{gone} of {total} channels removed in {len(cells)} groups{share}"
-    if samples is None or step.need == "none":
+    if shown is None:
         save_apart(model, out)
         return line
-    with kept_samples(source, samples, step.samples, out.parent) as shown:
-        return f"{line}; {_mended(step, model, source, left, shown, out, say)}"
+    del graph  # what it refers to of the model with all its channels
+    model = settled(model, shown.folder / "cut.onnx")  # each session would hold the weights twice
+    return f"{line}; {_mended(step, model, source, left, shown, out, say)}"
 
 
 def _mended(
@@ -114,38 +112,51 @@ def _mended(
     return "; ".join(done)
 
 
-def _cells(graph: ChannelGraph, step: PruneChannels, kept: set[str], say: Reporter) -> list[_Cell]:
+def cells_of(graph: ChannelGraph, step: PruneChannels, kept: set[str], say: Reporter) -> list[Cell]:
     """Classes that may go, by the layers that make them; what is left whole goes to the log."""
+    norms = [_norms(array_of(graph.held[producer.weight]), producer.axis, step.norm) for producer in graph.producers]
+    over = settle_groups(graph, _scores(graph, norms))
+    scores = _scores(graph, norms)
     fixed, streams = graph.classes.fixed(), graph.classes.streams()
     makers: dict[int, Counter[int]] = {}
-    scores: dict[int, float] = {}
     left: dict[str, str] = {}
     for place, producer in enumerate(graph.producers):
-        roots = graph.classes.roots(producer.labels)
-        norms = _norms(array_of(graph.held[producer.weight]), producer.axis, step.norm)
-        for root, norm in zip(roots.tolist(), norms.tolist(), strict=True):
+        for root in graph.classes.roots(producer.labels).tolist():
             makers.setdefault(root, Counter())[place] += 1
-            scores[root] = scores.get(root, 0.0) + norm
             why = fixed.get(root) or ("a residual stream" if root in streams and not step.streams else "")
-            if why or producer.node in kept:
+            if (why and root not in over) or producer.node in kept:
                 left.setdefault(producer.node, why or "kept")
                 fixed.setdefault(root, left[producer.node])
     for node, why in left.items():
         say.note(f"{node} is left whole: {why}")
-    cells: dict[tuple[int, ...], _Cell] = {}
+    found: dict[tuple[int, ...], Cell] = {}
+    spare: Counter[tuple[int, ...]] = Counter()
     for root, counts in makers.items():
-        if root in fixed:
-            continue
         key = tuple(sorted(counts))
-        cell = cells.setdefault(key, _Cell(tuple(graph.producers[place].node for place in key)))
+        if root in fixed:
+            spare[key] += max(counts.values()) if root in over else 0
+            continue
+        cell = found.setdefault(key, Cell(tuple(graph.producers[place].node for place in key)))
         cell.roots.append(root)
         cell.scores.append(scores[root])
         cell.span = max(cell.span, *counts.values())
-    found = list(cells.values())
-    names = {node for cell in found for node in cell.nodes}
+    for key, cell in found.items():
+        cell.spare = spare[key]
+        cell.rank()
+    cells = list(found.values())
+    names = {node for cell in cells for node in cell.nodes}
     for pattern in step.amounts:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise RecipeRefused(f"`{pattern}` of `amounts` matches no layer whose channels can go", fix=_named(names))
+    return cells
+
+
+def _scores(graph: ChannelGraph, norms: list[NDArray[np.float64]]) -> dict[int, float]:
+    """What each class is worth, by its root: the norms of its channels in all layers that make them."""
+    found: dict[int, float] = {}
+    for producer, own in zip(graph.producers, norms, strict=True):
+        for root, norm in zip(graph.classes.roots(producer.labels).tolist(), own.tolist(), strict=True):
+            found[root] = found.get(root, 0.0) + norm
     return found
 
 
@@ -156,19 +167,22 @@ def _named(names: set[str]) -> str:
 
 def _norms(array: NDArray[np.generic], axis: int, norm: str) -> NDArray[np.float64]:
     rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1).astype(np.float64)
-    found: NDArray[np.float64] = (np.abs(rows) if norm == "l1" else np.square(rows)).sum(axis=1)
+    found: NDArray[np.float64] = (np.abs(rows) if norm != "l2" else np.square(rows)).sum(axis=1)
     return found
 
 
-def _chosen(step: PruneChannels, cells: list[_Cell]) -> set[int]:
-    """Roots of the classes that go: of each cell the smallest, as many as its share and rounding allow."""
-    removed: set[int] = set()
-    for cell in cells:
-        own = [share for pattern, share in step.amounts.items() if any(fnmatchcase(name, pattern) for name in cell.nodes)]
-        stay = left_of(len(cell.roots), cell.span, own[0] if own else step.amount, step.round_to)
-        order = np.argsort(cell.scores, kind="stable")[: len(cell.roots) - stay]
-        removed.update(cell.roots[place] for place in order)
-    return removed
+def _chosen(step: PruneChannels, graph: ChannelGraph, cells: list[Cell], shown: KeptSamples | None, say: Reporter) -> set[int]:
+    """Roots of the classes that go: of each cell the first in its order, as many as the shares say."""
+    own = [
+        next((share for pattern, share in step.amounts.items() if any(fnmatchcase(name, pattern) for name in cell.nodes)), None)
+        for cell in cells
+    ]
+    amounts = [step.amount if share is None else share for share in own]
+    if shown is not None and step.repair and step.norm == "error":
+        told = measure(graph, graph.model, cells, amounts, shown, say)
+        say.note(f"{told} of {len(cells)} groups are ranked by what their readers lose, the others by norm")
+    stay = stays(graph, cells, amounts, [share is not None for share in own], step.round_to)
+    return {root for cell, count in zip(cells, stay, strict=True) for root in cell.order[: len(cell.roots) - count]}
 
 
 def _keep_some(graph: ChannelGraph, removed: set[int]) -> None:
@@ -182,17 +196,6 @@ def _keep_some(graph: ChannelGraph, removed: set[int]) -> None:
                 if labels is not None and len(labels) and not kept[labels].any():
                     removed.discard(graph.classes.root(int(labels[-1])))
                     again = True
-
-
-def left_of(count: int, span: int, amount: float, round_to: int) -> int:
-    """How many of `count` classes stay, each of `span` channels: at least one, and whole multiples of `round_to` channels; of
-    half as many, a quarter and so on where four multiples are more than there are.
-    """
-    while round_to > 1 and 4 * round_to > count * span:
-        round_to //= 2
-    unit = round_to // math.gcd(round_to, span)
-    stay = math.ceil(round(count * (1 - amount), 9) / unit) * unit
-    return min(count, max(stay, 1))
 
 
 def _left(graph: ChannelGraph, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.intp]]:

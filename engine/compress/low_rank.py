@@ -32,7 +32,7 @@ from ..system.reporter import Reporter
 from .kept_samples import KeptSamples, kept_samples
 from .layer_rows import Floats, LinearLayer, linear_layers
 from .observe import Feeds, Inner
-from .repair import Layer, constant_bias, repair
+from .repair import Layer, constant_bias, repair, settled
 
 Doubles = NDArray[np.float64]
 
@@ -135,6 +135,7 @@ def _factored(step: LowrankSvd, source: Path, out: Path, kept: KeptSamples | Non
         say.warn("no layer was factored: what was asked for saves nothing anywhere")
     if kept is not None and step.repair and ranks:
         whole = [Layer(name) for name in layers if name not in {layer.name for layer in fitted}]
+        model = settled(model, kept.folder / "factors.onnx")
         return f"{line}; {repair(model, source, [*fitted, *whole], kept, out, say)}"
     save_apart(model, out)
     return line

@@ -5,7 +5,8 @@ Apart from the other families because it changes values only: the graph, its sha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from ..errors import ModelRefused
 from ..graph.constants import computing
 from ..graph.load import load, save_apart
 from ..graph.select import select
+from ..graph.values import array_of
 from ..graph.weights import Weight, weights
 from ..schema.steps import PruneMagnitude
 from ..system.heap import give_back_large_blocks
@@ -28,8 +30,12 @@ from .repair import Layer, repair
 
 Magnitudes = NDArray[np.float32 | np.float64]
 
-_CHUNK = 1 << 20
-"""Weights counted at once: numpy widens what it counts to 8 bytes each."""
+_PIECE = 1 << 16
+"""Weights that are looked at together: their magnitudes stay in the cache, and memory for all of them is not asked for."""
+_SAMPLE = 1 << 17
+"""Weights drawn to know about where the limit lies; as many or fewer are partitioned as they are."""
+_DEVIATIONS = 6
+"""Of the limit's place in the sample: it lies within so many, but for once in 500 million draws."""
 
 
 def prune(step: PruneMagnitude, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
@@ -80,21 +86,16 @@ def zero_smallest(step: PruneMagnitude, model: ModelProto, name: str, say: Repor
     emptied: list[str] = []
     for index, (weight, (limit, at_limit)) in enumerate(zip(found, limits, strict=True)):
         array = weight.array()
-        flat = array.reshape(-1)
-        magnitudes = _magnitudes(weight)
-        had = int(np.count_nonzero(flat))
-        norm = _norm(magnitudes)
-        exact = np.float64(limit)  # a plain float would be rounded to the tensor's type: the limit may come from another
-        flat[magnitudes < exact] = 0
-        flat[np.flatnonzero(magnitudes == exact)[:at_limit]] = 0
+        before, after, had, left, at_limit = _zeroed(weight.name, array.reshape(-1), limit, at_limit)
+        if step.scope == "global" and index + 1 < len(found):
+            limits[index + 1] = limit, at_limit  # equal ones go in the order of the tensors
         weight.write(array)
-        left = int(np.count_nonzero(flat))
         if had and not left:
             emptied.append(weight.name)
-        total += flat.size
-        zero += flat.size - left
-        share = 100 * (1 - left / flat.size) if flat.size else 0.0
-        say.note(f"{weight.name}: L1 norm {norm:.6g} before, {_norm(_magnitudes(weight)):.6g} after, {share:.1f} % zero")
+        total += array.size
+        zero += array.size - left
+        share = 100 * (1 - left / array.size) if array.size else 0.0
+        say.note(f"{weight.name}: L1 norm {before:.6g} before, {after:.6g} after, {share:.1f} % zero")
         say.progress(index + 1, len(found), "tensors")
     if emptied:
         more = "" if len(emptied) <= 3 else f" and {len(emptied) - 3} more"
@@ -122,8 +123,26 @@ def _chosen(step: PruneMagnitude, model: ModelProto, name: str, say: Reporter) -
     return chosen, left_out
 
 
-def _norm(magnitudes: Magnitudes) -> float:
-    return float(magnitudes.sum(dtype=np.float64))
+def _zeroed(name: str, flat: NDArray[np.generic], limit: float, at_limit: int) -> tuple[float, float, int, int, int]:
+    """Zero what is below the limit and the first `at_limit` of those at it, in place; the L1 norm before and after, how many
+    are not zero before and after, and how many at the limit are still to go.
+    """
+    before = after = 0.0
+    had = left = 0
+    for start, magnitudes in _pieces(name, flat):
+        before += float(magnitudes.sum(dtype=np.float64))
+        had += int(np.count_nonzero(magnitudes))
+        exact = _exact(magnitudes, limit)
+        gone = magnitudes < exact
+        if at_limit:
+            places = np.flatnonzero(magnitudes == exact)[:at_limit]
+            gone[places] = True
+            at_limit -= len(places)
+        np.copyto(flat[start : start + len(gone)], 0, where=gone)
+        np.copyto(magnitudes, 0, where=gone)
+        after += float(magnitudes.sum(dtype=np.float64))
+        left += int(np.count_nonzero(magnitudes))
+    return before, after, had, left, at_limit
 
 
 def smallest(magnitudes: Magnitudes, count: int) -> tuple[float, int]:
@@ -143,65 +162,90 @@ def share_of(amount: float, size: int) -> int:
 
 
 def _limits(step: PruneMagnitude, found: list[Weight]) -> list[tuple[float, int]]:
-    """For each tensor the limit below which its weights go, and how many at the limit go."""
+    """For each tensor the limit below which its weights go, and how many at the limit go; over all of them, the first one's."""
     if step.amount is None:
-        for weight in found:
-            _magnitudes(weight)
         return [(step.threshold or 0.0, 0)] * len(found)
     if step.scope == "layer":
-        return [smallest(_magnitudes(weight), share_of(step.amount, weight.size)) for weight in found]
-    limit, at_limit = smallest_of_all(found, share_of(step.amount, sum(weight.size for weight in found)))
-    limits: list[tuple[float, int]] = []
-    for weight in found:
-        here = int(np.count_nonzero(_magnitudes(weight) == np.float64(limit)))
-        limits.append((limit, min(here, at_limit)))
-        at_limit -= min(here, at_limit)
-    return limits
+        return [smallest_of_all([weight], share_of(step.amount, weight.size)) for weight in found]
+    return [smallest_of_all(found, share_of(step.amount, sum(weight.size for weight in found)))] * len(found)
 
 
 def smallest_of_all(found: list[Weight], count: int) -> tuple[float, int]:
     """As `smallest`, over all tensors together, with one tensor in memory at a time.
 
-    Magnitudes are counted by the upper half of their float32 bits, which grow with the value; only those in the bin where the
-    limit lies are gathered and partitioned.
+    Two magnitudes between which the limit lies are taken from a sample (Floyd and Rivest 1975, SELECT); what lies below them is
+    counted, and only what lies between them is gathered and partitioned.
     """
     if count == 0:
         return 0.0, 0
-    counts = np.zeros(1 << 16, dtype=np.int64)
-    for weight in found:
-        keys = _keys(_magnitudes(weight))
-        for start in range(0, keys.size, _CHUNK):
-            counts += np.bincount(keys[start : start + _CHUNK], minlength=1 << 16)
-    sums = np.cumsum(counts)
-    place = int(np.searchsorted(sums, count))
+    low, high = _bracket(found, count)
+    return _between(found, count, low, high) or _between(found, count, -1.0, np.inf) or (np.inf, 0)
+
+
+def _between(found: list[Weight], count: int, low: float, high: float) -> tuple[float, int] | None:
+    """What `smallest` says if the limit lies from `low` to `high`; None: it does not."""
+    less = at_low = at_high = 0
     inside: list[Magnitudes] = []
     for weight in found:
-        magnitudes = _magnitudes(weight)
-        inside.append(magnitudes[_keys(magnitudes) == place])
-    joined: Magnitudes = np.concatenate(inside)
-    return smallest(joined, count - int(sums[place] - counts[place]))
+        for _, magnitudes in _pieces(weight.name, array_of(weight.tensor).reshape(-1)):
+            first, last = _exact(magnitudes, low), _exact(magnitudes, high)
+            less += int(np.count_nonzero(magnitudes < first))
+            at_low += int(np.count_nonzero(magnitudes == first))
+            at_high += int(np.count_nonzero(magnitudes == last)) if high > low else 0
+            inside.append(magnitudes[(magnitudes > first) & (magnitudes < last)])
+    wanted = count - less
+    gathered: Magnitudes = np.concatenate(inside)
+    if not 0 < wanted <= at_low + len(gathered) + at_high:
+        return None
+    if wanted <= at_low:
+        return low, wanted
+    if wanted <= at_low + len(gathered):
+        return smallest(gathered, wanted - at_low)
+    return high, wanted - at_low - len(gathered)
 
 
-def _keys(magnitudes: Magnitudes) -> NDArray[np.uint16]:
-    with np.errstate(over="ignore"):  # doubles past float32 share the bin of infinity
-        narrow = magnitudes.astype(np.float32, copy=False)
-    return (narrow.view(np.uint32) >> 16).astype(np.uint16)
+def _bracket(found: list[Weight], count: int) -> tuple[float, float]:
+    """Two magnitudes between which, very likely, that of rank `count` lies."""
+    total = sum(weight.size for weight in found)
+    if total <= _SAMPLE:
+        return -1.0, np.inf
+    draw = np.random.default_rng(0)
+    drawn = []
+    for weight in filter(lambda weight: weight.size, found):
+        array = array_of(weight.tensor).reshape(-1)
+        drawn.append(array[draw.integers(array.size, size=-(-_SAMPLE * array.size // total))].astype(np.float64))
+    sample = np.sort(np.abs(np.concatenate(drawn)))
+    share = count / total
+    middle = share * len(sample)
+    spread = _DEVIATIONS * math.sqrt(middle * (1 - share)) + 3
+    low, high = math.floor(middle - spread), math.ceil(middle + spread)
+    return float(sample[low]) if low >= 0 else -1.0, float(sample[high]) if high < len(sample) else np.inf
 
 
-def _magnitudes(weight: Weight) -> Magnitudes:
-    """|w|, flat, in float64 for doubles and float32 for the rest.
+def _exact(magnitudes: Magnitudes, limit: float) -> np.float32 | np.float64:
+    """The limit to hold magnitudes against: in their type where that has it, for else all of them would be widened."""
+    with np.errstate(over="ignore"):
+        narrow: np.float32 = np.float32(limit)
+    wide: np.float64 = np.float64(limit)
+    return narrow if magnitudes.dtype == np.float32 and float(narrow) == limit else wide
+
+
+def _pieces(name: str, flat: NDArray[np.generic]) -> Iterator[tuple[int, Magnitudes]]:
+    """Where each piece of a tensor begins, and |w| of it, in float64 for doubles and float32 for the rest; the next piece takes
+    its place.
 
     Raises:
         ModelRefused: one is not a number.
     """
-    array = weight.array().reshape(-1)
-    wide: Magnitudes = array.astype(np.float64) if array.dtype == np.float64 else array.astype(np.float32)
-    if np.isnan(wide).any():
-        raise ModelRefused(
-            f"weight {weight.name} holds values that are not numbers (NaN)", fix="train or export the model again"
-        )
-    np.abs(wide, out=wide)
-    return wide
+    held: Magnitudes = np.empty(min(flat.size, _PIECE), np.float64 if flat.dtype == np.float64 else np.float32)
+    for start in range(0, flat.size, _PIECE):
+        part = flat[start : start + _PIECE]
+        magnitudes = held[: part.size]
+        magnitudes[...] = part
+        np.abs(magnitudes, out=magnitudes)
+        if np.isnan(magnitudes.max()):  # the largest of some is NaN where one is
+            raise ModelRefused(f"weight {name} holds values that are not numbers (NaN)", fix="train or export the model again")
+        yield start, magnitudes
 
 
 def tell_computed(model: ModelProto, excluded: Collection[str], say: Reporter) -> None:

@@ -59,7 +59,9 @@ def _readers(graph: ChannelGraph, layers: Iterable[LinearLayer]) -> list[Reader]
 
 def _sets(graph: ChannelGraph, readers: list[Reader]) -> Iterable[tuple[list[int], list[Reader]]]:
     """Roots that may change places, and who reads just these: wherever one of them is, all are, equally often."""
-    fixed = graph.classes.fixed()
+    fixed = set(graph.classes.fixed())
+    for rows in graph.even:  # their readers are cut by groups, and have no labels
+        fixed.update(graph.classes.roots(rows.reshape(-1)).tolist())
     sets: dict[frozenset[int], list[Reader]] = {}
     orders: dict[frozenset[int], list[int]] = {}
     for reader in readers:

@@ -83,7 +83,7 @@ def repair(model: ModelProto, original: Path, layers: Sequence[Layer], samples: 
     held = 0
     for number, name in enumerate(order, 1):
         if held > _HELD_BYTES:
-            model, held = _settled(model, samples.folder / f"{number}.onnx"), 0
+            model, held = settled(model, samples.folder / f"{number}.onnx"), 0
         held += _fitted(model, original, wanted[name], samples)
         say.progress(number, len(order), "layers repaired")
     save_apart(model, out)
@@ -217,7 +217,7 @@ def put_bias(model: ModelProto, layer: LinearLayer, values: Floats) -> None:
         layer.node.input.append(fresh.name)
 
 
-def _settled(model: ModelProto, path: Path) -> ModelProto:
-    """The same model, its weights in a file again."""
+def settled(model: ModelProto, path: Path) -> ModelProto:
+    """The same model, its weights in a file: a session reads them there."""
     save_apart(model, path)
     return load(path)

@@ -35,6 +35,15 @@ def macs(graph: GraphProto, table: Table) -> int | None:
     return total
 
 
+def macs_of(node: NodeProto, table: Table) -> int:
+    """Multiply-accumulates of one node that has no body; 0 where it has no product, or a shape is not known."""
+    rule = _RULES.get(("" if node.domain in ONNX_DOMAINS else node.domain, node.op_type))
+    try:
+        return 0 if rule is None else rule(node, table)
+    except (KeyError, IndexError):
+        return 0
+
+
 def _convolution(weight: int) -> Rule:
     """Each output element is a sum over one filter; `weight` is the input that holds W, [outputs, inputs a group, ...]."""
     return lambda node, table: math.prod(table[node.output[0]]) * math.prod(table[node.input[weight]][1:])

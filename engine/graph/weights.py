@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from .constant_views import FLOATS, scoped
 from .values import array_of
@@ -58,9 +58,9 @@ class Weight:
         if array.shape != self.shape:
             raise ValueError(f"{self.name}: shape {array.shape} instead of {self.shape}")
         stored = array.astype(helper.tensor_dtype_to_np_dtype(self.tensor.data_type), copy=False)
-        fresh = numpy_helper.from_array(np.ascontiguousarray(stored), self.tensor.name)
-        fresh.doc_string = self.tensor.doc_string
-        self.tensor.CopyFrom(fresh)
+        kept = self.tensor
+        kept.CopyFrom(TensorProto(name=kept.name, data_type=kept.data_type, dims=self.shape, doc_string=kept.doc_string))
+        kept.raw_data = stored.tobytes()  # numpy_helper.from_array makes two copies more
 
 
 def weights(model: ModelProto) -> list[Weight]:

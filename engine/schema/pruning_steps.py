@@ -141,13 +141,16 @@ class PruneChannels(Step, frozen=True, kw_only=True, tag="prune.channels"):
     sweeps: ClassVar[dict[str, tuple[float, ...]]] = {"amount": _SHARES[:5]}
 
     amount: Share = 0.25
-    """Share of the channels of each group to remove, 0..1; a group is what adds, concatenates or splits together."""
+    """Share of the channels of each group to remove, 0..1; a group is what adds, concatenates or splits together. In whole
+    blocks (`round_to`) some give more and some less."""
     amounts: dict[str, Share] = field(default_factory=dict)
     """Shares of their own for the groups of these layers: names or patterns such as `/head/*`."""
-    norm: Literal["l1", "l2"] = "l1"
-    """What makes a channel small: the sum of its weights' magnitudes, or the root of their squares."""
-    round_to: Count = 8
-    """Channels left are a multiple of this, as kernels are fastest with; of less in layers of fewer than four times as many."""
+    norm: Literal["error", "l1", "l2"] = "error"
+    """What makes a channel small: what the layers that read it lose with it after repair (`l1` where nothing is repaired), the
+    sum of its weights' magnitudes, or the root of their squares."""
+    round_to: Count = 16
+    """Channels left are a multiple of this, the block that kernels compute: shares that end inside one are evened out between
+    layers, at as many multiplications. 1: the same share of every layer."""
     streams: bool = False
     """Residual streams too: channels that are added to others."""
     keep: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.compress.channel_graph import ChannelGraph
+from edgetui.engine.compress.channel_shares import left_of
 from edgetui.engine.compress.channel_walk import channel_graph
-from edgetui.engine.compress.channels import left_of, prune
+from edgetui.engine.compress.channels import cells_of, prune
 from edgetui.engine.errors import ModelRefused, RecipeRefused
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import normalise
@@ -67,25 +68,15 @@ def test_channels_that_are_zero_are_not_missed(
     bench = Bench(tmp_path)
     model = grown(blocks, channels, seed)
     graph = channel_graph(model)
-    fixed = graph.classes.fixed()
-    if not streams:
-        fixed = {**fixed, **dict.fromkeys(graph.classes.streams(), "")}
-    cells: dict[tuple[int, ...], list[int]] = {}
-    makers: dict[int, set[int]] = {}
-    for place, producer in enumerate(graph.producers):
-        for root in graph.classes.roots(producer.labels).tolist():
-            makers.setdefault(root, set()).add(place)
-    for root, places in makers.items():
-        if root not in fixed:
-            cells.setdefault(tuple(sorted(places)), []).append(root)
+    step = PruneChannels(amount=0.25, round_to=1, streams=streams, **PLAIN)
+    cells = cells_of(graph, step, set(), NullReporter())
     draw = np.random.default_rng(seed)
     silent = {
         int(root)
-        for roots in cells.values()
-        for root in draw.permutation(roots)[: len(roots) - left_of(len(roots), 1, 0.25, 1)]
+        for cell in cells
+        for root in draw.permutation(cell.roots)[: len(cell.roots) - left_of(len(cell.roots), cell.span, 0.25, 1, cell.spare)]
     }
     source, out = bench.save(silenced(model, graph, silent)), bench.folder / "o.onnx"
-    step = PruneChannels(amount=0.25, round_to=1, streams=streams, **PLAIN)
     if not silent:
         with pytest.raises(ModelRefused, match="no channel can be removed"):
             prune(step, source, out, None, NullReporter())
