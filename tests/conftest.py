@@ -69,6 +69,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(autouse=True)
+def nothing_wraps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What commands print into a pipe stands on one line: where it wraps follows from figures that differ each time."""
+    if "screen" not in request.path.parts:
+        monkeypatch.setenv("COLUMNS", "500")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder `shared/data` beside the checkout, with real models, images, captures and board trees."""

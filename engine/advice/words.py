@@ -12,6 +12,8 @@ from ..schema.model_facts import ModelFacts
 
 DASH = "–"
 _MOST_PLACES = 4
+_SAYS_LITTLE = 1000.0
+"""Times a ratio that it may as well be: digits of such an interval tell nobody anything."""
 
 
 def digits(value: float, significant: int = 3) -> str:
@@ -51,8 +53,8 @@ def ratio(value: Ratio) -> str:
     if value.value is None:
         return DASH
     text = digits(value.value)
-    if value.low is None or value.high is None:
-        return text
+    if value.low is None or value.high is None or value.high > _SAYS_LITTLE * abs(value.value) > 0:
+        return text if value.low is None else f"{text} [not known]"
     places = len(text.partition(".")[2])
     while places < _MOST_PLACES and any(bound != 1 and float(f"{bound:.{places}f}") == 1 for bound in (value.low, value.high)):
         places += 1  # `slower` beside [1.00, 1.01] would contradict itself

@@ -40,6 +40,8 @@ from .throttling import UNTOLD
 from .turns import half_width, in_turns, independent, share_decided
 
 Array = NDArray[np.generic]
+_SAYS_LITTLE = 10.0
+"""Half width of a ratio, as a share of it, past which its digits tell nobody anything."""
 
 
 @dataclass(frozen=True)
@@ -248,4 +250,6 @@ def _say_shift(sides: Sequence[Side], say: Reporter) -> None:
 
 
 def _within(half_width: float | None) -> str:
-    return "no interval" if half_width is None else f"±{100 * half_width:.1f} %"
+    if half_width is None:
+        return "no interval"
+    return f"±{100 * half_width:.1f} %" if half_width < _SAYS_LITTLE else f"more than ±{100 * _SAYS_LITTLE:.0f} %"

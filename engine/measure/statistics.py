@@ -20,8 +20,8 @@ LEAST_SAMPLES = {50: 11, 90: 64, 95: 130, 99: 662}
 
 _LEAST_BATCHES = 64
 
-_SAYS_NOTHING = math.log(1000)
-"""Half an interval of a logarithm: a ratio that may be a thousand times as large, or as small, is not known."""
+_SAYS_NOTHING = 46.0
+"""Half an interval of a logarithm: 20 powers of ten up and down."""
 
 
 def t_quantile(p: float, df: float) -> float:
@@ -167,8 +167,8 @@ def paired_ratio(baseline: Floats, candidate: Floats, confidence: float = 0.95) 
 
 
 def as_ratio(log_ratio: float, half: float | None) -> tuple[float, float | None, float | None]:
-    """Value and bounds of a ratio from its logarithm. The bounds are None where they would say nothing: two or three rounds on
-    a busy machine give 64 000 000 000 000, and among the many comparisons of a group more than a float can hold.
+    """Value and bounds of a ratio from its logarithm. The bounds are None where they would say nothing: two rounds among the
+    many comparisons of a group give a half width of thousands, past what a float can hold.
     """
     if half is None or not half < _SAYS_NOTHING:
         return math.exp(log_ratio), None, None

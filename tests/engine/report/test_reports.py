@@ -44,6 +44,7 @@ def test_three_digits_are_within_half_a_percent(value):
         (words.ms(12.3, 0.001), "12.3 ms ± 0.001"),
         (words.ms(None, reason="never run"), "– (never run)"),
         (words.ratio(Ratio(value=0.452, low=0.447, high=0.458)), "0.452 [0.447, 0.458]"),
+        (words.ratio(Ratio(value=0.452, low=3e-15, high=6e13)), "0.452 [not known]"),
         (words.size(999_600), "1.00 MB"),
         (words.size(None), "–"),
         (words.seconds(0.42), "0.4 s"),
