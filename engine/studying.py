@@ -18,6 +18,7 @@ from .advice.study_rows import Experiments, Gathered, study_rows
 from .errors import EdgetuiError, StorageRefused
 from .finished import Finished
 from .library.studies import broken_studies, find_study, list_studies
+from .runs.folder import RunDir
 from .runs.index import Index
 from .runs.study_driver import begin_driver
 from .runs.study_folder import Standing, StudyDir, create_study, same_study, standing, study_folders
@@ -42,6 +43,8 @@ class GroupOfStudy(NamedTuple):
     runs: tuple[str, ...]
     """Empty: it was not submitted."""
     ended: bool
+    going: bool
+    """A supervisor carries some of them."""
 
 
 class Studying(Finished):
@@ -156,10 +159,14 @@ class Studying(Finished):
         """Its groups, in the order in which they are done."""
         folder = await asyncio.to_thread(self._study_folder, study)
         asked, stands = await self._standing(folder)
+        going = await asyncio.to_thread(lambda: [self._going(runs) for runs in stands.runs])
         return tuple(
-            GroupOfStudy(group, runs, bool(runs) and len(results) == len(runs))
-            for group, runs, results in zip(asked.groups, stands.runs, stands.results, strict=True)
+            GroupOfStudy(group, runs, bool(runs) and len(results) == len(runs), goes)
+            for group, runs, results, goes in zip(asked.groups, stands.runs, stands.results, going, strict=True)
         )
+
+    def _going(self, runs: Sequence[str]) -> bool:
+        return any(RunDir(self.home / "runs" / run).alive() for run in runs)
 
     async def study_alive(self, study: str) -> bool:
         """Whether somebody submits its groups."""

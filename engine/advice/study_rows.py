@@ -91,6 +91,7 @@ def table_row(
     return StudyTableRow(
         figure=figure,
         unit=unit,
+        experiment=experiment,
         paper={name: (paper or {}).get(name) for name in here},
         here=here,
         model=model.name,
@@ -108,7 +109,6 @@ def _row(asked: StudyRequest, row: StudyRow, model: StudyModel, found: Gathered)
     here = {
         variant.name: over_repeats(found, variant, lambda column: measured(metric, row.show, column), row.scale)
         for variant in variants_of(asked, row.experiment)
-        if variant.recipe or (row.show == "value" and not metric.compared)
     }
     return table_row(
         asked, row.experiment, model, found, figure=row.figure, unit=row.unit, here=here, paper=row.paper, note=row.note
@@ -174,12 +174,16 @@ def _scaled(cell: StudyCell, scale: float) -> StudyCell:
 
 def measured(metric: Metric, show: Shown, column: Column) -> StudyCell:
     """A metric of a column, by itself or over the baseline."""
+    if not column.candidate and metric.compared:
+        return StudyCell(reason="the baseline is what others are compared with")
     value = metric.value(column)
     if value is None:
         return StudyCell(reason=_reason(metric, column))
     if show == "value":
         low, high = _interval(metric, column) or (None, None)
         return StudyCell(value=value, low=low, high=high)
+    if not column.candidate:
+        return StudyCell(value=1.0 if show == "times" else 0.0)  # over itself
     return _over_baseline(metric, show, column, value)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from math import floor, log10
 
 from ..advice import words
 from ..advice.rows import TableRow
+from ..advice.verdict import Tone
 from ..schema.study_table import StudyCell, StudyDone, StudyListed, StudyTable, StudyTableRow, StudyTime
 from .table import Paint, paragraph, plain
 from .text import figures
 
+_Section = tuple[str, str, tuple[str, ...]]
+"""An experiment, a model (empty: all), the columns."""
 STATE_WORDS = {
     "done": "done",
     "failed": "ended; some runs failed",
@@ -27,41 +30,48 @@ def study_report(found: StudyTable, width: int, paint: Paint = plain) -> str:
     parts = [paint(f"{found.study}{kind}  {STATE_WORDS[found.state]}  {found.done} of {found.groups} groups", "head")]
     about = [("study", found.title), ("paper", found.paper), ("its board", found.board), ("here", found.here)]
     parts += [paragraph(f"{label:<10}{text}", width) for label, text in about if text]
-    several = len({row.model for row in found.rows}) > 1
-    for (workload, repeats, names), rows in groupby(found.rows, _section):
-        block = list(rows)
-        many = f", mean of {repeats} repeats" if repeats > 1 else ""
-        lines = [line for row in block for line in _lines(row, several)]
-        parts += ["", paint(paragraph(f"{workload}{many}", width), "accent"), figures(list(names), lines, width, paint)]
+    for (_, model, names), rows in _sections(found.rows).items():
+        first = rows[0]
+        many = f"mean of {first.repeats} repeats" if first.repeats > 1 else ""
+        head = ", ".join(filter(None, [model, first.experiment, first.workload, many]))
+        lines = [line for row in rows for line in _lines(row, not model)]
+        parts += ["", paint(paragraph(head, width), "accent"), figures(list(names), lines, width, paint)]
     parts += ["", *_missing(found.rows, width, paint), *_models(found.rows, width, paint)]
     said = dict.fromkeys([*found.notes, *(f"{row.figure}: {row.note}" for row in found.rows if row.note)])
     parts += [paint(paragraph(f"· {note}", width), "dim") for note in said]
     return "\n".join(parts)
 
 
-def _section(row: StudyTableRow) -> tuple[str, int, tuple[str, ...]]:
-    """Rows that stand in one table: of one workload, with the same columns."""
-    return row.workload, row.repeats, tuple(row.here)
+def _sections(rows: Sequence[StudyTableRow]) -> dict[_Section, list[StudyTableRow]]:
+    """Rows that stand in one table: a model's of an experiment, with the same columns; of choices all models together."""
+    found: dict[_Section, list[StudyTableRow]] = {}
+    for row in rows:
+        chosen = any(isinstance(cell.choice, str) for cell in row.here.values())
+        key = (row.experiment, "" if chosen else row.model, tuple(row.here))
+        found.setdefault(key, []).append(row)
+    return found
 
 
-def _lines(row: StudyTableRow, several: bool) -> Iterator[TableRow]:
-    label = ", ".join(filter(None, [row.figure, row.model if several else "", row.unit]))
-    yield TableRow(label, tuple(cell_text(cell) for cell in row.here.values()))
+def _lines(row: StudyTableRow, named: bool) -> Iterator[TableRow]:
+    label = ", ".join(filter(None, [row.figure, row.model if named else "", row.unit]))
+    tones: list[Tone] = [""] * len(row.here)
+    untoned = tuple(tones)
+    yield TableRow(label, tuple(cell_text(cell) for cell in row.here.values()), tones=untoned)
     if any(value is not None for value in row.paper.values()):
         told = tuple(words.DASH if value is None else number(value) for value in row.paper.values())
-        yield TableRow("the paper", told, "detail")
+        yield TableRow("the paper", told, "detail", tones=untoned)
 
 
 def cell_text(cell: StudyCell) -> str:
-    """`-7.1 [-9.0, -5.2]`; of a choice what was chosen, and its regret."""
+    """`-7.1 [-9.0, -5.2]`, with two digits of the interval's half; of a choice what was chosen, and its regret."""
     chosen = f"{cell.choice} " if isinstance(cell.choice, str) else ""
     if cell.value is None:
         return f"{chosen}{words.DASH}"
-    text = number(cell.value)
     if cell.low is None or cell.high is None:
-        return chosen + text
-    places = len(text.partition(".")[2])
-    return f"{chosen}{text} [{cell.low:.{places}f}, {cell.high:.{places}f}]"
+        return chosen + number(cell.value)
+    half = (cell.high - cell.low) / 2
+    places = max(0, 1 - floor(log10(half))) if half > 0 else len(number(cell.value).partition(".")[2])
+    return f"{chosen}{cell.value:.{places}f} [{cell.low:.{places}f}, {cell.high:.{places}f}]"
 
 
 def number(value: float) -> str:

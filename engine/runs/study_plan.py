@@ -49,7 +49,7 @@ def plan_study(study: Study, config: Config, backend: BackendSettings, *, small:
         ConfigRefused: it names a metric or a workload that there is not.
     """
     _refuse_metrics(study)
-    here, missing, notes = _models_here(study, config)
+    here, missing, notes = _models_here([model for model in study.model if model.small or not small], config)
     groups: list[StudyGroup] = []
     left: list[LeftOut] = []
     hashes: dict[Path, str] = {}
@@ -57,7 +57,8 @@ def plan_study(study: Study, config: Config, backend: BackendSettings, *, small:
         for name in experiment.models or dict.fromkeys(model.name for model in study.model):
             wanted = _variants_of(study, experiment)
             if name not in here:
-                left += [LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=missing[name]) for v in wanted]
+                why = missing.get(name, "--small has no model of that name")
+                left += [LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=why) for v in wanted]
                 continue
             found = [_spec(here[name], experiment, variant, config, backend, small=small) for variant in wanted]
             specs = [(v.name, spec) for v, spec in zip(wanted, found, strict=True) if isinstance(spec, RunSpec)]
@@ -100,12 +101,12 @@ def _refuse_metrics(study: Study) -> None:
             raise ConfigRefused(f"study {study.name}: there is no metric `{key}`", fix=nearest(key, known))
 
 
-def _models_here(study: Study, config: Config) -> tuple[dict[str, Here], dict[str, str], list[str]]:
+def _models_here(models: Sequence[StudyModel], config: Config) -> tuple[dict[str, Here], dict[str, str], list[str]]:
     """Of each name the first model that is here with its data; why there is none of a name; what stand-ins have to say."""
     found: dict[str, Here] = {}
     missing: dict[str, str] = {}
     notes: list[str] = []
-    for model in study.model:
+    for model in models:
         if model.name in found:
             continue
         try:

@@ -31,6 +31,8 @@ class StudyModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A path, or a name of edgetui.toml."""
     calibration: str = ""
     """Empty: what `dataset` says."""
+    small: bool = True
+    """False: with --small another of its name is taken."""
     lacks: str = ""
     """What has to be known of this stand-in beside others of its name; empty: nothing."""
 

@@ -24,6 +24,7 @@ class StudyTableRow(Struct, frozen=True, kw_only=True):
 
     figure: str
     unit: str
+    experiment: str
     paper: dict[str, float | None]
     here: dict[str, StudyCell]
     model: str

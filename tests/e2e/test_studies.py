@@ -141,7 +141,7 @@ async def test_a_study_runs_to_its_table_and_is_not_done_twice(engine: Engine, f
     assert (table.state, table.done, table.groups) == ("done", 2, 2)
     assert (len(table.runs), table.small) == (3, True)
     storage, accuracy, again, _, choice = table.rows
-    assert storage.paper == {"pruned": None, "weights": -75.0, "trained": None, "nowhere": None}
+    assert storage.paper == {"FP32": None, "pruned": None, "weights": -75.0, "trained": None, "nowhere": None}
     assert storage.here["weights"].value is not None
     assert storage.here["weights"].value < -50
     assert storage.here["trained"].reason == "prune-50-finetune trains, and --small trains nothing"

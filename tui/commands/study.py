@@ -136,25 +136,32 @@ async def _dry_run(engine: Engine, asked: StudyRequest, *, again: bool, as_json:
 async def _follow(engine: Engine, begun: str, asked: asyncio.Future[Ending], as_json: bool) -> Ending:
     """Follow group after group, until the last has ended or somebody has seen enough."""
     groups = await engine.study_groups(begun)
-    for number, first in enumerate(groups):
-        if first.ended:
+    for number, group in enumerate(groups):
+        if group.ended or not await _begins(engine, begun, number, asked):
             continue
-        while not (runs := (await engine.study_groups(begun))[number].runs):
-            if asked.done():
-                return asked.result()
-            if not await engine.study_alive(begun):
-                return "ended"
-            await asyncio.wait({asked}, timeout=LOOK_S)
-        group = first.group
         if not as_json:
-            repeat = f", repeat {group.repeat + 1}" if group.repeat else ""
-            echo(paint(f"\n{number + 1} of {len(groups)}: {group.experiment}, {group.model}{repeat}", "head"))
+            repeat = f", repeat {group.group.repeat + 1}" if group.group.repeat else ""
+            echo(paint(f"\n{number + 1} of {len(groups)}: {group.group.experiment}, {group.group.model}{repeat}", "head"))
+        runs = (await engine.study_groups(begun))[number].runs
         how = await (await follower(engine, runs, as_json, RUN_KEYS)).follow(asked)
         if how != "ended":
             return how
     while await engine.study_alive(begun) and not asked.done():
         await asyncio.wait({asked}, timeout=LOOK_S)
     return asked.result() if asked.done() else "ended"
+
+
+async def _begins(engine: Engine, begun: str, number: int, asked: asyncio.Future[Ending]) -> bool:
+    """Wait until a group is carried; False: it is over, or was passed over, or nobody will begin it."""
+    while not asked.done():
+        groups = await engine.study_groups(begun)
+        if groups[number].going:
+            return True
+        later = any(group.going for group in groups[number + 1 :])
+        if groups[number].ended or later or not await engine.study_alive(begun):
+            return False
+        await asyncio.wait({asked}, timeout=LOOK_S)
+    return False
 
 
 async def _print(engine: Engine, asked: StudyRequest, begun: str, how: Ending, as_json: bool) -> int:

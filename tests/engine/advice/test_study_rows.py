@@ -54,12 +54,12 @@ def test_a_row_says_model_weights_data_and_workload_and_the_papers_figures(make)
     (only,) = study_rows(asked(row("size", "change", paper={"small": -75.0})), found({"small": make(), "fast": make()}))
     assert (only.model, only.in_place_of, only.weights, only.data) == ("m", "the paper's", "by hand", "cifar10")
     assert only.workload == "paced 30 Hz"
-    assert only.paper == {"small": -75.0, "fast": None}
+    assert only.paper == {"FP32": None, "small": -75.0, "fast": None}
 
 
 def test_change_of_a_ratio_has_the_interval_of_the_pair(make):
     here = cells(row("latency", "change"), found({"small": make(ratio=0.5)}))
-    assert "FP32" not in here
+    assert here["FP32"].value == 0
     assert here["small"].value == pytest.approx(-50)
     assert (here["small"].low, here["small"].high) == (pytest.approx(-50.6), pytest.approx(-49.4))
     assert here["fast"].reason == "there is no run of it"
@@ -70,7 +70,9 @@ def test_a_rate_is_one_over_its_metric_and_its_interval_turns_round(make):
     assert here["small"].value == pytest.approx(100)
     assert here["small"].low == pytest.approx(100 * (1 / 0.506 - 1))
     assert here["small"].high == pytest.approx(100 * (1 / 0.494 - 1))
-    times = cells(row("latency", "times"), found({"small": make(ratio=0.5)}))["small"]
+    times = cells(row("latency", "times"), found({"small": make(ratio=0.5)}))
+    assert times["FP32"].value == 1
+    times = times["small"]
     assert (times.value, times.low, times.high) == (2.0, pytest.approx(1 / 0.506), pytest.approx(1 / 0.494))
 
 
