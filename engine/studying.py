@@ -202,6 +202,7 @@ def study_table(asked: StudyRequest, stands: Standing) -> StudyTable:
         variants=tuple(variant.name for variant in study.variant),
         rows=rows,
         runs=runs,
+        failed=tuple(result.run for result in results if result.state == "failed"),
         done=stands.done,
         groups=len(asked.groups),
         notes=(*study.notes, *asked.notes),

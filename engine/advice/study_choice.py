@@ -149,9 +149,9 @@ def _chosen(asked: StudyRequest, choice: StudyChoice, metric: Metric, model: Stu
     takes = {RULE: choice.rule.get(metric.key, ""), FORECAST: _foretold(asked, choice, metric, model.name), ORACLE: best}
     if not choice.rule:
         takes.pop(RULE)
-    none = _why_no_figure(variants, metric, found)
+    missing = _why_no_figure(variants, metric, found)
     here = {
-        who: _regret(taken, best, able, figures, found, none) if taken or who == ORACLE else StudyCell(reason="it takes none")
+        who: _regret(taken, best, able, figures, missing) if taken or who == ORACLE else StudyCell(reason="it takes none")
         for who, taken in takes.items()
     }
     lost = f"{HUNDRED * choice.lost:g} points"
@@ -186,17 +186,19 @@ def _able(
     return able, figures
 
 
-def _why_no_figure(variants: Sequence[StudyVariant], metric: Metric, found: Gathered) -> str:
-    cells = [over_repeats(found, variant, lambda column: measured(metric, "value", column)) for variant in variants]
-    return next((cell.reason for cell in cells if cell.reason), "") or f"{metric.name} is not known"
+def _why_no_figure(variants: Sequence[StudyVariant], metric: Metric, found: Gathered) -> dict[str, str]:
+    """By variant, where it has none."""
+    cells = {v.name: over_repeats(found, v, lambda column: measured(metric, "value", column)) for v in variants}
+    return {name: cell.reason for name, cell in cells.items() if cell.reason}
 
 
-def _regret(taken: str, best: str, able: Sequence[str], figures: Mapping[str, float], found: Gathered, none: str) -> StudyCell:
+def _regret(taken: str, best: str, able: Sequence[str], figures: Mapping[str, float], missing: Mapping[str, str]) -> StudyCell:
     """How much worse the taken variant is than the best, in per cent of that."""
     if not best:
-        return StudyCell(reason=none, choice=taken or UNSET)
+        reason = next(iter(missing.values()), "nothing was measured")
+        return StudyCell(reason=reason, choice=taken or UNSET)
     if taken not in figures:
-        return StudyCell(reason=found.left_out.get(taken) or found.why_none(taken), choice=taken)
+        return StudyCell(reason=missing.get(taken, "there is no run of it"), choice=taken)
     if taken not in able:
         return StudyCell(reason="it loses more than is allowed, or nothing says what it loses", choice=taken)
     if not figures[best]:

@@ -16,7 +16,7 @@ _Section = tuple[str, str, tuple[str, ...]]
 """An experiment, a model (empty: all), the columns."""
 STATE_WORDS = {
     "done": "done",
-    "failed": "ended; some runs failed",
+    "failed": "failed",
     "cancelled": "cancelled",
     "crashed": "not finished",
     "running": "going",

@@ -174,11 +174,9 @@ def standing(folder: StudyDir, asked: StudyRequest) -> Standing:
     state: State = "crashed"
     if folder.alive():
         state = "running"
-    elif all(whole) and states <= {"done"}:
-        state = "done"
-    elif folder.is_to_end():
+    elif folder.is_to_end() and not (all(whole) and "cancelled" not in states):
         state = "cancelled"
     elif all(whole):
-        state = "cancelled" if "cancelled" in states else "failed"
+        state = "cancelled" if "cancelled" in states else "done" if "done" in states else "failed"
     names = tuple(tuple(run.name for run in runs.get(number, {}).values()) for number in range(len(asked.groups)))
     return Standing(state, sum(whole), tuple(results), names)

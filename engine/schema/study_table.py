@@ -44,7 +44,8 @@ class StudyTable(Struct, frozen=True, kw_only=True):
     id: str
     """Of its folder; empty: it was not begun."""
     state: State
-    """`failed`: it has ended, and a run of it did not end well; `crashed`: something is left to do and nobody does it."""
+    """`done`: every run has ended; those that failed are dashes with their reasons, and in `failed`. `failed`: all of them did.
+    `crashed`: something is left to do and nobody does it."""
     small: bool
     title: str
     paper: str
@@ -55,6 +56,8 @@ class StudyTable(Struct, frozen=True, kw_only=True):
     variants: tuple[str, ...]
     rows: tuple[StudyTableRow, ...]
     runs: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    """Those of `runs` that did not end well; taken up again one by one they come into the table."""
     done: int
     """Groups of runs that have ended, of `groups`."""
     groups: int

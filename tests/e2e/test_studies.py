@@ -49,6 +49,10 @@ recipe = "prune-50-finetune"
 name = "nowhere"
 recipe = "no-such-recipe"
 
+[[variant]]
+name = "strict"
+recipe = "strict.toml"
+
 [[experiment]]
 name = "one"
 preset = "quick"
@@ -94,6 +98,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "two-groups.toml"
     path.write_text(TEXT)
+    strict = 'least_cosine = 1.0\n[[step]]\nmethod = "quantize.int8"\nscheme = "affine"\nsamples = 64\n'
+    (tmp_path / "strict.toml").write_text(strict)
     return path
 
 
@@ -135,17 +141,20 @@ async def planned(engine: Engine, file: Path) -> StudyRequest:
 async def test_a_study_runs_to_its_table_and_is_not_done_twice(engine: Engine, file: Path):
     asked = await planned(engine, file)
     told = await engine.study_time(asked)
-    assert (told.groups, told.runs) == (2, 3)
+    assert (told.groups, told.runs) == (2, 4)
     study = await engine.begin_study(asked)
     table = await to_its_end(engine, study)
     assert (table.state, table.done, table.groups) == ("done", 2, 2)
-    assert (len(table.runs), table.small) == (3, True)
+    assert (len(table.runs), table.small) == (4, True)
+    assert len(table.failed) == 1
     storage, accuracy, again, _, choice = table.rows
-    assert storage.paper == {"FP32": None, "pruned": None, "weights": -75.0, "trained": None, "nowhere": None}
+    assert storage.paper == {"FP32": None, "pruned": None, "weights": -75.0, "trained": None, "nowhere": None, "strict": None}
     assert storage.here["weights"].value is not None
     assert storage.here["weights"].value < -50
     assert storage.here["trained"].reason == "prune-50-finetune trains, and --small trains nothing"
     assert "no recipe `no-such-recipe`" in (storage.here["nowhere"].reason or "")
+    assert storage.here["strict"].value is None, "a run that failed is a dash with its reason"
+    assert "cosine" in (storage.here["strict"].reason or "")
     assert accuracy.here["FP32"].value == pytest.approx(0.97, abs=0.02)
     assert again.here["pruned"].value == accuracy.here["pruned"].value
     assert (choice.here["oracle"].choice, choice.here["paper's rule"].value) == ("weights", 0.0)

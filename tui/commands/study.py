@@ -115,8 +115,9 @@ async def _say_time(engine: Engine, asked: StudyRequest, *, again: bool, quiet: 
 def _left_out(asked: StudyRequest) -> list[str]:
     """What is not run, each reason once."""
     found: dict[str, dict[str, None]] = {}
+    known = {group.model for group in asked.groups}
     for each in asked.left_out:
-        found.setdefault(each.reason, {})[each.variant] = None
+        found.setdefault(each.reason, {})[each.variant if each.model in known else each.model] = None
     return [*asked.notes, *(f"{', '.join(names)}: {reason}" for reason, names in found.items())]
 
 
@@ -182,6 +183,8 @@ async def _print(engine: Engine, asked: StudyRequest, begun: str, how: Ending, a
         return INTERRUPTED
     if how == "terminated":
         return TERMINATED
+    for run in found.failed:
+        echo(f"warning: run {run} failed; `edgetui show {run}` says why, `edgetui resume {run}` tries it again", sys.stderr)
     if found.state != "done":
         echo_error(
             f"study {begun} is not done: {found.done} of {found.groups} groups have ended; {_again(asked)} takes it up again"
