@@ -41,6 +41,10 @@ from .observe import Feeds
 from .repair import Layer, repair, settled
 
 
+class NothingRemoved(ModelRefused):
+    """No channel can go: each is needed, or what can go is less than a block."""
+
+
 def prune(step: PruneChannels, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
     """Write the model at `source` with fewer channels to `out`; returns how many are left, and the multiplications.
 
@@ -48,7 +52,8 @@ def prune(step: PruneChannels, source: Path, out: Path, samples: Iterable[Feeds]
     in the log.
 
     Raises:
-        ModelRefused: no channel can be removed, or the model cannot be run on the samples.
+        NothingRemoved: no channel can be removed.
+        ModelRefused: the model cannot be run on the samples.
         RecipeRefused: a pattern of `keep` or `amounts` matches no layer.
         DataRefused: the samples do not fit.
         StorageRefused: `out` cannot be written.
@@ -68,7 +73,7 @@ def _pruned(step: PruneChannels, source: Path, out: Path, shown: KeptSamples | N
     removed = _chosen(step, graph, cells, shown, say)
     _keep_some(graph, removed)
     if not removed:
-        raise ModelRefused(
+        raise NothingRemoved(
             "no channel can be removed: each is an output, in a residual stream, or meets what cannot be followed",
             fix="take `streams` as well, or a smaller `round_to`; the log names what is left whole",
         )

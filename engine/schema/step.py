@@ -53,14 +53,10 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages that it imports besides those that are always here; their versions are part of its key in the cache."""
     arithmetic: ClassVar[Arithmetic] = "float32"
-    zeros: ClassVar[bool] = False
-    """Makes weights zero that later steps should leave so."""
     resumes: ClassVar[bool] = False
     """Goes on from what it has kept in a folder of the run's when its process was killed."""
     escalates: ClassVar[bool] = False
     """After it there are two plans, and inputs choose between them; it is the last."""
-    resizes: ClassVar[bool] = False
-    """Changes how many weights there are, so that sizes cannot be foretold."""
     copies: ClassVar[float] = 4.5
     """Times the model's size that its stage holds at most: the file, the parsed graph, the edited one (measured with 113 MB:
     4.2)."""
@@ -112,6 +108,16 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     def silent_fields(self) -> frozenset[str]:
         """Fields that say nothing under the step's other settings."""
         return frozenset(name for name, other, value in self.only_with if getattr(self, other) != value)
+
+    @property
+    def zeros(self) -> bool:
+        """Whether it makes weights zero that later steps should leave so."""
+        return False
+
+    @property
+    def resizes(self) -> bool:
+        """Whether it changes how many weights there are, so that sizes cannot be foretold."""
+        return False
 
     @property
     def integers(self) -> bool:

@@ -137,32 +137,52 @@ class TrainQat(Training, frozen=True, kw_only=True, tag="train.qat"):
 
 
 class TrainPruneIterative(Training, frozen=True, kw_only=True, tag="train.prune_iterative"):
-    """Rank, zero a few of the smallest weights, train the others, and again (Han et al. 2015): more can go than at once."""
+    """Rank, remove a few of the smallest weights or channels, train the rest, and again: more can go than at once."""
 
     function = "compress.train.prune_iterative:prune_iteratively"
-    zeros = True
+    only_with = (
+        ("scope", "unit", "weights"),
+        ("only", "unit", "weights"),
+        ("round_to", "unit", "channels"),
+        ("streams", "unit", "channels"),
+    )
 
+    unit: Literal["weights", "channels"] = "weights"
+    """`weights`: here and there, to be zero (Han et al. 2015). `channels`: whole ones, which are removed (Li et al. 2017)."""
     amount: Share = 0.5
-    """Share of weights that is zero in the end, 0..1."""
+    """Share that is gone in the end, 0..1."""
     rounds: Count = 5
-    """How often some are zeroed and the others trained, `epochs` each time."""
+    """How often some go and the rest is trained, `epochs` each time."""
     schedule: Literal["cubic", "linear"] = "cubic"
     """`linear`: as many each round. `cubic`: many at first, then fewer and fewer (Zhu and Gupta 2017)."""
     drop: Share | None = None
-    """Stop when accuracy on the samples held out is this far below the original's, 0.01 for a point, and take the round before;
-    None: go through all rounds."""
+    """End when accuracy on the samples held out is further below the original's than this, 0.01 for a point, and take the
+    round before; None: go through all rounds."""
     scope: Literal["layer", "global"] = "global"
     """Rank weights within each Conv, Gemm and MatMul, or over all of them."""
     only: tuple[str, ...] = ()
     """Nodes whose weights are pruned: names, patterns such as `/head/*`, or operators such as `Conv`; none: all."""
     exclude: tuple[str, ...] = ()
-    """Nodes whose weights stay: names, patterns or operators."""
+    """Nodes whose weights, or output channels, stay: names, patterns or operators."""
+    round_to: Count = 8
+    """Channels left are a multiple of this, as kernels are fastest with; of less in narrow layers."""
+    streams: bool = False
+    """Residual streams too: channels that are added to others."""
     epochs: Count = 1
     """How often every training sample is gone through after each round, at most."""
 
     @property
+    def zeros(self) -> bool:
+        return self.unit == "weights"
+
+    @property
+    def resizes(self) -> bool:
+        return self.unit == "channels"
+
+    @property
     def share(self) -> float | None:
-        return None if self.only or self.exclude or self.drop is not None else self.amount
+        whole = self.zeros and not self.only and not self.exclude and self.drop is None
+        return self.amount if whole else None
 
     def spoils(self, before: Sequence[Step]) -> list[str]:
         late = any(step.integers for step in before)
@@ -171,10 +191,10 @@ class TrainPruneIterative(Training, frozen=True, kw_only=True, tag="train.prune_
     def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
         times = f"its samples {self.rounds * self.epochs} times"
         long = f"training goes through {times}, forward and back: minutes on a PC, up to hours on a board"
-        return f"{scattered_zeros(steps)}; {long}"
+        return f"{scattered_zeros(steps)}; {long}" if self.zeros else long
 
     def not_faster(self, kernels: Kernels) -> str:
-        return "its zeros are scattered and the plan is dense"
+        return "its zeros are scattered and the plan is dense" if self.zeros else ""
 
     def mends(self, exclude: str, keep: str) -> list[str]:
         return ["prune less"]

@@ -1,7 +1,8 @@
 """`train.prune_iterative`: rank, remove a little, train what is left, and again.
 
-Han et al. 2015, Learning both Weights and Connections for Efficient Neural Networks (section 3). How much is gone after each
-round: Zhu and Gupta 2017, To Prune, or Not to Prune (equation 1), or evenly.
+Weights: Han et al. 2015, Learning both Weights and Connections for Efficient Neural Networks (section 3). Channels: Li et al.
+2017, Pruning Filters for Efficient ConvNets (section 3.4). How much is gone after each round: Zhu and Gupta 2017, To Prune, or
+Not to Prune (equation 1), or evenly.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -17,23 +19,27 @@ from onnx import ModelProto
 
 from ...data.samples import Samples
 from ...data.training import training_labels
-from ...errors import RecipeRefused
+from ...errors import ModelRefused, RecipeRefused
 from ...graph.load import load, save_apart
-from ...schema.steps import PruneMagnitude, TrainPruneIterative
+from ...graph.macs import macs
+from ...graph.shapes import inferred, shape_table
+from ...schema.steps import PruneChannels, PruneMagnitude, TrainPruneIterative
 from ...system.reporter import NullReporter, Reporter, Stretch
+from .. import channels
 from ..magnitude import zero_smallest
 from .class_marks import ClassMarks
 from .loop import Learnt, held_out_of, look, train
 from .prepared import begin_torch, prepared, take_trained, zeros_kept
 
 
-class _Round(NamedTuple):
-    """A model that something was removed of and that was trained."""
+class _Smaller(NamedTuple):
+    """A model of which something has gone."""
 
     model: ModelProto
+    share: float
+    """Of the original, as it was asked for."""
     line: str
-    """How much is gone."""
-    learnt: Learnt
+    """How much is gone, for people."""
 
 
 class _Part(Stretch):
@@ -67,27 +73,37 @@ def prune_iteratively(
     """
     begin_torch(step.seed)
     labels = training_labels(samples)
-    model = load(source)
-    first = None if step.drop is None else _accuracy_before(step, model, samples, labels, say)
-    taken: _Round | None = None
-    rounds, warnings = 0, list[str]()
-    for number, share in enumerate(shares(step), 1):
-        part = _Part(say, (number - 1) / step.rounds, number / step.rounds)
-        found = _round(step, model, share, samples, labels, part, None if kept is None else kept / f"round-{number}")
-        now = None if found.learnt.after is None else found.learnt.after.accuracy
-        say.note(f"round {number} of {step.rounds}: {found.line}; {found.learnt.told()}")
-        if first is not None and now is not None and now < first - (step.drop or 0.0):
-            say.note(f"accuracy on the samples held out fell from {first:.3f} to {now:.3f}: round {number} is not taken")
-            break
-        taken, model, rounds, warnings = found, found.model, number, part.heard
-    for text in warnings:
-        say.warn(text)
-    if taken is None:
+    best = original = _Smaller(load(source), 0.0, "")
+    least = None if step.drop is None else _accuracy_before(step, original.model, samples, labels, say) - step.drop
+    trained: Learnt | None = None
+    rounds, warnings, stopped = 0, list[str](), False
+    with TemporaryDirectory(dir=out.parent) as folder:
+        for number, share in enumerate(shares(step), 1):
+            part = _Part(say, (number - 1) / step.rounds, number / step.rounds)
+            found = _removed(step, best, original, share, Path(folder) / f"{number}.onnx", part)
+            if found is None:
+                say.note(f"round {number} of {step.rounds}: less than a block of channels would go, and waits for the next")
+                continue
+            learnt = _trained(step, found, samples, labels, part, None if kept is None else kept / f"round-{number}")
+            now = None if learnt.after is None else learnt.after.accuracy
+            say.note(f"round {number} of {step.rounds}: {found.line}; {learnt.told()}")
+            if least is not None and now is not None and now < least:
+                say.note(f"accuracy on the samples held out is {now:.3f}, below {least:.3f}: round {number} is not taken")
+                stopped = True
+                break
+            best, trained, rounds, warnings = found, learnt, number, part.heard
+        for text in warnings:
+            say.warn(text)
+        save_apart(best.model, out)
+    if trained is None and not stopped:
+        raise ModelRefused(
+            f"no channel can be removed in {step.rounds} rounds: what would go is less than a block of {step.round_to}",
+            fix="take a smaller `round_to`, fewer `rounds`, or `streams` as well",
+        )
+    if trained is None:
         say.warn(f"already the first round costs more than a `drop` of {step.drop:g}: nothing is removed")
-        save_apart(model, out)
         return "nothing is removed, nothing is trained"
-    save_apart(model, out)
-    return f"{rounds} of {step.rounds} rounds, {taken.line}; the last: {taken.learnt.told()}"
+    return f"{rounds} of {step.rounds} rounds, {best.line}; the last: {trained.told()}"
 
 
 def _accuracy_before(
@@ -109,28 +125,43 @@ def _accuracy_before(
     return seen.accuracy
 
 
-def _round(
-    step: TrainPruneIterative,
-    model: ModelProto,
-    share: float,
-    samples: Samples,
-    labels: NDArray[np.int64],
-    say: Reporter,
-    kept: Path | None,
-) -> _Round:
-    """Remove so much in all that `share` of it is gone, and train the rest."""
-    smaller = ModelProto()
-    smaller.CopyFrom(model)
+def _trained(
+    step: TrainPruneIterative, smaller: _Smaller, samples: Samples, labels: NDArray[np.int64], say: Reporter, kept: Path | None
+) -> Learnt:
+    """Train what is left, in place."""
+    ready = prepared(smaller.model, step, samples, say)
+    learner = ready.learner(ClassMarks(ready, samples, labels, say), zeros_kept(ready))
+    learnt = train(step, learner, samples, say, kept)
+    take_trained(ready, step)
+    return learnt
+
+
+def _removed(
+    step: TrainPruneIterative, before: _Smaller, original: _Smaller, share: float, file: Path, say: Reporter
+) -> _Smaller | None:
+    """A copy of which so much has gone that `share` of the original has; None: of channels, no whole block would."""
+    model = ModelProto()
+    model.CopyFrom(before.model)
     quiet = NullReporter()
-    ranked = PruneMagnitude(scope=step.scope, amount=share, only=step.only, exclude=step.exclude)
-    line = zero_smallest(ranked, smaller, "the model", quiet).line
+    if step.unit == "weights":
+        ranked = PruneMagnitude(scope=step.scope, amount=share, only=step.only, exclude=step.exclude)
+        line = zero_smallest(ranked, model, "the model", quiet).line
+    elif share <= before.share:
+        line = "no channel removed"
+    else:
+        amount = 1 - (1 - share) / (1 - before.share)
+        smaller = PruneChannels(amount=amount, round_to=step.round_to, streams=step.streams, keep=step.exclude)
+        save_apart(model, file)
+        try:
+            channels.prune(smaller, file, file.with_suffix(".less"), None, quiet)
+        except channels.NothingRemoved:
+            return None
+        model = load(file.with_suffix(".less"))
+        left = [macs(one.graph, shape_table(inferred(one, {}))) or 0 for one in (original.model, model)]
+        line = f"{100 * left[1] / max(left[0], 1):.1f} % of multiplications left"
     for text in quiet.warnings:
         say.warn(text)
-    ready = prepared(smaller, step, samples, say)
-    mark = ClassMarks(ready, samples, labels, say)
-    learnt = train(step, ready.learner(mark, zeros_kept(ready)), samples, say, kept)
-    take_trained(ready, step)
-    return _Round(smaller, line, learnt)
+    return _Smaller(model, share, line)
 
 
 def shares(step: TrainPruneIterative) -> Iterator[float]:

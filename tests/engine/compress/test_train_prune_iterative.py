@@ -12,8 +12,10 @@ from edgetui.engine.compress.train.prune_iterative import prune_iteratively, sha
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.data.open import open_samples
 from edgetui.engine.data.samples import Samples
-from edgetui.engine.errors import RecipeRefused
+from edgetui.engine.errors import ModelRefused, RecipeRefused
+from edgetui.engine.graph.macs import macs
 from edgetui.engine.graph.normalise import normalise
+from edgetui.engine.graph.shapes import inferred, shape_table
 from edgetui.engine.graph.weights import weights
 from edgetui.engine.inspection.inspect import inspect
 from edgetui.engine.schema.spec import Dataset
@@ -45,6 +47,11 @@ def digits(model: Path, count: int) -> Samples:
     return open_samples(data, facts.inputs, facts.shapes, "evaluation", 0, NullReporter()).take(count)
 
 
+def multiplications(path: Path) -> int:
+    model = onnx.load(path)
+    return macs(model.graph, shape_table(inferred(model, {}))) or 0
+
+
 def zero(path: Path) -> tuple[int, int]:
     """Weights that are zero, and all."""
     found = [weight.array() for weight in weights(onnx.load(path))]
@@ -74,6 +81,28 @@ def test_an_amount_of_0_removes_nothing(tmp_path, model):
     out = tmp_path / "out.onnx"
     prune_iteratively(msgspec.structs.replace(SHORT, amount=0.0, rounds=1), model, out, digits(model, 64), NullReporter())
     assert zero(out) == before
+
+
+@needs_torch
+@pytest.mark.parametrize(("amount", "left"), [(0.5, 0.75), (0.0, 1.0)])
+def test_whole_channels_go_in_rounds(bench, tmp_path, model, amount, left):
+    """Half of them in two layers after each other is more than half of the multiplications; of nothing, nothing goes."""
+    step = msgspec.structs.replace(SHORT, unit="channels", amount=amount, round_to=1, schedule="linear")
+    text = prune_iteratively(step, model, tmp_path / "out.onnx", digits(model, 64), NullReporter())
+    before, after = (multiplications(path) for path in (model, tmp_path / "out.onnx"))
+    assert text.startswith("2 of 2 rounds, ")
+    assert (after == before) if left == 1 else (0.2 * before < after < left * before)
+    if amount:
+        assert f"{100 * after / before:.1f} % of multiplications left" in text
+    feeds = next(digits(model, 1).batches(1)).feeds
+    assert bench.run(tmp_path / "out.onnx", feeds)[0].shape == bench.run(model, feeds)[0].shape
+
+
+@needs_torch
+def test_channels_of_which_no_block_would_go_are_refused(tmp_path, model):
+    step = msgspec.structs.replace(SHORT, unit="channels", amount=0.01, round_to=8)
+    with pytest.raises(ModelRefused, match="less than a block of 8"):
+        prune_iteratively(step, model, tmp_path / "out.onnx", digits(model, 64), NullReporter())
 
 
 @needs_torch
@@ -120,6 +149,9 @@ def test_what_a_recipe_says_of_it():
     step = TrainPruneIterative(amount=0.5, rounds=4)
     assert (step.zeros, step.share, step.epochs) == (True, 0.5, 1)
     assert TrainPruneIterative(amount=0.5, drop=0.01).share is None
+    whole = TrainPruneIterative(unit="channels")
+    assert (whole.zeros, whole.resizes, whole.share) == (False, True, None)
+    assert "zeros" not in whole.cannot_win((whole,), Kernels())
     assert "50 % zeros" in step.cannot_win((step,), Kernels())
     assert "prune first" in step.spoils((QuantizeInt8(),))[0]
     assert step.spoils((PruneMagnitude(amount=0.2),)) == []
