@@ -85,8 +85,8 @@ def axes_of(text: str) -> tuple[Metric, ...]:
 
 
 def known_axes(points: Sequence[ParetoPoint]) -> list[Metric]:
-    """All axes on which some point lies."""
-    return [metric for metric in AXES.values() if any(each.at(metric) is not None for each in points)]
+    """All axes on which a candidate lies; on some a baseline does by definition."""
+    return [metric for metric in AXES.values() if any(each.run and each.at(metric) is not None for each in points)]
 
 
 def known_costs(points: Sequence[ParetoPoint]) -> list[Metric]:

@@ -6,31 +6,17 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import onnx
 import pytest
 from edgetui.engine.backends.onnxruntime.adapter import OnnxRuntime
 from edgetui.engine.errors import PlanRefused
 from edgetui.engine.schema.escalation import RULE, EscalationRule, RunTimeLimits, decode_rule
 from edgetui.engine.schema.settings import BackendSettings
 from edgetui.engine.work.two_plans import Escalated, TwoPlans, files_of, load_plan
-from onnx import TensorProto, helper, numpy_helper
+from linear_models import linear
 
 SETTINGS = BackendSettings(threads=1)
 DRAW = np.random.default_rng(0)
 FEEDS = [{"x": DRAW.standard_normal((1, 6)).astype(np.float32)} for _ in range(64)]
-
-
-def linear(path: Path, weights: np.ndarray) -> Path:
-    """y = x W, three classes of six numbers."""
-    ends = [
-        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 6]),
-        helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3]),
-    ]
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])], "linear", ends[:1], ends[1:], [numpy_helper.from_array(weights, "w")]
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
 
 
 @pytest.fixture(scope="module")
