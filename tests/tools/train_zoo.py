@@ -41,7 +41,7 @@ DIGITS = {
     "resnet32": Plan(0.5, 10, 3e-3, 32),
     "resnet56": Plan(0.5, 10, 3e-3, 32),
     "vgg11": Plan(0.125, 15, 3e-3),
-    "vgg16": Plan(0.125, 15, 2e-3, 32),
+    "vgg16": Plan(0.0625, 15, 3e-3, 32),
     "mobilenet-v1": Plan(0.25, 24, 3e-3, 32),
     "mobilenet-v3": Plan(0.25, 24, 3e-3, 32),
     "efficientnet": Plan(0.25, 16, 3e-3, 32),
@@ -64,7 +64,7 @@ SST2 = {
     "text-cnn": Plan(0.5, 5, 2e-3, 32),
     "lstm": Plan(0.5, 5, 3e-3, 32),
     "gru": Plan(0.5, 5, 3e-3, 32),
-    "transformer": Plan(0.5, 6, 1e-3, 32),
+    "transformer": Plan(0.5, 8, 2e-3, 32),
 }
 TOKENS, VOCABULARY, UNKNOWN = 40, 4000, 1
 HELD_OUT = 700

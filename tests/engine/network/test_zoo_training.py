@@ -122,3 +122,15 @@ def test_images_without_boxes_have_a_loss_of_classes_alone():
     assert raw.grad is not None
     assert float(raw.grad[:, : 4 * BINS].abs().max()) == 0
     assert float(raw.grad[:, 4 * BINS :].min()) > 0
+
+
+def test_a_class_that_counts_more_pulls_more():
+    raw = torch.zeros(1, 4 * BINS + 2, 84, requires_grad=True)
+    nothing = BoxTargets(torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.bool))
+
+    def pull(weights: torch.Tensor | None) -> list[float]:
+        (grad,) = torch.autograd.grad(detection_loss(raw, nothing, 64, weights), raw)
+        return [float(each) for each in grad[0, 4 * BINS :].sum(1)]
+
+    alike, unlike = pull(None), pull(torch.tensor([1.0, 4.0]))
+    assert unlike == pytest.approx([alike[0], 4 * alike[1]])
