@@ -75,6 +75,10 @@ class Program:
             batch = self.batch if fed & set(node.input) else alone
             kinds = [held[name].data_type if name in held else 0 for name in node.input]
             self.calls.append(Call(node, OPERATORS[node.op_type], opset(model), batch, kinds, hints))
+        self.watch: frozenset[str] = frozenset()
+        """Tensors inside that are wanted besides the outputs."""
+        self.watched: dict[str, Tensor] = {}
+        """Those of the last run."""
         self.forget(held)
 
     def forget(self, held: Collection[str]) -> None:
@@ -94,8 +98,11 @@ class Program:
         """
         first = values[self.inputs[0]] if self.inputs else None
         self.batch.now = 1 if first is None or isinstance(first, Numbers) or not first.dim() else first.shape[0]
+        self.watched = {}
         for call, done in zip(self.calls, self._done, strict=True):
             self.do(call, values)
+            if self.watch:
+                self.watched |= {name: cast("Tensor", values[name]) for name in self.watch.intersection(call.outputs)}
             for name in done:
                 values.pop(name, None)
         return {name: cast("Tensor", values[name]) for name in self.outputs}

@@ -98,6 +98,8 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
     """Of both models' classes while they are compared: the higher, the more wrong classes count among each other."""
     alpha: Share = 0.1
     """Share of the labels in what is learnt; the rest is the teacher's. Without labels all of it is."""
+    features: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    """Weight of what both look at inside (attention maps, Zagoruyko and Komodakis 2017), where names inside are the same."""
     epochs: Count = 5
     """How often every training sample is gone through, at most."""
 

@@ -6,20 +6,22 @@ model. What comes out of the step is the student; a run's baseline is its teache
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ...data.samples import Samples
+from ...data.samples import Batch, Samples
 from ...data.training import training_labels
 from ...graph.load import load
 from ...schema.steps import TrainDistill
 from ...system.reporter import Reporter
 from . import head
 from .answers import NearOutputs, SoftClasses
+from .attention import WithFeatures
 from .class_marks import refuse_other_classes
-from .learner import Learner
+from .learner import Learner, Marks
 from .loop import train
 from .prepared import Prepared, begin_torch, prepared, save_trained
 from .student import student_of
@@ -64,10 +66,15 @@ def _learner(step: TrainDistill, student: Prepared, teacher: Prepared, samples: 
             refuse_other_classes(samples, training_labels(samples), classes)
         elif step.alpha:
             say.note("there are no labels: all is learnt from the teacher")
-        mark = SoftClasses(student, teacher, output, step.temperature, step.alpha if labelled else 0.0)
-        return Learner(student.module.trained, mark, size, any_size)
-    say.note("no output is known to be of classes: the teacher's outputs are learnt as they are")
-    return Learner(student.module.trained, NearOutputs(student, teacher, _outputs(teacher, samples)), size, any_size)
+        mark: Callable[[Batch], Marks] = SoftClasses(
+            student, teacher, output, step.temperature, step.alpha if labelled else 0.0
+        )
+    else:
+        say.note("no output is known to be of classes: the teacher's outputs are learnt as they are")
+        mark = NearOutputs(student, teacher, _outputs(teacher, samples))
+    if step.features:
+        mark = WithFeatures(mark, student, teacher, step.features)
+    return Learner(student.module.trained, mark, size, any_size)
 
 
 def _outputs(teacher: Prepared, samples: Samples) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from edgetui.engine.compress.train.answers import NearOutputs, SoftClasses, variances
+from edgetui.engine.compress.train.attention import WithFeatures, attention
 from edgetui.engine.compress.train.distill import distill
 from edgetui.engine.compress.train.loop import train
 from edgetui.engine.compress.train.prepared import Prepared, begin_torch, prepared
@@ -263,3 +264,46 @@ def test_what_was_broken_off_ends_as_what_was_not(tmp_path, teacher):
     assert not (tmp_path / "broken.onnx").exists()
     distill(step, teacher, tmp_path / "broken.onnx", samples, NullReporter(), kept=tmp_path / "kept")
     assert (tmp_path / "broken.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()
+
+
+def test_attention_maps_are_of_unit_length_and_tell_places_alone():
+    drawn = torch.rand(3, 5, 4, 6, generator=torch.Generator().manual_seed(0))
+    found = attention(drawn)
+    assert found.shape == (3, 24)
+    np.testing.assert_allclose(found.norm(dim=1), 1, rtol=1e-5)
+    torch.testing.assert_close(attention(7 * drawn), found)
+    torch.testing.assert_close(attention(drawn[:, [4, 2, 0, 1, 3]]), found)
+    assert not torch.allclose(attention(drawn.flip(3)), found)
+
+
+def test_features_are_compared_where_both_have_them(tmp_path, teacher):
+    samples = digits(teacher).take(40)
+    step = msgspec.structs.replace(HALF, start="drawn")
+    student, master = parts(step, teacher, tmp_path, samples)
+    plain = SoftClasses(student, master, master.module.program.outputs[0], 4.0, 0.1)
+    both = WithFeatures(plain, student, master, 10.0)
+    assert both.names
+    batch = next(samples.batches(16))
+    more = both(batch).losses - plain(batch).losses
+    assert (more > 0).all()
+    both(batch).losses.sum().backward()
+    same, master = parts(step, teacher, tmp_path, samples)
+    same = master
+    none = WithFeatures(SoftClasses(same, master, master.module.program.outputs[0], 4.0, 0.0), same, master, 10.0)(batch)
+    np.testing.assert_allclose(none.losses.detach(), 0, atol=1e-4)
+
+
+def test_features_of_a_student_with_other_names_are_refused(bench, net, tmp_path):
+    master, student = (shapes_of_boxes(net, bench, width, f"{width}.onnx") for width in (12, 6))
+    renamed = onnx.load(student)
+    inside = {name for node in renamed.graph.node for name in node.output} - {"boxes", "scores"}
+    for node in renamed.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"own_{name}" if name in inside else name for name in names]
+    bench.save(renamed, "6.onnx")
+    np.savez(tmp_path / "own.npz", image=np.random.default_rng(1).random((40, 1, 8, 8), np.float32))
+    step = TrainDistill(student=str(student), features=1.0)
+    samples = opened(master, tmp_path / "own.npz")
+    one, other = parts(step, master, tmp_path, samples)
+    with pytest.raises(RecipeRefused, match="`features` has nothing to compare"):
+        WithFeatures(NearOutputs(one, other, {"scores": np.zeros((4, 3, 8, 8), np.float32)}), one, other, 1.0)
