@@ -6,7 +6,7 @@ samples give 700 MB.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ Outputs = dict[str, NDArray[Any]]
 
 KEPT_BYTES = 64_000_000
 """Of the original's outputs that are kept in memory."""
-_AT_LEAST = 2
 
 
 class ForwardPasses:
@@ -50,15 +49,18 @@ class ForwardPasses:
         if sum(array.nbytes for array in first.values()) * len(samples) > KEPT_BYTES:
             self._kept = None
 
-    def shift(self, changed: ModelProto, tensor: str = "") -> SensitivityRow:
-        """How far `changed` moves the outputs; `tensor`: what is compared beside them, of the same name in both.
+    def shift(self, make: Callable[[], ModelProto], tensor: str = "") -> SensitivityRow:
+        """How far the model that `make` makes moves the outputs; `tensor`: what is compared beside them, of the same name in
+        both. The model is let go once it is loaded, so that its weights are in memory once.
 
         Raises:
-            ModelRefused, DataRefused: ONNX Runtime cannot run it.
+            ModelRefused, DataRefused: as `make` does, or ONNX Runtime cannot run it.
         """
+        changed = make()
         there = {name for node in changed.graph.node for name in node.output}
         local = [tensor] if tensor in there else []
         session = self._session(changed, [*self._names, *local])
+        del changed
         shift = OutputShift(self._meanings, self.classes)
         for feeds, before in zip(self._samples, self._before(local), strict=True):
             after = session.run(feeds)
@@ -84,32 +86,27 @@ class ForwardPasses:
             self._kept = fresh
 
     def _session(self, model: ModelProto, names: Sequence[str]) -> _Batched:
-        return _Batched(model, list(dict.fromkeys(names)), self._samples.batched)
+        return _Batched(model, list(dict.fromkeys(names)), next(iter(self._samples)), self._samples.batched)
 
 
 class _Batched:
     """A session that takes the batches as they are kept; sample by sample where the model does not bear several at once."""
 
-    def __init__(self, model: ModelProto, names: list[str], batched: bool) -> None:
-        self._model, self._names, self._batched = model, names, batched
+    def __init__(self, model: ModelProto, names: list[str], one: Feeds, batched: bool) -> None:
+        """`one`: a batch, with which it is tried."""
+        self._names, self._alone = names, False
         self._inner = Inner(model, names, batched=batched, lean=False)
+        if batched:
+            try:
+                self._inner.run(one)
+            except DataRefused:  # something of what was put into the graph has the batch of one written into it
+                self._alone, self._inner = True, Inner(model, names, lean=False)
 
     def run(self, feeds: Feeds) -> Outputs:
-        if self._batched:
-            try:
-                return dict(zip(self._names, self._inner.run(feeds), strict=True))
-            except DataRefused:  # something of what was put into the graph has the batch of one written into it
-                self._batched, self._inner = False, Inner(self._model, self._names, lean=False)
-        elif not self._alone(feeds):
+        if not self._alone:
             return dict(zip(self._names, self._inner.run(feeds), strict=True))
         each = [self._inner.run(one) for one in singles(feeds)]
         return {name: np.concatenate([found[n] for found in each]) for n, name in enumerate(self._names)}
-
-    def _alone(self, feeds: Feeds) -> bool:
-        """Whether samples were put together that the model takes one by one."""
-        first = next(value for value in self._model.graph.input if value.name in feeds)
-        axes = first.type.tensor_type.shape.dim
-        return bool(axes) and axes[0].dim_value == 1 and _count(feeds) >= _AT_LEAST
 
 
 def singles(feeds: Feeds) -> Iterator[Mapping[str, NDArray[np.generic]]]:

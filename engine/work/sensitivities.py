@@ -38,6 +38,7 @@ from ..schema.model_facts import ModelFacts
 from ..schema.sensitivity import UNITS, Sensitivity, SensitivityRow, WeightHistogram
 from ..schema.step import Step
 from ..schema.steps import changed
+from ..system.heap import give_back_large_blocks
 from ..system.reporter import NullReporter, Reporter
 from ..tasks.exporter import export_notes
 from .apply_step import call_step
@@ -67,6 +68,7 @@ def sensitivity(home: Path, question: SensitivityQuestion, say: Reporter, tell: 
     known = kept.read()
     if known is not None and known.state == "done":
         return known
+    give_back_large_blocks()
     with _Study.opened(home, question, say) as study:
         begun = study.document()
         kept.add(KeptLine(begin=begun))
@@ -143,7 +145,7 @@ class _Study:
             with_moved_ranges(done)
             self._done = done
         if self._step.arithmetic == "float16":
-            self._say.note("halves are emulated on this CPU: what nodes read, hold and give is rounded, their sums are not")
+            self._say.warn("halves are emulated on this CPU: what nodes read, hold and give is rounded, their sums are not")
 
     def _do(self, step: Step, name: str, say: Reporter) -> ModelProto:
         """The model after a step, before it is lowered."""
@@ -195,15 +197,21 @@ class _Study:
             nodes=unit.labels,
             weights=sum(weight.size for weight in unit.weights),
         )
-        try:
+        share: list[float | None] = []
+
+        def make() -> ModelProto:
             model = self._with_alone(unit)
-            found = self._passes.shift(model, unit.tensor)
+            share.append(self._zeros(model, set(heads)))
+            return model
+
+        try:
+            found = self._passes.shift(make, unit.tensor)
         except (ModelRefused, RecipeRefused, DataRefused) as error:
             return msgspec.structs.replace(row, reasons=dict.fromkeys((*_FIGURES, "zeros"), f"stays as it is: {error.what}"))
         reasons = dict(found.reasons)
         if found.local_sqnr_db is None:
             reasons.setdefault("local_sqnr_db", "the changed graph has no such tensor of the same shape")
-        return self._filled(row, msgspec.structs.replace(found, reasons=reasons), model, set(heads))
+        return self._filled(row, msgspec.structs.replace(found, reasons=reasons), share[0])
 
     def _with_alone(self, unit: ModelUnit) -> ModelProto:
         spared = others(self._model, unit.labels)
@@ -217,11 +225,17 @@ class _Study:
 
     def _swept(self, value: float) -> SensitivityRow:
         """The row of a value of the setting."""
-        model = self._lowered(self._do(self._at(value), "swept.onnx", NullReporter()), "swept.onnx")
+        share: list[float | None] = []
+
+        def make() -> ModelProto:
+            model = self._lowered(self._do(self._at(value), "swept.onnx", NullReporter()), "swept.onnx")
+            share.append(self._zeros(model, None))
+            return model
+
         row = SensitivityRow(format=_format(self._step), value=value, weights=sum(each.size for each in weights(self._model)))
-        found = self._passes.shift(model)
+        found = self._passes.shift(make)
         why = {"local_sqnr_db": "the whole model was changed"}
-        return self._filled(row, msgspec.structs.replace(found, reasons=found.reasons | why), model, None)
+        return self._filled(row, msgspec.structs.replace(found, reasons=found.reasons | why), share[0])
 
     def _at(self, value: float) -> Step:
         """The step at a value of the setting.
@@ -234,13 +248,17 @@ class _Study:
         except msgspec.ValidationError as error:
             raise RecipeRefused(f"`{self._question.over}` of {self._step.method} cannot be {value:g}", fix=str(error)) from None
 
-    def _filled(self, row: SensitivityRow, found: SensitivityRow, model: ModelProto, heads: set[str] | None) -> SensitivityRow:
-        """The figures of a pass with what is known of the row, and the share of zeros where the step makes some."""
-        share, reasons = None, dict(found.reasons)
-        if self._step.zeros:
-            there = [weight for weight in weights(model) if heads is None or heads.intersection(weight.nodes)]
-            none, total = weight_counts.zeros(there)
-            share = none / total if total else None
+    def _zeros(self, model: ModelProto, heads: set[str] | None) -> float | None:
+        """Share of weights that are zero, of these nodes or of all; None: the step makes none, or there are no weights."""
+        if not self._step.zeros:
+            return None
+        there = [weight for weight in weights(model) if heads is None or heads.intersection(weight.nodes)]
+        none, total = weight_counts.zeros(there)
+        return none / total if total else None
+
+    def _filled(self, row: SensitivityRow, found: SensitivityRow, share: float | None) -> SensitivityRow:
+        """The figures of a pass with what is known of the row, and the share of zeros."""
+        reasons = dict(found.reasons)
         if share is None:
             reasons["zeros"] = "it has no weights to prune" if self._step.zeros else "the step makes no weights zero"
         known = {name: getattr(row, name) for name in ("unit", "format", "value", "exclude", "nodes", "weights")}
