@@ -53,6 +53,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages that it imports besides those that are always here; their versions are part of its key in the cache."""
     arithmetic: ClassVar[Arithmetic] = "float32"
+    learns: ClassVar[bool] = False
+    """Learns from samples, so that its outputs are others than the original's, and may be better."""
     resumes: ClassVar[bool] = False
     """Goes on from what it has kept in a folder of the run's when its process was killed."""
     escalates: ClassVar[bool] = False

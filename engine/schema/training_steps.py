@@ -25,6 +25,7 @@ class Training(Step, frozen=True, kw_only=True):
     needs: ClassVar[SampleNeed] = "labelled"
     packages = ("torch",)
     copies = 10.0  # gradients and two moments as well
+    learns = True
     resumes = True
     added = (("patience", None), ("flip", False), ("shift", 0.0))
 

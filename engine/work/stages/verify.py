@@ -54,7 +54,8 @@ def run(job: Job) -> Outcome:
         )
     again = _feeds(job, shown, LOOKED_INTO)
     within = (normal, job.made("lower")[0] / "model.onnx")
-    return warned(made, ruin, within, again, count, job.spec.recipe.active, job.say)
+    labelled = shown is not None and bool(shown.truth)
+    return warned(made, ruin, within, again, count, job.spec.recipe.active, job.say, labelled=labelled)
 
 
 def _feeds(job: Job, shown: Samples | None, most: int) -> Iterator[Feeds]:

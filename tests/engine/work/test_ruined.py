@@ -19,10 +19,11 @@ from edgetui.engine.compress.precision import fp16
 from edgetui.engine.compress.quantize import int8
 from edgetui.engine.measure.fidelity import FidelityMeter
 from edgetui.engine.measure.ruin import Ruin, Ruined
+from edgetui.engine.runs.outcome import Outcome
 from edgetui.engine.schema.step import Step
 from edgetui.engine.schema.steps import PrecisionFp16, PruneMagnitude, QuantizeInt8, QuantizeWeights, TrainFinetune
 from edgetui.engine.system.reporter import NullReporter
-from edgetui.engine.work.ruined_outputs import BrokenTensor, first_broken, sentence, tried
+from edgetui.engine.work.ruined_outputs import BrokenTensor, first_broken, sentence, tried, warned
 from msgspec import structs
 from nodes import Bench, Net
 
@@ -201,6 +202,21 @@ def test_ruined_weights_are_found_at_their_node(bench: Bench) -> None:
     first = first_broken(original, candidate, list(bench.feeds(model, 4)))
     assert isinstance(first, BrokenTensor)
     assert (first.node, first.operator) == ("/1/Conv", "Conv")
+
+
+@pytest.mark.parametrize(
+    ("step", "labelled", "said"),
+    [(TrainFinetune(), True, False), (TrainFinetune(), False, True), (PruneMagnitude(amount=0.5), True, True)],
+    ids=["learnt", "learnt, and nobody tells what is right", "not learnt"],
+)
+def test_what_was_learnt_is_judged_by_labels_where_there_are_some(bench: Bench, step: Step, labelled: bool, said: bool) -> None:
+    original, candidate, feeds = lowered(bench, "onnxruntime-x86", ruin="t2")
+    ruin, say = Ruin(), NullReporter()
+    tried(original, candidate, feeds, ruin)
+    made = warned(Outcome(), ruin, (original, candidate), feeds, 4, [step], say, labelled=labelled)
+    assert bool(made.fidelity.ruined) == said
+    assert ("the outputs are ruined" in " ".join(say.warnings)) == said
+    assert any(note.startswith("training moved outputs to ") for note in say.notes) != said
 
 
 def test_a_graph_that_does_not_run_is_ruined_all_the_same(bench: Bench) -> None:
