@@ -42,7 +42,7 @@ DIGITS = {
     "resnet56": Plan(0.5, 10, 3e-3, 32),
     "vgg11": Plan(0.125, 15, 3e-3),
     "vgg16": Plan(0.0625, 15, 3e-3, 32),
-    "mobilenet-v1": Plan(0.25, 24, 3e-3, 32),
+    "mobilenet-v1": Plan(0.125, 30, 5e-3, 32),
     "mobilenet-v3": Plan(0.25, 24, 3e-3, 32),
     "efficientnet": Plan(0.25, 16, 3e-3, 32),
     "inception": Plan(0.125, 15, 3e-3, 32),
