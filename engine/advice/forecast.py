@@ -132,7 +132,15 @@ def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") 
     beside = max([0, *(step.scale_bytes * facts.scales + step.node_bytes * products for step in steps)])
     left = max([0, *(step.left_wide(facts, kernels) for step in steps if step.weight_bits == bits_prunable)])
     saved_bits = (facts.prunable - left) * (bits_stored - bits_prunable) + rest * (32 - bits_rest)
-    return round(size - saved_bits / 8 + beside)
+    return round(size - saved_bits / 8 + beside) + _second_plan(recipe, facts, size)
+
+
+def _second_plan(recipe: Recipe, facts: ModelFacts, size: int) -> int:
+    """Bytes of the file that inputs run in again; 0: there is none."""
+    step = recipe.escalating
+    if step is None:
+        return 0
+    return size if step.precision == "float32" else size - 2 * facts.parameters
 
 
 def cannot_win(recipe: Recipe, backend: BackendSettings) -> list[str]:

@@ -6,11 +6,13 @@ import msgspec
 import pytest
 from edgetui.engine.advice.compare import compare
 from edgetui.engine.advice.escalated import front_places
+from edgetui.engine.advice.forecast import size_after
 from edgetui.engine.advice.sentences import verdict_sentence
 from edgetui.engine.advice.workload_needs import refuse_workload
 from edgetui.engine.errors import BackendRefused, RecipeRefused
 from edgetui.engine.report.text import run_report
 from edgetui.engine.schema.figures import Escalation, PlanAlone, Ratio
+from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.engine.schema.settings import BackendSettings, TensorRtSettings
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import Adaptive, PruneMagnitude, QuantizeInt8, Recipe
@@ -134,3 +136,12 @@ def test_plans_for_a_gpu_elsewhere_are_no_two_plans():
     elsewhere = BackendSettings(name="tensorrt", tensorrt=TensorRtSettings(target="sm_87"))
     with pytest.raises(BackendRefused, match="do not run here"):
         refuse_workload(RunSpec(model="/m.onnx", recipe=Recipe(step=(QuantizeInt8(), Adaptive())), backend=elsewhere))
+
+
+@pytest.mark.parametrize(("precision", "bytes_each"), [("float32", 4), ("float16", 2)])
+def test_the_forecast_counts_both_files(precision, bytes_each):
+    weights = 100_000
+    facts = ModelFacts(name="m", size_bytes=4 * weights, parameters=weights, prunable=weights)
+    alone = size_after(Recipe(step=(QuantizeInt8(),)), facts)
+    both = size_after(Recipe(step=(QuantizeInt8(), Adaptive(precision=precision))), facts)
+    assert both - alone == bytes_each * weights
