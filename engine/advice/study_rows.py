@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -53,7 +54,9 @@ def study_rows(asked: StudyRequest, found: Experiments) -> tuple[StudyTableRow, 
     rows: list[StudyTableRow] = []
     for row in asked.study.row:
         models = [model for model in models_of(asked, row.experiment) if row.model in ("", model.name)]
-        rows += [_row(asked, row, model, found[row.experiment, model.name]) for model in models]
+        for model in models:
+            beside = found.get((row.over, model.name)) if row.over else None
+            rows.append(_row(asked, row, model, found[row.experiment, model.name], beside))
     return tuple(rows)
 
 
@@ -104,15 +107,28 @@ def table_row(
     )
 
 
-def _row(asked: StudyRequest, row: StudyRow, model: StudyModel, found: Gathered) -> StudyTableRow:
+def _row(asked: StudyRequest, row: StudyRow, model: StudyModel, found: Gathered, beside: Gathered | None) -> StudyTableRow:
     metric = BY_KEY[row.metric]
-    here = {
-        variant.name: over_repeats(found, variant, lambda column: measured(metric, row.show, column), row.scale)
-        for variant in variants_of(asked, row.experiment)
-    }
+    show: Shown = "value" if row.over else row.show
+    here: dict[str, StudyCell] = {}
+    for variant in variants_of(asked, row.experiment):
+        figure = partial(measured, metric, show)
+        here[variant.name] = over_repeats(found, variant, figure, row.scale)
+        if row.over:
+            other = over_repeats(beside, variant, figure, row.scale) if beside is not None else StudyCell(reason="not run")
+            here[variant.name] = _across(here[variant.name], other, row.show)
     return table_row(
         asked, row.experiment, model, found, figure=row.figure, unit=row.unit, here=here, paper=row.paper, note=row.note
     )
+
+
+def _across(one: StudyCell, other: StudyCell, show: Shown) -> StudyCell:
+    """A figure over that of another experiment; it has no interval, for they were not measured in turns."""
+    for cell in (one, other):
+        if not cell.value:
+            return StudyCell(reason=cell.reason or "there is nothing to divide by")
+    ratio = (one.value or 0.0) / (other.value or 1.0)
+    return StudyCell(value=1 / ratio if show == "times" else HUNDRED * (ratio - 1))
 
 
 def columns_by_repeat(found: Gathered, variant: StudyVariant) -> list[Column]:

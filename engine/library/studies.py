@@ -149,6 +149,7 @@ def _refuse_unnamed(study: Study, path: Path) -> None:
     used = [("experiment", row.experiment, experiments) for row in study.row]
     used += [("experiment", ranking.experiment, experiments) for ranking in study.ranking]
     used += [("experiment", choice.experiment, experiments) for choice in study.choice]
+    used += [("experiment", row.over, experiments) for row in study.row if row.over]
     used += [("model", row.model, models) for row in study.row if row.model]
     used += [("variant", name, variants) for row in study.row for name in row.paper]
     used += [("variant", name, variants) for choice in study.choice for name in choice.rule.values()]

@@ -20,7 +20,7 @@ from ..errors import ConfigRefused, EdgetuiError, ModelRefused, nearest
 from ..library.datasets import read_dataset
 from ..library.models import list_folder, model_hash
 from ..library.recipes import find_recipe
-from ..schema.settings import BackendSettings
+from ..schema.settings import BackendName, BackendSettings, settings_with
 from ..schema.spec import CAPS_S, Dataset, RunSpec
 from ..schema.steps import Recipe
 from ..schema.study import LeftOut, Study, StudyExperiment, StudyGroup, StudyModel, StudyRequest, StudyVariant
@@ -60,7 +60,8 @@ def plan_study(study: Study, config: Config, backend: BackendSettings, *, small:
                 why = missing.get(name, "--small has no model of that name")
                 left += [LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=why) for v in wanted]
                 continue
-            found = [_spec(here[name], experiment, variant, config, backend, small=small) for variant in wanted]
+            settings = backend if experiment.backend is None else _settings(experiment.backend, config)
+            found = [_spec(here[name], experiment, variant, config, settings, small=small) for variant in wanted]
             specs = [(v.name, spec) for v, spec in zip(wanted, found, strict=True) if isinstance(spec, RunSpec)]
             left += [
                 LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=why)
@@ -132,6 +133,10 @@ def _model_path(text: str, config: Config) -> Path:
     if text.removesuffix(".onnx") in known:
         return Path(known[text.removesuffix(".onnx")])
     raise ModelRefused(f"{path.name} is not here", fix="check the path")
+
+
+def _settings(name: BackendName, config: Config) -> BackendSettings:
+    return settings_with(name, config.backend.of(name))
 
 
 def _variants_of(study: Study, experiment: StudyExperiment) -> list[StudyVariant]:

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from .numbers import Count, Number, Share
+from .settings import BackendName
 from .spec import Preset, RunSpec
 
 Shown = Literal["value", "change", "times", "points"]
@@ -59,6 +60,8 @@ class StudyExperiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """By name; empty: all that have a recipe."""
     preset: Preset = "normal"
     """`quick` with --small."""
+    backend: BackendName | None = None
+    """None: the one that is chosen."""
     repeats: Count = 1
     """How often all of it is done anew, compressing included."""
 
@@ -73,6 +76,8 @@ class StudyRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metric: str
     """A key of the table of metrics."""
     show: Shown = "value"
+    over: str = ""
+    """An experiment whose figure of the same variant is what a change is over; empty: over the baseline beside it."""
     scale: Number = 1.0
     """The value is multiplied by this."""
     model: str = ""

@@ -193,3 +193,15 @@ def test_a_difference_is_no_ratio(make):
     """Change of an accuracy is over the baseline's accuracy, not the paired difference taken for a ratio."""
     here = cells(row("accuracy", "change"), found({"small": make(points=-0.081)}))
     assert here["small"].value == pytest.approx(-10)
+
+
+def test_a_figure_over_another_experiments_says_which_is_missing(make):
+    over = row("latency", "change", over="e")
+    here = cells(over, found({"small": make(ratio=0.5)}))
+    assert here["small"].value == pytest.approx(0), "over itself"
+    assert (here["small"].low, here["small"].high) == (None, None)
+    request = asked(row("latency", "change", over="other"))
+    experiments = found({"small": make(ratio=0.5)})
+    experiments["other", "m"] = Gathered(repeats=(), left_out={"small": "needs PyTorch"}, going=False)
+    (only,) = study_rows(request, experiments)
+    assert (only.here["small"].value, only.here["small"].reason) == (None, "needs PyTorch")
