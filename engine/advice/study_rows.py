@@ -42,6 +42,8 @@ class Gathered(Struct, frozen=True, kw_only=True):
         """Why there is no result of a variant."""
         if variant in self.left_out:
             return self.left_out[variant]
+        if self.left_out and not self.repeats:  # nothing of this model is run, its baseline neither
+            return next(iter(self.left_out.values()))
         return "not measured yet" if self.going else "there is no run of it"
 
 

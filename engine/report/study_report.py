@@ -30,7 +30,7 @@ def study_report(found: StudyTable, width: int, paint: Paint = plain) -> str:
     parts = [paint(f"{found.study}{kind}  {STATE_WORDS[found.state]}  {found.done} of {found.groups} groups", "head")]
     about = [("study", found.title), ("paper", found.paper), ("its board", found.board), ("here", found.here)]
     parts += [paragraph(f"{label:<10}{text}", width) for label, text in about if text]
-    for (_, model, names), rows in _sections(found.rows).items():
+    for (_, model, names), rows in _sections(found).items():
         first = rows[0]
         many = f"mean of {first.repeats} repeats" if first.repeats > 1 else ""
         head = ", ".join(filter(None, [model, first.experiment, first.workload, many]))
@@ -42,11 +42,11 @@ def study_report(found: StudyTable, width: int, paint: Paint = plain) -> str:
     return "\n".join(parts)
 
 
-def _sections(rows: Sequence[StudyTableRow]) -> dict[_Section, list[StudyTableRow]]:
+def _sections(table: StudyTable) -> dict[_Section, list[StudyTableRow]]:
     """Rows that stand in one table: a model's of an experiment, with the same columns; of choices all models together."""
     found: dict[_Section, list[StudyTableRow]] = {}
-    for row in rows:
-        chosen = any(isinstance(cell.choice, str) for cell in row.here.values())
+    for row in table.rows:
+        chosen = set(row.here).isdisjoint(table.variants)
         key = (row.experiment, "" if chosen else row.model, tuple(row.here))
         found.setdefault(key, []).append(row)
     return found

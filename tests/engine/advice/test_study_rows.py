@@ -205,3 +205,4 @@ def test_a_figure_over_another_experiments_says_which_is_missing(make):
     experiments["other", "m"] = Gathered(repeats=(), left_out={"small": "needs PyTorch"}, going=False)
     (only,) = study_rows(request, experiments)
     assert (only.here["small"].value, only.here["small"].reason) == (None, "needs PyTorch")
+    assert only.here["FP32"].reason == "needs PyTorch", "its baseline is not run either"
