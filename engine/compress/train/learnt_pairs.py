@@ -71,11 +71,12 @@ class LearntPairs:
         self.torch, self.module, self.grid = torch, module, grid
         self._of = dict(scales) if learn_scales else {}
         self._latent: dict[str, _Latent] = {}
-        fed = set(module.program.inputs)
+        fed, rounded = set(module.program.inputs), set[str]()
         for call in module.program.calls:
             follows = any(name in fed for name in call.inputs)
             fed.update(call.outputs if follows else ())
             if call.kind == "QuantizeLinear":
+                rounded.update(() if follows else call.outputs)
                 call.operator = self._quantized if follows else self._rounded_weights
                 if follows and call.inputs[1] in self._of:
                     self._begin(self._factor_name(call.inputs[1]), np.zeros((), np.float32))
@@ -83,8 +84,8 @@ class LearntPairs:
                 call.operator = self._dequantized
             elif call.kind == "DequantizeLinear" and call.inputs[0] in integers:
                 self._open(call, learn_scales=learn_scales)
-            elif call.kind == "DequantizeLinear" and call.inputs[0] not in module.constants:
-                call.operator = _as_it_is  # a pair's QuantizeLinear has rounded already
+            elif call.kind == "DequantizeLinear" and call.inputs[0] in rounded:
+                call.operator = _as_it_is  # both halves of the pair were done at once
 
     def zeros(self) -> dict[str, Tensor]:
         """By name, where weights stored as integers are zero."""

@@ -128,6 +128,19 @@ def test_stored_integers_begin_as_they_are_and_are_written_back_the_same(net, be
         np.testing.assert_array_equal(array, np.asarray(numpy_helper.to_array(held[name]), array.dtype))
 
 
+def test_integers_that_are_moved_before_they_are_floats_stay_as_they_are(net):
+    it = net(opset=21)
+    x = it.input("image", 1, 192)
+    moved = it.node("Transpose", it.constant(np.arange(-96, 96, dtype=np.int8).reshape(1, 192)), perm=[1, 0])
+    floats = it.node("DequantizeLinear", moved, it.constant(np.float32(0.1)), it.constant(np.int8(3)))
+    module = as_module(it.model(it.node("MatMul", x, floats)), (), 1, HINTS)
+    feed = {"image": torch.ones(1, 192)}
+    expected = module(feed)
+    LearntPairs(module, (), {}, WeightGrid(127), learn_scales=True)
+    for name, found in module(feed).items():
+        np.testing.assert_array_equal(found.numpy(), expected[name].numpy())
+
+
 def one_pair(kind: int = TensorProto.UINT8, zero: int = 0) -> ModelProto:
     """x through a pair whose scale is 0.5."""
     nodes = [

@@ -153,6 +153,16 @@ def test_the_same_seed_gives_the_same_file(tmp_path, models):
     assert first != other
 
 
+def test_a_training_that_was_killed_goes_on_with_weights_and_scales(tmp_path, models):
+    """What is kept after an epoch holds the scales as well: what goes on from it ends as what was never disturbed."""
+    outs, says = [tmp_path / f"{name}.onnx" for name in ("whole", "again")], [NullReporter(), NullReporter()]
+    for out, say in zip(outs, says, strict=True):
+        qat(SHORT, models["ranges"], out, digits(models["ranges"], 48), say, tmp_path / "kept")
+    assert "taken up again after epoch 1 of 1" in says[1].notes
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    assert outs[0].read_bytes() != models["ranges"].read_bytes()
+
+
 def test_a_model_that_is_not_quantized_is_refused(tmp_path, models):
     with pytest.raises(RecipeRefused, match="nothing is quantized before"):
         trained(SHORT, models["floats"], tmp_path / "out.onnx", digits(models["floats"], 48))
