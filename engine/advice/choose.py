@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ..schema.figures import Difference, Ratio
 from .columns import Column, against_guard
+from .escalated import escalation_of, front_places
 from .goals import Goal
 from .metric import Metric
 from .metrics import AIMS, LABELLED, QUALITIES
@@ -20,9 +21,9 @@ from .metrics import AIMS, LABELLED, QUALITIES
 class Fault(Struct, frozen=True, kw_only=True):
     """Why a candidate is out of the question."""
 
-    kind: Literal["not done", "limits", "lost", "ruined", "far", "guard"]
+    kind: Literal["not done", "limits", "lost", "ruined", "far", "guard", "alone"]
     """The run has not ended well; a limit of the goal is not kept; it lost too much accuracy; outputs are ruined or far; it is
-    not shown to be better than its guard."""
+    not shown to be better than its guard; it is two plans, of which one alone is as good and as cheap."""
     metric: Metric | None = None
     """What was lost, or what outputs are far by."""
     value: float = 0.0
@@ -90,7 +91,7 @@ def fault(column: Column, goal: Goal) -> Fault | None:
     unkept = tuple((limit.metric, value) for limit, value in figures if value is None or not limit.keeps(value))
     if unkept:
         return Fault(kind="limits", unkept=unkept)
-    return (_unlike(column, goal) or _unproven(column, goal)) if column.candidate else None
+    return (_unlike(column, goal) or _unproven(column, goal) or _beaten_alone(column, goal)) if column.candidate else None
 
 
 def _unproven(column: Column, goal: Goal) -> Fault | None:
@@ -100,6 +101,14 @@ def _unproven(column: Column, goal: Goal) -> Fault | None:
         return None
     beats = metric.change.verdict(against_guard(column.result)) == metric.best()
     return None if beats else Fault(kind="guard", metric=metric)
+
+
+def _beaten_alone(column: Column, goal: Goal) -> Fault | None:
+    """Two plans of which one alone is as good, and takes no more of what the goal is about (of time, where it is neither)."""
+    told = None if column.guard else escalation_of(column.result)
+    places = {place.cost: place for place in (front_places(told) if told is not None else ())}
+    place = places.get("energy" if AIMS[goal.aim].key == "energy" else "latency")
+    return Fault(kind="alone") if place is not None and place.beaten_by else None
 
 
 def _unlike(column: Column, goal: Goal) -> Fault | None:

@@ -235,6 +235,7 @@ def _fault_words(column: Column, out: Fault) -> str:
         "ruined": "its outputs are ruined",
         "far": f"its outputs are far from FP32's ({near.far(out.value) if near else ''})",
         "guard": f"it is not {_than_guard(column, out.metric)}",
+        "alone": "one of its two plans alone is as good and takes no more",
     }[out.kind]
 
 

@@ -25,3 +25,7 @@ class BoardSense:
             return None, None
         hottest = sample.hottest
         return None if sample.total_mw is None else sample.total_mw / 1000, None if hottest is None else hottest[1]
+
+    def close(self) -> None:
+        """Let the sampler end, where nobody else reads it."""
+        self._telemetry.close()

@@ -151,7 +151,7 @@ def _two_plans(team: Team, found: Measured, told: Mapping[str, Metrics], name: s
     """With how often the second plan ran, and with each plan alone."""
     counted, mixture = team.counted[name], team.mixture()
     if counted.unheard:
-        team.say.warn(f"no sensor tells of {', '.join(sorted(counted.unheard))}: that limit of adaptive moved nothing")
+        team.say.warn(f"no sensor tells of {', '.join(sorted(counted.unheard))}: as a limit of adaptive it moved nothing")
     told_of = Escalation(
         timed_share=counted.share,
         timed_samples=len(mixture.samples) if mixture is not None else 1,

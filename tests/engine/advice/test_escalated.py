@@ -85,7 +85,10 @@ def test_where_it_does_not_win_the_report_says_so(make, narrow, wide, by, senten
     assert [(each.beaten_by, each.shown) for each in front_places(escalation)] == [(by, False)]
     result = run_with(make, escalation)
     assert sentence in verdict_sentence(result)
-    assert any(sentence in line for line in compare([result]).advice)
+    found = compare([result])
+    assert any(sentence in line for line in found.advice)
+    assert found.choice == ("FP32" if by else "adaptive")
+    assert ("adaptive is out: one of its two plans alone is as good and takes no more." in found.advice) == bool(by)
 
 
 def test_energy_is_a_front_of_its_own(make):
