@@ -13,22 +13,20 @@ from numpy.typing import NDArray
 from ...data.samples import Batch, Samples
 from ...errors import RecipeRefused
 from ...schema.steps import Training
+from ...system.reporter import Reporter
 
 
 class Augment:
     """Changes the images of a batch as a step wants it."""
 
-    def __init__(self, step: Training, samples: Samples) -> None:
-        """Raises RecipeRefused where images are to be changed and samples are none, or have places marked in them."""
+    def __init__(self, step: Training, samples: Samples, say: Reporter) -> None:
+        """Raises RecipeRefused where images are to be changed and have places marked in them. Samples that are none stay."""
         self._flip, self._shift, self._pixels = step.flip, step.shift, samples.pixels
         if not (step.flip or step.shift):
             return
         if samples.pixels is None:
-            raise RecipeRefused(
-                f"`flip` and `shift` of {step.method} change images, and {samples.source} has none",
-                fix="leave them out of the step",
-            )
-        if step.needs == "labelled" and samples.truth not in ("", "classes"):
+            say.note(f"`flip` and `shift` change images, and {samples.source} has none: its samples stay as they are")
+        elif step.needs == "labelled" and samples.truth not in ("", "classes"):
             raise RecipeRefused(
                 f"`flip` and `shift` of {step.method} would move images away from their {samples.truth}",
                 fix="leave them out of the step",

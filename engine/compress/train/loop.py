@@ -94,7 +94,7 @@ def train(step: Training, learner: Learner, samples: Samples, say: Reporter, kep
     Raises:
         RunFailed: the loss became NaN or infinite, or memory ran out.
         DataRefused: there are fewer samples than the graph takes at once.
-        RecipeRefused: images are to be moved, and the samples are none.
+        RecipeRefused: images are to be moved, and places are marked in them.
         StorageRefused: what is kept cannot be written.
     """
     learning, held = held_out_of(step, samples, say)
@@ -145,7 +145,7 @@ class _Run:
         import torch
 
         self.torch, self.step, self.learner, self.learning, self.held, self.say = torch, step, learner, learning, held, say
-        self.augment = Augment(step, learning)
+        self.augment = Augment(step, learning, say)
         self.parameters = [tensor for tensor in learner.tensors.values() if tensor.requires_grad]
         if step.optimizer == "sgd":
             self.optimizer: Any = torch.optim.SGD(self.parameters, step.learning_rate, momentum=0.9, nesterov=True)
