@@ -6,7 +6,7 @@ ranks as the true loss does (Spearman 0.98 over all mixes of a ResNet-20's block
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import DataRefused
 from ..graph.output_meaning import Meaning
 from ..schema.sensitivity import SensitivityRow
+from ..tasks.decoder import Layout
 from ..tasks.said_classes import said_classes
 from .fidelity import FidelityMeter
 
@@ -70,8 +71,11 @@ class ClassReader:
 class OutputShift:
     """Add the outputs of both sides batch by batch, then ask for `row`."""
 
-    def __init__(self, meanings: Mapping[str, Meaning], classes: ClassReader) -> None:
+    def __init__(self, meanings: Mapping[str, Meaning], classes: ClassReader, layouts: Sequence[Layout] = ()) -> None:
+        """`layouts`: what a decoder says lies side by side in outputs, so that boxes drown no scores."""
         self._near, self._classes = FidelityMeter(meanings), classes
+        for layout in layouts:
+            self._near.read_as(layout)
         self._kl = self._same = 0.0
         self._n = 0
         self._lost = False

@@ -19,6 +19,8 @@ from ..errors import DataRefused, ModelRefused
 from ..graph.output_meaning import meanings
 from ..measure.output_shift import ClassReader, OutputShift
 from ..schema.sensitivity import SensitivityRow
+from ..tasks.exporter import ExportNotes
+from .told_layouts import layouts_of
 
 Outputs = dict[str, NDArray[Any]]
 
@@ -29,8 +31,8 @@ KEPT_BYTES = 64_000_000
 class ForwardPasses:
     """The original, its samples, and what it gives for them."""
 
-    def __init__(self, model: ModelProto, samples: KeptSamples, *, classes_known: bool) -> None:
-        """Runs the original over one batch.
+    def __init__(self, model: ModelProto, samples: KeptSamples, notes: ExportNotes, *, classes_known: bool) -> None:
+        """Runs the original over one batch. `notes`: what the exporter says of its outputs.
 
         Raises:
             ModelRefused, DataRefused: ONNX Runtime cannot run the model on the samples.
@@ -46,6 +48,7 @@ class ForwardPasses:
         feeds = next(iter(samples))
         first = self._session(model, self._names).run(feeds)
         self.classes.look(first, _count(feeds))
+        self._layouts = layouts_of(feeds, first, notes)
         if sum(array.nbytes for array in first.values()) * len(samples) > KEPT_BYTES:
             self._kept = None
 
@@ -61,7 +64,7 @@ class ForwardPasses:
         local = [tensor] if tensor in there else []
         session = self._session(changed, [*self._names, *local])
         del changed
-        shift = OutputShift(self._meanings, self.classes)
+        shift = OutputShift(self._meanings, self.classes, self._layouts)
         for feeds, before in zip(self._samples, self._before(local), strict=True):
             after = session.run(feeds)
             shift.add({name: before[name] for name in self._names}, after, _count(feeds))

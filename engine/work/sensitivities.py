@@ -135,7 +135,8 @@ class _Study:
     def begin(self, card: Card, home: Path, classes_known: bool) -> None:
         """Find the lowering, run the original once, and do a step that leaves wishes."""
         self._target = _lowering(card, home, self._question)
-        self._passes = ForwardPasses(self._model, self._samples, classes_known=classes_known)
+        notes = export_notes(Path(self._question.spec.model))
+        self._passes = ForwardPasses(self._model, self._samples, notes, classes_known=classes_known)
         if self._question.made_up:
             self._say.warn(MADE_UP)
         if self._question.over != UNITS:

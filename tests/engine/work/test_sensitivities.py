@@ -205,6 +205,22 @@ def test_other_steps_change_one_unit_alone_too(tmp_path, method):
     assert all("stays as it is" in row.reasons["kl"] or row.reasons["kl"] for row in told.rows)
 
 
+def test_boxes_do_not_drown_scores(tmp_path):
+    """Of a head of boxes in pixels beside scores, the layer of the scores alone is told by the scores."""
+    net = Net()
+    x = net.node("Relu", net.conv(net.input("image", 1, 3, 64, 64), 3, 8, strides=[8, 8]))
+    boxes = net.node("Mul", net.node("Sigmoid", net.conv(x, 8, 4)), net.constant(np.float32(64)))
+    scores = net.node("Sigmoid", net.conv(x, 8, 3))
+    shape = [net.constant(np.array([1, n, 64])) for n in (4, 3)]
+    joined = net.node("Concat", net.node("Reshape", boxes, shape[0]), net.node("Reshape", scores, shape[1]), axis=1)
+    onnx.save(net.model(joined), tmp_path / "head.onnx")
+    told, _ = found(tmp_path / "home", question(tmp_path / "head.onnx", "prune.magnitude", samples=4))
+    by_heads = {row.unit: row for row in told.rows}
+    whole = 10 * np.log10(64**2)
+    names = [node.name for node in onnx.load(tmp_path / "head.onnx").graph.node if node.op_type == "Conv"]
+    assert by_heads[names[2]].sqnr_db < by_heads[names[1]].sqnr_db + whole / 2
+
+
 def test_made_up_inputs_are_said_and_no_samples_are_refused(tmp_path):
     asked = question(chain(tmp_path / "chain.onnx"), "prune.magnitude", samples=4)
     told, _ = found(tmp_path / "home", asked)

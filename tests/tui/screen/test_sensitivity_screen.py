@@ -85,6 +85,22 @@ async def test_a_sweep_is_drawn_with_its_knee_and_known_when_one_comes_back(digi
         await shows(pilot, "all rows are known")
 
 
+async def test_what_was_stopped_is_kept_and_goes_on(digits_app: EdgetuiApp):
+    async with digits_app.run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: screen.rows)
+        await pilot.press("c")
+        await until(pilot, lambda: screen.found is not None)
+        before = list(screen.rows)
+        assert before
+        assert screen.found.state == "done" or "r goes on" in screen_text(digits_app)
+        await pilot.press("r")
+        await until(pilot, lambda: screen.found is not None and screen.found.state == "done")
+        assert len(screen.rows) == 4
+        assert all(row in screen.rows for row in before), "rows that were found are not found again"
+
+
 async def test_what_cannot_be_done_is_said(bare_app: EdgetuiApp, own_state: Path, tmp_path: Path):
     (tmp_path / "broken.onnx").write_bytes(b"no model at all")
     config = Config(models=Models(folders=(str(tmp_path),)))
