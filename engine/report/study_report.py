@@ -67,10 +67,10 @@ def cell_text(cell: StudyCell) -> str:
     chosen = f"{cell.choice} " if isinstance(cell.choice, str) else ""
     if cell.value is None:
         return f"{chosen}{words.DASH}"
-    if cell.low is None or cell.high is None:
+    if cell.low is None or cell.high is None or cell.low == cell.high:  # the same each time: an interval would say nothing
         return chosen + number(cell.value)
     half = (cell.high - cell.low) / 2
-    places = max(0, 1 - floor(log10(half))) if half > 0 else len(number(cell.value).partition(".")[2])
+    places = max(0, 1 - floor(log10(half)))
     return f"{chosen}{cell.value:.{places}f} [{cell.low:.{places}f}, {cell.high:.{places}f}]"
 
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -218,6 +220,26 @@ async def test_a_driver_that_is_killed_ends_no_run_and_a_study_that_is_ended_sub
     assert table.done < 2
     assert await engine.begin_study(asked) == study
     assert (await to_its_end(engine, study)).state == "done"
+
+
+@pytest.mark.long
+def test_the_command_follows_to_the_table_and_prints_it_again(own_state: Path, file: Path):
+    def study(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edgetui", "study", str(file), "--small", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+    first = study()
+    assert first.returncode == 0, first.stderr
+    assert "at most about" in first.stdout
+    assert "1 of 2: one, digits" in first.stdout
+    assert "2 of 2: two, digits" in first.stdout
+    assert "measure" in first.stdout, "its stages are followed"
+    assert "two-groups, small  done  2 of 2 groups" in first.stdout
+    assert first.stderr.startswith("warning: run "), "the run that failed is named"
+    again = study("--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["state"] == "done"
+    assert "at most" not in again.stderr, "nothing is left to do"
 
 
 async def test_repeats_compress_anew_and_share_what_comes_before(engine: Engine, file: Path):
