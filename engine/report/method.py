@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..advice import words
+from ..advice.escalated import escalation_of
 from ..schema.result import Result
 
 Paragraph = tuple[str, str]
@@ -11,7 +12,7 @@ Paragraph = tuple[str, str]
 
 def method(result: Result) -> list[Paragraph]:
     """What was measured in this run, paragraph by paragraph."""
-    parts = [_latency(result), _together(result), _energy(result), _accuracy(result), _memory(result)]
+    parts = [_latency(result), _two_plans(result), _together(result), _energy(result), _accuracy(result), _memory(result)]
     return [(head, text) for head, text in parts if text]
 
 
@@ -43,6 +44,18 @@ def _latency(result: Result) -> Paragraph:
         "resemble their neighbours; a percentile is given from 11, 64, 130 and 662 inferences on (p50, p90, p95, p99)."
     )
     return "Latency", f"{said} {ended}".rstrip()
+
+
+def _two_plans(result: Result) -> Paragraph:
+    """On what plans were timed where inputs choose between two."""
+    told = escalation_of(result)
+    if told is None or told.timed_samples is None:
+        return "Two plans", ""
+    return "Two plans", (
+        f"All variants inferred {told.timed_samples} different samples in turn, in orders that were drawn, because one sample "
+        f"runs again always or never; {words.percent(told.timed_share)} of the candidate's inferences ran again meanwhile. "
+        "Its memory, load and first inference are of both plans."
+    )
 
 
 def _together(result: Result) -> Paragraph:

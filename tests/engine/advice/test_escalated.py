@@ -10,6 +10,7 @@ from edgetui.engine.advice.forecast import size_after
 from edgetui.engine.advice.sentences import verdict_sentence
 from edgetui.engine.advice.workload_needs import refuse_workload
 from edgetui.engine.errors import BackendRefused, RecipeRefused
+from edgetui.engine.report.method import method
 from edgetui.engine.report.text import run_report
 from edgetui.engine.schema.figures import Escalation, PlanAlone, Ratio
 from edgetui.engine.schema.model_facts import ModelFacts
@@ -112,6 +113,14 @@ def test_share_threshold_and_both_plans_stand_in_the_table(make):
     assert "margin below 0.310" in shown
     assert "1.00 ms ± 0.01, 0.800" in shown
     assert "ran again" not in run_report(make(), 200)
+
+
+def test_the_method_says_on_what_it_was_timed(make):
+    escalation = msgspec.structs.replace(WINS, timed_samples=512, timed_share=0.124)
+    told = dict(method(run_with(make, escalation)))
+    assert "512 different samples in turn" in told["Two plans"]
+    assert "12.4 % of the candidate's inferences" in told["Two plans"]
+    assert "Two plans" not in dict(method(make()))
 
 
 def test_what_limits_left_of_the_threshold_is_said(make):
