@@ -86,6 +86,8 @@ class _Fit:
         if reader.layer.biased:
             total -= float(np.square(self._weights @ moments[:, -1]).sum()) / max(float(moments[-1, -1]), 1e-30)
         self._total = max(float(total), 1e-30)
+        if len(self._weights) > len(moments):  # sums of squares are all that is asked of outputs
+            self._weights = np.linalg.qr(self._weights, mode="r")
         self._inverse = np.linalg.inv(moments + _RIDGE * max(np.trace(moments) / len(moments), 1e-30) * np.eye(len(moments)))
 
     def losses(self, roots: Sequence[int]) -> Doubles:
@@ -94,12 +96,19 @@ class _Fit:
         flat = np.array([place for places in each for place in places], np.intp)
         if not len(flat):
             return np.zeros(len(roots))
-        at = self._columns[flat]
-        blocks = self._inverse[at[:, :, None], at[:, None, :]]
-        parts = self._weights[:, at].transpose(1, 2, 0)
-        lost = np.einsum("cko,cko->c", parts, np.linalg.solve(blocks, parts)) / self._total
+        lost = self._lost(flat) / self._total
         owner = np.repeat(np.arange(len(roots)), [len(places) for places in each])
         return np.bincount(owner, lost, len(roots)).astype(np.float64)
+
+    def _lost(self, places: NDArray[np.intp]) -> Doubles:
+        at = self._columns[places]
+        if self._kernel == 1:
+            alone: Doubles = np.square(self._weights).sum(axis=0)[at[:, 0]] / self._inverse[at[:, 0], at[:, 0]]
+            return alone
+        parts = self._weights[:, at].transpose(1, 2, 0)
+        blocks = self._inverse[at[:, :, None], at[:, None, :]]
+        found: Doubles = np.einsum("cko,cko->c", parts, np.linalg.solve(blocks, parts))
+        return found
 
     def remove(self, root: int) -> None:
         """Let the others take over what this class did."""
