@@ -18,6 +18,10 @@ _ROUNDS = 200
 """Of conjugate gradients, at most; a layer of 576 inputs takes 60 until `_CLOSE`."""
 _SMALL = 1024
 """Inputs of a layer up to which sums are solved in doubles."""
+_WAITING_BYTES = 12_000_000
+"""Of rows that wait for being taken into the sums together."""
+_BLOCK = 512
+"""Rows of the sums that are added to at once: of 3456 inputs a product beside the sums would take 48 MB."""
 _CLOSE = 1e-4
 """Of the first residual; smaller ones move no weight that matters."""
 
@@ -35,7 +39,8 @@ class NormalEquations:
         """`rows` of shape (groups, n, inputs), `targets` of shape (groups, n, outputs)."""
         self._waiting.append((rows, targets))
         self._rows += rows.shape[1]
-        if self._rows >= self.squares.shape[1]:  # fewer at once go through all of the sums for little
+        # Fewer rows at once go through all of the sums for little.
+        if self._rows >= self.squares.shape[1] or self._rows * rows.shape[2] * rows.itemsize * len(rows) >= _WAITING_BYTES:
             self.settle()
 
     def settle(self) -> None:
@@ -46,24 +51,27 @@ class NormalEquations:
         self._waiting, self._rows = [], 0
         turned = rows.transpose(0, 2, 1)
         with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, once
-            self.squares += turned @ rows
+            for begin in range(0, self.squares.shape[1], _BLOCK):
+                block = slice(begin, begin + _BLOCK)
+                self.squares[:, block] += turned[:, block] @ rows
             self.products += turned @ targets
 
     def solved(self, weights: Floats, kept: Mask | None) -> Floats:
         """The weights, shape (groups, outputs, inputs), with the least squared error; near `weights` where rows decide nothing.
+        To be asked once: large sums are solved in place.
 
         kept: where a weight may be other than it is; None: everywhere.
         """
         self.settle()
         size = self.squares.shape[1]
         # In doubles as long as they are small: of 2304 inputs they would take 42 MB, several times.
-        squares = self.squares.astype(np.float64 if size <= _SMALL else np.float32)
+        squares = self.squares.astype(np.float64 if size <= _SMALL else np.float32, copy=False)
         ridge = RIDGE * np.trace(self.squares, axis1=1, axis2=2, dtype=np.float64) / size + 1e-12
-        diagonal = np.einsum("gii->gi", squares)
-        diagonal += ridge[:, None].astype(squares.dtype)
         start = weights.astype(squares.dtype)
         # The residual without the ridge's pull: that is zero where the weights start.
         wanted = self.products.transpose(0, 2, 1) - start @ self.squares
+        diagonal = np.einsum("gii->gi", squares)
+        diagonal += ridge[:, None].astype(squares.dtype)
         if kept is None:
             step = np.linalg.solve(squares, wanted.transpose(0, 2, 1)).transpose(0, 2, 1)
         else:
