@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 from edgetui.engine.config import PACKAGE
+from edgetui.engine.data.open import open_samples
 from edgetui.engine.graph.vocabulary import vocabularies_of
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.network.zoo.catalogue import ARCHITECTURES
+from edgetui.engine.schema.model_facts import TensorFacts
 from edgetui.engine.system.onnx_metadata import read_metadata
+from edgetui.engine.system.reporter import NullReporter
+from edgetui.engine.tasks.average_precision import PrecisionMeter
+from edgetui.engine.tasks.boxes import Detections, Laid
+from edgetui.engine.tasks.decoder import Asked
+from edgetui.engine.tasks.exporter import export_notes
+from edgetui.engine.tasks.find_decoder import find_decoder
+from edgetui.engine.tasks.keypoint_precision import PoseMeter
+from edgetui.engine.tasks.pose_decoder import find_pose_decoder
+from edgetui.engine.tasks.poses import Poses
 
 ZOO = PACKAGE / "profiles" / "zoo"
 NETWORKS = sorted(path.stem for path in ZOO.glob("*.onnx"))
@@ -82,3 +95,48 @@ def test_sentences_that_ship_are_told_apart(name):
         feeds["attention_mask"] = np.array([each.attention_mask for each in encoded])
     right = (scores(name, feeds).argmax(1) == labels).mean()
     assert right > 0.8
+
+
+def judged(name: str, samples: str, meter: Any, found_in: Any) -> tuple[float, float]:
+    """The first figure of a meter for what a network finds in samples that ship; and with truths of other samples."""
+    file = ZOO / f"{name}.onnx"
+    session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    shape = (1, *session.get_inputs()[0].shape[1:])
+    inputs = [TensorFacts(name="image", dtype="float", shape=shape)]
+    dataset = read_dataset(str(ZOO / f"{samples}.toml"), {})
+    opened = open_samples(dataset, inputs, {"image": shape}, "evaluation", 0, NullReporter(), export_notes(file))
+    right, other, found, truths = meter(), meter(), [], []
+    for batch in opened.batches(1):
+        outputs = dict(zip([value.name for value in session.get_outputs()], session.run(None, dict(batch.feeds)), strict=True))
+        (scene,) = batch.truths.scenes or batch.truths.poses
+        found.append(found_in(outputs, Asked(shape[:1:-1], None, 1), scene.laid))
+        truths.append(scene.truth)
+    for place, each in enumerate(found):
+        right.add(each, truths[place])
+        other.add(each, truths[place - len(truths) // 2])
+    return right.figures()[0], other.figures()[0]
+
+
+def boxes_in(outputs: dict[str, np.ndarray], asked: Asked, laid: Laid) -> Detections:
+    (found,) = find_decoder(outputs, asked).detections(outputs, 1)
+    return replace(found, corners=laid.back(found.corners))
+
+
+def poses_in(outputs: dict[str, np.ndarray], asked: Asked, laid: Laid) -> Poses:
+    (found,) = find_pose_decoder(outputs, asked._replace(points=17)).poses(outputs, 1)
+    return replace(found, points=laid.back_points(found.points), boxes=laid.back(found.boxes))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "samples", "meter", "found_in", "figure"),
+    [
+        ("bccd-yolo-n", "bccd", PrecisionMeter, boxes_in, "mAP50"),
+        ("people-pose-resnet18", "people", PoseMeter, poses_in, "OKS mAP50"),
+    ],
+)
+def test_boxes_and_poses_are_found_as_well_as_the_readme_says(name, samples, meter, found_in, figure):
+    right, other = judged(name, samples, meter, found_in)
+    said = float(re.search(rf"^\| `{name}\.onnx` \|.* {figure} (0\.\d+)", README, re.MULTILINE).group(1))
+    assert right == pytest.approx(said, abs=0.01)
+    assert other < 0.5 * right
