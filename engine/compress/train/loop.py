@@ -41,6 +41,8 @@ LONGEST = 1.0
 """Norm of all gradients together."""
 _WINDOW = 20
 """Losses that are averaged, for people to read and for first and last to be compared."""
+_RISE = 1.05
+"""Of a loss, that is worth a warning: windows of a model that has nothing left to learn differ by chance."""
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,7 @@ class _Run:
                 self.learner.tensors[name].copy_(tensor)
         last = _mean(self.losses)
         found = Learnt(self.first, last, self.ended, self.best, len(self.learning), self.before, self.after)
-        if last > self.first:
+        if last > _RISE * self.first:
             self.say.warn(
                 f"the loss rose from {self.first:.3f} to {last:.3f} in training: lower the learning rate "
                 f"(it is {self.step.learning_rate:g})"
