@@ -87,7 +87,7 @@ class _Fit:
             total -= float(np.square(self._weights @ moments[:, -1]).sum()) / max(float(moments[-1, -1]), 1e-30)
         self._total = max(float(total), 1e-30)
         if len(self._weights) > len(moments):  # sums of squares are all that is asked of outputs
-            self._weights = np.asarray(np.asarray(np.linalg.qr(self._weights, mode="r")), np.float64)
+            self._weights = np.asarray(np.linalg.qr(self._weights, mode="r"), np.float64)
         self._inverse = np.linalg.inv(moments + _RIDGE * max(np.trace(moments) / len(moments), 1e-30) * np.eye(len(moments)))
 
     def losses(self, roots: Sequence[int]) -> Doubles:
