@@ -41,6 +41,8 @@ def faults(name: str, text: str) -> list[str]:
         ("sample", ("monitor", "--once")),
         ("recipes", ("recipes",)),
         ("settings", ("config",)),
+        ("studies", ("study",)),
+        ("study_time", ("study", "rachmanto2024", "--small", "--dry-run")),
         ("error", ("show", "nobody")),
     ],
 )
