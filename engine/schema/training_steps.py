@@ -173,6 +173,9 @@ class TrainPruneIterative(Training, frozen=True, kw_only=True, tag="train.prune_
     """Residual streams too: channels that are added to others."""
     epochs: Count = 1
     """How often every training sample is gone through after each round, at most."""
+    learning_rate: Positive = 2e-4
+    """Where it begins in each round; it falls to 0 along half a cosine. More unlearns what is trained (ResNet-20, half of its
+    weights gone with 2000 samples: 0.814 with this, 0.771 with 1e-3)."""
 
     @property
     def zeros(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from edgetui.engine.compress.annotations import read_int8
 from edgetui.engine.compress.lower import lower
@@ -24,7 +25,7 @@ from edgetui.engine.graph.values import array_of
 from edgetui.engine.graph.walk import constants
 from edgetui.engine.graph.weights import weights
 from edgetui.engine.inspection.inspect import inspect
-from edgetui.engine.schema.spec import Dataset
+from edgetui.engine.schema.spec import Dataset, ImageInput
 from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, QuantizeWeights, TrainFinetune, TrainQat
 from edgetui.engine.system.reporter import NullReporter
 
@@ -187,6 +188,28 @@ def test_shuffled_labels_are_not_called_a_gain(tmp_path, models):
     said = NullReporter()
     qat(TrainQat(epochs=1, held_out=0.3), models["integers"], tmp_path / "out.onnx", samples, said)
     assert any(text.startswith("training shows no gain on the 90 samples held out") for text in said.warnings)
+
+
+@pytest.mark.long
+def test_a_resnet_regains_half_of_what_4_bit_weights_lost(shared, tmp_path):
+    """ResNet-20 of CIFAR-10: 0.810, in 4 bits 0.775, after an epoch of 1800 images 0.813 (after three of 9000: 0.828)."""
+    say = NullReporter()
+    files = [tmp_path / f"{name}.onnx" for name in ("floats", "rounded", "trained")]
+    normalise(shared / "models" / "resnet20_cifar10.onnx", files[0], {"image": (1, 3, 32, 32)}, say)
+    weight_only(QuantizeWeights(bits=4), files[0], files[1], say)
+    facts = inspect(files[0], {})
+    image = ImageInput(size=(32, 32), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    folder = shared / "cifar10"
+    data = Dataset(kind="image-folder", path=str(folder / "test.zip"), calibration=str(folder / "train.zip"), input=image)
+    training = open_samples(data, facts.inputs, facts.shapes, "calibration", 0, say).take(2000)
+    qat(TrainQat(epochs=1, learning_rate=3e-4, keep_zeros=False), files[1], files[2], training, say)
+    seen = list(open_samples(data, facts.inputs, facts.shapes, "evaluation", 0, say).batches(1))
+    sessions = [ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]) for file in files]
+    floats, rounded, trained = (
+        np.mean([session.run(None, batch.feeds)[0].argmax() == batch.labels[0] for batch in seen]) for session in sessions
+    )
+    assert rounded < floats - 0.01
+    assert trained - rounded >= (floats - rounded) / 2
 
 
 def test_what_spoils_it_is_said_before_a_run():
