@@ -25,6 +25,7 @@ from ..graph.macs import macs
 from ..graph.names import Names
 from ..graph.select import select
 from ..graph.shapes import inferred, shape_table
+from ..graph.walk import opset
 from ..graph.weights import weights
 from ..schema.steps import LowrankSvd
 from ..system.heap import give_back_large_blocks
@@ -285,6 +286,10 @@ def _split(model: ModelProto, names: Names, layer: LinearLayer, first: Floats, s
     before.name = names.free(f"{node.name or node.op_type}_first")
     del before.input[2:], before.output[:]
     before.input[1] = stored[f"{stem}_first"]
+    if node.op_type == "Gemm" and opset(model) < 11:  # a Gemm had to add something then
+        nothing = numpy_helper.from_array(np.zeros(rank, kind), names.free(f"{stem}_first_bias"))
+        model.graph.initializer.append(nothing)
+        before.input.append(nothing.name)
     before.output.append(middle)
     place = next(place for place, other in enumerate(model.graph.node) if other is node or other.output[0] == node.output[0])
     node.input[0], node.input[1] = middle, stored[f"{stem}_second"]
