@@ -147,7 +147,7 @@ def test_a_gemm_of_an_old_opset_adds_something_in_both_factors(net: type[Net], b
     made = net(opset)
     x = made.node("Gemm", made.input("x", 1, 30), low(made, 2, 40, 30), made.weight(40), transB=1)
     source, out = bench.save(made.model(x)), bench.folder / "o.onnx"
-    factor(LowrankSvd(macs=0.4), source, out, list(bench.feeds(load(source), 40, 1)), NullReporter())
+    factor(LowrankSvd(macs=0.4, repair=False), source, out, list(bench.feeds(load(source), 40, 1)), NullReporter())
     assert [len(node.input) for node in load(out).graph.node] == [3 if opset < 11 else 2, 3]
     onnx.checker.check_model(load(out), full_check=True)
-    same(bench, source, out, 5e-3)
+    same(bench, source, out, 1e-4)
