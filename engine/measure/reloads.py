@@ -20,6 +20,10 @@ _WARM_S = 0.05
 _WARM_INFERENCES = 3
 
 
+def _closed() -> None:
+    raise RuntimeError("the session of this issuer is closed")
+
+
 class Reloads:
     """Asked before each block of a side."""
 
@@ -47,6 +51,7 @@ class Reloads:
         name, now = side.name, time.perf_counter()
         if self._spent_s[name] + self._last_s[name] > MOST_TIME / len(self._sessions) * (now - self._began):
             return
+        side.issuer.infer = _closed  # what infers holds the session: two of one plan would lie in memory
         self._sessions[name].close()
         self._sessions[name] = self._load(name)
         issuer = self._issuer(self._sessions[name])

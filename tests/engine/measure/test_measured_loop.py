@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 import msgspec
@@ -264,14 +265,16 @@ def test_the_most_samples_without_the_interval_is_not_what_was_wanted(monkeypatc
 
 
 def test_plans_are_loaded_anew_between_blocks_and_no_sample_is_lost(model, monkeypatch):
-    settings, open_now, loads = BackendSettings(), set(), []
+    settings, open_now, loads, held = BackendSettings(), set(), [], []
     monkeypatch.setitem(latency.RULES, "quick", replace(SHORT, independent=2.0))
 
     def load(name):
         assert name not in open_now, "the last one was not closed before"
+        assert sum(each() is not None for each in held) < 2, "its memory is not free"
         session = OnnxRuntime().load(model, settings)
         closing = session.close
         session.close = lambda: (open_now.discard(name), closing())
+        held.append(weakref.ref(session._session))
         open_now.add(name)
         loads.append(name)
         return session
