@@ -111,10 +111,10 @@ def parse(field: Field, text: str) -> object:
             return ()
         if field.kind == "shares":
             return {}
-        if field.kind == "text":
-            return ""
         if field.optional:
             return None
+        if field.kind == "text":
+            return ""
         raise RecipeRefused(f"{field.name} needs a value", fix=f"give {_wanted(field)}")
     if field.kind == "words":
         return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -91,12 +91,12 @@ def test_what_cannot_be_typed_says_what_can(kind: type, name: str, text: str, sa
     assert refused.value.fix
 
 
-@given(st.sampled_from(list(STEPS.values())), st.data())
-def test_what_is_shown_can_be_typed_again(kind: type, data: st.DataObject):
+@pytest.mark.parametrize("kind", STEPS.values())
+def test_what_is_shown_can_be_typed_again(kind: type):
     step = kind(**dict(kind.one_of[:1]))
-    chosen = data.draw(st.sampled_from(fields_of(kind)))
-    value = getattr(step, chosen.name)
-    assert parse(chosen, shown(value)) == value
+    for chosen in fields_of(kind):
+        value = getattr(step, chosen.name)
+        assert parse(chosen, shown(value)) == value
 
 
 @given(st.floats(0, 1), st.lists(st.sampled_from((-1, 1)), max_size=30))
