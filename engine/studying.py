@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,7 +48,7 @@ class GroupOfStudy(NamedTuple):
     """A supervisor carries some of them."""
 
 
-class Studying(Finished):
+class Studying(Finished, ABC):
     """The part of the engine that takes runs together as studies."""
 
     async def studies(self) -> tuple[StudyListed, ...]:
@@ -65,9 +66,9 @@ class Studying(Finished):
         """A sentence for each that cannot be read."""
         return broken_studies()
 
+    @abstractmethod
     async def inspect(self, model: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> ModelFacts:
         """What is in a model; the front knows how to ask."""
-        raise NotImplementedError
 
     async def plan_study(self, name: str, *, small: bool = False, backend: BackendSettings | None = None) -> StudyRequest:
         """What is asked by a study here, by its name or its file: its runs, and what is left out and why.
