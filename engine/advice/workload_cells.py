@@ -5,13 +5,28 @@ Apart from `cells.py`, whose figures every run has.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import UnsetType
 
+from ..schema.figures import Difference, Ratio
 from ..schema.workload_figures import RateSpread
 from . import words
 from .cells import ITSELF
 from .columns import Column
 from .words import DASH
+
+
+def ratio_cell(verdict: str, ratio: Callable[[Difference], Ratio | UnsetType]) -> Callable[[Column], str]:
+    """`0.921 [0.914, 0.930] faster`: a ratio of the candidate and the word that its `verdict` has for it."""
+
+    def cell(column: Column) -> str:
+        if not column.candidate:
+            return ITSELF
+        value = ratio(column.result.difference)
+        return f"{words.ratio(value)} {column.verdict(verdict)}".rstrip() if value and value.value is not None else DASH
+
+    return cell
 
 
 def throughput(column: Column) -> str:
@@ -21,14 +36,6 @@ def throughput(column: Column) -> str:
         return DASH
     half = "" if told.half_width is None else f" ± {words.digits(told.half_width, 2)}"
     return f"{words.digits(told.images_per_s)}{half} with {told.streams} streams"
-
-
-def throughput_ratio(column: Column) -> str:
-    """`1.31 [1.28, 1.34] higher`."""
-    if not column.candidate:
-        return ITSELF
-    value = column.result.difference.throughput_ratio
-    return f"{words.ratio(value)} {column.verdict('throughput')}".rstrip() if value and value.value is not None else DASH
 
 
 def streams(column: Column) -> str:
@@ -49,14 +56,6 @@ def frame(column: Column) -> str:
     """`12.4 ms ± 0.3`."""
     times = column.metrics.workload.frame_ms
     return words.ms(times.mean, times.half_width) if times else DASH
-
-
-def frame_ratio(column: Column) -> str:
-    """`0.921 [0.914, 0.930] faster`."""
-    if not column.candidate:
-        return ITSELF
-    value = column.result.difference.frame_ratio
-    return f"{words.ratio(value)} {column.verdict('frame')}".rstrip() if value and value.value is not None else DASH
 
 
 def parts(column: Column) -> str:
@@ -132,28 +131,12 @@ def tracking(column: Column) -> str:
     return f"{words.digits(told.mean)} s{within}, {never}"
 
 
-def tracking_ratio(column: Column) -> str:
-    """`1.21 [1.15, 1.28] later`."""
-    if not column.candidate:
-        return ITSELF
-    value = column.result.difference.tracking_ratio
-    return f"{words.ratio(value)} {column.verdict('tracking')}".rstrip() if value and value.value is not None else DASH
-
-
 def per_input(column: Column) -> str:
     """`2.43 ms, box 2.40 to 2.51, 20 samples`: median and quartiles of the samples' means."""
     told = column.metrics.per_input
     if not told or told.median_ms is None or told.q1_ms is None or told.q3_ms is None:
         return DASH
     return f"{words.ms(told.median_ms)}, box {words.digits(told.q1_ms)} to {words.digits(told.q3_ms)}, {told.n} samples"
-
-
-def per_input_ratio(column: Column) -> str:
-    """`0.452 [0.447, 0.458] faster`, its interval over samples."""
-    if not column.candidate:
-        return ITSELF
-    value = column.result.difference.per_input_ratio
-    return f"{words.ratio(value)} {column.verdict('per_input')}".rstrip() if value and value.value is not None else DASH
 
 
 def input_spread(column: Column) -> str:
