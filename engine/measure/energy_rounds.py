@@ -57,11 +57,14 @@ RULES: dict[Preset, EnergyRule] = {
 
 
 def rule_of(preset: Preset) -> EnergyRule:
-    """When a preset has seen enough; EDGETUI_MEASURE_S shortens windows as it shortens blocks (see `latency.rule_of`)."""
+    """When a preset has seen enough; EDGETUI_MEASURE_S shortens windows as it shortens blocks (see `latency.rule_of`).
+
+    The cap is for a sensor of 2 Hz, whose windows must be 10 s long all the same.
+    """
     wanted = os.environ.get("EDGETUI_MEASURE_S", "")
     if not re.fullmatch(r"\d+(\.\d+)?", wanted) or not (seconds := float(wanted)):
         return RULES[preset]
-    return EnergyRule(half_width=5.0, cap_s=40 * seconds, window_s=seconds, rounds=2)
+    return EnergyRule(half_width=5.0, cap_s=120 * seconds, window_s=seconds, rounds=2)
 
 
 def measure_energy(
