@@ -335,6 +335,8 @@ NEARNESS_ROWS = (
         missing=_NO_CLASS,
     ),
     Metric(key="offset", path="fidelity.offset_rate", compared=True, label="offset rate", cell=quality_cells.offset),
+    Metric(key="offset_abs", path="fidelity.offset_rate_abs", compared=True),
+    Metric(key="offset_left_out", path="fidelity.left_out", compared=True),
     Metric(key="offset_printed", path="fidelity.offset_rate_printed", compared=True),
     Metric(
         key="cosine",

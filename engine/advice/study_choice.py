@@ -55,9 +55,9 @@ def _ranked(asked: StudyRequest, ranking: StudyRanking, model: StudyModel, found
     ranks = [[_ranks(repeat, place, metric) for place, metric in enumerate(metrics)] for repeat in figures]
     for place, metric in enumerate(metrics):
         each = [repeat[place] for repeat in ranks]
-        shown.append((f"rank by {metric.name}", "rank", _means(variants, each, found, f"{metric.name} is not known")))
+        shown.append((f"rank by {metric.name}", "", _means(variants, each, found, f"{metric.name} is not known")))
     whole = [_mean_ranks(repeat) for repeat in ranks]
-    shown.append(("mean rank", "rank", _means(variants, whole, found, "a figure that it is ranked by is not known")))
+    shown.append(("mean rank", "", _means(variants, whole, found, "a figure that it is ranked by is not known")))
     fronts = [_front(repeat, metrics) for repeat in figures]
     on_front = {
         variant.name: StudyCell(value=float(sum(variant.name in front for front in fronts)))

@@ -232,6 +232,8 @@ def _interval(metric: Metric, column: Column) -> tuple[float, float] | None:
 def _over_baseline(metric: Metric, show: Shown, column: Column, value: float) -> StudyCell:
     """A candidate's figure over its baseline's, with the interval of the pair where they were measured in turns."""
     told = _paired(metric, column)
+    if refused := _refused(metric, column, told):
+        return StudyCell(reason=refused)
     if show == "points":
         if told is not None and told.value is not None and metric.change is not None and metric.change.neutral == 0.0:
             return _through(lambda difference: HUNDRED * difference, told)
@@ -247,6 +249,15 @@ def _over_baseline(metric: Metric, show: Shown, column: Column, value: float) ->
     if show == "times":
         return _through(lambda ratio: 1 / ratio, told)
     return _through(lambda ratio: HUNDRED * (ratio - 1), told)
+
+
+def _refused(metric: Metric, column: Column, told: Ratio | None) -> str:
+    """Why the two are not compared, where whoever measured them says so: the figures of both sides are there all the same."""
+    change = (BY_KEY[metric.one_over] if metric.one_over else metric).change
+    if change is None or (told is not None and told.value is not None):
+        return ""
+    reasons = column.result.reasons
+    return reasons.get(f"difference.{change.field}.value") or reasons.get(f"difference.{change.field}") or ""
 
 
 def _paired(metric: Metric, column: Column) -> Ratio | None:

@@ -74,6 +74,7 @@ ROWS: tuple[Metric, ...] = (
         cell=workload_cells.ratio_cell("tracking", lambda found: found.tracking_ratio),
         coloured_by="tracking",
     ),
+    Metric(key="tracking_never", path="workload.tracking_s.never", stage="measure"),
     Metric(
         key="per_input",
         path="per_input.median_ms",
@@ -113,6 +114,7 @@ ROWS: tuple[Metric, ...] = (
     Metric(key="real_rates_q1", path="workload.rates.real.q1", stage="measure"),
     Metric(key="real_rates_q3", path="workload.rates.real.q3", stage="measure"),
     Metric(key="real_rates_sd", path="workload.rates.real.sd", stage="measure"),
+    Metric(key="interference_median", path="workload.rates.interference.median", stage="measure"),
     Metric(key="interference_rates", label="frames/s, interference", detail=True, cell=workload_cells.interference_rates),
     Metric(key="late_frames", label="frames that began late", detail=True, cell=workload_cells.late_frames),
 )

@@ -14,6 +14,7 @@ from .text import figures
 
 _Section = tuple[str, str, tuple[str, ...]]
 """An experiment, a model (empty: all), the columns."""
+MOST = 1e5
 STATE_WORDS = {
     "done": "done",
     "failed": "failed",
@@ -71,7 +72,13 @@ def cell_text(cell: StudyCell) -> str:
         return chosen + number(cell.value)
     half = (cell.high - cell.low) / 2
     places = max(0, 1 - floor(log10(half)))
-    return f"{chosen}{cell.value:.{places}f} [{cell.low:.{places}f}, {cell.high:.{places}f}]"
+    value, low, high = (_to(each, places) for each in (cell.value, cell.low, cell.high))
+    return f"{chosen}{value} [{low}, {high}]"
+
+
+def _to(value: float, places: int) -> str:
+    """So many places; `2e+11` where a machine was so busy that a ratio is open to one side."""
+    return f"{value:.{places}f}" if abs(value) < MOST else f"{value:.0e}"
 
 
 def number(value: float) -> str:

@@ -285,6 +285,9 @@ def main() -> None:
         {"bccd": bccd, "people": people}[asked.set](asked.data, asked.out, asked.epochs)
         return
     plans = {"digits": DIGITS, "cifar10": CIFAR10, "sst2": SST2}[asked.set]
+    if asked.set == "digits":
+        learnt, _ = digits()
+        np.savez_compressed(asked.out / "digits-training.npz", image=learnt.inputs["image"], labels=learnt.labels)
     for name in asked.names or plans:
         plan = plans[name]._replace(**({"epochs": asked.epochs} if asked.epochs else {}))
         print(f"{asked.set} {name} {plan}", flush=True)

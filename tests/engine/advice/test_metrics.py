@@ -119,7 +119,9 @@ def test_a_missing_figure_finds_the_metric_that_knows_why(path, key):
     assert metric_of(path).key == key
 
 
-@pytest.mark.parametrize("path", ["stages.2.seconds", "board.fan_rpm", "model", "fidelity.left_out", "candidate.plan_bytes"])
+@pytest.mark.parametrize(
+    "path", ["stages.2.seconds", "board.fan_rpm", "model", "fidelity.score_matched", "candidate.plan_bytes"]
+)
 def test_what_is_no_metrics_figure_has_none(path):
     assert metric_of(path) is None
 

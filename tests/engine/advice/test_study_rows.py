@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from edgetui.engine.advice.study_choice import FORECAST, ORACLE, RULE, choice_rows, foretell, ranking_rows
 from edgetui.engine.advice.study_rows import Gathered, mean_of, study_rows
+from edgetui.engine.schema.figures import Ratio
 from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PruneChannels, QuantizeWeights, Recipe
@@ -20,6 +21,7 @@ from edgetui.engine.schema.study import (
     StudyRow,
     StudyVariant,
 )
+from edgetui.engine.schema.workload_figures import Tracking, WorkloadFigures
 
 MODEL = StudyModel(name="m", file="m.onnx", of="the paper's", weights="by hand")
 VARIANTS = (StudyVariant(name="FP32"), StudyVariant(name="small", recipe="weights-8"), StudyVariant(name="fast", recipe="c"))
@@ -105,6 +107,24 @@ def test_what_is_left_out_failed_or_still_comes_says_so(make):
     assert here["fast"].reason == "it trains"
     assert here["FP32"].value is None
     assert cells(row("size"), found({}, going=True))["small"].reason == "not measured yet"
+
+
+@pytest.mark.parametrize(("metric", "field"), [("tracking", "tracking_ratio"), ("fps", "latency_ratio")])
+def test_what_was_not_compared_has_no_change_though_both_sides_have_figures(make, metric, field):
+    """A robot that reaches the person in 3 of 64 runs had a mean, and a change of 1.92 % stood in the table."""
+    told = make()
+    sides = {
+        side: msgspec.structs.replace(
+            getattr(told, side),
+            workload=WorkloadFigures(tracking_s=Tracking(mean=mean, low=40.0, high=50.0, runs=64, never=61)),
+        )
+        for side, mean in (("baseline", 47.7), ("candidate", 48.6))
+    }
+    told = msgspec.structs.replace(told, **sides, difference=msgspec.structs.replace(told.difference, **{field: Ratio()}))
+    told = msgspec.structs.replace(told, reasons={**told.reasons, f"difference.{field}.value": "in too few runs"})
+    here = cells(row(metric, "change"), found({"small": told}))
+    assert (here["small"].value, here["small"].reason) == (None, "in too few runs")
+    assert cells(row(metric), found({"small": told}))["small"].value is not None
 
 
 def test_repeats_have_a_mean_with_students_interval(make):
