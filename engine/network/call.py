@@ -5,6 +5,7 @@ Every table of operators reads nodes through it, and PyTorch comes in through it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -42,12 +43,11 @@ class Numbers(list[Any]):
     """What a tensor holds, flat, where an operator wants numbers and no tensor: shapes, axes, sizes."""
 
 
-@dataclass
-class BatchSize:
-    """How many samples the graph was written for along axis 0, and how many are in it now."""
+class BatchSize(threading.local):
+    """How many samples the graph was written for along axis 0, and how many are in it now, in each thread for itself."""
 
-    declared: int
-    now: int
+    def __init__(self, declared: int, now: int) -> None:
+        self.declared, self.now = declared, now
 
 
 class Call:

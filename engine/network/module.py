@@ -5,6 +5,7 @@ Apart from who uses it because it stands for the model alone: what goes in and c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -77,9 +78,14 @@ class Program:
             self.calls.append(Call(node, OPERATORS[node.op_type], opset(model), batch, kinds, hints))
         self.watch: frozenset[str] = frozenset()
         """Tensors inside that are wanted besides the outputs."""
-        self.watched: dict[str, Tensor] = {}
-        """Those of the last run."""
+        self._seen = threading.local()
         self.forget(held)
+
+    @property
+    def watched(self) -> dict[str, Tensor]:
+        """Those of this thread's last run."""
+        found: dict[str, Tensor] = self._seen.values
+        return found
 
     def forget(self, held: Collection[str]) -> None:
         """Settle after which call each value is dropped: after its last use, unless it is an output or one of `held`."""
@@ -98,13 +104,14 @@ class Program:
         """
         first = values[self.inputs[0]] if self.inputs else None
         self.batch.now = 1 if first is None or isinstance(first, Numbers) or not first.dim() else first.shape[0]
-        self.watched = {}
+        watched: dict[str, Tensor] = {}
         for call, done in zip(self.calls, self._done, strict=True):
             self.do(call, values)
             if self.watch:
-                self.watched |= {name: cast("Tensor", values[name]) for name in self.watch.intersection(call.outputs)}
+                watched |= {name: cast("Tensor", values[name]) for name in self.watch.intersection(call.outputs)}
             for name in done:
                 values.pop(name, None)
+        self._seen.values = watched
         return {name: cast("Tensor", values[name]) for name in self.outputs}
 
     def do(self, call: Call, values: Values) -> None:

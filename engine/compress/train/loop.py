@@ -15,9 +15,11 @@ import hashlib
 import json
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,6 +34,7 @@ from .augment import Augment
 from .checkpoint import read_checkpoint, write_checkpoint
 from .held_out import LEAST, Gain, HeldOut, gain
 from .learner import Learner
+from .pieces import Through, one_by_one, side_by_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,14 +103,15 @@ def train(step: Training, learner: Learner, samples: Samples, say: Reporter, kep
         StorageRefused: what is kept cannot be written.
     """
     learning, held = held_out_of(step, samples, say)
-    run = _Run(step, learner, learning, held, say)
     file = None if kept is None else kept / "checkpoint.npz"
-    if file is None or not run.take_up(file):
-        run.begin()
-    while run.goes_on:
-        run.epoch()
-        if file is not None:
-            run.keep(file)
+    with side_by_side(_threads(step, learner)) as through:
+        run = _Run(step, learner, learning, held, say, through)
+        if file is None or not run.take_up(file):
+            run.begin()
+        while run.goes_on:
+            run.epoch()
+            if file is not None:
+                run.keep(file)
     samples.read = len(samples) - len(samples.skipped)
     return run.learnt()
 
@@ -122,31 +126,56 @@ def held_out_of(step: Training, samples: Samples, say: Reporter) -> tuple[Sample
     return samples.apart(count)
 
 
-def look(learner: Learner, held: Samples) -> HeldOut | None:
-    """Marks of samples held out, with the weights as they are; None: there are fewer than go through at once."""
+def _threads(step: Training, learner: Learner) -> int:
+    """How many pieces of a batch go through the model at once."""
     import torch
 
+    if learner.size >= step.batch or any(tensor.is_cuda for tensor in learner.tensors.values()):
+        return 1
+    threads: int = torch.get_num_threads()
+    return threads
+
+
+def look(learner: Learner, held: Samples, through: Through = one_by_one) -> HeldOut | None:
+    """Marks of samples held out, with the weights as they are; None: there are fewer than go through at once."""
     losses: list[NDArray[np.float64]] = []
     right: list[NDArray[np.bool_]] = []
-    with torch.no_grad():
-        for batch in held.batches(learner.size):
-            if learner.any_size or batch.n == learner.size:
-                marks = learner.mark(batch)
-                losses.append(marks.losses.double().cpu().numpy())
-                if marks.right is not None:
-                    right.append(marks.right.cpu().numpy())
+    whole = (batch for batch in held.batches(learner.size) if learner.fits(batch.n))
+    for marks in through(learner.marks_alone, whole):
+        losses.append(marks.losses.double().cpu().numpy())
+        if marks.right is not None:
+            right.append(marks.right.cpu().numpy())
     if not losses:
         return None
     return HeldOut(np.concatenate(losses), np.concatenate(right) if right else None)
 
 
-class _Run:
-    """Gradients so far, losses so far, the optimizer, and the best epoch so far."""
+class _Piece(NamedTuple):
+    """What one has given."""
 
-    def __init__(self, step: Training, learner: Learner, learning: Samples, held: Samples | None, say: Reporter) -> None:
+    loss: float
+    """Sum over its samples."""
+    right: float | None
+    """How many; None: nobody says."""
+    gradients: tuple[Tensor | None, ...]
+
+
+class _Run:
+    """Losses so far, the optimizer, and the best epoch so far."""
+
+    def __init__(
+        self,
+        step: Training,
+        learner: Learner,
+        learning: Samples,
+        held: Samples | None,
+        say: Reporter,
+        through: Through,
+    ) -> None:
         import torch
 
         self.torch, self.step, self.learner, self.learning, self.held, self.say = torch, step, learner, learning, held, say
+        self.through = through
         self.augment = Augment(step, learning, say)
         self.parameters = [tensor for tensor in learner.tensors.values() if tensor.requires_grad]
         if step.optimizer == "sgd":
@@ -155,7 +184,7 @@ class _Run:
             self.optimizer = torch.optim.Adam(self.parameters, step.learning_rate)
         self.total = step.epochs * len(learning)
         self.updates = step.epochs * math.ceil(len(learning) / step.batch)
-        self.ended = self.best = self.updated = self.done = self.waiting = 0
+        self.ended = self.best = self.updated = self.done = 0
         self.first = 0.0
         self.losses: deque[float] = deque(maxlen=_WINDOW)
         self.shares: deque[float] = deque(maxlen=_WINDOW)
@@ -173,10 +202,9 @@ class _Run:
     def begin(self) -> None:
         """Look at what is there before anything is changed."""
         total, count = 0.0, 0
-        with self.torch.no_grad():
-            for batch in self.learning.take(_WINDOW * self.learner.size).batches(self.learner.size):
-                if self._fits(batch):
-                    total, count = total + float(self.learner.mark(batch).losses.sum()), count + batch.n
+        some = self.learning.take(_WINDOW * max(self.step.batch, self.learner.size)).batches(self.learner.size)
+        for marks in self.through(self.learner.marks_alone, (batch for batch in some if self.learner.fits(batch.n))):
+            total, count = total + float(marks.losses.sum()), count + len(marks.losses)
         self.first = total / max(count, 1)
         self.before = self.now = self._look()
         if self.before is not None:
@@ -185,10 +213,15 @@ class _Run:
     def epoch(self) -> None:
         """Go through all samples once, and look how well it went."""
         draw = np.random.default_rng([self.step.seed, self.ended])
+        pieces: list[Batch] = []
         for batch in self.learning.shuffled(self.learner.size, draw):
-            if self._fits(batch):
-                self._add(self.augment(batch, draw))
-        self._update()
+            if self.learner.fits(batch.n):
+                pieces.append(self.augment(batch, draw))
+                if sum(piece.n for piece in pieces) >= self.step.batch:
+                    self._learn(pieces)
+                    pieces = []
+        if pieces:
+            self._learn(pieces)
         if not self.done:
             raise DataRefused("there are fewer samples than the model takes at once", fix="name a larger set")
         self.ended += 1
@@ -200,11 +233,8 @@ class _Run:
         held = "" if self.now is None else f"; held out: {_figures(self.now.loss, self.now.accuracy)}"
         self.say.note(f"epoch {self.ended} of {self.step.epochs}: {_figures(_mean(self.losses), self._accuracy())}{held}")
 
-    def _fits(self, batch: Batch) -> bool:
-        return self.learner.any_size or batch.n == self.learner.size
-
     def _look(self) -> HeldOut | None:
-        return None if self.held is None else look(self.learner, self.held)
+        return None if self.held is None else look(self.learner, self.held, self.through)
 
     def _take_best(self) -> None:
         """The weights that are there are the best so far."""
@@ -212,51 +242,50 @@ class _Run:
         if self.held is not None:
             self.best_tensors = {name: tensor.detach().clone() for name, tensor in self.learner.tensors.items()}
 
-    def _add(self, batch: Batch) -> None:
-        """Gradients of one batch; a step of the optimizer when there are enough."""
+    def _learn(self, pieces: Sequence[Batch]) -> None:
+        """One step of the optimizer, with the mean of what all samples of the pieces ask for."""
+        count = sum(piece.n for piece in pieces)
         try:
-            marks = self.learner.mark(batch)
-            loss = marks.losses.sum()
-            value = float(loss.detach()) / batch.n
-            if not math.isfinite(value):
-                raise RunFailed(
-                    f"the loss became {value} after {self.done} samples of training",
-                    fix=f"lower the learning rate (learning_rate = {self.step.learning_rate / 10:g})",
-                )
-            loss.backward()
+            found: list[_Piece] = list(self.through(self._piece, pieces))
         except RuntimeError as error:
             if ran_out_of_memory(error):
                 raise RunFailed("training ran out of memory", fix="give the step a smaller `batch`") from error
             raise
-        self.losses.append(value)
-        if marks.right is not None:
-            self.shares.append(float(marks.right.double().mean()))
-        self.done += batch.n
-        self.waiting += batch.n
-        if self.waiting >= self.step.batch:
-            self._update()
-        text = f"samples, epoch {self.ended + 1} of {self.step.epochs}, loss {_mean(self.losses):.3f}"
-        self.say.progress(self.done, self.total, text)
-        self._tell(ended=False)
-
-    def _update(self) -> None:
-        """One step of the optimizer with the mean of the gradients that wait."""
-        if not self.waiting:
-            return
         with self.torch.no_grad():
-            for parameter in self.parameters:
-                if parameter.grad is not None:
-                    parameter.grad /= self.waiting
+            for parameter, gradients in zip(
+                self.parameters, zip(*(piece.gradients for piece in found), strict=True), strict=True
+            ):
+                there = [gradient for gradient in gradients if gradient is not None]
+                parameter.grad = reduce(self.torch.Tensor.add_, there[1:], there[0]).div_(count) if there else None
         self.torch.nn.utils.clip_grad_norm_(self.parameters, LONGEST)
         rate = self.step.learning_rate * 0.5 * (1 + math.cos(math.pi * min(self.updated / self.updates, 1)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
-        self.optimizer.zero_grad()
         with self.torch.no_grad():
             self.learner.settle()
         self.updated += 1
-        self.waiting = 0
+        self.done += count
+        self.losses.append(sum(piece.loss for piece in found) / count)
+        right = [piece.right for piece in found if piece.right is not None]
+        if right:
+            self.shares.append(sum(right) / count)
+        text = f"samples, epoch {self.ended + 1} of {self.step.epochs}, loss {_mean(self.losses):.3f}"
+        self.say.progress(self.done, self.total, text)
+        self._tell(ended=False)
+
+    def _piece(self, batch: Batch) -> _Piece:
+        """Gradients of one piece; nothing is changed."""
+        marks = self.learner.mark(batch)
+        loss = marks.losses.sum()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise RunFailed(
+                f"the loss became {value} after {self.done} samples of training",
+                fix=f"lower the learning rate (learning_rate = {self.step.learning_rate / 10:g})",
+            )
+        gradients = self.torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        return _Piece(value, None if marks.right is None else float(marks.right.double().sum()), gradients)
 
     def _accuracy(self) -> float | None:
         return _mean(self.shares) if self.shares else None

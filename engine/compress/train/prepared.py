@@ -30,6 +30,7 @@ from ...system.reporter import Reporter
 from . import same_results
 from .device import feeds_on, to_gpu
 from .learner import Learner, Marks, nothing
+from .pieces import piece_of
 from .trainable import Trainable, nonzero, trainable, write
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Prepared:
     rows: int
     """Samples in one inference, as the graph is written."""
     size: int
-    """Samples that go through the module at once."""
+    """Samples that go through the module at once: a piece of a batch."""
     any_size: bool
     """It takes any number of them."""
     feeds: dict[str, NDArray[np.generic]]
@@ -109,7 +110,14 @@ def prepared(model: ModelProto, step: Training, samples: Samples, say: Reporter)
             f"the graph is written for {rows} sample{'s' if rows > 1 else ''} at a time: gradients are summed over {step.batch}"
         )
     device = to_gpu(module, feeds, rows, say)
-    return Prepared(model, found, module, rows, step.batch if free else rows, free, feeds, device)
+    return Prepared(model, found, module, rows, samples_at_once(step, rows, free, device), free, feeds, device)
+
+
+def samples_at_once(step: Training, rows: int, free: bool, device: str) -> int:
+    """How many go through a module at once, whose graph is for `rows`; `free`: it takes any number."""
+    if not free:
+        return rows
+    return piece_of(step.batch) if device == "cpu" else step.batch
 
 
 def zeros_kept(ready: Prepared) -> Callable[[], None]:

@@ -31,7 +31,7 @@ from .class_marks import ClassMarks
 from .device import move, to_gpu
 from .learnt_pairs import LearntPairs, WeightGrid
 from .loop import train
-from .prepared import HINTS, Prepared, begin_torch, first_feeds, rows_of, trained_values
+from .prepared import HINTS, Prepared, begin_torch, first_feeds, rows_of, samples_at_once, trained_values
 from .trainable import nonzero, trainable_floats, write
 
 _INTEGERS = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4)
@@ -109,7 +109,7 @@ def _ready(
     # Pairs that came with the model have biases in steps of their scales, which therefore stay.
     pairs = LearntPairs(module, integers, scales, grid, learn_scales=step.scales and not own_pairs)
     move(module, device)
-    return Prepared(model, floats, module, rows, step.batch if free else rows, free, feeds, device), pairs
+    return Prepared(model, floats, module, rows, samples_at_once(step, rows, free, device), free, feeds, device), pairs
 
 
 def _with_pairs(step: TrainQat, model: ModelProto, annotation: Int8 | None) -> tuple[ModelProto, dict[str, str]]:

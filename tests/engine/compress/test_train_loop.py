@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import signal
@@ -18,6 +19,7 @@ from edgetui.engine.compress.train.checkpoint import read_checkpoint, write_chec
 from edgetui.engine.compress.train.held_out import HeldOut, gain
 from edgetui.engine.compress.train.learner import Learner, Marks
 from edgetui.engine.compress.train.loop import Learnt, train
+from edgetui.engine.compress.train.pieces import piece_of
 from edgetui.engine.data.open import open_samples
 from edgetui.engine.data.samples import Batch, Samples
 from edgetui.engine.schema.events import Learning
@@ -30,6 +32,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when PyTorch is loaded: it
 torch = pytest.importorskip("torch", reason="needs torch")
 
 STEP = TrainFinetune(epochs=4, batch=8, learning_rate=0.05, held_out=0.25)
+
+
+@pytest.fixture(autouse=True)
+def own_threads():
+    """Some tests set how many there are."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def numbers(folder: Path, values: np.ndarray) -> Samples:
@@ -255,3 +265,33 @@ def test_a_process_that_is_killed_and_begun_again_leaves_the_same_file(tmp_path)
     assert process.wait() in (-signal.SIGKILL, 0)
     assert begin("killed").wait() == 0
     assert (tmp_path / "killed.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("batch", "size"), [(32, 8), (30, 10), (31, 31), (8, 4), (4, 4), (1, 1), (12, 4), (64, 16)])
+def test_pieces_of_a_batch_are_alike(batch, size):
+    assert piece_of(batch) == size
+
+
+@pytest.mark.parametrize("batch", [8, 32])
+def test_weights_do_not_follow_from_the_number_of_threads(tmp_path, batch):
+    """What is learnt, looked at and told: in pieces of the same size, one after the other or side by side."""
+    samples, found = drawn(tmp_path), {}
+    step = msgspec.structs.replace(STEP, batch=batch)
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        towards = Towards()
+        learner = dataclasses.replace(towards.learner, size=piece_of(batch))
+        learnt = train(step, learner, samples, NullReporter())
+        assert torch.get_num_threads() == threads
+        found[threads] = towards.place.detach().clone(), learnt.told(), learnt.first, learnt.after.losses.tolist()
+    assert torch.equal(found[1][0], found[3][0])
+    assert found[1][1:] == found[3][1:]
+    assert float(found[1][0].min()) > 0.2
+
+
+def test_what_one_piece_raises_ends_the_training(tmp_path):
+    torch.set_num_threads(2)
+    towards = Towards(break_at=7)
+    with pytest.raises(KeyboardInterrupt):
+        train(STEP, dataclasses.replace(towards.learner, size=4), drawn(tmp_path), NullReporter())
+    assert torch.get_num_threads() == 2
