@@ -23,7 +23,8 @@ from .runs.folder import RunDir
 from .runs.index import Index
 from .runs.study_driver import begin_driver
 from .runs.study_folder import Standing, StudyDir, create_study, same_study, standing, study_folders
-from .runs.study_plan import plan_study, study_time
+from .runs.study_plan import plan_study
+from .runs.study_time import study_time
 from .schema.model_facts import ModelFacts
 from .schema.result import Result
 from .schema.settings import BackendSettings, settings_with
@@ -82,7 +83,7 @@ class Studying(Finished, ABC):
         return await asyncio.to_thread(plan_study, study, self.config, settings, small=small)
 
     async def study_time(self, asked: StudyRequest, *, again: bool = False) -> StudyTime:
-        """How long what is left of it will take at most; `again`: all of it."""
+        """How long what is left of it will take; `again`: all of it."""
         folder = None if again else await asyncio.to_thread(same_study, self.home, asked)
         left: Sequence[StudyGroup] = asked.groups
         if folder is not None:

@@ -111,9 +111,12 @@ def _models(rows: Sequence[StudyTableRow], width: int, paint: Paint) -> list[str
 
 
 def time_words(found: StudyTime) -> str:
-    """`at most about 9 min for 11 groups of runs, ...`: what is said before a study starts."""
+    """`about 9 min, 12 min at most, for 44 runs in 11 groups, ...`: what is said before a study starts."""
     several = "" if found.groups == 1 else "s"
-    text = f"at most about {words.seconds(found.most_s)} for {found.runs} runs in {found.groups} group{several}"
+    usual, most = words.seconds(found.about_s), words.seconds(found.most_s)
+    text = (
+        f"about {usual}{'' if most == usual else f', {most} at most,'} for {found.runs} runs in {found.groups} group{several}"
+    )
     if found.like_before:
         text += f", {found.like_before} of which took so long here before"
     if found.training:

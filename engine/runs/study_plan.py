@@ -5,8 +5,7 @@ Light: no model is opened. What only a run finds out is its own reason then.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,16 +20,10 @@ from ..library.datasets import read_dataset
 from ..library.models import list_folder, model_hash
 from ..library.recipes import find_recipe
 from ..schema.settings import BackendName, BackendSettings, settings_with
-from ..schema.spec import CAPS_S, Dataset, RunSpec
+from ..schema.spec import Dataset, RunSpec
 from ..schema.steps import Recipe
 from ..schema.study import LeftOut, Study, StudyExperiment, StudyGroup, StudyModel, StudyRequest, StudyVariant
-from ..schema.study_table import StudyTime
 from ..schema.workloads import parse_workload
-
-STAGES_S = 6.0
-"""Seconds that the stages of a run take beside measuring, where nothing is known of them (small models on 2 cores: 2 to 5)."""
-POWER_S = {"quick": 90.0, "normal": 300.0, "precise": 900.0}
-"""Seconds that energy takes at most, where there is a sensor of power."""
 
 
 class Here(NamedTuple):
@@ -174,34 +167,3 @@ def _spec(
     except EdgetuiError as error:
         return error.what
     return spec
-
-
-def study_time(
-    groups: Sequence[StudyGroup], before: Callable[[RunSpec], Sequence[float]], *, has_power: bool = False
-) -> StudyTime:
-    """How long groups will take at most.
-
-    Args:
-        groups: those that are left to do.
-        before: seconds that finished runs like one took on this board.
-        has_power: whether a sensor tells watts, so that energy is measured.
-    """
-    most_s, known, training = 0.0, 0, 0
-    for group in groups:
-        took = [before(spec) for spec in group.specs]
-        if all(took):
-            most_s += max(statistics.median(each) for each in took)
-            known += 1
-            continue
-        first = group.specs[0]
-        plans = len(group.specs) + 1
-        measuring = max(CAPS_S[first.preset] * plans / 2, first.workload.least_s * plans)
-        most_s += measuring + STAGES_S * len(group.specs) + (POWER_S[first.preset] if has_power else 0.0)
-        training += sum(trains(spec.recipe) for spec in group.specs)
-    return StudyTime(
-        groups=len(groups),
-        runs=sum(len(group.specs) for group in groups),
-        most_s=most_s,
-        like_before=known,
-        training=training,
-    )

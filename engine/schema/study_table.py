@@ -70,12 +70,14 @@ class StudyTime(Struct, frozen=True, kw_only=True):
     groups: int
     """Groups of runs that are left to do."""
     runs: int
+    about_s: float
+    """Seconds, without training: what like runs took here, else what stages take where nothing else works."""
     most_s: float
-    """Seconds at most, without training: what like runs took here, else what a preset measures at most and stages take."""
+    """The same where every measurement takes as long as its preset allows."""
     like_before: int
     """Groups of which the like was done on this board before."""
     training: int = 0
-    """Runs that train, of which no like was done here: theirs is not in `most_s`."""
+    """Runs that train, of which no like was done here: theirs is in neither."""
 
 
 class StudyDone(Struct, frozen=True, kw_only=True):

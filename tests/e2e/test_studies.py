@@ -230,7 +230,7 @@ def test_the_command_follows_to_the_table_and_prints_it_again(own_state: Path, f
 
     first = study()
     assert first.returncode == 0, first.stderr
-    assert "at most about" in first.stdout
+    assert "at most" in first.stdout
     assert "1 of 2: one, digits" in first.stdout
     assert "2 of 2: two, digits" in first.stdout
     assert "measure" in first.stdout, "its stages are followed"
