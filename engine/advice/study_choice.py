@@ -160,8 +160,8 @@ def _chosen(asked: StudyRequest, choice: StudyChoice, metric: Metric, model: Stu
         choice.experiment,
         model,
         found,
-        figure=f"choice for {metric.name}, regret",
-        unit="%",
+        figure=f"choice for {metric.name}",
+        unit="% of regret",
         here=here,
         note=f"among those that lose at most {lost} of what labels say",
     )

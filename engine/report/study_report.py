@@ -10,7 +10,7 @@ from ..advice.rows import TableRow
 from ..advice.verdict import Tone
 from ..schema.study_table import StudyCell, StudyDone, StudyListed, StudyTable, StudyTableRow, StudyTime
 from .table import Paint, paragraph, plain
-from .text import figures
+from .text import fitted
 
 _Section = tuple[str, str, tuple[str, ...]]
 """An experiment, a model (empty: all), the columns."""
@@ -36,9 +36,14 @@ def study_report(found: StudyTable, width: int, paint: Paint = plain) -> str:
         many = f"mean of {first.repeats} repeats" if first.repeats > 1 else ""
         head = ", ".join(filter(None, [model, first.experiment, first.workload, many]))
         lines = [line for row in rows for line in _lines(row, not model)]
-        parts += ["", paint(paragraph(head, width), "accent"), figures(list(names), lines, width, paint)]
+        baseline = [0] if names[0] == found.variants[0] else []  # ranks are of the others alone
+        parts += ["", paint(paragraph(head, width), "accent"), fitted(names, lines, width, baseline, paint)]
     parts += ["", *_missing(found.rows, width, paint), *_models(found.rows, width, paint)]
-    said = dict.fromkeys([*found.notes, *(f"{row.figure}: {row.note}" for row in found.rows if row.note)])
+    noted: dict[str, dict[str, None]] = {}
+    for row in found.rows:
+        if row.note:
+            noted.setdefault(row.note, {})[row.figure] = None
+    said = [*dict.fromkeys(found.notes), *(f"{', '.join(names)}: {note}" for note, names in noted.items())]
     parts += [paint(paragraph(f"· {note}", width), "dim") for note in said]
     return "\n".join(parts)
 

@@ -23,7 +23,8 @@ from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts, TensorFacts
 from ..schema.result import Result
 from .spread_table import spread_report
-from .table import Paint, paragraph, plain
+from .table import GAP, Paint, paragraph, plain
+from .width import width_of
 
 if TYPE_CHECKING:
     from ..runs.index import RunSummary
@@ -140,6 +141,20 @@ def figures(names: Sequence[str], lines: Sequence[TableRow], width: int, paint: 
         blocks.append([0, *rest[: room - 1]])
         rest = rest[room - 1 :]
     return "\n\n".join(_block(block, names, lines, width, paint) for block in blocks)
+
+
+def fitted(names: Sequence[str], lines: Sequence[TableRow], width: int, again: Sequence[int], paint: Paint = plain) -> str:
+    """As `figures`, with as many columns side by side as fit without a wrapped cell; each table begins with `again`."""
+    wide = [GAP + max(width_of(name), *(width_of(row.cells[n]) for row in lines)) for n, name in enumerate(names)]
+    label = max(width_of(INDENT + row.label if row.kind == "detail" else row.label) for row in lines)
+    left = width - min(label, width // 2) - sum(wide[n] for n in again)
+    blocks: list[list[int]] = [[]]
+    for n in range(len(names)):
+        if n not in again:
+            if blocks[-1] and sum(wide[place] for place in (*blocks[-1], n)) > left:
+                blocks.append([])
+            blocks[-1].append(n)
+    return "\n\n".join(_block([*again, *block], names, lines, width, paint) for block in blocks)
 
 
 def _block(block: Sequence[int], names: Sequence[str], lines: Sequence[TableRow], width: int, paint: Paint) -> str:

@@ -49,6 +49,8 @@ class Started(Struct, frozen=True, tag="started"):
     """The process is there."""
 
     pid: int
+    at_s: float
+    """Monotonic, of the whole machine."""
 
 
 class Ended(Struct, frozen=True, tag="ended"):
@@ -201,6 +203,8 @@ class ForkedProcess:
         """10^6 bytes; known once it has ended."""
         self._server, self._told, self._half = server, os.fdopen(told, "rb", 0), b""
         self.pid: int | None = None
+        self.began_s: float | None = None
+        """Monotonic, when it was there; before that the server may have had to import."""
         self.into: int | None = None
         """Its standard input, where it waits for that."""
 
@@ -229,7 +233,7 @@ class ForkedProcess:
         for line in lines:
             said = msgspec.json.decode(line, type=ready(Started | Ended))
             if isinstance(said, Started):
-                self.pid = said.pid
+                self.pid, self.began_s = said.pid, said.at_s
             else:
                 self.code, self.peak_mb = os.waitstatus_to_exitcode(said.status), said.peak_kib * 1024 / 1e6
         if not data and self.code is None:  # the server is gone, and the process with it

@@ -221,7 +221,9 @@ class Supervisor:
                 )
             finally:
                 process.close()
-            code, seconds = process.wait(), round(time.monotonic() - began, 3)
+            code = process.wait()
+            # What a server's first process waits for is not its stage's: FP16 took 10 s to make where it came first, else 0.5
+            seconds = round(time.monotonic() - max(began, process.began_s or began), 3)
             _log.info("%s: stage %s ended with %s, %.0f MB", members[0].run, name, code, process.peak_mb)
             self._all_cancelled()
             if code != 0 and not all(member.going for member in members):

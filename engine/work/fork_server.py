@@ -14,6 +14,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,7 +101,7 @@ class Server:
         for fd in files:
             os.close(fd)
         self._told[pid] = told
-        _tell(told, Started(pid))
+        _tell(told, Started(pid, time.monotonic()))
         return True
 
     def _reap(self) -> None:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +88,22 @@ def test_stages_are_forked_and_say_how_they_end(forks: ForkServer) -> None:
         out, err = close(process)
         assert b'"stage-failed"' in out
         assert err == b""
+
+
+def test_it_is_told_when_a_process_was_there_and_not_when_it_was_ordered(tmp_path, monkeypatch) -> None:
+    """The first stage of a run waited for its server's imports, and that was taken for the time of the stage."""
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(0.5)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    forks = ForkServer()
+    try:
+        ordered = time.monotonic()
+        process = forks.begin("stage_process", NO_RUN)
+        process.wait()
+        assert process.began_s is not None
+        assert ordered + 0.5 < process.began_s < time.monotonic()
+        close(process)
+    finally:
+        forks.close()
 
 
 def test_a_stage_begins_with_one_thread_and_with_what_stages_share(forks: ForkServer) -> None:
