@@ -2,6 +2,7 @@
 
 `python -m edgetui.engine.runs.study_driver HOME ID`, detached from any terminal. Each group is carried by its own supervisor,
 so that a killed driver ends no run; whoever takes the study up again finds what has ended and resumes what has not, once each.
+A group whose supervisor was killed meanwhile is resumed when all others are through.
 SIGTERM, or a file `cancel` in the study's folder, ends the group that is going and submits no other.
 """
 
@@ -71,10 +72,13 @@ class Driver:
         try:
             lock.write(str(os.getpid()))
             (self.folder.path / "begun").touch(mode=0o600)
-            for number, group in enumerate(self.folder.asked().groups):
-                if self._to_end():
-                    break
-                self._carry(number, group)
+            groups = self.folder.asked().groups
+            for number, group in enumerate(groups):
+                if not self._to_end():
+                    self._carry(number, group)
+            for number, group in enumerate(groups):  # a supervisor was killed, and nothing says that its runs cannot be done
+                if self._was_interrupted(number) and not self._to_end():
+                    self._carry(number, group)
         finally:
             lock.release()
 
@@ -100,6 +104,10 @@ class Driver:
             print(f"group {number}: {error}", flush=True)
             return
         self._wait(list(self.folder.runs().get(number, {}).values()))
+
+    def _was_interrupted(self, number: int) -> bool:
+        """Whether a run of a group has neither ended nor anybody who carries it."""
+        return any(run.result() is None and not run.alive() for run in self.folder.runs().get(number, {}).values())
 
     def _start(self, members: Sequence[RunDir], group: StudyGroup, label: str) -> None:
         if not members:

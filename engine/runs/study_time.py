@@ -31,7 +31,7 @@ FOLLOWED_S = 8.0
 """Of a plan: the simulated runs of `tracking`."""
 EVALUATED_S = {"npz": 0.7, "text": 0.5}
 """Of a plan; of images in files `IMAGES_S`."""
-IMAGES_S = 4.0
+IMAGES_S = 3.0
 ENERGY_S = 1.0
 """Where no sensor tells watts."""
 POWER_S: dict[Preset, float] = {"quick": 90.0, "normal": 300.0, "precise": 900.0}
@@ -65,8 +65,8 @@ def study_time(
     return StudyTime(
         groups=len(groups),
         runs=sum(len(group.specs) for group in groups),
-        about_s=about_s,
-        most_s=most_s,
+        about_s=round(about_s, 1),
+        most_s=round(most_s, 1),
         like_before=known,
         training=training,
     )

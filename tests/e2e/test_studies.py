@@ -194,6 +194,19 @@ async def test_killed_twice_and_taken_up_again_gives_the_same_table(engine: Engi
     assert len(table.runs) == len(undisturbed.runs), "no run is left over"
 
 
+@pytest.mark.long
+async def test_a_group_whose_supervisor_is_killed_is_done_before_the_study_ends(engine: Engine, file: Path):
+    file.write_text(TEXT.replace('name = "one"\n', 'name = "one"\nvariants = ["weights"]\n'))
+    study = await engine.begin_study(await planned(engine, file))
+    run = await member_of(StudyDir(engine.home / "studies" / study), 0)
+    pid = run.pid()
+    assert pid is not None
+    os.killpg(pid, signal.SIGKILL)
+    table = await to_its_end(engine, study, limit_s=900)
+    assert (table.state, table.done) == ("done", 2)
+    assert table.rows[0].here["weights"].value is not None
+
+
 async def member_of(folder: StudyDir, number: int) -> RunDir:
     """A run of a group, once it works."""
     for _ in range(1200):
