@@ -106,11 +106,16 @@ def thousands(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ")
 
 
+def grouped(count: int) -> str:
+    """A count with spaces between thousands: `25 242`."""
+    return f"{count:,}".replace(",", " ")
+
+
 def percent(share: float | None) -> str:
     """A share as `1.9 %`."""
     if share is None:
         return DASH
-    value = share * 100
+    value = share * 100 + 0.0  # -0 is 0
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %" if abs(value) >= 0.05 else "<0.1 %"
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .weights import Weight
 
 BINS = 64
+_FINE = 4096
 _AT_ONCE = 1 << 20
 """numpy widens what it counts to 8 bytes each."""
 
@@ -28,8 +29,27 @@ def largest(found: Sequence[Weight]) -> float:
     return max((float(np.abs(part).max(initial=0.0)) for part in _parts(found)), default=0.0)
 
 
+def smallest(found: Sequence[Weight]) -> float:
+    """The smallest magnitude of what is finite and not zero; 0 where there is nothing."""
+    sizes = (np.abs(part[part != 0]).min() for part in _parts(found) if part.any())
+    return float(min(sizes, default=0.0))
+
+
+def reach(found: Sequence[Weight], share: float = 0.99) -> float:
+    """A magnitude that at most 1 - `share` of the weights pass, but for what `_FINE` bins leave open: a few large ones
+    would leave all others in two bins of a histogram.
+    """
+    most, counts = largest(found), np.zeros(_FINE, np.int64)
+    for part in _parts(found):
+        counts += np.histogram(np.abs(part), bins=_FINE, range=(0.0, most or 1.0))[0]
+    enough = int(np.searchsorted(np.cumsum(counts), share * counts.sum()))
+    return most * min(_FINE, enough + 1) / _FINE
+
+
 def spread(found: Sequence[Weight], most: float) -> tuple[tuple[int, ...], int]:
-    """Counts in `BINS` equal bins from -`most` to `most` of weights that are not zero, and how many are zero."""
+    """Counts in `BINS` equal bins from -`most` to `most` of weights that are not zero, and how many are zero; what lies beyond
+    is in no bin.
+    """
     counts, none = np.zeros(BINS, np.int64), 0
     for part in _parts(found):
         there = part[part != 0]

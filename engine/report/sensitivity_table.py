@@ -76,6 +76,18 @@ def knee_line(found: Sensitivity) -> str:
     return f"{KNEE} at {found.over} {setting(found.knee)}: the outputs' change bends upwards behind it"
 
 
+def summary(found: Sensitivity) -> list[str]:
+    """By what rows are ranked or where they bend, and why there is no divergence of classes: sentences for the head."""
+    first = knee_line(found) or ranking(found)
+    return [first, f"no KL: {found.reasons['kl']}"] if "kl" in found.reasons else [first]
+
+
+def why_none(found: Sensitivity, row: SensitivityRow) -> str:
+    """Why a row has no figure that rows are ranked by; empty: it has, or the whole document says why."""
+    why = next((row.reasons[name] for name in ("sqnr_db", "kl") if getattr(row, name) is None and name in row.reasons), "")
+    return "" if why in found.reasons.values() else why
+
+
 def sensitivity_report(found: Sensitivity, title: str, width: int, paint: Paint = plain) -> str:
     """Rows, the knee, the weights before and after, and what must be known of it."""
     names = shown(found)
@@ -91,13 +103,11 @@ def sensitivity_report(found: Sensitivity, title: str, width: int, paint: Paint 
         parts.append(_pictured(found.histogram))
     if found.state != "done":
         parts.append(f"{len(found.rows)} rows are known; the same command goes on from there")
-    for row in found.rows:
-        why = next((row.reasons[name] for name in ("sqnr_db", "kl") if getattr(row, name) is None and name in row.reasons), "")
-        if why and why not in found.reasons.values():
-            parts.append(paragraph(f"{_called(found, row)}: {why}", width, "  "))
+    unknown = [(row, why) for row in found.rows if (why := why_none(found, row))]
+    parts += [paragraph(f"{_called(found, row)}: {why}", width, "  ") for row, why in unknown]
     if "kl" in found.reasons:
         parts.append(paragraph(f"no KL: {found.reasons['kl']}", width))
-    parts += [paint(f"! {line}", "worse") for line in found.warnings]
+    parts += [paint(paragraph(f"! {line}", width), "worse") for line in found.warnings]
     return "\n".join(parts)
 
 
@@ -109,14 +119,20 @@ def _mark(found: Sensitivity, row: SensitivityRow) -> str:
     return KNEE if row.value is not None and row.value == found.knee else ""
 
 
+def _past(counted: WeightHistogram) -> str:
+    """What no bin holds, in a clause; empty: nothing."""
+    return f", {words.grouped(counted.beyond)} beyond" if counted.beyond else ""
+
+
 def _pictured(counted: WeightHistogram) -> str:
     """Two histograms of one scale, a line each."""
     most = max((*counted.before, *counted.after, 1))
-    lines = [f"weights, {counted.setting} {setting(counted.value)}, from {counted.low:.3g} to {counted.high:.3g} without zeros"]
+    ends = f"from {counted.low:.3g} to {counted.high:.3g} without zeros{_past(counted)}"
+    lines = [f"weights, {counted.setting} {setting(counted.value)}, {ends}"]
     for name, counts, none in (
         ("before", counted.before, counted.zeros_before),
         ("after", counted.after, counted.zeros_after),
     ):
         bars = "".join(BARS[max(1, round(8 * count / most)) if count else 0] for count in counts)
-        lines.append(f"  {name:<7}{bars}  {none:,} zeros".replace(",", " "))
+        lines.append(f"  {name:<7}{bars}  {words.grouped(none)} zeros")
     return "\n".join(lines)

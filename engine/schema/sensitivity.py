@@ -60,11 +60,14 @@ class WeightHistogram(Struct, frozen=True, kw_only=True):
     value: float
     low: float
     high: float
+    """Ends of the axis: 99 of 100 weights lie between them, so that a few large ones leave something to see."""
     before: tuple[int, ...]
     """Weights that are not zero, from `low` to `high`."""
     after: tuple[int, ...]
     zeros_before: int
     zeros_after: int
+    beyond: int = 0
+    """Weights of the original past the ends of the axis."""
 
 
 class Sensitivity(Struct, frozen=True, kw_only=True):

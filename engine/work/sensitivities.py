@@ -294,7 +294,8 @@ class _Study:
         if not self._step.zeros or not isinstance(value, (int, float)):
             return None
         before, after = weights(self._model), weights(self._do(self._at(float(value)), "counted.onnx", NullReporter()))
-        most = weight_counts.largest(before)
+        hole = weight_counts.smallest(after)
+        most = min(weight_counts.largest(before), max(weight_counts.reach(before), 2 * hole))
         counts, none = weight_counts.spread(before, most)
         later, zero = weight_counts.spread(after, most)
         return WeightHistogram(
@@ -306,6 +307,7 @@ class _Study:
             after=later,
             zeros_before=none,
             zeros_after=zero,
+            beyond=sum(weight.size for weight in before) - none - sum(counts),
         )
 
 

@@ -13,8 +13,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker
 
+from ...engine.advice.words import grouped
 from ...engine.errors import EdgetuiError
 from ...engine.report import sensitivity_table as told
+from ...engine.report.width import width_of
 from ...engine.schema.events import AnyEvent, Progress, RowFound
 from ...engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow
 from ..background import in_background, refusal
@@ -22,19 +24,24 @@ from ..desk import AtDesk
 from ..draft import RunSetup
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Listed, shortened, wrap
+from ..widgets.lines import Line, Lines, Listed, shortened, side_by_side, wrap
 from ..widgets.sharebar import share_bar
 from ..widgets.table import Table
 from ..widgets.tones import tone
 from .safe_dismiss import SafeDismiss, dismiss_once
-from .sensitivity_picture import SensitivityView, bar_length, curve, is_knee, views_of, weights_picture
+from .sensitivity_picture import ROWS, SensitivityView, bar_length, called, curve, is_knee, views_of, weights_picture
 
 if TYPE_CHECKING:
     from ..draft import Draft
 
 WIDE = 110
 """From so many columns on bars are long and all figures have a column."""
-
+TITLE = " edgetui  Sensitivity"
+TALL = 36
+"""From so many rows on the picture of a sweep is taller."""
+_LEAST_BAR = 9
+_WARNINGS = 2
+"""Of so many the summary tells; the command prints all."""
 
 _TURNS: list[BindingType] = [
     Binding("left", "screen.turn(-1)", "questions", id="sensitivity.left", show=False, tooltip="The question before"),
@@ -180,6 +187,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
     def _say(self, message: Sequence[Line]) -> None:
         """Something in place of the table."""
         self.add_class("-message")
+        self.refresh_bindings()
         self.query_one("#sensitivity-message", Lines).show(message)
         self.write_head()
 
@@ -201,6 +209,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         if self.has_class("-message"):
             self.remove_class("-message")
             self.table.focus()
+            self.refresh_bindings()
         found, table, units = self._document(), self.table, self.view.over == UNITS
         self.set_class(not units, "-swept")
         kept = self._current if self.table.cursor_row > 0 else None
@@ -208,8 +217,10 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         names = told.shown(found)[: 5 if self.app.size.width < WIDE else 8]
         table.clear(columns=True)
         table.cell_padding = 0
-        room = max(12, min(44, self.app.size.width - 13 - 11 * len(names)))
-        bar = max(9, self.app.size.width - 4 - room - 11 * len(names))
+        left = self.app.size.width - 4 - 11 * len(names)
+        longest = max((width_of(called(found, row)) for row in self.rows), default=0)
+        room = max(12, min(longest + 1, left - max(_LEAST_BAR, left // 4)))
+        bar = max(_LEAST_BAR, left - room)
         table.add_column("", width=2, key="mark")
         table.add_column(Text("unit" if units else self.view.over), width=room, key="unit")
         table.add_column("", width=bar + 1, key="bar")
@@ -229,10 +240,9 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
     ) -> list[Text]:
         knee = is_knee(found, row)
         length = bar_length(found, row) / most if most else 0.0
-        name = row.unit or f"{told.setting(row.value)}{'  knee' if knee else ''}"
         return [
             Text("● " if row.unit in self.marked else "  ", style=tone(self.app, "accent")),
-            Text(shortened(name, room - 1)),
+            Text(shortened(called(found, row), room - 1)),
             Text(share_bar(length, bar, self.desk.graph), style=tone(self.app, "warn" if knee else "accent")),
             *(Text(told.cell(row, name), justify="right") for name in names),
         ]
@@ -241,27 +251,37 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         if found.over == UNITS:
             return
         width, graph = self.app.size.width - 2, self.desk.graph
+        rows = ROWS if self.app.size.height < TALL else 2 * ROWS
         counted = found.histogram if self.counted else None
-        picture = curve(found, width, graph) if counted is None else weights_picture(counted, width, graph)
-        self.query_one("#sensitivity-picture", Lines).show(picture)
+        picture = curve(found, width, rows, graph) if counted is None else weights_picture(counted, width, rows, graph)
+        self._fill("#sensitivity-picture", picture, rows)
 
     def write_head(self) -> None:
-        """Title and summary."""
+        """Title and summary; what does not fit the width takes more rows."""
+        width = self.app.size.width
         many = f"   {self.at + 1} of {len(self.views)}"
-        head: Line = ((" edgetui  Sensitivity", "title"), (f"   {Path(self.model).stem}", "value"), (many, "dim"))
-        self.query_one("#sensitivity-head", Lines).show([(*head, (f"   {self.progress}", "accent"))])
-        found = self.found
-        about = "" if found is None else f"   {found.samples} {'samples' if found.data else 'made-up inputs'}"
-        state = (
-            "" if found is None or found.state == "done" or self.progress else f"   stopped after {len(self.rows)}: r goes on"
+        going = f"   {self.progress}" if self.progress else ""
+        name = shortened(Path(self.model).stem, max(8, width - len(f"{TITLE}   {many}{going} ")))
+        self.query_one("#sensitivity-head", Lines).show(
+            [((TITLE, "title"), (f"   {name}", "value"), (many, "dim"), (going, "accent"))]
         )
-        second = "no labels used" if found is None else told.knee_line(found) or told.ranking(found)
-        warned = f"   ! {found.warnings[0]}" if found is not None and found.warnings else ""
-        summary: list[Line] = [
-            ((f" {self.view.title}", "value"), (about, "dim"), (state, "warn")),
-            ((f" {second}", "dim"), (warned, "warn")),
-        ]
-        self.query_one("#sensitivity-summary", Lines).show(summary)
+        found = self.found
+        about = "" if found is None else f"{found.samples} {'samples' if found.data else 'made-up inputs'}"
+        stopped = found is not None and found.state != "done" and not self.progress
+        state = f"stopped after {len(self.rows)}: r goes on" if stopped else ""
+        summary = side_by_side([(self.view.title, "value"), (about, "dim"), (state, "warn")], width)
+        for text in ["no labels used"] if found is None else told.summary(found):
+            summary += self._rows(text, "dim")
+        for warning in () if found is None else found.warnings[:_WARNINGS]:
+            summary += self._rows(f"! {warning}", "warn")
+        self._fill("#sensitivity-summary", summary, len(summary))
+
+    def _fill(self, which: str, lines: Sequence[Line], rows: int) -> None:
+        """Show lines in a place that is `rows` high."""
+        place = self.query_one(which, Lines)
+        if place.styles.height is None or place.styles.height.value != rows:
+            place.styles.height = rows
+        place.show(lines)
 
     @property
     def _current(self) -> SensitivityRow | None:
@@ -274,18 +294,26 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         self._detail()
 
     def _detail(self) -> None:
-        """All that is known of the row under the cursor."""
-        row, detail = self._current, self.query_one("#sensitivity-detail", Lines)
+        """All that is known of the row under the cursor, in as many rows as the one needs of which most is to be said."""
+        row = self._current
         if row is None:
-            detail.show([])
+            self._fill("#sensitivity-detail", [], 2)
             return
-        head = row.unit or f"{self.view.over} {told.setting(row.value)}"
+        most = max((len(self._told(each)) for each in self.rows), default=2)
+        self._fill("#sensitivity-detail", self._told(row), min(most, self.app.size.height // 4))
+
+    def _told(self, row: SensitivityRow) -> list[Line]:
+        """What is known of a row, as lines."""
         nodes = f"   {len(row.nodes)} node{'' if len(row.nodes) == 1 else 's'}" if row.nodes else ""
-        weights = f"   {row.weights} weights" if row.weights else ""
-        first: Line = ((f" {head}", "value"), (f"{weights}{nodes}", "dim"))
-        figures = "   ".join(f"{word} {told.cell(row, name)}" for name, word in told.COLUMNS.items() if name not in row.reasons)
-        why = next((why for name, why in row.reasons.items() if name in ("sqnr_db", "kl")), "")
-        detail.show([first, ((f" {why or figures}", "warn" if why and row.sqnr_db is None else "dim"),)])
+        weights = f"   {grouped(row.weights)} weights" if row.weights else ""
+        name = row.unit or f"{self.view.over} {told.setting(row.value)}"
+        name = shortened(name, max(8, self.app.size.width - 2 - len(weights + nodes)))
+        figures = "   ".join(
+            f"{word} {told.cell(row, figure)}" for figure, word in told.COLUMNS.items() if figure not in row.reasons
+        )
+        why = told.why_none(self._document(), row)
+        lines: list[Line] = [((f" {name}", "value"), (f"{weights}{nodes}", "dim")), *self._rows(figures, "dim")]
+        return [*lines, *self._rows(why, "warn" if row.sqnr_db is None else "dim")] if why else lines
 
     # actions
 
@@ -298,7 +326,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
             return self._going is not None
         if action == "histogram":
             return self.view.over != UNITS
-        return action not in ("mark", "exclude") or self.view.over == UNITS
+        return action not in ("mark", "exclude") or (self.view.over == UNITS and bool(self.rows))
 
     def action_begin(self) -> None:
         """Find the rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...engine.advice.words import percent
+from ...engine.advice.words import grouped, percent
 from ...engine.report import sensitivity_table as told
 from ...engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow, WeightHistogram
 from ...engine.schema.step import Step
@@ -18,6 +18,7 @@ from ..widgets.sweep_bars import SweepBar, sweep_bars
 METHODS = ("quantize.int8", "precision.fp16", "prune.magnitude")
 """Steps that are offered where the recipe has no others."""
 ROWS = 8
+"""Of a picture, where the screen is not tall."""
 
 
 class SensitivityView(NamedTuple):
@@ -53,25 +54,31 @@ def is_knee(found: Sensitivity, row: SensitivityRow) -> bool:
     return row.value is not None and row.value == found.knee
 
 
-def curve(found: Sensitivity, width: int, graph: Graph) -> list[Line]:
+def called(found: Sensitivity, row: SensitivityRow) -> str:
+    """A unit's name, or a value with the mark of the knee."""
+    return row.unit or f"{told.setting(row.value)}{'  knee' if is_knee(found, row) else ''}"
+
+
+def curve(found: Sensitivity, width: int, height: int, graph: Graph) -> list[Line]:
     """The sweep: a bar for each value, as high as outputs are off; off by their whole size is the most that is drawn."""
     shown = [SweepBar(_short(row.value or 0.0), bar_length(found, row), is_knee(found, row)) for row in found.rows]
     most = max((bar.effect or 0.0 for bar in shown), default=0.0)
     beyond = any((row.offset_rate_abs or 0.0) > 1.0 for row in found.rows)
     top = f">{percent(most)}" if beyond else percent(most)
-    return sweep_bars(shown, width, ROWS, top, told.COLUMNS["offset_rate_abs"], graph)
+    return sweep_bars(shown, width, height, top, told.COLUMNS["offset_rate_abs"], graph)
 
 
-def weights_picture(counted: WeightHistogram, width: int, graph: Graph) -> list[Line]:
-    """The weights before and after, those that are zero told beside."""
+def weights_picture(counted: WeightHistogram, width: int, height: int, graph: Graph) -> list[Line]:
+    """The weights before and after, those that are zero and those past the axis told beside."""
+    total, past = sum(counted.before) + counted.beyond, f" · {grouped(counted.beyond)} beyond" if counted.beyond else ""
     before, after = (
-        Counted(name, "accent" if name == "before" else "warn", counts, sum(counted.before), f"{none} zeros")
+        Counted(name, "accent" if name == "before" else "warn", counts, total, f"{grouped(none)} zeros{past}")
         for name, counts, none in (
             ("before", counted.before, counted.zeros_before),
             (f"after {counted.setting} {told.setting(counted.value)}", counted.after, counted.zeros_after),
         )
     )
-    return histograms([before, after], width, ROWS, counted.low, counted.high, "weight", graph)
+    return histograms([before, after], width, height, counted.low, counted.high, "weight", graph)
 
 
 def _short(value: float) -> str:

@@ -48,6 +48,22 @@ def hanging(lead: Line, text: str, width: int, style: str = "") -> list[Line]:
     return [(*lead, (rows[0], style)), *(((" " * indent, ""), (row, style)) for row in rows[1:])]
 
 
+def side_by_side(parts: Sequence[Span], width: int) -> list[Line]:
+    """Parts in as many rows as they take; none is broken. Empty ones are left out."""
+    rows: list[Line] = []
+    taken = width
+    for text, style in parts:
+        if not text:
+            continue
+        if taken + 3 + width_of(text) > width:
+            rows.append(((f" {text}", style),))
+            taken = 1 + width_of(text)
+        else:
+            rows[-1] = (*rows[-1], (f"   {text}", style))
+            taken += 3 + width_of(text)
+    return rows
+
+
 def shortened(text: str, room: int) -> str:
     """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
     text, room = sanitize(text), max(1, room)

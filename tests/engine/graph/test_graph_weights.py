@@ -1,6 +1,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from edgetui.engine.graph import weight_counts
 from edgetui.engine.graph.weights import weights
 from onnx import ModelProto, helper, numpy_helper, parser
 
@@ -143,3 +144,18 @@ def test_a_weight_of_a_shape_that_cannot_be_is_none(line: str) -> None:
         f"<float[2] w = {{1, 2}}, int64[3] s = {{0, 0, 0}}> {{ {line} }}"
     )
     assert weights(model) == []
+
+
+def test_counts_are_not_spoilt_by_one_large_weight() -> None:
+    """The axis of a histogram ends where 99 of 100 weights do; the hole that a threshold made is seen on it."""
+    values = np.linspace(-1, 1, 2000, dtype=np.float32)
+    values[0] = 500.0
+    found = weights(graph("(float[1,100] x) => (float y) { y = MatMul(x, w) }", w=values.reshape(100, 20)))
+    assert weight_counts.largest(found) == 500.0
+    assert 0.99 <= weight_counts.reach(found) <= 1.2
+    values[np.abs(values) < 0.25] = 0.0
+    pruned = weights(graph("(float[1,100] x) => (float y) { y = MatMul(x, w) }", w=values.reshape(100, 20)))
+    assert weight_counts.smallest(pruned) == pytest.approx(0.25, abs=0.001)
+    counts, none = weight_counts.spread(pruned, weight_counts.reach(pruned))
+    assert sum(counts) + none == values.size - 1
+    assert weight_counts.reach([]) == weight_counts.smallest([]) == 0.0

@@ -141,7 +141,10 @@ def test_a_sweep_of_thresholds_goes_from_nothing_to_ruin(swept):
 def test_the_weights_are_counted_before_and_after(swept):
     counted = swept.histogram
     assert counted.value == (swept.knee or 1e-3)
-    assert sum(counted.before) + counted.zeros_before == sum(counted.after) + counted.zeros_after == swept.rows[0].weights
+    drawn = swept.rows[0].weights - counted.beyond
+    assert sum(counted.before) + counted.zeros_before == sum(counted.after) + counted.zeros_after == drawn
+    assert counted.beyond <= 0.01 * swept.rows[0].weights
+    assert counted.high >= 2 * counted.value, "the hole is on the axis"
     assert counted.zeros_after >= counted.zeros_before
     at = next(row for row in swept.rows if row.value == counted.value)
     assert counted.zeros_after == round(at.zeros * at.weights)
