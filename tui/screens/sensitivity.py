@@ -29,13 +29,11 @@ from ..widgets.sharebar import share_bar
 from ..widgets.table import Table
 from ..widgets.tones import tone
 from .safe_dismiss import SafeDismiss, dismiss_once
-from .sensitivity_picture import ROWS, SensitivityView, bar_length, called, curve, is_knee, views_of, weights_picture
+from .sensitivity_picture import ROWS, SensitivityView, bar_length, called, columns, curve, is_knee, views_of, weights_picture
 
 if TYPE_CHECKING:
     from ..draft import Draft
 
-WIDE = 110
-"""From so many columns on bars are long and all figures have a column."""
 TITLE = " edgetui  Sensitivity"
 TALL = 36
 """From so many rows on the picture of a sweep is taller."""
@@ -214,7 +212,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         self.set_class(not units, "-swept")
         kept = self._current if self.table.cursor_row > 0 else None
         self.rows = list(found.rows)
-        names = told.shown(found)[: 5 if self.app.size.width < WIDE else 8]
+        names = columns(found, self.app.size.width)
         table.clear(columns=True)
         table.cell_padding = 0
         left = self.app.size.width - 4 - 11 * len(names)

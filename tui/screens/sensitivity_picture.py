@@ -17,6 +17,11 @@ from ..widgets.sweep_bars import SweepBar, sweep_bars
 
 METHODS = ("quantize.int8", "precision.fp16", "prune.magnitude")
 """Steps that are offered where the recipe has no others."""
+WIDE = 110
+"""From so many columns on all figures have a column."""
+_NARROW = 4
+"""So many have one on a narrower screen; the others stand at its foot."""
+_LESS_ASKED = ("local_sqnr_db", "left_out")
 ROWS = 8
 """Of a picture, where the screen is not tall."""
 
@@ -52,6 +57,14 @@ def bar_length(found: Sensitivity, row: SensitivityRow) -> float:
 def is_knee(found: Sensitivity, row: SensitivityRow) -> bool:
     """Whether the sweep's curve bends behind a row."""
     return row.value is not None and row.value == found.knee
+
+
+def columns(found: Sensitivity, width: int) -> tuple[str, ...]:
+    """The figures that have a column on a screen of some width."""
+    names = told.shown(found)
+    if width >= WIDE or len(names) <= _NARROW:
+        return names
+    return tuple(name for name in names if name not in _LESS_ASKED)[:_NARROW]
 
 
 def called(found: Sensitivity, row: SensitivityRow) -> str:
