@@ -306,11 +306,11 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         weights = f"   {grouped(row.weights)} weights" if row.weights else ""
         name = row.unit or f"{self.view.over} {told.setting(row.value)}"
         name = shortened(name, max(8, self.app.size.width - 2 - len(weights + nodes)))
-        figures = "   ".join(
-            f"{word} {told.cell(row, figure)}" for figure, word in told.COLUMNS.items() if figure not in row.reasons
-        )
+        figures = [
+            (f"{word} {told.cell(row, figure)}", "dim") for figure, word in told.COLUMNS.items() if figure not in row.reasons
+        ]
         why = told.why_none(self._document(), row)
-        lines: list[Line] = [((f" {name}", "value"), (f"{weights}{nodes}", "dim")), *self._rows(figures, "dim")]
+        lines: list[Line] = [((f" {name}", "value"), (f"{weights}{nodes}", "dim")), *side_by_side(figures, self.app.size.width)]
         return [*lines, *self._rows(why, "warn" if row.sqnr_db is None else "dim")] if why else lines
 
     # actions
