@@ -191,7 +191,13 @@ class Metric(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """What a sentence calls it."""
-        return (self.labelled.word if self.labelled else "") or (self.axis.name if self.axis else "") or self.label or self.key
+        known = (
+            self.labelled.word if self.labelled else "",
+            self.axis.name if self.axis else "",
+            self.label.partition(",")[0],
+            self.column.head if self.column else "",
+        )
+        return next(filter(None, known), self.key)
 
     def value(self, column: Column) -> float | None:
         """The figure of a column; None: not known."""

@@ -260,7 +260,7 @@ def _deed(column: Column, metric: Metric, change: Change) -> str:
         return ""
     verdict, shown = column.verdict(metric.key), change.margin is not None  # a single figure is what it is
     if not shown and verdict not in (change.below, change.above):
-        return f"not shown to differ in {metric.axis.name if metric.axis else metric.key}" if verdict else ""
+        return f"not shown to differ in {metric.name}" if verdict else ""
     if not change.times:
         return f"{abs(1 - value) * 100:.0f} % {less if value < 1 else more}" if abs(value - 1) >= 0.005 else ""
     if verdict == change.below:

@@ -21,6 +21,13 @@ DIFFERS = BETTER | WORSE | {RUINED}
 EVIDENT = frozenset(metric.key for metric, change in changes() if change.evident)
 """Metrics whose verdict's word says by itself what is meant: faster, smaller."""
 
+_NAMES = {metric.key: metric.name for metric, _ in changes()}
+
+
+def named(metric: str) -> str:
+    """What people call a metric of a verdict, by its key; one of an edgetui that knows others by its own."""
+    return _NAMES.get(metric, metric.replace("_", " "))
+
 
 def tone(word: str) -> Tone:
     """How a verdict's word is coloured."""

@@ -11,7 +11,7 @@ from textual.content import Content
 from ...engine.advice.columns import GUARD, Column
 from ...engine.advice.metric import Change, Metric
 from ...engine.advice.metrics import changes, final_columns
-from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, tone
+from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, named, tone
 from ...engine.advice.words import DASH, digits, near_all, percent, ratio, seconds
 from ...engine.errors import said
 from ...engine.report.sanitize import sanitize
@@ -303,7 +303,7 @@ def verdict_lines(result: Result, width: int) -> list[Line]:
     figures = {metric.key: figure_words(metric, change, result) for metric, change in changes()}
     for metric, word in result.verdict.items():
         mark, style = TONES[tone(word)]
-        name = f"{mark} {word}" if metric in EVIDENT and word in DIFFERS else f"{mark} {metric}: {word}"
+        name = f"{mark} {word}" if metric in EVIDENT and word in DIFFERS else f"{mark} {named(metric)}: {word}"
         figure = f"  {figures.get(metric, '')}"
         size_ = width_of(name) + width_of(figure) + 4
         if row and used + size_ > width:
@@ -315,14 +315,13 @@ def verdict_lines(result: Result, width: int) -> list[Line]:
 
 
 def figure_words(metric: Metric, change: Change, result: Result) -> str:
-    """`0.452 [0.447, 0.458] of the time`; `top-1 0.810 → 0.800` where no ratio is told. Empty: not known."""
+    """`0.452 [0.447, 0.458] of the time`; `0.810 → 0.800` where no ratio is told. Empty: not known."""
     if change.said:
         figure = change.figure(result.difference)
         return f"{ratio(figure)} {change.said}" if figure.value is not None else ""
     if any(metric.value(side) is None for side in both(result)):
         return ""
-    name = metric.axis.name if metric.axis else metric.key
-    return f"{name} {' → '.join(metric.figure(side) for side in both(result))}"
+    return " → ".join(metric.figure(side) for side in both(result))
 
 
 def both(result: Result) -> tuple[Column, ...]:

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.advice.metrics import listed
-from ...engine.advice.verdict import DIFFERS, EVIDENT
+from ...engine.advice.verdict import DIFFERS, EVIDENT, named
 from ...engine.advice.words import DASH, seconds
 from ...engine.report.sanitize import sanitize
 from ..desk import AtDesk
@@ -332,16 +332,16 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
 
 
 def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
-    """`faster; accuracy worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
+    """`faster; top-1 worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
     `differing`: that alone, where something differs.
     """
-    differs = [word if metric in EVIDENT else f"{metric} {word}" for metric, word in verdict.items() if word in DIFFERS]
+    differs = [word if metric in EVIDENT else f"{named(metric)} {word}" for metric, word in verdict.items() if word in DIFFERS]
     if differing and differs:
         return "; ".join(differs)
     others: dict[str, list[str]] = {}
     for metric, word in verdict.items():
         if word not in DIFFERS:
-            others.setdefault(word, []).append(metric)
+            others.setdefault(word, []).append(named(metric))
     return "; ".join([*differs, *(f"{word}: {', '.join(metrics)}" for word, metrics in others.items())])
 
 

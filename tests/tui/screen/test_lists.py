@@ -136,8 +136,8 @@ async def test_the_copied_table_goes_to_the_clipboard_with_tabs(bare_app: Edgetu
 
 def test_a_verdict_begins_with_what_differs():
     verdict = {"latency": "no difference shown", "size": "smaller", "memory": "no difference shown", "accuracy": "worse"}
-    assert verdict_words(verdict) == "smaller; accuracy worse; no difference shown: latency, memory"
-    assert verdict_words(verdict, differing=True) == "smaller; accuracy worse"
+    assert verdict_words(verdict) == "smaller; top-1 worse; no difference shown: latency, memory"
+    assert verdict_words(verdict, differing=True) == "smaller; top-1 worse"
     assert verdict_words({"outputs": "ruined", "latency": "faster"}, differing=True) == "outputs ruined; faster"
     assert verdict_words({"latency": "no difference shown"}, differing=True) == "no difference shown: latency"
 

@@ -11,6 +11,7 @@ from edgetui.engine.schema.result import StageFigures
 from edgetui.tui.panes.progress import bar_rows, learning_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
 from edgetui.tui.panes.telemetry import mark_at
 from edgetui.tui.runview import RunView
+from edgetui.tui.screens.runs import verdict_words
 from edgetui.tui.widgets.chart import DOTTED, SOLID
 from told_runs import STAGES, outcome, went
 
@@ -118,7 +119,25 @@ def test_the_verdict_is_said_in_words_that_need_no_colour(model):
     lines = text(verdict_lines(outcome("r", model), 200))
     assert "▲ faster  0.480 [0.470, 0.490] of the time" in lines
     assert "▲ smaller" in lines
-    assert "= accuracy: no difference shown  top-1 0.810 → 0.800" in lines
+    assert "= top-1: no difference shown  0.810 → 0.800" in lines
+
+
+def test_the_verdict_calls_metrics_by_words_and_not_by_keys(model):
+    verdict = {
+        "map": "worse",
+        "frame": "faster",
+        "oks_map": "better",
+        "mae": "nearer",
+        "f1": "worse",
+        "not_known_here": "worse",
+    }
+    lines = text(verdict_lines(msgspec.structs.replace(outcome("r", model), verdict=verdict), 400))
+    for words in ("mAP50-95: worse", "whole frame: faster", "OKS mAP: better", "mean absolute error: nearer", "F1: worse"):
+        assert words in lines
+    assert "not known here: worse" in lines
+    spoken = verdict_words(verdict)
+    assert "whole frame faster" in spoken
+    assert "mAP50-95 worse" in spoken
 
 
 def test_a_worse_verdict_points_down(model):
