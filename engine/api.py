@@ -40,6 +40,7 @@ from .runs.queries import (
     ask,
     end_server,
     expect_question,
+    sides_of,
 )
 from .schema.events import AnyEvent, Note, RunEnded
 from .schema.figures import Metrics
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "GroupOfStudy",
     "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample",
-    "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "Telemetry",
+    "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "Telemetry", "sides_of",
 ]  # fmt: skip
 
 POLL_S = 0.25

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
@@ -29,7 +28,7 @@ from .runs.asking import meant
 from .runs.assemble import assemble
 from .runs.folder import RunDir
 from .runs.outcome import judged
-from .runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of
+from .runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of, sides_of
 from .schema.plan import PlanFacts
 from .schema.ready import ready
 from .schema.result import Result
@@ -143,7 +142,7 @@ class Finished(Sensing):
     async def _insides(self, names: Sequence[str], results: Sequence[Result], listen: Listen | None) -> tuple[PlanInside, ...]:
         found = []
         for name, result in zip(names, results, strict=True):
-            for side in get_args(Side):
+            for side in sides_of(result):
                 try:
                     facts = await self.inspect_plan(plan_of(result, await self.spec(name), side), listen)
                 except EdgetuiError as error:  # of a run that has no plan, or whose plan is for another machine

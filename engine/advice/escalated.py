@@ -1,6 +1,7 @@
 """Two plans that are one (`adaptive`): whether both together beat each alone, in words and cells.
 
 They win where no plan alone is at least as good and as cheap: better outputs than INT8, less time or energy than the other.
+Of that other one a gain in outputs must be shown: theirs are made to agree with it, and differ by chance.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class FrontPlace(Struct, frozen=True, kw_only=True):
 
     cost: Cost
     beaten_by: Literal["", "narrow", "wide"] = ""
-    """A plan alone that is as good and as cheap by its figures; empty: none is, they lie on the front."""
+    """A plan alone that is as good and as cheap; empty: none is, they lie on the front."""
+    as_good: bool = False
+    """By its figure; else both together are better by no more than chance would give."""
     shown: bool = False
     """That they lie there is shown: the interval over INT8 in quality, and over the other in cost, leave no doubt."""
 
@@ -42,8 +45,9 @@ def _front_place(told: Escalation, cost: Cost) -> FrontPlace | None:
         points, ratio = alone.quality_points, _ratio(alone, cost)
         if points is None or points.value is None or ratio is None or ratio.value is None:
             return None
-        if points.value <= 0 and ratio.value >= 1:
-            return FrontPlace(cost=cost, beaten_by=name)
+        better = points.value > 0 if name == "narrow" else (points.low or 0.0) > 0
+        if ratio.value >= 1 and not better:
+            return FrontPlace(cost=cost, beaten_by=name, as_good=points.value <= 0)
     better, cheaper = told.narrow.quality_points, _ratio(told.wide, cost)
     shown = better is not None and (better.low or 0.0) > 0 and cheaper is not None and (cheaper.high or 1.0) < 1
     return FrontPlace(cost=cost, shown=shown)
@@ -91,7 +95,8 @@ def _beside(name: str, alone: PlanAlone) -> str:
 def _verdict(place: FrontPlace, wide: str) -> str:
     if place.beaten_by:
         name = "INT8" if place.beaten_by == "narrow" else wide
-        return f"On the front of {place.cost} adaptive does not win: {name} alone is as good and takes no more. Deploy {name}."
+        good = "is as good" if place.as_good else "is not shown to be worse"
+        return f"On the front of {place.cost} adaptive does not win: {name} alone {good} and takes no more. Deploy {name}."
     how = "beats both plans" if place.shown else "lies between both plans, and that it beats them is not shown"
     return f"On the front of {place.cost} adaptive {how}."
 

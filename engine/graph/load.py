@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, defs, helper
 
 from ..errors import ModelRefused, from_os_error
+from ..schema.escalation import RULE
 from ..system.hashing import sha256_of
 from . import external, light, values, write
 from .dense import write_out
@@ -145,6 +146,12 @@ def _content(path: Path, file: BinaryIO) -> bytes:
 
 
 def _not_parsed(path: Path, data: bytes) -> ModelRefused:
+    if path.name == RULE:
+        return ModelRefused(
+            f"{path.name} is the rule of two plans, and no model: which of them runs depends on the input",
+            fix="name one of the two, `narrow` or `wide` in it; both together are measured by"
+            " `edgetui run MODEL --recipe adaptive --dataset D`",
+        )
     kind = next((name for start, name in _OTHER_FILES if data.startswith(start)), "")
     if kind:
         return ModelRefused(f"{path.name} is {kind}, not an ONNX file", fix="give an .onnx file")

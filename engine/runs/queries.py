@@ -127,7 +127,11 @@ class SensitivityQuestion(_Question, frozen=True, kw_only=True, tag="sensitivity
 
 
 Listen = Callable[[events.AnyEvent], None]
-Side = Literal["baseline", "candidate"]
+Side = Literal["baseline", "candidate", "second"]
+"""`second`: of two plans that are one (`adaptive`) the one of higher precision."""
+_PLANS: dict[Side, str] = {"baseline": "baseline_plan", "candidate": "plan", "second": "plan_wide"}
+_GRAPHS: dict[Side, str] = {"candidate": "onnx", "second": "onnx_wide"}
+"""What artifacts call each side's plan, and the graph that it was made of."""
 Question = (
     InspectQuestion | CheckQuestion | BenchQuestion | PlanQuestion | SpreadQuestion | RecomputeQuestion | SensitivityQuestion
 )
@@ -139,21 +143,30 @@ class Answer(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
 
 
+def sides_of(result: Result) -> tuple[Side, ...]:
+    """Whose plans a run has."""
+    return ("baseline", "candidate", "second") if _PLANS["second"] in result.artifacts else ("baseline", "candidate")
+
+
 def plan_of(result: Result, spec: RunSpec, side: Side) -> PlanQuestion:
     """What is inside the plan of a run?
 
     Raises:
         PlanRefused: it has no such plan, or not yet.
     """
-    plan = result.artifacts.get("plan" if side == "candidate" else "baseline_plan", "")
+    plan = result.artifacts.get(_PLANS[side], "")
     if not plan or not Path(plan).is_file():
         why, fix = "", f"take it up again with `edgetui resume {result.run}`"
         if result.state in ("running", "queued"):
             why, fix = " yet", "wait for its stage build"
         elif result.state == "done":
             why, fix = ": nothing was measured", "look at its other plan, or run it with `edgetui run`"
-        raise PlanRefused(f"run {result.run} has no plan of the {side}{why}", fix=fix)
-    source = result.artifacts.get("onnx", "") if side == "candidate" else spec.model
+        if side == "second" and "plan" in result.artifacts:
+            why, fix = ": its candidate is one plan, not two", "look at that: leave --second out"
+        raise PlanRefused(
+            f"run {result.run} has no {'second plan' if side == 'second' else f'plan of the {side}'}{why}", fix=fix
+        )
+    source = result.artifacts.get(_GRAPHS[side], "") if side in _GRAPHS else spec.model
     return PlanQuestion(
         plan=plan,
         backend=spec.backend,

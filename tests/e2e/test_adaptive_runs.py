@@ -53,6 +53,9 @@ async def test_two_plans_are_one_candidate(engine, spec, monkeypatch):
     assert "On the front of latency adaptive" in shown
     missing = [path for path in result.reasons if path.startswith("candidate.escalation")]
     assert all("energy" in path for path in missing)
+    assert (await engine.plan_of(result.run, "second")).plan == artifacts["plan_wide"]
+    inside = await engine.inspect_plan(await engine.plan_of(result.run, "second"))
+    assert {layer.precision for layer in inside.layers} == {"FP32"}
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ import click
 from ...engine.config import typed_path
 from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.sanitize import printed_lines
+from ...engine.report.table import paragraph
 from ..terminal import no_drawing
 from .follow import StatusLine
 from .options import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL|PLAN|RUN")
 @click.option("--layers", is_flag=True, help="Of a model: build a plan of it, and time its layers.")
 @click.option("--baseline", is_flag=True, help="Of a run: the plan of its baseline, not of its candidate.")
+@click.option("--second", is_flag=True, help="Of a run with two plans (adaptive): the one of higher precision.")
 @shape_option
 @backend_option
 @threads_option
@@ -37,6 +39,7 @@ def inspect(
     model: str,
     layers: bool,
     baseline: bool,
+    second: bool,
     shapes: tuple[str, ...],
     backend: str | None,
     threads: int | None,
@@ -50,19 +53,24 @@ def inspect(
     """
     import msgspec
 
-    from ...engine.api import PlanQuestion
+    from ...engine.api import PlanQuestion, sides_of
     from ...engine.library.models import backend_of, is_plan
     from ...engine.report.text import facts_report
     from ...engine.schema.spec import parse_shape
 
+    if baseline and second:
+        raise UsageError("--baseline and --second are two plans", fix="leave one out")
     engine = open_engine()
     sizes = dict(parse_shape(text) for text in shapes)
     path = _model_or_run(engine, model)
     if isinstance(path, str):
-        side: Side = "baseline" if baseline else "candidate"
-        return _layers(engine, asyncio.run(engine.plan_of(path, side)), f"{path}  {side}", as_json)
-    if baseline:
-        raise UsageError("--baseline is for runs", fix="name a run, or leave it out")
+        side: Side = "baseline" if baseline else "second" if second else "candidate"
+        status = _layers(engine, asyncio.run(engine.plan_of(path, side)), f"{path}  {side}", as_json)
+        if side == "candidate" and not as_json and "second" in sides_of(asyncio.run(engine.result(path))):
+            echo(paragraph("This is the first of two plans, INT8; --second looks into the other.", width()))
+        return status
+    if baseline or second:
+        raise UsageError(f"{'--baseline' if baseline else '--second'} is for runs", fix="name a run, or leave it out")
     if layers or is_plan(path):
         settings = backend_settings(engine, backend_of(path, backend), threads, trust=trust)
         return _layers(engine, PlanQuestion(plan=str(path), backend=settings, shapes=sizes), path.name, as_json)

@@ -71,6 +71,13 @@ def test_it_beats_both_where_both_intervals_say_so(make):
             "wide",
             "does not win: FP32 alone is as good and takes no more",
         ),
+        # an advantage over FP32 that is none: its outputs are what they are made to agree with
+        (
+            alone(about(3.5), about(0.007)),
+            alone(about(2.3), about(0.0002, 0.0015)),
+            "wide",
+            "does not win: FP32 alone is not shown to be worse and takes no more",
+        ),
         (
             alone(about(1.2), about(0.0)),
             alone(about(0.7), about(-0.01)),

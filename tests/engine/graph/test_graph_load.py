@@ -7,6 +7,7 @@ import pytest
 from edgetui.engine.errors import ModelRefused, StorageRefused
 from edgetui.engine.graph import write
 from edgetui.engine.graph.load import digest, load, load_with_calls, save
+from edgetui.engine.schema.escalation import RULE
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -347,3 +348,10 @@ def test_an_element_type_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ModelRefused, match="has the element type 41, which is none"):
         load(tmp_path / "m.onnx")
+
+
+def test_the_rule_of_two_plans_is_no_model_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / RULE).write_text('{"narrow": "plan.onnx", "wide": "plan-wide.onnx", "threshold": 0.5}')
+    with pytest.raises(ModelRefused, match="the rule of two plans, and no model") as caught:
+        load(tmp_path / RULE)
+    assert "--recipe adaptive" in caught.value.fix

@@ -121,6 +121,7 @@ def test_inspect_of_a_plan_and_of_a_run_prints_layers(built, in_built, tell):
     baseline = tell("inspect", "last", "--baseline").out
     assert "baseline" in baseline.splitlines()[0]
     assert "QLinearConv" not in baseline
+    assert "has no second plan: its candidate is one plan" in tell("inspect", "last", "--second").err
 
 
 def test_inspect_with_layers_builds_a_plan_of_a_model_first(tell):
@@ -128,6 +129,8 @@ def test_inspect_with_layers_builds_a_plan_of_a_model_first(tell):
     assert said.code == 0
     assert "/conv1/Conv" in said.out
     assert tell("inspect", MODEL, "--baseline").code == 2
+    assert tell("inspect", MODEL, "--second").code == 2
+    assert tell("inspect", "last", "--second", "--baseline").code == 2
 
 
 def test_a_dry_run_says_what_will_happen_and_starts_nothing(tell, own_state):
