@@ -270,6 +270,15 @@ class Engine(Studying):
             return msgspec.structs.replace(found, refusals=(error.refusal,), checked=True)
         return msgspec.structs.replace(found, warnings=(*self._fits[key], *found.warnings), checked=True)
 
+    async def refuse_going(self, runs: Sequence[str]) -> None:
+        """Refuse where one of these runs has not ended.
+
+        Raises:
+            StorageRefused: it is running, or waits for the board.
+        """
+        for run in runs:
+            await asyncio.to_thread(_ended, await self._find(run))
+
     async def delete(self, run: str) -> None:
         """Remove a run's folder. What other runs share with it in the cache stays.
 
@@ -277,8 +286,7 @@ class Engine(Studying):
             StorageRefused: it is running, or cannot be removed.
         """
         folder = await self._find(run)
-        if folder.alive():
-            raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui cancel {folder.name}` first")
+        await asyncio.to_thread(_ended, folder)
         try:
             await asyncio.to_thread(shutil.rmtree, folder.path)
         except OSError as error:
@@ -301,6 +309,12 @@ class Engine(Studying):
         from .library.datasets import read_dataset
 
         return read_dataset(text, self.config.datasets)
+
+
+def _ended(folder: RunDir) -> None:
+    """Raises StorageRefused where the run has not."""
+    if folder.alive():
+        raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui cancel {folder.name}` first")
 
 
 def _checked_by(spec: RunSpec) -> bytes:

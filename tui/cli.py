@@ -22,7 +22,7 @@ from .commands.doctor import doctor
 from .commands.monitor import monitor
 from .commands.printing import echo_error
 from .commands.query import compare, export, inspect, overview, recipes, runs, show
-from .commands.run import cancel, demo, resume, run_command, watch
+from .commands.run import cancel, delete, demo, resume, run_command, watch
 from .commands.schema import schema
 from .commands.sensitivity import sensitivity
 from .commands.study import study
@@ -60,7 +60,8 @@ def cli(context: click.Context) -> int:
 
 
 _WORK = (
-    demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, compare, export, study, build, bench, sensitivity,
+    demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, compare, export, study, build, bench,
+    sensitivity,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)

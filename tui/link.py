@@ -74,7 +74,7 @@ class Link:
     # models and recipes
 
     def open_folder(self, text: str) -> str:
-        """Add a folder, or a model's folder, to those that are shown; returns the model to point at, or "".
+        """Add a folder, or a model's folder, to those that are shown; returns the path to point at.
 
         Raises:
             ModelRefused: there is no such folder or model.
@@ -86,7 +86,7 @@ class Link:
         folders = self.config.models.folders
         if folder not in (str(typed_path(known)) for known in folders):
             self.config = self.engine.config = msgspec.structs.replace(self.config, models=Models(folders=(*folders, folder)))
-        return "" if path.is_dir() else str(path)
+        return str(path)
 
     def save_recipe(self, recipe: Recipe) -> Path:
         """Write a recipe into the user's folder.

@@ -6,9 +6,9 @@ Apart from `arrays.py`, which takes ids as they are: here the library `tokenizer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from .samples import NOTHING, Array, Pixels, Row, Truth, Truths, UnreadableSampl
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
+Made = TypeVar("Made")
+_SAVE_AGAIN = "save it again with `tokenizer.save(...)`"
 _LARGEST_BYTES = 256_000_000
 _LONGEST = 4096
 """Tokens; a model's input of more is none of texts."""
@@ -103,14 +105,19 @@ def _tokenizer(file: str, texts: Path, length: int) -> Tokenizer:
     try:
         if (size := Path(file).stat().st_size) > _LARGEST_BYTES:
             raise DataRefused(f"{file} takes {size / 1e6:.0f} MB", fix="give the model's own tokenizer.json")
-        made = Tokenizer.from_str(Path(file).read_bytes().decode())
+        text = Path(file).read_bytes().decode()
     except OSError as error:
         raise DataRefused(f"{file} cannot be read ({error.strerror})", fix="check the path and its permissions") from None
-    except DataRefused:
-        raise
-    except Exception as error:  # the library raises bare Exception for whatever it cannot read
-        why = " ".join(str(error).split())[:200]
-        raise DataRefused(f"{file} is no tokenizer.json ({why})", fix="save it again with `tokenizer.save(...)`") from None
+    except UnicodeDecodeError as error:
+        raise DataRefused(f"{file} is no tokenizer.json ({error})", fix=_SAVE_AGAIN) from None
+    try:
+        return _attempt(lambda: _settled(Tokenizer.from_str(text), length))
+    except TokenizerFailed as error:
+        raise DataRefused(f"{file} is no tokenizer.json ({error})", fix=_SAVE_AGAIN) from None
+
+
+def _settled(made: Tokenizer, length: int) -> Tokenizer:
+    """It pads and cuts to `length`."""
     padding = made.padding or {}
     pad = next((each for each in (padding.get("pad_token"), *_PADS) if each and made.token_to_id(each) is not None), None)
     made.enable_truncation(length)
@@ -122,6 +129,26 @@ def _tokenizer(file: str, texts: Path, length: int) -> Tokenizer:
         length=length,
     )
     return made
+
+
+class TokenizerFailed(Exception):
+    """What the library says of itself, in a line."""
+
+
+def _attempt(do: Callable[[], Made]) -> Made:
+    """What the library is asked for, whatever it raises: a bare Exception where it cannot read or encode, and where its Rust
+    code panics (an index out of a table, an expression that tries for ever) a PanicException, which is a BaseException and
+    would end the process.
+
+    Raises:
+        TokenizerFailed: it could not.
+    """
+    try:
+        return do()
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerFailed(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
 
 def _use(name: str) -> str:
@@ -182,10 +209,10 @@ class Texts:
         for number in order:
             line = self._lines[number]
             try:
-                encoded = self._tokenizer.encode(line.text)
-            except Exception as error:  # bare, as above
-                where, why = f"{self._path.name}, line {line.line}", " ".join(str(error).split())[:200]
-                yield UnreadableSample(where, f"its tokenizer.json makes no ids of it: {why}")
+                encoded = _attempt(lambda text=line.text: self._tokenizer.encode(text))  # type: ignore[misc]
+            except TokenizerFailed as error:
+                where = f"{self._path.name}, line {line.line}"
+                yield UnreadableSample(where, f"its tokenizer.json makes no ids of it: {error}")
                 continue
             row: Row = {name: np.array(_taken(use, encoded), kind) for name, (use, kind) in self._inputs.items()}
             why = next(filter(None, (past(name, row[name], self._known) for name in row)), "")

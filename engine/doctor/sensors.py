@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Literal, NamedTuple
@@ -157,9 +158,13 @@ def _because(sample: Sample, name: str) -> str:
 
 
 def _gpu(board: Board, sample: Sample, choice: Choice) -> Iterator[Finding]:
+    named = [f"{many} × {model}" if many > 1 else model for model, many in Counter(choice.source.gpus).items()]
     if sample.gpu_load_pct is not None:
         clocks = ", ".join(f"{mhz:g} MHz" for mhz in sample.gpu_freq_mhz)
-        yield Finding("GPU", "good", f"{sample.gpu_load_pct:g} % busy" + (f" at {clocks}" if clocks else ""))
+        busy = f"{sample.gpu_load_pct:g} % busy" + (f" at {clocks}" if clocks else "")
+        yield Finding("GPU", "good", "; ".join([*named, busy]))
+    elif named:
+        yield Finding("GPU", "good", "; ".join([*named, "its driver does not tell how busy it is"]))
     elif board.jetson:
         why = choice.source.remark(GPU_LOAD) or Remark("GPU load cannot be read")
         yield Finding("GPU", "note", why.text, why.mend)

@@ -56,6 +56,13 @@ class SeveralForecasts(Struct, frozen=True, kw_only=True):
     runs: tuple[Forecast, ...]
 
 
+class DeletedRuns(Struct, frozen=True, kw_only=True):
+    """What `delete` removed."""
+
+    deleted: tuple[str, ...]
+    """Their ids."""
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """One kind of document."""
 
@@ -72,6 +79,7 @@ DOCUMENTS: dict[str, Document] = {
     "forecasts": Document(kind=SeveralForecasts, printed_by=("run --dry-run",)),
     "comparison": Document(kind=Comparison, printed_by=("compare", "demo")),
     "runs": Document(kind=tuple[RunSummary, ...], printed_by=("runs",)),
+    "deleted": Document(kind=DeletedRuns, printed_by=("delete",)),
     "metrics": Document(kind=Metrics, printed_by=("bench",)),
     "model": Document(kind=ModelFacts, printed_by=("inspect MODEL",)),
     "plan": Document(kind=PlanFacts, printed_by=("inspect PLAN", "inspect RUN")),

@@ -67,6 +67,9 @@ class RunDir:
             return cls(home / "runs" / hits[0])
         if hits:
             raise StorageRefused(f"`{run}` means {len(hits)} runs", fix=f"say more of the name: {', '.join(hits[-3:])}")
+        if os.sep in run and os.path.exists(run):  # noqa: PTH110  as above
+            fix = "give a run's id: `edgetui runs` lists them; of what was exported read report.html"
+            raise StorageRefused(f"`{run}` is a path, and no run", fix=fix)
         raise StorageRefused(f"there is no run `{run}`", fix="`edgetui runs` lists them")
 
     def asked(self) -> RunRequest:

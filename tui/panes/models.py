@@ -85,8 +85,15 @@ class ModelsPane(Pane):
         self.show_details()
 
     def take(self, folders: tuple[Folder, ...], point_at: str = "") -> None:
-        """Show these folders."""
+        """Show these folders; `point_at`: a model, or a folder, whose first model is pointed at."""
         self.folders = folders
+        for folder in folders if point_at else ():
+            inside = [model.path for model in folder.models]
+            opened = point_at == str(typed_path(folder.path))
+            if opened or point_at in inside:
+                self.folded.discard(folder.path)
+                point_at = point_at if not opened else inside[0] if inside else f"folder:{folder.path}"
+                break
         self.rewrite(point_at or None)
 
     def rewrite(self, cursor: str | None = None) -> None:

@@ -51,6 +51,7 @@ class Nvml(Source):
 
     def __init__(self, files: Files) -> None:
         self._library, self._cards = open_cards()
+        self.gpus = tuple(card.model for card in self._cards)
         self._host = Host(files)
 
     def read(self, now_s: float) -> Sample:
@@ -104,8 +105,9 @@ class Nvml(Source):
 class NvmlGpu:
     """One GPU. What it answers with `not supported` is not asked again."""
 
-    def __init__(self, library: Any, handle: Any, name: str) -> None:  # noqa: ANN401  nvidia-ml-py has no types
-        self.name, self.notes = name, Notes()
+    def __init__(self, library: Any, handle: Any, name: str, model: str) -> None:  # noqa: ANN401  nvidia-ml-py has no types
+        """`name`: what its figures are called; `model`: what its driver calls it."""
+        self.name, self.model, self.notes = name, model, Notes()
         self._library, self._handle = library, handle
         self._silent: set[str] = set()
         self._beat = Beat(0.2)
@@ -212,7 +214,7 @@ def open_cards(*, integrated: bool = False) -> tuple[Any, list[NvmlGpu]]:
         pynvml.nvmlShutdown()
         raise SourceRefused("the NVIDIA driver has no card")
     names = ["GPU"] if len(handles) == 1 else [f"GPU {k}" for k in range(len(handles))]
-    return pynvml, [NvmlGpu(pynvml, handle, name) for handle, name in zip(handles, names, strict=True)]
+    return pynvml, [NvmlGpu(pynvml, *card) for card in zip(handles, names, models, strict=True)]
 
 
 def _sum(figures: Iterable[float | None]) -> float | None:

@@ -30,6 +30,9 @@ class Source(Protocol):
     averaged_s: float | None = None
     """A reading of power is a mean over so many seconds; None: of an instant, as far as is known."""
 
+    gpus: tuple[str, ...] = ()
+    """The graphics cards that it reads, as their driver names them."""
+
     def read(self, now_s: float) -> Sample | None:
         """One sample stamped with `now_s`, monotonic seconds; None: nothing new (of a pushed source)."""
 

@@ -108,6 +108,37 @@ def test_what_the_tokenizer_cannot_encode_is_a_broken_sample(library: None, set_
     assert "set.tsv, line 2 is passed over: its tokenizer.json makes no ids of it: WordLevel error" in heard.warnings[0]
 
 
+PANICS = {
+    "normalizer": {"type": "Replace", "pattern": {"Regex": "(a*)*$"}, "content": "b"},
+    "pre_tokenizer": {"type": "FixedLength", "length": 0},
+}
+"""What the library's Rust code panics of: an expression that tries for ever, and pieces of no length."""
+
+
+@pytest.mark.parametrize("part", PANICS)
+def test_a_tokenizer_that_panics_is_said_and_ends_no_process(library: None, part: str, set_of):
+    dataset = set_of(f"0\tgood\n1\t{'a' * 40}b\n0\tbad\n")
+    told = json.loads(Path(dataset.tokenizer).read_text())
+    Path(dataset.tokenizer).write_text(json.dumps(told | {part: PANICS[part]}))
+    heard = NullReporter()
+    if part == "normalizer":
+        assert sum(batch.n for batch in opened(dataset, heard).batches(1)) == 2
+        assert "set.tsv, line 2 is passed over: its tokenizer.json makes no ids of it: Onig" in heard.warnings[0]
+    else:
+        with pytest.raises(DataRefused, match="makes no ids of it: chunk size must be non-zero"):
+            list(opened(dataset, heard).batches(1))
+
+
+def test_a_tokenizer_that_panics_when_it_is_read_is_refused(library: None, set_of):
+    dataset = set_of("0\tgood\n1\tbad\n")
+    told = json.loads(Path(dataset.tokenizer).read_text())
+    Path(dataset.tokenizer).write_text(
+        json.dumps(told | {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}})
+    )
+    with pytest.raises(DataRefused):
+        list(opened(dataset).batches(1))
+
+
 def test_a_tsv_of_a_spreadsheet_is_utf_16(library: None, set_of):
     (batch,) = opened(set_of("0\tbad\r\n1\tgood\r\n".encode("utf-16"))).batches(2)
     assert batch.labels.tolist() == [0, 1]

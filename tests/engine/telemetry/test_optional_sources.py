@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from edgetui.engine.doctor.sensors import findings
 from edgetui.engine.system.patience import unanswered
 from edgetui.engine.system.root_files import Files
 from edgetui.engine.telemetry.energy import energy_of
 from edgetui.engine.telemetry.single_sample import once
 from edgetui.engine.telemetry.source_choice import ORDER, choose
 from edgetui.engine.telemetry.sources.source import SourceRefused
+from laid_boards import write_files
 from processes import wait_until
 
 PYNVML = """
@@ -116,6 +118,22 @@ def test_a_card_says_whether_its_power_is_a_mean(pynvml, fields: bool, averaged_
     source.read(100.0)
     assert source.averaged_s == averaged_s
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["NVIDIA H100 80GB HBM3"], "NVIDIA H100 80GB HBM3; 40 % busy at 1980 MHz"),
+        (["NVIDIA A10", "NVIDIA A10"], "2 × NVIDIA A10; 41 % busy at 1980 MHz, 1980 MHz"),
+    ],
+)
+def test_the_doctor_names_cards_as_their_driver_does(
+    pynvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], said: str
+) -> None:
+    write_files(tmp_path / "root", {"/proc/stat": "cpu 1 0 1 9 0 0 0 0 0 0\ncpu0 1 0 1 9 0 0 0 0 0 0\n"})
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path / "root"))
+    pynvml.STATE["names"] = names
+    assert {finding.name: finding.text for finding in findings()}["GPU"] == said
 
 
 def test_two_cards_and_what_throttles_them(pynvml) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,26 @@ async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlig
         app.focused.value = str(there / "second.onnx")
         await pilot.press("enter")
         await until(pilot, lambda: bench_of(app).models.model == str(there / "second.onnx"))
+
+
+async def test_a_folder_that_is_opened_has_the_cursor_on_its_first_model(app: EdgetuiApp, tmp_path: Path, model: Path):
+    there = tmp_path / "field"
+    there.mkdir()
+    (there / "first.onnx").write_bytes(model.read_bytes())
+    (there / "second.onnx").write_bytes(model.read_bytes())
+    (tmp_path / "empty").mkdir()
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).models.model)
+        for folder in (f"{there}{os.sep}", str(tmp_path / "empty"), str(there)):  # the second time it is known already
+            await pilot.press("o")
+            await until(pilot, lambda: app.focused is not None and app.focused.id == "ask-line")
+            app.focused.value = folder
+            await pilot.press("enter")
+            rows = bench_of(app).models.tree_rows
+            expected = f"folder:{folder}" if folder.endswith("empty") else str(there / "first.onnx")
+            await until(pilot, lambda rows=rows, expected=expected: rows.cursor == expected)
+            if not folder.endswith("empty"):
+                assert bench_of(app).models.model == expected
 
 
 async def test_fields_are_edited_with_the_arrows_and_by_typing(bare_app: EdgetuiApp):
