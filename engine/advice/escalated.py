@@ -45,8 +45,8 @@ def _front_place(told: Escalation, cost: Cost) -> FrontPlace | None:
         points, ratio = alone.quality_points, _ratio(alone, cost)
         if points is None or points.value is None or ratio is None or ratio.value is None:
             return None
-        better = points.value > 0 if name == "narrow" else (points.low or 0.0) > 0
-        if ratio.value >= 1 and not better:
+        gained = points.value > 0 if name == "narrow" else (points.low or 0.0) > 0
+        if ratio.value >= 1 and not gained:
             return FrontPlace(cost=cost, beaten_by=name, as_good=points.value <= 0)
     better, cheaper = told.narrow.quality_points, _ratio(told.wide, cost)
     shown = better is not None and (better.low or 0.0) > 0 and cheaper is not None and (cheaper.high or 1.0) < 1
