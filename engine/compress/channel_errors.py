@@ -21,7 +21,7 @@ from .channel_graph import ChannelGraph
 from .channel_shares import Cell, deepest
 from .kept_samples import KeptSamples
 from .layer_rows import Floats, LinearLayer, linear_layers
-from .observe import Inner
+from .onward_passes import OnwardPasses
 
 Doubles = NDArray[np.float64]
 
@@ -35,6 +35,8 @@ _ROWS_EACH = 24
 """Rows for each input, as in `repair.py`."""
 _RIDGE = 1e-3
 """Added to the diagonal, as a share of its mean: directions that samples do not have must not look dear."""
+_BLOCK = 256
+"""Rows of an inverse that are changed at once."""
 _WORST = 1 - 1e-6
 """Error, as a share of the whole, from which on nothing is left."""
 
@@ -75,20 +77,24 @@ class _Reader:
 class _Fit:
     """A reader's weights while channels go."""
 
-    def __init__(self, reader: _Reader, moments: Doubles) -> None:
+    def __init__(self, reader: _Reader, sums: Floats) -> None:
+        """`sums`: second moments of its inputs, shape (columns, columns)."""
+        moments = sums.astype(np.float64)
         self._kernel = reader.kernel if reader.whole else 1
         self._weights = reader.matrix()
         self._places: dict[int, list[int]] = {}
         for place, root in enumerate(reader.roots):
             self._places.setdefault(root, []).append(place)
         self._columns = np.arange(len(reader.roots) * self._kernel).reshape(-1, self._kernel)
-        total = np.einsum("oi,ij,oj->", self._weights, moments, self._weights, optimize=True)
+        total = np.vdot(self._weights @ moments, self._weights)
         if reader.layer.biased:
             total -= float(np.square(self._weights @ moments[:, -1]).sum()) / max(float(moments[-1, -1]), 1e-30)
         self._total = max(float(total), 1e-30)
         if len(self._weights) > len(moments):  # sums of squares are all that is asked of outputs
             self._weights = np.asarray(np.linalg.qr(self._weights, mode="r"), np.float64)
-        self._inverse = np.linalg.inv(moments + _RIDGE * max(np.trace(moments) / len(moments), 1e-30) * np.eye(len(moments)))
+        diagonal = np.einsum("ii->i", moments)
+        diagonal += _RIDGE * max(float(diagonal.mean()), 1e-30)
+        self._inverse = np.asarray(np.linalg.inv(moments), np.float64)
 
     def losses(self, roots: Sequence[int]) -> Doubles:
         """For each class what goes with it, as a share of what the outputs vary in."""
@@ -116,7 +122,9 @@ class _Fit:
             at = self._columns[place]
             step = np.linalg.solve(self._inverse[np.ix_(at, at)], self._inverse[at])
             self._weights -= self._weights[:, at] @ step
-            self._inverse -= self._inverse[:, at] @ step
+            columns = self._inverse[:, at]
+            for begin in range(0, len(columns), _BLOCK):  # the product of all rows would be as large as the inverse
+                self._inverse[begin : begin + _BLOCK] -= columns[begin : begin + _BLOCK] @ step
             self._weights[:, at], self._inverse[at], self._inverse[:, at] = 0, 0, 0
             self._inverse[at, at] = 1
 
@@ -132,9 +140,9 @@ def measure(
         ModelRefused: ONNX Runtime cannot run the model.
     """
     readers = _readers(graph, model, cells)
-    done = told = 0
+    passes, done, told = OnwardPasses(model, samples), 0, 0
     for batch in _batches(cells, readers):
-        moments = _moments(graph, model, {id(one): one for place in batch for one in readers[place]}, samples)
+        moments = _moments(graph, {id(one): one for place in batch for one in readers[place]}, passes, len(samples))
         for place in batch:
             fits = [_Fit(one, moments[id(one)]) for one in readers[place] if np.isfinite(moments[id(one)]).all()]
             if fits:
@@ -178,25 +186,24 @@ def _batches(cells: Sequence[Cell], readers: list[list[_Reader]]) -> Iterator[li
         yield waiting
 
 
-def _moments(
-    graph: ChannelGraph, model: ModelProto, readers: Mapping[int, _Reader], samples: KeptSamples
-) -> dict[int, Doubles]:
+def _moments(graph: ChannelGraph, readers: Mapping[int, _Reader], passes: OnwardPasses, batches: int) -> dict[int, Floats]:
     sums = {key: np.zeros((reader.size, reader.size), np.float32) for key, reader in readers.items()}
     tensors = list(dict.fromkeys(reader.layer.node.input[0] for reader in readers.values()))
-    session = Inner(model, tensors, batched=samples.batched)
-    for number, feeds in enumerate(samples):
-        given = dict(zip(tensors, session.run(feeds), strict=True))
+    made = {node.output[0]: number for number, node in enumerate(graph.model.graph.node)}
+    last = max((reader.layer.node.output[0] for reader in readers.values()), key=made.__getitem__)
+    for number, found in enumerate(passes.each(graph.model, tensors, last)):
+        given = dict(zip(tensors, found, strict=True))
         for key, reader in readers.items():
             entering = given[reader.layer.node.input[0]].astype(np.float32, copy=False)
             shape = graph.shape(reader.layer.node.output[0]) or ()
             convolves = reader.layer.node.op_type == "Conv"
             rows = len(entering) * math.prod(shape[2:]) if convolves else entering.size // reader.layer.inputs
-            quota = max(1, _ROWS_EACH * reader.size // len(samples))
+            quota = max(1, _ROWS_EACH * reader.size // batches)
             places = np.sort(np.random.default_rng(number).permutation(rows)[:quota])
             columns = reader.columns(reader.layer.rows(entering, places)[0])
             with np.errstate(invalid="ignore", over="ignore"):
                 sums[key] += columns.T @ columns
-    return {key: array.astype(np.float64) for key, array in sums.items()}
+    return sums
 
 
 def _order(cell: Cell, fits: list[_Fit], most: int) -> None:

@@ -20,7 +20,7 @@ from ..graph.weights import weights
 from ..system.reporter import Reporter
 from .kept_samples import KeptSamples
 from .layer_rows import Floats, linear_layers
-from .observe import Inner
+from .onward_passes import OnwardPasses
 from .repair import constant_bias, put_bias
 
 Left = Mapping[str, NDArray[np.intp]]
@@ -44,10 +44,12 @@ def match_statistics(
     """
     linear = {name for name, layer in linear_layers(model, weights(model)).items() if layer.biased} if everything else set()
     chosen = [node for node in model.graph.node if _normal(node) or label(node) in linear]
+    first = load(original)
+    before, after = OnwardPasses(first, samples), OnwardPasses(model, samples)
     for number, node in enumerate(chosen, 1):
         axis = 1 if _normal(node) or node.op_type == "Conv" else -1
-        mean, deviation = _moments(load(original), node.output[0], axis, samples)
-        now, spread = _moments(model, node.output[0], axis, samples)
+        mean, deviation = _moments(before, first, node.output[0], axis)
+        now, spread = _moments(after, model, node.output[0], axis)
         stays = left.get(node.output[0], slice(None))
         mean, deviation = mean[stays], deviation[stays]
         gain = np.where(spread > _LEAST * np.maximum(deviation, 1e-12), deviation / np.maximum(spread, 1e-30), 1.0)
@@ -65,14 +67,11 @@ Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Mean and deviation of each channel."""
 
 
-def _moments(
-    model: ModelProto, tensor: str, axis: int, samples: KeptSamples
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    session = Inner(model, [tensor], batched=samples.batched)
+def _moments(passes: OnwardPasses, model: ModelProto, tensor: str, axis: int) -> Moments:
     total = squares = np.zeros(0)
     count = 0
-    for feeds in samples:
-        array = np.moveaxis(session.run(feeds)[0].astype(np.float64), axis, -1)
+    for (given,) in passes.each(model, [tensor], tensor):
+        array = np.moveaxis(given.astype(np.float64), axis, -1)
         rows = array.reshape(-1, array.shape[-1])
         if not count:
             total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])

@@ -97,11 +97,17 @@ class LinearLayer:
         given = (_ints(self.node, "pads") or []) if mode == b"NOTSET" else []
         return list(zip(given[: len(spans)], given[len(spans) :], strict=True)) or [(0, 0)] * len(spans)
 
-    def targets(self, leaving: Floats, channels: NDArray[np.intp] | None) -> Floats:
-        """What left a layer with the same places, as (places, channels); `channels`: these alone, in order."""
+    def targets(
+        self, leaving: Floats, channels: NDArray[np.intp] | None = None, places: NDArray[np.intp] | None = None
+    ) -> Floats:
+        """What left a layer with the same places, as (places, channels); `channels`, `places`: these alone, in order."""
         rows = np.moveaxis(leaving, 1, -1) if self.node.op_type == "Conv" else leaving
-        rows = rows.reshape(-1, rows.shape[-1])
+        rows = rows.reshape(-1, rows.shape[-1]) if places is None else rows[np.unravel_index(places, rows.shape[:-1])]
         return rows if channels is None else rows[:, channels]
+
+    def places(self, leaving: Floats) -> int:
+        """How many there are of `targets`."""
+        return int(leaving.size) // int(leaving.shape[1 if self.node.op_type == "Conv" else -1])
 
 
 def linear_layers(model: ModelProto, found: list[Weight]) -> dict[str, LinearLayer]:

@@ -5,8 +5,12 @@ Apart from `repair.py` because it is arithmetic alone: rows and targets go in, w
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ..system.cpu import logical_cores
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -17,11 +21,13 @@ RIDGE = 3e-2
 _ROUNDS = 200
 """Of conjugate gradients, at most; a layer of 576 inputs takes 60 until `_CLOSE`."""
 _SMALL = 1024
-"""Inputs of a layer up to which sums are solved in doubles."""
+"""Inputs of a layer up to which numpy solves sums, in doubles and copies of them: of 3456 inputs they would take 240 MB."""
 _WAITING_BYTES = 12_000_000
 """Of rows that wait for being taken into the sums together."""
 _BLOCK = 512
-"""Rows of the sums that are added to at once: of 3456 inputs a product beside the sums would take 48 MB."""
+"""Rows of the sums that are worked on at once: of 3456 inputs a product beside the sums would take 48 MB."""
+_ROWS_EACH = 256
+"""Rows of weights, at most, that conjugate gradients go through together."""
 _CLOSE = 1e-4
 """Of the first residual; smaller ones move no weight that matters."""
 
@@ -51,9 +57,8 @@ class NormalEquations:
         self._waiting, self._rows = [], 0
         turned = rows.transpose(0, 2, 1)
         with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, once
-            for begin in range(0, self.squares.shape[1], _BLOCK):
-                block = slice(begin, begin + _BLOCK)
-                self.squares[:, block] += turned[:, block] @ rows
+            for begin in range(0, self.squares.shape[1], _BLOCK):  # the half above the diagonal; `solved` knows the other
+                self.squares[:, begin : begin + _BLOCK, begin:] += turned[:, begin : begin + _BLOCK] @ rows[:, :, begin:]
             self.products += turned @ targets
 
     def solved(self, weights: Floats, kept: Mask | None) -> Floats:
@@ -64,20 +69,56 @@ class NormalEquations:
         """
         self.settle()
         size = self.squares.shape[1]
-        # In doubles as long as they are small: of 2304 inputs they would take 42 MB, several times.
-        squares = self.squares.astype(np.float64 if size <= _SMALL else np.float32, copy=False)
+        for begin in range(_BLOCK, size, _BLOCK):
+            rows, columns = slice(begin, begin + _BLOCK), slice(begin)
+            self.squares[:, rows, columns] = self.squares[:, columns, rows].transpose(0, 2, 1)
+        squares: Wide = self.squares.astype(np.float64) if size <= _SMALL else self.squares
         ridge = RIDGE * np.trace(self.squares, axis1=1, axis2=2, dtype=np.float64) / size + 1e-12
         start = weights.astype(squares.dtype)
         # The residual without the ridge's pull: that is zero where the weights start.
         wanted = self.products.transpose(0, 2, 1) - start @ self.squares
         diagonal = np.einsum("gii->gi", squares)
         diagonal += ridge[:, None].astype(squares.dtype)
-        if kept is None:
+        if kept is not None:
+            step: Wide = _masked(squares, wanted, kept)
+        elif size <= _SMALL:
             step = np.linalg.solve(squares, wanted.transpose(0, 2, 1)).transpose(0, 2, 1)
         else:
-            step = _conjugate_gradients(squares, wanted, kept)
+            step = np.stack([_solve(one, rows) for one, rows in zip(self.squares, wanted.astype(np.float32), strict=True)])
         found: Floats = (start + step).astype(np.float32)
         return found
+
+
+def _solve(squares: Floats, wanted: Floats) -> Floats:
+    """Rows that times `squares` are `wanted`, shape (n, size), in place of both: Cholesky's factor, block by block (Golub and
+    Van Loan, Matrix Computations, 4.2.9), in floats. The ridge keeps the condition number below size / RIDGE.
+    """
+    blocks = [slice(begin, begin + _BLOCK) for begin in range(0, len(squares), _BLOCK)]
+    inverses = []  # of the factor's blocks on the diagonal
+    for block in blocks:
+        factor = np.linalg.cholesky(squares[block, block].astype(np.float64))
+        inverses.append(np.linalg.inv(factor).astype(np.float32))
+        below = slice(block.stop, None)
+        squares[below, block] = squares[below, block] @ inverses[-1].T
+        for column in range(block.stop, len(squares), _BLOCK):
+            rows = slice(column, column + _BLOCK)
+            squares[column:, rows] -= squares[column:, block] @ squares[rows, block].T
+        wanted[:, block] = wanted[:, block] @ inverses[-1].T
+        wanted[:, below] -= wanted[:, block] @ squares[below, block].T
+    for block, inverse in zip(reversed(blocks), reversed(inverses), strict=True):
+        wanted[:, block] -= wanted[:, block.stop :] @ squares[block.stop :, block]
+        wanted[:, block] = wanted[:, block] @ inverse
+    return wanted
+
+
+def _masked(squares: Wide, wanted: Wide, kept: Mask) -> Wide:
+    """`_conjugate_gradients` of some rows on each core: none knows of the others, and each takes five times its room."""
+    rows = wanted.shape[1]
+    size = min(_ROWS_EACH, -(-rows // logical_cores()))
+    parts = [slice(begin, begin + size) for begin in range(0, rows, size)]
+    with ThreadPoolExecutor(logical_cores()) as pool:
+        found = pool.map(lambda part: _conjugate_gradients(squares, wanted[:, part], kept[:, part]), parts)
+        return np.concatenate(list(found), axis=1)
 
 
 def _conjugate_gradients(squares: Wide, wanted: Wide, kept: Mask) -> Wide:

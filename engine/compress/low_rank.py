@@ -32,22 +32,23 @@ from ..system.heap import give_back_large_blocks
 from ..system.reporter import Reporter
 from .kept_samples import KeptSamples, kept_samples
 from .layer_rows import Floats, LinearLayer, linear_layers
-from .observe import Feeds, Inner
+from .observe import Feeds
+from .onward_passes import OnwardPasses
 from .repair import Layer, constant_bias, repair, settled
 
 Doubles = NDArray[np.float64]
 
 _VALUES = 4_500_000
-"""Numbers in one pass, at most: a sample's outputs, and their products, in doubles (of 2048 channels 34 MB)."""
-_SMALL = 512
-"""Outputs of a layer up to which its directions are found in doubles."""
+"""Numbers in one pass, at most: a sample's outputs, and their products, in doubles (of 1024 channels 8 MB)."""
 _LEAST = 1e-9
 """Of a share: a layer of which nothing is left is never as good as one of which little is."""
 
 
 @dataclass(frozen=True)
 class OutputSpread:
-    """What the outputs of a layer vary in: directions as columns, the first one most, and how much in each."""
+    """What the outputs of a layer vary in: directions as columns, the first one most, and how much in each; fewer than there
+    are outputs where inputs are fewer.
+    """
 
     directions: Floats
     """Shape (outputs, the largest rank that saves anything)."""
@@ -148,16 +149,17 @@ def _spreads(
     if kept is None:
         return {name: _of_weights(model, layer) for name, layer in layers.items()}
     found: dict[str, OutputSpread] = {}
+    passes = OnwardPasses(model, kept)
     waiting: list[tuple[str, LinearLayer]] = []
     room = 0
     for name, layer in layers.items():
-        size = math.prod(table[layer.node.output[0]]) + layer.outputs**2
+        size = math.prod(table[layer.node.output[0]]) + _dimensions(layer) ** 2
         if waiting and room + size > _VALUES:
-            found |= _of_outputs(model, waiting, kept)
+            found |= _of_outputs(model, waiting, passes)
             waiting, room = [], 0
         waiting.append((name, layer))
         room += size
-    return found | (_of_outputs(model, waiting, kept) if waiting else {})
+    return found | (_of_outputs(model, waiting, passes) if waiting else {})
 
 
 def _of_weights(model: ModelProto, layer: LinearLayer) -> OutputSpread:
@@ -166,24 +168,48 @@ def _of_weights(model: ModelProto, layer: LinearLayer) -> OutputSpread:
     return _spread(matrix @ matrix.T, np.zeros(layer.outputs) if bias is None else bias.astype(np.float64), layer)
 
 
-def _of_outputs(model: ModelProto, layers: list[tuple[str, LinearLayer]], kept: KeptSamples) -> dict[str, OutputSpread]:
-    session = Inner(model, [layer.node.output[0] for _, layer in layers], batched=kept.batched)
-    sums = [np.zeros(layer.outputs) for _, layer in layers]
-    squares = [np.zeros((layer.outputs, layer.outputs)) for _, layer in layers]
-    rows = np.zeros(len(layers))
-    for feeds in kept:
-        for place, ((_, layer), array) in enumerate(zip(layers, session.run(feeds), strict=True)):
-            given = layer.targets(array.astype(np.float32, copy=False), None)
-            sums[place] += given.sum(axis=0, dtype=np.float64)
-            squares[place] += given.T @ given
-            rows[place] += len(given)
-    del session  # its copy of the weights would stand beside the decompositions
-    found = {}
-    for (name, layer), total, square, count in zip(layers, sums, squares, rows, strict=True):
+class _Sums:
+    """Of what a layer gives: in coordinates of the space that its weights span, where that has fewer dimensions."""
+
+    def __init__(self, model: ModelProto, layer: LinearLayer) -> None:
+        self._layer = layer
+        bias = constant_bias(model, layer)
+        self._bias = np.zeros(layer.outputs, np.float32) if bias is None else bias
+        self._basis: Floats | None = None
+        size = _dimensions(layer)
+        if size < layer.outputs:
+            matrix = layer.matrix(layer.weight.array())[0]
+            self._basis = np.linalg.qr(matrix)[0].astype(np.float32)
+        self._total, self._squares, self._count = np.zeros(size), np.zeros((size, size)), 0
+
+    def add(self, leaving: Floats) -> None:
+        given = self._layer.targets(leaving)
+        if self._basis is not None:
+            given = np.subtract(given, self._bias, dtype=np.float32) @ self._basis
+        self._total += given.sum(axis=0, dtype=np.float64)
+        self._squares += given.T @ given
+        self._count += len(given)
+
+    def spread(self) -> OutputSpread:
         # A MatMul cannot add what the directions leave of the mean: its directions are those of the values themselves.
-        mean = total / count if layer.biased else np.zeros(layer.outputs)
-        found[name] = _spread(square / count - np.outer(mean, mean), mean, layer)
-    return found
+        mean = self._total / self._count if self._layer.biased else np.zeros(len(self._total))
+        found = _spread(self._squares / self._count - np.outer(mean, mean), mean, self._layer)
+        if self._basis is None:
+            return found
+        return OutputSpread(self._basis @ found.directions, found.variances, self._basis @ found.mean + self._bias)
+
+
+def _dimensions(layer: LinearLayer) -> int:
+    return min(layer.inputs, layer.outputs)
+
+
+def _of_outputs(model: ModelProto, layers: list[tuple[str, LinearLayer]], passes: OnwardPasses) -> dict[str, OutputSpread]:
+    tensors = [layer.node.output[0] for _, layer in layers]
+    sums = [_Sums(model, layer) for _, layer in layers]
+    for arrays in passes.each(model, tensors, tensors[-1]):
+        for one, array in zip(sums, arrays, strict=True):
+            one.add(array.astype(np.float32, copy=False))
+    return {name: one.spread() for (name, _), one in zip(layers, sums, strict=True)}
 
 
 def _spread(covariance: Doubles, mean: Doubles, layer: LinearLayer) -> OutputSpread:
@@ -192,8 +218,7 @@ def _spread(covariance: Doubles, mean: Doubles, layer: LinearLayer) -> OutputSpr
             "a layer's outputs become NaN or infinite on the calibration samples",
             fix="check the dataset's scale, mean and std, and run the model without compression first",
         )
-    # Of 2048 outputs doubles would take 130 MB; directions that matter are the same in floats.
-    variances, directions = np.linalg.eigh(covariance if len(covariance) <= _SMALL else covariance.astype(np.float32))
+    variances, directions = np.linalg.eigh(covariance)
     kept = directions[:, ::-1][:, : largest_rank(layer)].astype(np.float32)
     return OutputSpread(kept, np.maximum(variances[::-1], 0), mean)
 

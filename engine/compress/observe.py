@@ -94,7 +94,7 @@ def _holds_numbers(value: ValueInfoProto) -> bool:
 def _free_batch(model: ModelProto) -> None:
     names, axis = set(real_inputs(model.graph)), Names(model).free("edgetui_batch")
     for value in model.graph.input:
-        if value.name in names:
+        if value.name in names and value.type.tensor_type.shape.dim[0].WhichOneof("value"):  # else nobody said what it is
             value.type.tensor_type.shape.dim[0].dim_param = axis
     for value in filter(_holds_numbers, model.graph.output):
         if value.type.HasField("tensor_type"):  # what is no output of the model itself has no type in the file
@@ -163,26 +163,38 @@ class Values:
 class Inner:
     """Tensors of a model in memory; no more of it is computed than they need."""
 
-    def __init__(self, model: ModelProto, tensors: Sequence[str], *, batched: bool = False, lean: bool = True) -> None:
+    def __init__(
+        self,
+        model: ModelProto,
+        tensors: Sequence[str],
+        *,
+        batched: bool = False,
+        lean: bool = True,
+        known: Sequence[ValueInfoProto] = (),
+    ) -> None:
         """`tensors`: inputs of the model, or what nodes of its main graph make; `batched`: as of `ModelOnDisk`; `lean`: compute
-        with weights where they lie, slower than with a copy of them.
+        with weights where they lie, slower than with a copy of them; `known`: tensors that are given beside the inputs.
 
         Raises:
             ModelRefused: ONNX Runtime cannot load the model.
         """
-        self._given = set(real_inputs(model.graph)).intersection(tensors)
+        self._given = {*real_inputs(model.graph), *(value.name for value in known)}.intersection(tensors)
         self._tensors = list(tensors)
         self._made = [name for name in tensors if name not in self._given]
         self._session = None
         if self._made:
-            part = leading_to(model, self._made)
+            part = leading_to(model, self._made, known)
+            self._fed = real_inputs(part.graph)
             if batched:
                 _free_batch(part)
             self._session = _Session(for_session(part), lean=lean)
 
     def run(self, feeds: Feeds) -> list[Array]:
         """Each tensor, in order."""
-        found = dict(zip(self._made, self._session.run(feeds), strict=True)) if self._session else {}
+        found = {}
+        if self._session:
+            given = {name: feeds[name] for name in self._fed}
+            found = dict(zip(self._made, self._session.run(given), strict=True))
         return [feeds[name] if name in self._given else found[name] for name in self._tensors]
 
 

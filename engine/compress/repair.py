@@ -7,7 +7,7 @@ with biases, and for scattered zeros with a mask). No labels, no gradients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +26,14 @@ from ..system.reporter import Reporter
 from .kept_samples import KeptSamples
 from .layer_rows import Floats, LinearLayer, linear_layers
 from .least_squares import NormalEquations
-from .observe import Inner
+from .onward_passes import OnwardPasses
 
 LARGEST_SUMS = 4096
 """Inputs of a layer, at most: the sums over more take 70 MB and their solution minutes."""
 _ROWS_EACH = 24
 """Rows for each input of a layer: 12 give the same top-1 within 0.2 points on a ResNet-20, 48 no better."""
-_TARGET_BYTES = 24_000_000
-"""Of targets that are held at once."""
+_MOST_ROWS = 16_384
+"""Of a layer, at most: sums over 2304 inputs take two seconds of a core with these."""
 _HELD_BYTES = 32_000_000
 """Of fitted weights that are held before they go to a file."""
 
@@ -67,7 +67,8 @@ def repair(model: ModelProto, original: Path, layers: Sequence[Layer], samples: 
     """
     wanted = {layer.name: layer for layer in layers}
     there = linear_layers(model, weights(model))
-    places = _Places(model, load(original))
+    first = load(original)
+    places = _Places(model, first)
     order = [
         name
         for name, one in there.items()
@@ -81,10 +82,11 @@ def repair(model: ModelProto, original: Path, layers: Sequence[Layer], samples: 
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
         say.note(f"repair leaves {', '.join(left[:3])}{more}: shared, in a body, no plain product, or of another size")
     held = 0
+    passes = OnwardPasses(first, samples), OnwardPasses(model, samples)
     for number, name in enumerate(order, 1):
         if held > _HELD_BYTES:
             model, held = settled(model, samples.folder / f"{number}.onnx"), 0
-        held += _fitted(model, original, wanted[name], samples)
+        held += _fitted(model, first, wanted[name], passes, len(samples))
         say.progress(number, len(order), "layers repaired")
     save_apart(model, out)
     return f"{len(order)} layers repaired on {samples.count} samples"
@@ -108,31 +110,30 @@ class _Places:
         )
 
 
-def _fitted(model: ModelProto, original: Path, wanted: Layer, samples: KeptSamples) -> int:
+def _fitted(
+    model: ModelProto, original: ModelProto, wanted: Layer, passes: tuple[OnwardPasses, OnwardPasses], batches: int
+) -> int:
     """Fit one layer in place; the bytes of its weights."""
     layer = linear_layers(model, weights(model))[wanted.name]
-    outputs = layer.groups * layer.outputs
-    quota = max(1, min(_ROWS_EACH * layer.inputs, _TARGET_BYTES // (4 * outputs)) // len(samples))
+    quota = max(1, min(_ROWS_EACH * layer.inputs, _MOST_ROWS) // batches)
     joined = None if wanted.mix is not None else _joined(model, layer.node)
     tensor = joined.output[0] if joined else wanted.output or layer.node.output[0]
     others = [name for name in joined.input if name != layer.node.output[0]] if joined else []
-    places: list[NDArray[np.intp]] = []
-    targets: list[Floats] = []
-    for (leaving,) in _each(load(original), [tensor], samples):
-        rows = layer.targets(leaving, wanted.channels)
-        taken = np.sort(np.random.default_rng(len(places)).permutation(len(rows))[:quota])
-        places.append(taken)
-        targets.append(rows[taken] if wanted.mix is None else rows[taken] @ wanted.mix)
     sums = NormalEquations(layer.groups, layer.inputs + layer.biased, layer.outputs)
-    for (entering, *beside), at, rows in zip(
-        _each(model, [layer.node.input[0], *others], samples), places, targets, strict=True
-    ):
+    before = passes[0].each(original, [tensor], tensor)
+    after = passes[1].each(model, [layer.node.input[0], *others], layer.node.output[0])
+    for number, ((leaving,), (entering, *beside)) in enumerate(zip(before, after, strict=True)):
+        at = np.sort(np.random.default_rng(number).permutation(layer.places(_floats(leaving)))[:quota])
+        rows = layer.targets(_floats(leaving), wanted.channels, at)
+        if wanted.mix is not None:
+            rows = rows @ wanted.mix
         for other in beside:
-            rows = rows - layer.targets(other, None)[at]
-        found = layer.rows(entering, at)
+            rows = rows - layer.targets(_floats(other), places=at)
+        found = layer.rows(_floats(entering), at)
         if layer.biased:
             found = np.concatenate([found, np.ones((*found.shape[:2], 1), np.float32)], axis=2)
         sums.add(found, rows.reshape(len(rows), layer.groups, layer.outputs).transpose(1, 0, 2))
+    del before, after
     sums.settle()
     _refuse_infinite(sums, wanted.name)
     return _solved(model, layer, sums, wanted.zeros_stay)
@@ -158,10 +159,8 @@ def _joined(model: ModelProto, node: NodeProto) -> NodeProto | None:
     return add if same and others[0] not in behind else None
 
 
-def _each(model: ModelProto, tensors: list[str], samples: KeptSamples) -> Iterator[list[Floats]]:
-    session = Inner(model, tensors, batched=samples.batched)
-    for feeds in samples:
-        yield [array.astype(np.float32, copy=False) for array in session.run(feeds)]
+def _floats(array: NDArray[np.generic]) -> Floats:
+    return array.astype(np.float32, copy=False)
 
 
 def _refuse_infinite(sums: NormalEquations, name: str) -> None:

@@ -6,12 +6,13 @@ that ends in a plugin of TensorRT is quantized before the plugin.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from ..errors import ModelRefused
@@ -75,31 +76,48 @@ def computable(model: ModelProto) -> tuple[ModelProto, Cut]:
     return _of(model, kept, outputs), cut
 
 
-def leading_to(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
-    """A copy with these tensors as its outputs, and no node that none of them needs."""
-    needed = set(tensors)
+def needed_for(model: ModelProto, tensors: Iterable[str], known: Iterable[str] = ()) -> list[NodeProto]:
+    """The nodes of the main graph that these tensors need, in order, when those that are `known` need not be made."""
+    there = set(known)
+    needed = set(tensors) - there
     kept: list[NodeProto] = []
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
-            kept.insert(0, node)
-            needed.update(read(node))
-    return _of(model, kept, [ValueInfoProto(name=name) for name in tensors])
+            kept.append(node)
+            needed.update(name for name in read(node) if name not in there)
+    return kept[::-1]
+
+
+def leading_to(model: ModelProto, tensors: Sequence[str], known: Sequence[ValueInfoProto] = ()) -> ModelProto:
+    """A copy with these tensors as its outputs, and no node or input that none of them needs; what is `known` is an input."""
+    part = _of(
+        model,
+        needed_for(model, tensors, [value.name for value in known]),
+        [ValueInfoProto(name=name) for name in tensors],
+    )
+    graph = part.graph
+    wanted = {name for node in graph.node for name in read(node)}
+    inputs = [value for value in [*graph.input, *known] if value.name in wanted]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    told = {value.name for value in known}
+    types = [value for value in graph.value_info if value.name not in told]
+    del graph.value_info[:]
+    graph.value_info.extend(types)
+    return part
 
 
 def _of(model: ModelProto, kept: list[NodeProto], outputs: list[ValueInfoProto]) -> ModelProto:
+    used = {value.name for value in outputs}.union(*(read(node) for node in kept))
+    known = {value.name for value in model.graph.input} | {name for node in kept for name in node.output}
     part = ModelProto()
-    part.CopyFrom(model)
-    del part.graph.node[:], part.graph.output[:]
+    _copy(model, part, {"graph"})
+    _copy(model.graph, part.graph, {"node", "output", "initializer", "value_info"})
     part.graph.node.extend(kept)
     part.graph.output.extend(outputs)
-    used = {name for node in nodes(part) for name in read(node)} | {value.name for value in outputs}
-    held = [tensor for tensor in part.graph.initializer if tensor.name in used]
-    del part.graph.initializer[:]
-    part.graph.initializer.extend(held)
-    known = {value.name for value in part.graph.input} | {name for node in kept for name in node.output}
-    types = [value for value in part.graph.value_info if value.name in known]
-    del part.graph.value_info[:]
-    part.graph.value_info.extend(types)
+    # What is not needed is not copied first: fitted weights are in memory.
+    part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in used)
+    part.graph.value_info.extend(value for value in model.graph.value_info if value.name in known)
     functions = called(part)
     del part.functions[:]
     part.functions.extend(functions)
@@ -108,6 +126,19 @@ def _of(model: ModelProto, kept: list[NodeProto], outputs: list[ValueInfoProto])
     del part.opset_import[:]
     part.opset_import.extend(imports)
     return part
+
+
+def _copy(one: Message, other: Message, without: set[str]) -> None:
+    """Copy all fields of a message but these."""
+    for field, value in one.ListFields():
+        if field.name in without:
+            continue
+        if field.is_repeated:
+            getattr(other, field.name).extend(value)
+        elif field.message_type is not None:
+            getattr(other, field.name).CopyFrom(value)
+        else:
+            setattr(other, field.name, value)
 
 
 @contextmanager

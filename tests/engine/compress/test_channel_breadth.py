@@ -77,9 +77,18 @@ def test_one_stage_detectors(kind: str, sliced: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", [*sorted(DETECTORS), "squeezenet", "shufflenet"])
+@pytest.mark.parametrize(
+    "kind", [*sorted(DETECTORS), "densenet121", "inception_v1", "inception_v2", "shufflenet", "squeezenet"]
+)
 def test_what_is_left_builds(kind: str, rtx: Installation, tmp_path: Path) -> None:
     make: Callable[[OneStage], onnx.ModelProto] | None = DETECTORS.get(kind)
     model = LIGHT / f"light_{kind}.onnx" if make is None else Bench(tmp_path).save(make(OneStage()))
     _, out = cut(model, tmp_path)
+    built(rtx, out, tmp_path)
+
+
+@pytest.mark.long
+def test_what_is_left_of_the_face_detector_builds(shared: Path, rtx: Installation, tmp_path: Path) -> None:
+    source, out = cut(shared / "models" / "ultraface_rfb320.onnx", tmp_path)
+    hold_against(source, out, tmp_path)
     built(rtx, out, tmp_path)

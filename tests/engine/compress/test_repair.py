@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgetui.engine.compress import least_squares
 from edgetui.engine.compress import repair as repairs
 from edgetui.engine.compress.layer_rows import linear_layers
 from edgetui.engine.compress.least_squares import RIDGE, NormalEquations
@@ -158,3 +159,20 @@ def test_a_real_model(shared: Path, tmp_path: Path) -> None:
         prune(PruneMagnitude(amount=0.5, scope="global", repair=repair), source, out, feeds, NullReporter())
         found.append(np.mean([np.mean((bench.run(out, f)[0] - bench.run(source, f)[0]) ** 2) for f in feeds]))
     assert found[1] < 0.5 * found[0]
+
+
+@pytest.mark.parametrize("size", [7, 8, 20])
+def test_wide_layers_are_solved_in_blocks_to_the_same_weights(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    draw = np.random.default_rng(4)
+    x = (draw.standard_normal((2, 30, size)) * np.exp(draw.standard_normal(size))).astype(np.float32)
+    y = (x @ draw.standard_normal((size, 5)) + draw.standard_normal((2, 30, 5))).astype(np.float32)
+    start = draw.standard_normal((2, 5, size)).astype(np.float32)
+    found = []
+    for small, block in ((size, size), (4, 8)):
+        monkeypatch.setattr(least_squares, "_SMALL", small)
+        monkeypatch.setattr(least_squares, "_BLOCK", block)
+        sums = NormalEquations(2, size, 5)
+        sums.add(x, y)
+        found.append(sums.solved(start, None))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3, atol=1e-4)
+    assert np.abs(found[0] - start).max() > 0.1
