@@ -111,6 +111,28 @@ def _beaten_alone(column: Column, goal: Goal) -> Fault | None:
     return Fault(kind="alone") if place is not None and place.beaten_by else None
 
 
+def first_plan_serves(column: Column, goal: Goal) -> Ratio | None:
+    """Of two plans that are one: both together over the first alone in what the goal is about, where that keeps the accuracy
+    that the goal asks and is shown to take less. No column stands for it, so nothing else would say so. None: otherwise.
+    """
+    told = None if column.guard else escalation_of(column.result)
+    key = AIMS[goal.aim].key
+    if told is None or key not in ("latency", "energy"):
+        return None
+    alone = told.narrow
+    ratio = alone.energy_ratio if key == "energy" else alone.latency_ratio
+    metric = next((each for each in QUALITIES if each.key == told.metric), None)
+    if ratio is None or (ratio.low or 0.0) <= 1 or metric is None or alone.quality is None:
+        return None
+    if not all(limit.keeps(alone.quality) for limit in goal.limits if limit.metric.key == metric.key):
+        return None
+    both = metric.change.figure(column.result.difference).value if metric.change else None
+    less = alone.quality_points.value if alone.quality_points is not None else None
+    if goal.drop is not None and (both is None or less is None or less - both > goal.drop):
+        return None
+    return ratio
+
+
 def _unlike(column: Column, goal: Goal) -> Fault | None:
     """What a candidate lost that the goal does not allow."""
     result = column.result

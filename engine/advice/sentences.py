@@ -10,7 +10,20 @@ from ..library.recipes import recipe_of
 from ..schema.figures import Difference
 from ..schema.result import Result
 from . import words
-from .choose import Fault, alike, beside, decided, fault, is_better, least, nearest, nearest_known, points_lost, quality
+from .choose import (
+    Fault,
+    alike,
+    beside,
+    decided,
+    fault,
+    first_plan_serves,
+    is_better,
+    least,
+    nearest,
+    nearest_known,
+    points_lost,
+    quality,
+)
 from .columns import Column, against_guard, columns
 from .escalated import escalation_sentences
 from .goals import Goal, Limit
@@ -69,6 +82,11 @@ def advice(shown: Sequence[Column], best: Column | None, goal: Goal, differs: Ma
     if best.candidate:
         shows = "" if is_better(best, goal) else f", though it is not {_shown(goal)}: FP32 does not keep the limits"
         found.append(f"Take {best.label}{shows}: {'; '.join(filter(None, [deeds(best), price(best)]))}.")
+        if (over := first_plan_serves(best, goal)) is not None:
+            found.append(
+                f"INT8 alone, the first of its two plans, keeps what the goal asks and is shown to take less: both together "
+                f"have {words.ratio(over)} of its {_what(goal)}. Its recipe without adaptive serves this goal better."
+            )
         found += _payback(best.result)
     else:
         found.append(f"Keep {best.label}: no candidate is {_shown(goal)} within what the goal allows.")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from edgetui.engine.config import PACKAGE
 from edgetui.engine.report.text import run_report
 from edgetui.engine.schema.escalation import decode_rule
 from edgetui.engine.schema.spec import Dataset
 from edgetui.engine.schema.steps import Adaptive, QuantizeInt8, Recipe
+from laid_boards import write_files
+from powered_boards import DEMO, PoweredBoard
 
-DATA = Dataset(kind="npz", path=str(PACKAGE / "profiles" / "demo" / "digits.npz"))
+DATA = Dataset(kind="npz", path=str(DEMO / "digits.npz"))
 
 
 def adaptive(spec, **fields):
@@ -78,3 +79,33 @@ async def test_with_threshold_1_it_is_the_higher_precision(engine, spec, monkeyp
     assert (told.share, told.timed_share) == (1.0, 1.0)
     assert result.candidate.accuracy.top1 == told.wide.quality == result.baseline.accuracy.top1
     assert result.fidelity.cosine > 0.999999
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("limit", "value", "degrees", "moved"),
+    [
+        ("power_w", 4.5, 40, True),
+        ("power_w", 60.0, 40, False),
+        ("temperature_c", 60.0, 92, True),
+        ("temperature_c", 60.0, 40, False),
+    ],
+)
+def test_watts_and_heat_of_a_board_lower_the_threshold(tmp_path, monkeypatch, limit, value, degrees, moved):
+    """A board that draws 7 W and more while a core is busy, and whose module is as warm as it is laid out."""
+    monkeypatch.setenv("EDGETUI_MEASURE_S", "1")
+    recipe = tmp_path / "limited.toml"
+    steps = '[[step]]\nmethod = "quantize.int8"\nsamples = 64\n\n[[step]]\nmethod = "adaptive"\nthreshold = 1.0\n'
+    recipe.write_text(f"{steps}{limit} = {value}\n")
+    with PoweredBoard(tmp_path) as board:
+        zone = {"type": "tj-thermal\n", "temp": f"{degrees}000\n"}
+        write_files(board.root, {f"/sys/class/thermal/thermal_zone0/{name}": text for name, text in zone.items()})
+        document = board.run("--calibration", str(DEMO / "digits.toml"), "--threads", "1", recipe=str(recipe))
+    told = document["candidate"]["escalation"]
+    assert told["limits"] == {limit: value}
+    if moved:
+        assert told["threshold_mean"] < 0.9
+        assert told["timed_share"] < 0.9
+    else:
+        assert told["threshold_mean"] == told["timed_share"] == 1.0
+    assert document["candidate"]["energy_j_per_inference"]["gross"] > 0

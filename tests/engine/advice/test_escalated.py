@@ -7,6 +7,7 @@ import pytest
 from edgetui.engine.advice.compare import compare
 from edgetui.engine.advice.escalated import front_places
 from edgetui.engine.advice.forecast import size_after
+from edgetui.engine.advice.goals import parse_goal
 from edgetui.engine.advice.sentences import verdict_sentence
 from edgetui.engine.advice.workload_needs import refuse_workload
 from edgetui.engine.errors import BackendRefused, RecipeRefused
@@ -97,6 +98,24 @@ def test_where_it_does_not_win_the_report_says_so(make, narrow, wide, by, senten
     assert any(sentence in line for line in found.advice)
     assert found.choice == ("FP32" if by else "adaptive")
     assert ("adaptive is out: one of its two plans alone is as good and takes no more." in found.advice) == bool(by)
+
+
+@pytest.mark.parametrize(
+    ("goal", "less", "points", "serves"),
+    [
+        ("fastest", about(1.3), about(0.002, 0.004), True),
+        ("fastest drop<=0.001", about(1.3), about(0.012, 0.004), False),
+        ("fastest top1>=0.79", about(1.3), about(0.006, 0.002), True),
+        ("fastest top1>=0.805", about(1.3), about(0.006, 0.002), False),
+        ("fastest", about(1.0, 0.2), about(0.002, 0.004), False),
+        ("smallest", about(1.3), about(0.002, 0.004), False),
+    ],
+)
+def test_int8_alone_that_serves_a_goal_better_is_named(make, goal, less, points, serves):
+    """No column stands for it in a run of adaptive alone, and `take adaptive` would not be the whole truth."""
+    escalation = told(alone(less, points), alone(about(0.7), about(-0.01)))
+    found = compare([run_with(make, escalation)], parse_goal(goal))
+    assert any("INT8 alone, the first of its two plans, keeps what the goal asks" in line for line in found.advice) == serves
 
 
 def test_energy_is_a_front_of_its_own(make):
