@@ -49,12 +49,13 @@ def percentiles(latency: Latency, reason: str | None = None) -> str:
 
 
 def ratio(value: Ratio) -> str:
-    """`0.452 [0.447, 0.458]`."""
+    """`0.452 [0.447, 0.458]`; `0.45 [not known]` where the interval is, or says little."""
     if value.value is None:
         return DASH
     text = digits(value.value)
     if value.low is None or value.high is None or value.high > _SAYS_LITTLE * abs(value.value) > 0:
-        return text if value.low is None else f"{text} [not known]"
+        # a single figure (of sizes) has no interval; what was measured in turns has one, if only two rounds leave it open
+        return f"{text} [not known]" if value.low is not None or value.interleaved else text
     places = len(text.partition(".")[2])
     while places < _MOST_PLACES and any(bound != 1 and float(f"{bound:.{places}f}") == 1 for bound in (value.low, value.high)):
         places += 1  # `slower` beside [1.00, 1.01] would contradict itself
