@@ -20,7 +20,7 @@ from .study_plan import trains
 BEGIN_S = 2.0
 """From a group's submission to its first stage, whose process imports what others find there."""
 STAGES_S = {"inspect": 0.5, "normalise": 0.3, "lower": 0.2, "build": 0.2, "verify": 0.5}
-STEP_S, SAMPLED_S, FITTED_S = 0.3, 1.0, 4.0
+STEP_S, SAMPLED_S, FITTED_S = 0.3, 1.0, 4.5
 """Of a step: of one that reads calibration samples, of one that fits layers on them."""
 LOAD_S = 1.2
 """Of a plan: a process of its own that tells its memory, and loading it beside the others."""
