@@ -20,17 +20,30 @@ from .observe import Feeds, Inner, batchable
 
 _VALUES = 400_000
 """Of inputs that are computed at once, at most: two photographs of 224 x 224, whose activations take some 40 MB."""
+_MOST_BYTES = 160_000_000
+"""Of the files, where more than `_LEAST` samples are asked for: 265 photographs of 224 x 224."""
+_LEAST = 256
 
 
 @contextmanager
 def kept_samples(original: Path, samples: Iterable[Feeds], most: int, near: Path) -> Iterator[KeptSamples]:
-    """At most `most` of the samples for the model `original`, in a folder in `near` that goes again.
+    """At most `most` of the samples for the model `original`, in a folder in `near` that goes again; fewer, 256 at least, where
+    they take much room.
 
     Raises:
         DataRefused: there are none.
     """
     with TemporaryDirectory(dir=near) as folder:
-        yield KeptSamples(Path(folder), original, islice(samples, most))
+        yield KeptSamples(Path(folder), original, _with_room(samples, most))
+
+
+def _with_room(samples: Iterable[Feeds], most: int) -> Iterator[Feeds]:
+    size = 0
+    for number, feeds in enumerate(islice(samples, most)):
+        size += sum(array.nbytes for array in feeds.values())
+        if number >= _LEAST and size > _MOST_BYTES:
+            return
+        yield feeds
 
 
 class KeptSamples:
