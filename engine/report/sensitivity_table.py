@@ -64,7 +64,13 @@ def ranking(found: Sensitivity) -> str:
 def about(found: Sensitivity) -> str:
     """What was done with which samples, in a line."""
     source = f"samples of {found.data}" if found.data else "made-up inputs"
-    return f"{found.step}, {found.samples} {source}, {ranking(found)}; no labels used"
+    return f"{', '.join([found.step, *chosen(found)])}, {found.samples} {source}, {ranking(found)}; no labels used"
+
+
+def chosen(found: Sensitivity) -> list[str]:
+    """Which layers the step takes and leaves, where its settings say so: `only Conv`, `without /head/*`."""
+    names = {word: found.settings.get(field) for field, word in (("only", "only"), ("exclude", "without"))}
+    return [f"{word} {', '.join(map(str, each))}" for word, each in names.items() if isinstance(each, (tuple, list)) and each]
 
 
 def knee_line(found: Sensitivity) -> str:
@@ -103,8 +109,10 @@ def sensitivity_report(found: Sensitivity, title: str, width: int, paint: Paint 
         parts.append(_pictured(found.histogram))
     if found.state != "done":
         parts.append(f"{len(found.rows)} rows are known; the same command goes on from there")
-    unknown = [(row, why) for row in found.rows if (why := why_none(found, row))]
-    parts += [paragraph(f"{_called(found, row)}: {why}", width, "  ") for row, why in unknown]
+    unknown: dict[str, list[str]] = {}
+    for row in found.rows:
+        unknown.setdefault(why_none(found, row), []).append(_called(found, row))
+    parts += [paragraph(f"{', '.join(names)}: {why}", width, "  ") for why, names in unknown.items() if why]
     if "kl" in found.reasons:
         parts.append(paragraph(f"no KL: {found.reasons['kl']}", width))
     parts += [paint(paragraph(f"! {line}", width), "worse") for line in found.warnings]

@@ -267,7 +267,8 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         about = "" if found is None else f"{found.samples} {'samples' if found.data else 'made-up inputs'}"
         stopped = found is not None and found.state != "done" and not self.progress
         state = f"stopped after {len(self.rows)}: r goes on" if stopped else ""
-        summary = side_by_side([(self.view.title, "value"), (about, "dim"), (state, "warn")], width)
+        settings = [(shortened(each, width - 2), "dim") for each in (told.chosen(found) if found is not None else ())]
+        summary = side_by_side([(self.view.title, "value"), *settings, (about, "dim"), (state, "warn")], width)
         for text in ["no labels used"] if found is None else told.summary(found):
             summary += self._rows(text, "dim")
         for warning in () if found is None else found.warnings[:_WARNINGS]:
