@@ -243,7 +243,7 @@ def test_the_command_follows_to_the_table_and_prints_it_again(own_state: Path, f
 
     first = study()
     assert first.returncode == 0, first.stderr
-    assert "at most" in first.stdout
+    assert "for 4 runs in 2 groups" in first.stdout
     assert "1 of 2: one, digits" in first.stdout
     assert "2 of 2: two, digits" in first.stdout
     assert "measure" in first.stdout, "its stages are followed"
@@ -252,7 +252,7 @@ def test_the_command_follows_to_the_table_and_prints_it_again(own_state: Path, f
     again = study("--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["state"] == "done"
-    assert "at most" not in again.stderr, "nothing is left to do"
+    assert "for 4 runs" not in again.stderr, "nothing is left to do"
 
 
 async def test_repeats_compress_anew_and_share_what_comes_before(engine: Engine, file: Path):

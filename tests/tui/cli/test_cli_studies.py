@@ -20,7 +20,7 @@ def test_without_a_name_the_studies_are_listed(tell):
 def test_before_it_starts_it_says_how_long_and_what_is_left_out(tell):
     said = tell("study", "rachmanto2024", "--small", "--dry-run")
     assert said.code == 0, said.err
-    assert "at most, for 30 runs in 5 groups" in said.out
+    assert "for 30 runs in 5 groups" in said.out
     assert "--small trains nothing" in said.out or "no recipe" in said.out
     assert "techniques (5)" in said.out
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed here")

@@ -39,7 +39,7 @@ async def test_a_study_says_how_long_it_takes_before_it_is_begun(bare_app: Edget
         screen.listed.point("rachmanto2024 --small")
         await pilot.press("r")
         await until(pilot, lambda: isinstance(bare_app.screen, Confirm))
-        assert "at most, for 30 runs" in bare_app.screen.consequence
+        assert "for 30 runs in 5 groups" in bare_app.screen.consequence
         await pilot.press("n")
         await until(pilot, lambda: isinstance(bare_app.screen, StudiesScreen))
         assert not list((own_state / "studies").glob("*"))
