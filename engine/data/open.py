@@ -45,20 +45,24 @@ def open_samples(
     say: Reporter,
     notes: ExportNotes = _NOTHING_SAID,
     known_ids: Mapping[str, int] = MappingProxyType({}),
+    *,
+    trains: bool = False,
 ) -> Samples:
     """The samples of one part of `dataset`, as the model's `inputs` of `shapes` want them.
 
     `calibration` is all of `dataset.calibration`, or a share of `dataset.path` that `evaluation` then leaves out;
     `all` is all of `dataset.path`. `notes`: what the model's exporter says of its input and its classes. `known_ids`: how
-    many ids an input may have, where it chooses rows of a table.
+    many ids an input may have, where it chooses rows of a table. `trains`: the calibration set is learnt from, so that what is
+    annotated in it is read.
 
     Raises:
         DataRefused: missing, empty, of one class (where accuracy is wanted), broken, or not fitting the model.
     """
     own = bool(dataset.calibration)
     path = Path(dataset.calibration if part == "calibration" and own else dataset.path)
-    # A share of `path` must be counted among the same images as the rest; a set of its own needs no boxes.
-    reader = _reader(dataset, path, inputs, shapes, say, notes, known_ids, boxes=part != "calibration" or not own)
+    # A share of `path` must be counted among the same images as the rest; a set of its own needs no boxes to calibrate.
+    boxes = part != "calibration" or not own or trains
+    reader = _reader(dataset, path, inputs, shapes, say, notes, known_ids, boxes=boxes)
     if len(reader) == 0:
         raise DataRefused(f"{path} is empty", fix="put samples into it, or name another dataset")
     if part != "calibration" and reader.labels is not None:

@@ -1,4 +1,5 @@
-"""Whether samples can be trained on: labelled, of more than one class, and of the same classes as those for evaluation.
+"""Whether samples can be trained on: labelled with what a loss is known for, of more than one class where they are classes, and
+of the same classes as those for evaluation.
 
 Apart from `open.py` because the pipeline asks before any work is done, and the step that trains asks again.
 """
@@ -12,6 +13,21 @@ from ..errors import DataRefused, Fix
 from .samples import Samples
 
 
+def refuse_unlabelled(samples: Samples) -> None:
+    """Refuse to train on samples whose labels no loss is known for.
+
+    Raises:
+        DataRefused: there are no labels, all are of one class, or they are neither classes nor boxes.
+    """
+    if samples.truth in ("", "classes"):
+        training_labels(samples)
+    elif samples.truth != "boxes":
+        raise DataRefused(
+            f"the labels of {samples.source} are {samples.truth}, and no loss is known here for these",
+            fix=("`train.distill` learns from a teacher's outputs, whatever they are", "leave the step out of the recipe"),
+        )
+
+
 def training_labels(samples: Samples) -> NDArray[np.int64]:
     """The class of each sample, shape (n,).
 
@@ -22,7 +38,11 @@ def training_labels(samples: Samples) -> NDArray[np.int64]:
     if not len(labels):
         raise DataRefused(
             f"training needs labelled samples, and {samples.source} has no labels",
-            fix=Fix("name a set with labels to {}: class folders of images, or an .npz with an array `labels`", "calibration"),
+            fix=Fix(
+                "name a set with labels to {}: class folders of images, annotated images, texts with their classes, or an .npz "
+                "with an array `labels`",
+                "calibration",
+            ),
         )
     if len(np.unique(labels)) < 2:
         raise DataRefused(
@@ -36,10 +56,10 @@ def refuse_untrainable(training: Samples | None, evaluation: Samples | None) -> 
     """Refuse before any work what the step that trains would refuse, and classes that evaluation numbers otherwise.
 
     Raises:
-        DataRefused: no labels, one class, or class folders other than those of `evaluation`.
+        DataRefused: as `refuse_unlabelled`, or classes other than those of `evaluation`.
     """
     if training is not None:
-        training_labels(training)
+        refuse_unlabelled(training)
         if evaluation is not None:
             _refuse_other_classes(training, evaluation)
 
@@ -51,5 +71,5 @@ def _refuse_other_classes(training: Samples, evaluation: Samples) -> None:
     apart = sorted(set(training.classes) ^ set(evaluation.classes))
     raise DataRefused(
         f"{training.source} and {evaluation.source} have other classes ({', '.join(apart[:5])})",
-        fix="give both the same class folders; one may be empty",
+        fix="give both the same classes: class folders, of which one may be empty, or `classes` in the dataset's TOML file",
     )

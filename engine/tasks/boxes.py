@@ -6,7 +6,7 @@ taken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,3 +87,15 @@ class Scene:
 
     truth: TrueBoxes
     laid: Laid
+
+    def mirrored(self, width: int) -> Scene:
+        """The same left to right, in an input of `width` pixels."""
+        laid, corners = self.laid, self.truth.corners.copy()
+        corners[:, [0, 2]] = laid.size[0] - self.truth.corners[:, [2, 0]]
+        left = width - laid.shift[0] - laid.size[0] * laid.scale[0]
+        return Scene(replace(self.truth, corners=corners), replace(laid, shift=(left, laid.shift[1])))
+
+    def moved(self, across: int, down: int) -> Scene:
+        """The same where the input is moved by so many pixels."""
+        left, top = self.laid.shift
+        return replace(self, laid=replace(self.laid, shift=(left + across, top + down)))

@@ -5,7 +5,7 @@ Apart from `job.py` because it is asked twice: before a run is submitted, and by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,8 @@ from ..errors import EdgetuiError, ModelRefused, Refusal
 from ..graph.vocabulary import vocabularies_of
 from ..measure.accuracy import output_class_count, refuse_classes
 from ..schema.model_facts import TensorFacts
-from ..schema.spec import RunSpec
+from ..schema.spec import Dataset, RunSpec
+from ..schema.step import SampleNeed
 from ..system.reporter import Reporter
 from ..tasks.exporter import export_notes
 
@@ -37,9 +38,10 @@ def open_part(spec: RunSpec, part: Part, inputs: Sequence[TensorFacts], shapes: 
         DataRefused: they cannot be read, or do not fit the model.
     """
     dataset, calibration = spec.dataset, spec.calibration
+    needs = {step.need for step in spec.recipe.active}
     if part == "calibration" and calibration is not None:
         classes = calibration.task in ("classification", "text-classification")  # calibration needs no others
-        dataset = calibration if classes else msgspec.structs.replace(calibration, task="none")
+        dataset = calibration if classes or _learns(needs, calibration) else msgspec.structs.replace(calibration, task="none")
         part = "calibration" if calibration.calibration else "all"
     elif dataset is None and calibration is not None:
         dataset, part = msgspec.structs.replace(calibration, task="none"), "all"
@@ -47,9 +49,14 @@ def open_part(spec: RunSpec, part: Part, inputs: Sequence[TensorFacts], shapes: 
         part = "all"
     if dataset is None:
         return None
-    model = Path(spec.model)
+    model, trains = Path(spec.model), _learns(needs, dataset)
     known_ids = vocabularies_of(model) if any(each.dtype.startswith("int") for each in inputs) else {}
-    return open_samples(dataset, inputs, shapes, part, spec.seed, say, export_notes(model), known_ids)
+    return open_samples(dataset, inputs, shapes, part, spec.seed, say, export_notes(model), known_ids, trains=trains)
+
+
+def _learns(needs: Collection[SampleNeed], dataset: Dataset) -> bool:
+    """Whether a step learns from what is annotated: all labels where it cannot do without, else boxes, which help."""
+    return "labelled" in needs or ("training" in needs and dataset.task == "detection")
 
 
 def refuse_unfit(

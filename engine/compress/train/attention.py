@@ -36,7 +36,7 @@ class WithFeatures:
                 fix="leave `features` out, or name the layers of the student's file as its teacher's",
             )
         for program in self._programs:
-            program.watch = frozenset(self.names)
+            program.watch |= frozenset(self.names)
 
     def __call__(self, batch: Batch) -> Marks:
         """Marks for a batch."""
@@ -67,6 +67,7 @@ def _sizes(ready: Prepared) -> Mapping[str, tuple[int, ...]]:
     import torch
 
     program = ready.module.program
+    watched = program.watch
     program.watch = frozenset(name for call in program.calls for name in call.outputs) - {"", *program.outputs}
     with torch.no_grad():
         ready.run({name: array[: ready.rows] for name, array in ready.feeds.items()})
@@ -75,5 +76,5 @@ def _sizes(ready: Prepared) -> Mapping[str, tuple[int, ...]]:
         for name, value in program.watched.items()
         if value.dim() == _IMAGE and value.is_floating_point() and value.shape[2] * value.shape[3] > 1
     }
-    program.watch = frozenset()
+    program.watch = watched
     return found

@@ -14,12 +14,14 @@ import numpy as np
 
 from ...data.samples import Batch, Samples
 from ...data.training import training_labels
+from ...errors import DataRefused, ModelRefused
 from ...graph.load import load
 from ...schema.steps import TrainDistill
 from ...system.reporter import Reporter
 from . import head
 from .answers import NearOutputs, SoftClasses
 from .attention import WithFeatures
+from .box_marks import BoxMarks, WithBoxes
 from .class_marks import refuse_other_classes
 from .learner import Learner, Marks
 from .loop import train
@@ -71,10 +73,23 @@ def _learner(step: TrainDistill, student: Prepared, teacher: Prepared, samples: 
         )
     else:
         say.note("no output is known to be of classes: the teacher's outputs are learnt as they are")
-        mark = NearOutputs(student, teacher, _outputs(teacher, samples))
+        mark = _with_boxes(step, NearOutputs(student, teacher, _outputs(teacher, samples)), student, samples, say)
     if step.features:
         mark = WithFeatures(mark, student, teacher, step.features)
     return Learner(student.module.trained, mark, size, any_size)
+
+
+def _with_boxes(
+    step: TrainDistill, mark: Callable[[Batch], Marks], student: Prepared, samples: Samples, say: Reporter
+) -> Callable[[Batch], Marks]:
+    """The same with a share of the boxes' marks, where samples have boxes and the student a head that a loss is known for."""
+    if samples.truth != "boxes" or not step.alpha:
+        return mark
+    try:
+        return WithBoxes(mark, BoxMarks(student, samples, say), step.alpha)
+    except (ModelRefused, DataRefused) as error:
+        say.note(f"{error.what}: all is learnt from the teacher")
+        return mark
 
 
 def _outputs(teacher: Prepared, samples: Samples) -> dict[str, np.ndarray]:

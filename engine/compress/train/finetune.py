@@ -11,11 +11,11 @@ import numpy as np
 from onnx import ModelProto
 
 from ...data.samples import Samples
-from ...data.training import training_labels
+from ...data.training import refuse_unlabelled
 from ...graph.load import load
 from ...schema.steps import TrainFinetune
 from ...system.reporter import Reporter
-from .class_marks import ClassMarks
+from .label_marks import label_marks
 from .loop import train
 from .prepared import begin_torch, prepared, save_trained, zeros_kept
 from .trainable import nonzero
@@ -31,14 +31,15 @@ def finetune(step: TrainFinetune, source: Path, out: Path, samples: Samples, say
     Raises:
         RecipeRefused: PyTorch cannot be loaded, or there is nothing to train.
         DataRefused: there are no labels, or they do not fit the model.
-        ModelRefused: the model cannot be executed in PyTorch (the node is named), or gives other results there.
+        ModelRefused: the model cannot be executed in PyTorch (the node is named), gives other results there, or is a detector
+            for whose head no loss is known.
         RunFailed: the loss or a weight became NaN, or memory ran out.
         StorageRefused: `out` cannot be written.
     """
     begin_torch(step.seed)
-    labels = training_labels(samples)
+    refuse_unlabelled(samples)
     ready = prepared(load(source), step, samples, say)
-    mark = ClassMarks(ready, samples, labels, say)
+    mark = label_marks(ready, samples, say)
     learner = ready.learner(mark, zeros_kept(ready)) if step.keep_zeros else ready.learner(mark)
     learnt = train(step, learner, samples, say, kept)
     save_trained(ready, out, step)

@@ -13,12 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto
 
 from ...data.samples import Samples
-from ...data.training import training_labels
+from ...data.training import refuse_unlabelled
 from ...errors import ModelRefused, RecipeRefused
 from ...graph.load import load, save_apart
 from ...graph.macs import macs
@@ -27,7 +25,7 @@ from ...schema.steps import PruneChannels, PruneMagnitude, TrainPruneIterative
 from ...system.reporter import NullReporter, Reporter, Stretch
 from .. import channels
 from ..magnitude import zero_smallest
-from .class_marks import ClassMarks
+from .label_marks import label_marks
 from .loop import Learnt, held_out_of, look, train
 from .prepared import begin_torch, prepared, take_trained, zeros_kept
 
@@ -72,9 +70,9 @@ def prune_iteratively(
         StorageRefused: `out` cannot be written.
     """
     begin_torch(step.seed)
-    labels = training_labels(samples)
+    refuse_unlabelled(samples)
     best = original = _Smaller(load(source), 0.0, "")
-    least = None if step.drop is None else _accuracy_before(step, original.model, samples, labels, say) - step.drop
+    least = None if step.drop is None else _accuracy_before(step, original.model, samples, say) - step.drop
     trained: Learnt | None = None
     rounds, warnings, stopped = 0, list[str](), False
     with TemporaryDirectory(dir=out.parent) as folder:
@@ -84,7 +82,7 @@ def prune_iteratively(
             if found is None:
                 say.note(f"round {number} of {step.rounds}: less than a block of channels would go, and waits for the next")
                 continue
-            learnt = _trained(step, found, samples, labels, part, None if kept is None else kept / f"round-{number}")
+            learnt = _trained(step, found, samples, part, None if kept is None else kept / f"round-{number}")
             now = None if learnt.after is None else learnt.after.accuracy
             say.note(f"round {number} of {step.rounds}: {found.line}; {learnt.told()}")
             if least is not None and now is not None and now < least:
@@ -106,17 +104,20 @@ def prune_iteratively(
     return f"{rounds} of {step.rounds} rounds, {best.line}; the last: {trained.told()}"
 
 
-def _accuracy_before(
-    step: TrainPruneIterative, model: ModelProto, samples: Samples, labels: NDArray[np.int64], say: Reporter
-) -> float:
+def _accuracy_before(step: TrainPruneIterative, model: ModelProto, samples: Samples, say: Reporter) -> float:
     """Of the model as it came, on the samples held out.
 
     Raises:
-        RecipeRefused: none are held out.
+        RecipeRefused: none are held out, or nobody says which are right.
     """
+    if samples.truth != "classes":
+        raise RecipeRefused(
+            f"`drop` of {step.method} is told by accuracy, and {samples.truth} have only a loss while they are learnt",
+            fix="leave `drop` out: all rounds are gone through",
+        )
     ready = prepared(model, step, samples, say)
     held = held_out_of(step, samples, say)[1]
-    seen = None if held is None else look(ready.learner(ClassMarks(ready, samples, labels, NullReporter())), held)
+    seen = None if held is None else look(ready.learner(label_marks(ready, samples, NullReporter())), held)
     if seen is None or seen.accuracy is None:
         raise RecipeRefused(
             f"`drop` of {step.method} is told by samples held out, and of {len(samples)} none are",
@@ -125,12 +126,10 @@ def _accuracy_before(
     return seen.accuracy
 
 
-def _trained(
-    step: TrainPruneIterative, smaller: _Smaller, samples: Samples, labels: NDArray[np.int64], say: Reporter, kept: Path | None
-) -> Learnt:
+def _trained(step: TrainPruneIterative, smaller: _Smaller, samples: Samples, say: Reporter, kept: Path | None) -> Learnt:
     """Train what is left, in place."""
     ready = prepared(smaller.model, step, samples, say)
-    learner = ready.learner(ClassMarks(ready, samples, labels, say), zeros_kept(ready))
+    learner = ready.learner(label_marks(ready, samples, say), zeros_kept(ready))
     learnt = train(step, learner, samples, say, kept)
     take_trained(ready, step)
     return learnt

@@ -16,7 +16,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto
 
 from ...data.samples import Samples
-from ...data.training import training_labels
+from ...data.training import refuse_unlabelled
 from ...errors import RecipeRefused
 from ...graph.load import load, save_apart
 from ...graph.walk import constants, is_onnx
@@ -27,8 +27,8 @@ from ...system.reporter import Reporter
 from .. import qdq, qdq_tensorrt
 from ..annotations import Int8, raised, read_int8, write_int8
 from . import same_results
-from .class_marks import ClassMarks
 from .device import move, to_gpu
+from .label_marks import label_marks
 from .learnt_pairs import LearntPairs, WeightGrid
 from .loop import train
 from .prepared import HINTS, Prepared, begin_torch, first_feeds, rows_of, samples_at_once, trained_values
@@ -51,7 +51,7 @@ def qat(step: TrainQat, source: Path, out: Path, samples: Samples, say: Reporter
         StorageRefused: `out` cannot be written.
     """
     begin_torch(step.seed)
-    labels = training_labels(samples)
+    refuse_unlabelled(samples)
     model, annotation = _quantized(load(source))
     integers = _stored_integers(model)
     if annotation is None and not integers:
@@ -60,7 +60,7 @@ def qat(step: TrainQat, source: Path, out: Path, samples: Samples, say: Reporter
             fix="put `quantize.weights` or `quantize.int8` before it",
         )
     ready, pairs = _ready(step, model, annotation, integers, samples, say)
-    mark = ClassMarks(ready, samples, labels, say)
+    mark = label_marks(ready, samples, say)
     learnt = train(step, ready.learner(mark, _zeros_kept(step, ready, pairs)), samples, say, kept)
     _write(step, ready, pairs, annotation)
     save_apart(model, out)

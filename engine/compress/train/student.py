@@ -21,7 +21,7 @@ from ...graph.weights import weights
 from ...schema.steps import PruneChannels, TrainDistill
 from ...schema.training_steps import SEPARABLE
 from ...system.reporter import Reporter
-from ..channels import prune
+from ..channels import NothingRemoved, prune
 from ..separable import separate
 from .prepared import rows_of
 from .trainable import trainable, write
@@ -41,7 +41,10 @@ def student_of(step: TrainDistill, source: Path, folder: Path, samples: Samples,
     if step.width is not None:
         narrowing = PruneChannels(amount=1 - step.width, streams=True, round_to=1)
         feeds = (batch.feeds for batch in samples.take(narrowing.samples).batches(rows_of(teacher), padded=True))
-        prune(narrowing, source, folder / "student.onnx", feeds if step.start == "kept" else None, say)
+        try:
+            prune(narrowing, source, folder / "student.onnx", feeds if step.start == "kept" else None, say)
+        except NothingRemoved as error:
+            raise ModelRefused(f"this model cannot be narrowed: {error.what}", fix="name a student's file or factory") from None
         student, what = load(folder / "student.onnx"), f"of {step.width:g} of its width"
     elif step.student == SEPARABLE:
         student = load(source)

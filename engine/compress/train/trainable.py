@@ -25,8 +25,12 @@ _BESIDE = {
     "InstanceNormalization": (1, 2),
     "LayerNormalization": (1, 2),
     "PRelu": (1,),
+    "LSTM": (1, 2, 3),
+    "GRU": (1, 2, 3),
 }
-"""Inputs that are trained besides weights: biases, and scales and shifts of normalisations (never their statistics)."""
+"""Inputs that are trained besides weights: biases, scales and shifts of normalisations (never their statistics), and what is in
+recurrent cells, which pruning leaves as it is.
+"""
 _SUMS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
@@ -41,7 +45,8 @@ class Trainable:
 
 
 def trainable(model: ModelProto) -> Trainable:
-    """Find what is trained: weights of Conv, ConvTranspose, Gemm and MatMul, biases, scales and shifts of normalisations.
+    """Find what is trained: weights of Conv, ConvTranspose, Gemm and MatMul, biases, scales and shifts of normalisations,
+    recurrent cells, and tables from which ids choose rows.
 
     Raises:
         RecipeRefused: there are no weights, or they are not FP32.
@@ -81,12 +86,19 @@ def _beside(model: ModelProto, held: dict[str, TensorProto]) -> set[str]:
         if not is_onnx(node):
             continue
         found.update(node.input[place] for place in _BESIDE.get(node.op_type, ()) if place < len(node.input))
+        if node.op_type == "Gather" and node.input[1] not in held and _is_table(held.get(node.input[0])):
+            found.add(node.input[0])
         if node.op_type == "Add":
             for name, other in (tuple(node.input), tuple(reversed(node.input))):
                 maker = makers.get(other)
                 if maker is not None and maker.op_type in _SUMS and _is_bias(held.get(name)):
                     found.add(name)
     return found & held.keys()
+
+
+def _is_table(tensor: TensorProto | None) -> bool:
+    """A row for each id."""
+    return tensor is not None and len(tensor.dims) == 2 and min(tensor.dims) > 1
 
 
 def _is_bias(tensor: TensorProto | None) -> bool:

@@ -22,12 +22,12 @@ RAW = "raw"
 """Inside the graph, (batch, 4 x BINS + classes, places): logarithms of distributions, then of classes, for losses."""
 
 
-def places(side: int) -> tuple[np.ndarray, np.ndarray]:
+def places(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     """Middles (2, places) in pixels of the image, x before y, and strides (places,), in the order of the output."""
     middles, strides = [], []
     for stride in STRIDES:
-        along = (np.arange(side // stride, dtype=np.float32) + 0.5) * stride
-        down, across = np.meshgrid(along, along, indexing="ij")
+        rows, columns = ((np.arange(side // stride, dtype=np.float32) + 0.5) * stride for side in (height, width))
+        down, across = np.meshgrid(rows, columns, indexing="ij")
         middles.append(np.stack([across.ravel(), down.ravel()]))
         strides.append(np.full(down.size, stride, np.float32))
     return np.concatenate(middles, axis=1), np.concatenate(strides)
@@ -125,7 +125,7 @@ def _boxes(net: OnnxBuilder, distances: str, count: int, side: int) -> str:
     net.frozen.add(weight)
     x = net.node("Conv", net.node("Softmax", x, axis=1), weight, layer="dfl.conv", kernel_shape=[1, 1])
     before, behind = net.nodes("Split", [net.node("Reshape", x, net.ints(0, 4, count)), net.ints(2, 2)], 2, axis=1)
-    middles, strides = places(side)
+    middles, strides = places(side, side)
     at = net.held("anchors", (middles / strides)[None])
     first, last = net.node("Sub", at, before), net.node("Add", behind, at)
     centre = net.node("Div", net.node("Add", first, last), net.number(2.0))

@@ -46,53 +46,70 @@ class _Assigned:
 
 
 def detection_loss(raw: Tensor, targets: BoxTargets, side: int, weights: Tensor | None = None) -> Tensor:
-    """The loss of a batch, per image times the batch as Ultralytics has it. `raw`: (batch, 4 x BINS + classes, places).
+    """The loss of a batch of square images, per image times the batch as Ultralytics has it. `raw`: (batch, 4 x BINS + classes,
+    places).
 
     `weights`: (classes,), what scores of each class count, for rare ones to be learnt as well; None: all alike.
     """
+    distances, likely = raw[:, : 4 * BINS].transpose(1, 2), raw[:, 4 * BINS :].transpose(1, 2)
+    made: Tensor = detection_losses(distances, likely, targets, (side, side), weights).sum()
+    return made
+
+
+def detection_losses(
+    distances: Tensor, likely: Tensor, targets: BoxTargets, size: tuple[int, int], weights: Tensor | None = None
+) -> Tensor:
+    """What is wrong in each image, (batch,), as shares of what is wanted in an image of the batch.
+
+    Args:
+        distances: logarithms of distributions, (batch, places, 4 x values).
+        likely: logits of classes, (batch, places, classes).
+        targets: what is right.
+        size: width and height of the input in pixels.
+        weights: see `detection_loss`.
+    """
     import torch
 
-    middles, strides = (torch.from_numpy(each).to(raw.device) for each in places(side))
-    distances, likely = raw[:, : 4 * BINS].transpose(1, 2), raw[:, 4 * BINS :].transpose(1, 2)
+    middles, strides = (torch.from_numpy(each).to(likely.device) for each in places(*size))
     boxes = decoded(distances, middles.t(), strides)
     found = _assign(likely.detach().sigmoid(), boxes.detach(), middles.t(), targets)
     total = found.scores.sum().clamp(min=1)
-    classes = torch.nn.functional.binary_cross_entropy_with_logits(likely, found.scores, weights, reduction="sum") / total
+    classes = torch.nn.functional.binary_cross_entropy_with_logits(likely, found.scores, weights, reduction="none")
+    losses = _CLASS * classes.sum((1, 2))
     taken = found.taken
-    if not bool(taken.any()):
-        return _CLASS * classes * len(raw)
     weight = found.scores.sum(-1)[taken]
-    overlap = complete_overlap(boxes[taken], found.corners[taken])
-    box = ((1 - overlap) * weight).sum() / total
-    wanted = _sides(found.corners, middles.t(), strides)[taken]
-    spread = (_distribution(distances[taken], wanted) * weight).sum() / total
-    loss: Tensor = (_BOX * box + _CLASS * classes + _DISTRIBUTION * spread) * len(raw)
-    return loss
+    box = (1 - complete_overlap(boxes[taken], found.corners[taken])) * weight
+    wanted = _sides(found.corners, middles.t(), strides, distances.shape[-1] // 4)[taken]
+    spread = _distribution(distances[taken], wanted) * weight
+    image = taken.nonzero()[:, 0]
+    made: Tensor = losses.index_add(0, image, _BOX * box + _DISTRIBUTION * spread) / total * len(likely)
+    return made
 
 
 def decoded(distances: Tensor, middles: Tensor, strides: Tensor) -> Tensor:
-    """Corners (batch, places, 4) in pixels, of logarithms of distributions (batch, places, 4 x BINS)."""
+    """Corners (batch, places, 4) in pixels, of logarithms of distributions (batch, places, 4 x values)."""
     import torch
 
-    values = torch.arange(BINS, dtype=distances.dtype, device=distances.device)
-    sides = distances.unflatten(-1, (4, BINS)).softmax(-1) @ values * strides[:, None]
+    bins = distances.unflatten(-1, (4, -1))
+    values = torch.arange(bins.shape[-1], dtype=distances.dtype, device=distances.device)
+    sides = bins.softmax(-1) @ values * strides[:, None]
     made: Tensor = torch.cat([middles - sides[..., :2], middles + sides[..., 2:]], -1)
     return made
 
 
-def _sides(corners: Tensor, middles: Tensor, strides: Tensor) -> Tensor:
+def _sides(corners: Tensor, middles: Tensor, strides: Tensor, values: int) -> Tensor:
     """Distances from each place to the sides of its box, in strides, as far as the values reach."""
     import torch
 
     both = torch.cat([middles - corners[..., :2], corners[..., 2:] - middles], -1) / strides[:, None]
-    return both.clamp(0, BINS - 1.01)
+    return both.clamp(0, values - 1.01)
 
 
 def _distribution(distances: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy with the two values beside what is wanted; (n, 4 x BINS) and (n, 4) to (n,)."""
+    """Cross-entropy with the two values beside what is wanted; (n, 4 x values) and (n, 4) to (n,)."""
     import torch
 
-    likely = distances.unflatten(-1, (4, BINS)).log_softmax(-1)
+    likely = distances.unflatten(-1, (4, -1)).log_softmax(-1)
     below = wanted.long()
     share = wanted - below
     near = torch.stack([below, below + 1], -1)

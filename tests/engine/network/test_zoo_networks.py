@@ -112,7 +112,7 @@ def test_a_detector_is_read_as_ultralytics_exports_are():
 
 
 def test_places_of_a_detector_lie_in_the_middle_of_their_cells():
-    middles, strides = places(64)
+    middles, strides = places(64, 64)
     assert middles.shape == (2, sum((64 // stride) ** 2 for stride in STRIDES))
     assert middles[:, 0].tolist() == [4, 4]
     assert middles[:, 1].tolist() == [12, 4]

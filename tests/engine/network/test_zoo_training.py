@@ -61,7 +61,7 @@ def test_overlaps_are_those_of_the_definition():
 
 
 def test_a_distribution_at_one_value_is_that_distance():
-    middles, strides = (torch.from_numpy(each) for each in places(64))
+    middles, strides = (torch.from_numpy(each) for each in places(64, 64))
     distances = torch.full((1, len(strides), 4, BINS), -50.0)
     distances[..., 2] = 50.0
     boxes = decoded(distances.flatten(2), middles.t(), strides)
