@@ -24,6 +24,7 @@ from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
 from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_file, missing_package
+from .library.torch_models import FOLDER, export_path
 from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
 from .runs.folder import RunDir
 from .runs.index import Index, RunSummary
@@ -32,6 +33,7 @@ from .runs.launch import start
 from .runs.queries import (
     BenchQuestion,
     CheckQuestion,
+    ExportQuestion,
     InspectQuestion,
     Listen,
     PlanQuestion,
@@ -45,6 +47,7 @@ from .runs.queries import (
 from .schema.events import AnyEvent, Note, RunEnded
 from .schema.figures import Metrics
 from .schema.model_facts import ModelFacts
+from .schema.module_sources import ModelFactory
 from .schema.ready import ready
 from .schema.sensitivity import Sensitivity
 from .schema.spec import Dataset, RunSpec
@@ -212,6 +215,18 @@ class Engine(Studying):
             self._facts[key] = msgspec.json.decode(answer, type=ready(ModelFacts))
         return self._facts[key]
 
+    async def as_onnx(self, name: str, source: Path | ModelFactory) -> Path:
+        """The ONNX file of a PyTorch module: exported in a process of its own, once for its files' content.
+
+        Raises:
+            ModelRefused: it cannot be read or exported.
+        """
+        out = await asyncio.to_thread(export_path, self.home, name, source)
+        if not out.is_file():
+            program, made = (str(source), None) if isinstance(source, Path) else ("", source)
+            await ask(self.home, ExportQuestion(program=program, factory=made, out=str(out)), None)
+        return out
+
     async def bench(self, question: BenchQuestion, listen: Listen | None = None) -> Metrics:
         """Time a model or plan alone; `listen` hears the events."""
         return msgspec.json.decode(await ask(self.home, question, listen), type=ready(Metrics))
@@ -297,8 +312,9 @@ class Engine(Studying):
         return list_recipes(self.config)
 
     def models(self) -> tuple[Folder, ...]:
-        """What lies in the configured model folders."""
-        return tuple(list_folder(folder) for folder in self.config.models.folders)
+        """What lies in the configured model folders, and what was exported from PyTorch."""
+        own = self.home / FOLDER
+        return tuple(list_folder(folder) for folder in (*self.config.models.folders, *([str(own)] if own.is_dir() else [])))
 
     def dataset(self, text: str) -> Dataset:
         """A dataset by its name in edgetui.toml, or by path.

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import DAMAGED, ConfigRefused, EdgetuiError
+from .schema.module_sources import ModelFactory, placed
 from .schema.settings import BackendName, BackendTable
 from .schema.spec import Preset
 from .schema.validation import converted
@@ -72,6 +73,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     recipes: Recipes = Recipes()
     datasets: dict[str, str] = {}
     """Name to the path of a dataset description, folder, zip or npz."""
+    factories: dict[str, ModelFactory] = {}
+    """Models that a function makes, by the name that stands for MODEL."""
     defaults: Defaults = Defaults()
     backend: BackendTable = BackendTable()
     ui: Ui = Ui()
@@ -151,6 +154,15 @@ def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         changed["models"] = {k: [anchor(text) for text in v] for k, v in data["models"].items()}
     if "recipes" in data:
         changed["recipes"] = {k: anchor(v) for k, v in data["recipes"].items()}
+    if "factories" in data:
+        changed["factories"] = {
+            name: {
+                **table,
+                **({"make": placed(table["make"], folder.absolute())} if "make" in table else {}),
+                **({"weights": anchor(table["weights"])} if "weights" in table else {}),
+            }
+            for name, table in data["factories"].items()
+        }
     if "datasets" in data:
         changed["datasets"] = {k: anchor(v) for k, v in data["datasets"].items()}
     return changed

@@ -16,6 +16,7 @@ from ..advice.recomputed import RawSamples
 from ..advice.spread import SampleSet
 from ..errors import EdgetuiError, PlanRefused, RunFailed
 from ..schema import events
+from ..schema.module_sources import ModelFactory
 from ..schema.ready import ready
 from ..schema.result import Result
 from ..schema.sensitivity import UNITS
@@ -46,6 +47,16 @@ class InspectQuestion(_Question, frozen=True, kw_only=True, tag="inspect"):
 
     model: str
     shapes: dict[str, tuple[int, ...]] = {}
+
+
+class ExportQuestion(_Question, frozen=True, kw_only=True, tag="export"):
+    """Which ONNX file is this PyTorch module? It is written to `out`."""
+
+    program: str = ""
+    """A `.pt2` file."""
+    factory: ModelFactory | None = None
+    """None: it is in the file."""
+    out: str
 
 
 class CheckQuestion(_Question, frozen=True, kw_only=True, tag="check"):
@@ -133,7 +144,14 @@ _PLANS: dict[Side, str] = {"baseline": "baseline_plan", "candidate": "plan", "se
 _GRAPHS: dict[Side, str] = {"candidate": "onnx", "second": "onnx_wide"}
 """What artifacts call each side's plan, and the graph that it was made of."""
 Question = (
-    InspectQuestion | CheckQuestion | BenchQuestion | PlanQuestion | SpreadQuestion | RecomputeQuestion | SensitivityQuestion
+    InspectQuestion
+    | ExportQuestion
+    | CheckQuestion
+    | BenchQuestion
+    | PlanQuestion
+    | SpreadQuestion
+    | RecomputeQuestion
+    | SensitivityQuestion
 )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, structs
 
+from .module_sources import factory, placed
 from .numbers import Count, Positive, Share
 from .pruning_steps import scattered_zeros
 from .step import Kernels, SampleNeed, Step
@@ -27,7 +28,7 @@ class Training(Step, frozen=True, kw_only=True):
     copies = 10.0  # gradients and two moments as well
     learns = True
     resumes = True
-    added = (("patience", None), ("flip", False), ("shift", 0.0))
+    added: ClassVar[tuple[tuple[str, object], ...]] = (("patience", None), ("flip", False), ("shift", 0.0))
 
     epochs: Count = 3
     """How often every training sample is gone through, at most."""
@@ -88,11 +89,16 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
     resizes = True
     copies = 14.0  # beside the student's gradients its teacher
     one_of = (("width", 0.5), ("student", "separable"))
+    added = (*Training.added, ("weights", None))
 
     width: Annotated[float, Meta(gt=0, lt=1)] | None = None
     """The student is this model with such a share of the channels of every layer. Give this or `student`."""
     student: str | None = None
-    """An ONNX file with this model's inputs and outputs, or `separable`: this model, convolutions made depthwise separable."""
+    """A file with this model's inputs and outputs (ONNX, or `.pt2` of torch.export); `package.module:function` or
+    `file.py:function`, which is imported and returns a torch.nn.Module; or `separable`: this model, convolutions made depthwise
+    separable."""
+    weights: str | None = None
+    """What a function's module begins with: a `.safetensors` file or a state dict; None: as the function leaves it."""
     start: Literal["kept", "drawn"] = "kept"
     """`kept`: a student made of this model begins with what is left of its weights. `drawn`: with new ones."""
     temperature: Annotated[float, Meta(ge=1, le=1000)] = 4.0
@@ -106,11 +112,16 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (self.student,) if self.student and self.student != SEPARABLE else ()
+        if not self.student or self.student == SEPARABLE:
+            return ()
+        made = factory(self.student)
+        return (made.file if made else self.student, *((self.weights,) if self.weights else ()))
 
     def located(self, folder: Path) -> TrainDistill:
-        files = [str(folder / Path(file).expanduser()) for file in self.files]
-        return structs.replace(self, student=files[0]) if files else self
+        if not self.student or self.student == SEPARABLE:
+            return self
+        weights = str(folder / Path(self.weights).expanduser()) if self.weights else None
+        return structs.replace(self, student=placed(self.student, folder), weights=weights)
 
 
 class TrainQat(Training, frozen=True, kw_only=True, tag="train.qat"):

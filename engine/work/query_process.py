@@ -21,6 +21,7 @@ from ..runs.board_queue import Device, draw_ticket, enter
 from ..runs.queries import (
     BenchQuestion,
     CheckQuestion,
+    ExportQuestion,
     InspectQuestion,
     PlanQuestion,
     Question,
@@ -57,6 +58,15 @@ def _inspect(question: InspectQuestion, home: Path, say: PipeReporter) -> Given:
 
     del home, say
     return inspect(Path(question.model), question.shapes)
+
+
+@_answer.register
+def _export(question: ExportQuestion, home: Path, say: PipeReporter) -> Given:
+    from .torch_model import export
+
+    del home, say
+    export(question)
+    return None
 
 
 @_answer.register

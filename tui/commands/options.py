@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import msgspec
 
 from ...engine.config import typed_path, what_is
 from ...engine.errors import ModelRefused, UsageError, nearest
+from ...engine.library.torch_models import module_named
 from ...engine.schema.settings import BackendName, BackendSettings, owners, settings_with
 from ...engine.schema.spec import Preset, RunSpec, parse_shape
 from ...engine.schema.steps import Recipe
@@ -94,20 +96,24 @@ def run_options(function: F) -> F:
 
 
 def find_model(engine: Engine, text: str) -> Path:
-    """A model by path, or by its name in a model folder of edgetui.toml.
+    """A model by path, or by its name in edgetui.toml: in a model folder, or of a factory. A PyTorch module is exported first.
 
     Raises:
-        ModelRefused: there is none.
+        ModelRefused: there is none, or it cannot be exported.
     """
     path = typed_path(text).absolute()
+    module = module_named(text, path, engine.config)
+    if module is not None:
+        return asyncio.run(engine.as_onnx(path.stem if isinstance(module, Path) else text, module))
     if path.is_file():
         return path
     if (kind := what_is(path)) != "not there":
         raise ModelRefused(f"{text} is {kind}", fix="name an .onnx file" + (" in it" if path.is_dir() else ""))
-    known = {Path(file.path).stem: file.path for folder in engine.models() for file in folder.models}
+    known: dict[str, str] = {Path(file.path).stem: file.path for folder in engine.models() for file in folder.models}
     if os.sep not in text and text.removesuffix(".onnx") in known:
         return Path(known[text.removesuffix(".onnx")])
-    hint = f", or: {nearest(text, known)}" if known else ""
+    names = [*known, *engine.config.factories]
+    hint = f", or: {nearest(text, names)}" if names else ""
     raise ModelRefused(f"there is no model {text}", fix=f"check the path{hint}")
 
 

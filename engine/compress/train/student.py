@@ -18,6 +18,8 @@ from ...graph.normalise import normalise
 from ...graph.shapes import declared, facts
 from ...graph.walk import constants, real_inputs
 from ...graph.weights import weights
+from ...network.to_onnx import to_onnx
+from ...schema.module_sources import PROGRAM, factory
 from ...schema.steps import PruneChannels, TrainDistill
 from ...schema.training_steps import SEPARABLE
 from ...system.reporter import Reporter
@@ -55,17 +57,28 @@ def student_of(step: TrainDistill, source: Path, folder: Path, samples: Samples,
             )
         what = f"with {len(layers)} convolutions made depthwise separable"
     else:
-        student, what = _of_file(step.student or "", teacher, folder, say), f"from {Path(step.student or '').name}"
+        student, what = _of_file(step, teacher, folder, say), f"from {Path(step.student or '').name}"
     _refuse_other(teacher, student, what)
     if step.start == "drawn":
         draw_weights(student, step.seed)
     return student, f"a student {what}, {100 * _numbers(student) / _numbers(teacher):.1f} % of the weights"
 
 
-def _of_file(name: str, teacher: ModelProto, folder: Path, say: Reporter) -> ModelProto:
+def _of_file(step: TrainDistill, teacher: ModelProto, folder: Path, say: Reporter) -> ModelProto:
+    name = step.student or ""
     path = Path(name).expanduser()
-    if not path.is_file():
-        raise RecipeRefused(f"there is no student {path}", fix=f"name an ONNX file, or `{SEPARABLE}`, or give a `width`")
+    made = factory(name)
+    if made is None and not path.is_file():
+        raise RecipeRefused(
+            f"there is no student {path}", fix=f"name a file, `package.module:function` or `{SEPARABLE}`, or give a `width`"
+        )
+    if step.weights and made is None:
+        raise RecipeRefused("`weights` are for a student that a function makes", fix="leave them out, or name the function")
+    if made is not None or path.suffix == PROGRAM:
+        known = set(real_inputs(teacher.graph))
+        inputs = [facts(value) for value in teacher.graph.input if value.name in known]
+        path = folder / "exported.onnx"
+        to_onnx(name, step.weights or "", inputs, [value.name for value in teacher.graph.output], path, step.seed)
     shapes = {}
     wanted = set(real_inputs(teacher.graph))
     for value in teacher.graph.input:
