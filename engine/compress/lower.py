@@ -21,7 +21,7 @@ from ..inspection.lint_tensorrt import has_half
 from ..schema.steps import QuantizeWeights
 from ..system.cpu import read_processor
 from ..system.reporter import Reporter
-from . import qdq, qdq_tensorrt, weights_tensorrt
+from . import qdq, qdq_tensorrt, true_zeros, weights_tensorrt
 from .annotations import Dynamic, Int8, raised, read_dynamic, read_fp16, read_int8
 from .dynamic import insert
 from .half import to_fp16
@@ -60,6 +60,7 @@ def lowered(model: ModelProto, source: Path, target: str, say: Reporter) -> tupl
     fused = lowering.pairs == "tensorrt"
     int8, keep, wish = read_int8(model), read_fp16(model), read_dynamic(model)
     metadata.drop(model, fused_names.KEY)
+    metadata.drop(model, true_zeros.KEY)
     done = []
     if wish is not None and not lowering.ranges_at_run_time:
         model, text = _weights_alone(model, wish, lowering, say)

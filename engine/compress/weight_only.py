@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from ml_dtypes import int4
@@ -27,6 +28,7 @@ from ..system.reporter import Reporter
 from .annotations import raised, read_int8
 from .magnitude import counted, tell_computed
 from .placement import for_onnxruntime, for_tensorrt
+from .true_zeros import mask_of, write_zeros
 from .view import View
 
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
@@ -93,12 +95,17 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> st
         )
     tell_computed(model, excluded, say)
     before = after = 0
-    names = Names(model)
+    names, masks = Names(model), dict[str, str]()
     for index, weight in enumerate(chosen):
-        packed = pack(weight, step)
+        packed, zeros = pack(weight, step), weight.array() == 0
         before += raw_bytes(weight.tensor) or 4 * weight.size
-        after += _replace(model, names, weight, packed, step.bits)
+        stored_as = _replace(model, names, weight, packed, step.bits)
+        after += stored_as.size_bytes
+        masks[stored_as.integers] = (
+            mask_of(packed.integers, zeros) if not stored_as.turned else mask_of(packed.integers.T, zeros.T)
+        )
         say.progress(index + 1, len(chosen), "tensors")
+    write_zeros(model, masks)
     save_apart(model, out)
     return f"{counted(len(chosen))} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
 
@@ -216,8 +223,19 @@ def _moved_only_cast(model: ModelProto, node: NodeProto, name: str) -> bool:
     return node.op_type in _MOVING and node.input[0] == name and _only_cast(model, node.output[0])
 
 
-def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Packed, bits: int) -> int:
-    """Put integers, scales and a DequantizeLinear in a weight's place; returns the bytes they take.
+class _Stored(NamedTuple):
+    """What stands in a weight's place."""
+
+    integers: str
+    """Name of their tensor."""
+    turned: bool
+    """They are stored by columns."""
+    size_bytes: int
+    """With their scales."""
+
+
+def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Packed, bits: int) -> _Stored:
+    """Put integers, scales and a DequantizeLinear in a weight's place.
 
     A matrix that several nodes read, with a scale for each column, is stored by columns and transposed behind: ONNX Runtime has
     MatMulNBits for a weight of its own only, and its DequantizeLinear is slow along the last axis (12 layers that share one of
@@ -245,7 +263,7 @@ def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Pac
     node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
     turned = helper.make_node("Transpose", [floats], [weight.name], name=names.free(f"{weight.name}_rows"), perm=[1, 0])
     put_in(model, weight, [node, turned] if columns else [node], tensors)
-    return math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data)
+    return _Stored(integers, columns, math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data))
 
 
 def _transposed(model: ModelProto, name: str) -> bool:

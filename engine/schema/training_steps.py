@@ -134,19 +134,17 @@ class TrainQat(Training, frozen=True, kw_only=True, tag="train.qat"):
     pairs: Literal["onnxruntime", "tensorrt"] = "onnxruntime"
     """After `quantize.int8`: whose pairs it learns with. They differ in what is rounded, and in zero-points."""
     keep_zeros: bool = True
-    """Weights that are zero stay zero; of weights in integers also those that rounding made zero."""
+    """Weights that are zero stay zero. Zeros that rounding made learn, where `quantize.weights` was a step before; of a model
+    that came in integers nobody knows them, and they stay as well."""
 
     def spoils(self, before: Sequence[Step]) -> list[str]:
         found = []
-        whole = any(step.arithmetic == "integer weights" for step in before)
         if not any(step.integers for step in before):
             found.append(
                 f"no step before {self.method} quantizes: it trains what the model itself has in integers, if anything"
             )
         if not self.keep_zeros and any(step.zeros for step in before):
             found.append("with keep_zeros off, training fills the zeros that pruning makes")
-        if self.keep_zeros and whole and not any(step.zeros for step in before):
-            found.append("with keep_zeros on, weights that rounding made zero cannot learn: turn it off, for nothing is pruned")
         return found
 
 

@@ -26,6 +26,7 @@ from ...system.cpu import read_processor
 from ...system.reporter import Reporter
 from .. import qdq, qdq_tensorrt
 from ..annotations import Int8, raised, read_int8, write_int8
+from ..true_zeros import true_zeros
 from . import same_results
 from .device import move, to_gpu
 from .label_marks import label_marks
@@ -138,13 +139,15 @@ def _weight_bits(step: TrainQat) -> int:
 
 
 def _zeros_kept(step: TrainQat, ready: Prepared, pairs: LearntPairs) -> Callable[[], None]:
-    """What puts weights back to zero that were so."""
+    """What puts weights back to zero that were so; of integers those that were so before rounding, where that was noted."""
     import torch
 
     gone = {}
     if step.keep_zeros:
         there = nonzero(ready.model, ready.trainable.prunable)
-        gone = {name: torch.from_numpy(~places).to(ready.device) for name, places in there.items()} | pairs.zeros()
+        gone = {name: torch.from_numpy(~places).to(ready.device) for name, places in there.items()}
+        for name, zeros in pairs.zeros().items():
+            gone[name] = torch.from_numpy(true_zeros(ready.model, name, zeros.cpu().numpy())).to(ready.device)
 
     def settle() -> None:
         for name, places in gone.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -230,6 +231,74 @@ def test_a_student_that_is_not_there_or_another_is_refused(net, bench, tmp_path,
     with pytest.raises(ModelRefused, match="depthwise separable"):
         distill(TrainDistill(student="separable"), plain, out, samples, NullReporter())
     assert not out.exists()
+
+
+FACTORY = """
+import torch
+
+def small():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Softmax(1))
+
+def other():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 7))
+"""
+
+
+@pytest.mark.long
+def test_a_student_may_be_what_a_function_makes_or_a_program_and_is_a_model_from_there_on(
+    bench, tmp_path, teacher, monkeypatch
+):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own.py").write_text(FACTORY)
+    torch.manual_seed(3)
+    begun = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Softmax(1)).eval()
+    torch.save(begun.state_dict(), tmp_path / "w.pt")
+    torch.export.save(torch.export.export(begun, (torch.zeros(1, 1, 8, 8),)), tmp_path / "own.pt2")
+    samples, unseen = digits(teacher).take(400), digits(teacher, "calibration")
+    asked = classes(bench, teacher, unseen)
+    with torch.no_grad():
+        untaught = np.array([int(begun(torch.from_numpy(batch.feeds["image"])).argmax()) for batch in unseen.batches(1)])
+    files = []
+    for name, student, weights_file in (
+        ("f", f"{tmp_path}/own.py:small", f"{tmp_path}/w.pt"),
+        ("p", f"{tmp_path}/own.pt2", None),
+    ):
+        step, out = TrainDistill(student=student, weights=weights_file, epochs=3, learning_rate=0.01), tmp_path / f"{name}.onnx"
+        told = NullReporter()
+        text = distill(step, teacher, out, samples, told)
+        assert text.startswith(f"a student from {Path(student).name}, ")
+        assert not any("no gain" in warning for warning in told.warnings)
+        assert [value.name for value in onnx.load(out).graph.output] == [
+            value.name for value in onnx.load(teacher).graph.output
+        ]
+        assert (classes(bench, out, unseen) == asked).mean() > (untaught == asked).mean() + 0.3
+        files.append(out)
+    learnt = [[weight.array() for weight in weights(onnx.load(file))] for file in files]
+    np.testing.assert_allclose(learnt[0][0], learnt[1][0], atol=1e-4)  # both began with the same weights
+
+
+@pytest.mark.long
+def test_a_students_function_with_other_outputs_is_refused(tmp_path, teacher, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own.py").write_text(FACTORY)
+    step = TrainDistill(student=f"{tmp_path}/own.py:other")
+    with pytest.raises(ModelRefused, match=r"has float \[1, 7\] as output .*, and its teacher float \[1, 10\]"):
+        distill(step, teacher, tmp_path / "out.onnx", digits(teacher).take(64), NullReporter())
+
+
+def test_files_of_a_function_are_those_that_the_step_reads(tmp_path):
+    step = TrainDistill(student="own.py:small", weights="w.safetensors").located(tmp_path)
+    assert (step.student, step.weights) == (f"{tmp_path}/own.py:small", f"{tmp_path}/w.safetensors")
+    assert step.files == (f"{tmp_path}/own.py", f"{tmp_path}/w.safetensors")
+    assert TrainDistill(student="separable").located(tmp_path).files == ()
+    assert "weights" not in TrainDistill(student="separable").described()
+    assert TrainDistill(student="no_such_package_here.net:make").files == ("no_such_package_here/net.py",)
+
+
+def test_weights_without_a_function_are_refused(tmp_path, teacher):
+    step = TrainDistill(student=str(teacher), weights=str(tmp_path / "w.pt"))
+    with pytest.raises(RecipeRefused, match="`weights` are for a student that a function makes"):
+        distill(step, teacher, tmp_path / "out.onnx", digits(teacher).take(64), NullReporter())
 
 
 def test_labels_of_other_classes_are_refused(tmp_path, teacher):
