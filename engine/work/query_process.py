@@ -62,10 +62,10 @@ def _inspect(question: InspectQuestion, home: Path, say: PipeReporter) -> Given:
 
 @_answer.register
 def _export(question: ExportQuestion, home: Path, say: PipeReporter) -> Given:
-    from .torch_model import export
+    from ..inspection.torch_model import export
 
     del home, say
-    export(question)
+    export(question.program, question.factory, Path(question.out))
     return None
 
 

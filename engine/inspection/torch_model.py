@@ -9,17 +9,16 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from ..network.to_onnx import to_onnx
-from ..runs.queries import ExportQuestion
 from ..schema.model_facts import TensorFacts
+from ..schema.module_sources import ModelFactory
 
 
-def export(question: ExportQuestion) -> None:
-    """Write the module's export to `question.out`, whole or not at all.
+def export(program: str, made: ModelFactory | None, out: Path) -> None:
+    """Write the export of what a factory makes, or of a `.pt2` file where there is none, to `out`, whole or not at all.
 
     Raises:
         ModelRefused: as `to_onnx`.
     """
-    out, made = Path(question.out), question.factory
     out.parent.mkdir(parents=True, exist_ok=True)
     inputs: list[TensorFacts] = []
     if made is not None:
@@ -29,7 +28,7 @@ def export(question: ExportQuestion) -> None:
         ]
     with TemporaryDirectory(dir=out.parent) as folder:
         file = Path(folder) / out.name
-        source, weights, outputs = (made.make, made.weights, made.outputs) if made else (question.program, "", ())
+        source, weights, outputs = (made.make, made.weights, made.outputs) if made else (program, "", ())
         to_onnx(source, weights, inputs, outputs, file)
         file.replace(out)
 
