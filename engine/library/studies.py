@@ -21,7 +21,7 @@ _OWN_KEYS = ("like", "models", "dataset", "calibration", "weights")
 """Keys of a file that brings models to another's rows."""
 
 
-def find_study(name: str) -> Study:
+def find_study(name: str, _behind: tuple[Path, ...] = ()) -> Study:
     """Read the study that a path names, or one by name: the user's folder first, then those that ship.
 
     Raises:
@@ -33,10 +33,10 @@ def find_study(name: str) -> Study:
             kind = what_is(path)
             what = f"there is no study file {path}" if kind == "not there" else f"{path} is {kind}"
             raise ConfigRefused(what, fix=f"check the path, or give a name: {', '.join(study_names())}")
-        return read_study(path.absolute())
+        return read_study(path.absolute(), _behind)
     for folder in _study_folders():
         if (folder / f"{name}.toml").is_file():
-            return read_study(folder / f"{name}.toml")
+            return read_study(folder / f"{name}.toml", _behind)
     raise ConfigRefused(f"there is no study `{name}`", fix=nearest(name, study_names()))
 
 
@@ -66,15 +66,15 @@ def _study_folders() -> tuple[Path, ...]:
     return (config_home() / "studies", PACKAGED_STUDIES)
 
 
-def read_study(path: Path) -> Study:
-    """Read a study's file; paths in it begin at its folder.
+def read_study(path: Path, _behind: tuple[Path, ...] = ()) -> Study:
+    """Read a study's file; paths in it begin at its folder. `_behind`: files that are like this one, the asked one first.
 
     Raises:
         ConfigRefused: no TOML, an unknown key, a value that is not valid, a name in it that nothing has.
     """
     data = read_toml(path, ConfigRefused)
     refuse_nul(data, path, ConfigRefused)
-    study = _like(data, path) if "like" in data else converted({**data, "name": path.stem}, Study, path, ConfigRefused)
+    study = _like(data, path, _behind) if "like" in data else converted({**data, "name": path.stem}, Study, path, ConfigRefused)
     study = msgspec.structs.replace(study, model=tuple(_anchored_model(each, path.parent) for each in study.model))
     variants = tuple(
         msgspec.structs.replace(each, recipe=_anchored(each.recipe, path.parent), small=_anchored(each.small, path.parent))
@@ -85,17 +85,18 @@ def read_study(path: Path) -> Study:
     return study
 
 
-def _like(data: dict[str, Any], path: Path) -> Study:
+def _like(data: dict[str, Any], path: Path, behind: tuple[Path, ...]) -> Study:
     """Another study's rows, with models of this file: `models = [...]` beside one `dataset`, or `[[model]]` tables."""
     name, models = data["like"], data.get("models", [])
     if not isinstance(name, str):
         raise ConfigRefused(f"{path}: `like` is no text", fix='write the name of a study, e.g. like = "qin2018"')
     if (PACKAGED_STUDIES / f"{path.stem}.toml").is_file() and name == path.stem:
         base = read_study(PACKAGED_STUDIES / f"{name}.toml")
-    elif name == path.stem:
-        raise ConfigRefused(f"{path} is like itself", fix="give another study in `like`")
+    elif name == path.stem or path.resolve() in behind:
+        through = f", through {behind[-1].name}" if behind else ""
+        raise ConfigRefused(f"{path} is like itself{through}", fix="give another study in `like`")
     else:
-        base = find_study(name)
+        base = find_study(_anchored(name, path.parent), (*behind, path.resolve()))
     if not isinstance(models, list) or not all(isinstance(each, str) and each for each in models):
         raise ConfigRefused(f"{path}: `models` is not a list of paths", fix='write models = ["resnet50.onnx", ...]')
     rest = {key: value for key, value in data.items() if key not in _OWN_KEYS}

@@ -66,6 +66,19 @@ def test_what_is_not_valid_is_refused_with_its_place(tmp_path, text, what):
         read_study(written(tmp_path, text))
 
 
+def test_studies_that_are_like_each_other_are_refused(tmp_path):
+    written(tmp_path, 'like = "other.toml"\n')
+    path = written(tmp_path, 'like = "mine.toml"\n', "other")
+    with pytest.raises(ConfigRefused, match=re.escape(f"{path} is like itself, through mine.toml")):
+        read_study(path)
+
+
+def test_a_study_is_like_another_of_its_own_folder(tmp_path):
+    base = written(tmp_path, LEAST + ROW, "base")
+    path = written(tmp_path, 'like = "base.toml"\n')
+    assert read_study(path).row == read_study(base).row
+
+
 def test_a_study_that_is_not_there_names_the_nearest():
     with pytest.raises(ConfigRefused, match="zhang2023"):
         find_study("zhang2032")
