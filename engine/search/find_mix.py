@@ -1,0 +1,284 @@
+"""The search for the mix of formats that serves a goal: the parts of this room in their order.
+
+1. Few built mixes set the table of costs right. 2. The exact front of cost over sensitivity. 3. Bisection along it and cheaper
+mixes near it, borne out by half A of the data. 4. The best is built and measured, the table set right again, until the best is
+a mix that was measured. 5. Half B, which chose nothing, is asked of the best, and of one more where it refutes it: two
+intervals, each wrong on its lower side in 2.5 % of cases, so a claim breaks the bound in 5 % at most. 6. A new measurement says
+what it costs.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..advice.goals import Goal
+from .asked import Answerers, Checked, CostFigures
+from .corrected import BuiltMix, Liar, corrected_table
+from .front import CostFront, front
+from .mix_answer import MixAnswer, Why
+from .mixes import FORMATS, CostTable, Floats, Mix, Places, Prices, mix_of, places, total_effect
+from .verify import Checker, bisect, cheaper_mix, likely
+from .wanted import wanted
+
+_ON_B = 2
+"""Mixes that half B may be asked of."""
+_CHECKS = 12
+"""Up to ten units."""
+_ROUNDS = 4
+
+
+def checks_for(units: int) -> int:
+    """Accuracy checks that a chain of so many units is given, both halves together."""
+    return _CHECKS + 2 * max(0, math.ceil(math.log2(max(units, 1) / 10)))
+
+
+def find_mix(table: CostTable, goal: Goal, asked: Answerers, checks: int | None = None, builds: int = 12) -> MixAnswer:
+    """The mix that serves the goal best within its limits.
+
+    checks, builds: how many of each may be asked for at most; `checks_for` where none is said.
+
+    Raises:
+        UsageError: what shall be least is not known of every unit.
+        ValueError: a sensitivity is negative or no number, or there is no unit.
+    """
+    if not table.units:
+        raise ValueError("a chain of no units")
+    return _Search(table, goal, asked, checks or checks_for(len(table.units)), builds).answer()
+
+
+class _Search:
+    """A search that is going on."""
+
+    def __init__(self, table: CostTable, goal: Goal, asked: Answerers, checks: int, builds: int) -> None:
+        self.asked, self.told_table = asked, table
+        self.wanted = wanted(goal, table)
+        self.effects = _effects(table, asked)
+        self.checker = Checker(asked.checks, self.wanted, max(1, checks - 1))
+        self.built: list[tuple[Mix, CostFigures]] = []
+        self.checks, self.builds = max(2, checks), builds
+        self.table = table
+        """As measurements so far leave it."""
+        self.liars: tuple[Liar, ...] = ()
+        self.refuted: list[Mix] = []
+
+    @property
+    def prices(self) -> Prices:
+        """Of what shall be least."""
+        return self.table.prices(self.wanted.quantity)
+
+    # the order of things
+
+    def answer(self) -> MixAnswer:
+        """All of it."""
+        self.set_table_right()
+        if self.found_front(bounded=False).points[-1].mix == self.table.baseline and self.keeps_limits(self.table.baseline):
+            return self.told(self.table.baseline, "dearer")
+        best = self.measured_best()
+        if best is None:
+            return self.nearest()
+        if best == self.table.baseline:
+            return self.told(best, "none passes")
+        return self.claimed(best)
+
+    def set_table_right(self) -> None:
+        """Build each format throughout, and one half and half; then what tells apart who is suspected of lying."""
+        lowest: list[Mix] = [tuple(form if form in unit.costs else "fp32" for unit in self.table.units) for form in FORMATS[1:]]
+        uniform = [mix for mix in dict.fromkeys(lowest) if mix != self.table.baseline]
+        if not uniform:
+            return
+        last, half = uniform[-1], len(self.table.units) // 2
+        for mix in dict.fromkeys((*uniform, last[:half] + self.table.baseline[half:])):
+            self.measure(mix)
+        while self.builds > len(self.built) + _ROUNDS:
+            parted = self.parting(last)
+            if parted is None:
+                return
+            self.measure(parted)
+
+    def parting(self, mix: Mix) -> Mix | None:
+        """A mix with every other suspect in FP32; None: nobody is suspected with others, or it was built."""
+        doubtful = next((liar for liar in self.liars if len(liar.suspects) > 1), None)
+        if doubtful is None:
+            return None
+        spared = {unit for unit, _ in doubtful.suspects[::2]}
+        parted = tuple("fp32" if unit.name in spared else form for unit, form in zip(self.table.units, mix, strict=True))
+        return None if parted in dict(self.built) or parted == self.table.baseline else parted
+
+    def measured_best(self) -> Mix | None:
+        """The cheapest mix that half A bears out and whose cost was measured; None: none keeps the limits."""
+        best = None
+        for _ in range(_ROUNDS):
+            best = self.borne_out()
+            if best is None or best == self.table.baseline or best in dict(self.built) or len(self.built) + 1 >= self.builds:
+                break
+            self.measure(best)
+        return best
+
+    def borne_out(self) -> Mix | None:
+        """The cheapest mix by the table of now that half A bears out; None: there is none."""
+        points = self.found_front(bounded=True).points
+        if not any(map(self.keeps_limits, self.passed())):
+            bisect([point for point in points if point.mix != self.table.baseline], self.checker)
+        passed = list(filter(self.keeps_limits, self.passed()))
+        if self.baseline_serves():
+            passed.append(self.table.baseline)
+        if not passed:
+            return None
+        best = min(passed, key=self.prices.of_mix)
+        return cheaper_mix(best, points, self.prices, self.effects, self.within, self.checker)
+
+    def claimed(self, best: Mix) -> MixAnswer:
+        """The answer that half B bears out and a new measurement shows."""
+        self.checker.budget = min(self.checks, self.checker.count + _ON_B)
+        candidate: Mix | None = best
+        while candidate is not None:
+            slack = self.checker.slack(candidate, "B")
+            if slack is not None and slack >= 0:
+                return self.shown(candidate)
+            if slack is not None:
+                self.refuted.append(candidate)
+            candidate = None if slack is None else self.step_back()
+        return self.told(self.table.baseline, "refuted") if self.baseline_serves() else self.nearest()
+
+    def step_back(self) -> Mix | None:
+        """The mix to ask half B of after one that it refuted: on the front, or borne out by half A, of less effect on outputs,
+        and of these the one that is expected to save most of FP32's cost, by all that both halves said.
+        """
+        least = min(self.effect(mix) for mix in self.refuted)
+        points = self.found_front(bounded=True).points
+        left = [mix for mix in dict.fromkeys((*(point.mix for point in points), *self.passed())) if self.effect(mix) < least]
+        rows = self.within(places(left).reshape(-1, len(self.table.units)))
+        saved = 1 - self.prices.total(rows) / self.prices.of_mix(self.table.baseline)
+        saved *= likely(total_effect(self.effects, rows), self.effects, self.checker, ("A", "B"))
+        return mix_of(rows[saved.argmax()]) if saved.max(initial=0.0) > 0 else None
+
+    def shown(self, mix: Mix) -> MixAnswer:
+        """A mix that half B bore out, measured once more."""
+        figures = self.measure(mix)
+        if not self.keeps_limits(mix):
+            return self.told(self.table.baseline, "not shown") if self.baseline_serves() else self.nearest()
+        ratio = figures.ratios[self.wanted.quantity]
+        if ratio.high >= 1 and self.baseline_serves():
+            return self.told(self.table.baseline, "not shown")
+        return self.told(mix, "found", figures)
+
+    # what is asked, and how it is judged
+
+    def measure(self, mix: Mix) -> CostFigures:
+        """Build and measure a mix, and set the table right by all that was."""
+        figures = self.asked.costs.measure(mix)
+        self.built.append((mix, figures))
+        self.table = self.told_table
+        for quantity in dict.fromkeys((*(limit.key for limit in self.wanted.foretold), self.wanted.quantity)):
+            built = [BuiltMix(each, told.ratios[quantity]) for each, told in self.built if quantity in told.ratios]
+            right = corrected_table(self.table, quantity, built)
+            self.table, self.liars = right.table, right.liars
+        return figures
+
+    def found_front(self, *, bounded: bool) -> CostFront:
+        """Of the table as it is now."""
+        return front(self.prices, self.effects, self.wanted.bounds(self.table) if bounded else ())
+
+    def passed(self) -> list[Mix]:
+        """What half A bore out so far."""
+        return [mix for mix, slack in self.checker.slacks() if slack >= 0]
+
+    def effect(self, mix: Mix) -> float:
+        """The sum of what its units do alone."""
+        return float(total_effect(self.effects, places([mix]))[0])
+
+    def within(self, rows: Places) -> Places:
+        """Of mixes those that keep all limits on costs, as far as they are known."""
+        return rows[[self.keeps_limits(mix_of(row)) for row in rows]] if self.wanted.foretold or self.wanted.measured else rows
+
+    def keeps_limits(self, mix: Mix) -> bool:
+        """Whether it keeps the limits that are not about quality, as measured, else as foretold."""
+        return self.wanted.beyond(self.table, mix, None, dict(self.built).get(mix)) == 0
+
+    def baseline_serves(self) -> bool:
+        """Whether all FP32 keeps the goal. Where limits say how good outputs must be, that is a check; where no table foretells
+        what is limited, a measurement.
+        """
+        base = self.table.baseline
+        if self.wanted.measured and base not in dict(self.built) and len(self.built) < self.builds:
+            self.measure(base)
+        if not self.keeps_limits(base):
+            return False
+        slack = self.checker.slack(base, "A") if self.wanted.qualities else 0.0
+        return slack is not None and slack >= 0
+
+    # the answer
+
+    def nearest(self) -> MixAnswer:
+        """Of all that was asked, of FP32, and of the mix that comes nearest to limits on costs: of those that are
+        shown to be good enough, else of all, whichever is least beyond.
+        """
+        asked: dict[Mix, Checked | None] = {}
+        if self.wanted.foretold:
+            self.towards_limits()
+        asked.update((mix, told) for (mix, half), told in self.checker.told.items() if half == "A" and mix not in self.refuted)
+        asked.setdefault(self.table.baseline, None)
+        built = dict(self.built)
+
+        def rank(mix: Mix) -> tuple[bool, float, float]:
+            told = asked[mix]
+            far = self.wanted.beyond(self.table, mix, told, built.get(mix))
+            unknown = bool(self.wanted.measured) and mix not in built
+            return unknown or (told is not None and self.wanted.slack(told) < 0), far, self.prices.of_mix(mix)
+
+        mix = min(asked, key=rank)
+        judged = asked[mix]
+        short = self.wanted.short_of(self.table, mix, judged, built.get(mix))
+        return self.told(None, "none", nearest=mix, beyond=rank(mix)[1], short_of=short)
+
+    def towards_limits(self) -> None:
+        """Ask half A for what it bears out with the least of what limits ask for, each as a share of its limit."""
+        bounds = self.wanted.bounds(self.table)
+        shares = Prices(
+            units=np.sum([bound.prices.units / max(bound.most, 1e-12) for bound in bounds], axis=0),
+            borders=np.sum([bound.prices.borders / max(bound.most, 1e-12) for bound in bounds], axis=0),
+        )
+        bisect(front(shares, self.effects).points, self.checker)
+
+    def told(
+        self,
+        mix: Mix | None,
+        why: Why,
+        figures: CostFigures | None = None,
+        nearest: Mix | None = None,
+        beyond: float = 0.0,
+        short_of: tuple[str, ...] = (),
+    ) -> MixAnswer:
+        """The answer with all that led to it."""
+        found = self.found_front(bounded=False)
+        return MixAnswer(
+            mix=mix,
+            why=why,
+            quantity=self.wanted.quantity,
+            nearest=nearest,
+            beyond=beyond,
+            short_of=short_of,
+            cost=None if figures is None else figures.ratios[self.wanted.quantity],
+            figures={} if figures is None else figures.figures,
+            held_out=None if mix is None else self.checker.told.get((mix, "B")),
+            refuted=tuple(self.refuted),
+            front=found.points,
+            exact=found.exact,
+            liars=self.liars,
+            checks=self.checker.count,
+            builds=len(self.built),
+        )
+
+
+def _effects(table: CostTable, asked: Answerers) -> Floats:
+    """Sensitivities of every unit in every format that it has, (units, formats)."""
+    found = np.zeros((len(table.units), len(FORMATS)))
+    for n, unit in enumerate(table.units):
+        for form in unit.costs:
+            if form != "fp32":
+                found[n, FORMATS.index(form)] = asked.effects.effect(unit.name, form)
+    if not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError("a sensitivity is negative or no number")
+    return found

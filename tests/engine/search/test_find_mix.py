@@ -1,0 +1,197 @@
+"""Whole searches: what is claimed is true, what lies is named, and where nothing is better that is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from edgetui.engine.advice.goals import parse_goal
+from edgetui.engine.errors import UsageError
+from edgetui.engine.search.asked import Answerers, Bounds, CostFigures
+from edgetui.engine.search.find_mix import checks_for, find_mix
+from edgetui.engine.search.mixes import CostTable, UnitCost
+from simulated_mixes import WORD, SimulatedNet
+
+FP32 = ("fp32",) * 9
+DROP = 0.02
+
+
+def search(net, goal=f"fastest drop<={DROP}", wrong=None, **limits):
+    return find_mix(net.table(wrong), parse_goal(goal), Answerers(net, net, net), **limits)
+
+
+def test_it_finds_what_is_claimed_on_the_other_half_alone():
+    net = SimulatedNet(0)
+    found = search(net)
+    assert found.why == "found"
+    assert net.true_cost(found.mix) <= 1.02 * net.optimum(DROP)[0]
+    assert found.checks == len(net.asked) <= 12
+    assert found.builds == len(net.built)
+    assert net.built[-1] == found.mix  # measured once more, at last
+    assert [half for _, half in net.asked] == ["A"] * (found.checks - 1) + ["B"]
+    assert found.held_out == net.check(found.mix, "B")
+    assert found.cost.value == pytest.approx(net.true_cost(found.mix) / net.true_cost(FP32), rel=1e-6)
+    units = f"{found.mix.count('fp32')} units FP32, {found.mix.count('int8')} units INT8"
+    cost = f"{found.cost.value:.3g} of FP32's latency_ms (95 %: {found.cost.low:.3g} to {found.cost.high:.3g})"
+    assert found.sentence == f"{units}: {cost}"
+
+
+def test_the_same_answers_bring_the_same_questions():
+    one, other = SimulatedNet(3), SimulatedNet(3)
+    assert search(one) == search(other)
+    assert (one.asked, one.built) == (other.asked, other.built)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("samples", [600, 2500])
+def test_of_200_searches_5_percent_at_most_claim_what_is_not_so(samples):
+    nets = [SimulatedNet(seed, samples=samples) for seed in range(200)]
+    found = [search(net) for net in nets]
+    assert max(each.checks for each in found) <= 12
+    claimed = [net.true_drop(each.mix) for net, each in zip(nets, found, strict=True)]
+    assert sum(drop > DROP for drop in claimed) <= 10
+    # it is no empty claim: most find something, and half A alone would have been wrong more often
+    assert sum(each.why == "found" for each in found) > 120
+    on_a = [net.true_drop((*each.refuted, each.mix)[0]) for net, each in zip(nets, found, strict=True)]
+    assert sum(drop > DROP for drop in on_a) >= sum(drop > DROP for drop in claimed)
+
+
+@pytest.mark.long
+def test_a_lying_layer_is_named_and_the_search_ends_within_three_percent():
+    for seed in range(20):
+        net = SimulatedNet(seed, cost_noise=0.03, graded=False)
+        lying = int(net.draw.integers(9))
+        net.cost[lying, 2] *= 10
+        found = search(net, wrong={(lying, "int8"): 0.1})
+        rows, costs = net.every_mix()
+        best = next(cost for row, cost in zip(rows, costs, strict=True) if net.true_drop(_mix(row)) <= DROP)
+        assert found.why == "found"
+        assert net.true_cost(found.mix) <= 1.03 * best, seed
+        assert [(liar.unit, liar.form) for liar in found.liars] == [(f"unit{lying}", "int8")]
+        assert len(found.liars[0].suspects) == 1
+        assert found.checks <= 12
+        assert found.builds <= 12
+
+
+def _mix(row):
+    return tuple(("fp32", "fp16", "int8")[n] for n in row)
+
+
+def test_a_table_that_is_believed_would_have_kept_the_lying_layer():
+    net = SimulatedNet(0, graded=False)
+    lying = next(n for n in range(9) if n not in net.fragile)
+    net.cost[lying, 2] *= 10
+    assert search(net, wrong={(lying, "int8"): 0.1}).mix[lying] == "fp32"
+    honest = SimulatedNet(0, graded=False)
+    assert search(honest).mix[lying] == "int8"
+
+
+def test_where_int8_is_nowhere_faster_the_answer_is_fp32_and_says_so():
+    net = SimulatedNet(0, cost_noise=0.03, gain=(1.1, 1.3))
+    found = search(net)
+    assert (found.mix, found.why, found.checks) == (FP32, "dearer", 0)
+    assert found.sentence == "all FP32: by the table of costs no other mix has less latency_ms"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_only_the_table_says_that_int8_is_faster_nothing_is_claimed(seed):
+    net = SimulatedNet(seed, fragile=0, gain=(1.0, 1.0))
+    net.border = 0.0
+    wrong = {(n, "int8"): 0.9 for n in range(9)}
+    found = search(net, wrong=wrong)
+    assert found.mix == FP32
+    assert found.why in ("dearer", "not shown")
+
+
+def test_where_every_unit_is_fragile_fp32_stays():
+    found = search(SimulatedNet(1, fragile=9, graded=False))
+    assert (found.mix, found.why) == (FP32, "none passes")
+    assert found.sentence.endswith("no mix with less latency_ms is shown to be as good as the goal wants")
+
+
+def test_what_half_b_refutes_is_not_claimed():
+    class Unlucky(SimulatedNet):
+        def check(self, mix, half):
+            told = super().check(mix, half)
+            return type(told)(difference=Bounds(-0.1, -0.12, -0.08)) if half == "B" else told
+
+    net = Unlucky(0)
+    found = search(net)
+    assert (found.mix, found.why, found.cost) == (FP32, "refuted", None)
+    assert len(found.refuted) == 2
+    effects = [sum(net.effect(f"unit{n}", form) for n, form in enumerate(mix)) for mix in found.refuted]
+    assert effects[1] < effects[0]
+
+
+def test_none_is_good_enough():
+    found = search(SimulatedNet(3), "fastest top1>=0.95")
+    assert (found.mix, found.why, found.nearest, found.short_of) == (None, "none", FP32, ("top1",))
+    assert found.sentence == f"none reaches it; nearest is all FP32, {100 * found.beyond:.3g} % beyond top1"
+
+
+def test_none_is_fast_enough_and_the_nearest_is_the_fastest_that_is_good_enough():
+    net = SimulatedNet(3)
+    found = search(net, f"fastest latency_ms<=0.5 drop<={DROP}")
+    assert (found.mix, found.why, found.short_of) == (None, "none", (WORD,))
+    assert "int8" in found.nearest
+    assert net.true_drop(found.nearest) <= DROP
+    assert found.beyond == pytest.approx(net.true_cost(found.nearest) / 0.5 - 1, rel=0.05)
+    assert "none reaches it; nearest is " in found.sentence
+
+
+def test_a_limit_on_quality_is_kept_by_the_lower_end_of_its_interval():
+    found = search(SimulatedNet(3), "fastest top1>=0.79")
+    assert found.why == "found"
+    assert found.held_out.qualities["top1"].low >= 0.79
+
+
+def test_a_limit_that_only_a_measurement_can_tell_rules_out():
+    class Hot(SimulatedNet):
+        def measure(self, mix):
+            told = super().measure(mix)
+            return CostFigures(ratios=told.ratios, figures=told.figures | {"power_w": 20.0})
+
+    found = search(Hot(0), f"fastest power_w<=15 drop<={DROP}")
+    assert found.why == "none"
+    assert found.short_of == ("power_w",)
+
+
+def test_a_limit_on_another_quantity_is_kept():
+    class Sized(SimulatedNet):
+        def table(self, wrong=None):
+            told = super().table(wrong)
+            for unit in told.units:
+                for form, costs in unit.costs.items():
+                    costs["size_mb"] = {"fp32": 4.0, "int8": 1.0}[form]
+            return told
+
+    free = search(Sized(0))
+    most = 4.0 * 9 - 3.0 * free.mix.count("int8") + 3.0  # one unit fewer than it found would do
+    found = search(Sized(0), f"fastest size_mb<={most} drop<={DROP}")
+    assert found.why == "found"
+    assert 36 - 3 * found.mix.count("int8") <= most
+
+
+def test_what_no_sensor_told_cannot_be_least():
+    with pytest.raises(UsageError, match="energy_j is not known here"):
+        search(SimulatedNet(0), "least-energy")
+
+
+def test_a_chain_of_nothing_and_a_sensitivity_that_is_none_are_refused():
+    net = SimulatedNet(0)
+    with pytest.raises(ValueError, match="no units"):
+        find_mix(CostTable(units=()), parse_goal(""), Answerers(net, net, net))
+    net.noise[3, 2] = np.nan
+    with pytest.raises(ValueError, match="no number"):
+        search(net)
+
+
+def test_one_unit_alone_is_searched_too():
+    net = SimulatedNet(2, units=1, fragile=0)
+    assert search(net).mix == ("int8",)
+    only = CostTable(units=(UnitCost(name="unit0", costs={"fp32": {WORD: 1.0}}),))
+    assert find_mix(only, parse_goal(""), Answerers(net, net, net)).mix == ("fp32",)
+
+
+@pytest.mark.parametrize(("units", "checks"), [(1, 12), (10, 12), (20, 14), (100, 20)])
+def test_longer_chains_have_more_checks(units, checks):
+    assert checks_for(units) == checks
