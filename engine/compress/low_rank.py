@@ -168,7 +168,7 @@ def _of_weights(model: ModelProto, layer: LinearLayer) -> OutputSpread:
     return _spread(matrix @ matrix.T, np.zeros(layer.outputs) if bias is None else bias.astype(np.float64), layer)
 
 
-class _Sums:
+class _OutputSums:
     """Of what a layer gives: in coordinates of the space that its weights span, where that has fewer dimensions."""
 
     def __init__(self, model: ModelProto, layer: LinearLayer) -> None:
@@ -205,7 +205,7 @@ def _dimensions(layer: LinearLayer) -> int:
 
 def _of_outputs(model: ModelProto, layers: list[tuple[str, LinearLayer]], passes: OnwardPasses) -> dict[str, OutputSpread]:
     tensors = [layer.node.output[0] for _, layer in layers]
-    sums = [_Sums(model, layer) for _, layer in layers]
+    sums = [_OutputSums(model, layer) for _, layer in layers]
     for arrays in passes.each(model, tensors, tensors[-1]):
         for one, array in zip(sums, arrays, strict=True):
             one.add(array.astype(np.float32, copy=False))

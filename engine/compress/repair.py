@@ -93,7 +93,7 @@ def repair(model: ModelProto, original: Path, layers: Sequence[Layer], samples: 
     for number, name in enumerate(order, 1):
         if held > _HELD_BYTES:
             model, held = settled(model, samples.folder / f"{number}.onnx"), 0
-        held += _Fit(model, first, wanted[name], passes).settle()
+        held += _LayerFit(model, first, wanted[name], passes).settle()
         say.progress(number, len(order), "layers repaired")
     save_apart(model, out)
     return f"{len(order)} layers repaired on {samples.count} samples"
@@ -125,7 +125,7 @@ class _Places:
         )
 
 
-class _Fit:
+class _LayerFit:
     """One layer, fitted in place."""
 
     def __init__(self, model: ModelProto, original: ModelProto, wanted: Layer, samples: _Passes) -> None:

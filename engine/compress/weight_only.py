@@ -223,7 +223,7 @@ def _moved_only_cast(model: ModelProto, node: NodeProto, name: str) -> bool:
     return node.op_type in _MOVING and node.input[0] == name and _only_cast(model, node.output[0])
 
 
-class _Stored(NamedTuple):
+class _StoredIntegers(NamedTuple):
     """What stands in a weight's place."""
 
     integers: str
@@ -234,7 +234,7 @@ class _Stored(NamedTuple):
     """With their scales."""
 
 
-def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Packed, bits: int) -> _Stored:
+def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Packed, bits: int) -> _StoredIntegers:
     """Put integers, scales and a DequantizeLinear in a weight's place.
 
     A matrix that several nodes read, with a scale for each column, is stored by columns and transposed behind: ONNX Runtime has
@@ -263,7 +263,7 @@ def _replace(model: ModelProto, names: Names, weight: stored.Weight, packed: Pac
     node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
     turned = helper.make_node("Transpose", [floats], [weight.name], name=names.free(f"{weight.name}_rows"), perm=[1, 0])
     put_in(model, weight, [node, turned] if columns else [node], tensors)
-    return _Stored(integers, columns, math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data))
+    return _StoredIntegers(integers, columns, math.ceil(weight.size * bits / 8) + len(tensors[1].raw_data))
 
 
 def _transposed(model: ModelProto, name: str) -> bool:
