@@ -1,7 +1,7 @@
 """PyTorch modules that come from outside: a factory's, with weights, or a `.pt2` file's.
 
 A factory is code, and is imported because a recipe or edgetui.toml names it. Weights are data: what would be unpickled is
-refused. `torch.export.load` is less strict than that, and falls back to whole pickles (2.13: `_export/serde/serialize.py`,
+refused. `torch.export.load` is less strict than that, and falls back to whole pickles (2.13:
 `deserialize_torch_artifact`), so that it reads with our `torch.load`, and what it evaluates is looked at beforehand.
 """
 
