@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import words
 from .columns import Column
+from .payback import COSTS_MORE
 from .payback import payback as paid_back
 from .words import DASH, dash
 
@@ -117,20 +118,20 @@ def spent(column: Column) -> str:
 
 
 def payback(column: Column) -> str:
-    """`1 500 inferences`, or `never`: in time."""
-    return _inferences(column, "by_time")
+    """`1 500 inferences`; `never`, or that it is not shown to: in time."""
+    return _inferences(column, "by_time", "latency")
 
 
 def payback_energy(column: Column) -> str:
     """The same in energy."""
-    return _inferences(column, "by_energy")
+    return _inferences(column, "by_energy", "energy")
 
 
-def _inferences(column: Column, field: str) -> str:
+def _inferences(column: Column, field: str, metric: str) -> str:
     if not column.candidate:
         return DASH
     found, _, never = paid_back(column.result)
     value = getattr(found, field)
     if value is None:
-        return "never" if field in never else DASH
+        return DASH if field not in never else "never" if column.verdict(metric) in COSTS_MORE else "not shown to"
     return f"{words.thousands(value)} inferences"

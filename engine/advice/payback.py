@@ -12,6 +12,9 @@ from ..schema.steps import STEPS
 _FEW = 0.1
 """Share of compressing time below which stages too short for the sensor are taken to draw what the others do."""
 
+COSTS_MORE = ("slower", "hungrier")
+"""Verdicts of time and energy that say so; another one only leaves it open."""
+
 
 class Paid(NamedTuple):
     """What is known of it."""
@@ -74,7 +77,8 @@ def payback(result: Result) -> Paid:
     }
     for field, (spent, saved, _, word, what) in pays.items():
         if field in never:
-            reasons[field] = f"never: the candidate is not shown to save {what} ({word})"
+            begin = "never: " if word in COSTS_MORE else ""
+            reasons[field] = f"{begin}the candidate is not shown to save {what} ({word})"
         elif saved is None or not word:
             reasons[field] = f"no {what} an inference was measured"
         else:

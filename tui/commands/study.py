@@ -72,12 +72,15 @@ async def _list(engine: Engine, as_json: bool) -> int:
     return 0
 
 
+_BRING = "mend what the study's file names, or bring models of your own in a file that is `like` this study"
+
+
 async def _study(engine: Engine, asked: StudyRequest, *, detach: bool, dry_run: bool, again: bool, as_json: bool) -> int:
     if dry_run:
         return await _dry_run(engine, asked, again=again, as_json=as_json)
     if not asked.groups:
         reasons = dict.fromkeys(each.reason for each in asked.left_out)
-        raise UsageError(f"nothing of {asked.study.name} can be run here: {'; '.join(reasons)}", fix="bring models with `like`")
+        raise UsageError(f"nothing of {asked.study.name} can be run here: {'; '.join(reasons)}", fix=_BRING)
     with listening() as ending:
         known = "" if again else await engine.known_study(asked)
         if not known or (await engine.study_table(known)).state != "done":

@@ -107,7 +107,10 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         self.desk.run_in_background(self._ask, "compare")
 
     async def _ask(self) -> None:
-        self.comparison = await self.desk.engine.compare(self.runs, self.goals[self.goal])
+        asked = self.goals[self.goal]
+        self.comparison = await self.desk.engine.compare(self.runs, asked)
+        if self.goals[self.goal] != asked:  # its metric was not measured, which only now is known
+            self.comparison = await self.desk.engine.compare(self.runs, self.goals[self.goal])
         self.write()
         self.call_after_refresh(self.write)  # a pane that was covered has no size before
 

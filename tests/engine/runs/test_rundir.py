@@ -156,8 +156,8 @@ def test_a_run_is_found_by_a_part_of_its_name_that_only_it_has(tmp_path: Path) -
     assert RunDir.find(tmp_path, "last").name == "20261120-2316-b-int8"
     with pytest.raises(StorageRefused, match="means 2 runs"):
         RunDir.find(tmp_path, "int8")
-    for hostile in ("../..", "", "/etc", "nothing"):
-        with pytest.raises(StorageRefused, match="there is no run"):
+    for hostile, why in (("../..", "is a path, and no run"), ("/etc", "is a path, and no run"), ("", ""), ("nothing", "")):
+        with pytest.raises(StorageRefused, match=why or "there is no run"):
             RunDir.find(tmp_path, hostile)
 
 
