@@ -167,6 +167,7 @@ def test_no_samples_and_samples_that_are_not_numbers_are_refused(net: type[Net],
     assert not out.exists()
 
 
+@pytest.mark.long
 def test_a_real_model(shared: Path, tmp_path: Path) -> None:
     """Half of a ResNet-20's weights: what it says of photographs is nearer to the original with repair than without."""
     source, draw = shared / "models" / "resnet20_cifar10.onnx", np.random.default_rng(0)
