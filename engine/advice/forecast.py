@@ -111,7 +111,7 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
 def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") -> int | None:
     """Bytes of the model's file after the recipe; None where the weights are not FP32 or a step resizes layers.
 
-    Weights of Conv, Gemm and MatMul take the fewest bits that a step gives them, all others those of half precision; a zero
+    Weights that steps act on take the fewest bits that a step gives them, all others those of half precision; a zero
     takes as much room as any weight. The file holds what it computes from constants in place of those, before all else.
     """
     size = facts.size_bytes if facts.plain_bytes is None else facts.plain_bytes
@@ -173,7 +173,9 @@ def _nothing_to_do(recipe: Recipe, facts: ModelFacts) -> list[str]:
     if not recipe.active:
         return ["the recipe has no step that is on: the candidate is the baseline, and no difference is what should come out"]
     if not facts.prunable:
-        return ["the model has no constant weights in Conv, Gemm or MatMul: there is nothing to prune or quantize"]
+        return [
+            "the model has no constant weights in Conv, Gemm, MatMul or recurrent nodes: there is nothing to prune or quantize"
+        ]
     return []
 
 

@@ -138,6 +138,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     """Its name in verdicts."""
     path: str = ""
     """Of the figure in the document, below a side, or below the result where it is `compared`."""
+    bounded_beside: bool = False
+    """`low` and `high` beside the figure in the document are its 95 % interval."""
     compared: bool = False
     """It is of both sides' outputs beside each other."""
     label: str = ""

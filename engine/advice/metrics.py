@@ -139,6 +139,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         key="energy_images",
         path="energy_j_per_inference.for_images.joules",
+        bounded_beside=True,
         label=f"for {words.thousands(IMAGES)} images",
         detail=True,
         text=words.joules,

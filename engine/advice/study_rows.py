@@ -224,9 +224,11 @@ def _interval(metric: Metric, column: Column) -> tuple[float, float] | None:
         return value * one / inverse[1], value * one / inverse[0]
     if (told := column.interval(metric.path)) is not None:
         return told
+    if not metric.bounded_beside:
+        return None
     part, _, _ = metric.path.rpartition(".")
     low, high = column.figure(f"{part}.low"), column.figure(f"{part}.high")
-    return (low, high) if part and low is not None and high is not None else None
+    return (low, high) if low is not None and high is not None else None
 
 
 def _over_baseline(metric: Metric, show: Shown, column: Column, value: float) -> StudyCell:

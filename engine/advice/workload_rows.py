@@ -60,6 +60,7 @@ ROWS: tuple[Metric, ...] = (
     Metric(
         key="tracking",
         path="workload.tracking_s.mean",
+        bounded_beside=True,
         label="time to reach the person",
         better="less",
         wish="tracking_s",

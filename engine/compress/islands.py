@@ -11,6 +11,7 @@ from collections.abc import Collection
 from onnx import ModelProto, NodeProto
 
 from ..graph.walk import is_onnx, label
+from ..graph.weights import RECURRENT
 
 _LENGTHS, _BEGIN, _PEEPHOLES = 4, (5, 6), 7
 _MOVES = (
@@ -18,7 +19,6 @@ _MOVES = (
     "Unsqueeze",
 )  # fmt: skip
 """They compute nothing, so TensorRT draws a Cast before them through to the recurrent node."""
-_RECURRENT = ("GRU", "LSTM", "RNN")
 
 
 def widened(model: ModelProto, keep: Collection[str]) -> set[str]:
@@ -29,20 +29,20 @@ def widened(model: ModelProto, keep: Collection[str]) -> set[str]:
     stay = set(keep)
     stay.update(label(node) for node in model.graph.node if _cannot(node))
     for node in model.graph.node:
-        if node.op_type not in _RECURRENT or label(node) not in stay:
+        if node.op_type not in RECURRENT or label(node) not in stay:
             continue
         ahead = [name for place in (0, *_BEGIN) for name in node.input[place : place + 1]]
         while ahead:
             before = made.pop(ahead.pop(), None)
             if before is not None:
                 stay.add(label(before))
-                ahead += before.input if before.op_type in (*_MOVES, *_RECURRENT) else []
+                ahead += before.input if before.op_type in (*_MOVES, *RECURRENT) else []
     return stay
 
 
 def _cannot(node: NodeProto) -> bool:
     return (
-        node.op_type in _RECURRENT
+        node.op_type in RECURRENT
         and is_onnx(node)
         and bool(any(node.input[_LENGTHS : _LENGTHS + 1]) or any(node.input[_PEEPHOLES:]))
     )

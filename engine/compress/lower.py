@@ -68,7 +68,9 @@ def lowered(model: ModelProto, source: Path, target: str, say: Reporter) -> tupl
         done.append(text)
     if fused and (folded := weights_tensorrt.fold(model, everything=lowering.folds_integers)):
         who = lowering.title
-        say.warn(f"{who} cannot read {folded} integer weights in this form: it gets their values as floats, no smaller")
+        say.warn(
+            f"{who} is not known to read {folded} integer weights in this form: it gets their values as floats, no smaller"
+        )
         done.append(f"{folded} integer weights back in floats")
     if int8 is None and keep is None and wish is None and not done:
         return model, f"{target}: nothing to lower"
@@ -79,11 +81,14 @@ def lowered(model: ModelProto, source: Path, target: str, say: Reporter) -> tupl
         done.append(_quantized(model, int8, lowering, say))
         metadata.drop(model, "int8")
     if wish is not None:
-        model = raised(model, 11, "ranges at run time")
+        alone = any(weight.recurrent for weight in weights(model))
+        model = raised(model, 13 if alone else 11, "ranges at run time")
         keep = read_fp16(model)
-        count = insert(model, read_dynamic(model) or wish, _weight_bits(lowering))
+        wish = read_dynamic(model) or wish
+        count = insert(model, wish, _weight_bits(lowering))
         metadata.drop(model, "dynamic")
-        done.append(f"{count} nodes in integers with ranges at run time")
+        line = f"{count} nodes in integers with ranges at run time"
+        done.append(line + _recurrent(model, set(wish.exclude), wish.per_channel, lowering, say))
     if keep is not None and lowering.half == "flag":
         done.append("FP16 by the builder's flag")
     elif keep is not None:
@@ -100,6 +105,7 @@ def _quantized(model: ModelProto, annotation: Int8, lowering: Lowering, say: Rep
     excluded = set(annotation.exclude)
     ranges = dict(annotation.ranges)
     before = sum(weight.size for weight in weights(model))
+    alone = _recurrent(model, excluded, annotation.per_channel, lowering, say)
     if lowering.pairs == "tensorrt":
         if annotation.scheme == "affine":
             # The recipe serves every backend; refusing here would make the same file useless for half of them.
@@ -114,12 +120,30 @@ def _quantized(model: ModelProto, annotation: Int8, lowering: Lowering, say: Rep
         line = f"{count} nodes in {settings.activations} with {settings.weight_bits}-bit weights"
         if count:
             _tell_left(model, before, excluded, lowering.title, say)
-    if not count:
+    if not count and not alone:
         raise ModelRefused(
             f"{lowering.title} can compute no node of the calibrated model in integers",
             fix="use `quantize.weights` instead of `quantize.int8`",
         )
-    return line
+    return line + alone
+
+
+def _recurrent(model: ModelProto, excluded: set[str], per_channel: bool, lowering: Lowering, say: Reporter) -> str:
+    """Make 8-bit integers of the weights of recurrent nodes, for which no lowering has integer products; what to say of it."""
+    found = [weight for weight in weights(model) if weight.recurrent and not excluded.intersection(weight.nodes)]
+    if not found:
+        return ""
+    operators = ", ".join(sorted({operator for weight in found for operator in weight.operators}))
+    if lowering.pairs == "tensorrt":
+        say.warn(f"{len(found)} weights of {operators} stay in floats: {lowering.title} is not known to have integers for them")
+        return ""
+    count = store_all(model, excluded, _in_8_bits(per_channel), recurrent=True)
+    say.warn(f"{operators} is computed in floating point, its weights alone are 8-bit integers: smaller, and no faster")
+    return f", {count} weights of {operators} alone in 8 bits"
+
+
+def _in_8_bits(per_channel: bool) -> QuantizeWeights:
+    return QuantizeWeights(grouping="channel" if per_channel else "tensor")
 
 
 def _tell_left(model: ModelProto, before: int, excluded: set[str], who: str, say: Reporter) -> None:
@@ -163,7 +187,7 @@ def _weights_alone(model: ModelProto, wish: Dynamic, lowering: Lowering, say: Re
     model = raised(model, 13, "a scale for each channel")
     wish = read_dynamic(model) or wish
     taken = taken_by_int8(model) | set(wish.exclude)
-    count = store_all(model, taken, QuantizeWeights(grouping="channel" if wish.per_channel else "tensor"))
+    count = store_all(model, taken, _in_8_bits(wish.per_channel))
     metadata.drop(model, "dynamic")
     return model, f"{count} weights in 8 bits"
 

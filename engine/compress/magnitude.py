@@ -109,7 +109,7 @@ def _chosen(step: PruneMagnitude, model: ModelProto, name: str, say: Reporter) -
     found = weights(model)
     if not found:
         raise ModelRefused(
-            f"{name} has no floating-point weights of Conv, Gemm or MatMul to prune",
+            f"{name} has no floating-point weights of Conv, Gemm, MatMul or recurrent nodes to prune",
             fix="prune before quantizing, or leave the step out",
         )
     left_out = select(model, step.exclude, say)

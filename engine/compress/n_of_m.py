@@ -35,8 +35,9 @@ _ROWS = 1 << 16
 def prune(step: PruneNm, source: Path, out: Path, samples: Iterable[Feeds] | None, say: Reporter) -> str:
     """Write the model at `source` with the pattern in its weights to `out`; returns in how many, and the magnitude kept.
 
-    Weights whose input channels are no multiple of `m`, of grouped convolutions, of ConvTranspose, and those that nodes read in
-    unlike ways stay as they are, and are named in the log. Of equal magnitudes the first ones stay.
+    Weights whose input channels are no multiple of `m`, of grouped convolutions, of ConvTranspose, of recurrent nodes (nothing
+    skips the pattern there), and those that nodes read in unlike ways stay as they are, and are named in the log. Of equal
+    magnitudes the first ones stay.
 
     Raises:
         ModelRefused: no weight can have the pattern, or one is not a number.
@@ -121,13 +122,15 @@ def _chosen(step: PruneNm, model: ModelProto, say: Reporter) -> list[Weight]:
             if node in groups
         )
         axis = weight.input_axis
-        if axis is None or grouped or len(weight.shape) < 2 or weight.shape[axis] % step.m:
+        if axis is None or grouped or weight.recurrent or len(weight.shape) < 2 or weight.shape[axis] % step.m:
             left.append(weight.name)
         else:
             found.append(weight)
     if left:
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        say.note(f"{', '.join(left[:5])}{more} stay as they are: no multiple of {step.m} input channels, or in groups")
+        say.note(
+            f"{', '.join(left[:5])}{more} stay as they are: no multiple of {step.m} input channels, in groups, or recurrent"
+        )
     if not found:
         raise ModelRefused(
             f"no weight that is chosen has a multiple of {step.m} input channels", fix="exclude less, or leave `prune.nm` out"

@@ -104,7 +104,7 @@ def _nothing(model: ModelProto, excluded: set[str]) -> RecipeRefused:
     found = constant_weights(model)
     if not found:
         return RecipeRefused(
-            "the model has nothing to quantize: no Conv, ConvTranspose, Gemm or MatMul with constant weights",
+            "the model has nothing to quantize: no Conv, ConvTranspose, Gemm, MatMul or recurrent node with constant weights",
             fix="leave `quantize.int8` out of the recipe",
         )
     if all(weight.tensor.data_type != TensorProto.FLOAT for weight in found):

@@ -57,7 +57,7 @@ def share(step: QuantizeShared, source: Path, out: Path, say: Reporter) -> str:
     found = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
     if not found:
         raise ModelRefused(
-            f"{source.name} has no floating-point weights of Conv, Gemm or MatMul to share values among"
+            f"{source.name} has no floating-point weights of Conv, Gemm, MatMul or recurrent nodes to share values among"
             + (": quantize.int8 comes first and takes them" if taken else ""),
             fix="exclude less, or leave the step out",
         )

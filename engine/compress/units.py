@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from onnx import ModelProto, NodeProto
 
 from ..graph.walk import is_onnx, label, within
-from ..graph.weights import Weight, weights
+from ..graph.weights import RECURRENT, Weight, weights
 from ..graph.wiring import read
 from .view import View
 
-HEADS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"))
+HEADS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", *RECURRENT))
 """Operators that multiply: each begins a unit, and what follows up to the next one is fused into it or computed beside it."""
 
 
@@ -53,13 +53,16 @@ def units_of(model: ModelProto) -> list[ModelUnit]:
     owner: dict[str, ModelUnit] = {}
     alike: dict[object, ModelUnit] = {}
     early: list[NodeProto] = []
-    of_node = {name: weight for weight in found for name in weight.nodes}
+    of_node: dict[str, list[Weight]] = {}
+    for weight in found:
+        for name in weight.nodes:
+            of_node.setdefault(name, []).append(weight)
     for node in model.graph.node:
         if node.op_type == "Constant" or (node.output and view.is_constant(node.output[0])):
             continue
         sources = [owner[name] for name in read(node) if name in owner]
         if node.op_type in HEADS and is_onnx(node):
-            unit = _unit_of(node, of_node.get(label(node)), alike, made)
+            unit = _unit_of(node, of_node.get(label(node), []), alike, made)
             unit.heads.append(node)
         elif sources:
             unit = max(sources, key=made.index)
@@ -76,11 +79,11 @@ def units_of(model: ModelProto) -> list[ModelUnit]:
     return made
 
 
-def _unit_of(node: NodeProto, weight: Weight | None, alike: dict[object, ModelUnit], made: list[ModelUnit]) -> ModelUnit:
+def _unit_of(node: NodeProto, mine: list[Weight], alike: dict[object, ModelUnit], made: list[ModelUnit]) -> ModelUnit:
     """The unit that a head belongs to: one that is there already, or a new one."""
-    keys: list[object] = [] if weight is None else [id(weight)]
-    if weight is not None and node.op_type in ("Gemm", "MatMul"):
-        keys.append((node.op_type, node.input[0], weight.shape))
+    keys: list[object] = [id(weight) for weight in mine]
+    if node.op_type in ("Gemm", "MatMul"):
+        keys += [(node.op_type, node.input[0], weight.shape) for weight in mine]
     unit = next((alike[key] for key in keys if key in alike), None)
     if unit is None:
         unit = ModelUnit()

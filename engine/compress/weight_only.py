@@ -53,9 +53,13 @@ class Packed:
     """Weights that share a scale along `axis`; 0: not in blocks."""
 
 
-def store_all(model: ModelProto, excluded: set[str], step: QuantizeWeights) -> int:
-    """Make integers of every weight in 32-bit floats that no excluded node reads, in place; how many they were."""
+def store_all(model: ModelProto, excluded: set[str], step: QuantizeWeights, *, recurrent: bool = False) -> int:
+    """Make integers of every weight in 32-bit floats that no excluded node reads, in place; how many they were.
+
+    recurrent: those of recurrent nodes alone.
+    """
     found = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
+    found = [weight for weight in found if weight.recurrent or not recurrent]
     found = [weight for weight in found if weight.tensor.data_type == TensorProto.FLOAT]
     names = Names(model)
     for weight in found:
@@ -89,7 +93,7 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> st
     if not chosen:
         kind = "32- or 16-bit" if doubles else "floating-point"
         raise ModelRefused(
-            f"{source.name} has no {kind} weights of Conv, Gemm or MatMul to quantize"
+            f"{source.name} has no {kind} weights of Conv, Gemm, MatMul or recurrent nodes to quantize"
             + (": quantize.int8 comes first and takes them" if taken else ""),
             fix="export it in 32-bit floats" if doubles else "exclude less, or leave the step out",
         )

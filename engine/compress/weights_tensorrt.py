@@ -2,7 +2,7 @@
 
 `quantize.weights` writes one file for every backend, and only here its forms are too many: TensorRT shares
 scales in blocks along the last two axes only (TensorRT-RTX 1.7 says so of a convolution's), and before strong typing (10) it
-reads integer weights through pairs only.
+reads integer weights through pairs only. A recurrent node is a loop to it, and nobody has seen weights stay integers in one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from ..graph.codebooks import shared_weights
 from ..graph.values import array_of
-from ..graph.walk import attribute_int, constants, graphs, is_onnx
+from ..graph.walk import attribute_int, constants, graphs, is_onnx, nodes
+from ..graph.weights import RECURRENT
 
 
 def fold(model: ModelProto, *, everything: bool) -> int:
@@ -21,10 +22,12 @@ def fold(model: ModelProto, *, everything: bool) -> int:
     everything: all of them, those that it would read as well.
     """
     held = constants(model)
+    looped = {name for node in nodes(model) if node.op_type in RECURRENT and is_onnx(node) for name in node.input}
     count, folded = _codebooks(model)
     for graph in graphs(model.graph):
         here = count
-        for node in [node for node in graph.node if _stored(node, held) and (everything or not readable(node, held))]:
+        whole = [node for node in graph.node if _stored(node, held)]
+        for node in whole if everything else [node for node in whole if node.output[0] in looped or not readable(node, held)]:
             graph.initializer.append(_computed(node, held))
             graph.node.remove(node)
             count += 1

@@ -1,4 +1,5 @@
-"""The constant weights of Conv, ConvTranspose, Gemm and MatMul: what pruning and quantization act on.
+"""The constant weights of Conv, ConvTranspose, Gemm, MatMul and of recurrent nodes (W and R of LSTM, GRU and RNN): what pruning
+and quantization act on.
 
 Finding them is the hard part: exporters hide them behind Constant, Identity, Transpose and Cast nodes, share them
 between nodes, and store them as float, half, bfloat16 or double.
@@ -17,14 +18,18 @@ from .constant_views import FLOATS, scoped
 from .values import array_of
 from .walk import attribute_int, is_onnx, label
 
-__all__ = ["FLOATS", "Weight", "weights"]
+__all__ = ["FLOATS", "RECURRENT", "Weight", "weights"]
 
-_POSITIONS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)}
+RECURRENT = ("GRU", "LSTM", "RNN")
+"""Operators that go over time: W, for what comes in, and R, for their own state, are (directions, gates x hidden, inputs)."""
+_POSITIONS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1), **dict.fromkeys(RECURRENT, (1, 2))}
+_LEAST_AXES = {"MatMul": 1, **dict.fromkeys(RECURRENT, 3)}
+"""Fewer, or than 2 of the others, shape inference refuses."""
 
 
 @dataclass(eq=False)
 class Weight:
-    """A stored tensor that at least one Conv, ConvTranspose, Gemm or MatMul multiplies with."""
+    """A stored tensor that at least one Conv, ConvTranspose, Gemm, MatMul or recurrent node multiplies with."""
 
     tensor: TensorProto
     """Where it is stored: an initializer, or the value of a Constant node."""
@@ -39,6 +44,11 @@ class Weight:
     """Labels of the nodes that multiply with it."""
     operators: list[str] = field(default_factory=list)
     """Their operators, in the same order."""
+
+    @property
+    def recurrent(self) -> bool:
+        """True where recurrent nodes alone read it."""
+        return all(operator in RECURRENT for operator in self.operators)
 
     @property
     def size(self) -> int:
@@ -66,7 +76,8 @@ class Weight:
 def weights(model: ModelProto) -> list[Weight]:
     """Constant weights in the order of their first use; one that is shared comes once.
 
-    Integer tensors, biases (input C of Gemm, B of Conv) and what passes through DequantizeLinear are no weights here.
+    Integer tensors, biases (input C of Gemm, B of Conv and of recurrent nodes), peepholes and what passes through
+    DequantizeLinear are no weights here.
     """
     found: dict[int, Weight] = {}
     for node, scope in scoped(model.graph, {}):
@@ -74,8 +85,8 @@ def weights(model: ModelProto) -> list[Weight]:
             seen = scope.get(node.input[position]) if position < len(node.input) else None
             if seen is None or seen.tensor.data_type not in FLOATS or seen.kind not in FLOATS:
                 continue
-            if len(seen.axes) < (1 if node.op_type == "MatMul" else 2):
-                continue  # what shape inference refuses
+            if len(seen.axes) < _LEAST_AXES.get(node.op_type, 2):
+                continue
             output_axis, input_axis = _axes(node, position, len(seen.axes))
             stored_output = None if output_axis is None else seen.axes[output_axis]
             stored_input = None if input_axis is None else seen.axes[input_axis]
@@ -102,6 +113,8 @@ def _axes(node: NodeProto, position: int, rank: int) -> tuple[int | None, int | 
         flipped = bool(attribute_int(node, "transA" if position == 0 else "transB", 0))
         inputs = position ^ 1 ^ flipped
         return 1 - inputs, inputs
+    if node.op_type in RECURRENT:
+        return 1, 2
     if rank == 1:
         return None, 0
     return (rank - 1, rank - 2) if position == 1 else (rank - 2, rank - 1)

@@ -102,6 +102,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         prunable_in_floats=_in_floats(model, found),
         prunable_in_bodies=_in_bodies(model, found),
         prunable_deep=_deep(found),
+        prunable_recurrent=sum(weight.size for weight in found if weight.recurrent),
         scales=sum(weight.shape[weight.output_axis] if weight.output_axis is not None else 1 for weight in found),
         plain_bytes=max(0, size_bytes + _stored(model) - stored),
         histogram=bins,
@@ -212,10 +213,12 @@ def _stored(model: ModelProto) -> int:
 
 
 def _in_floats(model: ModelProto, found: list[Weight]) -> int:
-    """How many weights no node reads that ONNX Runtime computes in integers, as `compress.placement` has it."""
+    """How many weights no node reads that ONNX Runtime computes in integers, as `compress.placement` has it; those of recurrent
+    nodes become integers alone.
+    """
     constant = seen(model.graph)
     integer = {label(node) for node in model.graph.node if is_onnx(node) and _has_kernel(node, constant)}
-    return sum(weight.size for weight in found if integer.isdisjoint(weight.nodes))
+    return sum(weight.size for weight in found if integer.isdisjoint(weight.nodes) and not weight.recurrent)
 
 
 def _has_kernel(node: NodeProto, constant: dict[str, ConstantView]) -> bool:

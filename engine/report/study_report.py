@@ -14,7 +14,8 @@ from .text import fitted
 
 _Section = tuple[str, str, tuple[str, ...]]
 """An experiment, a model (empty: all), the columns."""
-MOST = 1e5
+_SAYS_LITTLE = 1000.0
+"""Times a figure, or a change of 100 %, that it may as well be: tables of runs leave such intervals out as well."""
 STATE_WORDS = {
     "done": "done",
     "failed": "failed",
@@ -75,15 +76,12 @@ def cell_text(cell: StudyCell) -> str:
         return f"{chosen}{words.DASH}"
     if cell.low is None or cell.high is None or cell.low == cell.high:  # the same each time: an interval would say nothing
         return chosen + number(cell.value)
+    if cell.high > _SAYS_LITTLE * max(abs(cell.value), 100):  # a machine so busy that a ratio is open to one side
+        return f"{chosen}{number(cell.value)} [not known]"
     half = (cell.high - cell.low) / 2
     places = max(0, 1 - floor(log10(half)))
-    value, low, high = (_to(each, places) for each in (cell.value, cell.low, cell.high))
-    return f"{chosen}{value} [{low}, {high}]"
-
-
-def _to(value: float, places: int) -> str:
-    """So many places; `2e+11` where a machine was so busy that a ratio is open to one side."""
-    return f"{value:.{places}f}" if abs(value) < MOST else f"{value:.0e}"
+    value, low, high = (f"{each:.{places}f}" for each in (cell.value, cell.low, cell.high))
+    return f"{chosen}{value if float(value) else value.removeprefix('-')} [{low}, {high}]"
 
 
 def number(value: float) -> str:

@@ -40,7 +40,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     operators: dict[str, int] = {}
     """Operator to how often it occurs, most frequent first."""
     prunable: int = 0
-    """Weights of Conv, Gemm and MatMul: what pruning and quantization act on."""
+    """Weights of Conv, Gemm, MatMul and recurrent nodes: what pruning and quantization act on."""
     prunable_bytes: int | None = None
     """Bytes that these take as they are stored; None: an older document."""
     prunable_in_floats: int = 0
@@ -49,6 +49,8 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Those that only bodies (If, Loop, Scan) read: they stay floats with half precision too."""
     prunable_deep: dict[int, int] = {}
     """Those whose summed axis is none of the last two, by its length: TensorRT reads no blocks along such an axis."""
+    prunable_recurrent: int = 0
+    """Those of recurrent nodes (W and R of LSTM, GRU and RNN): they become integers alone, and for TensorRT stay floats."""
     scales: int = 0
     """Output channels of these weights: scales that integers of them need."""
     plain_bytes: int | None = None

@@ -54,7 +54,7 @@ class PruneMagnitude(Pruning, frozen=True, kw_only=True, tag="prune.magnitude"):
     added = (("only", ()), ("exclude", ()), ("repair", False), ("samples", 256))
 
     scope: Literal["layer", "global"] = "layer"
-    """Rank weights within each Conv, Gemm and MatMul, or over all of them."""
+    """Rank weights within each tensor (two of each recurrent node), or over all of them."""
     amount: Share | None = None
     """Share of weights to zero, 0..1. Give this or `threshold`."""
     threshold: Positive | None = None

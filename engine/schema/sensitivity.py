@@ -27,7 +27,7 @@ class SensitivityRow(Struct, frozen=True, kw_only=True):
     nodes: tuple[str, ...] = ()
     """All nodes of the unit, in the model's order."""
     weights: int | None = None
-    """Weights of Conv, Gemm and MatMul in what was changed."""
+    """Weights that steps act on in what was changed."""
     zeros: float | None = None
     """Share of these that are zero then, 0..1."""
     kl: float | None = None
@@ -54,7 +54,7 @@ class SensitivityRow(Struct, frozen=True, kw_only=True):
 
 
 class WeightHistogram(Struct, frozen=True, kw_only=True):
-    """The weights of Conv, Gemm and MatMul before and after a setting, counted in the same equal bins."""
+    """The weights that steps act on before and after a setting, counted in the same equal bins."""
 
     setting: str
     value: float

@@ -31,6 +31,8 @@ class Kernels(Struct, frozen=True, kw_only=True):
     """Multiplies every weight in INT8; False: those that `ModelFacts.prunable_in_floats` counts stay floats."""
     blocks_anywhere: bool = True
     """Reads blocks of weights along any axis; False: those that `ModelFacts.prunable_deep` counts stay floats."""
+    integers_recurrent: bool = True
+    """Reads integer weights of recurrent nodes; False: those that `ModelFacts.prunable_recurrent` counts stay floats."""
     sparse: bool = False
     """Skips zeros where two of every four weights are such."""
     emulated: dict[Arithmetic, str] = {}
@@ -63,11 +65,11 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     """Times the model's size that its stage holds at most: the file, the parsed graph, the edited one (measured with 113 MB:
     4.2)."""
     other_bits: ClassVar[float] = 32
-    """Bits of a weight outside of Conv, Gemm and MatMul after it."""
+    """Bits of any other number of the model after it."""
     scale_bytes: ClassVar[int] = 0
     """Bytes added for each scale."""
     node_bytes: ClassVar[int] = 0
-    """Bytes added around each Conv, Gemm and MatMul."""
+    """Bytes added around each node that has weights."""
     one_of: ClassVar[tuple[tuple[str, object], ...]] = ()
     """Fields of which exactly one is given, each with a value to begin with."""
     only_with: ClassVar[tuple[tuple[str, str, object], ...]] = ()
@@ -142,7 +144,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
     @property
     def weight_bits(self) -> float:
-        """Bits that a weight of Conv, Gemm or MatMul takes after it, block scales included."""
+        """Bits that a weight (`ModelFacts.prunable`) takes after it, block scales included."""
         return 32
 
     @property
@@ -151,7 +153,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         return None
 
     def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
-        """How many weights of Conv, Gemm and MatMul it leaves as wide as they were."""
+        """How many of the weights that steps act on it leaves as wide as they were."""
         return 0
 
     def quantized_before(self, facts: ModelFacts) -> bool:

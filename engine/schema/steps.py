@@ -88,6 +88,11 @@ class LowrankSvd(Step, frozen=True, kw_only=True, tag="lowrank.svd"):
         return ["leave more multiplications" if self.retained is None else "retain more"]
 
 
+def _recurrent_floats(facts: ModelFacts, kernels: Kernels) -> int:
+    """Weights of recurrent nodes that stay floats."""
+    return 0 if kernels.integers_recurrent else facts.prunable_recurrent
+
+
 class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
     """Weights and activations as 8-bit integers, from ranges seen on calibration samples."""
 
@@ -123,7 +128,7 @@ class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
         return 8
 
     def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
-        return 0 if kernels.int8_everywhere else facts.prunable_in_floats
+        return (0 if kernels.int8_everywhere else facts.prunable_in_floats) + _recurrent_floats(facts, kernels)
 
     def quantized_before(self, facts: ModelFacts) -> bool:
         return facts.quantized
@@ -159,9 +164,10 @@ class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
         return self.bits + (32 / self.block if self.grouping == "block" else 0)
 
     def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
+        recurrent = _recurrent_floats(facts, kernels)
         if self.grouping != "block" or kernels.blocks_anywhere:
-            return 0
-        return sum(count for length, count in facts.prunable_deep.items() if length >= self.block)
+            return recurrent
+        return recurrent + sum(count for length, count in facts.prunable_deep.items() if length >= self.block)
 
     def quantized_before(self, facts: ModelFacts) -> bool:
         return facts.quantized and not facts.prunable  # what is float still can become integers
@@ -196,6 +202,9 @@ class QuantizeDynamic(Step, frozen=True, kw_only=True, tag="quantize.dynamic"):
     @property
     def weight_bits(self) -> float:
         return 8
+
+    def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
+        return _recurrent_floats(facts, kernels)
 
     def quantized_before(self, facts: ModelFacts) -> bool:
         return facts.quantized and not facts.prunable

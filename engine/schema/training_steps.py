@@ -171,7 +171,7 @@ class TrainPruneIterative(Training, frozen=True, kw_only=True, tag="train.prune_
     """End when accuracy on the samples held out is further below the original's than this, 0.01 for a point, and take the
     round before; None: go through all rounds."""
     scope: Literal["layer", "global"] = "global"
-    """Rank weights within each Conv, Gemm and MatMul, or over all of them."""
+    """Rank weights within each tensor (two of each recurrent node), or over all of them."""
     only: tuple[str, ...] = ()
     """Nodes whose weights are pruned: names, patterns such as `/head/*`, or operators such as `Conv`; none: all."""
     exclude: tuple[str, ...] = ()

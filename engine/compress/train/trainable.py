@@ -14,7 +14,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from ...errors import RecipeRefused
 from ...graph.values import array_of
 from ...graph.walk import constants, is_onnx
-from ...graph.weights import weights
+from ...graph.weights import RECURRENT, weights
 
 _TRAINED = (TensorProto.FLOAT, TensorProto.DOUBLE)
 _BESIDE = {
@@ -25,12 +25,9 @@ _BESIDE = {
     "InstanceNormalization": (1, 2),
     "LayerNormalization": (1, 2),
     "PRelu": (1,),
-    "LSTM": (1, 2, 3),
-    "GRU": (1, 2, 3),
+    **dict.fromkeys(RECURRENT, (3,)),
 }
-"""Inputs that are trained besides weights: biases, scales and shifts of normalisations (never their statistics), and what is in
-recurrent cells, which pruning leaves as it is.
-"""
+"""Inputs that are trained besides weights: biases, and scales and shifts of normalisations (never their statistics)."""
 _SUMS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
@@ -45,8 +42,8 @@ class Trainable:
 
 
 def trainable(model: ModelProto) -> Trainable:
-    """Find what is trained: weights of Conv, ConvTranspose, Gemm and MatMul, biases, scales and shifts of normalisations,
-    recurrent cells, and tables from which ids choose rows.
+    """Find what is trained: weights of Conv, ConvTranspose, Gemm, MatMul and recurrent nodes, biases, scales and shifts of
+    normalisations, and tables from which ids choose rows.
 
     Raises:
         RecipeRefused: there are no weights, or they are not FP32.
@@ -54,7 +51,7 @@ def trainable(model: ModelProto) -> Trainable:
     found = trainable_floats(model)
     if not found.prunable:
         raise RecipeRefused(
-            "the model has nothing to train: no constant weights of Conv, ConvTranspose, Gemm or MatMul",
+            "the model has nothing to train: no constant weights of Conv, ConvTranspose, Gemm, MatMul or recurrent nodes",
             fix="train before quantizing, or leave the `train.` steps out of the recipe",
         )
     return found

@@ -88,6 +88,15 @@ def test_values_are_of_both_sides_with_their_intervals(make):
     assert rate.low < 1000 / 1.22 < rate.high
 
 
+@pytest.mark.parametrize(("metric", "interval"), [("tracking", (40.0, 60.0)), ("tracking_never", (None, None))])
+def test_an_interval_beside_a_figure_is_that_figures_alone(make, metric, interval):
+    tracked = WorkloadFigures(kind="tracking", tracking_s=Tracking(mean=50.0, low=40.0, high=60.0, never=587, runs=1024))
+    result = make()
+    result = msgspec.structs.replace(result, candidate=msgspec.structs.replace(result.candidate, workload=tracked))
+    here = cells(row(metric), found({"small": result}))["small"]
+    assert (here.low, here.high) == interval
+
+
 def test_points_are_the_paired_difference(make):
     here = cells(row("accuracy", "points"), found({"small": make(points=-0.02)}))
     assert (here["small"].value, here["small"].low, here["small"].high) == pytest.approx((-2.0, -2.4, -1.6))

@@ -55,8 +55,8 @@ def digits(model: Path, part: str = "evaluation") -> Samples:
     return open_samples(data, facts.inputs, facts.shapes, part, 0, NullReporter())  # type: ignore[arg-type]
 
 
-def npz(folder: Path, count: int, labels: object = None, shape: tuple[int, ...] = (1, 8, 8)) -> Dataset:
-    arrays = {"image": np.random.default_rng(1).random((count, *shape), np.float32)}
+def npz(folder: Path, count: int, labels: object = None, shape: tuple[int, ...] = (1, 8, 8), name: str = "image") -> Dataset:
+    arrays = {name: np.random.default_rng(1).random((count, *shape), np.float32)}
     np.savez(folder / "own.npz", **arrays, **({} if labels is None else {"labels": np.asarray(labels)}))
     return Dataset(kind="npz", path=str(folder / "own.npz"))
 
@@ -92,6 +92,24 @@ def test_a_pruned_model_wins_accuracy_back_and_keeps_its_zeros(bench, tmp_path, 
     assert text.endswith("90.0 % of weights are zero")
     assert told.steps[-1][:2] == (720, 720)
     assert "epoch 2 of 2, loss " in told.steps[-1][2]
+
+
+@pytest.mark.parametrize(("operator", "gates"), [("LSTM", 4), ("GRU", 3)])
+def test_zeros_of_recurrent_nodes_stay_too(net, bench, tmp_path, operator, gates):
+    it = net()
+    x = it.node("Transpose", it.input("x", 1, 5, 6), perm=[1, 0, 2])
+    cell = it.weight(1, gates * 8, 6), it.weight(1, gates * 8, 8), it.weight(1, gates * 16)
+    it.node(operator, x, *cell, outputs=2, hidden_size=8)
+    last = it.node("Squeeze", "t1_1", it.constant(np.array([0])))
+    source, out = bench.save(it.model(it.node("Gemm", last, it.weight(3, 8), it.weight(3), transB=1))), tmp_path / "out.onnx"
+    prune(PruneMagnitude(amount=0.6), source, tmp_path / "pruned.onnx", None, NullReporter())
+    samples = npz(tmp_path, 48, np.arange(48) % 3, (5, 6), "x")
+    finetune(SHORT, tmp_path / "pruned.onnx", out, opened(tmp_path / "pruned.onnx", samples), NullReporter())
+    before, after = by_name(tmp_path / "pruned.onnx"), by_name(out)
+    assert len(before) == 3
+    for name, array in before.items():
+        assert (after[name][array == 0] == 0).all()
+        assert (after[name] != array).any()
 
 
 def test_zeros_are_filled_when_they_need_not_stay(tmp_path, pruned):

@@ -60,7 +60,8 @@ def test_every_cell_stands_whole_and_the_baseline_in_every_table(width):
 @pytest.mark.parametrize(
     ("cell", "text"),
     [
-        (StudyCell(value=-59.2, low=-100.0, high=2.01e11), "-59 [-100, 2e+11]"),
+        (StudyCell(value=-59.2, low=-100.0, high=2.01e11), "-59.2 [not known]"),
+        (StudyCell(value=-0.0022, low=-100.0, high=9000.0), "0 [-100, 9000]"),
         (StudyCell(value=2.44, low=2.391, high=2.489), "2.440 [2.391, 2.489]"),
         (StudyCell(value=3.0, low=3.0, high=3.0), "3.00"),
         (StudyCell(reason="no sensor"), "–"),

@@ -75,6 +75,19 @@ def test_a_planted_pair_of_layers_stands_first(tmp_path, planted):
     assert all(row.format == "int8" and row.local_sqnr_db is not None for row in told.rows)
 
 
+@pytest.mark.parametrize("step", ["prune.magnitude", "quantize.int8", "quantize.weights", "quantize.shared"])
+def test_a_recurrent_node_is_a_layer_like_others(tmp_path, step):
+    net = Net()
+    net.node("LSTM", net.input("x", 5, 1, 6), net.weight(1, 32, 6), net.weight(1, 32, 8), outputs=2, hidden_size=8, name="cell")
+    last = net.node("Squeeze", "t0_1", net.constant(np.array([0])))
+    onnx.save(net.model(net.node("Gemm", last, net.weight(3, 8), net.weight(3), transB=1, name="head")), tmp_path / "m.onnx")
+    told, _ = found(tmp_path / "home", question(tmp_path / "m.onnx", step, samples=16))
+    row = {row.unit: row for row in told.rows}["cell"]
+    assert row.weights == 32 * 6 + 32 * 8
+    assert row.sqnr_db is not None
+    assert row.local_sqnr_db is not None
+
+
 def test_without_anything_planted_no_layer_stands_out(tmp_path):
     told, _ = found(tmp_path / "home", question(chain(tmp_path / "chain.onnx"), "quantize.int8", samples=16))
     noise = [row.sqnr_db for row in told.rows]
