@@ -56,6 +56,11 @@ class Training(Step, frozen=True, kw_only=True):
     def most_samples(self) -> int | None:
         return self.samples
 
+    @property
+    def ways(self) -> int | None:
+        """In how many ways `flip` and `shift` show each image, by turns; None: in another each time."""
+        return None
+
     def spoils(self, before: Sequence[Step]) -> list[str]:
         if any(step.integers for step in before):
             return ["training after quantization changes weights that ranges were chosen for: train first"]
@@ -89,7 +94,7 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
     resizes = True
     copies = 14.0  # beside the student's gradients its teacher
     one_of = (("width", 0.5), ("student", "separable"))
-    added = (*Training.added, ("weights", None))
+    added = (*Training.added, ("weights", None), ("views", None))
 
     width: Annotated[float, Meta(gt=0, lt=1)] | None = None
     """The student is this model with such a share of the channels of every layer. Give this or `student`."""
@@ -107,8 +112,15 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
     """Share of the labels in what is learnt; the rest is the teacher's. Without labels all of it is."""
     features: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     """Weight of what both look at inside (attention maps, Zagoruyko and Komodakis 2017), where names inside are the same."""
+    views: Count | None = None
+    """Show each image in so many ways of `flip` and `shift`, by turns: its teacher is asked once for each, and epochs after
+    those are shorter. None: in another way each time."""
     epochs: Count = 5
     """How often every training sample is gone through, at most."""
+
+    @property
+    def ways(self) -> int | None:
+        return self.views
 
     @property
     def files(self) -> tuple[str, ...]:

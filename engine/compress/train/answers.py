@@ -8,7 +8,7 @@ what the teacher's own vary (Ba and Caruana 2014, Do Deep Nets Really Need to be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from ...data.samples import Batch
 from ...errors import ModelRefused
 from . import head
-from .device import feeds_on
+from .device import Feeds, feeds_on
 from .learner import Marks
 from .prepared import Prepared
+from .recall import Remembered, Teaching
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _LEAST_VARIANCE = 1e-6
 """A channel that never changes would else outweigh all others."""
-Teaching = Callable[[Mapping[str, "Tensor"]], "Tensor"]
 
 
 class SoftClasses:
@@ -44,10 +44,15 @@ class SoftClasses:
         alpha: float,
         *,
         teach: Teaching | None = None,
+        remember: bool = True,
     ) -> None:
-        """`alpha` 0: labels are not looked at. `teach`: what answers in the teacher's place: logarithms of probabilities."""
-        self._student, self._teach = head.reader(student, output), teach or head.reader(teacher, output)
+        """`alpha` 0: labels are not looked at. `teach`: what answers in the teacher's place: logarithms of probabilities.
+        `remember`: ask the teacher once for each sample.
+        """
+        self._student, read = head.reader(student, output), head.reader(teacher, output)
         self._device, self._temperature, self._alpha = student.device, temperature, alpha
+        own = _asked(lambda feeds: [read(feeds_on(student.device, feeds))], student, teacher, remember=remember)
+        self._teach = teach or own
 
     def __call__(self, batch: Batch) -> Marks:
         """T^2 KL(teacher || student) at temperature T, and cross-entropy of the labels."""
@@ -56,7 +61,7 @@ class SoftClasses:
         functional, temperature = torch.nn.functional, self._temperature
         feeds = feeds_on(self._device, batch.feeds)
         with torch.no_grad():
-            wanted = self._teach(feeds)
+            (wanted,) = self._teach(batch.feeds)
         found = self._student(feeds)
         soft = (torch.log_softmax(each / temperature, dim=1) for each in (found, wanted))
         losses = functional.kl_div(*soft, reduction="none", log_target=True).sum(dim=1) * temperature**2
@@ -71,15 +76,23 @@ class SoftClasses:
 class NearOutputs:
     """Marks for outputs of any kind: the mean over outputs of the squared distance from the teacher's, in its variances."""
 
-    def __init__(self, student: Prepared, teacher: Prepared, outputs: Mapping[str, NDArray[np.generic]]) -> None:
-        """`outputs`: the teacher's for some samples, axis 0 first; those that training cannot change are left out.
+    def __init__(
+        self,
+        student: Prepared,
+        teacher: Prepared,
+        outputs: Mapping[str, NDArray[np.generic]],
+        *,
+        remember: bool = True,
+    ) -> None:
+        """`outputs`: the teacher's for some samples, axis 0 first; those that training cannot change are left out. `remember`:
+        ask the teacher once for each sample.
 
         Raises:
             ModelRefused: nothing is left.
         """
         import torch
 
-        self._student, self._teacher = student, teacher
+        self._student = student
         changing = _changing(student)
         self._scales = {
             name: torch.from_numpy(variances(array)).to(student.device)
@@ -92,18 +105,28 @@ class NearOutputs:
                 fix="export the model without what follows its head, or leave `train.distill` out",
             )
 
+        def run(feeds: Feeds) -> list[Tensor]:
+            answers = teacher.run(feeds)
+            return [answers[name] for name in self._scales]
+
+        self._teach = _asked(run, student, teacher, remember=remember)
+
     def __call__(self, batch: Batch) -> Marks:
         """One mark a sample."""
         import torch
 
         with torch.no_grad():
-            wanted = self._teacher.run(batch.feeds)
+            answers = self._teach(batch.feeds)
         found = self._student.run(batch.feeds)
         parts = [
-            (((found[name] - wanted[name]) ** 2) / scale).reshape(batch.n, -1).mean(dim=1)
-            for name, scale in self._scales.items()
+            (((found[name] - wanted) ** 2) / scale).reshape(batch.n, -1).mean(dim=1)
+            for (name, scale), wanted in zip(self._scales.items(), answers, strict=True)
         ]
         return Marks(torch.stack(parts).mean(dim=0))
+
+
+def _asked(teach: Teaching, student: Prepared, teacher: Prepared, *, remember: bool) -> Teaching:
+    return Remembered(teach, min(student.size, teacher.size), student.device) if remember else teach
 
 
 def variances(array: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -62,6 +62,8 @@ def _learner(step: TrainDistill, student: Prepared, teacher: Prepared, samples: 
     labelled = samples.labels and step.alpha > 0
     size = min(student.size, teacher.size)
     any_size = student.any_size and teacher.any_size
+    # What a teacher has inside is there only while it answers; and what is moved another way each time does not come again.
+    remember = not step.features and bool(step.views or not step.shift)
     if found is not None and (samples.labels or head.tells_classes(teacher, found[0])):
         output, classes = found
         if labelled:
@@ -69,11 +71,12 @@ def _learner(step: TrainDistill, student: Prepared, teacher: Prepared, samples: 
         elif step.alpha:
             say.note("there are no labels: all is learnt from the teacher")
         mark: Callable[[Batch], Marks] = SoftClasses(
-            student, teacher, output, step.temperature, step.alpha if labelled else 0.0
+            student, teacher, output, step.temperature, step.alpha if labelled else 0.0, remember=remember
         )
     else:
         say.note("no output is known to be of classes: the teacher's outputs are learnt as they are")
-        mark = _with_boxes(step, NearOutputs(student, teacher, _outputs(teacher, samples)), student, samples, say)
+        near = NearOutputs(student, teacher, _outputs(teacher, samples), remember=remember)
+        mark = _with_boxes(step, near, student, samples, say)
     if step.features:
         mark = WithFeatures(mark, student, teacher, step.features)
     return Learner(student.module.trained, mark, size, any_size)

@@ -216,7 +216,7 @@ class _Run:
         pieces: list[Batch] = []
         for batch in self.learning.shuffled(self.learner.size, draw):
             if self.learner.fits(batch.n):
-                pieces.append(self.augment(batch, draw))
+                pieces.append(self.augment(batch, draw, self.ended))
                 if sum(piece.n for piece in pieces) >= self.step.batch:
                     self._learn(pieces)
                     pieces = []

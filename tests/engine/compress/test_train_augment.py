@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from edgetui.engine.data.open import open_samples
 from edgetui.engine.data.samples import Samples
 from edgetui.engine.schema.model_facts import TensorFacts
 from edgetui.engine.schema.spec import Dataset, ImageInput
-from edgetui.engine.schema.steps import TrainFinetune
+from edgetui.engine.schema.steps import TrainDistill, TrainFinetune
 from edgetui.engine.system.reporter import NullReporter
 from PIL import Image
 
@@ -51,6 +52,18 @@ def test_the_same_draw_gives_the_same_images(tmp_path):
     )
     assert (one == same).all()
     assert (one != other).any()
+
+
+def test_each_image_is_shown_in_its_ways_by_turns_whoever_is_beside_it(tmp_path):
+    samples = images(tmp_path, "NCHW")
+    batch, ways = next(samples.batches(16)), TrainDistill(width=0.5, flip=True, shift=0.25, views=3)
+    augment, draw = Augment(ways, samples, NullReporter()), np.random.default_rng(0)
+    shown = [augment(batch, draw, epoch).feeds["x"] for epoch in range(7)]
+    assert all((shown[epoch] == shown[epoch + 3]).all() for epoch in range(4))
+    assert any((shown[0] != shown[epoch]).any() for epoch in (1, 2))
+    turned = replace(batch, feeds={"x": batch.feeds["x"][::-1].copy()})
+    assert (augment(turned, draw, 1).feeds["x"][::-1] == shown[1]).all()
+    assert len({image.tobytes() for epoch in shown for image in epoch}) > 2 * 16
 
 
 @pytest.mark.parametrize("axis", [0, 1])
