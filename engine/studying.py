@@ -21,7 +21,8 @@ from .finished import Finished
 from .library.studies import broken_studies, find_study, list_studies
 from .runs.folder import RunDir
 from .runs.index import Index
-from .runs.study_driver import begin_driver
+from .runs.carrying import begin_driver
+from .runs.study_driver import MODULE
 from .runs.study_folder import Standing, StudyDir, create_study, same_study, standing, study_folders
 from .runs.study_plan import plan_study
 from .runs.study_time import study_time
@@ -116,7 +117,7 @@ class Studying(Finished, ABC):
             folder = await asyncio.to_thread(create_study, self.home, msgspec.structs.replace(asked, foretold=foretold))
         state = (await self._standing(folder))[1].state
         if state not in ("done", "running"):
-            await asyncio.to_thread(begin_driver, folder)
+            await asyncio.to_thread(begin_driver, folder, MODULE)
         return folder.id
 
     async def _facts_for_choices(self, asked: StudyRequest) -> dict[str, ModelFacts]:

@@ -65,7 +65,8 @@ def conditions(asked: RunRequest) -> dict[str, str]:
         "samples_hash": asked.samples_hash,
         "preprocessing": _said(data.input, "as the model's input says"),
         "task": _task(spec.dataset),
-        "samples": f"what calibration leaves, seed {spec.seed}" if shared else "all",
+        "samples": (f"what calibration leaves, seed {spec.seed}" if shared else "all")
+        + (f", half {spec.half}" * bool(spec.half)),
     }
 
 

@@ -159,6 +159,14 @@ class Samples:
         part.skipped = self.skipped
         return part
 
+    def half(self, first: int) -> Samples:
+        """Every other one of the seeded, class-balanced order, from its `first` (0 or 1) on. Neither half makes up for a broken
+        one of its own.
+        """
+        part = Samples(self._reader, self._order[first::2], self.source, self._say)
+        part.skipped = self.skipped
+        return part
+
     def apart(self, n: int) -> tuple[Samples, Samples]:
         """All but the last `n` of the seeded, class-balanced order, and those: neither makes up for a broken one of its own."""
         parts = []

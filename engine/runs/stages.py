@@ -83,7 +83,9 @@ def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
     if spec.backend.target:
         return found
     found.append(("verify", "verify", -1))
-    if spec.measure:
+    if spec.half:
+        found.append(("evaluate", "evaluate", -1))
+    elif spec.measure:
         found.append(("measure", "measure", -1))
         if spec.per_input:
             found.append(("inputs", "inputs", -1))
@@ -199,7 +201,8 @@ class _Inputs:
     def evaluate(self, _place: int) -> list[object]:
         version = self._asked.versions.get(OF_DETECTION)  # a run that was begun without keeps its key
         guard = self._asked.guard and ("built" if self._asked.guard == self._asked.run else self._asked.guard)
-        return [self._data, None, *([version] if version else []), *([guard] if guard else [])]
+        half = self._spec.half
+        return [self._data, None, *([version] if version else []), *([guard] if guard else []), *([half] if half else [])]
 
 
 _SETTINGS: dict[str, Callable[[_Inputs, int], list[object]]] = {

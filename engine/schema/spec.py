@@ -109,6 +109,8 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many samples are timed one by one as well, each until its own interval is narrow; 0: none."""
     measure: bool = True
     """False: stop after verify (`edgetui build`)."""
+    half: Literal["", "A", "B"] = ""
+    """Of the evaluation samples: nothing is measured, and outputs are held against labels on this half alone; empty: on all."""
     anew: Annotated[int, Meta(ge=0)] = 0
     """Which of several repetitions it is: each but 0 compresses and builds anew, and takes nothing of that from the others."""
 

@@ -38,6 +38,7 @@ def open_part(spec: RunSpec, part: Part, inputs: Sequence[TensorFacts], shapes: 
         DataRefused: they cannot be read, or do not fit the model.
     """
     dataset, calibration = spec.dataset, spec.calibration
+    judged = part == "evaluation"
     needs = {step.need for step in spec.recipe.active}
     if part == "calibration" and calibration is not None:
         classes = calibration.task in ("classification", "text-classification")  # calibration needs no others
@@ -51,7 +52,8 @@ def open_part(spec: RunSpec, part: Part, inputs: Sequence[TensorFacts], shapes: 
         return None
     model, trains = Path(spec.model), _learns(needs, dataset)
     known_ids = vocabularies_of(model) if any(each.dtype.startswith("int") for each in inputs) else {}
-    return open_samples(dataset, inputs, shapes, part, spec.seed, say, export_notes(model), known_ids, trains=trains)
+    found = open_samples(dataset, inputs, shapes, part, spec.seed, say, export_notes(model), known_ids, trains=trains)
+    return found.half("AB".index(spec.half)) if spec.half and judged else found
 
 
 def _learns(needs: Collection[SampleNeed], dataset: Dataset) -> bool:

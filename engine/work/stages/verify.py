@@ -34,7 +34,7 @@ def run(job: Job) -> Outcome:
         _each_as_its_file(job, lambda: _feeds(job, shown, most), count)
         lowered = None  # the two together are in neither file
     with job.sessions() as sessions:
-        if shown is not None and job.spec.measure and not job.backend.out_of_process:
+        if shown is not None and (job.spec.measure or job.spec.half) and not job.backend.out_of_process:
             refuse_labels(sessions[0], shown, job.batch_size(), job.spec)
         original, normal = (job.made("normalise")[0] / name for name in ("baseline.onnx", "model.onnx"))
         said, limit = outputs_of(normal), job.spec.recipe.least_cosine  # the original's shapes may be computed inside

@@ -1,0 +1,156 @@
+"""One detached process a study or a search, which submits ordinary runs, some at a time, and waits for them.
+
+Each group of runs is carried by its own supervisor, so that a killed driver ends no run; whoever takes the folder up again finds
+what has ended and resumes what has not, once each. SIGTERM, or a file `cancel` in the folder, ends what is going.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from ..errors import EdgetuiError, StorageRefused
+from ..schema.spec import RunSpec
+from ..system.locks import take_lock
+from ..system.log import start_log
+from .asking import Cancelling, reopen, write
+from .driven_folder import DrivenDir
+from .folder import RunDir
+from .launch import start
+
+LOOK_S = 0.5
+BEGIN_S = 20.0
+"""How long a supervisor, or a driver, may take to begin."""
+
+
+def begin_driver(folder: DrivenDir, module: str) -> None:
+    """Start the driver of a folder, detached; returns when it holds the folder.
+
+    Raises:
+        StorageRefused: it did not start.
+    """
+    folder.forget_end()
+    command = [sys.executable, "-m", f"edgetui.engine.{module}", str(folder.home), folder.id]
+    with (folder.path / "log.txt").open("ab") as log:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder.home, check=False)
+    end = time.monotonic() + BEGIN_S
+    while not ((folder.path / "begun").exists() or folder.alive()):
+        if time.monotonic() > end:
+            raise StorageRefused(f"{folder.id} did not start", fix=f"see {folder.path / 'log.txt'}")
+        time.sleep(0.02)
+
+
+def drive_detached(folder: DrivenDir, drive: Callable[[], None]) -> int:
+    """Do that in a session of its own, which the end of a link does not reach; what is left to do of a driver's `main`."""
+    (folder.path / "begun").unlink(missing_ok=True)
+    if os.fork():
+        return 0
+    os.setsid()
+    os.umask(0o077)
+    start_log(folder.home)
+    try:
+        drive()
+    except EdgetuiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+class Carrier:
+    """Has runs of a folder done, one group at a time."""
+
+    def __init__(self, folder: DrivenDir) -> None:
+        self.folder, self.home = folder, folder.home
+        self._ending = False
+
+    @contextmanager
+    def holding(self, again: str) -> Iterator[None]:
+        """Hold the folder; `again`: what to do where another process does.
+
+        Raises:
+            StorageRefused: one does.
+        """
+        signal.signal(signal.SIGTERM, self._end)
+        lock = take_lock(self.folder.path / "alive.lock", patience_s=0.2)
+        if lock is None:
+            raise StorageRefused(f"{self.folder.id} is going already", fix=again)
+        try:
+            lock.write(str(os.getpid()))
+            (self.folder.path / "begun").touch(mode=0o600)
+            yield
+        finally:
+            lock.release()
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
+
+    def to_end(self) -> bool:
+        """Whether its end was asked for."""
+        if self._ending:
+            with suppress(OSError):
+                self.folder.ask_to_end()
+        return self._ending or self.folder.is_to_end()
+
+    def carry(self, number: int, specs: Sequence[RunSpec]) -> list[RunDir]:
+        """Have a group's runs done that are not, and give them; what cannot be submitted is left for the next time, and said
+        in the log.
+        """
+        members = list(self.folder.runs().get(number, {}).values())
+        if len(members) < len(specs) and not any(run.events() for run in members):
+            for run in members:  # we were killed while their folders were made
+                shutil.rmtree(run.path, ignore_errors=True)
+            members = []
+        try:
+            members = self._start(members, specs, self.folder.label(number))
+        except EdgetuiError as error:
+            print(f"group {number}: {error}", flush=True)
+            return []
+        self._wait(members)
+        return members
+
+    def interrupted(self, number: int) -> bool:
+        """Whether a run of a group has neither ended nor anybody who carries it."""
+        return any(run.result() is None and not run.alive() for run in self.folder.runs().get(number, {}).values())
+
+    def _start(self, members: list[RunDir], specs: Sequence[RunSpec], label: str) -> list[RunDir]:
+        if members and (any(run.alive() for run in members) or all(_done(run) for run in members)):
+            return members
+        begun = reopen(self.home, members) if members else write(self.home, specs, label)
+        offsets = [run.events_from(0)[1] for run in begun]
+        start(begun, self.home)
+        end = time.monotonic() + BEGIN_S
+        while not all(run.events_from(at)[0] or run.result() for run, at in zip(begun, offsets, strict=True)):
+            if time.monotonic() > end:
+                raise StorageRefused(f"the supervisor of {begun[0].name} did not start", fix="take it up again")
+            time.sleep(0.05)
+        return members or begun
+
+    def _wait(self, members: Sequence[RunDir]) -> None:
+        """Until nobody carries them, which is not before their supervisor has ended; that is asked to where we are."""
+        going: Cancelling | None = None
+        while any(run.alive() for run in members):
+            if going is None and self.to_end():
+                with suppress(StorageRefused):  # they have just ended
+                    going = Cancelling(self.home, [run for run in members if run.alive()])
+            if going is not None:
+                with suppress(StorageRefused):
+                    going.ended()
+            time.sleep(LOOK_S)
+        if going is not None:
+            with suppress(StorageRefused):
+                going.ended()
+
+
+def _done(run: RunDir) -> bool:
+    result = run.result()
+    return result is not None and result.state == "done"

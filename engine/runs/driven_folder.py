@@ -1,0 +1,109 @@
+"""A folder whose runs a process of its own submits one after another: a study, or a search.
+
+It holds alive.lock (held while runs are submitted), log.txt, `begun`, and `cancel` where its end was asked for. Which runs are its
+own says each run's run.toml: who is killed anywhere loses none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import from_os_error
+from ..system.locks import is_held
+from ..system.plain_files import open_plain
+from .folder import RunDir, run_paths
+
+_HEAD_BYTES = 800
+"""Of run.toml, that hold whose run it is, whatever the recipe is."""
+
+
+class DrivenDir:
+    """One such folder; cheap to make, reads nothing until asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.path.name
+
+    @property
+    def home(self) -> Path:
+        """The state folder that it is in."""
+        return self.path.parents[1]
+
+    def alive(self) -> bool:
+        """Whether a process submits its runs."""
+        return is_held(self.path / "alive.lock")
+
+    def ask_to_end(self) -> None:
+        """Have no further run submitted."""
+        (self.path / "cancel").touch(mode=0o600)
+
+    def is_to_end(self) -> bool:
+        """Whether that was asked."""
+        return (self.path / "cancel").exists()
+
+    def forget_end(self) -> None:
+        """It is taken up again."""
+        (self.path / "cancel").unlink(missing_ok=True)
+
+    def label(self, number: int) -> str:
+        """What the runs of a group say of whose they are."""
+        return f"{self.id}#{number}"
+
+    def runs(self) -> dict[int, dict[int, RunDir]]:
+        """The run folders of each group that has some, by their places in it."""
+        found: dict[int, dict[int, RunDir]] = {}
+        wanted = re.compile(rf'^study = "{re.escape(self.id)}#(\d+)"$', re.MULTILINE)
+        for path in run_paths(self.home):
+            with suppress(OSError, ValueError):
+                with open_plain(path / "run.toml") as file:
+                    head = file.read(_HEAD_BYTES).decode(errors="replace")
+                if told := wanted.search(head):
+                    place = re.search(r"^place = (\d+)$", head, re.MULTILINE)
+                    found.setdefault(int(told[1]), {})[int(place[1]) if place else 0] = RunDir(path)
+        return {number: dict(sorted(members.items())) for number, members in found.items()}
+
+
+def new_folder(parent: Path, stem: str) -> Path:
+    """Make the folder of that name, a number behind it when that is taken.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for count in itertools.count(1):
+        name = stem if count == 1 else f"{stem}-{count}"
+        with suppress(FileExistsError):
+            (parent / name).mkdir(mode=0o700)
+            return parent / name
+    raise AssertionError
+
+
+def folders_in(parent: Path, file: str) -> list[Path]:
+    """The folders there, the one with the newest `file` first.
+
+    Raises:
+        StorageRefused: they cannot be listed.
+    """
+
+    def made_ns(path: Path) -> int:
+        try:
+            return (path / file).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    try:
+        with os.scandir(parent) as entries:
+            found = [Path(e.path) for e in entries if e.is_dir() and not e.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise from_os_error(error) from None
+    return sorted(found, key=made_ns, reverse=True)
