@@ -19,9 +19,9 @@ from .advice.study_rows import Experiments, Gathered, study_rows
 from .errors import EdgetuiError, StorageRefused
 from .finished import Finished
 from .library.studies import broken_studies, find_study, list_studies
+from .runs.carrying import begin_driver
 from .runs.folder import RunDir
 from .runs.index import Index
-from .runs.carrying import begin_driver
 from .runs.study_driver import MODULE
 from .runs.study_folder import Standing, StudyDir, create_study, same_study, standing, study_folders
 from .runs.study_plan import plan_study
