@@ -1,7 +1,7 @@
 """One detached process a study or a search, which submits ordinary runs, some at a time, and waits for them.
 
-Each group of runs is carried by its own supervisor, so that a killed driver ends no run; whoever takes the folder up again finds
-what has ended and resumes what has not, once each. SIGTERM, or a file `cancel` in the folder, ends what is going.
+Each group of runs is carried by its own supervisor, so that a killed driver ends no run; whoever takes the folder up again
+finds what has ended and resumes what has not, once each. SIGTERM, or a file `cancel` in the folder, ends what is going.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A folder whose runs a process of its own submits one after another: a study, or a search.
 
-It holds alive.lock (held while runs are submitted), log.txt, `begun`, and `cancel` where its end was asked for. Which runs are its
-own says each run's run.toml: who is killed anywhere loses none.
+It holds alive.lock (held while runs are submitted), log.txt, `begun`, and `cancel` where its end was asked for. Which runs are
+its own says each run's run.toml: who is killed anywhere loses none.
 """
 
 from __future__ import annotations

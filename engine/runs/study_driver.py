@@ -1,7 +1,7 @@
 """One light process a study: submits its groups one after another, each when the one before has ended.
 
-`python -m edgetui.engine.runs.study_driver HOME ID`, detached from any terminal. A group whose supervisor was killed meanwhile is
-resumed when all others are through.
+`python -m edgetui.engine.runs.study_driver HOME ID`, detached from any terminal. A group whose supervisor was killed meanwhile
+is resumed when all others are through.
 """
 
 from __future__ import annotations
