@@ -19,7 +19,7 @@ from ..graph import load as files
 from ..graph.computable_part import leading_to
 from ..graph.external import LARGEST_IN_MEMORY, size_of
 from ..graph.names import Names
-from ..graph.walk import opset, real_inputs
+from ..graph.walk import nodes, opset, real_inputs
 from ..graph.write import FOLDER_OPTION, for_session
 from ..system.cpu import logical_cores
 
@@ -75,9 +75,22 @@ class ModelOnDisk:
         return for_session(model)
 
 
+_ACROSS = frozenset(("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"))
+"""Operators with one range for all that they are given."""
+
+
+def mixes(model: ModelProto) -> bool:
+    """Whether ranges are found over a whole batch: what a sample gives depends, a little, on those beside it."""
+    return any(node.op_type in _ACROSS for node in nodes(model))
+
+
 def batchable(path: Path) -> ModelOnDisk | None:
-    """The model with a free first axis on every input, if each has one of length 1 (or free already); else None."""
+    """The model with a free first axis on every input, if each has one of length 1 (or free already); else None, and where
+    samples mix.
+    """
     model = files.parse(path)
+    if mixes(model):
+        return None
     names = set(real_inputs(model.graph))
     for value in model.graph.input:
         axes = value.type.tensor_type.shape.dim

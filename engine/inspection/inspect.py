@@ -136,10 +136,15 @@ def counts(model: ModelProto, shapes: Shapes) -> tuple[int, int, int | None]:
     """Parameters, how many of them are not zero, and MACs, as in `inspect`, at these shapes of the inputs of a loaded model,
     which is used up.
     """
-    write_out(model, filled=False)
-    found = count_macs(model, settled_part(model, shapes))
+    found = macs_at(model, shapes)
     stand_in(model)
     return *_parameters(model), found
+
+
+def macs_at(model: ModelProto, shapes: Shapes) -> int | None:
+    """MACs at these shapes of the inputs, as in `inspect`; the model's computed constants are written out. None: not known."""
+    write_out(model, filled=False)
+    return count_macs(model, settled_part(model, shapes))
 
 
 def count_macs(model: ModelProto, settled: Shapes) -> int | None:

@@ -23,7 +23,7 @@ from .input_hashes import data_hashes
 from .queries import SensitivityQuestion
 from .stages import OF_BACKENDS, OF_STEPS, versions
 
-FORMAT = 1
+FORMAT = 2
 """Raised when rows are computed in another way."""
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 
 from ..compress.kept_samples import KeptSamples
-from ..compress.observe import Feeds, Inner
+from ..compress.observe import Feeds, Inner, mixes
 from ..errors import DataRefused, ModelRefused
 from ..graph.output_meaning import meanings
 from ..measure.output_shift import ClassReader, OutputShift
@@ -93,13 +93,13 @@ class ForwardPasses:
 
 
 class _Batched:
-    """A session that takes the batches as they are kept; sample by sample where the model does not bear several at once."""
+    """A session that takes the batches as they are kept; sample by sample where several at once give something else or fail."""
 
     def __init__(self, model: ModelProto, names: list[str], one: Feeds, batched: bool) -> None:
         """`one`: a batch, with which it is tried."""
-        self._names, self._alone = names, False
-        self._inner = Inner(model, names, batched=batched, lean=False)
-        if batched:
+        self._names, self._alone = names, batched and mixes(model)
+        self._inner = Inner(model, names, batched=batched and not self._alone, lean=False)
+        if batched and not self._alone:
             try:
                 self._inner.run(one)
             except DataRefused:  # something of what was put into the graph has the batch of one written into it

@@ -14,7 +14,7 @@ from ...compress.wide_twin import WIDE
 from ...errors import BackendRefused, ModelRefused
 from ...graph.fill_sizes import give_sizes
 from ...graph.load import load, save
-from ...inspection.inspect import counts
+from ...inspection.inspect import counts, macs_at
 from ...inspection.lint import lint
 from ...measure.sizes import gz_bytes, size_bytes
 from ...runs.outcome import Outcome
@@ -45,6 +45,7 @@ def run(job: Job) -> Outcome:
         what = f"{job.card.title} would refuse the lowered model: {first.what}"
         raise BackendRefused(what, fix=first.fixes or "export it again", node=first.node)
     save(made, out)
+    macs = macs_at(made, model.shapes)  # lowering adds some: a shortcut of copies becomes a convolution
     del made
     deployed = [out]
     if (twin := source.with_name(WIDE)).is_file() and job.spec.recipe.escalating is not None:
@@ -53,7 +54,7 @@ def run(job: Job) -> Outcome:
     for other in CARDS.values():
         if other.lowered_beside and other is not job.card:
             _lower_beside(job, other, _copy(read), source, files)
-    parameters, nonzero, macs = counts(read, model.shapes)
+    parameters, nonzero, asked = counts(read, model.shapes)
     baseline = Metrics(
         size_bytes=model.size_bytes,
         size_gz_bytes=normalised.baseline_gz_bytes or gz_bytes([original]),  # older outputs do not say it
@@ -66,7 +67,7 @@ def run(job: Job) -> Outcome:
         size_gz_bytes=gz_bytes(deployed),
         parameters=parameters,
         nonzero=nonzero,
-        macs=macs,
+        macs=asked if macs is None else macs,
     )
     if job.card.plan_is_deployed and not job.spec.backend.target:  # the plans are what is deployed and compared
         baseline, candidate = (msgspec.structs.replace(m, size_bytes=None, size_gz_bytes=None) for m in (baseline, candidate))

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import DataRefused, RecipeRefused
@@ -21,6 +22,7 @@ from edgetui.engine.work import forward_passes
 from edgetui.engine.work.sensitivities import sensitivity
 from nodes import Net
 from onnx import numpy_helper
+from steps import lowered
 
 DEMO = PACKAGE / "profiles" / "demo"
 BLOCKS = 4
@@ -219,6 +221,27 @@ def test_other_steps_change_one_unit_alone_too(tmp_path, method):
     changed_rows = [row for row in told.rows if row.sqnr_db is not None]
     assert len(changed_rows) >= BLOCKS - 1
     assert all("stays as it is" in row.reasons["kl"] or row.reasons["kl"] for row in told.rows)
+
+
+def test_ranges_at_run_time_are_those_of_a_sample_alone(tmp_path):
+    """A range over sixteen samples is another than over each: a plan meets one at a time."""
+    net = Net()
+    model = net.model(net.node("MatMul", net.input("x", 1, 16), net.weight(16, 5)))
+    onnx.save(model, tmp_path / "one.onnx")
+    data = np.random.default_rng(3).standard_normal((16, 16)) * np.geomspace(1, 100, 16)[:, None]
+    np.savez(tmp_path / "apart.npz", x=data.astype(np.float32))
+    asked = question(tmp_path / "one.onnx", "quantize.dynamic", data=str(tmp_path / "apart.npz"))
+    spec = msgspec.structs.replace(asked.spec, calibration=asked.spec.dataset, dataset=None)
+    told, _ = found(tmp_path / "home", keyed(msgspec.structs.replace(asked, spec=spec)))
+    file = lowered(tmp_path / "one.onnx", Recipe(step=(plain_step("quantize.dynamic"),)), tmp_path, "onnxruntime-x86")
+    sessions = [ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in (tmp_path / "0.onnx", file)]
+    rows = data.astype(np.float32)[:, None]
+    before, after = (np.concatenate([one.run(None, {"x": row})[0] for row in rows]) for one in sessions)
+    noise = ((before - after).astype(np.float64) ** 2).sum()
+    assert told.samples == len(rows)
+    assert told.rows[0].sqnr_db == pytest.approx(10 * np.log10((before.astype(np.float64) ** 2).sum() / noise), abs=1e-3)
+    rates = (before - after) / before
+    assert told.rows[0].offset_rate == pytest.approx(rates[np.abs(before) > 1e-3 * np.abs(before).max(1, keepdims=True)].mean())
 
 
 def test_boxes_do_not_drown_scores(tmp_path):
