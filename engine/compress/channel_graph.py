@@ -82,6 +82,14 @@ class ChannelGraph:
             if axis is None or place == axis:
                 self.classes.fix(labels, why)
 
+    def join(self, one: Labels | None, other: Labels | None, why: str) -> None:
+        """One axis of two tensors; where one of them stays, so does the other."""
+        if one is not None and other is not None and len(one) == len(other):
+            self.classes.join(one, other)
+        else:
+            self.classes.fix(one, f"{why} keeps it")
+            self.classes.fix(other, f"{why} keeps it")
+
     def length(self, kept: Kept, labels: Labels | None, before: int) -> int:
         """How long an axis is when some labels have gone."""
         return before if labels is None else int(kept[labels].sum())

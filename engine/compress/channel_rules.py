@@ -70,7 +70,7 @@ def _normalised(graph: ChannelGraph, node: NodeProto) -> None:
     """BatchNormalization, InstanceNormalization: figures of each channel (axis 1)."""
     source = graph.of(node.input[0])
     for name in node.input[1:]:
-        _join(graph, source[1], graph.of(name)[0], _why(node))
+        graph.join(source[1], graph.of(name)[0], _why(node))
     graph.axes[node.output[0]] = source
     for name in node.output[1:]:
         graph.axes[name] = ()
@@ -81,7 +81,7 @@ def _layer_normalised(graph: ChannelGraph, node: NodeProto) -> None:
     for name in filter(None, node.input[1:]):
         own = graph.of(name)
         for back in range(-len(own), 0):
-            _join(graph, source[back], own[back], _why(node))
+            graph.join(source[back], own[back], _why(node))
     if any(labels is not None for labels in source[attribute_int(node, "axis", -1) :]):
         graph.approximate.add(node.op_type)
     graph.axes[node.output[0]] = source
@@ -96,19 +96,10 @@ def _group_normalised(graph: ChannelGraph, node: NodeProto) -> None:
         for name in node.input[1:]:
             own = graph.of(name)[0]
             if own is not None and len(own) == len(source[1]):
-                _join(graph, source[1], own, _why(node))
+                graph.join(source[1], own, _why(node))
             else:
                 graph.fix(name, _why(node))
     graph.axes[node.output[0]] = source
-
-
-def _join(graph: ChannelGraph, one: Labels | None, other: Labels | None, why: str) -> None:
-    """One axis of two tensors; where one of them stays, so does the other."""
-    if one is not None and other is not None and len(one) == len(other):
-        graph.classes.join(one, other)
-    else:
-        graph.classes.fix(one, f"{why} keeps it")
-        graph.classes.fix(other, f"{why} keeps it")
 
 
 def _along_axis(graph: ChannelGraph, node: NodeProto) -> None:
@@ -155,7 +146,7 @@ def _convolved(graph: ChannelGraph, node: NodeProto) -> None:
     made = out if out is not None else None
     entering = source[1]
     if groups == 1:
-        _join(graph, entering, inner, _why(node))
+        graph.join(entering, inner, _why(node))
     elif shape[1] == 1 and entering is not None and out is not None:
         graph.classes.join(np.repeat(entering, shape[0] // groups), out)
         graph.fixups.append(lambda kept: _set_int(node, "group", graph.length(kept, entering, groups)))
@@ -185,7 +176,7 @@ def _transposed_convolved(graph: ChannelGraph, node: NodeProto) -> None:
     """Weights [inputs, outputs of a group, ...]."""
     source, weight, groups = graph.of(node.input[0]), graph.of(node.input[1]), attribute_int(node, "group", 1)
     shape, entering = graph.shape(node.input[1]) or (), source[1]
-    _join(graph, entering, weight[0], _why(node))
+    graph.join(entering, weight[0], _why(node))
     if groups == 1:
         _finish(graph, node, weight[1], 1)
     elif shape[0] == groups and shape[1] == 1 and entering is not None:
@@ -204,7 +195,7 @@ def _finish(graph: ChannelGraph, node: NodeProto, made: Labels | None, axis: int
     for labels in graph.of(node.input[1])[2:]:
         graph.classes.fix(labels, "kernels keep their size")
     if len(node.input) > 2 and node.input[2]:
-        _join(graph, made, graph.of(node.input[2])[0], _why(node))
+        graph.join(made, graph.of(node.input[2])[0], _why(node))
     rank = len(graph.shape(node.output[0]) or ())
     graph.axes[node.output[0]] = (graph.of(node.input[0])[0], made, *[None] * (rank - 2))
     for labels in graph.of(node.input[0])[2:]:
@@ -228,14 +219,14 @@ def _gemm(graph: ChannelGraph, node: NodeProto) -> None:
     turned = bool(attribute_int(node, "transB", 0))
     if turned:
         second = second[::-1]
-    _join(graph, first[1], second[0], _why(node))
+    graph.join(first[1], second[0], _why(node))
     graph.axes[node.output[0]] = (first[0], second[1])
     if len(node.input) > 2 and node.input[2]:
         bias, shape = graph.of(node.input[2]), graph.shape(node.input[2]) or ()
         out = graph.shape(node.output[0]) or ()
         for back in range(-len(bias), 0):
             if shape[back] == out[back]:
-                _join(graph, (first[0], second[1])[back], bias[back], _why(node))
+                graph.join((first[0], second[1])[back], bias[back], _why(node))
     if second[1] is not None and node.input[1] in graph.held:
         graph.producers.append(Producer(label(node), node.input[1], 0 if turned else 1, second[1]))
 
@@ -247,7 +238,7 @@ def _matmul(graph: ChannelGraph, node: NodeProto) -> None:
             graph.fix(name, _why(node))
         graph.axes[node.output[0]] = (None,) * len(graph.shape(node.output[0]) or ())
         return
-    _join(graph, first[-1], second[-2], _why(node))
+    graph.join(first[-1], second[-2], _why(node))
     shapes = graph.shape(node.input[0]) or (), graph.shape(node.input[1]) or ()
     out = graph.shape(node.output[0]) or ()
     batch: list[Labels | None] = []
@@ -259,7 +250,7 @@ def _matmul(graph: ChannelGraph, node: NodeProto) -> None:
             if length != out[back]:
                 graph.classes.fix(labels, f"{_why(node)} spreads it")
         if len(wide) == 2:
-            _join(graph, wide[0], wide[1], _why(node))
+            graph.join(wide[0], wide[1], _why(node))
         batch.append(wide[0] if wide else None)
     graph.axes[node.output[0]] = (*batch, first[-2], second[-1])
     if second[-1] is not None and node.input[1] in graph.held and len(second) == 2:
@@ -277,7 +268,7 @@ def _concatenated(graph: ChannelGraph, node: NodeProto) -> None:
             found.append(_lined_up(graph, node, sides, along))
             continue
         for other in sides[1:]:
-            _join(graph, sides[0], other, _why(node)) if sides[0] is not None or other is not None else None
+            graph.join(sides[0], other, _why(node)) if sides[0] is not None or other is not None else None
         found.append(sides[0])
     graph.axes[node.output[0]] = tuple(found)
 

@@ -1,7 +1,7 @@
 """The walk over a graph's nodes that gives every tensor its labels.
 
-What one operator does to labels stands in `channel_rules.py` and `channel_moves.py`; an operator that has no rule fixes all
-that it reads.
+What one operator does to labels stands in `channel_rules.py`, `channel_moves.py` and `channel_recurrent.py`; an operator that
+has no rule fixes all that it reads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from ..graph.walk import bodies, is_onnx, label
 from ..graph.wiring import read
 from .channel_graph import ChannelGraph
 from .channel_moves import MOVES
+from .channel_recurrent import RECURRENT_RULES
 from .channel_rules import RULES
+
+_EVERY = {**RULES, **MOVES, **RECURRENT_RULES}
 
 
 def unshare(model: ModelProto) -> None:
@@ -58,7 +61,7 @@ def channel_graph(model: ModelProto) -> ChannelGraph:
     for node in model.graph.node:
         if node.op_type == "Constant" and is_onnx(node):
             continue
-        rule = (RULES.get(node.op_type) or MOVES.get(node.op_type)) if is_onnx(node) else None
+        rule = _EVERY.get(node.op_type) if is_onnx(node) else None
         known = all(graph.shape(name) is not None for name in [*node.input, *node.output] if name)
         if rule is None or not known or any(True for _ in bodies(node)):
             _leave(graph, node, f"{node.op_type} {label(node)} cannot be followed")
