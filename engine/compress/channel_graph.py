@@ -46,6 +46,8 @@ class ChannelGraph:
     """What has to be rewritten, given which labels stay."""
     even: list[Labels] = field(default_factory=list)
     """Matrices of labels, each row the channels of a group: as many of every row stay (`channel_groups.py`)."""
+    padding: list[Labels] = field(default_factory=list)
+    """Channels of zeros that a node puts before or behind others: they cannot change places with what is computed."""
     approximate: set[str] = field(default_factory=set)
     """Operators met whose values change when channels beside them go, even such as are zero."""
 

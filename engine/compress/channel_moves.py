@@ -248,6 +248,7 @@ def _padded(graph: ChannelGraph, node: NodeProto) -> None:
             found.append(None)
         else:
             added[axis] = graph.classes.fresh(before), graph.classes.fresh(behind)
+            graph.padding += added[axis]
             found.append(np.concatenate([added[axis][0], labels, added[axis][1]]))
     graph.axes[node.output[0]] = tuple(found)
 

@@ -1,4 +1,4 @@
-"""What LSTM, GRU and RNN do to labels of channels: a hidden unit goes with its rows of every gate, its column of R, and its state.
+"""What LSTM, GRU and RNN do to labels of channels: a hidden unit goes with its rows of every gate, and its column of R.
 
 Units of that kind are what Wen et al. 2018, Learning Intrinsic Sparse Structures within LSTM, remove: shapes stay those of a
 smaller node. Apart from `channel_rules.py`, whose nodes have each channel once.

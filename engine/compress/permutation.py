@@ -73,6 +73,7 @@ def _sets(graph: ChannelGraph, readers: list[Reader]) -> Iterable[tuple[list[int
     everywhere = {
         tuple(graph.classes.roots(labels).tolist()) for axes in graph.axes.values() for labels in axes if labels is not None
     }
+    everywhere.update(tuple(graph.classes.roots(labels).tolist()) for labels in graph.padding)
     for key, found in sets.items():
         if all(_whole(key, roots) for roots in everywhere):
             yield orders[key], found

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from edgetui.engine.compress.channels import NothingRemoved, prune
-from edgetui.engine.graph.load import load
+from edgetui.engine.compress.layer_rows import linear_layers
+from edgetui.engine.compress.permutation import permute
+from edgetui.engine.graph.load import load, save
+from edgetui.engine.graph.weights import weights
 from edgetui.engine.schema.steps import PruneChannels
 from edgetui.engine.system.reporter import NullReporter
 from nodes import Bench, Net
@@ -94,6 +97,17 @@ def test_channels_that_come_in_go_with_the_columns_that_read_them(bench: Bench) 
     assert (held[made], held[cell[0]], held[cell[1]]) == ((INPUTS, 9), (1, 4 * HIDDEN, 9), (1, 4 * HIDDEN, HIDDEN))
     for feed in bench.feeds(load(out), 1):
         bench.run(out, feed)
+
+
+@pytest.mark.parametrize("operator", GATES)
+def test_units_in_another_order_change_no_output(bench: Bench, operator: str) -> None:
+    model = network(operator)
+    source, out = bench.save(model), bench.folder / "o.onnx"
+    changed = load(source)
+    assert permute(changed, linear_layers(changed, weights(changed)).values(), 2, 4) == 1
+    save(changed, out)
+    for feed in bench.feeds(model, 2):
+        np.testing.assert_allclose(bench.run(out, feed)[0], bench.run(source, feed)[0], atol=2e-6)
 
 
 def test_what_is_computed_keeps_its_units(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from edgetui.engine.schema.step import Kernels
 from edgetui.engine.schema.steps import PruneNm
 from edgetui.engine.system.reporter import NullReporter
 from grown_nets import BLOCKS, grown
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from nodes import Bench, Net
 
@@ -60,6 +60,7 @@ def test_every_layer_that_can_has_the_pattern(net: type[Net], bench: Bench, perm
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=1, max_size=5), st.sampled_from([8, 16]), st.integers(0, 10**6))
+@example(["padded", "grouped"], 8, 0)  # groups join channels with the padding beside them
 def test_another_order_of_channels_changes_no_output(tmp_path: Path, blocks: list[str], channels: int, seed: int) -> None:
     bench = Bench(tmp_path)
     source, out = bench.save(grown(blocks, channels, seed)), bench.folder / "o.onnx"
