@@ -54,7 +54,7 @@ def network(
     if sequence:
         turned = it.node("Transpose", made, perm=[0, 2, 1, 3])
         flat = it.node("Reshape", turned, it.constant(np.array([STEPS, BATCH, directions * HIDDEN])))
-        return it.model(it.node("MatMul", flat, it.weight(directions * HIDDEN, 3)))
+        return it.model(it.node("MatMul", flat, it.weight(directions * HIDDEN, 16)))
     return it.model(it.node("MatMul", f"{made}_1", it.weight(HIDDEN, 3)))
 
 
