@@ -40,6 +40,12 @@ class NormalEquations:
         self.products = np.zeros((groups, inputs, outputs), np.float32)
         self._waiting: list[tuple[Floats, Floats]] = []
         self._rows = 0
+        self._complete = False
+
+    def begin_again(self) -> None:
+        """Keep the sums of the rows, which are to be added once more with other targets; `solved` must have kept them."""
+        self._complete = True
+        self.products[:] = 0
 
     def add(self, rows: Floats, targets: Floats) -> None:
         """`rows` of shape (groups, n, inputs), `targets` of shape (groups, n, outputs)."""
@@ -57,22 +63,24 @@ class NormalEquations:
         self._waiting, self._rows = [], 0
         turned = rows.transpose(0, 2, 1)
         with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, once
-            for begin in range(0, self.squares.shape[1], _BLOCK):  # the half above the diagonal; `solved` knows the other
+            # The half above the diagonal; `solved` knows the other.
+            for begin in range(0, 0 if self._complete else self.squares.shape[1], _BLOCK):
                 self.squares[:, begin : begin + _BLOCK, begin:] += turned[:, begin : begin + _BLOCK] @ rows[:, :, begin:]
             self.products += turned @ targets
 
-    def solved(self, weights: Floats, kept: Mask | None) -> Floats:
+    def solved(self, weights: Floats, kept: Mask | None, *, last: bool = True) -> Floats:
         """The weights, shape (groups, outputs, inputs), with the least squared error; near `weights` where rows decide nothing.
-        To be asked once: large sums are solved in place.
 
-        kept: where a weight may be other than it is; None: everywhere.
+        kept: where a weight may be other than it is; None: everywhere. last: large sums may be solved in place, and are lost.
         """
         self.settle()
         size = self.squares.shape[1]
         for begin in range(_BLOCK, size, _BLOCK):
             rows, columns = slice(begin, begin + _BLOCK), slice(begin)
             self.squares[:, rows, columns] = self.squares[:, columns, rows].transpose(0, 2, 1)
-        squares: Wide = self.squares.astype(np.float64) if size <= _SMALL else self.squares
+        squares: Wide = self.squares
+        if size <= _SMALL or not last:
+            squares = squares.astype(np.float64 if size <= _SMALL else np.float32)
         ridge = RIDGE * np.trace(self.squares, axis1=1, axis2=2, dtype=np.float64) / size + 1e-12
         start = weights.astype(squares.dtype)
         # The residual without the ridge's pull: that is zero where the weights start.
@@ -84,7 +92,7 @@ class NormalEquations:
         elif size <= _SMALL:
             step = np.linalg.solve(squares, wanted.transpose(0, 2, 1)).transpose(0, 2, 1)
         else:
-            step = np.stack([_solve(one, rows) for one, rows in zip(self.squares, wanted.astype(np.float32), strict=True)])
+            step = np.stack([_solve(one, rows) for one, rows in zip(squares, wanted.astype(np.float32), strict=True)])
         found: Floats = (start + step).astype(np.float32)
         return found
 

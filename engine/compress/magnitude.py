@@ -26,7 +26,7 @@ from ..system.heap import give_back_large_blocks
 from ..system.reporter import Reporter
 from .kept_samples import kept_samples
 from .observe import Feeds
-from .repair import Layer, repair
+from .repair import Layer, repair, settled
 
 Magnitudes = NDArray[np.float32 | np.float64]
 
@@ -58,6 +58,7 @@ def prune(step: PruneMagnitude, source: Path, out: Path, samples: Iterable[Feeds
     if samples is not None and step.repair:
         layers = [Layer(name, zeros_stay=True) for name in zeroed.nodes]
         with kept_samples(source, samples, step.samples, out.parent) as kept:
+            model = settled(model, kept.folder / "zeroed.onnx")  # each session would hold the weights once more
             return f"{zeroed.line}; {repair(model, source, layers, kept, out, say)}"
     save_apart(model, out)
     return zeroed.line

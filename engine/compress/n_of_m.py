@@ -26,7 +26,7 @@ from .layer_rows import linear_layers
 from .magnitude import counted, tell_computed
 from .observe import Feeds
 from .permutation import permute
-from .repair import Layer, repair
+from .repair import Layer, repair, settled
 
 _ROWS = 1 << 16
 """Groups that are ordered at once: numpy's order takes 8 bytes a weight."""
@@ -61,6 +61,7 @@ def prune(step: PruneNm, source: Path, out: Path, samples: Iterable[Feeds] | Non
         save_apart(model, ordered)
         line = _pruned(step, model, names, plain, moved, say)
         fitted = [Layer(name, zeros_stay=True) for name in sorted(names)]
+        model = settled(model, shown.folder / "zeroed.onnx")  # each session would hold the weights once more
         return f"{line}; {repair(model, ordered, fitted, shown, out, say)}"
 
 

@@ -9,10 +9,11 @@ zero is right. No labels, no gradients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def repair(model: ModelProto, original: Path, layers: Sequence[Layer], samples: 
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
         say.note(f"repair leaves {', '.join(left[:3])}{more}: shared, in a body, no plain product, or of another size")
     held = 0
-    passes = _Passes(OnwardPasses(first, samples), OnwardPasses(model, samples), len(samples))
+    passes = _Passes(OnwardPasses(first, samples), OnwardPasses(model, samples), len(samples), samples.folder)
     for number, name in enumerate(order, 1):
         if held > _HELD_BYTES:
             model, held = settled(model, samples.folder / f"{number}.onnx"), 0
@@ -105,6 +106,29 @@ class _Passes(NamedTuple):
     original: OnwardPasses
     changed: OnwardPasses
     batches: int
+    folder: Path
+    """For other files."""
+
+
+class _Rows(NamedTuple):
+    """Of one batch, at some places of a layer's output."""
+
+    entering: Floats
+    """Shape (groups, places, inputs), behind them a one for the bias."""
+    wanted: Floats
+    """What there was before the change, shape (places, outputs)."""
+    left: Floats
+    """What of it is not beside the layer already."""
+
+    def keep(self, file: IO[bytes]) -> None:
+        """Write it behind those of the batches before."""
+        for array in self:
+            np.save(file, array, allow_pickle=False)
+
+    @classmethod
+    def kept_in(cls, file: IO[bytes]) -> _Rows:
+        """The next one."""
+        return cls(*(np.load(file, allow_pickle=False) for _ in cls._fields))
 
 
 class _Places:
@@ -141,16 +165,35 @@ class _LayerFit:
 
     def settle(self) -> int:
         """Fit it; the bytes of its weights."""
-        size = self._solve(None)
-        if size and self.layer.inputs <= _LARGEST_BENT and _goes_through_relu(self.model, self.made):
-            for _ in range(_BENT):
-                self._solve(self._matrix())
+        bent = self.layer.inputs <= _LARGEST_BENT and _goes_through_relu(self.model, self.made)
+        sums = NormalEquations(self.layer.groups, self.layer.inputs + self.layer.biased, self.layer.outputs)
+        with TemporaryFile(dir=self.samples.folder) as file:
+            for rows in self._rows():
+                sums.add(rows.entering, self._of_groups(rows.left))
+                if bent:
+                    rows.keep(file)
+            sums.settle()
+            _refuse_infinite(sums, self.wanted.name)
+            size = self._take(sums, last=not bent)
+            for again in range(_BENT if size and bent else 0):
+                self._bend(sums, file, last=again == _BENT - 1)
         return size
 
-    def _solve(self, now: Floats | None) -> int:
-        """One solution; `now`: the weights, where a Relu hides what is below zero with them."""
+    def _bend(self, sums: NormalEquations, file: IO[bytes], *, last: bool) -> None:
+        """One more solution, where a Relu hides what is below zero with the weights that there are now."""
+        now = self._matrix().transpose(0, 2, 1)
+        sums.begin_again()
+        file.seek(0)
+        for _ in range(self.samples.batches):
+            rows = _Rows.kept_in(file)
+            given = (rows.entering @ now).transpose(1, 0, 2).reshape(rows.left.shape)
+            hidden = np.minimum(given, rows.left - rows.wanted)  # together with what is beside it: zero at most
+            sums.add(rows.entering, self._of_groups(np.where(rows.wanted > 0, rows.left, hidden)))
+        self._take(sums, last=last)
+
+    def _rows(self) -> Iterator[_Rows]:
+        """Of each batch, some."""
         layer, wanted = self.layer, self.wanted
-        sums = NormalEquations(layer.groups, layer.inputs + layer.biased, layer.outputs)
         before = self.samples.original.each(self.original, [self.tensor], self.tensor)
         after = self.samples.changed.each(self.model, [layer.node.input[0], *self.beside], layer.node.output[0])
         for number, ((leaving,), (entering, *beside)) in enumerate(zip(before, after, strict=True)):
@@ -158,21 +201,17 @@ class _LayerFit:
             wanted_here = layer.targets(_floats(leaving), wanted.channels, at)
             if wanted.mix is not None:
                 wanted_here = wanted_here @ wanted.mix
-            rows = wanted_here
+            left = wanted_here
             for other in beside:
-                rows = rows - layer.targets(_floats(other), places=at)
+                left = left - layer.targets(_floats(other), places=at)
             found = layer.rows(_floats(entering), at)
             if layer.biased:
                 found = np.concatenate([found, np.ones((*found.shape[:2], 1), np.float32)], axis=2)
-            if now is not None:
-                given = (found @ now.transpose(0, 2, 1)).transpose(1, 0, 2).reshape(rows.shape)
-                hidden = np.minimum(given, rows - wanted_here)  # together with what is beside it: zero at most
-                rows = np.where(wanted_here > 0, rows, hidden)
-            sums.add(found, rows.reshape(len(rows), layer.groups, layer.outputs).transpose(1, 0, 2))
-        del before, after
-        sums.settle()
-        _refuse_infinite(sums, wanted.name)
-        return self._take(sums)
+            yield _Rows(found, wanted_here, left)
+
+    def _of_groups(self, rows: Floats) -> Floats:
+        turned: Floats = rows.reshape(len(rows), self.layer.groups, self.layer.outputs).transpose(1, 0, 2)
+        return turned
 
     def _matrix(self) -> Floats:
         """The weights as (groups, outputs, inputs), the bias behind them."""
@@ -182,12 +221,12 @@ class _LayerFit:
             return found
         return np.concatenate([found, bias.reshape(layer.groups, layer.outputs, 1)], axis=2)
 
-    def _take(self, sums: NormalEquations) -> int:
+    def _take(self, sums: NormalEquations, *, last: bool) -> int:
         layer, before = self.layer, self._matrix()
         kept = before != 0 if self.wanted.zeros_stay else None
         if kept is not None and layer.biased:
             kept[:, :, -1] = True
-        after = sums.solved(before, kept)
+        after = sums.solved(before, kept, last=last)
         if not np.isfinite(after).all():
             return 0
         if layer.biased:

@@ -45,6 +45,26 @@ def test_solutions_are_those_of_numpy(seed: int, groups: int, masked: bool) -> N
             assert not found[group, row, ~there].any()
 
 
+@pytest.mark.parametrize("small", [4, 100])
+@pytest.mark.parametrize("masked", [True, False])
+def test_sums_of_rows_serve_other_targets(monkeypatch: pytest.MonkeyPatch, small: int, masked: bool) -> None:
+    """To the bit what sums of their own give, whether they are solved in doubles or in place."""
+    monkeypatch.setattr(least_squares, "_SMALL", small)
+    draw = np.random.default_rng(3)
+    x, *targets = (draw.standard_normal((2, 40, size)).astype(np.float32) for size in (7, 4, 4))
+    start = draw.standard_normal((2, 4, 7)).astype(np.float32)
+    kept = draw.random(start.shape) < 0.6 if masked else None
+    sums = NormalEquations(2, 7, 4)
+    for number, y in enumerate(targets):
+        alone = NormalEquations(2, 7, 4)
+        for one in (sums, alone):
+            for part in (slice(0, 15), slice(15, 40)):
+                one.add(x[:, part], y[:, part])
+        found = sums.solved(start, kept, last=number == 1)
+        np.testing.assert_array_equal(found, alone.solved(start, kept))
+        sums.begin_again()
+
+
 FORMS = {
     "plain": {},
     "strided": {"strides": [2, 1], "pads": [1, 0, 2, 1]},
