@@ -21,6 +21,7 @@ from .fold import FoldFailed, fold
 from .fused_names import Before
 from .load import load, load_with_calls, save, save_apart
 from .metadata import drop
+from .open_batch import OpenBatch
 from .shapes import Shapes, declared, fix_inputs, inferred, input_shapes
 from .walk import graphs, nodes, opset, real_inputs
 
@@ -52,13 +53,14 @@ def _normal(path: Path, out: Path, shapes: Shapes, say: Reporter, *, fixed: bool
     settled = input_shapes(model, shapes) if fixed else {}
     before = Counter(node.op_type for node in nodes(model))
     done = _plain(model, settled)
-    as_it_came = Before(model, calls)
+    as_it_came, batch = Before(model, calls), OpenBatch(model)
     written = write_out(model)
     say.progress(1, 3, "folding constants and batch norms")
     model = _folded(model, as_it_came, say)
     written += write_out(model)
     if written:
         done.append(f"{written} computed constants and dropouts written out")
+    batch.restore(model)
     say.progress(2, 3, "shapes")
     _settle_outputs(model)
     as_it_came.leave_origins(model)

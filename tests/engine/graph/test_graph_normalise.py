@@ -9,6 +9,7 @@ from edgetui.engine.graph import metadata
 from edgetui.engine.graph.load import load
 from edgetui.engine.graph.normalise import fix_shapes_only, normalise
 from edgetui.engine.graph.shapes import declared
+from edgetui.engine.graph.values import array_of
 from edgetui.engine.graph.walk import nodes, opset, real_inputs
 from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto, numpy_helper, parser
@@ -210,3 +211,39 @@ def test_an_invalid_graph_of_the_optimizer_is_not_taken(tmp_path: Path, monkeypa
     x = np.ones((2, 64), np.float32)
     np.testing.assert_array_equal(run(out, {"x": x})[0], x)
     assert [value.name for value in load(out).graph.output] == ["y"]
+
+
+SAMPLES_TOGETHER = {
+    "flattened": ("float[{n}, 4, 2, 2]", "y = Flatten(x)", [-1, 16]),
+    "flattened from behind": ("float[{n}, 4, 2, 2]", "y = Flatten<axis = -3>(x)", [-1, 16]),
+    "a size that is computed": (
+        "float[{n}, 4, 2, 2]",
+        "all = Shape(x)  first = Gather<axis = 0>(all, zero)  head = Unsqueeze(first, zeros)"
+        "  size = Concat<axis = 0>(head, rest)  y = Reshape(x, size)",
+        [0, -1],
+    ),
+    "heads before samples": (
+        "float[{n}, 3, 8]",
+        "all = Shape(x)  first = Gather<axis = 0>(all, zero)  head = Unsqueeze(first, zeros)  many = Mul(head, two)"
+        "  turned = Transpose<perm = [1, 0, 2]>(x)  size = Concat<axis = 0>(three, many, four)  y = Reshape(turned, size)",
+        [3, -1, 4],
+    ),
+    "the file says a number": ("float[{n}, 4, 2, 2]", "y = Reshape(x, fixed)", [1, 16]),
+}
+
+
+@pytest.mark.parametrize("axis", ["1", "N"])
+@pytest.mark.parametrize("form", SAMPLES_TOGETHER)
+def test_what_is_computed_for_one_sample_takes_several(form: str, axis: str, tmp_path: Path) -> None:
+    """Nothing that the file left open is closed, and what it closed itself stays so."""
+    given, body, expected = SAMPLES_TOGETHER[form]
+    numbers = {"zero": 0, "zeros": [0], "rest": [-1], "two": [2], "three": [3], "four": [4], "fixed": [1, 16]}
+    stored = {name: np.array(value, np.int64) for name, value in numbers.items()}
+    source = written(f"({given.format(n=axis)} x) => (float y) {{ {body} }}", tmp_path, **stored)
+    out = tmp_path / "n.onnx"
+    normalise(source, out, {}, NullReporter())
+    model = load(out)
+    (sizes,) = [array_of(tensor).tolist() for tensor in model.graph.initializer if tensor.name == model.graph.node[-1].input[1]]
+    assert sizes == expected
+    feed = {"x": noise(model)["x"]}
+    np.testing.assert_array_equal(run(out, feed)[0], run(source, feed)[0])
