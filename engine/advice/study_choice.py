@@ -32,6 +32,7 @@ from .study_rows import (
     variants_of,
 )
 
+CHOICE = "choice for "
 ORACLE = "oracle"
 """Who knows what was measured: the best that could have been chosen."""
 RULE, FORECAST = "paper's rule", "forecast"
@@ -160,7 +161,7 @@ def _chosen(asked: StudyRequest, choice: StudyChoice, metric: Metric, model: Stu
         choice.experiment,
         model,
         found,
-        figure=f"choice for {metric.name}",
+        figure=f"{CHOICE}{metric.name}",
         unit="% of regret",
         here=here,
         note=f"among those that lose at most {lost} of what labels say",

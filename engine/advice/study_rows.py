@@ -238,7 +238,7 @@ def _over_baseline(metric: Metric, show: Shown, column: Column, value: float) ->
         return StudyCell(reason=refused)
     if show == "points":
         if told is not None and told.value is not None and metric.change is not None and metric.change.neutral == 0.0:
-            return _through(lambda difference: HUNDRED * difference, told)
+            return _told(metric, column, _through(lambda difference: HUNDRED * difference, told))
         before = _baseline_figure(metric, column)
         if before is None:
             return StudyCell(reason="the baseline has no such figure")
@@ -249,8 +249,16 @@ def _over_baseline(metric: Metric, show: Shown, column: Column, value: float) ->
             return StudyCell(reason="the baseline has no such figure")
         told = Ratio(value=value / before)
     if show == "times":
-        return _through(lambda ratio: 1 / ratio, told)
-    return _through(lambda ratio: HUNDRED * (ratio - 1), told)
+        return _told(metric, column, _through(lambda ratio: 1 / ratio, told))
+    return _told(metric, column, _through(lambda ratio: HUNDRED * (ratio - 1), told))
+
+
+def _told(metric: Metric, column: Column, cell: StudyCell) -> StudyCell:
+    """The cell with what whoever measured says of an interval that is not known."""
+    change = (BY_KEY[metric.one_over] if metric.one_over else metric).change
+    if change is None or cell.low is not None:
+        return cell
+    return StudyCell(value=cell.value, reason=column.result.reasons.get(f"difference.{change.field}.low"))
 
 
 def _refused(metric: Metric, column: Column, told: Ratio | None) -> str:

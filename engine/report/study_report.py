@@ -7,6 +7,7 @@ from math import floor, log10
 
 from ..advice import words
 from ..advice.rows import TableRow
+from ..advice.study_choice import CHOICE
 from ..advice.verdict import Tone
 from ..schema.study_table import StudyCell, StudyDone, StudyListed, StudyTable, StudyTableRow, StudyTime
 from .table import Paint, paragraph, plain
@@ -14,6 +15,7 @@ from .text import fitted
 
 _Section = tuple[str, str, tuple[str, ...]]
 """An experiment, a model (empty: all), the columns."""
+NOT_KNOWN = " [not known]"
 _SAYS_LITTLE = 1000.0
 """Times a figure, or a change of 100 %, that it may as well be: tables of runs leave such intervals out as well."""
 STATE_WORDS = {
@@ -35,8 +37,9 @@ def study_report(found: StudyTable, width: int, paint: Paint = plain) -> str:
     for (_, model, names), rows in _sections(found).items():
         first = rows[0]
         many = f"mean of {first.repeats} repeats" if first.repeats > 1 else ""
-        head = ", ".join(filter(None, [model, first.experiment, first.workload, many]))
-        lines = [line for row in rows for line in _lines(row, not model)]
+        chosen = "" if model else f"what each decider takes for a goal, {first.unit}"
+        head = ", ".join(filter(None, [model, first.experiment, first.workload, many, chosen]))
+        lines = [line for row in rows for line in _lines(row)]
         baseline = [0] if names[0] == found.variants[0] else []  # ranks are of the others alone
         parts += ["", paint(paragraph(head, width), "accent"), fitted(names, lines, width, baseline, paint)]
     parts += ["", *_missing(found.rows, width, paint), *_models(found.rows, width, paint)]
@@ -53,14 +56,14 @@ def _sections(table: StudyTable) -> dict[_Section, list[StudyTableRow]]:
     """Rows that stand in one table: a model's of an experiment, with the same columns; of choices all models together."""
     found: dict[_Section, list[StudyTableRow]] = {}
     for row in table.rows:
-        chosen = set(row.here).isdisjoint(table.variants)
-        key = (row.experiment, "" if chosen else row.model, tuple(row.here))
+        key = (row.experiment, "" if row.figure.startswith(CHOICE) else row.model, tuple(row.here))
         found.setdefault(key, []).append(row)
     return found
 
 
-def _lines(row: StudyTableRow, named: bool) -> Iterator[TableRow]:
-    label = ", ".join(filter(None, [row.figure, row.model if named else "", row.unit]))
+def _lines(row: StudyTableRow) -> Iterator[TableRow]:
+    goal = row.figure.removeprefix(CHOICE)
+    label = ", ".join(filter(None, [row.figure, row.unit] if goal == row.figure else [goal, row.model]))
     tones: list[Tone] = [""] * len(row.here)
     untoned = tuple(tones)
     yield TableRow(label, tuple(cell_text(cell) for cell in row.here.values()), tones=untoned)
@@ -75,9 +78,9 @@ def cell_text(cell: StudyCell) -> str:
     if cell.value is None:
         return f"{chosen}{words.DASH}"
     if cell.low is None or cell.high is None or cell.low == cell.high:  # the same each time: an interval would say nothing
-        return chosen + number(cell.value)
+        return chosen + number(cell.value) + (NOT_KNOWN if cell.reason else "")
     if cell.high > _SAYS_LITTLE * max(abs(cell.value), 100):  # a machine so busy that a ratio is open to one side
-        return f"{chosen}{number(cell.value)} [not known]"
+        return chosen + number(cell.value) + NOT_KNOWN
     half = (cell.high - cell.low) / 2
     places = max(0, 1 - floor(log10(half)))
     value, low, high = (f"{each:.{places}f}" for each in (cell.value, cell.low, cell.high))
@@ -90,17 +93,18 @@ def number(value: float) -> str:
 
 
 def _missing(rows: Sequence[StudyTableRow], width: int, paint: Paint) -> list[str]:
-    """Each reason once, with the figures that are dashes for it."""
-    reasons: dict[str, dict[str, dict[str, None]]] = {}
+    """Each reason once, with the figures that are dashes for it, or whose intervals are not known."""
+    reasons: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
     for row in rows:
         for name, cell in row.here.items():
-            if cell.value is None and cell.reason:
-                reasons.setdefault(cell.reason, {}).setdefault(row.figure, {})[name] = None
+            if cell.reason:
+                mark = words.DASH if cell.value is None else NOT_KNOWN.strip()
+                reasons.setdefault((mark, cell.reason), {}).setdefault(row.figure, {})[name] = None
     found = []
-    for reason, figures_of in reasons.items():
+    for (mark, reason), figures_of in reasons.items():
         columns = {tuple(names) for names in figures_of.values()}
         of = f" of {', '.join(next(iter(columns)))}" if len(columns) == 1 else ""
-        found.append(paint(paragraph(f"{words.DASH} {', '.join(figures_of)}{of}: {reason}", width), "dim"))
+        found.append(paint(paragraph(f"{mark} {', '.join(figures_of)}{of}: {reason}", width), "dim"))
     return found
 
 

@@ -15,6 +15,7 @@ class StudyCell(Struct, frozen=True, kw_only=True):
     """95 % interval: over repeats where there are several, else of the measurement; None: it has none."""
     high: float | None = None
     reason: str | None = None
+    """Beside a value: why its interval is not known though it was measured in turns."""
     choice: str | UnsetType = UNSET
     """The variant that was chosen, in rows about a choice."""
 

@@ -67,6 +67,15 @@ def test_change_of_a_ratio_has_the_interval_of_the_pair(make):
     assert here["fast"].reason == "there is no run of it"
 
 
+@pytest.mark.parametrize(("metric", "value"), [("latency", -50), ("fps", 100)])
+def test_an_interval_that_is_not_known_has_its_reason(make, metric, value):
+    result = make(ratio=0.5)
+    open_one = msgspec.structs.replace(result.difference, latency_ratio=Ratio(value=0.5, interleaved=True))
+    result = msgspec.structs.replace(result, difference=open_one, reasons={"difference.latency_ratio.low": "too few rounds"})
+    here = cells(row(metric, "change"), found({"small": result}))["small"]
+    assert (here.value, here.low, here.reason) == (pytest.approx(value), None, "too few rounds")
+
+
 def test_a_rate_is_one_over_its_metric_and_its_interval_turns_round(make):
     here = cells(row("fps", "change"), found({"small": make(ratio=0.5)}))
     assert here["small"].value == pytest.approx(100)

@@ -64,6 +64,7 @@ def test_every_cell_stands_whole_and_the_baseline_in_every_table(width):
         (StudyCell(value=-0.0022, low=-100.0, high=9000.0), "0 [-100, 9000]"),
         (StudyCell(value=2.44, low=2.391, high=2.489), "2.440 [2.391, 2.489]"),
         (StudyCell(value=3.0, low=3.0, high=3.0), "3.00"),
+        (StudyCell(value=182.3, reason="too few rounds"), "182 [not known]"),
         (StudyCell(reason="no sensor"), "–"),
         (StudyCell(value=0.0, choice="pruned"), "pruned 0"),
     ],
