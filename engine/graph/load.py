@@ -30,14 +30,25 @@ OLDEST_IR = 3
 _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
-    (b"PK\x03\x04", "a zip archive (PyTorch's .pt and .pth files are such)"),
-    (b"\x80\x02", "a Python pickle"),
+    (b"PK\x03\x04", "a zip archive"),
+    *((bytes((0x80, protocol)), "a Python pickle") for protocol in range(2, 6)),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x89HDF", "an HDF5 file"),
     (b"ptrt", "a TensorRT engine"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
     (b"<", "a web page or XML"),
 )
+_EXPORT = "write its module as a .pt2 file with torch.export.save, or as ONNX with torch.onnx.export"
+_OF_TORCH: tuple[tuple[bytes, str, str], ...] = (
+    (b"/archive_format", "an exported program of PyTorch under another name", "end its name in .pt2"),
+    (b"/code/__torch__", "a module of TorchScript", _EXPORT),
+    (
+        b"/data.pkl",
+        "a pickle of PyTorch, with weights or a module in it; it is not run here",
+        f"{_EXPORT}; for weights alone name the function that makes their module, under [factories] in edgetui.toml",
+    ),
+)
+"""By names of members, which stand in a zip archive as they are; what it is, and what to do."""
 
 
 def load(path: Path) -> ModelProto:
@@ -153,6 +164,9 @@ def _not_parsed(path: Path, data: bytes) -> ModelRefused:
             " `edgetui run MODEL --recipe adaptive --dataset D`",
         )
     kind = next((name for start, name in _OTHER_FILES if data.startswith(start)), "")
+    for member, what, fix in _OF_TORCH if data.startswith(b"PK") else ():
+        if member in data:
+            return ModelRefused(f"{path.name} is {what}", fix=fix)
     if kind:
         return ModelRefused(f"{path.name} is {kind}, not an ONNX file", fix="give an .onnx file")
     if data[0] == 0x08:

@@ -33,8 +33,9 @@ def export_path(home: Path, name: str, source: Path | ModelFactory) -> Path:
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
+        called = source.name if isinstance(source, Path) else name
         raise ModelRefused(
-            f"{name} is a PyTorch module, and PyTorch is not here", fix="pip install 'edgetui[train]', or export it to ONNX"
+            f"{called} is a PyTorch module, and PyTorch is not here", fix="pip install 'edgetui[train]', or export it to ONNX"
         ) from None
     told = hashlib.sha256(version.encode())
     if isinstance(source, Path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import logging
 import re
 import sys
 import zipfile
@@ -147,14 +148,32 @@ def program_of(path: Path) -> ExportedProgram:
     import torch
 
     _refuse_code(path)
+    logged, log = _LoggedErrors(), logging.getLogger("torch.export")
+    log.addHandler(logged)
     try:
         with _tensors_only():
             return torch.export.load(path)
     except Exception as error:  # of a damaged file, or of another version, it raises whatever it meets
+        why = logged.found[0] if logged.found else error
         raise ModelRefused(
-            f"{path} cannot be read as an exported program ({type(error).__name__}: {first_line(error)})",
+            f"{path} cannot be read as an exported program ({type(why).__name__}: {first_line(why)})",
             fix="save it with torch.export.save of this PyTorch, with nothing but tensors in it, or export it to ONNX",
         ) from error
+    finally:
+        log.removeHandler(logged)
+
+
+class _LoggedErrors(logging.Handler):
+    """What PyTorch met first: it logs that, and raises `Please check the warnings above`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error that a record is about."""
+        if record.exc_info and record.exc_info[1] is not None:
+            self.found.append(record.exc_info[1])
 
 
 @contextmanager

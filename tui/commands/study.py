@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -79,8 +79,12 @@ async def _study(engine: Engine, asked: StudyRequest, *, detach: bool, dry_run: 
     if dry_run:
         return await _dry_run(engine, asked, again=again, as_json=as_json)
     if not asked.groups:
-        reasons = dict.fromkeys(each.reason for each in asked.left_out)
-        raise UsageError(f"nothing of {asked.study.name} can be run here: {'; '.join(reasons)}", fix=_BRING)
+        what = f"nothing of {asked.study.name} can be run here"
+        if as_json:
+            what += f": {'; '.join(dict.fromkeys(each.reason for each in asked.left_out))}"
+        else:
+            _say_left_out(asked, sys.stderr)
+        raise UsageError(what, fix=_BRING)
     with listening() as ending:
         known = "" if again else await engine.known_study(asked)
         if not known or (await engine.study_table(known)).state != "done":
@@ -111,6 +115,10 @@ async def _say_time(engine: Engine, asked: StudyRequest, *, again: bool, quiet: 
         paint(f"study {asked.study.name}{' --small' if asked.small else ''}", "head") if not quiet else asked.study.name, stream
     )
     echo(paragraph(f" {time_words(found)}", width(), " "), stream)
+    _say_left_out(asked, stream)
+
+
+def _say_left_out(asked: StudyRequest, stream: TextIO) -> None:
     for line in _left_out(asked):
         echo(paragraph(f" ! {line}", width(), " "), stream)
 
@@ -118,7 +126,7 @@ async def _say_time(engine: Engine, asked: StudyRequest, *, again: bool, quiet: 
 def _left_out(asked: StudyRequest) -> list[str]:
     """What is not run, each reason once."""
     found: dict[str, dict[str, None]] = {}
-    known = {group.model for group in asked.groups}
+    known = {model.name for model in asked.models}
     for each in asked.left_out:
         found.setdefault(each.reason, {})[each.variant if each.model in known else each.model] = None
     return [*asked.notes, *(f"{', '.join(names)}: {reason}" for reason, names in found.items())]

@@ -23,10 +23,8 @@ from one_stage import DETECTORS, OneStage
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 HEAVY = ("bvlc_alexnet", "densenet121", "inception_v2", "resnet50", "vgg19", "zfnet512")
-GRAPHS = [
-    pytest.param(name, marks=[pytest.mark.long] if name in HEAVY else [])
-    for name in sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx"))
-]
+NAMES = sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx"))
+GRAPHS = [pytest.param(name, marks=[pytest.mark.long] if name in HEAVY else []) for name in NAMES]
 QUARTER = PruneChannels(amount=0.25, statistics=False, repair=False)
 
 
@@ -77,9 +75,7 @@ def test_one_stage_detectors(kind: str, sliced: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "kind", [*sorted(DETECTORS), "densenet121", "inception_v1", "inception_v2", "shufflenet", "squeezenet"]
-)
+@pytest.mark.parametrize("kind", [*sorted(DETECTORS), *NAMES])
 def test_what_is_left_builds(kind: str, rtx: Installation, tmp_path: Path) -> None:
     make: Callable[[OneStage], onnx.ModelProto] | None = DETECTORS.get(kind)
     model = LIGHT / f"light_{kind}.onnx" if make is None else Bench(tmp_path).save(make(OneStage()))

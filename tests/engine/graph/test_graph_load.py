@@ -72,6 +72,10 @@ def test_unreadable_file(tmp_path: Path) -> None:
         (b"\xff" * 100, "not an ONNX file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         (b"\x80\x02}q\x00.", "pickle"),
+        (b"\x80\x04}\x94.", "pickle"),
+        (b"PK\x03\x04" + b"\0" * 26 + b"net/data.pkl" + b"\0" * 64, "a pickle of PyTorch, with weights or a module in it"),
+        (b"PK\x03\x04" + b"\0" * 26 + b"net/code/__torch__/a.py\0net/data.pkl", "a module of TorchScript"),
+        (b"PK\x03\x04" + b"\0" * 26 + b"net/data.pkl\0net/archive_format", "under another name; end its name in .pt2"),
     ],
 )
 def test_other_content(tmp_path: Path, content: bytes, word: str) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from edgetui.engine.config import PACKAGE
 from edgetui.engine.report.json_schemas import schema_of
+
+DEMO = PACKAGE / "profiles" / "demo"
 
 
 def test_without_a_name_the_studies_are_listed(tell):
@@ -59,3 +62,20 @@ def test_a_study_of_nothing_that_is_here_says_why(tell, tmp_path):
     said = tell("study", str(file))
     assert said.code == 2
     assert "nowhere.onnx is not here" in said.err
+
+
+def test_reasons_why_nothing_is_run_stand_in_lines_of_their_own(tell, tmp_path):
+    model, data = DEMO / "digits.onnx", DEMO / "digits.toml"
+    variants = "".join(f'[[variant]]\nname = "{name}"\nrecipe = "no-{name}"\n' for name in ("one", "two"))
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'title = "t"\n[[model]]\nname = "digits"\nfile = "{model}"\ndataset = "{data}"\nweights = "w"\n{variants}'
+        '[[experiment]]\nname = "e"\nworkload = "flat-out"\n'
+    )
+    said = tell("study", str(file))
+    assert said.code == 2
+    *why, error = said.err.splitlines()
+    assert why == ["  ! one: there is no recipe `no-one`", "  ! two: there is no recipe `no-two`"]
+    assert error.startswith("error: nothing of mine can be run here; ")
+    told = json.loads(tell("study", str(file), "--json").out)["error"]["what"]
+    assert all(f"`no-{name}`" in told for name in ("one", "two"))
