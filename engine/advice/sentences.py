@@ -29,6 +29,7 @@ from .escalated import escalation_sentences
 from .goals import Goal, Limit
 from .metric import Change, Metric
 from .metrics import AIMS, LATENCY, changes
+from .pairs_told import pairs_told
 from .payback import payback
 
 _NO_CHOICE_ENDED = "None of these runs has ended well, so there is nothing to choose from."
@@ -100,18 +101,9 @@ def advice(shown: Sequence[Column], best: Column | None, goal: Goal, differs: Ma
 
 def beside_words(shown: Sequence[Column]) -> list[str]:
     """`Candidates over each other, latency: fp16/int8 1.33 [1.20, 1.50].`; none where they were not measured together."""
-    labels = {column.result.run: column.label for column in shown if column.candidate and not column.guard}
-    pairs = {(pair.a, pair.b): pair for column in shown for pair in column.result.pairs}
     found = []
     for metric, change in changes():
-        figures = [
-            (f"{labels[b]}/{labels[a]}", getattr(pair, change.field, None))
-            for (a, b), pair in pairs.items()
-            if a in labels and b in labels
-        ]
-        known = [
-            f"{names} {words.ratio(figure)}" for names, figure in figures if figure is not None and figure.value is not None
-        ]
+        known = [f"{names} {words.ratio(figure)}" for names, figure in pairs_told(shown, metric, change)]
         if known and metric.axis:
             found.append(f"Candidates over each other, {metric.axis.name}: {'; '.join(known)}.")
     return found

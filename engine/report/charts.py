@@ -12,6 +12,7 @@ from ..advice import words
 from ..advice.columns import Column
 from ..advice.compare import Comparison
 from ..advice.metrics import COSTS, changes
+from ..advice.pairs_told import pairs_told
 from ..advice.pareto import AXES
 from ..advice.recomputed import Recomputed
 from ..advice.spread import Spread, Spreads
@@ -52,14 +53,13 @@ def ratios(columns: Sequence[Column]) -> str:
 
 
 def pairs(columns: Sequence[Column]) -> str:
-    """Candidates that were measured together, each beside each other one that is shown."""
-    labels = {column.result.run: column.label for column in columns if column.candidate and not column.guard}
-    rows = []
-    for pair in {(pair.a, pair.b): pair for column in columns for pair in column.result.pairs}.values():
-        for number, (what, figure) in enumerate((("latency", pair.latency_ratio), ("energy", pair.energy_ratio))):
-            if figure is not None and figure.value is not None and {pair.a, pair.b} <= set(labels):
-                names = f"{labels[pair.b]}/{labels[pair.a]}"
-                rows.append(RatioBar(f"{names}: {what}", figure, "", number))
+    """Candidates that were measured together, beside each other: of many those pairs that decide."""
+    named = [(metric, change, metric.axis.name) for metric, change in changes() if metric.axis]
+    rows = [
+        RatioBar(f"{names}: {name}", figure, "", number)
+        for number, (metric, change, name) in enumerate(named)
+        for names, figure in pairs_told(columns, metric, change)
+    ]
     return _bars("Candidates over each other", rows)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations, pairwise
+
 import msgspec
 import pytest
 from edgetui.engine.advice.compare import compare
@@ -100,6 +103,20 @@ def test_two_of_a_group_are_judged_by_the_ratio_that_was_measured_between_them(m
     assert said in line
     assert f"{between.value:.2f} [" in line
     assert "of int8's latency" in line
+
+
+def test_of_many_only_ratios_that_decide_are_told(make):
+    """Six candidates have fifteen ratios: told are those of the best beside each, and of neighbours in rank."""
+    each = [make(f"r{place}", 0.4 + 0.02 * place) for place in (3, 0, 5, 1, 4, 2)]
+    pairs = tuple(Pair(a=one.run, b=other.run, latency_ratio=ratio(1.1)) for one, other in combinations(each, 2))
+    found = compare([msgspec.structs.replace(result, pairs=pairs) for result in each])
+    (line,) = [line for line in found.advice if "over each other" in line]
+    told = {frozenset(names) for names in re.findall(r"(r\d)/(r\d) 1\.10", line)}
+    others = [f"r{place}" for place in range(1, 6)]
+    assert told == {frozenset(names) for names in (*(("r0", other) for other in others), *pairwise(others))}
+    few = compare([msgspec.structs.replace(result, pairs=pairs) for result in each[:4]])
+    (line,) = [line for line in few.advice if "over each other" in line]
+    assert line.count("1.10 [") == 6
 
 
 def test_how_intervals_allow_for_each_other_is_said_where_there_are_several(make):
