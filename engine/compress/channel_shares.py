@@ -169,6 +169,13 @@ def stays(
     return _saving(costs, cells, found, narrow, amounts, wanted)
 
 
+def missed(graph: ChannelGraph, cells: Sequence[Cell], amounts: Sequence[float], stay: Sequence[int]) -> tuple[int, int]:
+    """Multiplications that even shares would save, and how many fewer are saved by what `stays` said."""
+    costs = Costs(graph, cells)
+    wanted = costs.saved([1.0 - amount for amount in amounts])
+    return round(wanted), round(max(0.0, wanted - costs.saved(_as_shares(cells, stay))))
+
+
 def _part(cell: Cell, round_to: int) -> int:
     while round_to > 1 and 4 * round_to > cell.width:
         round_to //= 2

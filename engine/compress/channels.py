@@ -32,13 +32,16 @@ from ..system.reporter import Reporter
 from .channel_errors import measure
 from .channel_graph import ChannelGraph, apply
 from .channel_groups import settle_groups
-from .channel_shares import Cell, stays
+from .channel_shares import Cell, missed, stays
 from .channel_statistics import match_statistics
 from .channel_walk import channel_graph
 from .kept_samples import KeptSamples, kept_samples
 from .layer_rows import linear_layers
 from .observe import Feeds
 from .repair import Layer, repair, settled
+
+_TOLD = 0.03
+"""Of all multiplications: what is saved less than was asked for, and is rounding below."""
 
 
 class NothingRemoved(ModelRefused):
@@ -70,7 +73,7 @@ def _pruned(step: PruneChannels, source: Path, out: Path, shown: KeptSamples | N
     before = _macs(model)
     graph = channel_graph(model)
     cells = cells_of(graph, step, select(model, step.keep, say), say)
-    removed = _chosen(step, graph, cells, shown, say)
+    removed = _chosen(step, graph, cells, shown, before, say)
     _keep_some(graph, removed)
     if not removed:
         raise NothingRemoved(
@@ -176,7 +179,9 @@ def _norms(array: NDArray[np.generic], axis: int, norm: str) -> NDArray[np.float
     return found
 
 
-def _chosen(step: PruneChannels, graph: ChannelGraph, cells: list[Cell], shown: KeptSamples | None, say: Reporter) -> set[int]:
+def _chosen(
+    step: PruneChannels, graph: ChannelGraph, cells: list[Cell], shown: KeptSamples | None, whole: int | None, say: Reporter
+) -> set[int]:
     """Roots of the classes that go: of each cell the first in its order, as many as the shares say."""
     own = [
         next((share for pattern, share in step.amounts.items() if any(fnmatchcase(name, pattern) for name in cell.nodes)), None)
@@ -187,6 +192,14 @@ def _chosen(step: PruneChannels, graph: ChannelGraph, cells: list[Cell], shown: 
         told = measure(graph, graph.model, cells, amounts, shown, say)
         say.note(f"{told} of {len(cells)} groups are ranked by what their readers lose, the others by norm")
     stay = stays(graph, cells, amounts, [share is not None for share in own], step.round_to)
+    wanted, less = missed(graph, cells, amounts, stay)
+    if whole and less > _TOLD * whole:
+        asked, there = (f"{100 * (whole - wanted + more) / whole:.1f} %" for more in (0, less))
+        units = f"blocks of {step.round_to} channels (`round_to`)" if step.round_to > 1 else "whole channels"
+        say.warn(
+            f"{there} of multiplications are left, where such shares of channels would leave {asked}: {units} go or stay, and "
+            "each layer keeps some"
+        )
     return {root for cell, count in zip(cells, stay, strict=True) for root in cell.order[: len(cell.roots) - count]}
 
 

@@ -51,6 +51,14 @@ def test_blocks_stay_whole_at_no_more_work_than_even_shares(bench: Bench, amount
     assert whole - blocks > 0.95 * (whole - evenly)
 
 
+@pytest.mark.parametrize(("amount", "told"), [(0.25, False), (0.4, False), (0.9, True), (1.0, True)])
+def test_less_than_was_asked_for_is_said(bench: Bench, amount: float, told: bool) -> None:
+    heard = NullReporter()
+    prune(PruneChannels(amount=amount, round_to=16, **PLAIN), chain(bench), bench.folder / "o.onnx", None, heard)
+    assert [line for line in heard.warnings if "% of multiplications are left, where" in line] == heard.warnings
+    assert bool(heard.warnings) == told
+
+
 def test_the_layer_whose_channels_say_least_gives_first(bench: Bench) -> None:
     for faint in (1, 2, 3):
         source, out = chain(bench, faint), bench.folder / "o.onnx"
