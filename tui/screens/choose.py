@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from ..widgets.entry import Entry
-from ..widgets.lines import Line, Rows, shortened
+from ..widgets.lines import Line, Lines, Rows, shortened, wrap
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 
@@ -23,6 +23,7 @@ class Choose(SafeDismiss, ModalScreen[str]):
     Choose { align: center middle; background: $background 60%; }
     Choose > Vertical { width: 96; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
     Choose Rows { height: auto; max-height: 100%; }
+    Choose #choose-whole { dock: bottom; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "give_up", "back")]
 
@@ -38,6 +39,7 @@ class Choose(SafeDismiss, ModalScreen[str]):
         with Vertical() as frame:
             frame.border_title = self.heading
             yield Rows(id="choose-rows")
+            yield Lines(id="choose-whole")
 
     def on_mount(self) -> None:
         """The cursor begins on what is chosen now."""
@@ -52,10 +54,10 @@ class Choose(SafeDismiss, ModalScreen[str]):
         """Rows that have all the words, in their name or title."""
         rows, words = self.query_one(Rows), self.letters.casefold().split()
         found = [pair for pair in self.choices if all(word in " ".join(pair).casefold() for word in words)]
-        width = max(20, (rows.size.width or 80) - 2)
+        width = self._room()
         room = min(max((len(name) for name, _ in self.choices), default=0), width // 2)
         lines: list[tuple[str, Line]] = [
-            (name, ((f"{shortened(name, room):<{room}}", "value"), (f"  {shortened(title, width - room - 2)}", "dim")))
+            (name, ((f"{shortened(name, room):<{room}}", "value"), (f"  {_begun(title, width - room - 2)}", "dim")))
             for name, title in found
         ]
         if self.entry is not None:
@@ -65,8 +67,27 @@ class Choose(SafeDismiss, ModalScreen[str]):
         if not found:
             lines.append(("", (("nothing has these words", "warn"),)))
         rows.fill(lines, cursor)
+        self._write_whole(width)
         keys = "enter take   esc all" if self.entry is not None else "enter take   / search   g G first, last   esc back"
         self.query_one(Vertical).border_subtitle = keys
+
+    def _write_whole(self, width: int) -> None:
+        """The title under the cursor, where any is cut: as many rows as the longest takes, so that the list stands still."""
+        room = min(max((len(name) for name, _ in self.choices), default=0), width // 2)
+        cut_off = any(_begun(title, width - room - 2) != title for _, title in self.choices)
+        most = max((len(wrap(title, width)) for _, title in self.choices), default=0) if cut_off else 0
+        whole = wrap(dict(self.choices).get(self.query_one(Rows).cursor, ""), width) if cut_off else []
+        foot = self.query_one("#choose-whole", Lines)
+        foot.styles.height = most
+        foot.show([((f" {row}", ""),) for row in whole])
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Another title is whole."""
+        event.stop()
+        self._write_whole(self._room())
+
+    def _room(self) -> int:
+        return max(20, (self.query_one(Rows).size.width or 80) - 2)
 
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter; arrows and enter go to the list all the while."""
@@ -101,3 +122,9 @@ class Choose(SafeDismiss, ModalScreen[str]):
     def action_give_up(self) -> None:
         """Close with nothing."""
         dismiss_once(self, "")
+
+
+def _begun(title: str, room: int) -> str:
+    """The beginning of a sentence, whole words of it."""
+    rows = wrap(title, max(2, room - 1))
+    return title if len(rows) < 2 else f"{rows[0]}…"

@@ -152,6 +152,11 @@ async def test_the_recipe_row_lists_recipes_with_titles_to_search_in(bare_app: E
         await until(pilot, lambda: isinstance(app.screen, Choose))
         rows = app.screen.query_one(Rows)
         assert rows.cursor == "prune-5"
+        foot, title = app.screen.query_one("#choose-whole", Lines), dict(app.screen.choices)["qin-quantize"]
+        rows.point("qin-quantize")
+        await until(pilot, lambda: " ".join(foot.plain().split()) == title)
+        assert foot.size.height == len(foot.lines) == 2, "all of a title that its row has no room for"
+        assert "…" not in next(line for line in rows.plain().splitlines() if "shared-4 " in line)[:-20], "cut at its end alone"
         await pilot.press("g")
         assert rows.cursor == rows.keys[0]
         title = next(recipe.title for recipe in app.workbench.settings.draft.recipes if recipe.name == "weights-4")
