@@ -168,11 +168,11 @@ class _LoggedErrors(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[BaseException] = []
+        self.found: list[Exception] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the error that a record is about."""
-        if record.exc_info and record.exc_info[1] is not None:
+        if record.exc_info and isinstance(record.exc_info[1], Exception):
             self.found.append(record.exc_info[1])
 
 
