@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from ...advice import words
 from ...backends.base import Session
 from ...errors import EdgetuiError, Refusal, RunFailed
 from ...measure.apart import measure_apart
@@ -241,6 +242,4 @@ def _answer(job: Job, name: str, plan: Path, feeds: Feeds, probe: subprocess.Pop
 
 def latency_words(ratio: Ratio) -> str:
     """One line of the latency ratio."""
-    low, high = ratio.low, ratio.high
-    within = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-    return "no ratio" if ratio.value is None else f"ratio {ratio.value:.3f}{within}"
+    return "no ratio" if ratio.value is None else f"ratio {words.ratio(ratio)}"
