@@ -52,7 +52,8 @@ from .schema.ready import ready
 from .schema.sensitivity import Sensitivity
 from .schema.spec import Dataset, RunSpec
 from .schema.steps import Recipe
-from .studying import GroupOfStudy, Studying
+from .searching import Searching
+from .studying import GroupOfStudy
 from .system.memory import read_memory
 from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
@@ -74,7 +75,7 @@ POLL_S = 0.25
 START_S = 20.0
 
 
-class Engine(Studying):
+class Engine(Searching):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:

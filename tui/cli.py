@@ -24,6 +24,7 @@ from .commands.printing import echo_error
 from .commands.query import compare, export, inspect, overview, recipes, runs, show
 from .commands.run import cancel, delete, demo, resume, run_command, watch
 from .commands.schema import schema
+from .commands.search import search
 from .commands.sensitivity import sensitivity
 from .commands.study import study
 from .terminal import draws
@@ -61,7 +62,7 @@ def cli(context: click.Context) -> int:
 
 _WORK = (
     demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, compare, export, study, build, bench,
-    sensitivity,
+    sensitivity, search,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)

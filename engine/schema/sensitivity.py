@@ -18,6 +18,8 @@ class SensitivityRow(Struct, frozen=True, kw_only=True):
 
     unit: str = ""
     """Which unit was changed alone, by the node of it that multiplies first; empty: the whole model was."""
+    place: int = 0
+    """Among the units, in the model's order."""
     format: str = ""
     """What became of it: `int8`, `float16`, `integer weights`, or the method of the step that changes values."""
     value: float | None = None

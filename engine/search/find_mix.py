@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ..advice.goals import Goal
-from .asked import Answerers, Checked, CostFigures
+from .asked import Answerers, Checked, CostFigures, UnitEffects
 from .corrected import BuiltMix, Liar, corrected_table
 from .front import CostFront, front
 from .mix_answer import MixAnswer, Why
@@ -54,7 +54,7 @@ class _Search:
     def __init__(self, table: CostTable, goal: Goal, asked: Answerers, checks: int, builds: int) -> None:
         self.asked, self.told_table = asked, table
         self.wanted = wanted(goal, table)
-        self.effects = _effects(table, asked)
+        self.effects = effects_of(table, asked.effects)
         self.checker = Checker(asked.checks, self.wanted, max(1, checks - 1))
         self.built: list[tuple[Mix, CostFigures]] = []
         self.checks, self.builds = max(2, checks), builds
@@ -272,13 +272,13 @@ class _Search:
         )
 
 
-def _effects(table: CostTable, asked: Answerers) -> Floats:
+def effects_of(table: CostTable, asked: UnitEffects) -> Floats:
     """Sensitivities of every unit in every format that it has, (units, formats)."""
     found = np.zeros((len(table.units), len(FORMATS)))
     for n, unit in enumerate(table.units):
         for form in unit.costs:
             if form != "fp32":
-                found[n, FORMATS.index(form)] = asked.effects.effect(unit.name, form)
+                found[n, FORMATS.index(form)] = asked.effect(unit.name, form)
     if not np.isfinite(found).all() or (found < 0).any():
         raise ValueError("a sensitivity is negative or no number")
     return found

@@ -186,13 +186,14 @@ class _Study:
             raise ModelRefused(
                 "the model has no unit to change alone: no Conv, Gemm, MatMul or recurrent node", fix="check the model"
             )
-        return [((unit.name, None), lambda unit=unit: self._of_unit(unit)) for unit in units]  # type: ignore[misc]
+        return [((unit.name, None), lambda n=n, unit=unit: self._of_unit(unit, n)) for n, unit in enumerate(units)]  # type: ignore[misc]
 
-    def _of_unit(self, unit: ModelUnit) -> SensitivityRow:
-        """The row of a unit that alone is changed."""
+    def _of_unit(self, unit: ModelUnit, place: int) -> SensitivityRow:
+        """The row of a unit that alone is changed; `place`: among all, in the model's order."""
         heads = tuple(dict.fromkeys(label(node) for node in unit.heads))
         row = SensitivityRow(
             unit=unit.name,
+            place=place,
             format=_format(self._step),
             exclude=heads,
             nodes=unit.labels,
@@ -262,7 +263,7 @@ class _Study:
         reasons = dict(found.reasons)
         if share is None:
             reasons["zeros"] = "it has no weights to prune" if self._step.zeros else "the step makes no weights zero"
-        known = {name: getattr(row, name) for name in ("unit", "format", "value", "exclude", "nodes", "weights")}
+        known = {name: getattr(row, name) for name in ("unit", "place", "format", "value", "exclude", "nodes", "weights")}
         return msgspec.structs.replace(found, **known, zeros=share, reasons=reasons)
 
     def whole(self, begun: Sensitivity, rows: tuple[SensitivityRow, ...]) -> Sensitivity:

@@ -157,7 +157,9 @@ class Team:
         return [[BASELINE, name] for name in alone if name != BASELINE]
 
     def seen_alone(self) -> dict[str, Metrics]:
-        """What `measure` has seen of each plan by itself."""
+        """What `measure` has seen of each plan by itself; nothing where nothing is measured."""
+        if self.spec.half:
+            return {name: Metrics() for name in self.plans()}
         outcomes = {name: job.made("measure")[1] for name, job in self.candidates().items()}
         found = {BASELINE: next(iter(outcomes.values())).baseline}
         found |= {name: outcome.candidate for name, outcome in outcomes.items()}

@@ -56,7 +56,9 @@ def run(team: Team) -> Mapping[str, Outcome]:
 
 
 def _hold(team: Team, sessions: Mapping[str, Session]) -> None:
-    """Two plans that are one are evaluated with the threshold that limits left them while they were timed."""
+    """Two plans that are one are evaluated with the threshold that limits left them while they were timed, if they were."""
+    if team.spec.half:
+        return
     for name in team.parts:
         timed, two = team.jobs[name].made("measure")[1].candidate.escalation, cast("TwoPlans | None", sessions.get(name))
         if two is not None and timed:

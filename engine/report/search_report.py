@@ -1,0 +1,115 @@
+"""A search in words: its answer, what it was chosen among, and which units are sensitive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..advice import words
+from ..advice.goals import parse_goal
+from ..advice.metrics import AIMS
+from ..schema.figures import Ratio
+from ..schema.search import MixChecked, MixMeasured, SearchDocument, SearchLine, SearchPoint
+from .study_report import STATE_WORDS
+from .table import Paint, paragraph, plain
+
+MOST_UNITS = 8
+_MOST_POINTS = 12
+_GAP = "  "
+
+
+def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> str:
+    """The whole search."""
+    head = f"search {found.search}  {STATE_WORDS[found.state]}  {found.checks} checks, {found.builds} measurements"
+    parts = [paint(head, "head"), paragraph(f"goal    {found.goal or 'fastest'}", width, " " * 8)]
+    parts.append(paint(paragraph(f"answer  {found.why}", width, " " * 8), "accent"))
+    if found.choice is not None and found.choice.run:
+        parts.append(paragraph(f"        `edgetui export {found.choice.run} --to DIR` has its plan", width, " " * 8))
+    if found.held_out is not None:
+        told = _difference(found.held_out.difference)
+        parts.append(paragraph(f"shown   {told} on the half of the data that chose nothing", width, " " * 8))
+    parts += [paragraph(f"! {text}", width, "  ") for text in found.wrong]
+    points = [*found.built, *(point for point in found.front if point.run is None)]
+    if points:
+        aim = AIMS[parse_goal(found.goal).aim]
+        parts += ["", paint(paragraph(f"mixes by {aim.name}, times FP32's", width), "accent"), *_points(points, width, paint)]
+    if found.sensitivity:
+        parts += ["", paint("the most sensitive units, each alone", "accent"), *_units(found, width)]
+    parts += [paint(paragraph(f"! {text}", width, "  "), "dim") for text in found.warnings]
+    return "\n".join(parts)
+
+
+def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str]:
+    ordered = sorted(points, key=lambda point: -point.foretold)
+    measured = [point for point in ordered if point.run is not None]
+    others = [point for point in ordered if point.run is None]
+    step = max(1, -(-len(others) // max(_MOST_POINTS - len(measured), 1)))
+    shown = sorted([*measured, *others[::step]], key=lambda point: -point.foretold)
+    rows = [("units in", "effect", "foretold", "measured", "accuracy"), *(_cells(point) for point in shown)]
+    wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = []
+    for n, row in enumerate(rows):
+        text = _GAP.join(cell.ljust(wide[k]) if k == 0 else cell.rjust(wide[k]) for k, cell in enumerate(row))
+        lines.append(paint(text[:width], "dim") if n == 0 else text[:width])
+    left = len(ordered) - len(shown)
+    return [*lines, paint(f"and {left} more that were not built", "dim")] if left else lines
+
+
+def _cells(point: SearchPoint) -> tuple[str, ...]:
+    formats = ", ".join(f"{count} {form.upper()}" for form, count in reversed(point.formats.items()))
+    return (
+        formats,
+        f"{point.effect:.2g}",
+        f"{point.foretold:.3f}",
+        words.DASH if point.measured is None else ratio_text(point.measured),
+        words.DASH if point.difference is None else _difference(point.difference),
+    )
+
+
+def ratio_text(ratio: Ratio) -> str:
+    """`0.436 [0.430, 0.442]`."""
+    if ratio.value is None:
+        return words.DASH
+    ends = f" [{ratio.low:.3f}, {ratio.high:.3f}]" if ratio.low is not None and ratio.high is not None else ""
+    return f"{ratio.value:.3f}{ends}"
+
+
+def _difference(ratio: Ratio) -> str:
+    """In points."""
+    if ratio.value is None:
+        return words.DASH
+    ends = f" [{100 * ratio.low:+.2f}, {100 * ratio.high:+.2f}]" if ratio.low is not None and ratio.high is not None else ""
+    return f"{100 * ratio.value:+.2f}{ends} points"
+
+
+def _units(found: SearchDocument, width: int) -> list[str]:
+    lines = []
+    for unit in found.sensitivity[:MOST_UNITS]:
+        figure = (
+            f"KL {unit.kl:.2g}" if unit.kl is not None else f"{unit.sqnr_db:.1f} dB" if unit.sqnr_db is not None else words.DASH
+        )
+        room = width - len(figure) - 10
+        lines.append(f"  {unit.unit[:room]:<{min(room, 40)}}{_GAP}{unit.format:<8}{_GAP}{figure}"[:width])
+    left = len(found.sensitivity) - len(lines)
+    return [*lines, f"  and {left} more"] if left > 0 else lines
+
+
+def line_text(line: SearchLine, quantity: str) -> str:
+    """A line of what was found, as it is followed; empty: nothing to say."""
+    if line.note:
+        return line.note
+    if line.sensitivity is not None:
+        rows = line.sensitivity.rows
+        return f"{len(rows)} units; the most sensitive is {rows[0].unit}" if rows else "no units"
+    if line.checked is not None:
+        return f"{_mix(line.checked)}: {_difference(line.checked.difference)} on half {line.checked.half}"
+    if line.measured is not None:
+        ratio = line.measured.ratios.get(quantity, Ratio())
+        return f"{_mix(line.measured)}: {ratio_text(ratio)} of FP32's {quantity}"
+    return ""
+
+
+def _mix(found: MixChecked | MixMeasured) -> str:
+    forms = [form for form in ("int8", "fp16", "fp32") if form in found.mix]
+    if len(forms) == 1:
+        return f"all {forms[0].upper()}"
+    return ", ".join(f"{found.mix.count(form)} units {form.upper()}" for form in forms)

@@ -1,0 +1,157 @@
+"""A search for the mix of formats that serves a goal: what was asked, what is known by now, and its answer.
+
+Apart from the room `search/`, which finds it in numbers alone: these are what a folder holds and `search --json` prints.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from .failure import Failure
+from .figures import Ratio
+from .result import State
+from .sensitivity import Sensitivity
+from .spec import RunSpec
+
+
+class SearchRequest(Struct, frozen=True, kw_only=True):
+    """search.json of a search's folder; written before the start, never changed."""
+
+    id: str = ""
+    goal: str
+    """As it was typed."""
+    spec: RunSpec
+    """Model, data, backend and workload; its recipe is the step that puts all units into integers."""
+    builds: int
+    """Mixes that may be built and measured, at most."""
+    seconds: float | None = None
+    """After which nothing new is begun; None: no limit."""
+    model_sha256: str = ""
+    data_hashes: tuple[str, ...] = ()
+    wall: str = ""
+    """When it was begun, ISO 8601."""
+
+    def same_as(self, other: SearchRequest) -> bool:
+        """Whether the same was asked: then what that has found need not be found again."""
+        mine, theirs = ((each.goal, each.spec, each.model_sha256, each.data_hashes) for each in (self, other))
+        return mine == theirs
+
+
+class UnitInfo(Struct, frozen=True, kw_only=True):
+    """A unit, with what its formats cost where each plan was looked into."""
+
+    unit: str
+    exclude: tuple[str, ...]
+    """The nodes that a recipe names to leave it as it is."""
+    costs: dict[str, dict[str, float]] = {}
+    """By format, by quantity as goals name it."""
+    effects: dict[str, float] = {}
+    """How far it alone moves the outputs, by format."""
+
+
+class CostsFound(Struct, frozen=True, kw_only=True):
+    """The table of costs that a search begins with."""
+
+    units: tuple[UnitInfo, ...]
+    border: dict[str, float] = {}
+    """What it costs to hand a tensor over where formats differ, by quantity."""
+    fixed: dict[str, float] = {}
+    """What no unit has a part in."""
+
+
+class MixChecked(Struct, frozen=True, kw_only=True):
+    """What half of the data says of a mix."""
+
+    mix: tuple[str, ...]
+    half: str
+    difference: Ratio
+    """Of quality to the baseline's, as a share; more is better."""
+    qualities: dict[str, Ratio] = {}
+    """Its own, as goals name them."""
+    baseline: dict[str, Ratio] = {}
+    """The same of FP32."""
+    run: str = ""
+
+
+class MixMeasured(Struct, frozen=True, kw_only=True):
+    """What a built mix costs beside the baseline."""
+
+    mix: tuple[str, ...]
+    ratios: dict[str, Ratio]
+    figures: dict[str, float] = {}
+    """Its own, as goals name them, in their units."""
+    baseline: dict[str, float] = {}
+    """The same of FP32."""
+    run: str = ""
+    preset: str = ""
+
+
+class SearchLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of found.jsonl: one of these."""
+
+    note: str = ""
+    sensitivity: Sensitivity | None = None
+    costs: CostsFound | None = None
+    checked: MixChecked | None = None
+    measured: MixMeasured | None = None
+    answer: SearchDocument | None = None
+    failure: Failure | None = None
+
+
+class SearchPoint(Struct, frozen=True, kw_only=True):
+    """A mix of the front, or one that was built."""
+
+    formats: dict[str, int]
+    """Units by format."""
+    exclude: tuple[str, ...]
+    """Nodes that are left as they are."""
+    effect: float
+    """What its units alone move the outputs by, summed."""
+    foretold: float
+    """Its cost over FP32's, by the table as measurements left it."""
+    measured: Ratio | None = None
+    difference: Ratio | None = None
+    """Of quality, on the half that chose."""
+    run: str | None = None
+
+
+class SearchChoice(Struct, frozen=True, kw_only=True):
+    """What to deploy."""
+
+    recipe: str
+    """TOML."""
+    run: str | None
+    """That measured it."""
+
+
+class SearchUnit(Struct, frozen=True, kw_only=True):
+    """How far a unit alone moves the outputs."""
+
+    unit: str
+    format: str
+    kl: float | None
+    sqnr_db: float | None
+
+
+class SearchDocument(Struct, frozen=True, kw_only=True):
+    """What `search --json` prints."""
+
+    search: str
+    state: State
+    goal: str
+    choice: SearchChoice | None = None
+    front: tuple[SearchPoint, ...] = ()
+    """From the least effect to the least cost."""
+    built: tuple[SearchPoint, ...] = ()
+    sensitivity: tuple[SearchUnit, ...] = ()
+    """The most sensitive first."""
+    checks: int = 0
+    """Passes over a half of the data."""
+    builds: int = 0
+    held_out: MixChecked | None = None
+    """What the half that chose nothing says of the choice."""
+    why: str = ""
+    wrong: tuple[str, ...] = ()
+    """Entries of the table of costs that measurements showed to be wrong."""
+    runs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

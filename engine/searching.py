@@ -1,0 +1,161 @@
+"""Searches: how long one takes, begin it or take it up, follow it, end it, its answer.
+
+Apart from `studying.py`, whose runs are known before it begins: here each follows from what those before it said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import structs
+
+from .advice.forecast import refuse_without_packages, refuse_without_samples
+from .advice.goals import parse_goal
+from .errors import DataRefused, Fix, RecipeRefused, StorageRefused, UsageError
+from .library.models import model_hash
+from .runs.carrying import begin_driver
+from .runs.index import Index
+from .runs.input_hashes import data_hashes
+from .runs.search_folder import DRIVER, SearchDir, create_search, same_search, search_folders
+from .runs.study_time import study_time
+from .schema.search import SearchDocument, SearchLine, SearchRequest
+from .schema.spec import RunSpec
+from .schema.steps import QuantizeInt8
+from .schema.study import StudyGroup
+from .schema.study_table import StudyTime
+from .studying import Studying
+
+USUAL_BUILDS, USUAL_CHECKS = 5, 6
+"""Of a search that ends well."""
+MOST_CHECKS = 16
+LEAST_BUILDS = 3
+"""All units in integers, half of them, and the answer once more."""
+
+
+class Searching(Studying):
+    """The part of the engine that searches."""
+
+    async def plan_search(self, spec: RunSpec, goal: str, builds: int, seconds: float | None = None) -> SearchRequest:
+        """What is asked by a search here; refused where it can be known that nothing will come of it.
+
+        Raises:
+            UsageError: the goal is none, or the budget is too small for one answer.
+            RecipeRefused: the recipe does not put units into integers.
+            DataRefused: there is nothing to check accuracy on.
+            ModelRefused: the model cannot be read.
+        """
+        parse_goal(goal)
+        if not any(isinstance(step, QuantizeInt8) for step in spec.recipe.active):
+            raise RecipeRefused(
+                f"the recipe {spec.recipe.name} has no step quantize.int8, and a search chooses the units that it takes",
+                fix="leave --recipe out, or name one that has it",
+            )
+        if spec.dataset is None:
+            raise DataRefused("there are no samples to check accuracy on", fix=(Fix("choose some: {}", "dataset"),))
+        if builds < LEAST_BUILDS:
+            raise UsageError(f"{builds} builds are too few for an answer", fix=f"allow {LEAST_BUILDS} at least")
+        refuse_without_samples(spec)
+        refuse_without_packages(spec)
+        hashes = await asyncio.to_thread(data_hashes, spec)
+        sha = await asyncio.to_thread(model_hash, Path(spec.model))
+        return SearchRequest(goal=goal, spec=spec, builds=builds, seconds=seconds, model_sha256=sha, data_hashes=tuple(hashes))
+
+    async def search_time(self, asked: SearchRequest) -> StudyTime:
+        """How long it will take, without what it finds out about single units before; and at most."""
+        has_power = await asyncio.to_thread(self._has_power)
+        before = Index(self.home).similar_seconds
+
+        def told(builds: int, checks: int) -> StudyTime:
+            specs = [structs.replace(asked.spec, preset="quick")] * (builds - 1) + [asked.spec]
+            specs += [structs.replace(asked.spec, measure=False, half="A")] * checks
+            groups = [
+                StudyGroup(
+                    experiment=f"{n}", model="", variants=("mix",), specs=(_another(spec, n),), model_sha256=asked.model_sha256
+                )
+                for n, spec in enumerate(specs)
+            ]
+            return study_time(groups, before, has_power=has_power)
+
+        usual = await asyncio.to_thread(told, min(USUAL_BUILDS, asked.builds), USUAL_CHECKS)
+        most = await asyncio.to_thread(told, asked.builds, MOST_CHECKS)
+        return structs.replace(usual, most_s=most.most_s)
+
+    async def begin_search(self, asked: SearchRequest, *, again: bool = False) -> str:
+        """Begin a search, or take up the same where it ended; returns its id. One that is going or done is left as it is.
+
+        Raises:
+            StorageRefused: the state folder cannot be written.
+        """
+        folder = None if again else await asyncio.to_thread(same_search, self.home, asked)
+        if folder is None:
+            folder = await asyncio.to_thread(create_search, self.home, asked)
+        if await asyncio.to_thread(folder.state) not in ("done", "running"):
+            await asyncio.to_thread(begin_driver, folder, DRIVER)
+        return folder.id
+
+    async def search_lines(self, search: str) -> Sequence[SearchLine]:
+        """What was found by now.
+
+        Raises:
+            StorageRefused: there is no such search.
+        """
+        return await asyncio.to_thread(self._search_folder(search).found)
+
+    async def search_document(self, search: str) -> SearchDocument:
+        """Its answer, or how far it is.
+
+        Raises:
+            StorageRefused: there is no such search.
+        """
+        return await asyncio.to_thread(self._search_folder(search).document)
+
+    async def search_alive(self, search: str) -> bool:
+        """Whether somebody works for it."""
+        return await asyncio.to_thread(self._search_folder(search).alive)
+
+    async def search_run(self, search: str) -> str:
+        """The run that it waits for; empty: none."""
+
+        def going() -> str:
+            runs = [run for members in self._search_folder(search).runs().values() for run in members.values()]
+            return next((run.name for run in runs if run.alive()), "")
+
+        return await asyncio.to_thread(going)
+
+    async def end_search(self, search: str) -> None:
+        """End the run that is going, and begin no other; returns when nobody works for it.
+
+        Raises:
+            StorageRefused: there is no such search.
+        """
+        folder = self._search_folder(search)
+        with suppress(OSError):
+            await asyncio.to_thread(folder.ask_to_end)
+        while await asyncio.to_thread(folder.alive):
+            await asyncio.sleep(0.1)
+
+    async def searches(self) -> tuple[SearchDocument, ...]:
+        """All of them, the newest first."""
+        found = []
+        for folder in await asyncio.to_thread(search_folders, self.home):
+            with suppress(StorageRefused):
+                found.append(await asyncio.to_thread(folder.document))
+        return tuple(found)
+
+    def _search_folder(self, search: str) -> SearchDir:
+        for folder in search_folders(self.home):
+            if folder.id == search:
+                return folder
+        raise StorageRefused(f"there is no search `{search}` here", fix="`edgetui search` lists them")
+
+
+def _another(spec: RunSpec, number: int) -> RunSpec:
+    """The same with a recipe of its own, as each mix has."""
+    steps = tuple(
+        structs.replace(step, exclude=(*step.exclude, f"#{number}")) if isinstance(step, QuantizeInt8) else step
+        for step in spec.recipe.step
+    )
+    return structs.replace(spec, recipe=structs.replace(spec.recipe, step=steps))

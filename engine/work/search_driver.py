@@ -1,0 +1,267 @@
+"""One process a search: asks what units do to the outputs and cost, then has the room `search/` find the mix by ordinary runs.
+
+`python -m edgetui.engine.work.search_driver HOME ID`, detached from any terminal. Nothing is computed beside a run that
+measures: models and plans are looked into by processes that end before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import cast
+
+import msgspec
+from msgspec import structs
+
+from ..advice.goals import Goal, parse_goal
+from ..advice.metrics import AIMS
+from ..backends.cards import CARDS
+from ..errors import EdgetuiError, ModelRefused
+from ..library.recipes import recipe_toml
+from ..runs.carrying import Carrier, drive_detached
+from ..runs.folder import RunDir
+from ..runs.kept_rows import keyed
+from ..runs.queries import SensitivityQuestion, ask, end_server, plan_of
+from ..runs.search_folder import SearchDir
+from ..schema.failure import Failure
+from ..schema.plan import PlanFacts
+from ..schema.ready import ready
+from ..schema.search import (
+    CostsFound,
+    MixChecked,
+    MixMeasured,
+    SearchChoice,
+    SearchDocument,
+    SearchLine,
+    SearchPoint,
+    SearchUnit,
+)
+from ..schema.sensitivity import Sensitivity
+from ..schema.steps import PrecisionFp16, QuantizeInt8, Recipe
+from ..search.asked import Answerers
+from ..search.find_mix import effects_of, find_mix
+from ..search.mix_answer import MixAnswer
+from ..search.mixes import FORMATS, CostTable, Format, Mix, places, total_effect
+from ..search.wanted import wanted
+from .mix_answers import MixAnswers, OutOfBudget
+from .mix_costs import costs_of, table_of, units_of
+from .mix_recipes import excluded, recipe_of
+
+
+class Search:
+    """A search from its first question to its answer."""
+
+    def __init__(self, folder: SearchDir, carrier: Carrier) -> None:
+        self.folder, self.asked = folder, folder.asked()
+        self.answers = MixAnswers(folder, self.asked, carrier)
+        self.goal: Goal = parse_goal(self.asked.goal)
+        self.told: dict[Format, Sensitivity] = {}
+        self.warnings: list[str] = []
+
+    def drive(self) -> None:
+        """To its answer; what was asked to end has none."""
+        try:
+            self._sensitivities()
+            table = self._table()
+            found = find_mix(table, self.goal, Answerers(self.answers, self.answers, self.answers), builds=self.asked.builds)
+        except OutOfBudget:
+            if self.answers.out_of_time():
+                self._end(self._best_so_far())
+            return
+        self._end(self._document(found, table))
+
+    def _end(self, document: SearchDocument) -> None:
+        self.folder.add(SearchLine(answer=document))
+
+    # what is known before the search
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """What units may be in beside FP32."""
+        card = CARDS[self.asked.spec.backend.name]
+        return ("fp16", "int8") if card.has_half(self.asked.spec.backend) else ("int8",)
+
+    def _sensitivities(self) -> None:
+        steps = {"fp16": PrecisionFp16(), "int8": next(s for s in self.asked.spec.recipe.step if isinstance(s, QuantizeInt8))}
+        kept = {line.sensitivity.step: line.sensitivity for line in self.folder.found() if line.sensitivity is not None}
+        for form in self.formats:
+            step = steps[form]
+            found = kept.get(step.method)
+            if found is None:
+                self.answers.say(f"what each unit in {form.upper()} does to the outputs")
+                spec = structs.replace(self.asked.spec, recipe=Recipe(name=step.method, title="", step=(step,)))
+                answer = asyncio.run(ask(self.folder.home, keyed(SensitivityQuestion(spec=spec)), None))
+                found = msgspec.json.decode(answer, type=ready(Sensitivity))
+                self.folder.add(SearchLine(sensitivity=found))
+            self.told[form] = found
+            self.warnings += [text for text in found.warnings if text not in self.warnings]
+        end_server()
+
+    def _table(self) -> CostTable:
+        """The table of costs, from plans of one format that are measured now and looked into."""
+        kept = next((line.costs for line in self.folder.found() if line.costs is not None), None)
+        if kept is None:
+            kept = self._costs()
+            self.folder.add(SearchLine(costs=kept))
+        self.answers.units = kept.units
+        self.answers.begin()
+        table = table_of(kept)
+        if all(set(unit.costs) == {"fp32"} for unit in table.units):
+            raise ModelRefused("no unit of this model can be put into another format", fix="see `edgetui sensitivity`")
+        return table
+
+    def _costs(self) -> CostsFound:
+        """Looked into once, for the search is to see one table from its beginning to its end."""
+        whole: dict[Format, MixMeasured] = {}
+        plans: dict[Format, PlanFacts] = {}
+        self.answers.units = units_of(self.told)
+        for form in self.formats:
+            mix: Mix = tuple(form if form in unit.effects else "fp32" for unit in self.answers.units)
+            self.answers.say(f"all units in {form.upper()} are built and measured")
+            whole[form] = self.answers.measured_mix(mix)
+            run = RunDir.find(self.folder.home, whole[form].run)
+            plans[form] = self._inside(run, "candidate")
+            if "fp32" not in plans:
+                plans["fp32"] = self._inside(run, "baseline")
+                whole["fp32"] = structs.replace(whole[form], figures=whole[form].baseline)
+        end_server()
+        return costs_of(plans, self.told, whole)
+
+    def _inside(self, run: RunDir, side: str) -> PlanFacts:
+        result = run.result()
+        assert result is not None
+        question = plan_of(result, run.asked().spec, "baseline" if side == "baseline" else "candidate")
+        return msgspec.json.decode(asyncio.run(ask(self.folder.home, question, None)), type=ready(PlanFacts))
+
+    # the answer
+
+    def _document(self, found: MixAnswer, table: CostTable) -> SearchDocument:
+        base = table.prices(found.quantity).of_mix(table.baseline)
+        points = tuple(self._point(each.mix, each.effect, each.cost / base) for each in found.front)
+        effects = effects_of(table, self.answers)
+        prices = table.prices(found.quantity)
+        built = tuple(
+            self._point(mix, float(total_effect(effects, places([mix]))[0]), prices.of_mix(mix) / base)
+            for mix in dict.fromkeys(_mix(each.mix) for each in self.answers.measured)
+        )
+        return SearchDocument(
+            search=self.folder.id,
+            state="done",
+            goal=self.asked.goal,
+            choice=None if found.mix is None else self._choice(found.mix),
+            front=points,
+            built=built,
+            sensitivity=self._units(),
+            checks=found.checks,
+            builds=found.builds,
+            held_out=None if found.mix is None else self._checked(found.mix, "B"),
+            why=found.sentence,
+            wrong=tuple(
+                f"{each.unit or 'all reformatting'} in {each.form.upper()} takes {each.factor:.3g} times what its profile says"
+                for each in found.liars
+            ),
+            runs=self._runs(),
+            warnings=tuple(self.warnings),
+        )
+
+    def _best_so_far(self) -> SearchDocument:
+        """The cheapest mix that was measured and that half A shows to be good enough; nothing more was asked of it."""
+        kept = next((line.costs for line in self.folder.found() if line.costs is not None), None)
+        document = SearchDocument(
+            search=self.folder.id,
+            state="done",
+            goal=self.asked.goal,
+            sensitivity=self._units(),
+            checks=len(self.answers.checked),
+            builds=len(self.answers.measured),
+            runs=self._runs(),
+            why="the time is over, and no mix is shown to be good enough yet: it is FP32",
+            warnings=tuple(self.warnings),
+        )
+        if kept is None:
+            return document
+        table = table_of(kept)
+        aims = wanted(self.goal, table)
+        good = []
+        for each in self.answers.measured:
+            mix = _mix(each.mix)
+            if any(known.mix == mix and known.half == "A" for known in self.answers.checked):
+                cost, judged = self.answers.measured_mix(mix), self.answers.check(mix, "A")
+                figures = each.ratios.get(aims.quantity)
+                if aims.slack(judged) >= 0 and figures is not None and (figures.high or 1.0) < 1.0:
+                    good.append((figures.value or 1.0, mix, cost))
+        if not good:
+            return structs.replace(document, choice=SearchChoice(recipe="", run=None))
+        _, mix, _ = min(good, key=lambda each: each[0])
+        why = "the time is over: the best so far is shown to be good enough by the half of the data that chose it alone"
+        return structs.replace(document, choice=self._choice(mix), why=why)
+
+    def _choice(self, mix: Mix) -> SearchChoice:
+        run = next((each.run for each in reversed(self.answers.measured) if each.mix == mix and each.run), None)
+        if set(mix) == {"fp32"}:
+            return SearchChoice(recipe="", run=None)
+        return SearchChoice(recipe=recipe_toml(recipe_of(mix, self.answers.units, self.asked.spec.recipe, 0)), run=run)
+
+    def _point(self, mix: Mix, effect: float, foretold: float) -> SearchPoint:
+        measured = next((each for each in reversed(self.answers.measured) if each.mix == mix), None)
+        checked = self._checked(mix, "A")
+        aim = self._quantity
+        return SearchPoint(
+            formats={form: mix.count(form) for form in FORMATS if form in mix},
+            exclude=excluded(mix, self.answers.units),
+            effect=effect,
+            foretold=foretold,
+            measured=measured.ratios.get(aim) if measured is not None else None,
+            difference=checked.difference if checked is not None else None,
+            run=measured.run if measured is not None and measured.run else None,
+        )
+
+    @property
+    def _quantity(self) -> str:
+        return AIMS[self.goal.aim].limited_as
+
+    def _checked(self, mix: Mix, half: str) -> MixChecked | None:
+        return next((each for each in self.answers.checked if each.mix == mix and each.half == half), None)
+
+    def _units(self) -> tuple[SearchUnit, ...]:
+        found = [
+            SearchUnit(unit=row.unit, format=form, kl=row.kl, sqnr_db=row.sqnr_db)
+            for form, told in self.told.items()
+            for row in told.rows
+        ]
+        return tuple(sorted(found, key=lambda each: (-(each.kl or 0.0), each.sqnr_db or 1e9)))
+
+    def _runs(self) -> tuple[str, ...]:
+        found = [*(each.run for each in self.answers.checked), *(each.run for each in self.answers.measured)]
+        return tuple(sorted(dict.fromkeys(filter(None, found))))
+
+
+def _mix(words: tuple[str, ...]) -> Mix:
+    return tuple(cast("Format", word) for word in words)
+
+
+def drive(folder: SearchDir) -> None:
+    """Find the answer of a search, or take it up again.
+
+    Raises:
+        StorageRefused: another process drives it.
+        EdgetuiError: the model or the data cannot be used, or a run failed.
+    """
+    carrier = Carrier(folder)
+    with carrier.holding("follow it with `edgetui search`"):
+        try:
+            Search(folder, carrier).drive()
+        except EdgetuiError as error:
+            folder.add(SearchLine(failure=Failure.of("", error)))
+            raise
+
+
+def main() -> int:
+    """Drive the search named on the command line."""
+    folder = SearchDir(Path(sys.argv[1]) / "searches" / sys.argv[2])
+    return drive_detached(folder, lambda: drive(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Searches: say how long one takes, begin it or take it up, follow it, print its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ...engine.advice.goals import goal_help, parse_goal
+from ...engine.errors import UsageError
+from ...engine.report.table import paragraph
+from .follow import Ending, StatusLine, listening
+from .options import backend_options, data_options, make_spec, preset_option, shape_option, workload_option
+from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
+from .run import INTERRUPTED, TERMINATED, progress_stream
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+    from ...engine.schema.search import SearchRequest
+
+LOOK_S = 0.5
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|builds?)")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+MOST_BUILDS = 12
+
+
+@click.command(short_help="Find which layers to put into INT8 for a goal.")
+@click.argument("model", required=False)
+@click.option("--goal", default="", metavar="G", help=goal_help())
+@click.option("--recipe", "-r", metavar="R", help="Take the settings of quantize.int8 from a recipe; without it from `int8`.")
+@data_options
+@backend_options
+@workload_option
+@preset_option
+@shape_option
+@click.option(
+    "--budget", metavar="B", help=f"Measured mixes at most (`8 builds`; {MOST_BUILDS} unless said), or time (`90min`, `2h`)."
+)
+@click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
+@click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
+@click.option("--again", is_flag=True, help="From the beginning, whatever has been found of it.")
+@json_option
+def search(
+    model: str | None,
+    goal: str,
+    recipe: str | None,
+    budget: str | None,
+    detach: bool,
+    dry_run: bool,
+    again: bool,
+    as_json: bool,
+    shapes: tuple[str, ...],
+    **flags: object,
+) -> int:
+    """Find the mix of formats, layer by layer, that serves a goal on this board.
+
+    What each layer does to the outputs in INT8, and what it costs, is found out; mixes are checked on half of the samples,
+    built and measured, and the other half, which chose nothing, has the last word.
+
+    A search is ordinary runs. Given again, it goes on where it ended, or prints its answer. On a terminal, Ctrl+C ends it.
+    Without MODEL: the searches that were made.
+    """
+    engine = open_engine()
+    if model is None:
+        return asyncio.run(_list(engine, as_json))
+    builds, seconds = _budget(budget)
+    spec = make_spec(engine, model, recipe=recipe or "int8", shapes=shapes, no_guard=True, **flags)  # type: ignore[arg-type]
+    asked = asyncio.run(engine.plan_search(spec, goal, builds, seconds))
+    return asyncio.run(_search(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
+
+
+def _budget(text: str | None) -> tuple[int, float | None]:
+    """Measured mixes, and seconds."""
+    if text is None:
+        return MOST_BUILDS, None
+    told = _BUDGET.fullmatch(text.strip())
+    if told is None:
+        raise UsageError(f"`{text}` is no budget", fix="write `8 builds`, `90min` or `2h`")
+    if told[2].startswith("build"):
+        return int(float(told[1])), None
+    return MOST_BUILDS, float(told[1]) * _SECONDS[told[2]]
+
+
+async def _list(engine: Engine, as_json: bool) -> int:
+    import msgspec
+
+    from ...engine.report.study_report import STATE_WORDS
+
+    found = await engine.searches()
+    if as_json:
+        echo_json(msgspec.json.encode(found))
+        return 0
+    if not found:
+        echo("no searches yet: `edgetui search MODEL --dataset D --goal ...` makes one")
+    for each in found:
+        echo(paint(f"{each.search}  {STATE_WORDS[each.state]}", "head"))
+        echo(paragraph(f"  {each.goal or 'fastest'}: {each.why}", width(), "  "))
+    return 0
+
+
+async def _search(engine: Engine, asked: SearchRequest, *, detach: bool, dry_run: bool, again: bool, as_json: bool) -> int:
+    import msgspec
+
+    from ...engine.report.search_report import search_report
+    from ...engine.report.study_report import time_words
+
+    time = await engine.search_time(asked)
+    if dry_run:
+        if as_json:
+            echo_json(msgspec.json.encode(time))
+        else:
+            echo(paragraph(f"{time_words(time)}, and what finds out about each layer before", width()))
+        return 0
+    await engine.check(asked.spec, backend=True)
+    with listening() as ending:
+        begun = await engine.begin_search(asked, again=again)
+        engine.ask_no_more()
+        if not as_json and await engine.search_alive(begun):
+            echo(paint(f"search {begun}", "head"))
+            echo(paragraph(f" {time_words(time)}, and what finds out about each layer before", width(), " "))
+        how: Ending = "left" if detach else await _follow(engine, begun, asked, ending, as_json)
+        if how == "interrupted":
+            await engine.end_search(begun)
+    if detach and not as_json:
+        echo(begun)
+        echo("it goes on by itself; the same command follows it", sys.stderr)
+        return 0
+    found = await engine.search_document(begun)
+    if as_json:
+        echo_json(msgspec.json.encode(found))
+    elif how == "ended" and found.state == "done":
+        echo("\n" + search_report(found, width(), paint))
+    if how != "ended":
+        echo(
+            "the same command takes it up again" if how == "interrupted" else "it goes on; the same command follows it",
+            sys.stderr,
+        )
+        return INTERRUPTED if how == "interrupted" else TERMINATED if how == "terminated" else 0
+    if found.state != "done":
+        echo_error(f"search {begun} has no answer: {found.why}")
+        return 1
+    return 0
+
+
+async def _follow(engine: Engine, begun: str, asked: SearchRequest, ending: asyncio.Future[Ending], as_json: bool) -> Ending:
+    """A line for each thing that is found, the run that is going below them, until the end or somebody has seen enough."""
+    from ...engine.advice.metrics import AIMS
+    from ...engine.report.search_report import line_text
+
+    line, told = StatusLine(progress_stream(as_json)), 0
+    quantity = AIMS[parse_goal(asked.goal).aim].limited_as
+    while True:
+        alive = await engine.search_alive(begun)
+        lines = await engine.search_lines(begun)
+        for each in lines[told:]:
+            if text := line_text(each, quantity):
+                line.keep(f"  {text}")
+        told = len(lines)
+        if ending.done() or not alive:
+            line.erase()
+            return ending.result() if ending.done() else "ended"
+        run = await engine.search_run(begun)
+        line.rewrite(f" ▶ {run}" if run else " ▶ …", hint="Ctrl+C ends it")
+        await asyncio.wait({ending}, timeout=LOOK_S)
