@@ -22,6 +22,8 @@ from .advice.spread import Spread, Spreads
 from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
+from .front.searching import Searching
+from .front.studying import GroupOfStudy
 from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_file, missing_package
 from .library.torch_models import FOLDER, export_path
@@ -52,8 +54,6 @@ from .schema.ready import ready
 from .schema.sensitivity import Sensitivity
 from .schema.spec import Dataset, RunSpec
 from .schema.steps import Recipe
-from .searching import Searching
-from .studying import GroupOfStudy
 from .system.memory import read_memory
 from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History

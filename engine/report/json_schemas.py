@@ -27,6 +27,7 @@ from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.result import Result
+from ..schema.search import SearchDocument
 from ..schema.sensitivity import Sensitivity
 from ..schema.steps import Recipe
 from ..schema.study_table import StudyListed, StudyTable, StudyTime
@@ -86,6 +87,7 @@ DOCUMENTS: dict[str, Document] = {
     "latencies": Document(kind=Spreads, printed_by=("show --latencies",)),
     "sensitivity": Document(kind=Sensitivity, printed_by=("sensitivity",)),
     "study": Document(kind=StudyTable, printed_by=("study NAME",)),
+    "search": Document(kind=SearchDocument, printed_by=("search MODEL",)),
     "study_time": Document(kind=StudyTime, printed_by=("study --dry-run",)),
     "studies": Document(kind=tuple[StudyListed, ...], printed_by=("study",)),
     "exported": Document(kind=Exported, printed_by=("export",)),

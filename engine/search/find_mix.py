@@ -114,7 +114,24 @@ class _Search:
             if best is None or best == self.table.baseline or best in dict(self.built) or len(self.built) + 1 >= self.builds:
                 break
             self.measure(best)
+        return self.measured_less(best)
+
+    def measured_less(self, best: Mix | None) -> Mix | None:
+        """A mix that was measured to cost less than the one that the table holds to be best, if half A bears it out too."""
+        costs = {mix: self.measured_cost(mix) for mix in dict.fromkeys(mix for mix, _ in self.built)}
+        for mix in sorted(costs, key=lambda each: costs[each]):
+            if best is None or mix == best or costs[mix] >= costs.get(best, 1.0):
+                return best
+            slack = self.checker.slack(mix, "A") if self.keeps_limits(mix) else None
+            if slack is not None and slack >= 0:
+                return mix
         return best
+
+    def measured_cost(self, mix: Mix) -> float:
+        """Over FP32's, from all measurements of a mix, each as much as its interval is narrow."""
+        told = [figures.ratios[self.wanted.quantity] for each, figures in self.built if each == mix]
+        weights = [1 / max(math.log(ratio.high / ratio.low), 1e-3) ** 2 for ratio in told]
+        return math.exp(sum(w * math.log(ratio.value) for w, ratio in zip(weights, told, strict=True)) / sum(weights))
 
     def borne_out(self) -> Mix | None:
         """The cheapest mix by the table of now that half A bears out; None: there is none."""

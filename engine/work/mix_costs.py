@@ -5,8 +5,8 @@ Apart from `search/`, which corrects the table by mixes that were measured: here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from statistics import fmean
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
 from typing import cast
 
 from msgspec import structs
@@ -40,6 +40,13 @@ def costs_of(
     owner = {node: row.unit for each in told.values() for row in each.rows for node in row.nodes}
     weights = {row.unit: row.weights or 0 for each in told.values() for row in each.rows}
     times = {form: _times(plan, owner) for form, plan in plans.items()}
+    base_ms = plans["fp32"].inference_ms or sum(times["fp32"].values())
+    fixed_ms = max(base_ms - sum(times["fp32"].values()), 0.0)
+    for form, own in times.items():  # a profile says how layers share what the measurement says of the whole
+        whole = measured[form].ratios.get(TIME) if form != "fp32" else None
+        if whole is not None and whole.value is not None and sum(own.values()) > 0:
+            scale = max(whole.value * base_ms - fixed_ms, 0.01 * base_ms) / sum(own.values())
+            times[form] = {unit: scale * took for unit, took in own.items()}
     priced = [
         structs.replace(
             unit,
@@ -55,9 +62,24 @@ def costs_of(
     found = CostsFound(
         units=tuple(priced),
         border={TIME: fmean(reformats) if reformats else 0.0},
-        fixed={TIME: max((plans["fp32"].inference_ms or 0.0) - sum(times["fp32"].values()), 0.0)},
+        fixed={TIME: fixed_ms},
     )
     return _with_wholes(found, measured)
+
+
+def steady(looks: Sequence[PlanFacts]) -> PlanFacts:
+    """Several looks into one plan as one: the median of what each layer took, for a machine that was busy meanwhile."""
+    first = looks[0]
+    names = [layer.name for layer in first.layers]
+    if any([layer.name for layer in look.layers] != names for look in looks):
+        return first
+    layers = []
+    for place, layer in enumerate(first.layers):
+        told = [look.layers[place].milliseconds for look in looks]
+        known = [each for each in told if each is not None]
+        layers.append(structs.replace(layer, milliseconds=median(known) if known else None))
+    whole = [look.inference_ms for look in looks if look.inference_ms is not None]
+    return structs.replace(first, layers=tuple(layers), inference_ms=median(whole) if whole else None)
 
 
 def units_of(told: Mapping[Format, Sensitivity]) -> tuple[UnitInfo, ...]:

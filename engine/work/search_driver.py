@@ -45,8 +45,11 @@ from ..search.mix_answer import MixAnswer
 from ..search.mixes import FORMATS, CostTable, Format, Mix, places, total_effect
 from ..search.wanted import wanted
 from .mix_answers import MixAnswers, OutOfBudget
-from .mix_costs import costs_of, table_of, units_of
+from .mix_costs import costs_of, steady, table_of, units_of
 from .mix_recipes import excluded, recipe_of
+
+_LOOKS = 3
+"""Into each plan that is profiled."""
 
 
 class Search:
@@ -132,7 +135,8 @@ class Search:
         result = run.result()
         assert result is not None
         question = plan_of(result, run.asked().spec, "baseline" if side == "baseline" else "candidate")
-        return msgspec.json.decode(asyncio.run(ask(self.folder.home, question, None)), type=ready(PlanFacts))
+        answers = [asyncio.run(ask(self.folder.home, question, None)) for _ in range(_LOOKS)]
+        return steady([msgspec.json.decode(answer, type=ready(PlanFacts)) for answer in answers])
 
     # the answer
 
@@ -160,6 +164,7 @@ class Search:
             wrong=tuple(
                 f"{each.unit or 'all reformatting'} in {each.form.upper()} takes {each.factor:.3g} times what its profile says"
                 for each in found.liars
+                if len(each.suspects) == 1  # else it is one of several, and nobody knows which
             ),
             runs=self._runs(),
             warnings=tuple(self.warnings),

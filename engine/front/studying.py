@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from .advice.study_choice import choice_rows, foretell, ranking_rows
-from .advice.study_rows import Experiments, Gathered, study_rows
-from .errors import EdgetuiError, StorageRefused
+from ..advice.study_choice import choice_rows, foretell, ranking_rows
+from ..advice.study_rows import Experiments, Gathered, study_rows
+from ..errors import EdgetuiError, StorageRefused
+from ..library.studies import broken_studies, find_study, list_studies
+from ..runs.carrying import begin_driver
+from ..runs.folder import RunDir
+from ..runs.index import Index
+from ..runs.study_driver import MODULE
+from ..runs.study_folder import Standing, StudyDir, create_study, same_study, standing, study_folders
+from ..runs.study_plan import plan_study
+from ..runs.study_time import study_time
+from ..schema.model_facts import ModelFacts
+from ..schema.result import Result
+from ..schema.settings import BackendSettings, settings_with
+from ..schema.study import Study, StudyGroup, StudyRequest
+from ..schema.study_table import StudyDone, StudyListed, StudyTable, StudyTime
 from .finished import Finished
-from .library.studies import broken_studies, find_study, list_studies
-from .runs.carrying import begin_driver
-from .runs.folder import RunDir
-from .runs.index import Index
-from .runs.study_driver import MODULE
-from .runs.study_folder import Standing, StudyDir, create_study, same_study, standing, study_folders
-from .runs.study_plan import plan_study
-from .runs.study_time import study_time
-from .schema.model_facts import ModelFacts
-from .schema.result import Result
-from .schema.settings import BackendSettings, settings_with
-from .schema.study import Study, StudyGroup, StudyRequest
-from .schema.study_table import StudyDone, StudyListed, StudyTable, StudyTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,20 +12,20 @@ from pathlib import Path
 
 from msgspec import structs
 
-from .advice.forecast import refuse_without_packages, refuse_without_samples
-from .advice.goals import parse_goal
-from .errors import DataRefused, Fix, RecipeRefused, StorageRefused, UsageError
-from .library.models import model_hash
-from .runs.carrying import begin_driver
-from .runs.index import Index
-from .runs.input_hashes import data_hashes
-from .runs.search_folder import DRIVER, SearchDir, create_search, same_search, search_folders
-from .runs.study_time import study_time
-from .schema.search import SearchDocument, SearchLine, SearchRequest
-from .schema.spec import RunSpec
-from .schema.steps import QuantizeInt8
-from .schema.study import StudyGroup
-from .schema.study_table import StudyTime
+from ..advice.forecast import refuse_without_packages, refuse_without_samples
+from ..advice.goals import parse_goal
+from ..errors import DataRefused, Fix, RecipeRefused, StorageRefused, UsageError
+from ..library.models import model_hash
+from ..runs.carrying import begin_driver
+from ..runs.index import Index
+from ..runs.input_hashes import data_hashes
+from ..runs.search_folder import DRIVER, SearchDir, create_search, same_search, search_folders
+from ..runs.study_time import study_time
+from ..schema.search import SearchDocument, SearchLine, SearchRequest
+from ..schema.spec import RunSpec
+from ..schema.steps import QuantizeInt8
+from ..schema.study import StudyGroup
+from ..schema.study_table import StudyTime
 from .studying import Studying
 
 USUAL_BUILDS, USUAL_CHECKS = 5, 6

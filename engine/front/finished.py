@@ -12,27 +12,27 @@ from pathlib import Path
 
 import msgspec
 
-from .. import __version__
-from .advice.columns import columns
-from .advice.comparable import with_conditions
-from .advice.compare import Comparison, compare
-from .advice.goals import Goal, parse_goal
-from .advice.recomputed import RawSamples, Recomputed, with_computed
-from .advice.spread import Spreads, sample_sets
-from .errors import EdgetuiError, StorageRefused
-from .report.evidence import Evidence, PlanInside
-from .report.mlflow_log import log_runs, refuse_without_mlflow
-from .report.run_export import Exported, refuse_full
-from .report.run_export import export as write_folder
-from .runs.asking import meant
-from .runs.assemble import assemble
-from .runs.folder import RunDir
-from .runs.outcome import judged
-from .runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of, sides_of
-from .schema.plan import PlanFacts
-from .schema.ready import ready
-from .schema.result import Result
-from .schema.spec import RunSpec
+from ... import __version__
+from ..advice.columns import columns
+from ..advice.comparable import with_conditions
+from ..advice.compare import Comparison, compare
+from ..advice.goals import Goal, parse_goal
+from ..advice.recomputed import RawSamples, Recomputed, with_computed
+from ..advice.spread import Spreads, sample_sets
+from ..errors import EdgetuiError, StorageRefused
+from ..report.evidence import Evidence, PlanInside
+from ..report.mlflow_log import log_runs, refuse_without_mlflow
+from ..report.run_export import Exported, refuse_full
+from ..report.run_export import export as write_folder
+from ..runs.asking import meant
+from ..runs.assemble import assemble
+from ..runs.folder import RunDir
+from ..runs.outcome import judged
+from ..runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of, sides_of
+from ..schema.plan import PlanFacts
+from ..schema.ready import ready
+from ..schema.result import Result
+from ..schema.spec import RunSpec
 from .sensing import Sensing
 
 

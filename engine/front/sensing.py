@@ -10,17 +10,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .config import Config
-from .errors import from_os_error
-from .telemetry.alerts import Alerts
-from .telemetry.history import History
+from ..config import Config
+from ..errors import from_os_error
+from ..telemetry.alerts import Alerts
+from ..telemetry.history import History
 
 if TYPE_CHECKING:
-    from .telemetry.client import Telemetry
-    from .telemetry.energy import Readings
-    from .telemetry.recording import Mark, Recorder
-    from .telemetry.replay import Player
-    from .telemetry.sample import Sample
+    from ..telemetry.client import Telemetry
+    from ..telemetry.energy import Readings
+    from ..telemetry.recording import Mark, Recorder
+    from ..telemetry.replay import Player
+    from ..telemetry.sample import Sample
 
 
 class Sensing:
@@ -37,7 +37,7 @@ class Sensing:
             UsageError: there is no such source, or no such rate.
             StorageRefused: neither shared memory nor the state folder can be written to.
         """
-        from .telemetry.client import open_telemetry
+        from ..telemetry.client import open_telemetry
 
         return open_telemetry(self.home, source, rate_hz)
 
@@ -48,7 +48,7 @@ class Sensing:
             UsageError: there is no such source.
             EdgetuiError: it cannot be used here.
         """
-        from .telemetry.single_sample import once
+        from ..telemetry.single_sample import once
 
         return once(source)[0]
 
@@ -58,7 +58,7 @@ class Sensing:
         Raises:
             DataRefused: there is no such file, or nothing in it can be read.
         """
-        from .telemetry.replay import Player, Recording
+        from ..telemetry.replay import Player, Recording
 
         return Player(Recording(path), speed)
 
@@ -68,9 +68,9 @@ class Sensing:
         Raises:
             StorageRefused: the file is there already, or cannot be written.
         """
-        from .system.boards import detect
-        from .telemetry.recording import Recorder, header_of
-        from .telemetry.replay import Player
+        from ..system.boards import detect
+        from ..telemetry.recording import Recorder, header_of
+        from ..telemetry.replay import Player
 
         if path is None:
             folder, name = self.home / "recordings", f"{datetime.now():%Y%m%d-%H%M%S}"
@@ -94,13 +94,13 @@ class Sensing:
             DataRefused: the recording cannot be read.
             StorageRefused: `to` is there already, or cannot be written.
         """
-        from .telemetry.recording_export import to_file
+        from ..telemetry.recording_export import to_file
 
         return to_file(path, to)
 
     def mark(self, note: str, t_s: float, wall: str = "") -> Mark:
         """A mark for a list; `Recorder.mark` makes those that are kept."""
-        from .telemetry.recording import Mark
+        from ..telemetry.recording import Mark
 
         return Mark(t_s=t_s, wall=wall, note=note)
 

@@ -1,0 +1,174 @@
+"""Searches of real runs: to an answer, killed and taken up again, ended, refused before they begin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.errors import DataRefused, RecipeRefused, UsageError
+from edgetui.engine.library.datasets import read_dataset
+from edgetui.engine.library.recipes import find_recipe
+from edgetui.engine.report.json_schemas import schema_of
+from edgetui.engine.runs.search_folder import SearchDir, search_folders
+from edgetui.engine.schema.search import SearchDocument, SearchRequest
+from edgetui.engine.schema.spec import RunSpec
+from live_runs import end_all
+from measuring import short_elsewhere
+from processes import wait_until
+
+DEMO = PACKAGE / "profiles" / "demo"
+GOAL = "smallest drop<=0.1"
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    short_elsewhere(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def no_driver_left(own_state: Path):
+    yield
+    for folder in search_folders(own_state):
+        if folder.alive():
+            os.killpg(driver_of(folder), signal.SIGKILL)
+    end_all(own_state)
+
+
+def driver_of(folder: SearchDir) -> int:
+    return int((folder.path / "alive.lock").read_text())
+
+
+def spec_of(engine: Engine, **changes: object) -> RunSpec:
+    spec = RunSpec(
+        model=str(DEMO / "digits.onnx"),
+        recipe=find_recipe("int8", engine.config),
+        dataset=read_dataset(str(DEMO / "digits.toml"), engine.config),
+        preset="quick",
+        guard=False,
+    )
+    return msgspec.structs.replace(spec, **changes)
+
+
+async def planned(engine: Engine, goal: str = GOAL, builds: int = 5) -> SearchRequest:
+    return await engine.plan_search(spec_of(engine), goal, builds)
+
+
+async def to_its_end(engine: Engine, search: str, limit_s: float = 400) -> SearchDocument:
+    async def wait() -> None:
+        while await engine.search_alive(search):
+            await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(wait(), limit_s)
+    return await engine.search_document(search)
+
+
+@pytest.mark.long
+async def test_a_search_answers_and_is_not_done_twice(engine: Engine):
+    asked = await planned(engine)
+    assert (await engine.search_time(asked)).runs > asked.builds
+    search = await engine.begin_search(asked)
+    found = await to_its_end(engine, search)
+    assert (found.state, found.goal) == ("done", GOAL), found.why
+    assert found.choice is not None
+    assert found.choice.run is not None
+    assert "quantize.int8" in found.choice.recipe
+    assert found.held_out is not None
+    assert found.held_out.half == "B"
+    assert 2 <= found.checks <= 14
+    assert 3 <= found.builds <= asked.builds
+    assert {unit.format for unit in found.sensitivity} == {"int8"}
+    assert {"fp32", "int8"} >= set(found.front[0].formats)
+    result = await engine.result(found.choice.run)
+    assert result.difference.size_ratio < 0.6
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed here")
+    jsonschema.validate(json.loads(msgspec.json.encode(found)), schema_of("search"))
+    assert await engine.begin_search(await planned(engine)) == search, "what is done is left as it is"
+    assert not await engine.search_alive(search)
+    assert await engine.begin_search(await planned(engine, "fastest")) != search
+
+
+@pytest.mark.long
+async def test_killed_twice_and_taken_up_again_gives_the_same_answer(engine: Engine):
+    """Of size, which is the same whenever it is measured."""
+    asked = await planned(engine)
+    undisturbed = await to_its_end(engine, await engine.begin_search(asked))
+    search = await engine.begin_search(asked, again=True)
+    folder = SearchDir(engine.home / "searches" / search)
+    for lines in (3, 6):
+        await asyncio.wait_for(until(lambda lines=lines: len(folder.found()) >= lines), 200)
+        os.killpg(driver_of(folder), signal.SIGKILL)
+        wait_until(lambda: not folder.alive())
+        assert folder.state() == "crashed"
+        assert await engine.begin_search(asked) == search
+    found = await to_its_end(engine, search)
+    assert found.state == "done"
+    assert (found.checks, found.builds) == (undisturbed.checks, undisturbed.builds)
+    assert found.choice is not None
+    assert undisturbed.choice is not None
+    assert found.choice.recipe == undisturbed.choice.recipe
+    assert len(found.runs) == len(undisturbed.runs), "no run is left over"
+
+
+async def until(true) -> None:
+    while not true():
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.long
+async def test_what_is_ended_goes_on_when_it_is_asked_again(engine: Engine):
+    asked = await planned(engine)
+    search = await engine.begin_search(asked)
+    folder = SearchDir(engine.home / "searches" / search)
+    await asyncio.wait_for(until(lambda: folder.runs()), 200)
+    await engine.end_search(search)
+    assert (await engine.search_document(search)).state == "cancelled"
+    assert await engine.begin_search(asked) == search
+    assert (await to_its_end(engine, search)).state == "done"
+
+
+@pytest.mark.long
+async def test_a_goal_that_none_reaches_is_answered_with_the_nearest(engine: Engine):
+    found = await to_its_end(engine, await engine.begin_search(await planned(engine, "smallest size_mb<=0.0001")))
+    assert found.state == "done"
+    assert found.choice is None
+    assert "none reaches it; nearest is" in found.why
+    assert "size_mb" in found.why
+
+
+async def test_what_cannot_come_to_an_answer_is_refused_before_it_begins(engine: Engine):
+    with pytest.raises(UsageError, match="too few"):
+        await engine.plan_search(spec_of(engine), "fastest", 2)
+    with pytest.raises(UsageError, match="no goal"):
+        await engine.plan_search(spec_of(engine), "quickest", 8)
+    with pytest.raises(DataRefused, match="no samples to check accuracy on"):
+        await engine.plan_search(spec_of(engine, dataset=None), "fastest", 8)
+    with pytest.raises(RecipeRefused, match=r"no step quantize\.int8"):
+        await engine.plan_search(spec_of(engine, recipe=find_recipe("fp16", engine.config)), "fastest", 8)
+    assert search_folders(engine.home) == []
+
+
+@pytest.mark.long
+def test_the_command_follows_to_the_answer_and_prints_it_again(own_state: Path):
+    def search(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edgetui", "search", str(DEMO / "digits.onnx"), "--dataset", str(DEMO / "digits.toml")]
+        command += ["--goal", GOAL, "--budget", "5 builds", "--preset", "quick", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+
+    first = search()
+    assert first.returncode == 0, first.stderr
+    assert "units; the most sensitive is" in first.stdout
+    assert "on half A" in first.stdout
+    assert "answer  " in first.stdout
+    again = search("--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["state"] == "done"
+    assert search("--budget", "soon").returncode == 1
