@@ -121,8 +121,11 @@ def peaks(each: Maps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     height, width = each.shape
     size = 2 * _WINDOW + 1
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(each, _WINDOW, constant_values=-np.inf), (size, size))
-    at = np.argwhere((each >= _PEAK) & (around.max(axis=(2, 3)) <= each))[:_MOST]
+    around = np.pad(each, _WINDOW, constant_values=-np.inf)
+    # rows, then columns: a maximum over windows of both took two thirds of a pose's time
+    around = np.maximum.reduce([around[step : step + height] for step in range(size)])
+    around = np.maximum.reduce([around[:, step : step + width] for step in range(size)])
+    at = np.argwhere((each >= _PEAK) & (around <= each))[:_MOST]
     mirrored = np.pad(each, _WINDOW, mode="reflect") if min(height, width) > _WINDOW else np.pad(each, _WINDOW)
     weights = np.lib.stride_tricks.sliding_window_view(mirrored, (size, size))[at[:, 0], at[:, 1]]
     steps = np.arange(-_WINDOW, _WINDOW + 1)
