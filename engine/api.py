@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
 from .runs.folder import RunDir
 from .runs.index import Index, RunSummary
 from .runs.kept_rows import KeptRows, keyed
-from .runs.launch import start
+from .runs.launch import begin
 from .runs.queries import (
     BenchQuestion,
     CheckQuestion,
@@ -59,6 +58,7 @@ from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
 
 if TYPE_CHECKING:
+    from .fleet.fleet_front import Fleet
     from .telemetry.client import Telemetry
     from .telemetry.energy import Readings
     from .telemetry.recording import Mark, Recorder
@@ -72,7 +72,6 @@ __all__ = [
 ]  # fmt: skip
 
 POLL_S = 0.25
-START_S = 20.0
 
 
 class Engine(Searching):
@@ -102,7 +101,7 @@ class Engine(Searching):
         for spec in specs:
             await self.check(spec)
         folders = await asyncio.to_thread(self._write, specs)
-        await self._start(folders)
+        await asyncio.to_thread(begin, folders, self.home)
         return tuple(folder.name for folder in folders)
 
     @staticmethod
@@ -116,16 +115,16 @@ class Engine(Searching):
         """
         end_server()
 
-    async def check(self, spec: RunSpec, *, backend: bool = False) -> tuple[str, ...]:
+    async def check(self, spec: RunSpec, *, backend: bool = False, elsewhere: bool = False) -> tuple[str, ...]:
         """Refuse what would fail in the run's first moments, in a process of its own; returns what it would be warned of.
-        `backend`: also what is missing here to execute it.
+        `backend`: also what is missing here to execute it. `elsewhere`: what it needs installed need not be here.
 
         Raises:
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
         """
         refuse_without_samples(spec)
         refuse_workload(spec)
-        if missing := missing_package(spec.recipe) or missing_file(spec.recipe):
+        if missing := (not elsewhere and missing_package(spec.recipe)) or missing_file(spec.recipe):
             raise missing
         warned: list[str] = []
 
@@ -138,24 +137,6 @@ class Engine(Searching):
 
     def _write(self, specs: Sequence[RunSpec]) -> list[RunDir]:
         return write(self.home, specs)
-
-    async def _start(self, folders: Sequence[RunDir]) -> None:
-        """Start the supervisor of runs and wait for its first event of each behind those that are there."""
-        offsets = [await asyncio.to_thread(folder.events_from, 0) for folder in folders]
-        await asyncio.to_thread(start, folders, self.home)
-        end = time.monotonic() + START_S
-
-        def begun() -> bool:
-            told = zip(folders, offsets, strict=True)
-            return all(folder.events_from(offset)[0] or folder.result() for folder, (_, offset) in told)
-
-        while not await asyncio.to_thread(begun):
-            if time.monotonic() > end:
-                raise StorageRefused(
-                    f"the supervisor of {folders[0].name} did not start",
-                    fix=f"see {folders[0].path / 'log.txt'}, then `edgetui resume`",
-                )
-            await asyncio.sleep(0.02)
 
     async def watch(self, run: str, since: int = 0) -> AsyncIterator[AnyEvent]:
         """All events numbered above `since`: the past first, then as they come, until the run has ended or crashed."""
@@ -192,7 +173,7 @@ class Engine(Searching):
             ModelRefused, DataRefused: its model or its data have changed since.
         """
         folders = await asyncio.to_thread(lambda: reopen(self.home, meant(self.home, run)))
-        await self._start(folders)
+        await asyncio.to_thread(begin, folders, self.home)
         return tuple(folder.name for folder in folders)
 
     async def list(self) -> tuple[RunSummary, ...]:
@@ -307,6 +288,12 @@ class Engine(Searching):
             await asyncio.to_thread(shutil.rmtree, folder.path)
         except OSError as error:
             raise from_os_error(error) from None
+
+    def fleet(self) -> Fleet:
+        """The boards of fleet.toml."""
+        from .fleet.fleet_front import Fleet
+
+        return Fleet(self.home)
 
     def recipes(self) -> tuple[Recipe, ...]:
         """The packaged recipes and the user's own that can be read."""

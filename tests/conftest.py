@@ -27,6 +27,7 @@ MAY_SKIP = (
     "needs a GPU",
     "needs a board",
     "needs torch",
+    "needs the extra fleet",
     "needs a Python without torch",
     "needs root",
     "needs another user than root",

@@ -19,6 +19,7 @@ from .. import __version__
 from .commands.build import bench, build
 from .commands.config import config
 from .commands.doctor import doctor
+from .commands.fleet import fleet
 from .commands.monitor import monitor
 from .commands.printing import echo_error
 from .commands.query import compare, export, inspect, overview, recipes, runs, show
@@ -62,7 +63,7 @@ def cli(context: click.Context) -> int:
 
 _WORK = (
     demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, compare, export, study, build, bench,
-    sensitivity, search,
+    sensitivity, search, fleet,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)

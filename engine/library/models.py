@@ -66,10 +66,36 @@ def list_folder(folder: str) -> Folder:
 def model_hash(path: Path) -> str:
     """SHA-256 of a model file; of one with external data also the names, sizes and times of the files that hold them.
 
-    The file is read and not mapped: a mapped one that is copied over meanwhile ends the process with SIGBUS.
-
     Raises:
         ModelRefused: it cannot be read.
+    """
+    total, beside = _read(path)
+    for name in sorted(beside):
+        try:
+            found = (path.parent / os.fsdecode(name)).stat()
+            total.update(repr((name, found.st_size, found.st_mtime_ns)).encode())
+        except (OSError, ValueError):
+            total.update(repr(name).encode())
+    return total.hexdigest()
+
+
+def external_files(path: Path) -> list[str]:
+    """Names of the files that hold a model's external data, below its folder, that are there.
+
+    Raises:
+        ModelRefused: the model cannot be read.
+    """
+    if path.suffix.lower() != ".onnx":
+        return []
+    names = sorted(os.fsdecode(name) for name in _read(path)[1] if b"\0" not in name)
+    inside = [name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts]
+    return [name for name in inside if (path.parent / name).is_file()]
+
+
+def _read(path: Path) -> tuple[hashlib._Hash, set[bytes]]:
+    """The hash of a model file, and what it names as external data.
+
+    The file is read and not mapped: a mapped one that is copied over meanwhile ends the process with SIGBUS.
     """
     total, beside, before = hashlib.sha256(), set[bytes](), b""
     buffer = memoryview(bytearray(_READ_BYTES))
@@ -84,13 +110,7 @@ def model_hash(path: Path) -> str:
     except OSError as error:
         why = error.strerror or str(error)
         raise ModelRefused(f"cannot read the model {path} ({why})", fix="check the path; `ls` its folder") from None
-    for name in sorted(beside):
-        try:
-            found = (path.parent / os.fsdecode(name)).stat()
-            total.update(repr((name, found.st_size, found.st_mtime_ns)).encode())
-        except (OSError, ValueError):
-            total.update(repr(name).encode())
-    return total.hexdigest()
+    return total, beside
 
 
 def _locations(data: bytes | memoryview) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from ..runs.index import RunSummary
 from ..schema.failure import Failure
 from ..schema.field_docs import docs_of
 from ..schema.figures import Metrics
+from ..schema.fleet import FleetOutcome, FleetStatus
 from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.result import Result
@@ -90,9 +91,11 @@ DOCUMENTS: dict[str, Document] = {
     "search": Document(kind=SearchDocument, printed_by=("search MODEL",)),
     "study_time": Document(kind=StudyTime, printed_by=("study --dry-run",)),
     "studies": Document(kind=tuple[StudyListed, ...], printed_by=("study",)),
+    "fleet": Document(kind=FleetStatus, printed_by=("fleet up", "fleet down", "fleet status")),
+    "fleet_runs": Document(kind=FleetOutcome, printed_by=("run --on",)),
     "exported": Document(kind=Exported, printed_by=("export",)),
     "sample": Document(kind=Sample, printed_by=("monitor",)),
-    "health": Document(kind=Health, printed_by=("doctor",)),
+    "health": Document(kind=Health, printed_by=("doctor", "fleet doctor")),
     "recipes": Document(kind=tuple[Recipe, ...], printed_by=("recipes",)),
     "settings": Document(kind=Settings, printed_by=("config",)),
     "error": Document(kind=RefusedDocument, printed_by=("any command that fails",)),

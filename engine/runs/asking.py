@@ -31,9 +31,9 @@ CANCEL_S = 10.0
 LOOK_S = 0.05
 
 
-def write(home: Path, specs: Sequence[RunSpec], study: str = "") -> list[RunDir]:
+def write(home: Path, specs: Sequence[RunSpec], study: str = "", once: str = "") -> list[RunDir]:
     """Make the folders of runs that differ in their recipes alone, and put them into the queue, in the order given. `study`: of
-    which study and which of its groups they are.
+    which study and which of its groups they are; `once`: what `ensure.py` finds them by.
 
     Raises:
         EdgetuiError: the model or the data cannot be read, or the state folder cannot be written.
@@ -58,6 +58,7 @@ def write(home: Path, specs: Sequence[RunSpec], study: str = "") -> list[RunDir]
                 group=group,
                 place=place,
                 study=study,
+                once=once,
                 guard=guard,
                 wall=datetime.now().astimezone().isoformat(timespec="seconds"),
                 edgetui=__version__,
@@ -120,7 +121,7 @@ def reopen(home: Path, folders: Sequence[RunDir]) -> list[RunDir]:
         StorageRefused: they are running, or done.
         ModelRefused, DataRefused: their model or data have changed since.
     """
-    left = [folder for folder in folders if not (folder.alive() or _done(folder))]
+    left = [folder for folder in folders if not (folder.alive() or is_done(folder))]
     if not left:
         folder = next((folder for folder in folders if folder.alive()), folders[0])
         if folder.alive():
@@ -138,7 +139,8 @@ def reopen(home: Path, folders: Sequence[RunDir]) -> list[RunDir]:
     return left
 
 
-def _done(folder: RunDir) -> bool:
+def is_done(folder: RunDir) -> bool:
+    """Whether it has ended well."""
     result = folder.result()
     return result is not None and result.state == "done"
 

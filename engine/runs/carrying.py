@@ -7,7 +7,6 @@ finds what has ended and resumes what has not, once each. SIGTERM, or a file `ca
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,14 +19,13 @@ from ..errors import EdgetuiError, StorageRefused
 from ..schema.spec import RunSpec
 from ..system.locks import take_lock
 from ..system.log import start_log
-from .asking import Cancelling, reopen, write
+from .asking import Cancelling
 from .driven_folder import DrivenDir
+from .ensure import ensure
 from .folder import RunDir
-from .launch import start
+from .launch import BEGIN_S
 
 LOOK_S = 0.5
-BEGIN_S = 20.0
-"""How long a supervisor, or a driver, may take to begin."""
 
 
 def begin_driver(folder: DrivenDir, module: str) -> None:
@@ -105,13 +103,9 @@ class Carrier:
         """Have a group's runs done that are not, and give them; what cannot be submitted is left for the next time, and said
         in the log.
         """
-        members = list(self.folder.runs().get(number, {}).values())
-        if len(members) < len(specs) and not any(run.events() for run in members):
-            for run in members:  # we were killed while their folders were made
-                shutil.rmtree(run.path, ignore_errors=True)
-            members = []
+        known = list(self.folder.runs().get(number, {}).values())
         try:
-            members = self._start(members, specs, self.folder.label(number))
+            members = ensure(self.home, specs, known, study=self.folder.label(number))
         except EdgetuiError as error:
             print(f"group {number}: {error}", flush=True)
             return []
@@ -121,19 +115,6 @@ class Carrier:
     def interrupted(self, number: int) -> bool:
         """Whether a run of a group has neither ended nor anybody who carries it."""
         return any(run.result() is None and not run.alive() for run in self.folder.runs().get(number, {}).values())
-
-    def _start(self, members: list[RunDir], specs: Sequence[RunSpec], label: str) -> list[RunDir]:
-        if members and (any(run.alive() for run in members) or all(_done(run) for run in members)):
-            return members
-        begun = reopen(self.home, members) if members else write(self.home, specs, label)
-        offsets = [run.events_from(0)[1] for run in begun]
-        start(begun, self.home)
-        end = time.monotonic() + BEGIN_S
-        while not all(run.events_from(at)[0] or run.result() for run, at in zip(begun, offsets, strict=True)):
-            if time.monotonic() > end:
-                raise StorageRefused(f"the supervisor of {begun[0].name} did not start", fix="take it up again")
-            time.sleep(0.05)
-        return members or begun
 
     def _wait(self, members: Sequence[RunDir]) -> None:
         """Until nobody carries them, which is not before their supervisor has ended; that is asked to where we are."""
@@ -149,8 +130,3 @@ class Carrier:
         if going is not None:
             with suppress(StorageRefused):
                 going.ended()
-
-
-def _done(run: RunDir) -> bool:
-    result = run.result()
-    return result is not None and result.state == "done"

@@ -257,12 +257,22 @@ def run_paths(home: Path) -> list[Path]:
 
 def group_members(home: Path, group: str) -> list[RunDir]:
     """The run folders of a group that are there, in their order; empty: there is no such group."""
+    return _members(home, f'\ngroup = "{group}"\n')
+
+
+def once_members(home: Path, once: str) -> list[RunDir]:
+    """The run folders that were asked for with this key, in their order; empty: there are none."""
+    return _members(home, f'\nonce = "{once}"\n')
+
+
+def _members(home: Path, line: str) -> list[RunDir]:
+    """Run folders with a line in the head of their run.toml, by their places."""
     found = []
     for path in run_paths(home):
         with suppress(OSError, ValueError):
             with open_plain(path / "run.toml") as file:
                 head = file.read(_HEAD_BYTES).decode(errors="replace")
-            if f'\ngroup = "{group}"\n' in head:
+            if line in head:
                 place = re.search(r"^place = (\d+)$", head, re.MULTILINE)
                 found.append((int(place[1]) if place else 0, path))
     return [RunDir(path) for _, path in sorted(found)]

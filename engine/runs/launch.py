@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import StorageRefused
 from ..system.log import logger
 from . import queries
 from .board_queue import Device
 from .folder import RunDir
 
 _log = logger(__name__)
+BEGIN_S, LOOK_S = 20.0, 0.02
+"""How long a supervisor, or a driver, may take to begin, and how often we look."""
+
+
+def begin(folders: Sequence[RunDir], home: Path) -> None:
+    """`start`, and wait for the first event of each run behind those that are there.
+
+    Raises:
+        StorageRefused: there is none within 20 s.
+    """
+    offsets = [folder.events_from(0)[1] for folder in folders]
+    start(folders, home)
+    end = time.monotonic() + BEGIN_S
+    while not all(folder.events_from(at)[0] or folder.result() for folder, at in zip(folders, offsets, strict=True)):
+        if time.monotonic() > end:
+            raise StorageRefused(
+                f"the supervisor of {folders[0].name} did not start",
+                fix=f"see {folders[0].path / 'log.txt'}, then `edgetui resume`",
+            )
+        time.sleep(LOOK_S)
 
 
 def start(folders: Sequence[RunDir], home: Path) -> None:

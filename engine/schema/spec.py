@@ -143,6 +143,8 @@ class RunRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Among the members of its group."""
     study: str = ""
     """Of which study, and which of its groups: `ID#3`; empty: of none."""
+    once: str = ""
+    """Key of what was asked, by content: who asks for the same again finds this run; empty: it was not asked for so."""
     guard: str = ""
     """The run whose FP16 plan INT8 is measured beside: its own id, and one is built for it, or a member of its group;
     empty: nothing is."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
+
+if TYPE_CHECKING:
+    from ...engine.doctor.check import Check
 
 SIGNS = {"good": ("✓", ""), "note": ("·", "dim"), "bad": ("✗", "worse")}
 
@@ -13,15 +19,21 @@ SIGNS = {"good": ("✓", ""), "note": ("·", "dim"), "bad": ("✗", "worse")}
 @json_option
 def doctor(as_json: bool) -> int:
     """What this board offers, what is missing, and the command that mends it."""
-    import msgspec
-
-    from ...engine.doctor.check import Health, examine
+    from ...engine.doctor.check import examine
 
     engine = open_engine()
-    checks = examine(engine.config, engine.home)
+    return print_checks(examine(engine.config, engine.home), as_json)
+
+
+def print_checks(checks: Sequence[Check], as_json: bool) -> int:
+    """Print what was looked at; returns 1 where something is bad."""
+    import msgspec
+
+    from ...engine.doctor.check import Health
+
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
-        echo_json(msgspec.json.encode(Health(healthy=not bad, checks=checks)))
+        echo_json(msgspec.json.encode(Health(healthy=not bad, checks=tuple(checks))))
     else:
         lines, tones = [], []
         for check in checks:

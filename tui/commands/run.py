@@ -12,6 +12,7 @@ import click
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from ..runview import numbered
+from .fleet import again_option, on_option, refuse_beside_on, run_on_boards
 from .follow import Ending, Follower, listening
 from .options import make_spec, run_options
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
@@ -31,8 +32,19 @@ RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 @run_options
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
+@on_option
+@again_option
 @json_option
-def run_command(model: str, recipes: tuple[str, ...], detach: bool, dry_run: bool, as_json: bool, **flags: object) -> int:
+def run_command(
+    model: str,
+    recipes: tuple[str, ...],
+    detach: bool,
+    dry_run: bool,
+    on: str | None,
+    again: bool,
+    as_json: bool,
+    **flags: object,
+) -> int:
     """Compress MODEL by a recipe and measure it beside the original; by several, all in turns.
 
     On a terminal, `d` leaves the run going and Ctrl+C cancels it. A run goes on when the terminal is closed.
@@ -41,6 +53,9 @@ def run_command(model: str, recipes: tuple[str, ...], detach: bool, dry_run: boo
 
     engine = open_engine()
     specs = [make_spec(engine, model, recipe=recipe, **flags) for recipe in recipes or (None,)]  # type: ignore[arg-type]
+    if on is not None:
+        refuse_beside_on(detach=detach, dry_run=dry_run)
+        return asyncio.run(run_on_boards(engine, specs, on, again=again, as_json=as_json))
     if dry_run:
         return asyncio.run(_dry_run(engine, specs, as_json))
     for spec in specs:

@@ -1,0 +1,173 @@
+"""What a board is asked for: named by module and function, bytes in and bytes out, so that no two Pythons must agree on more.
+
+An answer is JSON; what a person can act on comes back as a value in it and is never raised: a traceback that does not unpickle
+at the other end is waited for without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from ..config import state_home
+from ..errors import EdgetuiError
+from ..schema.failure import Failure
+from ..schema.result import Result
+from .bundles import Bundle
+
+if TYPE_CHECKING:
+    from ..runs.folder import RunDir
+
+_LOOK_S = 0.5
+_TELL_S = 2.0
+"""How often at most a board says what it is at: it measures meanwhile."""
+
+
+class AskedRuns(Struct, frozen=True, kw_only=True):
+    """Runs that shall be done once."""
+
+    once: str
+    """Their key, by content."""
+    specs: msgspec.Raw
+    """`bundles.portable`."""
+    bundles: tuple[str, ...]
+
+
+class BoardAnswer(Struct, frozen=True, kw_only=True):
+    """What became of them on a board."""
+
+    board: str = ""
+    missing: tuple[str, ...] = ()
+    """Bundles that have to be sent first; empty: none."""
+    found: bool = False
+    """They had been done before."""
+    results: tuple[Result, ...] = ()
+    offset: int = 0
+    """Of a bundle: how many bytes of it are here."""
+    error: Failure | None = None
+
+
+class BoardTold(Struct, frozen=True, kw_only=True):
+    """What a board says meanwhile."""
+
+    board: str
+    once: str
+    run: str
+    stage: str = ""
+    waiting_for: str = ""
+    state: str = ""
+
+
+def _answer(board: str, work: Callable[[], BoardAnswer]) -> bytes:
+    from ..system.defects import keep_traceback
+
+    try:
+        found = work()
+    except EdgetuiError as error:
+        found = BoardAnswer(error=Failure.of("", error))
+    except Exception as error:
+        kept = keep_traceback(state_home())
+        what = f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})"
+        found = BoardAnswer(error=Failure.of("", EdgetuiError(what, fix=f"report {kept}, which is on the board")))
+    return msgspec.json.encode(msgspec.structs.replace(found, board=board))
+
+
+def ensure_run(asked: bytes) -> bytes:
+    """Have runs done that were asked for by content, and wait for their ends, however often it is asked."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    board = str(worker.name)
+
+    def tell(told: BoardTold) -> None:
+        from .quiet import TOPIC
+
+        worker.log_event(TOPIC, msgspec.json.encode(told))
+
+    return _answer(board, lambda: _ensured(board, msgspec.json.decode(asked, type=AskedRuns), tell))
+
+
+def _ensured(board: str, asked: AskedRuns, tell: Callable[[BoardTold], None]) -> BoardAnswer:
+    from ..runs.asking import is_done
+    from ..runs.ensure import ensure_once
+    from ..runs.folder import once_members
+    from . import received
+
+    home = state_home()
+    if missing := received.missing(home, asked.bundles):
+        return BoardAnswer(missing=missing)
+    specs = received.placed_specs(home, bytes(asked.specs))
+    known = once_members(home, asked.once)
+    found = len(known) == len(specs) and all(map(is_done, known))
+    while True:
+        members = ensure_once(home, specs, asked.once)
+        told: BoardTold | None = None
+        told_at = 0.0
+        while any(run.alive() for run in members):
+            if time.monotonic() - told_at > _TELL_S:
+                now = _at(board, asked.once, members)
+                if now != told:
+                    tell(now)
+                told, told_at = now, time.monotonic()
+            time.sleep(_LOOK_S)
+        results = [run.result() for run in members]
+        if all(results):  # else its supervisor was killed
+            return BoardAnswer(found=found, results=tuple(filter(None, results)))
+
+
+def _at(board: str, once: str, members: Sequence[RunDir]) -> BoardTold:
+    from ..runs.index import current_stage, waiting_for
+
+    for run in members:
+        if run.alive() and run.result() is None:
+            past = run.last_events()
+            return BoardTold(board=board, once=once, run=run.name, stage=current_stage(past), waiting_for=waiting_for(past))
+    return BoardTold(board=board, once=once, run="")
+
+
+async def have(board: str, bundle: bytes) -> bytes:
+    """How many bytes of a bundle are there."""
+    from . import received
+
+    told = msgspec.json.decode(bundle, type=Bundle)
+    return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(offset=received.have(state_home(), told)))
+
+
+async def put(board: str, bundle: bytes, offset: int, data: bytes) -> bytes:
+    """Take the next bytes of a bundle."""
+    from . import received
+
+    told = msgspec.json.decode(bundle, type=Bundle)
+    return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(offset=received.put(state_home(), told, offset, data)))
+
+
+async def cancel(board: str, once: str) -> bytes:
+    """End runs that were asked for by content, where they are going."""
+    return await asyncio.to_thread(_answer, board, lambda: _cancelled(state_home(), once))
+
+
+def _cancelled(home: Path, once: str) -> BoardAnswer:
+    from ..errors import StorageRefused
+    from ..runs.asking import LOOK_S, Cancelling
+    from ..runs.folder import once_members
+
+    members = once_members(home, once)
+    with contextlib.suppress(StorageRefused):  # it is not going
+        going = Cancelling(home, members) if members else None
+        while going is not None and not going.ended():
+            time.sleep(LOOK_S)
+    return BoardAnswer()
+
+
+async def glance() -> bytes:
+    """What the board is doing (`schema.fleet.BoardGlance`)."""
+    from .glances import look
+
+    return msgspec.json.encode(await asyncio.to_thread(look, state_home()))

@@ -1,0 +1,210 @@
+"""The fleet as fronts use it: up, down, how it stands, and runs on its boards.
+
+Every part works without the fleet's packages until it is brought up; what comes from them is imported then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ... import __version__
+from ..errors import DAMAGED, BackendRefused, EdgetuiError, StorageRefused, from_os_error
+from ..schema.failure import Failure
+from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetOutcome, FleetStatus
+from ..schema.spec import RunSpec
+from .board_tasks import AskedRuns, BoardTold
+from .bundles import PackedBundle, portable
+from .certificates import make_keys
+from .fleet_file import ANY, fleet_file, read_fleet, wanted
+from .keeping import Keeping, KeptFleet
+from .quiet import missing_packages, not_installed
+from .transport import free_port
+
+if TYPE_CHECKING:
+    from ..doctor.check import Check
+    from .link import FleetLink
+
+UP_S = 90.0
+_BEGIN_S, _LOOK_S = 10.0, 0.1
+
+
+class Fleet:
+    """The boards of fleet.toml, kept up by a process of its own for this state folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._keeping = Keeping(home)
+
+    async def bring_up(self) -> FleetStatus:
+        """Start the scheduler here and a worker on each board; returns when each is up, or is known not to be.
+
+        Raises:
+            ConfigRefused: fleet.toml is not there or not valid.
+            BackendRefused: the packages that it needs are not installed.
+            StorageRefused: the state folder cannot be written.
+        """
+        boards = read_fleet()
+        if missing_packages():
+            raise not_installed()
+        if not self._keeping.up() or self._kept() != boards:
+            await asyncio.to_thread(self._start, boards)
+        end = time.monotonic() + UP_S
+        while time.monotonic() < end:
+            standing = self._keeping.standing()
+            if standing and all(each.state != "starting" for each in standing.values()):
+                break
+            await asyncio.sleep(_LOOK_S)
+        return await self.status(glances=False)
+
+    def _kept(self) -> tuple[FleetBoard, ...]:
+        with suppress(OSError, *DAMAGED):
+            return self._keeping.kept().boards
+        return ()
+
+    def _start(self, boards: tuple[FleetBoard, ...]) -> None:
+        self._keeping.end()
+        try:
+            make_keys(self._keeping.keys, [board.name for board in boards])
+            self._keeping.ask(KeptFleet(port=free_port(), boards=boards))
+            log_path = self._keeping.folder / "keeper.log"
+            with log_path.open("ab") as log:
+                command = [sys.executable, "-m", "edgetui.engine.fleet.keeper", str(self.home)]
+                subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home, check=False)
+        except OSError as error:
+            raise from_os_error(error, path=self._keeping.folder) from None
+        end = time.monotonic() + _BEGIN_S
+        while not (self._keeping.up() and self._keeping.standing()):
+            if time.monotonic() > end:
+                raise StorageRefused("the fleet's keeper did not start", fix=f"see {log_path}")
+            time.sleep(0.02)
+
+    async def take_down(self) -> bool:
+        """End scheduler and workers; runs on boards go on. Returns whether there was anything to end."""
+        return await asyncio.to_thread(self._keeping.end)
+
+    async def status(self, *, glances: bool = True) -> FleetStatus:
+        """How each board stands; with `glances` also what it is doing.
+
+        Raises:
+            ConfigRefused: fleet.toml is not there or not valid, and no fleet is up.
+        """
+        up = self._keeping.up()
+        boards = self._kept() if up else read_fleet()
+        standing = self._keeping.standing() if up else {}
+        known = [standing.get(board.name) or _down(board) for board in boards]
+        now = {}
+        if glances and any(each.state == "up" for each in known):
+            link = self._link()
+            with suppress(OSError, asyncio.TimeoutError):
+                now = await link.glances()
+            await link.close()
+        pairs = tuple(BoardNow(standing=each, now=now.get(each.board)) for each in known)
+        return FleetStatus(up=up, file=str(fleet_file()), boards=pairs)
+
+    async def examine(self) -> tuple[Check, ...]:
+        """What the fleet needs here, and how each board stands, asked anew where it is not up; raises nothing."""
+        from .fleet_doctor import examine
+
+        return await examine(self._keeping)
+
+    def _link(self, hear: Callable[[BoardTold], None] | None = None) -> FleetLink:
+        from .link import FleetLink
+
+        return FleetLink(self._keeping, hear)
+
+    def wanted(self, text: str) -> tuple[str, ...]:
+        """What `--on` names: boards, or resources.
+
+        Raises:
+            ConfigRefused: there is no such board.
+            BackendRefused: the fleet is down, or a board is not up.
+        """
+        if not self._keeping.up():
+            read_fleet()
+            raise BackendRefused("the fleet is down", fix="`edgetui fleet up`")
+        asked = wanted(self._kept(), text)
+        standing = self._keeping.standing()
+        for name in asked:
+            ready = [each for each in self._able(name) if standing[each].state == "up"]
+            if not ready:
+                first = standing[self._able(name)[0]]
+                why = f"{first.state}: {first.reason}" if first.reason else first.state
+                raise BackendRefused(f"board {first.board} is {why}", fix=first.fix or "`edgetui fleet status`")
+        return asked
+
+    def _able(self, name: str) -> tuple[str, ...]:
+        """The boards that a word behind `--on` means."""
+        return tuple(board.name for board in self._kept() if name in (board.name, ANY) or name in board.resources)
+
+    async def run(
+        self, specs: Sequence[RunSpec], on: Sequence[str], hear: Callable[[BoardTold], None], *, again: bool = False
+    ) -> FleetOutcome:
+        """Have the same runs done on several boards at once; what a board has done before is found there. Cancelling the task
+        ends no run. `again`: done anew.
+
+        Raises:
+            DataRefused: a file cannot be read here.
+        """
+        plain, packed = await asyncio.to_thread(portable, specs)
+        once = once_key(plain, secrets.token_hex(8) if again else "")
+        link = self._link(hear)
+        try:
+            carried = [
+                self._carry(link, AskedRuns(once=once, specs=msgspec.Raw(plain), bundles=tuple(packed)), packed, name)
+                for name in on
+            ]
+            return FleetOutcome(on=tuple(await asyncio.gather(*carried)))
+        finally:
+            await link.close()
+
+    async def _carry(self, link: FleetLink, asked: AskedRuns, packed: dict[str, PackedBundle], name: str) -> BoardOutcome:
+        """On one board, or on one that has a resource; that is sent what it lacks, and keeps what it was given."""
+        able = self._able(name)
+        board = able[0] if name == able[0] else ""
+        try:
+            if board:
+                for each in packed.values():
+                    await link.send(board, each)
+            while True:
+                answer = await link.ensure(asked, board or name, (board,) if board else able)
+                board = answer.board
+                if not answer.missing:
+                    error = answer.error
+                    return BoardOutcome(on=name, board=board, found=answer.found, runs=answer.results, error=error)
+                for missing in answer.missing:
+                    await link.send(board, packed[missing])
+        except EdgetuiError as error:
+            return BoardOutcome(on=name, board=board, error=Failure.of("", error))
+
+    async def cancel(self, specs: Sequence[RunSpec], on: Sequence[str]) -> None:
+        """End what `run` began, on every board that may have it."""
+        plain, _ = await asyncio.to_thread(portable, specs)
+        link = self._link()
+        boards = dict.fromkeys(board for name in on for board in self._able(name))
+        try:
+            ended = (link.cancel(board, once_key(plain)) for board in boards)
+            await asyncio.gather(*ended, return_exceptions=True)
+        finally:
+            await link.close()
+
+
+def once_key(plain: bytes, again: str = "") -> str:
+    """What the same runs on the same board are found by: what is asked, by content, and the version that does it."""
+    return hashlib.sha256(b"\0".join([plain, __version__.encode(), again.encode()])).hexdigest()[:32]
+
+
+def _down(board: FleetBoard) -> BoardStanding:
+    return BoardStanding(
+        board=board.name, host=board.host or " ".join(board.command), state="down", resources=tuple(board.resources)
+    )

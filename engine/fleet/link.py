@@ -1,0 +1,212 @@
+"""A client of the fleet's scheduler: what boards are asked, each with its deadline, and asked again where a link was lost.
+
+Nothing here waits without end: who is asked for has to be up, as the keeper sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import BackendRefused, EdgetuiError, RunFailed
+from ..schema.fleet import BoardGlance
+from ..schema.ready import ready
+from ..system.log import logger
+from .board_tasks import AskedRuns, BoardAnswer, BoardTold
+from .bundles import PackedBundle
+from .certificates import AUTHORITY, CLIENT
+from .keeping import Keeping
+from .quiet import TOPIC, of_files, set_up
+from .transport import LOOPBACK
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_log = logger(__name__)
+PATIENCE_S = 300.0
+"""How long a board may be away before what was asked of it is given up here. What it has begun goes on there."""
+ASK_S, PIECE_S, GLANCE_S, CANCEL_S = 30.0, 60.0, 4.0, 20.0
+_SLICE_S, _AGAIN_S = 5.0, 1.0
+Hear = Callable[[BoardTold], None]
+
+
+class FleetLink:
+    """One connection to the scheduler, made again when that was started again."""
+
+    def __init__(self, keeping: Keeping, hear: Hear | None = None) -> None:
+        set_up()
+        self._keeping = keeping
+        self._hear = hear
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+        self._port = keeping.kept().port
+
+    async def close(self) -> None:
+        """Let go; nothing on a board ends with it."""
+        await self._drop()
+
+    async def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):  # whatever is left of a lost link
+                await asyncio.wait_for(client.close(timeout=1), 3)
+
+    async def _connected(self) -> Client:
+        from distributed import Client
+
+        async with self._connecting:
+            if self._client is not None and self._client.status == "running":
+                return self._client
+            await self._drop()
+            client = await asyncio.wait_for(
+                Client(
+                    f"tls://{LOOPBACK}:{self._port}",
+                    security=of_files(self._keeping.keys, "client", CLIENT, AUTHORITY),
+                    asynchronous=True,
+                    set_as_default=False,
+                    timeout=10,
+                ),
+                15,
+            )
+            if self._hear is not None:
+                client.subscribe_topic(TOPIC, self._heard)
+            self._client = client
+            return client
+
+    def _heard(self, event: tuple[float, Any]) -> None:
+        if self._hear is not None and isinstance(event[1], bytes):
+            self._hear(msgspec.json.decode(event[1], type=BoardTold))
+
+    async def ensure(self, asked: AskedRuns, on: str, boards: tuple[str, ...]) -> BoardAnswer:
+        """Have runs done on a board, or on one that has a resource, and wait for their end, over lost links and new schedulers.
+        `boards`: those that may do it.
+
+        Raises:
+            EdgetuiError: none of them is up, or has been for `PATIENCE_S`.
+        """
+        from .board_tasks import ensure_run
+
+        data = msgspec.json.encode(asked)
+        seen_s = time.monotonic()
+        while True:
+            try:
+                client = await self._connected()
+                key = f"run-{asked.once}-{time.monotonic_ns()}"
+                future = client.submit(ensure_run, data, resources={on: 1}, pure=False, key=key)
+                waiting = asyncio.ensure_future(future.result())
+                try:
+                    while not (await asyncio.wait({waiting}, timeout=_SLICE_S))[0]:
+                        seen_s = self._seen(boards, seen_s)
+                    if not waiting.cancelled():
+                        return _answer(waiting.result())
+                finally:
+                    waiting.cancel()
+                    future.release()
+            except EdgetuiError:
+                raise
+            except Exception as error:  # of many kinds, for a lost link and for a scheduler that is another: it is asked again
+                _log.debug("asked again, after %r", error)
+            seen_s = self._seen(boards, seen_s)
+            await asyncio.sleep(_AGAIN_S)
+
+    def _seen(self, boards: tuple[str, ...], seen_s: float) -> float:
+        """When one of these was up last.
+
+        Raises:
+            EdgetuiError: too long ago.
+        """
+        if not self._keeping.up():
+            raise BackendRefused("the fleet was taken down", fix="`edgetui fleet up`, then ask again: what is done is found")
+        standing = self._keeping.standing()
+        if any(standing[board].state == "up" for board in boards if board in standing):
+            return time.monotonic()
+        if time.monotonic() - seen_s > PATIENCE_S:
+            one = standing.get(boards[0])
+            why = f" ({one.reason})" if one and one.reason else ""
+            raise RunFailed(
+                f"board {', '.join(boards)} was away for {PATIENCE_S:.0f} s{why}",
+                fix="what it has begun goes on there: ask again when it is back",
+            )
+        return seen_s
+
+    async def send(self, board: str, packed: PackedBundle, told: Callable[[int, int], None] | None = None) -> None:
+        """Send what a board does not have of a bundle, from where it ends there.
+
+        Raises:
+            EdgetuiError: it has no room for it, or is gone.
+        """
+        from .board_tasks import have, put
+
+        bundle = msgspec.json.encode(packed.bundle)
+        whole = packed.bundle.size_bytes
+        offset = (await self.ask(board, have, bundle)).offset
+        while offset < whole:
+            piece = await asyncio.to_thread(packed.piece, offset)
+            offset = (await self.ask(board, put, bundle, offset, piece, patience_s=PIECE_S)).offset
+            if told is not None:
+                told(offset, whole)
+
+    async def cancel(self, board: str, once: str) -> None:
+        """End runs there.
+
+        Raises:
+            EdgetuiError: it is away, or they do not end.
+        """
+        from .board_tasks import cancel
+
+        await self.ask(board, cancel, once, patience_s=CANCEL_S)
+
+    async def ask(self, board: str, task: Callable[..., Any], *words: object, patience_s: float = ASK_S) -> BoardAnswer:
+        """A short question to one board, beside what it does, asked until it answers or is taken for lost.
+
+        Raises:
+            EdgetuiError: what it answered, or that it does not.
+        """
+        end = time.monotonic() + patience_s
+        while True:
+            said: dict[str, bytes] = {}
+            with contextlib.suppress(Exception):  # see `ensure`
+                client = await self._connected()
+                if address := await self._address(client, board):
+                    left = max(1.0, end - time.monotonic())
+                    said = await asyncio.wait_for(client.run(task, board, *words, workers=[address]), left)
+            for answer in said.values():
+                return _raised(_answer(answer))
+            if time.monotonic() > end:
+                raise RunFailed(f"board {board} does not answer", fix="`edgetui fleet status` says how it stands")
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _address(self, client: Client, board: str) -> str | None:
+        info = await asyncio.wait_for(client.scheduler.identity(n_workers=-1), ASK_S)
+        return next((address for address, worker in info["workers"].items() if worker["name"] == board), None)
+
+    async def glances(self) -> dict[str, BoardGlance]:
+        """What each board that answers at once is doing."""
+        from .board_tasks import glance
+
+        client = await self._connected()
+        info = await asyncio.wait_for(client.scheduler.identity(n_workers=-1), ASK_S)
+        names = {address: str(worker["name"]) for address, worker in info["workers"].items()}
+
+        async def one(address: str) -> tuple[str, BoardGlance] | None:
+            with contextlib.suppress(Exception):
+                said = await asyncio.wait_for(client.run(glance, workers=[address]), GLANCE_S)
+                return names[address], msgspec.json.decode(said[address], type=ready(BoardGlance))
+            return None
+
+        return dict(filter(None, await asyncio.gather(*map(one, names))))
+
+
+def _answer(data: bytes) -> BoardAnswer:
+    return msgspec.json.decode(data, type=ready(BoardAnswer))
+
+
+def _raised(answer: BoardAnswer) -> BoardAnswer:
+    if answer.error is not None:
+        raise EdgetuiError(answer.error.what, fix=answer.error.fixes or answer.error.fix)
+    return answer

@@ -1,0 +1,130 @@
+"""How a worker is started on a board: by ssh, here, or through a command; and what ssh's complaints mean.
+
+All three are a program with standard input and output. Over ssh both directions of the fleet's traffic go through its tunnel:
+the board reaches the scheduler on its own loopback address, and the scheduler the board's worker on ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+from typing import NamedTuple
+
+from ..errors import Fix, Refusal
+from ..schema.fleet import FleetBoard
+from .fleet_file import HERE
+
+LOOPBACK = "127.0.0.1"
+_BOOT = (
+    "import sys;v=sys.version_info;v<(3,10) and sys.exit('python-too-old %d.%d'%v[:2]);"
+    "sys.path[0]=='' and sys.path.pop(0);"
+    "import runpy;runpy.run_module('edgetui.engine.fleet.worker_process',run_name='__main__',alter_sys=True)"
+)
+"""Read by every Python there is: one that is too old says so. Without the folder it is started in, where a checkout may lie."""
+_SSH = (
+    "ssh", "-T", "-x", "-a", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5",
+    "-o", "ServerAliveCountMax=3", "-o", "ExitOnForwardFailure=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none",
+)  # fmt: skip
+"""Never asks, and notices within 15 s that the link is gone. Whether the host's key is known decides the user's own ssh."""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind((LOOPBACK, 0))
+        return int(free.getsockname()[1])
+
+
+class Start(NamedTuple):
+    """What starts a board's worker."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str] | None
+    """None: ours."""
+    scheduler: str
+    """HOST:PORT as the board sees it."""
+    port: int
+    """Where its worker shall listen; 0: anywhere."""
+
+
+def start_of(board: FleetBoard, scheduler_port: int, own_port: int) -> Start:
+    """How to start the worker of a board. `own_port`: where it may listen, seen from here; 0: it will only say hello."""
+    here = f"{LOOPBACK}:{scheduler_port}"
+    if board.host == HERE:
+        argv = (os.path.expanduser(board.python or sys.executable), "-c", _BOOT)  # noqa: PTH111 - `python3` is no path
+        return Start(argv, {**os.environ, **board.env}, here, 0)
+    program = _program(board)
+    if board.command:
+        return Start((*board.command, "sh", "-c", program), None, board.scheduler or here, 0)
+    there = f"{LOOPBACK}:{own_port}"
+    tunnels = ("-R", f"{here}:{here}", "-L", f"{there}:{there}") if own_port else ()
+    return Start((*_SSH, *tunnels, "--", board.host, program), None, here, own_port)
+
+
+def _program(board: FleetBoard) -> str:
+    """A line for the shell there."""
+    python = board.python or "python3"
+    quoted = f"~/{shlex.quote(python[2:])}" if python.startswith("~/") else shlex.quote(python)
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in board.env.items())
+    return f"{variables} exec {quoted} -c {shlex.quote(_BOOT)}".lstrip()
+
+
+class Complaint(NamedTuple):
+    """What a program said on standard error, and what it means."""
+
+    sign: str
+    refuses: bool
+    """Somebody must do something; else it may pass by itself."""
+    what: str
+    fix: str
+
+
+_COMPLAINTS = (
+    Complaint(
+        "REMOTE HOST IDENTIFICATION HAS CHANGED", True, "its host key is another than before",
+        "if the board was set up anew, `ssh-keygen -R {host}` and connect once with `ssh {login}`; else somebody is between",
+    ),
+    Complaint("Host key verification failed", True, "its host key is not known here", "connect once with `ssh {login}`"),
+    Complaint(
+        "Permission denied (", True, "it does not take our ssh key", "`ssh-copy-id {login}`, then try `ssh {login}`"
+    ),
+    Complaint("Could not resolve hostname", True, "no host has that name", "correct `host` in fleet.toml"),
+    Complaint(
+        "Too many authentication failures", True, "it does not take our ssh keys", "name one with IdentityFile in ~/.ssh/config"
+    ),
+    Complaint("Connection refused", False, "nobody answers ssh there", "start its ssh server, or wait until it has booted"),
+    Complaint("Connection timed out", False, "it does not answer", "is it on, and in the same network?"),
+    Complaint("No route to host", False, "it cannot be reached", "is it on, and in the same network?"),
+    Complaint("Network is unreachable", False, "it cannot be reached", "is this machine in its network?"),
+    Complaint(
+        "remote port forwarding failed", False, "its port for the fleet is taken, maybe by a link that has just died",
+        "wait a minute, or end the other `edgetui fleet` that holds it",
+    ),
+    Complaint("python-too-old", True, "its Python is older than 3.10", "name another with `python` in fleet.toml"),
+    Complaint(
+        "No module named 'edgetui", True, "its Python has no edgetui that can be in a fleet",
+        "`{python} -m pip install 'edgetui[fleet]'` there, or name another with `python` in fleet.toml",
+    ),
+    Complaint(
+        "No module named", True, "its Python lacks a package of edgetui", "`{python} -m pip install 'edgetui[fleet]'` there"
+    ),
+    Complaint("command not found", True, "it has no such Python", "name one with `python` in fleet.toml"),
+    Complaint("not found", True, "it has no such Python", "name one with `python` in fleet.toml"),
+    Complaint("No such file or directory", True, "it has no such Python", "name one with `python` in fleet.toml"),
+    Complaint("No space left on device", True, "its disk is full", "free some space there"),
+)  # fmt: skip
+
+
+def complaint_of(board: FleetBoard, said: str, status: int | None) -> tuple[Refusal, bool]:
+    """Why a worker ended, from what it said on standard error; and whether somebody must mend it."""
+    login = board.host or shlex.join(board.command)
+    names = {"login": login, "host": login.rpartition("@")[2], "python": board.python or "python3"}
+    for each in _COMPLAINTS:
+        if each.sign in said:
+            where = f"board {board.name}: {each.what}"
+            return Refusal(where, (Fix(each.fix.format(**names)),)), each.refuses
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    told = f": {lines[-1].strip()[:200]}" if lines else ""
+    return Refusal(f"board {board.name}: its worker ended ({status}){told}", (Fix("`edgetui fleet doctor` says more"),)), False

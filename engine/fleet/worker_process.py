@@ -1,0 +1,138 @@
+"""A board's worker: one quiet process that takes one run after another, started by `keeper.py` at the other end of a link.
+
+Standard input brings an order (a line of JSON, with the keys: none of them touches this disk), then `join`; its end ends the
+worker, never a run. Standard output says hello, before Dask is imported: what does not fit is refused by name there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from ... import __version__
+from ..config import state_home
+from ..schema.fleet import BoardHello
+from ..system.locks import Lock, take_lock
+from .link_end import link_end
+from .transport import LOOPBACK
+
+PATIENCE_S = 3.0
+"""How long a worker before us may take to notice that its link is gone."""
+TAKEN = "fleet-worker.lock"
+
+
+class WorkerOrder(Struct, frozen=True, kw_only=True):
+    """What a worker needs to join."""
+
+    board: str
+    scheduler: str
+    """HOST:PORT as this machine sees it."""
+    port: int
+    """To listen on; 0: anywhere."""
+    resources: dict[str, float]
+    authority: str
+    """Certificates and key as PEM."""
+    key: str
+
+
+def hello(home: Path, taken: bool) -> BoardHello:
+    """What this board says of itself; light."""
+    from ..system.boards import detect
+    from ..system.disk import read_disk
+    from ..system.root_files import Files
+
+    distributed = None
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        distributed = importlib.metadata.version("distributed")
+    free = None
+    with contextlib.suppress(OSError):
+        free = read_disk(home).free_bytes / 1e6
+    return BoardHello(
+        edgetui=__version__,
+        distributed=distributed,
+        python=platform.python_version(),
+        machine=detect(Files()).name,
+        home=f"{platform.node()}:{home}",
+        wall_s=time.time(),
+        free_mb=free,
+        taken=taken,
+    )
+
+
+def _hold(home: Path) -> Lock | None:
+    """Keep the state folder for this worker alone: two of them would measure beside each other."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return take_lock(home / TAKEN, patience_s=PATIENCE_S)
+
+
+async def work(order: WorkerOrder) -> None:
+    """Until the link ends, or the scheduler is gone."""
+    from distributed import Worker
+
+    from .quiet import security
+
+    spill = tempfile.mkdtemp(prefix="edgetui-worker-")
+    worker = Worker(
+        f"tls://{order.scheduler}",
+        name=order.board,
+        nthreads=1,
+        resources=order.resources,
+        host=LOOPBACK,
+        port=order.port,
+        security=security(order.authority, "worker", order.key),
+        memory_limit=0,
+        local_directory=spill,
+        dashboard=False,
+        dashboard_address=f"{LOOPBACK}:0",
+        death_timeout=30,
+        heartbeat_interval="2s",
+    )
+    gone = asyncio.create_task(link_end())
+    try:
+        await worker
+        print("joined", flush=True)
+        ended = asyncio.create_task(worker.finished())
+        await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+    os._exit(0)  # a run is followed in a thread, which would be waited for; the run itself needs nobody
+
+
+def main() -> None:
+    """Say hello, wait to be asked in, work."""
+    home = state_home()
+    order = msgspec.json.decode(_line(), type=WorkerOrder)
+    lock = _hold(home)
+    print(msgspec.json.encode(hello(home, taken=lock is None)).decode(), flush=True)
+    if _line().strip() != b"join":
+        return
+    from .quiet import set_up
+
+    set_up()
+    asyncio.run(work(order))
+
+
+def _line() -> bytes:
+    """A line of standard input, and not a byte of what comes behind it."""
+    found = bytearray()
+    while (byte := os.read(0, 1)) and byte != b"\n":
+        found += byte
+    return bytes(found)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"{error.strerror}: {error.filename}")

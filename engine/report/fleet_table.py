@@ -1,0 +1,93 @@
+"""Boards of a fleet as tables: how each stands, and one row a board of what the same runs gave on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..schema.figures import Ratio
+from ..schema.fleet import BoardGlance, BoardNow, BoardOutcome, FleetOutcome, FleetStatus
+from ..schema.result import Result
+from .table import Paint
+
+_TONES = {"up": "better", "refused": "bad", "away": "worse"}
+
+
+def status_table(found: FleetStatus, width: int, paint: Paint) -> str:
+    """A row a board."""
+    rows: list[Sequence[str]] = [("board", "state", "where", "machine", "does", "timed", "power", "free")]
+    tones: list[Sequence[str]] = [("head",) * len(rows[0])]
+    for each in found.boards:
+        rows.append(_row(each))
+        tones.append(("", _TONES.get(each.standing.state, "dim"), "dim", *("",) * 5))
+    return paint.table(rows, width=width, tones=tones, heads=True)
+
+
+def _row(each: BoardNow) -> tuple[str, ...]:
+    standing, now = each.standing, each.now or BoardGlance()
+    free_mb = now.free_mb if now.free_mb is not None else standing.hello.free_mb
+    timed = "" if now.latency_ms is None or now.fps is None else f"{now.latency_ms:.3g} ms, {now.fps:.0f} FPS"
+    return (
+        standing.board,
+        standing.state,
+        standing.host,
+        standing.hello.machine,
+        does(now) if each.now else "",
+        timed,
+        "–" if now.power_w is None else f"{now.power_w:.1f} W",
+        "–" if free_mb is None else f"{free_mb / 1000:.1f} GB",
+    )
+
+
+def does(now: BoardGlance) -> str:
+    """What a board is at, in words."""
+    if not now.run:
+        return "nothing"
+    waits = f", {now.waiting} waiting" if now.waiting else ""
+    return f"{now.run}{': ' + now.stage if now.stage else ''}{waits}"
+
+
+def outcome_table(found: FleetOutcome, width: int, paint: Paint) -> str:
+    """A row for each board and recipe: latency of baseline and candidate, and what differs."""
+    rows: list[Sequence[str]] = [("board", "recipe", "baseline", "candidate", "latency", "size", "energy", "top-1", "verdict")]
+    tones: list[Sequence[str]] = [("head",) * len(rows[0])]
+    for outcome in found.on:
+        name = outcome.board or outcome.on
+        for result in outcome.runs:
+            rows.append((name, *_result_row(result)))
+            tones.append(("",) * len(rows[0]))
+        if not outcome.runs:
+            rows.append((name, *("–",) * (len(rows[0]) - 2), _why(outcome)))
+            tones.append(("",) * len(rows[0]))
+    return paint.table(rows, width=width, tones=tones, heads=True)
+
+
+def _why(outcome: BoardOutcome) -> str:
+    return outcome.error.what if outcome.error else "not done"
+
+
+def _result_row(result: Result) -> Sequence[str]:
+    difference = result.difference
+    size = "–" if difference.size_ratio is None else f"×{difference.size_ratio:.3g}"
+    points = difference.top1_points
+    verdict = result.error.what if result.error else result.verdict.get("latency", result.state)
+    return (
+        result.recipe.name,
+        _ms(result.baseline.latency_ms.mean),
+        _ms(result.candidate.latency_ms.mean),
+        _ratio(difference.latency_ratio),
+        size,
+        _ratio(difference.energy_ratio),
+        "–" if points.value is None else f"{100 * points.value:+.1f}",
+        verdict,
+    )
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g} ms"
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None or ratio.value is None:
+        return "–"
+    around = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.3g} to {ratio.high:.3g})"
+    return f"×{ratio.value:.3g}{around}"

@@ -1,0 +1,132 @@
+"""Boards of a fleet: what fleet.toml says of them, how each stands, and what runs on them gave."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from .failure import Failure
+from .numbers import Positive
+from .result import Result
+
+BoardName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
+
+
+class FleetBoard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One board of fleet.toml."""
+
+    name: BoardName
+    host: str = ""
+    """What ssh calls it, e.g. `user@orin.local` or a Host of ~/.ssh/config; `localhost`: this machine, without ssh."""
+    command: tuple[str, ...] = ()
+    """In place of `host`: what a program is put behind to run it there, with its standard input and output, e.g.
+    `["docker", "exec", "-i", "box"]`."""
+    scheduler: str = ""
+    """HOST:PORT at which a board of `command` reaches this machine's scheduler; empty: where it listens, on loopback."""
+    python: str = ""
+    """The Python there that has edgetui, e.g. `~/edgetui/.venv/bin/python`; empty: `python3`, on this machine ours."""
+    env: dict[str, str] = {}
+    """Variables of the environment of all that runs there."""
+    resources: dict[BoardName, Positive] = {}
+    """What it has, for `--on RESOURCE`: any one board that has it. Every board has `any`."""
+
+
+class FleetFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """fleet.toml."""
+
+    board: tuple[FleetBoard, ...] = ()
+
+
+class BoardHello(Struct, frozen=True, kw_only=True):
+    """What a board says of itself before it joins."""
+
+    edgetui: str = ""
+    distributed: str | None = None
+    """None: it is not installed there."""
+    python: str = ""
+    machine: str = ""
+    """Which board it is, by its profile."""
+    home: str = ""
+    """Its state folder."""
+    wall_s: float = 0.0
+    """Its clock, seconds since 1970."""
+    free_mb: float | None = None
+    """Room in its state folder."""
+    taken: bool = False
+    """Another worker has that state folder."""
+
+
+BoardState = Literal["starting", "up", "away", "refused", "down"]
+
+
+class BoardStanding(Struct, frozen=True, kw_only=True):
+    """How a board stands."""
+
+    board: str
+    host: str
+    state: BoardState
+    """`up`: it takes runs. `away`: it cannot be reached, and is tried again. `refused`: it must be mended first; it is tried
+    again as well. `down`: the fleet is."""
+    reason: str = ""
+    fix: str = ""
+    tries: int = 0
+    """How often its worker was started."""
+    hello: BoardHello = BoardHello()
+    resources: tuple[str, ...] = ()
+
+
+class BoardGlance(Struct, frozen=True, kw_only=True):
+    """What a board is doing."""
+
+    run: str = ""
+    """Empty: nothing."""
+    stage: str = ""
+    waiting: int = 0
+    """Runs that wait for the board."""
+    latency_ms: float | None = None
+    """Of the candidate, from the newest block that was timed; None: nothing is timed."""
+    fps: float | None = None
+    power_w: float | None = None
+    """None: it has no sensor of its total power."""
+    temp_c: float | None = None
+    """Of its warmest zone."""
+    free_mb: float | None = None
+    """Room in its state folder."""
+
+
+class BoardNow(Struct, frozen=True, kw_only=True):
+    """A board's standing, and what it is doing where it answers."""
+
+    standing: BoardStanding
+    now: BoardGlance | None = None
+
+
+class FleetStatus(Struct, frozen=True, kw_only=True):
+    """A fleet: whether it is up, and its boards."""
+
+    up: bool
+    file: str
+    """Its fleet.toml."""
+    boards: tuple[BoardNow, ...] = ()
+
+
+class BoardOutcome(Struct, frozen=True, kw_only=True):
+    """What a board gave for what was asked of it."""
+
+    on: str
+    """As it was asked for: a board, or a resource."""
+    board: str = ""
+    """The board that did it; empty: none has."""
+    found: bool = False
+    """It had been done there before, and was not done again."""
+    runs: tuple[Result, ...] = ()
+    """In the order of the recipes; their ids and paths are those of the board."""
+    error: Failure | None = None
+    """Why there is no result; None: there is, or it was left going."""
+
+
+class FleetOutcome(Struct, frozen=True, kw_only=True):
+    """Of each board that was asked."""
+
+    on: tuple[BoardOutcome, ...]
