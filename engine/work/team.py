@@ -18,6 +18,7 @@ from ..errors import EdgetuiError
 from ..measure.issuer import Mixture
 from ..runs.outcome import Outcome, over
 from ..schema.figures import Escalation, MemoryMb, Metrics, Pair
+from ..system.heap import give_back_freed
 from ..system.memory import read_memory
 from ..system.reporter import Reporter
 from .beside_parts import PartNames
@@ -129,13 +130,16 @@ class Team:
 
     def load(self, name: str, *, cooperative: bool) -> Session:
         """One plan, which whoever takes it closes; `sessions` closes what stands in its dictionary at the end."""
-        return load_plan(
+        give_back_freed()  # by those that were closed
+        loaded = load_plan(
             self.backend,
             self.plans()[name],
             self.spec.backend,
             cooperative=cooperative,
             counted=None if cooperative else self.counted.get(name),
         )
+        give_back_freed()
+        return loaded
 
     def fit(self, names: Sequence[str], alone: Mapping[str, Metrics]) -> bool:
         """Whether these variants can be loaded together in the memory that is free.
