@@ -58,7 +58,8 @@ def make_keys(folder: Path, boards: Sequence[str]) -> None:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
             .sign(issuer_key, hashes.SHA256())
         )
-        return made.public_bytes(serialization.Encoding.PEM)
+        pem: bytes = made.public_bytes(serialization.Encoding.PEM)
+        return pem
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
