@@ -47,12 +47,12 @@ def run_report(result: Result, width: int, paint: Paint = plain) -> str:
     if result.artifacts:
         longest = max(map(len, result.artifacts))
         parts += ["", *(f"{word:<{longest}}  {path}" for word, path in result.artifacts.items())]
-    return "\n".join(parts + _warnings(result, width, paint))
+    return "\n".join(parts + warning_lines(result, width, paint))
 
 
 def ending_report(result: Result, width: int, paint: Paint = plain) -> str:
     """What `run` prints below the stages that it has shown already; short, so that the verdict stays on a small screen."""
-    parts = [*_findings(result, width, paint)[1:], *_warnings(result, width, paint)]
+    parts = [*_findings(result, width, paint)[1:], *warning_lines(result, width, paint)]
     plans = [(word, path) for word in ("plan", "guard_plan") if (path := result.artifacts.get(word))]
     parts += ["", *(f"{word.replace('_', ' ')}  {path}" for word, path in plans), f"more  edgetui show {result.run}"]
     return "\n".join(parts)
@@ -76,8 +76,8 @@ def ruin_lines(result: Result, width: int, paint: Paint = plain) -> list[str]:
     return [paint(paragraph(f"!! {result.fidelity.ruined}", width), "worse")] if result.fidelity.ruined else []
 
 
-def _warnings(result: Result, width: int, paint: Paint) -> list[str]:
-    """All but what stands above the verdict."""
+def warning_lines(result: Result, width: int, paint: Paint = plain) -> list[str]:
+    """All warnings but what stands above the verdict."""
     others = (warning for warning in result.warnings if warning != result.fidelity.ruined)
     return [paint(paragraph(f"! {warning}", width), "worse") for warning in others]
 

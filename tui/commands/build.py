@@ -59,7 +59,7 @@ def build(model: str, recipe: str | None, folder: Path, as_json: bool, **flags: 
 
 async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> int:
     from ...engine.report.run_export import copy_artifacts
-    from ...engine.report.text import ruin_lines
+    from ...engine.report.text import ruin_lines, warning_lines
     from ...engine.schema import result as documents
 
     with listening() as asked:
@@ -73,7 +73,7 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
     if as_json:
         echo_json(documents.encode(result))
     else:
-        for line in ruin_lines(result, width(), paint):
+        for line in (*ruin_lines(result, width(), paint), *warning_lines(result, width(), paint)):
             echo(line)
     if files and not as_json:
         echo("\n" + "\n".join(str(path) for path in files))

@@ -41,6 +41,15 @@ def test_build_prints_its_document_and_leaves_the_plan(built):
     assert plan.stat().st_size < 0.4 * (DEMO / "digits.onnx").stat().st_size
 
 
+def test_build_says_what_its_steps_warn_of(tmp_path):
+    recipe = tmp_path / "all.toml"
+    recipe.write_text('[[step]]\nmethod = "prune.channels"\namount = 1.0\nstatistics = false\nrepair = false\n')
+    words = ("build", MODEL, "--recipe", str(recipe), "--out", str(tmp_path / "out"))
+    said = spawn(*words, XDG_STATE_HOME=str(tmp_path / "state")).stdout.decode()
+    assert "! " in said
+    assert "multiplications are left, where such shares" in " ".join(said.split())
+
+
 def test_show_prints_the_same_document_as_the_run(built, in_built, tell):
     said = tell("show", "last", "--json")
     assert documents.decode(said.out.encode()) == documents.decode((built / "said.json").read_bytes())
