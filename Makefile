@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes zoo zoo-train clean
+.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ bench-watched: $(VENV)/.core   ## what a screen at 4 Hz and the sampler cost who
 
 bench-repeat: $(VENV)/.core    ## the same run ten times: whether its ratios lie within their intervals, and how wide those are
 	$(BIN)/python tests/benchmarks/repeat.py $(BENCH_ARGS)
+
+bench-fleet: $(DEV)            ## boards on loopback: what waiting costs, a large model, 300 runs in a storm (EXTRAS=dev,fleet)
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/fleet.py $(BENCH_ARGS)
 
 zoo: $(VENV)/.core             ## networks of the zoo, untrained, as ONNX files in build/zoo
 	mkdir -p build/zoo

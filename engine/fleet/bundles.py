@@ -114,8 +114,9 @@ def _below(folder: Path) -> list[str]:
     return [(Path(root) / file).relative_to(folder).as_posix() for root, _, files in walked for file in files]
 
 
-def portable(specs: Iterable[RunSpec]) -> tuple[bytes, dict[str, PackedBundle]]:
-    """Specs as JSON in which paths stand for what lies there, and the bundles that they stand for by their ids.
+def portable(specs: Iterable[RunSpec], known: dict[str, tuple[PackedBundle, str]]) -> tuple[bytes, dict[str, PackedBundle]]:
+    """Specs as JSON in which paths stand for what lies there, and the bundles that they stand for by their ids. `known`: paths
+    that were read before; what is read is added to it.
 
     Raises:
         DataRefused: a file cannot be read.
@@ -126,7 +127,8 @@ def portable(specs: Iterable[RunSpec]) -> tuple[bytes, dict[str, PackedBundle]]:
     for spec in specs:
         for path in _paths(spec):
             if path not in marks:
-                found, name = pack_path(Path(path))
+                known[path] = known.get(path) or pack_path(Path(path))
+                found, name = known[path]
                 packed[found.bundle.id] = found
                 marks[path] = f"{MARK}{found.bundle.id}/{name}"
         plain.append(replaced(msgspec.to_builtins(spec), marks))

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from ... import __version__
 from ..errors import DAMAGED, BackendRefused, EdgetuiError, StorageRefused, from_os_error
 from ..schema.failure import Failure
-from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetOutcome, FleetStatus
+from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec
 from .board_tasks import AskedRuns, BoardTold
 from .bundles import PackedBundle, portable
@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 
 UP_S = 90.0
 _BEGIN_S, _LOOK_S = 10.0, 0.1
+
+
+class FleetAsk(NamedTuple):
+    """Runs that are measured together, and where."""
+
+    specs: tuple[RunSpec, ...]
+    on: str
+    """A board, or a resource: one board that has it."""
 
 
 class Fleet:
@@ -147,24 +155,32 @@ class Fleet:
         """The boards that a word behind `--on` means."""
         return tuple(board.name for board in self._kept() if name in (board.name, ANY) or name in board.resources)
 
-    async def run(
-        self, specs: Sequence[RunSpec], on: Sequence[str], hear: Callable[[BoardTold], None], *, again: bool = False
-    ) -> FleetOutcome:
-        """Have the same runs done on several boards at once; what a board has done before is found there. Cancelling the task
-        ends no run. `again`: done anew.
+    async def carry(
+        self,
+        asks: Sequence[FleetAsk],
+        hear: Callable[[BoardTold], None],
+        *,
+        again: bool = False,
+        ended: Callable[[int, BoardOutcome], None] | None = None,
+    ) -> tuple[BoardOutcome, ...]:
+        """Have runs done on boards, all boards at once and each board one ask after another; what a board has done before is
+        found there. Cancelling the task ends no run. `again`: done anew; `ended` hears each outcome with the number of its ask.
 
         Raises:
             DataRefused: a file cannot be read here.
         """
-        plain, packed = await asyncio.to_thread(portable, specs)
-        once = once_key(plain, secrets.token_hex(8) if again else "")
+        salt = secrets.token_hex(8) if again else ""
+        told = await asyncio.to_thread(_told, asks, salt)
         link = self._link(hear)
+
+        async def one(number: int) -> BoardOutcome:
+            outcome = await self._carry(link, *told[number], asks[number].on)
+            if ended is not None:
+                ended(number, outcome)
+            return outcome
+
         try:
-            carried = [
-                self._carry(link, AskedRuns(once=once, specs=msgspec.Raw(plain), bundles=tuple(packed)), packed, name)
-                for name in on
-            ]
-            return FleetOutcome(on=tuple(await asyncio.gather(*carried)))
+            return tuple(await asyncio.gather(*map(one, range(len(asks)))))
         finally:
             await link.close()
 
@@ -183,20 +199,30 @@ class Fleet:
                     error = answer.error
                     return BoardOutcome(on=name, board=board, found=answer.found, runs=answer.results, error=error)
                 for missing in answer.missing:
-                    await link.send(board, packed[missing])
+                    await link.send(board, packed[missing], lacking=True)
         except EdgetuiError as error:
             return BoardOutcome(on=name, board=board, error=Failure.of("", error))
 
-    async def cancel(self, specs: Sequence[RunSpec], on: Sequence[str]) -> None:
-        """End what `run` began, on every board that may have it."""
-        plain, _ = await asyncio.to_thread(portable, specs)
+    async def cancel(self, asks: Sequence[FleetAsk]) -> None:
+        """End what `carry` began, on every board that may have it."""
         link = self._link()
-        boards = dict.fromkeys(board for name in on for board in self._able(name))
+        keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks, "")]
+        wanted = dict.fromkeys((board, key) for ask, key in zip(asks, keys, strict=True) for board in self._able(ask.on))
         try:
-            ended = (link.cancel(board, once_key(plain)) for board in boards)
-            await asyncio.gather(*ended, return_exceptions=True)
+            await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), return_exceptions=True)
         finally:
             await link.close()
+
+
+def _told(asks: Sequence[FleetAsk], salt: str) -> list[tuple[AskedRuns, dict[str, PackedBundle]]]:
+    """What goes over the wire, and the bundles that it needs; a file that several asks have is read once."""
+    known: dict[str, tuple[PackedBundle, str]] = {}
+    found = []
+    for ask in asks:
+        plain, packed = portable(ask.specs, known)
+        asked = AskedRuns(once=once_key(plain, salt), specs=msgspec.Raw(plain), bundles=tuple(packed))
+        found.append((asked, packed))
+    return found
 
 
 def once_key(plain: bytes, again: str = "") -> str:

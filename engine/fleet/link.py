@@ -44,6 +44,8 @@ class FleetLink:
         self._hear = hear
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
+        self._sending: dict[tuple[str, str], asyncio.Lock] = {}
+        self._sent: set[tuple[str, str]] = set()
         self._port = keeping.kept().port
 
     async def close(self) -> None:
@@ -134,8 +136,9 @@ class FleetLink:
             )
         return seen_s
 
-    async def send(self, board: str, packed: PackedBundle, told: Callable[[int, int], None] | None = None) -> None:
-        """Send what a board does not have of a bundle, from where it ends there.
+    async def send(self, board: str, packed: PackedBundle, *, lacking: bool = False) -> None:
+        """Send what a board does not have of a bundle, from where it ends there. `lacking`: the board says that it lacks it,
+        whatever was sent before.
 
         Raises:
             EdgetuiError: it has no room for it, or is gone.
@@ -144,12 +147,14 @@ class FleetLink:
 
         bundle = msgspec.json.encode(packed.bundle)
         whole = packed.bundle.size_bytes
-        offset = (await self.ask(board, have, bundle)).offset
-        while offset < whole:
-            piece = await asyncio.to_thread(packed.piece, offset)
-            offset = (await self.ask(board, put, bundle, offset, piece, patience_s=PIECE_S)).offset
-            if told is not None:
-                told(offset, whole)
+        async with self._sending.setdefault((board, packed.bundle.id), asyncio.Lock()):
+            if (board, packed.bundle.id) in self._sent and not lacking:
+                return
+            offset = (await self.ask(board, have, bundle)).offset
+            while offset < whole:
+                piece = await asyncio.to_thread(packed.piece, offset)
+                offset = (await self.ask(board, put, bundle, offset, piece, patience_s=PIECE_S)).offset
+            self._sent.add((board, packed.bundle.id))
 
     async def cancel(self, board: str, once: str) -> None:
         """End runs there.

@@ -19,6 +19,7 @@ from ..schema.spec import RunSpec
 from ..system.atomic_write import flush, write_atomic
 from ..system.disk import read_disk
 from ..system.hashing import sha256_of
+from ..system.locks import wait_for_lock
 from .bundles import MARK, Bundle, Plain, replaced
 
 _TIME = (1_000_000_000, 1_000_000_000)
@@ -79,8 +80,17 @@ def put(home: Path, bundle: Bundle, offset: int, data: bytes) -> int:
         StorageRefused: the disk is full.
         DataRefused: what came is not what was announced; nothing of it is kept.
     """
-    if offset != _offset(home, bundle):
-        return _offset(home, bundle)
+    lock = wait_for_lock(_whole_mark(home, bundle.id).with_suffix(".lock"))  # two machines may send the same
+    try:
+        return _put(home, bundle, offset, data)
+    finally:
+        lock.release()
+
+
+def _put(home: Path, bundle: Bundle, offset: int, data: bytes) -> int:
+    here = _offset(home, bundle)
+    if offset != here or here == bundle.size_bytes:
+        return here
     left = memoryview(data)
     start = 0
     try:

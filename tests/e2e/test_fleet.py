@@ -10,7 +10,9 @@ import sys
 
 import pytest
 from edgetui.engine.errors import BackendRefused
+from edgetui.engine.fleet.fleet_front import FleetAsk
 from edgetui.engine.runs.folder import run_paths
+from fleet_storm import storm
 from fleets import LoopbackFleet, needs_fleet
 from processes import wait_until
 
@@ -37,16 +39,17 @@ async def test_a_run_is_done_on_each_board_once_however_often_it_is_asked(fleet,
     up = await fleet.fleet.bring_up()
     assert [(each.standing.board, each.standing.state) for each in up.boards] == [("one", "up"), ("two", "up")]
     told = []
-    found = await fleet.fleet.run([light], fleet.fleet.wanted("one,two"), told.append)
-    assert [(each.on, each.board, each.found, each.error) for each in found.on] == [
+    asks = [FleetAsk((light,), name) for name in fleet.fleet.wanted("one,two")]
+    found = await fleet.fleet.carry(asks, told.append)
+    assert [(each.on, each.board, each.found, each.error) for each in found] == [
         ("one", "one", False, None),
         ("two", "two", False, None),
     ]
-    assert {each.runs[0].state for each in found.on} == {"done"}
+    assert {each.runs[0].state for each in found} == {"done"}
     assert {each.board for each in told} == {"one", "two"}
-    again = await fleet.fleet.run([light], ("one", "two"), silent)
-    assert [each.found for each in again.on] == [True, True]
-    assert [each.runs[0].run for each in again.on] == [each.runs[0].run for each in found.on]
+    again = await fleet.fleet.carry(asks, silent)
+    assert [each.found for each in again] == [True, True]
+    assert [each.runs[0].run for each in again] == [each.runs[0].run for each in found]
     assert [len(run_paths(fleet.home_of(name))) for name in ("one", "two")] == [1, 1]
 
 
@@ -54,15 +57,15 @@ async def test_a_run_is_done_on_each_board_once_however_often_it_is_asked(fleet,
 async def test_a_worker_and_a_scheduler_that_are_killed_lose_nothing(fleet, light):
     fleet.add("one")
     await fleet.fleet.bring_up()
-    going = asyncio.ensure_future(fleet.fleet.run([light], ("one",), silent))
+    going = asyncio.ensure_future(fleet.fleet.carry([FleetAsk((light,), "one")], silent))
     while not run_paths(fleet.home_of("one")):
         await asyncio.sleep(0.05)
     fleet.worker("one").kill()
     await asyncio.to_thread(wait_until, lambda: fleet.keeping.standing()["one"].tries > 1)
     fleet.processes("scheduler_process")[0].kill()
     found = await asyncio.wait_for(going, 90)
-    assert found.on[0].error is None
-    assert found.on[0].runs[0].state == "done"
+    assert found[0].error is None
+    assert found[0].runs[0].state == "done"
     assert len(run_paths(fleet.home_of("one"))) == 1
 
 
@@ -115,3 +118,13 @@ def test_everything_ends_with_it(fleet):
     assert (told["up"], told["boards"][0]["standing"]["state"]) == (False, "down")
     refused = run("run", "digits", "--on", "one")
     assert (refused.returncode, refused.stderr) == (1, "error: the fleet is down; `edgetui fleet up`\n")
+
+
+@pytest.mark.long
+async def test_killed_workers_a_cut_link_and_another_scheduler_lose_none_of_twenty_runs(fleet):
+    told = await storm(fleet, boards=4, runs=20, measured=4)
+    assert told.lost == []
+    assert len(told.outcomes) == 20
+    assert told.overlaps == []
+    assert told.restarts >= 3 + 4  # two killed, one cut off, all when the scheduler ended
+    assert len({each.board for each in told.outcomes}) == 4

@@ -83,14 +83,18 @@ def _print(found: FleetStatus, action: str, as_json: bool) -> int:
 
 async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, again: bool, as_json: bool) -> int:
     """Runs on several boards, and one table of what came out; Ctrl+C cancels them there, SIGTERM leaves them."""
+    from ...engine.fleet.fleet_front import FleetAsk
+    from ...engine.schema.fleet import FleetOutcome
+
     fleet = engine.fleet()
     boards = fleet.wanted(on)
     for spec in specs:
         await engine.check(spec, elsewhere=True)
     engine.ask_no_more()
+    asks = [FleetAsk(tuple(specs), name) for name in boards]
     line = StatusLine(sys.stderr if as_json and sys.stderr.isatty() else None if as_json else sys.stdout)
     with listening() as asked:
-        running = asyncio.ensure_future(fleet.run(specs, boards, _Lines(line, boards), again=again))
+        running = asyncio.ensure_future(fleet.carry(asks, _Lines(line, boards), again=again))
         both: set[asyncio.Future[Any]] = {running, asked}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
@@ -102,10 +106,10 @@ async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, ag
             if again:
                 echo("runs go on where they have begun; `edgetui cancel` there ends them", sys.stderr)
             else:
-                await fleet.cancel(specs, boards)
+                await fleet.cancel(asks)
                 echo("cancelled; the same again takes it up", sys.stderr)
             return INTERRUPTED
-    found = running.result()
+    found = FleetOutcome(on=running.result())
     if as_json:
         import msgspec
 

@@ -106,14 +106,14 @@ def test_paths_of_a_spec_are_the_boards_and_its_key_is_of_contents(tmp_path):
         data = read_dataset(str(DEMO / "digits.toml"), {})
         return RunSpec(model=str(model), recipe=Recipe(name="p", step=(PruneMagnitude(amount=0.3),)), dataset=data)
 
-    first, packed = portable([spec(tmp_path / "a")])
-    again, _ = portable([spec(tmp_path / "b")])
+    first, packed = portable([spec(tmp_path / "a")], {})
+    again, _ = portable([spec(tmp_path / "b")], {})
     assert first == again
     assert str(tmp_path).encode() not in first
     (tmp_path / "c").mkdir()
     other = spec(tmp_path / "c")
     (tmp_path / "c" / "digits.onnx").write_bytes(b"another")
-    assert portable([other])[0] != first
+    assert portable([other], {})[0] != first
     for each in packed.values():
         send(each, tmp_path / "board")
     (placed,) = received.placed_specs(tmp_path / "board", first)
