@@ -10,6 +10,7 @@ from edgetui.engine.measure import cycle, paced, whole_frames
 from edgetui.engine.measure.cycle import FRAMES, REAL, Cycle, random_outputs, rate_figures, rate_spread
 from edgetui.engine.measure.statistics import paired_ratio
 from edgetui.engine.schema.workloads import CycleFrames
+from edgetui.engine.tasks.part_affinity import peaks
 from frame_costs import MS, FrameClock, issuing_frames, pictures
 
 
@@ -110,6 +111,27 @@ def test_a_random_output_has_the_values_of_a_real_one_in_other_places():
         assert (each["head"] != head).any()
         assert each["n"] == 3
     assert (made[0]["head"] != made[1]["head"]).any()
+
+
+def test_random_maps_have_the_peaks_of_a_real_one():
+    """Seven hills a map. Shuffled, the same values have many times the peaks, and pairing them takes the square of it."""
+    draw, size = np.random.default_rng(0), 56
+    down, across = np.mgrid[:size, :size]
+    maps = np.zeros((1, 18, size, size), np.float32)
+    for each in maps[0]:
+        for y, x in np.array([(8, 8), (8, 28), (8, 48), (28, 8), (28, 48), (48, 8), (48, 28)]) + draw.integers(-2, 3, (7, 2)):
+            each += np.exp(-((down - y) ** 2 + (across - x) ** 2) / 8).astype(np.float32)
+
+    def mean_peaks(of):
+        return np.mean([len(peaks(each)[0]) for each in of[0]])
+
+    assert mean_peaks(maps) == 7
+    for each in random_outputs({"cmap": maps}, np.random.default_rng(1), 2):
+        assert 7 <= mean_peaks(each["cmap"]) < 11  # a hill on the border is one on either side
+        assert (np.sort(each["cmap"].reshape(18, -1)) == np.sort(maps.reshape(18, -1))).all()
+        assert (each["cmap"] != maps).any(axis=(2, 3)).all()
+    shuffled = draw.permuted(maps.reshape(1, 18, -1), axis=2).reshape(maps.shape)
+    assert mean_peaks(shuffled) > 20
 
 
 def test_the_threshold_is_judged_on_other_cycles():
