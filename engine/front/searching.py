@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from msgspec import structs
 
@@ -31,14 +33,21 @@ from .studying import Studying
 USUAL_BUILDS, USUAL_CHECKS = 5, 6
 """Of a search that ends well."""
 MOST_CHECKS = 16
-LEAST_BUILDS = 3
-"""All units in integers, half of them, and the answer once more."""
+LEAST_BUILDS = {"formats": 3, "settings": 9}
+"""All units in integers, half of them, and the answer once more; settings that ship, and the best of them once more."""
 
 
 class Searching(Studying):
     """The part of the engine that searches."""
 
-    async def plan_search(self, spec: RunSpec, goal: str, builds: int, seconds: float | None = None) -> SearchRequest:
+    async def plan_search(
+        self,
+        spec: RunSpec,
+        goal: str,
+        builds: int,
+        seconds: float | None = None,
+        over: Literal["formats", "settings"] = "formats",
+    ) -> SearchRequest:
         """What is asked by a search here; refused where it can be known that nothing will come of it.
 
         Raises:
@@ -55,13 +64,18 @@ class Searching(Studying):
             )
         if spec.dataset is None:
             raise DataRefused("there are no samples to check accuracy on", fix=(Fix("choose some: {}", "dataset"),))
-        if builds < LEAST_BUILDS:
-            raise UsageError(f"{builds} builds are too few for an answer", fix=f"allow {LEAST_BUILDS} at least")
+        least = LEAST_BUILDS[over]
+        if builds < least:
+            raise UsageError(f"{builds} builds are too few for an answer", fix=f"allow {least} at least")
+        if over == "settings" and find_spec("optuna") is None:
+            raise UsageError("settings are proposed by Optuna, which is not installed", fix="pip install 'edgetui[search]'")
         refuse_without_samples(spec)
         refuse_without_packages(spec)
         hashes = await asyncio.to_thread(data_hashes, spec)
         sha = await asyncio.to_thread(model_hash, Path(spec.model))
-        return SearchRequest(goal=goal, spec=spec, builds=builds, seconds=seconds, model_sha256=sha, data_hashes=tuple(hashes))
+        return SearchRequest(
+            goal=goal, spec=spec, over=over, builds=builds, seconds=seconds, model_sha256=sha, data_hashes=tuple(hashes)
+        )
 
     async def search_time(self, asked: SearchRequest) -> StudyTime:
         """How long it will take, without what it finds out about single units before; and at most."""

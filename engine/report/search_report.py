@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..advice import words
 from ..advice.goals import parse_goal
 from ..advice.metrics import AIMS
 from ..schema.figures import Ratio
-from ..schema.search import MixChecked, MixMeasured, SearchDocument, SearchLine, SearchPoint
+from ..schema.search import CandidateChecked, CandidateMeasured, SearchDocument, SearchLine, SearchPoint
 from .study_report import STATE_WORDS
 from .table import Paint, paragraph, plain
 
@@ -31,7 +31,8 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
     points = [*found.built, *(point for point in found.front if point.run is None)]
     if points:
         aim = AIMS[parse_goal(found.goal).aim]
-        parts += ["", paint(paragraph(f"mixes by {aim.name}, times FP32's", width), "accent"), *_points(points, width, paint)]
+        head = f"{'mixes' if found.over == 'formats' else 'settings'} by {aim.name}, times FP32's"
+        parts += ["", paint(paragraph(head, width), "accent"), *_points(points, width, paint)]
     if found.sensitivity:
         parts += ["", paint("the most sensitive units, each alone", "accent"), *_units(found, width)]
     parts += [paint(paragraph(f"! {text}", width, "  "), "dim") for text in found.warnings]
@@ -39,12 +40,14 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
 
 
 def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str]:
-    ordered = sorted(points, key=lambda point: -point.foretold)
+    ordered = sorted(points, key=_cost, reverse=True)
     measured = [point for point in ordered if point.run is not None]
     others = [point for point in ordered if point.run is None]
     step = max(1, -(-len(others) // max(_MOST_POINTS - len(measured), 1)))
-    shown = sorted([*measured, *others[::step]], key=lambda point: -point.foretold)
-    rows = [("units in", "effect", "foretold", "measured", "accuracy"), *(_cells(point) for point in shown)]
+    shown = sorted([*measured, *others[::step]], key=_cost, reverse=True)
+    settings = any(point.settings for point in shown)
+    heads = ("settings", "measured", "accuracy") if settings else ("units in", "effect", "foretold", "measured", "accuracy")
+    rows = [heads, *(_cells(point) for point in shown)]
     wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     lines = []
     for n, row in enumerate(rows):
@@ -54,15 +57,31 @@ def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str
     return [*lines, paint(f"and {left} more that were not built", "dim")] if left else lines
 
 
+def _cost(point: SearchPoint) -> float:
+    if point.foretold is not None:
+        return point.foretold
+    return 1.0 if point.measured is None or point.measured.value is None else point.measured.value
+
+
 def _cells(point: SearchPoint) -> tuple[str, ...]:
-    formats = ", ".join(f"{count} {form.upper()}" for form, count in reversed(point.formats.items()))
-    return (
-        formats,
-        f"{point.effect:.2g}",
-        f"{point.foretold:.3f}",
+    told = (
         words.DASH if point.measured is None else ratio_text(point.measured),
         words.DASH if point.difference is None else _difference(point.difference),
     )
+    if point.settings:
+        return (_settings(point.settings), *told)
+    formats = ", ".join(f"{count} {form.upper()}" for form, count in reversed(point.formats.items()))
+    effect = words.DASH if point.effect is None else f"{point.effect:.2g}"
+    return (formats, effect, words.DASH if point.foretold is None else f"{point.foretold:.3f}", *told)
+
+
+def _settings(settings: Mapping[str, str]) -> str:
+    """Those that do something: `int8 mse, channels 0.25`."""
+    form = settings.get("format", "")
+    found = [f"{form} {settings.get('calibrator', '')}" if form in ("int8", "mix") else form]
+    found += [f"channels {settings['channels']}"] if float(settings.get("channels", 0)) else []
+    found += [f"factors {settings['factors']}"] if float(settings.get("factors", 1)) < 1 else []
+    return ", ".join(found)
 
 
 def ratio_text(ratio: Ratio) -> str:
@@ -108,8 +127,10 @@ def line_text(line: SearchLine, quantity: str) -> str:
     return ""
 
 
-def _mix(found: MixChecked | MixMeasured) -> str:
-    forms = [form for form in ("int8", "fp16", "fp32") if form in found.mix]
+def _mix(found: CandidateChecked | CandidateMeasured) -> str:
+    if any("=" in word for word in found.of):
+        return _settings(dict(word.split("=", 1) for word in found.of))
+    forms = [form for form in ("int8", "fp16", "fp32") if form in found.of]
     if len(forms) == 1:
         return f"all {forms[0].upper()}"
-    return ", ".join(f"{found.mix.count(form)} units {form.upper()}" for form in forms)
+    return ", ".join(f"{found.of.count(form)} units {form.upper()}" for form in forms)

@@ -5,6 +5,8 @@ Apart from the room `search/`, which finds it in numbers alone: these are what a
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from .failure import Failure
@@ -22,8 +24,10 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     """As it was typed."""
     spec: RunSpec
     """Model, data, backend and workload; its recipe is the step that puts all units into integers."""
+    over: Literal["formats", "settings"] = "formats"
+    """A format for each unit; or amounts, calibrators and what else recipes set."""
     builds: int
-    """Mixes that may be built and measured, at most."""
+    """Candidates that may be built and measured, at most."""
     seconds: float | None = None
     """After which nothing new is begun; None: no limit."""
     model_sha256: str = ""
@@ -33,7 +37,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
 
     def same_as(self, other: SearchRequest) -> bool:
         """Whether the same was asked: then what that has found need not be found again."""
-        mine, theirs = ((each.goal, each.spec, each.model_sha256, each.data_hashes) for each in (self, other))
+        mine, theirs = ((each.goal, each.over, each.spec, each.model_sha256, each.data_hashes) for each in (self, other))
         return mine == theirs
 
 
@@ -59,10 +63,11 @@ class CostsFound(Struct, frozen=True, kw_only=True):
     """What no unit has a part in."""
 
 
-class MixChecked(Struct, frozen=True, kw_only=True):
-    """What half of the data says of a mix."""
+class CandidateChecked(Struct, frozen=True, kw_only=True):
+    """What half of the data says of a candidate."""
 
-    mix: tuple[str, ...]
+    of: tuple[str, ...]
+    """The format of each unit, or settings as `NAME=VALUE`."""
     half: str
     difference: Ratio
     """Of quality to the baseline's, as a share; more is better."""
@@ -73,10 +78,11 @@ class MixChecked(Struct, frozen=True, kw_only=True):
     run: str = ""
 
 
-class MixMeasured(Struct, frozen=True, kw_only=True):
-    """What a built mix costs beside the baseline."""
+class CandidateMeasured(Struct, frozen=True, kw_only=True):
+    """What a built candidate costs beside the baseline."""
 
-    mix: tuple[str, ...]
+    of: tuple[str, ...]
+    """As above."""
     ratios: dict[str, Ratio]
     figures: dict[str, float] = {}
     """Its own, as goals name them, in their units."""
@@ -92,8 +98,8 @@ class SearchLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     sensitivity: Sensitivity | None = None
     costs: CostsFound | None = None
-    checked: MixChecked | None = None
-    measured: MixMeasured | None = None
+    checked: CandidateChecked | None = None
+    measured: CandidateMeasured | None = None
     answer: SearchDocument | None = None
     failure: Failure | None = None
 
@@ -101,13 +107,15 @@ class SearchLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class SearchPoint(Struct, frozen=True, kw_only=True):
     """A mix of the front, or one that was built."""
 
-    formats: dict[str, int]
+    formats: dict[str, int] = {}
     """Units by format."""
-    exclude: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
     """Nodes that are left as they are."""
-    effect: float
+    settings: dict[str, str] = {}
+    """Of a search over settings, instead of formats."""
+    effect: float | None = None
     """What its units alone move the outputs by, summed."""
-    foretold: float
+    foretold: float | None = None
     """Its cost over FP32's, by the table as measurements left it."""
     measured: Ratio | None = None
     difference: Ratio | None = None
@@ -139,6 +147,7 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     search: str
     state: State
     goal: str
+    over: Literal["formats", "settings"] = "formats"
     choice: SearchChoice | None = None
     front: tuple[SearchPoint, ...] = ()
     """From the least effect to the least cost."""
@@ -148,7 +157,7 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     checks: int = 0
     """Passes over a half of the data."""
     builds: int = 0
-    held_out: MixChecked | None = None
+    held_out: CandidateChecked | None = None
     """What the half that chose nothing says of the choice."""
     why: str = ""
     wrong: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from ..errors import BackendRefused
 from ..schema.plan import PlanFacts
-from ..schema.search import CostsFound, MixMeasured, UnitInfo
+from ..schema.search import CandidateMeasured, CostsFound, UnitInfo
 from ..schema.sensitivity import Sensitivity, SensitivityRow
 from ..search.mixes import FORMATS, CostTable, Format, Reformat, UnitCost
 
@@ -24,7 +24,7 @@ _WEIGHT_BYTES: dict[Format, int] = {"fp32": 4, "fp16": 2, "int8": 1}
 
 
 def costs_of(
-    plans: Mapping[Format, PlanFacts], told: Mapping[Format, Sensitivity], measured: Mapping[Format, MixMeasured]
+    plans: Mapping[Format, PlanFacts], told: Mapping[Format, Sensitivity], measured: Mapping[Format, CandidateMeasured]
 ) -> CostsFound:
     """The table.
 
@@ -125,7 +125,7 @@ def _times(plan: PlanFacts, owner: Mapping[str, str]) -> dict[str, float]:
     return found
 
 
-def _with_wholes(found: CostsFound, measured: Mapping[Format, MixMeasured]) -> CostsFound:
+def _with_wholes(found: CostsFound, measured: Mapping[Format, CandidateMeasured]) -> CostsFound:
     """With quantities that only whole plans have, shared out by time (joules) or by weights (memory): plans of one format come
     out as they were measured. A file has bytes beside its weights.
     """

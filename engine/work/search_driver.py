@@ -28,9 +28,9 @@ from ..schema.failure import Failure
 from ..schema.plan import PlanFacts
 from ..schema.ready import ready
 from ..schema.search import (
+    CandidateChecked,
+    CandidateMeasured,
     CostsFound,
-    MixChecked,
-    MixMeasured,
     SearchChoice,
     SearchDocument,
     SearchLine,
@@ -44,9 +44,11 @@ from ..search.find_mix import effects_of, find_mix
 from ..search.mix_answer import MixAnswer
 from ..search.mixes import FORMATS, CostTable, Format, Mix, places, total_effect
 from ..search.wanted import wanted
-from .mix_answers import MixAnswers, OutOfBudget
+from .mix_answers import MixAnswers
 from .mix_costs import costs_of, steady, table_of, units_of
 from .mix_recipes import excluded, recipe_of
+from .run_answers import OutOfBudget
+from .settings_search import search_settings
 
 _LOOKS = 3
 """Into each plan that is profiled."""
@@ -116,7 +118,7 @@ class Search:
 
     def _costs(self) -> CostsFound:
         """Looked into once, for the search is to see one table from its beginning to its end."""
-        whole: dict[Format, MixMeasured] = {}
+        whole: dict[Format, CandidateMeasured] = {}
         plans: dict[Format, PlanFacts] = {}
         self.answers.units = units_of(self.told)
         for form in self.formats:
@@ -147,7 +149,7 @@ class Search:
         prices = table.prices(found.quantity)
         built = tuple(
             self._point(mix, float(total_effect(effects, places([mix]))[0]), prices.of_mix(mix) / base)
-            for mix in dict.fromkeys(_mix(each.mix) for each in self.answers.measured)
+            for mix in dict.fromkeys(_mix(each.of) for each in self.answers.measured)
         )
         return SearchDocument(
             search=self.folder.id,
@@ -190,8 +192,8 @@ class Search:
         aims = wanted(self.goal, table)
         good = []
         for each in self.answers.measured:
-            mix = _mix(each.mix)
-            if any(known.mix == mix and known.half == "A" for known in self.answers.checked):
+            mix = _mix(each.of)
+            if any(known.of == mix and known.half == "A" for known in self.answers.checked):
                 cost, judged = self.answers.measured_mix(mix), self.answers.check(mix, "A")
                 figures = each.ratios.get(aims.quantity)
                 if aims.slack(judged) >= 0 and figures is not None and (figures.high or 1.0) < 1.0:
@@ -203,13 +205,13 @@ class Search:
         return structs.replace(document, choice=self._choice(mix), why=why)
 
     def _choice(self, mix: Mix) -> SearchChoice:
-        run = next((each.run for each in reversed(self.answers.measured) if each.mix == mix and each.run), None)
+        run = next((each.run for each in reversed(self.answers.measured) if each.of == mix and each.run), None)
         if set(mix) == {"fp32"}:
             return SearchChoice(recipe="", run=None)
         return SearchChoice(recipe=recipe_toml(recipe_of(mix, self.answers.units, self.asked.spec.recipe, 0)), run=run)
 
     def _point(self, mix: Mix, effect: float, foretold: float) -> SearchPoint:
-        measured = next((each for each in reversed(self.answers.measured) if each.mix == mix), None)
+        measured = next((each for each in reversed(self.answers.measured) if each.of == mix), None)
         checked = self._checked(mix, "A")
         aim = self._quantity
         return SearchPoint(
@@ -226,8 +228,8 @@ class Search:
     def _quantity(self) -> str:
         return AIMS[self.goal.aim].limited_as
 
-    def _checked(self, mix: Mix, half: str) -> MixChecked | None:
-        return next((each for each in self.answers.checked if each.mix == mix and each.half == half), None)
+    def _checked(self, mix: Mix, half: str) -> CandidateChecked | None:
+        return next((each for each in self.answers.checked if each.of == mix and each.half == half), None)
 
     def _units(self) -> tuple[SearchUnit, ...]:
         found = [
@@ -256,7 +258,11 @@ def drive(folder: SearchDir) -> None:
     carrier = Carrier(folder)
     with carrier.holding("follow it with `edgetui search`"):
         try:
-            Search(folder, carrier).drive()
+            asked = folder.asked()
+            if asked.over == "settings":
+                search_settings(folder, asked, carrier)
+            else:
+                Search(folder, carrier).drive()
         except EdgetuiError as error:
             folder.add(SearchLine(failure=Failure.of("", error)))
             raise

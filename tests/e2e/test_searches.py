@@ -144,6 +144,22 @@ async def test_a_goal_that_none_reaches_is_answered_with_the_nearest(engine: Eng
     assert "size_mb" in found.why
 
 
+@pytest.mark.long
+async def test_settings_are_searched_for_from_what_ships(engine: Engine):
+    pytest.importorskip("optuna", reason="needs optuna")
+    asked = await engine.plan_search(spec_of(engine), "smallest drop<=0.1", 9, over="settings")
+    found = await to_its_end(engine, await engine.begin_search(asked))
+    assert (found.state, found.over) == ("done", "settings"), found.why
+    assert found.choice is not None
+    assert found.choice.run is not None
+    assert found.held_out is not None
+    assert found.built[0].settings == {"format": "int8", "channels": "0.0", "factors": "1.0", "calibrator": "percentile"}
+    assert found.builds <= 9
+    assert (await engine.result(found.choice.run)).difference.size_ratio < 0.6
+    with pytest.raises(UsageError, match="too few"):
+        await engine.plan_search(spec_of(engine), "fastest", 8, over="settings")
+
+
 async def test_what_cannot_come_to_an_answer_is_refused_before_it_begins(engine: Engine):
     with pytest.raises(UsageError, match="too few"):
         await engine.plan_search(spec_of(engine), "fastest", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -24,12 +24,19 @@ if TYPE_CHECKING:
 LOOK_S = 0.5
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|builds?)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-MOST_BUILDS = 12
+MOST_BUILDS = {"formats": 12, "settings": 20}
 
 
 @click.command(short_help="Find which layers to put into INT8 for a goal.")
 @click.argument("model", required=False)
 @click.option("--goal", default="", metavar="G", help=goal_help())
+@click.option(
+    "--over",
+    type=click.Choice(("formats", "settings")),
+    default="formats",
+    show_default=True,
+    help="Which format each layer has; or how much of channels and ranks goes, and which calibrator and formats found before.",
+)
 @click.option("--recipe", "-r", metavar="R", help="Take the settings of quantize.int8 from a recipe; without it from `int8`.")
 @data_options
 @backend_options
@@ -37,7 +44,9 @@ MOST_BUILDS = 12
 @preset_option
 @shape_option
 @click.option(
-    "--budget", metavar="B", help=f"Measured mixes at most (`8 builds`; {MOST_BUILDS} unless said), or time (`90min`, `2h`)."
+    "--budget",
+    metavar="B",
+    help="Measured candidates at most (`8 builds`; 12 unless said, 20 over settings), or time (`90min`, `2h`).",
 )
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
@@ -46,6 +55,7 @@ MOST_BUILDS = 12
 def search(
     model: str | None,
     goal: str,
+    over: Literal["formats", "settings"],
     recipe: str | None,
     budget: str | None,
     detach: bool,
@@ -66,22 +76,22 @@ def search(
     engine = open_engine()
     if model is None:
         return asyncio.run(_list(engine, as_json))
-    builds, seconds = _budget(budget)
+    builds, seconds = _budget(budget, MOST_BUILDS[over])
     spec = make_spec(engine, model, recipe=recipe or "int8", shapes=shapes, no_guard=True, **flags)  # type: ignore[arg-type]
-    asked = asyncio.run(engine.plan_search(spec, goal, builds, seconds))
+    asked = asyncio.run(engine.plan_search(spec, goal, builds, seconds, over))
     return asyncio.run(_search(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
 
 
-def _budget(text: str | None) -> tuple[int, float | None]:
+def _budget(text: str | None, usual: int) -> tuple[int, float | None]:
     """Measured mixes, and seconds."""
     if text is None:
-        return MOST_BUILDS, None
+        return usual, None
     told = _BUDGET.fullmatch(text.strip())
     if told is None:
         raise UsageError(f"`{text}` is no budget", fix="write `8 builds`, `90min` or `2h`")
     if told[2].startswith("build"):
         return int(float(told[1])), None
-    return MOST_BUILDS, float(told[1]) * _SECONDS[told[2]]
+    return usual, float(told[1]) * _SECONDS[told[2]]
 
 
 async def _list(engine: Engine, as_json: bool) -> int:

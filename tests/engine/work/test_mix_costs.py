@@ -7,7 +7,7 @@ import pytest
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.schema.figures import Ratio
 from edgetui.engine.schema.plan import LayerFacts, PlanFacts
-from edgetui.engine.schema.search import MixMeasured
+from edgetui.engine.schema.search import CandidateMeasured
 from edgetui.engine.schema.sensitivity import Sensitivity, SensitivityRow
 from edgetui.engine.schema.steps import QuantizeInt8, Recipe
 from edgetui.engine.work.mix_costs import costs_of, steady, table_of, units_of
@@ -48,11 +48,11 @@ INTEGERS = PlanFacts(
 )
 
 
-def measured(**figures: float) -> dict[str, MixMeasured]:
+def measured(**figures: float) -> dict[str, CandidateMeasured]:
     ratio = {"latency_ms": Ratio(value=0.55, low=0.5, high=0.6)}
     return {
-        "int8": MixMeasured(mix=("int8",), ratios=ratio, figures={key: value / 2 for key, value in figures.items()}),
-        "fp32": MixMeasured(mix=("fp32",), ratios={}, figures=figures),
+        "int8": CandidateMeasured(of=("int8",), ratios=ratio, figures={key: value / 2 for key, value in figures.items()}),
+        "fp32": CandidateMeasured(of=("fp32",), ratios={}, figures=figures),
     }
 
 

@@ -1,0 +1,139 @@
+"""A search over settings, from what is known before it to its document; `search_driver.py` has the one over formats."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from ..advice.goals import parse_goal
+from ..advice.metrics import AIMS
+from ..backends.cards import CARDS
+from ..library.recipes import recipe_toml
+from ..runs.carrying import Carrier
+from ..runs.queries import InspectQuestion, ask, end_server
+from ..runs.search_folder import SearchDir, search_folders
+from ..schema.model_facts import ModelFacts
+from ..schema.ready import ready
+from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchPoint, SearchRequest
+from ..schema.steps import QuantizeInt8
+from ..search.find_settings import find_settings
+from ..search.settings_asked import Settings, SettingsAnswer
+from .run_answers import OutOfBudget
+from .setting_answers import FoundSettings, knobs, seeds, words_of
+
+
+def search_settings(folder: SearchDir, asked: SearchRequest, carrier: Carrier) -> None:
+    """Find settings and write the answer into the folder; what was asked to end has none.
+
+    Raises:
+        UsageError: Optuna is not installed.
+        ModelRefused: the model cannot be read.
+        RunFailed: a run failed.
+    """
+    spec, goal = asked.spec, parse_goal(asked.goal)
+    answer = asyncio.run(ask(folder.home, InspectQuestion(model=str(Path(spec.model)), shapes=spec.shapes), None))
+    end_server()
+    facts = msgspec.json.decode(answer, type=ready(ModelFacts))
+    mix = _mix_found(folder, asked)
+    if mix is not None:
+        folder.add(SearchLine(note=f"the search {mix[0]} left {len(mix[1])} nodes out of integers: that is tried as well"))
+    answers = FoundSettings(folder, asked, carrier, facts, None if mix is None else mix[1])
+    half, there = CARDS[spec.backend.name].has_half(spec.backend), mix is not None
+    first = seeds(has_half=half, mix=there)
+    try:
+        found = find_settings(knobs(has_half=half, mix=there), goal, answers, first, asked.builds, spec.seed)
+    except OutOfBudget:
+        if not answers.out_of_time():
+            return
+        document = SearchDocument(
+            search=folder.id,
+            state="done",
+            goal=asked.goal,
+            over="settings",
+            built=_built(answers, AIMS[goal.aim].limited_as),
+            checks=len(answers.checked),
+            builds=len(answers.measured),
+            why="the time is over before the half of the samples that chooses nothing was asked: nothing is claimed",
+            runs=_runs(answers),
+        )
+    else:
+        document = _document(folder, asked, answers, found)
+    folder.add(SearchLine(answer=document))
+
+
+def _mix_found(folder: SearchDir, asked: SearchRequest) -> tuple[str, tuple[str, ...]] | None:
+    """What the newest search for formats of the same model chose, and its id."""
+    for other in search_folders(folder.home):
+        if other.id == folder.id or other.state() != "done":
+            continue
+        before = other.asked()
+        chosen = other.document().choice
+        if before.over != "formats" or before.model_sha256 != asked.model_sha256 or chosen is None or not chosen.run:
+            continue
+        for run in (run for members in other.runs().values() for run in members.values()):
+            if run.name == chosen.run:
+                step = next((each for each in run.asked().spec.recipe.active if isinstance(each, QuantizeInt8)), None)
+                return None if step is None or not step.exclude else (other.id, step.exclude)
+    return None
+
+
+def _document(folder: SearchDir, asked: SearchRequest, answers: FoundSettings, found: SettingsAnswer) -> SearchDocument:
+    quantity = AIMS[parse_goal(asked.goal).aim].limited_as
+    choice, held_out = None, None
+    if found.settings is not None:
+        words = words_of(found.settings)
+        run = next((each.run for each in reversed(answers.measured) if each.of == words), None)
+        choice = SearchChoice(recipe=recipe_toml(answers.recipe(found.settings, 0)), run=run)
+        held_out = next((each for each in answers.checked if each.of == words and each.half == "B"), None)
+    return SearchDocument(
+        search=folder.id,
+        state="done",
+        goal=asked.goal,
+        over="settings",
+        choice=choice,
+        built=_built(answers, quantity),
+        checks=found.checks,
+        builds=found.builds,
+        held_out=held_out,
+        why=_sentence(found, quantity),
+        runs=_runs(answers),
+    )
+
+
+def _built(answers: FoundSettings, quantity: str) -> tuple[SearchPoint, ...]:
+    points = {}
+    for each in answers.measured:
+        checked = next((one for one in answers.checked if one.of == each.of and one.half == "A"), None)
+        points[each.of] = SearchPoint(
+            settings=dict(word.split("=", 1) for word in each.of),
+            measured=each.ratios.get(quantity),
+            difference=None if checked is None else checked.difference,
+            run=each.run,
+        )
+    return tuple(points.values())
+
+
+def _sentence(found: SettingsAnswer, quantity: str) -> str:
+    if found.settings is not None and found.cost is not None:
+        low, high = (f"{end:.3g}" for end in found.cost[1:])
+        return f"{_said(found.settings)}: {found.cost.value:.3g} of FP32's {quantity} (95 %: {low} to {high})"
+    if found.why == "none":
+        near = found.nearest
+        short = "" if near is None else ", ".join(key for key, excess in near.excess.items() if excess > 0)
+        return "none reaches it" + ("" if near is None else f"; nearest is {_said(near.settings)}, short of {short}")
+    said = {
+        "refuted": "what one half of the data bore out the other half did not",
+        "not shown": f"no settings are shown to have less {quantity}",
+    }
+    return f"FP32: {said.get(found.why, '')}"
+
+
+def _said(settings: Settings) -> str:
+    return ", ".join(words_of(settings))
+
+
+def _runs(answers: FoundSettings) -> tuple[str, ...]:
+    found = [*(each.run for each in answers.checked), *(each.run for each in answers.measured)]
+    return tuple(sorted(dict.fromkeys(filter(None, found))))
