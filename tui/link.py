@@ -183,6 +183,21 @@ class Link:
             shapes=setup.shapes.get(model, {}),
         )
 
+    async def search_spec(self, setup: RunSetup, model: str) -> RunSpec:
+        """What a search for this model begins with: the recipe that is edited where it puts layers into integers, else `int8`.
+
+        Raises:
+            EdgetuiError: as `spec`.
+        """
+        from ..engine.library.recipes import find_recipe
+        from ..engine.schema.steps import QuantizeInt8
+
+        step = next((each for each in setup.recipe.active if isinstance(each, QuantizeInt8)), None)
+        found = find_recipe("int8", self.engine.config)
+        recipe = found if step is None else msgspec.structs.replace(found, step=(step,))
+        spec = await asyncio.to_thread(self.spec, setup, model)
+        return msgspec.structs.replace(spec, recipe=recipe, guard=False, per_input=0)
+
     async def forecast(self, setup: RunSetup, model: str) -> Forecast:
         """What will happen if this is run."""
         spec = await asyncio.to_thread(self.spec, setup, model)

@@ -23,6 +23,8 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
     parts = [paint(head, "head"), paragraph(f"goal    {found.goal or 'fastest'}", width, " " * 8)]
     parts.append(paint(paragraph(f"answer  {found.why}", width, " " * 8), "accent"))
     if found.choice is not None and found.choice.run:
+        if found.state != "done":
+            parts.append(paragraph(f"best    {found.choice.run}, of what is known so far", width, " " * 8))
         parts.append(paragraph(f"        `edgetui export {found.choice.run} --to DIR` has its plan", width, " " * 8))
     if found.held_out is not None:
         told = _difference(found.held_out.difference)

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from ..advice.goals import Goal, parse_goal
+from ..advice.metrics import AIMS
 from ..errors import DAMAGED, StorageRefused, from_os_error
+from ..library.recipes import recipe_toml
 from ..schema.ready import ready
 from ..schema.result import State
-from ..schema.search import SearchDocument, SearchLine, SearchRequest
+from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchPoint, SearchRequest, SearchUnit
 from ..system.atomic_write import write_atomic
 from ..system.plain_files import read_plain
 from .driven_folder import DrivenDir, folders_in, new_folder
+from .folder import RunDir
 
+FORMATS = ("fp32", "fp16", "int8")
+"""As lines name them."""
 DRIVER = "work.search_driver"
 """The module that drives a search."""
 
@@ -86,16 +93,59 @@ class SearchDir(DrivenDir):
         answers = [line.answer for line in lines if line.answer is not None]
         if answers and state != "running":
             return msgspec.structs.replace(answers[-1], state=state)
-        found = [line.checked or line.measured for line in lines if line.checked or line.measured]
+        known = _known(lines, AIMS[parse_goal(asked.goal).aim].limited_as)
+        told = [line.sensitivity for line in lines if line.sensitivity is not None]
         return SearchDocument(
             search=self.id,
             state=state,
             goal=asked.goal,
+            over=asked.over,
+            choice=self._best(known, parse_goal(asked.goal)),
+            built=tuple(known.values()),
+            sensitivity=tuple(
+                SearchUnit(unit=row.unit, format=row.format, kl=row.kl, sqnr_db=row.sqnr_db)
+                for each in told
+                for row in each.rows
+            ),
             checks=sum(line.checked is not None for line in lines),
             builds=sum(line.measured is not None for line in lines),
-            runs=tuple(dict.fromkeys(each.run for each in found if each is not None and each.run)),
+            runs=tuple(dict.fromkeys(point.run for point in known.values() if point.run)),
             why=_WHY.get(state, "") or str(next((line.failure.refusal for line in reversed(lines) if line.failure), "")),
         )
+
+    def _best(self, known: Mapping[tuple[str, ...], SearchPoint], goal: Goal) -> SearchChoice | None:
+        """The cheapest of what was measured and is borne out by half A so far; None: nothing is yet."""
+        good = [
+            point
+            for point in known.values()
+            if point.run and point.measured is not None and point.difference is not None and _borne_out(point, goal)
+        ]
+        best = min(good, key=lambda point: (point.measured and point.measured.value) or 1.0, default=None)
+        if best is None or best.run is None:
+            return None
+        return SearchChoice(recipe=recipe_toml(RunDir(self.home / "runs" / best.run).asked().spec.recipe), run=best.run)
+
+
+def _borne_out(point: SearchPoint, goal: Goal) -> bool:
+    low = point.difference.low if point.difference is not None else None
+    return low is not None and low >= -(goal.drop if goal.drop is not None else 1.0)
+
+
+def _known(lines: Sequence[SearchLine], quantity: str) -> dict[tuple[str, ...], SearchPoint]:
+    """What was measured, and what half A says of it."""
+    found: dict[tuple[str, ...], SearchPoint] = {}
+    for line in lines:
+        if line.measured is not None:
+            of = line.measured.of
+            settings = dict(word.split("=", 1) for word in of) if all("=" in word for word in of) else {}
+            formats: dict[str, int] = {} if settings else {form: of.count(form) for form in FORMATS if form in of}
+            ratio = line.measured.ratios.get(quantity)
+            found[of] = SearchPoint(formats=formats, settings=settings, measured=ratio, run=line.measured.run or None)
+    for line in lines:
+        if line.checked is not None and line.checked.half == "A" and line.checked.of in found:
+            of = line.checked.of
+            found[of] = msgspec.structs.replace(found[of], difference=line.checked.difference)
+    return found
 
 
 def create_search(home: Path, asked: SearchRequest) -> SearchDir:

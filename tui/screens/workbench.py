@@ -58,6 +58,9 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
             "P", "studies", "studies", id="studies", show=False, tooltip="Papers, done again here: their figures beside ours"
         ),
         Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
+        Binding(
+            "S", "searches", "searches", id="searches", show=False, tooltip="Find which layers to put into INT8 for a goal"
+        ),
         Binding("e", "sensitivity", "sensitivity", id="sensitivity", show=False, tooltip="What compressing each layer does"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
         Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
@@ -313,6 +316,14 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         from .studies import StudiesScreen
 
         self.app.push_screen(StudiesScreen())
+
+    def action_searches(self) -> None:
+        """Searches: for the highlighted model, and those that were made."""
+        from .searches import SearchesScreen
+
+        draft = self.settings.draft
+        changed = partial(self.settings.take, draft) if draft is not None else lambda: None
+        self.app.push_screen(SearchesScreen(self.models.model, draft, changed))
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

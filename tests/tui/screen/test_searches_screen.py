@@ -1,0 +1,135 @@
+"""The screen Searches: the list, a front as it grows, what can be taken, and how one is begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from edgetui.engine.config import PACKAGE, load_config
+from edgetui.engine.library.recipes import find_recipe, recipe_toml
+from edgetui.engine.runs.search_folder import SearchDir, create_search
+from edgetui.engine.schema.figures import Ratio
+from edgetui.engine.schema.search import (
+    CandidateChecked,
+    CandidateMeasured,
+    SearchChoice,
+    SearchDocument,
+    SearchLine,
+    SearchPoint,
+    SearchRequest,
+    SearchUnit,
+)
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.screens.dialogs import Ask, Confirm
+from edgetui.tui.screens.searches import SearchesScreen
+from screens import screen_text, shows, until
+
+WHY = "15 units INT8, 5 units FP32: 0.446 of FP32's latency_ms (95 %: 0.44 to 0.452)"
+
+
+def ratio(value: float, wide: float = 0.01) -> Ratio:
+    return Ratio(value=value, low=value - wide, high=value + wide)
+
+
+def searched(home: Path) -> SearchDir:
+    recipe = find_recipe("int8", load_config())
+    spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=recipe)
+    return create_search(home, SearchRequest(goal="fastest drop<=0.01", spec=spec, builds=8))
+
+
+def answered(folder: SearchDir) -> None:
+    recipe = find_recipe("int8", load_config())
+    recipe = msgspec.structs.replace(recipe, step=(msgspec.structs.replace(recipe.step[0], exclude=("/head/fc",)),))
+    points = [
+        SearchPoint(formats={"int8": 20}, measured=ratio(0.41), difference=ratio(-0.031), run="a", effect=0.2, foretold=0.42),
+        SearchPoint(
+            formats={"int8": 15, "fp32": 5},
+            measured=ratio(0.446),
+            difference=ratio(-0.002),
+            run="b",
+            effect=0.01,
+            foretold=0.45,
+        ),
+        SearchPoint(
+            formats={"int8": 10, "fp32": 10}, measured=ratio(0.7), difference=ratio(-0.001), run="c", effect=0.005, foretold=0.7
+        ),
+    ]
+    document = SearchDocument(
+        search=folder.id,
+        state="done",
+        goal="fastest drop<=0.01",
+        choice=SearchChoice(recipe=recipe_toml(recipe), run="b"),
+        built=tuple(points),
+        sensitivity=(SearchUnit(unit="/stem/conv", format="int8", kl=0.12, sqnr_db=20.0),),
+        checks=5,
+        builds=6,
+        why=WHY,
+    )
+    folder.add(SearchLine(answer=document))
+
+
+async def open_searches(pilot) -> SearchesScreen:
+    app = pilot.app
+    await until(pilot, lambda: app.workbench.settings.draft is not None)
+    await pilot.press("S")
+    await until(pilot, lambda: isinstance(app.screen, SearchesScreen))
+    return app.screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_a_search_shows_its_answer_its_front_and_its_layers(bare_app: EdgetuiApp, own_state: Path, size):
+    answered(searched(own_state))
+    async with bare_app.run_test(size=size, notifications=True) as pilot:
+        screen = await open_searches(pilot)
+        await shows(pilot, "-search-digits", "done", "15 units INT8, 5 units FP32", "fastest drop<=0.01")
+        assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
+        if size[0] < 110:
+            await pilot.press("a")
+        await shows(pilot, "points of accuracy", "★ 15 INT8")
+        if size[0] >= 110:
+            await shows(pilot, "/stem/conv")
+        await pilot.press("escape")
+        assert not isinstance(bare_app.screen, SearchesScreen)
+        assert screen.found
+
+
+async def test_the_best_so_far_becomes_the_recipe(bare_app: EdgetuiApp, own_state: Path):
+    answered(searched(own_state))
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await open_searches(pilot)
+        await until(pilot, lambda: screen.shown is not None)
+        await pilot.press("t")
+        await until(pilot, lambda: bare_app.workbench.settings.draft.recipe.name.startswith("found-"))
+        assert bare_app.workbench.settings.draft.recipe.step[0].exclude == ("/head/fc",)
+
+
+async def test_one_that_was_interrupted_shows_what_is_known(bare_app: EdgetuiApp, own_state: Path):
+    folder = searched(own_state)
+    mix = ("int8", "fp32", "int8")
+    folder.add(SearchLine(note="what each unit in INT8 does to the outputs"))
+    folder.add(SearchLine(measured=CandidateMeasured(of=mix, ratios={"latency_ms": ratio(0.61)}, run="")))
+    folder.add(SearchLine(checked=CandidateChecked(of=mix, half="A", difference=ratio(-0.004))))
+    async with bare_app.run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await open_searches(pilot)
+        await shows(pilot, "not finished", "given again, it goes on", "2 INT8")
+        assert screen.shown.choice is None, "no run of it is here"
+        await pilot.press("t")
+        await shows(pilot, "nothing but FP32 serves the goal so far")
+        await pilot.press("c")
+        await shows(pilot, "this search is not going")
+
+
+async def test_nothing_begins_without_data_or_a_yes(bare_app: EdgetuiApp, own_state: Path):
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        await open_searches(pilot)
+        await shows(pilot, "no searches yet")
+        await pilot.press("o")
+        await shows(pilot, "r searches over settings")
+        await pilot.press("o", "r")
+        if isinstance(bare_app.screen, Ask):
+            await pilot.press("enter")
+            await shows(pilot, "no samples to check accuracy on")
+        assert not isinstance(bare_app.screen, Confirm)
+        assert not list((own_state / "searches").glob("*"))

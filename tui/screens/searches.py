@@ -1,0 +1,271 @@
+"""Searches: begin one for the model under the cursor, follow its front as it grows, take what it found as the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from ...engine.advice.goals import parse_goal
+from ...engine.advice.metrics import AIMS
+from ..desk import AtDesk
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
+from ..widgets.scatter import Dot, scatter
+from .safe_dismiss import SafeDismiss, dismiss_once
+
+if TYPE_CHECKING:
+    from ...engine.schema.search import SearchDocument, SearchPoint, SearchRequest
+    from ..draft import Draft
+
+REFRESH_S = 2.0
+WIDE = 110
+"""Columns from which picture and words stand side by side."""
+_BUILDS: dict[str, int] = {"formats": 12, "settings": 20}
+Over = Literal["formats", "settings"]
+
+
+class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
+    """The list of searches; below it the front of the one under the cursor, and its answer."""
+
+    CSS_PATH = "searches.tcss"
+    HELP = (
+        "Which layers to put into INT8 for a goal (`formats`), or how much of channels and ranks goes and which\n"
+        "calibrator (`settings`). Each layer alone says what it does to the outputs; plans are built, measured and checked\n"
+        "on half of the samples; the other half, which chose nothing, has the last word. A search is ordinary runs: it goes\n"
+        "on when you quit, and goes on where it ended when it is begun again. t makes the best so far the recipe of the\n"
+        "workbench, at any time. The picture has the cost of what was measured, over FP32's, and the points of accuracy that\n"
+        "it won or lost; the front is what no other beats. `edgetui search` prints the same."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "r", "run", "begin", id="searches.run", tooltip="Begin a search for the workbench's model; says how long it takes"
+        ),
+        Binding("o", "over", "formats or settings", id="searches.over", tooltip="What the next search goes over"),
+        Binding("c", "cancel", "end", id="searches.cancel", tooltip="End the search that is going; asks first"),
+        Binding("t", "take", "take it", id="searches.take", tooltip="Make the best so far the recipe of the workbench"),
+        Binding(
+            "a", "picture", "picture", id="searches.picture", tooltip="The front, or the words, where there is room for one"
+        ),
+        Binding("d", "details", "details", id="searches.details", show=False, tooltip="Go into the words, to scroll"),
+        Binding("y", "copy", "copy", id="searches.copy", show=False, tooltip="Copy the words to the clipboard"),
+        Binding("escape", "back", "back", id="searches.back", tooltip="To the workbench"),
+    ]
+
+    def __init__(self, model: str, draft: Draft | None, changed: Callable[[], None]) -> None:
+        """`changed` is called when the draft has another recipe."""
+        super().__init__()
+        self.model, self.draft, self.changed = model, draft, changed
+        self.over: Over = "formats"
+        self.found: dict[str, SearchDocument] = {}
+
+    def compose(self) -> ComposeResult:
+        """Title, searches, picture and words, keys."""
+        yield Lines(id="searches-title")
+        yield Rows(id="searches-list")
+        with Container(id="searches-below"):
+            yield Lines(id="searches-picture")
+            yield Details(id="searches-details")
+        yield KeyBar()
+
+    @property
+    def listed(self) -> Rows:
+        """The rows with the cursor."""
+        return self.query_one("#searches-list", Rows)
+
+    @property
+    def details(self) -> Details:
+        """The words."""
+        return self.query_one("#searches-details", Details)
+
+    @property
+    def shown(self) -> SearchDocument | None:
+        """The search under the cursor."""
+        return self.found.get(self.listed.cursor)
+
+    def on_mount(self) -> None:
+        """Read the searches now, and again every two seconds."""
+        self.listed.focus()
+        self._title()
+        self._read()
+        self.set_interval(REFRESH_S, self._read)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """One of picture and words, or both."""
+        self.set_class(event.size.width < WIDE, "-one")
+        self.call_after_refresh(self._show)
+
+    def _title(self) -> None:
+        name = self.model.rpartition("/")[2] or "no model is chosen"
+        self.query_one("#searches-title", Lines).show(
+            [((" edgetui  Searches", "title"), (f"   {name}", "value"), (f"   r searches over {self.over}", "dim"))]
+        )
+
+    def _read(self) -> None:
+        if self.is_current:
+            self.desk.run_in_background(self._fill, "searches")
+
+    async def _fill(self) -> None:
+        from ...engine.report.study_report import STATE_WORDS
+
+        self.found = {each.search: each for each in await self.desk.engine.searches()}
+        rows: list[tuple[str, Line]] = []
+        for key, each in self.found.items():
+            room = max(10, self.size.width - 64)
+            said = f"{each.goal or 'fastest'}: {each.why}"
+            rows.append(
+                (
+                    key,
+                    (
+                        (f"{shortened(key, 40):<41}", ""),
+                        (f"{STATE_WORDS[each.state]:<14}", "accent"),
+                        (shortened(said, room), "dim"),
+                    ),
+                )
+            )
+        self.listed.fill(rows)
+        self._show()
+
+    def on_rows_moved(self) -> None:
+        """Another search."""
+        self._show()
+
+    def _show(self) -> None:
+        from ...engine.report.search_report import search_report
+
+        found, width = self.shown, max(30, self.details.size.width - 2)
+        if found is None:
+            told = ["no searches yet: r begins one for the model under the workbench's cursor", "", *self.HELP.split("\n")]
+            self.details.show([((f" {row}", ""),) for each in told for row in wrap(each, width) or [""]])
+            self.query_one("#searches-picture", Lines).show([])
+            return
+        self.details.show([((f" {row}", ""),) for row in search_report(found, width).split("\n")])
+        picture = self.query_one("#searches-picture", Lines)
+        dots = [_dot(point, found) for point in found.built if point.measured is not None and point.difference is not None]
+        dots.append(Dot(1.0, 0.0, "FP32", not any(dot.x < 1 and dot.y >= 0 for dot in dots)))
+        aim = AIMS[parse_goal(found.goal).aim]
+        picture.show(scatter(dots, picture.size.width, picture.size.height, f"× FP32's {aim.name}", "points of accuracy"))
+
+    # what can be done
+
+    def action_over(self) -> None:
+        """Formats or settings."""
+        self.over = "settings" if self.over == "formats" else "formats"
+        self._title()
+
+    def action_run(self) -> None:
+        """Ask for the goal, say how long it takes, and begin it."""
+        from .dialogs import Ask
+
+        if not self.model or self.draft is None:
+            self.notify("choose a model in the workbench first", timeout=3)
+            return
+        question = "Goal: fastest, smallest, least-memory or least-energy, with limits (drop<=0.01 top1>=0.80)"
+
+        def answer(goal: str | None) -> None:
+            if goal:
+                self.desk.run_in_background(partial(self._plan, goal), "searches-run")
+
+        self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal), answer)
+
+    async def _plan(self, goal: str) -> None:
+        from ...engine.report.study_report import time_words
+        from .dialogs import Confirm
+
+        assert self.draft is not None
+        engine = self.desk.engine
+        spec = await self.desk.link.search_spec(self.draft.setup, self.model)
+        asked = await engine.plan_search(spec, goal, _BUILDS[self.over], over=self.over)
+        await engine.check(asked.spec, backend=True)
+        told = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
+        cost = "\n".join(wrap(told, min(70, self.size.width - 12)))
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.desk.run_in_background(partial(self._begin, asked), "searches-run")
+
+        self.app.push_screen(Confirm(f"Search over {self.over}: {goal}?", cost), answer)
+
+    async def _begin(self, asked: SearchRequest) -> None:
+        begun = await self.desk.engine.begin_search(asked)
+        self.desk.engine.ask_no_more()
+        await self._fill()
+        self.listed.point(begun)
+        self._show()
+
+    def action_cancel(self) -> None:
+        """Ask, then end the search."""
+        from .dialogs import Confirm
+
+        found = self.shown
+        if found is None or found.state != "running":
+            self.notify("this search is not going", timeout=2)
+            return
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.desk.run_in_background(partial(self._end, found.search), "searches-run")
+
+        self.app.push_screen(
+            Confirm(f"End the search {found.search}?", "What was found stays; the same search goes on."), answer
+        )
+
+    async def _end(self, begun: str) -> None:
+        await self.desk.engine.end_search(begun)
+        await self._fill()
+
+    def action_take(self) -> None:
+        """The best so far becomes the recipe of the workbench."""
+        from ...engine.library.recipes import recipe_of
+
+        found = self.shown
+        choice = found.choice if found is not None else None
+        if found is None or choice is None or not choice.recipe or self.draft is None:
+            self.notify("nothing but FP32 serves the goal so far", timeout=3)
+            return
+        recipe = recipe_of(choice.recipe, f"found-{found.search[:13]}")
+        self.draft.change(recipe=recipe)
+        self.changed()
+        self.notify(f"{recipe.name} is the recipe of the workbench now; s there saves it", timeout=4)
+
+    def action_picture(self) -> None:
+        """The picture in place of the words."""
+        self.toggle_class("-picture")
+        self.call_after_refresh(self._show)
+
+    def action_details(self) -> None:
+        """Into the words."""
+        self.details.focus()
+
+    def action_copy(self) -> None:
+        """The words to the clipboard of the user's own terminal (OSC 52)."""
+        self.app.copy_to_clipboard(self.details.plain())
+        self.notify("copied", timeout=2)
+
+    def action_back(self) -> None:
+        """To the workbench."""
+        dismiss_once(self)
+
+
+def _dot(point: SearchPoint, found: SearchDocument) -> Dot:
+    """Cost over FP32's, points of accuracy; on the front where no other has less of one and no less of the other."""
+
+    def place(each: SearchPoint) -> tuple[float, float]:
+        return cast("float", each.measured and each.measured.value), 100 * cast(
+            "float", each.difference and each.difference.value
+        )
+
+    x, y = place(point)
+    known = [each for each in found.built if each.measured is not None and each.difference is not None]
+    others = [place(each) for each in known if each is not point]
+    beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b in [*others, (1.0, 0.0)])
+    count = point.formats.get("int8", 0)
+    name = f"{count} INT8" if point.formats else point.settings.get("format", "")
+    best = found.choice is not None and point.run == found.choice.run
+    return Dot(x, y, f"★ {name}" if best else name, not beaten)
