@@ -9,8 +9,10 @@ from ..advice.goals import parse_goal
 from ..advice.metrics import AIMS
 from ..schema.figures import Ratio
 from ..schema.search import CandidateChecked, CandidateMeasured, SearchDocument, SearchLine, SearchPoint
+from .sanitize import sanitize
 from .study_report import STATE_WORDS
 from .table import Paint, paragraph, plain
+from .width import fill
 
 MOST_UNITS = 8
 _MOST_POINTS = 12
@@ -20,15 +22,15 @@ _GAP = "  "
 def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> str:
     """The whole search."""
     head = f"search {found.search}  {STATE_WORDS[found.state]}  {found.checks} checks, {found.builds} measurements"
-    parts = [paint(head, "head"), paragraph(f"goal    {found.goal or 'fastest'}", width, " " * 8)]
-    parts.append(paint(paragraph(f"answer  {found.why}", width, " " * 8), "accent"))
+    parts = [paint(line, "head") for line in fill(head, width, "", "  ")]
+    parts += _labelled("goal", found.goal or "fastest", width)
+    parts += [paint(line, "accent") for line in _labelled("answer", found.why, width)]
     if found.choice is not None and found.choice.run:
         if found.state != "done":
-            parts.append(paragraph(f"best    {found.choice.run}, of what is known so far", width, " " * 8))
-        parts.append(paragraph(f"        `edgetui export {found.choice.run} --to DIR` has its plan", width, " " * 8))
+            parts += _labelled("best", f"{found.choice.run}, of what is known so far", width)
+        parts += _labelled("plan", f"edgetui export {found.choice.run} --to DIR", width)
     if found.held_out is not None:
-        told = _difference(found.held_out.difference)
-        parts.append(paragraph(f"shown   {told} on the half of the data that chose nothing", width, " " * 8))
+        parts += _labelled("shown", f"{_difference(found.held_out.difference)} on the half that chose nothing", width)
     parts += [paragraph(f"! {text}", width, "  ") for text in found.wrong]
     points = [*found.built, *(point for point in found.front if point.run is None)]
     if points:
@@ -39,6 +41,10 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
         parts += ["", paint("the most sensitive units, each alone", "accent"), *_units(found, width)]
     parts += [paint(paragraph(f"! {text}", width, "  "), "dim") for text in found.warnings]
     return "\n".join(parts)
+
+
+def _labelled(label: str, text: str, width: int) -> list[str]:
+    return list(fill(sanitize(text), max(20, width), f"{label:<8}", " " * 8))
 
 
 def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str]:

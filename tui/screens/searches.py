@@ -148,6 +148,9 @@ class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
         self.details.show([((f" {row}", ""),) for row in search_report(found, width).split("\n")])
         picture = self.query_one("#searches-picture", Lines)
         dots = [_dot(point, found) for point in found.built if point.measured is not None and point.difference is not None]
+        if not dots:
+            picture.show([((" nothing was measured and checked yet", "dim"),)])
+            return
         dots.append(Dot(1.0, 0.0, "FP32", not any(dot.x < 1 and dot.y >= 0 for dot in dots)))
         aim = AIMS[parse_goal(found.goal).aim]
         picture.show(scatter(dots, picture.size.width, picture.size.height, f"× FP32's {aim.name}", "points of accuracy"))
