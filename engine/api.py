@@ -23,6 +23,7 @@ from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
 from .front.searching import Searching
 from .front.studying import GroupOfStudy
+from .front.sweeping import Sweeping, SweepWords
 from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_file, missing_package
 from .library.torch_models import FOLDER, export_path
@@ -68,13 +69,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "GroupOfStudy",
     "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample",
-    "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "Telemetry", "sides_of",
+    "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "SweepWords", "Telemetry", "sides_of",
 ]  # fmt: skip
 
 POLL_S = 0.25
 
 
-class Engine(Searching):
+class Engine(Searching, Sweeping):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:

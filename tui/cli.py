@@ -28,6 +28,7 @@ from .commands.schema import schema
 from .commands.search import search
 from .commands.sensitivity import sensitivity
 from .commands.study import study
+from .commands.sweep import sweep
 from .terminal import draws
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def cli(context: click.Context) -> int:
 
 _WORK = (
     demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, compare, export, study, build, bench,
-    sensitivity, search, fleet,
+    sensitivity, search, sweep, fleet,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)

@@ -6,8 +6,6 @@ its reason.
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -19,12 +17,11 @@ from ..schema.study import Shown, StudyModel, StudyRequest, StudyRow, StudyVaria
 from ..schema.study_table import StudyCell, StudyTableRow
 from ..schema.workloads import parse_workload
 from .columns import Column
+from .few_values import mean_and_half
 from .metric import Metric
 from .metrics import METRICS
 
 BY_KEY: dict[str, Metric] = {metric.key: metric for metric in METRICS}
-_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-"""Student's t of 97.5 % for 1 to 15 degrees of freedom; the last is taken for more, which errs on the wide side."""
 HUNDRED = 100.0
 
 
@@ -167,11 +164,8 @@ def over_repeats(
 
 def mean_of(values: Sequence[float]) -> StudyCell:
     """Mean of several, with Student's 95 % interval."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return StudyCell(value=mean)
-    half = _T_975[min(len(values) - 2, len(_T_975) - 1)] * statistics.stdev(values) / math.sqrt(len(values))
-    return StudyCell(value=mean, low=mean - half, high=mean + half)
+    mean, half = mean_and_half(values)
+    return StudyCell(value=mean) if half is None else StudyCell(value=mean, low=mean - half, high=mean + half)
 
 
 def _why_not_done(found: Gathered, variant: StudyVariant) -> str:

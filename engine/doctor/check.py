@@ -1,6 +1,7 @@
 """What this machine offers a run, what is missing, and the command that mends it.
 
-Light: metadata of packages, not the packages; files of /proc and /etc below EDGETUI_ROOT. Nothing is changed here.
+Light: metadata of packages, not the packages; files of /proc and /etc below EDGETUI_ROOT. Nothing is changed here, but for a
+power mode that a killed sweep has left, which is put back.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from ..system import boards
 from ..system.control_groups import cpu_quota
 from ..system.cpu import read_processor
 from ..system.disk import read_disk
+from ..system.first_mode import put_back_all
 from ..system.memory import read_memory
 from ..system.patience import has_hung, patiently
+from ..system.power_modes import known_modes, sudoers_line, why_not_set
 from ..system.root_files import Files
 from .sensors import findings
 
@@ -39,7 +42,7 @@ LOW_MEMORY_MB, LOW_DISK_MB = 1000, 1000
 FULL_DISK_MB = 20
 """With less not even a small model's run has room for its files."""
 _ELSEWHERE = "export XDG_STATE_HOME=DIR with a folder you may write to"
-_LONGEST_S, _LONGEST_SENSORS_S = 5.0, 20.0
+_LONGEST_S, _LONGEST_SENSORS_S, _LONGEST_MODES_S = 5.0, 20.0, 90.0
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -70,6 +73,7 @@ def examine(config: Config, home: Path) -> tuple[Check, ...]:
         ("system files", lambda: _root(files)),
         ("board", lambda: _board(files)),
         ("sensors", lambda: _sensors(files)),
+        ("power modes", lambda: _power_modes(files, home)),
         ("memory", lambda: _memory(files)),
         ("state folder", lambda: _state(home)),
         ("disk", lambda: _disk(home)),
@@ -87,7 +91,7 @@ def examine(config: Config, home: Path) -> tuple[Check, ...]:
 
 def _answered(name: str, look: Callable[[], Iterator[Check]]) -> tuple[Check, ...]:
     """What a look found, or that it found nothing in time: a disk of the network that is gone holds whoever asks it."""
-    longest_s = _LONGEST_SENSORS_S if name == "sensors" else _LONGEST_S
+    longest_s = {"sensors": _LONGEST_SENSORS_S, "power modes": _LONGEST_MODES_S}.get(name, _LONGEST_S)
     try:
         return patiently(lambda: tuple(look()), longest_s)
     except TimeoutError:
@@ -161,6 +165,24 @@ def _board(files: Files) -> Iterator[Check]:
     else:
         text = f"{cores}; no INT8 dot products (VNNI, dotprod): INT8 makes models smaller here, and less faster than elsewhere"
         yield Check(name="processor", state="note", text=text)
+
+
+def _power_modes(files: Files, home: Path) -> Iterator[Check]:
+    """A mode that a killed sweep has left, put back; and what lets a sweep set modes."""
+    known = known_modes(files)
+    for told in put_back_all(files, home / "sweeps"):
+        was = f"sweep {told.folder.name} was killed and left {told.found or 'an unknown mode'}"
+        if told.why_not:
+            text, mend = f"{was}; {told.first.name} is not back: {told.why_not}", f"sudo nvpmodel -m {told.first.id}"
+            yield Check(name="power mode left", state="bad", text=text, mend=mend)
+        elif told.others:
+            text = f"sweep {told.folder.name} was killed; {told.found} was set since then by another program, and stays"
+            yield Check(name="power mode left", state="note", text=text)
+        else:
+            yield Check(name="power mode left", state="note", text=f"{was}; {told.first.name} is back, as before")
+    if known and (why := why_not_set(known[0])):
+        line = f"echo '{sudoers_line(_user())}' | sudo tee /etc/sudoers.d/edgetui"
+        yield Check(name="power modes", state="note", text=f"{why}; `edgetui sweep` needs to", mend=line)
 
 
 def _memory(files: Files) -> Iterator[Check]:

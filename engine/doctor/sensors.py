@@ -13,6 +13,7 @@ from ..errors import EdgetuiError
 from ..system import tensorrt_here
 from ..system.boards import Board, detect
 from ..system.patience import has_hung
+from ..system.power_modes import power_modes
 from ..system.root_files import Files
 from ..telemetry import board_stamp
 from ..telemetry.channel import GPU_LOAD, MODULE_POWER, POWER_MODE_HANGS, Notes, Remark
@@ -180,7 +181,7 @@ def _memory_bandwidth(board: Board, sample: Sample) -> Iterator[Finding]:
 def _power_mode(files: Files, board: Board, sample: Sample, choice: Choice) -> Iterator[Finding]:
     if not board.jetson:
         return
-    modes = ", ".join(f"{number} {name}" for number, name in board_stamp.power_modes(files).items())
+    modes = ", ".join(f"{number} {name}" for number, name in power_modes(files).items())
     if choice.source.remark(POWER_MODE_HANGS):
         status = f"; it was {sample.power_mode} when it was set" if sample.power_mode else ""
         mend = "try again when the board is less busy"

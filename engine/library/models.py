@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from ..backends.cards import by_suffix, owner
 from ..config import typed_path
-from ..errors import ModelRefused
+from ..errors import Fix, ModelRefused
+from ..schema.model_facts import ModelFacts
 
 _READ_BYTES = 1 << 20
 _SEAM_BYTES = 1 << 15
@@ -120,3 +121,10 @@ def _locations(data: bytes | memoryview) -> Iterator[bytes]:
         name = bytes(data[found.end() : found.end() + length])
         if len(name) == length:  # else it goes on in the next part
             yield name
+
+
+def open_axes(facts: ModelFacts) -> ModelRefused:
+    """The error for axes without a size, with the flags that give them."""
+    return ModelRefused(
+        f"{facts.name} has axes without a size", fix=Fix("give each `?` a number: {}", "shape", facts.open_axes)
+    )

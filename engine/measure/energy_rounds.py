@@ -135,7 +135,7 @@ def _idle(meter: Meter, rule: EnergyRule) -> list[tuple[float, float]]:
     why, since_s = "", time.monotonic()
     for _ in range(TRIES):
         begin_s = time.monotonic()
-        found = _look(meter, rule)
+        found = look_at_idle(meter, rule.window_s)
         why = meter.stall(begin_s, time.monotonic())
         if not why:
             return found
@@ -152,9 +152,14 @@ def _stuck(meter: Meter, before: Sequence[tuple[float, float]], after: Sequence[
     return meter.stall(before[0][0], before[-1][0])
 
 
-def _look(meter: Meter, rule: EnergyRule) -> list[tuple[float, float]]:
+def look_at_idle(meter: Meter, window_s: float) -> list[tuple[float, float]]:
+    """(time, watts) of each part of one look at the board with no plan loaded, in a window of at least so long.
+
+    Raises:
+        NoEnergy: the sensor fell silent.
+    """
     meter.sleep(meter.settling_s())
-    part_s = meter.window_s(rule.window_s) / IDLE_PARTS
+    part_s = meter.window_s(window_s) / IDLE_PARTS
     found = []
     for _ in range(IDLE_PARTS):
         begin_s = time.monotonic()

@@ -32,6 +32,7 @@ from ..schema.search import SearchDocument
 from ..schema.sensitivity import Sensitivity
 from ..schema.steps import Recipe
 from ..schema.study_table import StudyListed, StudyTable, StudyTime
+from ..schema.sweep import SweepListed, SweepReport, SweepTime
 from ..telemetry.sample import Sample
 from .run_export import Exported
 
@@ -91,6 +92,9 @@ DOCUMENTS: dict[str, Document] = {
     "search": Document(kind=SearchDocument, printed_by=("search MODEL",)),
     "study_time": Document(kind=StudyTime, printed_by=("study --dry-run",)),
     "studies": Document(kind=tuple[StudyListed, ...], printed_by=("study",)),
+    "sweep": Document(kind=SweepReport, printed_by=("sweep", "show", "cancel", "resume")),
+    "sweep_time": Document(kind=SweepTime, printed_by=("sweep --dry-run",)),
+    "sweeps": Document(kind=tuple[SweepListed, ...], printed_by=("sweep without a name",)),
     "fleet": Document(kind=FleetStatus, printed_by=("fleet up", "fleet down", "fleet status")),
     "fleet_runs": Document(kind=FleetOutcome, printed_by=("run --on",)),
     "exported": Document(kind=Exported, printed_by=("export",)),

@@ -1,4 +1,4 @@
-"""A folder whose runs a process of its own submits one after another: a study, or a search.
+"""A folder that a process of its own carries: a study or a search, whose runs it submits one after another, or a sweep.
 
 It holds alive.lock (held while runs are submitted), log.txt, `begun`, and `cancel` where its end was asked for. Which runs are
 its own says each run's run.toml: who is killed anywhere loses none.

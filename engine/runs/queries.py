@@ -137,6 +137,42 @@ class SensitivityQuestion(_Question, frozen=True, kw_only=True, tag="sensitivity
     """What its rows are kept by."""
 
 
+class SweepBuildQuestion(_Question, frozen=True, kw_only=True, tag="sweep-build"):
+    """What of this model is loaded with these sizes? A folder `out` is made with it: a plan, or the settled model."""
+
+    model: str
+    shapes: dict[str, tuple[int, ...]] = {}
+    backend: BackendSettings = BackendSettings()
+    out: str
+
+    @property
+    def executed(self) -> str:
+        """The model."""
+        return self.model
+
+
+class SweepTry(Struct, frozen=True, kw_only=True):
+    """A point of a sweep, as it is to be measured."""
+
+    point: int
+    plan: str
+    backend: BackendSettings
+    streams: int = 1
+    shapes: dict[str, tuple[int, ...]] = {}
+    """Of inputs whose sizes the plan leaves open."""
+
+
+class SweepQuestion(_Question, frozen=True, kw_only=True, tag="sweep"):
+    """How fast are these, and what do they take, one after another? Whoever asks holds the board."""
+
+    fresh = True
+
+    tries: tuple[SweepTry, ...]
+    round: int = 0
+    preset: Preset = "normal"
+    seed: int = 0
+
+
 Listen = Callable[[events.AnyEvent], None]
 Side = Literal["baseline", "candidate", "second"]
 """`second`: of two plans that are one (`adaptive`) the one of higher precision."""
@@ -152,6 +188,8 @@ Question = (
     | SpreadQuestion
     | RecomputeQuestion
     | SensitivityQuestion
+    | SweepBuildQuestion
+    | SweepQuestion
 )
 
 

@@ -13,6 +13,7 @@ from ..errors import DAMAGED, Fix
 from .failure import SaysWhy
 from .ready import ready
 from .sensitivity import SensitivityRow
+from .sweep_shot import Shot
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -120,6 +121,12 @@ class RowFound(Event, frozen=True, kw_only=True, tag="row"):
     row: SensitivityRow
 
 
+class ShotTaken(Event, frozen=True, kw_only=True, tag="shot"):
+    """A window of a sweep; of a question only, no run says it."""
+
+    shot: Shot
+
+
 class StageEnded(Event, frozen=True, kw_only=True, tag="stage-ended"):
     """A stage's output is on disk."""
 
@@ -162,6 +169,7 @@ AnyEvent = (
     | MeasuredWindow
     | Note
     | RowFound
+    | ShotTaken
     | StageEnded
     | StageFailed
     | RunEnded

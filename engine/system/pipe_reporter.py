@@ -13,6 +13,7 @@ import msgspec
 from ..errors import EdgetuiError
 from ..schema import events
 from ..schema.sensitivity import SensitivityRow
+from ..schema.sweep_shot import Shot
 
 PROGRESS_EVERY_S = 0.2
 
@@ -65,6 +66,10 @@ class PipeReporter:
     def row(self, row: SensitivityRow) -> None:
         """A row of a sensitivity."""
         self._send(events.RowFound(row=row))
+
+    def shot(self, shot: Shot) -> None:
+        """A window of a sweep."""
+        self._send(events.ShotTaken(shot=shot))
 
     def waiting(self, run: str) -> None:
         """The board is busy with another run."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import shutil
 from collections.abc import Iterable
 
 from ..schema.stamps import BoardStamp
-from ..system import commands
 from ..system.boards import detect
 from ..system.cpu import online_cores
 from ..system.memory import read_memory
 from ..system.patience import patiently
+from ..system.power_modes import power_mode
 from ..system.processes import busy
 from ..system.root_files import Files
 from .channel import Notes
@@ -58,37 +56,6 @@ def stamp_reasons(found: BoardStamp, files: Files | None = None) -> dict[str, st
     if found.emc_mhz is not None or not detect(files or Files()).jetson:
         return {}
     return {"board.emc_mhz": "only root may read the memory's clock on this board"}
-
-
-def power_mode(files: Files, timeout_s: float = 3.0) -> str | None:
-    """The mode's name as `nvpmodel -q` says it, else by its number in /var/lib/nvpmodel/status; None: cannot be told.
-
-    Takes as long as the command, which can hang under load: for use outside the sampling loop.
-    """
-    command = shutil.which("nvpmodel")
-    mode = None
-    if command:
-        with contextlib.suppress(OSError):
-            mode = mode_of(commands.run([command, "-q"], timeout_s).text)
-    return mode or mode_by_status(files)
-
-
-def mode_by_status(files: Files) -> str | None:
-    """The mode's name by its number in /var/lib/nvpmodel/status; None: there is no such file."""
-    number = re.search(r"pmode:(\d{1,9})", files.text("/var/lib/nvpmodel/status") or "")
-    return power_modes(files).get(int(number[1])) if number else None
-
-
-def mode_of(output: str) -> str | None:
-    """`NV Power Mode: 15W` out of what `nvpmodel -q` printed; old releases print a line about the fan first."""
-    found = re.search(r"^NV Power Mode:\s*(\S+)", output, re.MULTILINE)
-    return found[1] if found else None
-
-
-def power_modes(files: Files) -> dict[int, str]:
-    """Number to name of this module's modes. They differ between modules, so they come from its own file."""
-    text = files.text("/etc/nvpmodel.conf") or ""
-    return {int(n): name for n, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d{1,9})\s+NAME=(\S+)\s*>", text)}
 
 
 def clocks(files: Files) -> str | None:

@@ -13,13 +13,13 @@ from ..backends.base import Backend
 from ..backends.card import Card
 from ..backends.cards import CARDS, by_suffix, open_backend
 from ..errors import Fix, PlanRefused
+from ..library.models import open_axes
 from ..measure.inputs import random_inputs
 from ..measure.paired import measure
 from ..measure.probe import probe
 from ..runs.queries import BenchQuestion
 from ..schema.figures import Metrics
 from ..system.reporter import Reporter
-from .job import open_axes
 
 if TYPE_CHECKING:
     from ..backends.base import Feeds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..backends.base import Backend, Session
 from ..backends.cards import CARDS, open_backend
 from ..config import load_config
-from ..errors import ConfigRefused, Fix, ModelRefused, RunFailed
+from ..errors import ConfigRefused, RunFailed
 from ..runs.cache import StageCache
 from ..runs.outcome import Outcome
 from ..runs.stages import Stage, guard_stages, guarding, plan_stages
@@ -159,10 +159,3 @@ class Job:
                 loaded.append(load_plan(self.backend, plan, self.spec.backend, cooperative=cooperative))
                 stack.callback(loaded[-1].close)
             yield loaded[0], loaded[1]
-
-
-def open_axes(facts: ModelFacts) -> ModelRefused:
-    """The error for axes without a size, with the flags that give them."""
-    return ModelRefused(
-        f"{facts.name} has axes without a size", fix=Fix("give each `?` a number: {}", "shape", facts.open_axes)
-    )

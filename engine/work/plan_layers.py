@@ -17,12 +17,12 @@ from ..backends.card import Card
 from ..backends.cards import CARDS, open_backend, owner
 from ..errors import Fix, PlanRefused, Refusal, from_os_error
 from ..inspection.origins import with_origins
+from ..library.models import open_axes
 from ..measure.inputs import random_inputs
 from ..runs.queries import PlanQuestion
 from ..schema.model_facts import TensorFacts
 from ..schema.plan import PlanFacts
 from ..system.reporter import Reporter
-from .job import open_axes
 
 if TYPE_CHECKING:
     from ..backends.base import Feeds

@@ -28,6 +28,8 @@ from ..runs.queries import (
     RecomputeQuestion,
     SensitivityQuestion,
     SpreadQuestion,
+    SweepBuildQuestion,
+    SweepQuestion,
 )
 from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts
@@ -120,6 +122,22 @@ def _sensitivity(question: SensitivityQuestion, home: Path, say: PipeReporter) -
     from .sensitivities import sensitivity
 
     return sensitivity(home, question, say, say.row)
+
+
+@_answer.register
+def _sweep_build(question: SweepBuildQuestion, home: Path, say: PipeReporter) -> Given:
+    from .sweep_windows import build_for_sweep
+
+    build_for_sweep(home, question, say)
+    return None
+
+
+@_answer.register
+def _sweep(question: SweepQuestion, home: Path, say: PipeReporter) -> Given:
+    from .sweep_windows import take_windows
+
+    take_windows(home, question, say.shot)
+    return None
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from ..graph.normalise import normalise
 from ..graph.walk import label
 from ..graph.weights import weights
 from ..inspection.inspect import inspect
+from ..library.models import open_axes
 from ..measure.inputs import random_inputs
 from ..measure.knee import knee
 from ..runs.kept_rows import KeptLine, KeptRows
@@ -43,7 +44,6 @@ from ..system.reporter import NullReporter, Reporter
 from ..tasks.exporter import export_notes
 from .apply_step import call_step
 from .forward_passes import ForwardPasses, singles
-from .job import open_axes
 from .splits import open_part
 
 if TYPE_CHECKING:

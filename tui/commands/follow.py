@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ...engine.api import Engine
 
 Ending = Literal["ended", "left", "interrupted", "terminated"]
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit statuses of who was asked to end."""
 TICK_S = 0.5
 PLAIN_EVERY_S = 30.0
 GAP = "   "

@@ -13,16 +13,16 @@ from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from ..runview import numbered
 from .fleet import again_option, on_option, refuse_beside_on, run_on_boards
-from .follow import Ending, Follower, listening
+from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening
 from .options import make_spec, run_options
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
+from .sweep_table import follow_or_end, meant_sweep, print_sweep
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
     from ...engine.schema.result import Result
     from ...engine.schema.spec import RunSpec
 
-INTERRUPTED, TERMINATED = 130, 143
 DEMO_RECIPES = ("int8", "prune-5-fp16")
 RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 
@@ -214,8 +214,8 @@ async def _watch(engine: Engine, run: str, as_json: bool) -> int:
     return await _print_results(engine, runs, as_json)
 
 
-@click.command(short_help="End a run, or a group.")
-@click.argument("run", metavar="RUN|GROUP")
+@click.command(short_help="End a run, a group, or a sweep.")
+@click.argument("run", metavar="RUN|GROUP|SWEEP")
 @json_option
 def cancel(run: str, as_json: bool) -> int:
     """End a run; those that were started with it go on. What its finished stages made is kept for `resume`."""
@@ -223,6 +223,9 @@ def cancel(run: str, as_json: bool) -> int:
 
 
 async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
+    if sweep := await meant_sweep(engine, run):
+        await engine.end_sweep(sweep)
+        return await print_sweep(engine, sweep, "ended", None, as_json)
     runs = await engine.members(run)
     await engine.cancel(run)
     if as_json:
@@ -263,8 +266,8 @@ async def _delete(engine: Engine, texts: tuple[str, ...], yes: bool, as_json: bo
     return 0
 
 
-@click.command(short_help="Take up a run that did not end well, or a group.")
-@click.argument("run", metavar="RUN|GROUP")
+@click.command(short_help="Take up a run that did not end well, a group, or a sweep.")
+@click.argument("run", metavar="RUN|GROUP|SWEEP")
 @click.option("--detach", is_flag=True, help="Start it again, and come back.")
 @json_option
 def resume(run: str, detach: bool, as_json: bool) -> int:
@@ -276,6 +279,8 @@ def resume(run: str, detach: bool, as_json: bool) -> int:
 
 
 async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
+    if sweep := await meant_sweep(engine, run):
+        return await _resume_sweep(engine, sweep, detach, as_json)
     with listening() as asked:
         runs = await engine.resume(run)
         if not detach:
@@ -286,6 +291,13 @@ async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
         return await _print_results(engine, runs, as_json=True)
     echo("\n".join(runs))
     return 0
+
+
+async def _resume_sweep(engine: Engine, sweep: str, detach: bool, as_json: bool) -> int:
+    with listening() as asked:
+        await engine.resume_sweep(sweep)
+        ending: Ending = "left" if detach else await follow_or_end(engine, sweep, asked, progress_stream(as_json))
+    return await print_sweep(engine, sweep, ending, None, as_json)
 
 
 @click.command(short_help="The whole job on a small built-in model and data.")

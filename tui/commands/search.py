@@ -12,10 +12,10 @@ import click
 from ...engine.advice.goals import goal_help, parse_goal
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
-from .follow import Ending, StatusLine, listening
+from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .options import backend_options, data_options, make_spec, preset_option, shape_option, workload_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
-from .run import INTERRUPTED, TERMINATED, progress_stream
+from .run import progress_stream
 
 if TYPE_CHECKING:
     from ...engine.api import Engine

@@ -10,10 +10,10 @@ import click
 
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
-from .follow import Ending, listening
+from .follow import INTERRUPTED, TERMINATED, Ending, listening
 from .options import backend_options, backend_settings
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
-from .run import INTERRUPTED, RUN_KEYS, TERMINATED, follower
+from .run import RUN_KEYS, follower
 
 if TYPE_CHECKING:
     from ...engine.api import Engine

@@ -10,7 +10,7 @@ from .emc import Emc
 from .machine import Machine
 from .rails import Rails
 from .source import NotedSource, SourceRefused
-from .tegra import Fan, PowerMode, TegraGpu, Throttle
+from .tegra import Fan, ModeAsked, TegraGpu, Throttle
 from .thermal import Thermal
 
 _LOAD_IN_FILES = frozenset(("tegra124", "tegra186", "tegra194", "tegra210", "tegra234"))
@@ -38,7 +38,7 @@ class Jetson(NotedSource):
         self._gpu = TegraGpu(files, self._notes, nvml=board.profile.soc not in _LOAD_IN_FILES)
         self._emc, self._fan = Emc(files, self._notes), Fan(files)
         self._throttle = Throttle(files, self._notes, self._rails.alarms)
-        self._mode = PowerMode(files, self._notes)
+        self._mode = ModeAsked(files, self._notes)
 
     def read(self, now_s: float) -> Sample:
         """One sweep."""

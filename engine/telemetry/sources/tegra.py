@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ...system import power_modes
 from ...system.commands import Command
 from ...system.root_files import Files
 from .. import board_stamp
@@ -144,7 +145,7 @@ class Fan:
         return self._rpm
 
 
-class PowerMode:
+class ModeAsked:
     """Asks `nvpmodel -q` once a minute in a child: the command takes up to seconds under load, and can hang."""
 
     def __init__(self, files: Files, notes: Notes) -> None:
@@ -154,7 +155,7 @@ class PowerMode:
         self._child: Command | None = None
         self._said = b""
         self._began_s = 0.0
-        self._mode = board_stamp.mode_by_status(files)
+        self._mode = power_modes.mode_by_status(files)
 
     def read(self, now_s: float) -> str | None:
         """The mode as it was last said; None: not said yet."""
@@ -187,7 +188,7 @@ class PowerMode:
         ended = self._child.ended
         self._said = (self._said + self._child.read())[-_MOST_SAID:]
         if ended:
-            self._mode = board_stamp.mode_of(self._said.decode("utf-8", "replace")) or self._mode
+            self._mode = power_modes.mode_of(self._said.decode("utf-8", "replace")) or self._mode
             if self._mode is None:
                 self._notes.once("power mode", "power mode: `nvpmodel -q` does not tell it")
             self.close()

@@ -8,9 +8,10 @@ from ...errors import ModelRefused
 from ...graph.load import load
 from ...inspection.inspect import inspect
 from ...inspection.lint import LOOKED_AT, lint
+from ...library.models import open_axes
 from ...runs.outcome import Outcome
 from ...schema.model_facts import ModelFacts
-from ..job import Job, open_axes
+from ..job import Job
 from ..splits import refuse_unfit, refuse_unread
 
 

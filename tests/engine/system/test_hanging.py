@@ -15,10 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from edgetui.engine.system import commands
+from edgetui.engine.system import commands, power_modes
 from edgetui.engine.system.patience import ask, patiently, unanswered
 from edgetui.engine.system.root_files import Files
-from edgetui.engine.telemetry import board_stamp
 from edgetui.engine.telemetry.channel import Notes
 from edgetui.engine.telemetry.single_sample import once
 from edgetui.engine.telemetry.sources.machine import Machine
@@ -302,7 +301,7 @@ def test_a_power_mode_that_is_not_told_holds_no_sensor(
     assert sample.power_mode is None
     assert sample.rails_mw["VDD_IN"] == 5000
     assert any(note.startswith("power mode: ") for note in choice.source.notes())
-    assert board_stamp.power_mode(Files(), 0.5) is None
+    assert power_modes.power_mode(Files(), 0.5) is None
     for pid in group(int((tmp_path / "leader").read_text())):
         os.kill(pid, signal.SIGKILL)  # what it left behind after it had ended by itself
 
