@@ -94,7 +94,7 @@ async def _ask_all(boards: Sequence[FleetBoard]) -> list[Check]:
 
 
 async def _ask(board: FleetBoard) -> BoardHello | Refusal:
-    start = start_of(board, 0, 0)
+    start = start_of(board, 0)
     try:
         worker = await BoardProcess.begin(board, start)
     except BackendRefused as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 import subprocess
 import sys
 import time
@@ -45,6 +44,8 @@ class FleetAsk(NamedTuple):
     specs: tuple[RunSpec, ...]
     on: str
     """A board, or a resource: one board that has it."""
+    again: str = ""
+    """Whatever has not been asked with: it is done anew. Empty: what a board has done of the same is found."""
 
 
 class Fleet:
@@ -159,18 +160,15 @@ class Fleet:
         self,
         asks: Sequence[FleetAsk],
         hear: Callable[[BoardTold], None],
-        *,
-        again: bool = False,
         ended: Callable[[int, BoardOutcome], None] | None = None,
     ) -> tuple[BoardOutcome, ...]:
         """Have runs done on boards, all boards at once and each board one ask after another; what a board has done before is
-        found there. Cancelling the task ends no run. `again`: done anew; `ended` hears each outcome with the number of its ask.
+        found there. Cancelling the task ends no run. `ended` hears each outcome with the number of its ask.
 
         Raises:
             DataRefused: a file cannot be read here.
         """
-        salt = secrets.token_hex(8) if again else ""
-        told = await asyncio.to_thread(_told, asks, salt)
+        told = await asyncio.to_thread(_told, asks)
         link = self._link(hear)
 
         async def one(number: int) -> BoardOutcome:
@@ -206,7 +204,7 @@ class Fleet:
     async def cancel(self, asks: Sequence[FleetAsk]) -> None:
         """End what `carry` began, on every board that may have it."""
         link = self._link()
-        keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks, "")]
+        keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks)]
         wanted = dict.fromkeys((board, key) for ask, key in zip(asks, keys, strict=True) for board in self._able(ask.on))
         try:
             await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), return_exceptions=True)
@@ -214,13 +212,13 @@ class Fleet:
             await link.close()
 
 
-def _told(asks: Sequence[FleetAsk], salt: str) -> list[tuple[AskedRuns, dict[str, PackedBundle]]]:
+def _told(asks: Sequence[FleetAsk]) -> list[tuple[AskedRuns, dict[str, PackedBundle]]]:
     """What goes over the wire, and the bundles that it needs; a file that several asks have is read once."""
     known: dict[str, tuple[PackedBundle, str]] = {}
     found = []
     for ask in asks:
         plain, packed = portable(ask.specs, known)
-        asked = AskedRuns(once=once_key(plain, salt), specs=msgspec.Raw(plain), bundles=tuple(packed))
+        asked = AskedRuns(once=once_key(plain, ask.again), specs=msgspec.Raw(plain), bundles=tuple(packed))
         found.append((asked, packed))
     return found
 

@@ -25,7 +25,7 @@ from ..system.log import logger, start_log
 from .board_process import BoardProcess
 from .keeping import Keeping, KeptFleet, order_of
 from .match import refusal_of
-from .transport import free_port, start_of
+from .transport import start_of
 
 _log = logger(__name__)
 AGAIN_S, MOST_AGAIN_S, REFUSED_AGAIN_S = 1.0, 30.0, 15.0
@@ -84,7 +84,7 @@ class Keeper:
 
     async def _carry(self, board: FleetBoard) -> tuple[Refusal, bool, bool]:
         """A board's worker from its start to its end: why it ended, whether somebody must mend that, whether it was up."""
-        start = start_of(board, self.fleet.port, free_port())
+        start = start_of(board, self.fleet.port)
         was = self.standing[board.name]
         self.standing[board.name] = msgspec.structs.replace(was, tries=was.tries + 1)
         try:

@@ -101,6 +101,7 @@ def order_of(board: FleetBoard, start: Start, keeping: Keeping) -> WorkerOrder:
         board=board.name,
         scheduler=start.scheduler,
         port=start.port,
+        contact=start.contact,
         resources={board.name: 1.0, ANY: 1.0, **board.resources},
         authority=(keeping.keys / AUTHORITY).read_text(),
         key=(keeping.keys / board_file(board.name)).read_text(),

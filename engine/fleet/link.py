@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _log = logger(__name__)
 PATIENCE_S = 300.0
 """How long a board may be away before what was asked of it is given up here. What it has begun goes on there."""
-ASK_S, PIECE_S, GLANCE_S, CANCEL_S = 30.0, 60.0, 4.0, 20.0
+ASK_S, GLANCE_S, CANCEL_S = 60.0, 4.0, 20.0
 _SLICE_S, _AGAIN_S = 5.0, 1.0
 Hear = Callable[[BoardTold], None]
 
@@ -123,7 +123,7 @@ class FleetLink:
             EdgetuiError: too long ago.
         """
         if not self._keeping.up():
-            raise BackendRefused("the fleet was taken down", fix="`edgetui fleet up`, then ask again: what is done is found")
+            raise _taken_down()
         standing = self._keeping.standing()
         if any(standing[board].state == "up" for board in boards if board in standing):
             return time.monotonic()
@@ -153,7 +153,7 @@ class FleetLink:
             offset = (await self.ask(board, have, bundle)).offset
             while offset < whole:
                 piece = await asyncio.to_thread(packed.piece, offset)
-                offset = (await self.ask(board, put, bundle, offset, piece, patience_s=PIECE_S)).offset
+                offset = (await self.ask(board, put, bundle, offset, piece)).offset
             self._sent.add((board, packed.bundle.id))
 
     async def cancel(self, board: str, once: str) -> None:
@@ -166,8 +166,8 @@ class FleetLink:
 
         await self.ask(board, cancel, once, patience_s=CANCEL_S)
 
-    async def ask(self, board: str, task: Callable[..., Any], *words: object, patience_s: float = ASK_S) -> BoardAnswer:
-        """A short question to one board, beside what it does, asked until it answers or is taken for lost.
+    async def ask(self, board: str, task: Callable[..., Any], *words: object, patience_s: float = PATIENCE_S) -> BoardAnswer:
+        """A short question to one board, beside what it does, asked until it answers or for as long as `patience_s`.
 
         Raises:
             EdgetuiError: what it answered, or that it does not.
@@ -178,10 +178,12 @@ class FleetLink:
             with contextlib.suppress(Exception):  # see `ensure`
                 client = await self._connected()
                 if address := await self._address(client, board):
-                    left = max(1.0, end - time.monotonic())
+                    left = min(ASK_S, max(1.0, end - time.monotonic()))
                     said = await asyncio.wait_for(client.run(task, board, *words, workers=[address]), left)
             for answer in said.values():
                 return _raised(_answer(answer))
+            if not self._keeping.up():
+                raise _taken_down()
             if time.monotonic() > end:
                 raise RunFailed(f"board {board} does not answer", fix="`edgetui fleet status` says how it stands")
             await asyncio.sleep(_AGAIN_S)
@@ -205,6 +207,10 @@ class FleetLink:
             return None
 
         return dict(filter(None, await asyncio.gather(*map(one, names))))
+
+
+def _taken_down() -> BackendRefused:
+    return BackendRefused("the fleet was taken down", fix="`edgetui fleet up`, then ask again: what is done is found")
 
 
 def _answer(data: bytes) -> BoardAnswer:

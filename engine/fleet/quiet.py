@@ -53,7 +53,8 @@ def set_up() -> None:
     except ImportError:
         raise not_installed() from None
     dask.config.set(_SETTINGS)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says of lost links is said by us, by board
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says of lost links is said by us, by board
 
 
 @contextmanager

@@ -45,22 +45,30 @@ class Start(NamedTuple):
     """None: ours."""
     scheduler: str
     """HOST:PORT as the board sees it."""
-    port: int
+    port: int = 0
     """Where its worker shall listen; 0: anywhere."""
+    contact: str = ""
+    """HOST:PORT at which the scheduler reaches the worker; empty: where that listens."""
 
 
-def start_of(board: FleetBoard, scheduler_port: int, own_port: int) -> Start:
-    """How to start the worker of a board. `own_port`: where it may listen, seen from here; 0: it will only say hello."""
+def start_of(board: FleetBoard, scheduler_port: int) -> Start:
+    """How to start the worker of a board; without a `scheduler_port` (0) it will only say hello.
+
+    At both ends of ssh's tunnel ports are drawn anew each time: one that is taken there costs a try, and a board may be in
+    several fleets' files, or be this machine.
+    """
     here = f"{LOOPBACK}:{scheduler_port}"
     if board.host == HERE:
         argv = (os.path.expanduser(board.python or sys.executable), "-c", _BOOT)  # noqa: PTH111 - `python3` is no path
-        return Start(argv, {**os.environ, **board.env}, here, 0)
+        return Start(argv, {**os.environ, **board.env}, here)
     program = _program(board)
     if board.command:
-        return Start((*board.command, "sh", "-c", program), None, board.scheduler or here, 0)
-    there = f"{LOOPBACK}:{own_port}"
-    tunnels = ("-R", f"{here}:{here}", "-L", f"{there}:{there}") if own_port else ()
-    return Start((*_SSH, *tunnels, "--", board.host, program), None, here, own_port)
+        return Start((*board.command, "sh", "-c", program), None, board.scheduler or here)
+    if not scheduler_port:
+        return Start((*_SSH, "--", board.host, program), None, here)
+    theirs, contact, back = free_port(), f"{LOOPBACK}:{free_port()}", f"{LOOPBACK}:{free_port()}"
+    tunnels = ("-R", f"{back}:{here}", "-L", f"{contact}:{LOOPBACK}:{theirs}")
+    return Start((*_SSH, *tunnels, "--", board.host, program), None, back, theirs, contact)
 
 
 def _program(board: FleetBoard) -> str:

@@ -41,6 +41,8 @@ class WorkerOrder(Struct, frozen=True, kw_only=True):
     """HOST:PORT as this machine sees it."""
     port: int
     """To listen on; 0: anywhere."""
+    contact: str = ""
+    """HOST:PORT at which the scheduler reaches that; empty: as it is."""
     resources: dict[str, float]
     authority: str
     """Certificates and key as PEM."""
@@ -98,6 +100,7 @@ async def work(order: WorkerOrder) -> None:
         resources=order.resources,
         host=LOOPBACK,
         port=order.port,
+        contact_address=f"tls://{order.contact}" if order.contact else None,
         security=security(order.authority, "worker", order.key),
         memory_limit=0,
         local_directory=spill,

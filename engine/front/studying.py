@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from ..advice.study_boards import side_by_side
 from ..advice.study_choice import choice_rows, foretell, ranking_rows
 from ..advice.study_rows import Experiments, Gathered, study_rows
 from ..errors import EdgetuiError, StorageRefused
@@ -26,7 +27,7 @@ from ..runs.study_folder import Standing, StudyDir, create_study, same_study, st
 from ..runs.study_plan import plan_study
 from ..runs.study_time import study_time
 from ..schema.model_facts import ModelFacts
-from ..schema.result import Result
+from ..schema.result import Result, State
 from ..schema.settings import BackendSettings, settings_with
 from ..schema.study import Study, StudyGroup, StudyRequest
 from ..schema.study_table import StudyDone, StudyListed, StudyTable, StudyTime
@@ -72,8 +73,12 @@ class Studying(Finished, ABC):
     async def inspect(self, model: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> ModelFacts:
         """What is in a model; the front knows how to ask."""
 
-    async def plan_study(self, name: str, *, small: bool = False, backend: BackendSettings | None = None) -> StudyRequest:
+    async def plan_study(
+        self, name: str, *, small: bool = False, backend: BackendSettings | None = None, elsewhere: bool = False
+    ) -> StudyRequest:
         """What is asked by a study here, by its name or its file: its runs, and what is left out and why.
+
+        `elsewhere`: by boards of a fleet, which may have what is not installed here.
 
         Raises:
             ConfigRefused: there is no such study, or it is not valid.
@@ -81,7 +86,14 @@ class Studying(Finished, ABC):
         chosen = self.config.defaults.backend
         settings = backend or settings_with(chosen, self.config.backend.of(chosen))
         study = await asyncio.to_thread(find_study, name)
-        return await asyncio.to_thread(plan_study, study, self.config, settings, small=small)
+        return await asyncio.to_thread(plan_study, study, self.config, settings, small=small, elsewhere=elsewhere)
+
+    async def study_over(self, asked: StudyRequest, found: Mapping[str, Sequence[Sequence[Result]]]) -> StudyTable:
+        """The table of a study that boards have done: by their names, the results of each of its groups, none where there is
+        none yet.
+        """
+        foretold = msgspec.structs.replace(asked, foretold=foretell(asked, await self._facts_for_choices(asked)))
+        return side_by_side({board: study_table(foretold, _stands(asked, results)) for board, results in found.items()})
 
     async def study_time(self, asked: StudyRequest, *, again: bool = False) -> StudyTime:
         """How long what is left of it will take; `again`: all of it."""
@@ -184,6 +196,15 @@ class Studying(Finished, ABC):
             if folder.id == study:
                 return folder
         raise StorageRefused(f"there is no study `{study}` here", fix="`edgetui study` lists them")
+
+
+def _stands(asked: StudyRequest, found: Sequence[Sequence[Result]]) -> Standing:
+    """How far a study is whose groups have these results."""
+    results = tuple(dict(zip(group.variants, runs, strict=False)) for group, runs in zip(asked.groups, found, strict=True))
+    whole = [len(runs) == len(group.variants) for group, runs in zip(asked.groups, found, strict=True)]
+    ended = {result.state for runs in found for result in runs}
+    state: State = "crashed" if not all(whole) else "done" if "done" in ended else "failed"
+    return Standing(state, sum(whole), results, tuple(tuple(result.run for result in runs) for runs in found))
 
 
 def study_table(asked: StudyRequest, stands: Standing) -> StudyTable:

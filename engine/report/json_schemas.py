@@ -88,7 +88,7 @@ DOCUMENTS: dict[str, Document] = {
     "plan": Document(kind=PlanFacts, printed_by=("inspect PLAN", "inspect RUN")),
     "latencies": Document(kind=Spreads, printed_by=("show --latencies",)),
     "sensitivity": Document(kind=Sensitivity, printed_by=("sensitivity",)),
-    "study": Document(kind=StudyTable, printed_by=("study NAME",)),
+    "study": Document(kind=StudyTable, printed_by=("study NAME", "study NAME --on")),
     "search": Document(kind=SearchDocument, printed_by=("search MODEL",)),
     "study_time": Document(kind=StudyTime, printed_by=("study --dry-run",)),
     "studies": Document(kind=tuple[StudyListed, ...], printed_by=("study",)),

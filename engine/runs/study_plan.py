@@ -35,8 +35,10 @@ class Here(NamedTuple):
     calibration: Dataset | None
 
 
-def plan_study(study: Study, config: Config, backend: BackendSettings, *, small: bool = False) -> StudyRequest:
-    """What is asked by a study on this machine.
+def plan_study(
+    study: Study, config: Config, backend: BackendSettings, *, small: bool = False, elsewhere: bool = False
+) -> StudyRequest:
+    """What is asked by a study on this machine; `elsewhere`: on others, so that what runs need installed need not be here.
 
     Raises:
         ConfigRefused: it names a metric or a workload that there is not.
@@ -54,7 +56,7 @@ def plan_study(study: Study, config: Config, backend: BackendSettings, *, small:
                 left += [LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=why) for v in wanted]
                 continue
             settings = backend if experiment.backend is None else _settings(experiment.backend, config)
-            found = [_spec(here[name], experiment, variant, config, settings, small=small) for variant in wanted]
+            found = [_spec(here[name], experiment, each, config, settings, small=small, elsewhere=elsewhere) for each in wanted]
             specs = [(v.name, spec) for v, spec in zip(wanted, found, strict=True) if isinstance(spec, RunSpec)]
             left += [
                 LeftOut(experiment=experiment.name, model=name, variant=v.name, reason=why)
@@ -144,7 +146,14 @@ def trains(recipe: Recipe) -> bool:
 
 
 def _spec(
-    here: Here, experiment: StudyExperiment, variant: StudyVariant, config: Config, backend: BackendSettings, *, small: bool
+    here: Here,
+    experiment: StudyExperiment,
+    variant: StudyVariant,
+    config: Config,
+    backend: BackendSettings,
+    *,
+    small: bool,
+    elsewhere: bool,
 ) -> RunSpec | str:
     """The run of a variant on a model, or why there is none."""
     workload = parse_workload(experiment.workload)
@@ -163,7 +172,8 @@ def _spec(
         )
         refuse_without_samples(spec)
         refuse_workload(spec)
-        refuse_without_packages(spec)
+        if not elsewhere:
+            refuse_without_packages(spec)
     except EdgetuiError as error:
         return error.what
     return spec

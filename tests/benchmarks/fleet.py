@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("idle", "transfer", "storm"), action="append")
     parser.add_argument("--boards", type=int, default=30)
     parser.add_argument("--runs", type=int, default=300)
-    parser.add_argument("--measured", type=int, default=30)
+    parser.add_argument("--measured", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--megabytes", type=int, default=100)
     asked = parser.parse_args()

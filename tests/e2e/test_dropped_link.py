@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +15,7 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE
 from live_runs import ended
-from processes import wait_until
+from ssh_server import SshServer
 
 DEMO = PACKAGE / "profiles" / "demo"
 
@@ -26,42 +24,18 @@ class Link:
     """An sshd on the loopback address, and clients of it."""
 
     def __init__(self, folder: Path, tool: Callable[[str], str]) -> None:
-        keygen, self._ssh, sshd = tool("ssh-keygen"), tool("ssh"), tool("sshd")
-        for name in ("host", "user"):
-            subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-        if os.getuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)
-        self._folder = folder
-        for _ in range(5):  # another program may take a port that was free
-            if self._serve(sshd):
-                return
-        raise AssertionError((folder / "log").read_text())
-
-    def _serve(self, sshd: str) -> bool:
-        """Start the server on a free port; whether it came to listen there."""
-        folder = self._folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        (folder / "config").write_text(
-            f"Port {self._port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n"
-            f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
-        )
-        with (folder / "log").open("wb") as log:
-            self.server = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "config")], stderr=log, start_new_session=True)
-        wait_until(lambda: "Server listening" in (folder / "log").read_text() or self.server.poll() is not None)
-        return self.server.poll() is None
+        self._folder, self._served = folder, SshServer(folder, tool)
 
     def start(self, command: list[str], state: Path, size: str = "rows 45 cols 160") -> None:
         """Run a command with a terminal of a size on the other side."""
         where = f"TERM=xterm-256color XDG_STATE_HOME={shlex.quote(str(state.parent))}"
         line = f"stty {size}; {where} exec {shlex.join(command)}"
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        to = ["-F", "none", "-i", str(self._folder / "user"), "-p", str(self._port), f"{getpass.getuser()}@127.0.0.1"]
+        to = ["-F", "none", "-i", str(self._served.key), "-p", str(self._served.port), f"{getpass.getuser()}@127.0.0.1"]
         self.shown = self._folder / "shown"
         with self.shown.open("wb") as shown:
             self._client = subprocess.Popen(
-                [self._ssh, "-tt", *options, *to, line], stdin=subprocess.PIPE, stdout=shown, stderr=shown
+                [self._served.ssh, "-tt", *options, *to, line], stdin=subprocess.PIPE, stdout=shown, stderr=shown
             )
 
     def cut(self) -> None:
@@ -72,8 +46,7 @@ class Link:
     def close(self) -> None:
         """End client and server."""
         self.cut()
-        self.server.terminate()
-        self.server.wait(10)
+        self._served.close()
 
 
 @pytest.fixture

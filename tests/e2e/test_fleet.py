@@ -9,12 +9,19 @@ import subprocess
 import sys
 
 import pytest
+from edgetui import __version__
+from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.fleet.fleet_front import FleetAsk
-from edgetui.engine.runs.folder import run_paths
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema.events import RunBegan
 from fleet_storm import storm
 from fleets import LoopbackFleet, needs_fleet
+from live_runs import end_all
+from measuring import short_elsewhere
 from processes import wait_until
+
+DEMO = PACKAGE / "profiles" / "demo"
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ async def test_a_run_is_done_on_each_board_once_however_often_it_is_asked(fleet,
     again = await fleet.fleet.carry(asks, silent)
     assert [each.found for each in again] == [True, True]
     assert [each.runs[0].run for each in again] == [each.runs[0].run for each in found]
-    assert [len(run_paths(fleet.home_of(name))) for name in ("one", "two")] == [1, 1]
+    assert [len(fleet.runs(name)) for name in ("one", "two")] == [1, 1]
 
 
 @pytest.mark.long
@@ -58,7 +65,7 @@ async def test_a_worker_and_a_scheduler_that_are_killed_lose_nothing(fleet, ligh
     fleet.add("one")
     await fleet.fleet.bring_up()
     going = asyncio.ensure_future(fleet.fleet.carry([FleetAsk((light,), "one")], silent))
-    while not run_paths(fleet.home_of("one")):
+    while not fleet.runs("one"):
         await asyncio.sleep(0.05)
     fleet.worker("one").kill()
     await asyncio.to_thread(wait_until, lambda: fleet.keeping.standing()["one"].tries > 1)
@@ -66,7 +73,7 @@ async def test_a_worker_and_a_scheduler_that_are_killed_lose_nothing(fleet, ligh
     found = await asyncio.wait_for(going, 90)
     assert found[0].error is None
     assert found[0].runs[0].state == "done"
-    assert len(run_paths(fleet.home_of("one"))) == 1
+    assert len(fleet.runs("one")) == 1
 
 
 @pytest.mark.long
@@ -122,9 +129,121 @@ def test_everything_ends_with_it(fleet):
 
 @pytest.mark.long
 async def test_killed_workers_a_cut_link_and_another_scheduler_lose_none_of_twenty_runs(fleet):
-    told = await storm(fleet, boards=4, runs=20, measured=4)
+    told = await storm(fleet, boards=4, runs=20, measured=20)
     assert told.lost == []
     assert len(told.outcomes) == 20
     assert told.overlaps == []
     assert told.restarts >= 3 + 4  # two killed, one cut off, all when the scheduler ended
     assert len({each.board for each in told.outcomes}) == 4
+
+
+STUDY = f"""
+title = "One group of the demo's model"
+paper = "none"
+board = "none"
+[[model]]
+name = "digits"
+file = "{DEMO / "digits.onnx"}"
+dataset = "{DEMO / "digits.toml"}"
+weights = "the demo's"
+[[variant]]
+name = "FP32"
+[[variant]]
+name = "pruned"
+recipe = "prune-5"
+[[experiment]]
+name = "one"
+preset = "quick"
+[[row]]
+figure = "time"
+unit = "ms"
+experiment = "one"
+metric = "latency"
+paper = {{ FP32 = 3.0, pruned = 2.0 }}
+"""
+
+
+@pytest.mark.long
+def test_a_study_is_done_by_each_board_and_its_table_has_a_column_for_each(fleet, tmp_path, monkeypatch):
+    short_elsewhere(monkeypatch)
+    fleet.add("one", "two")
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    assert run("fleet", "up").returncode == 0
+    told = run("study", str(tmp_path / "tiny.toml"), "--on", "one,two")
+    assert told.returncode == 0, told.stderr
+    assert "pruned, one" in told.stdout
+    table = json.loads(run("study", str(tmp_path / "tiny.toml"), "--on", "one,two", "--json").stdout)
+    assert (table["state"], table["done"], table["groups"]) == ("done", 2, 2)
+    here = table["rows"][0]["here"]
+    assert list(here) == ["FP32, one", "FP32, two", "pruned, one", "pruned, two"]
+    assert all(cell["value"] > 0 for cell in here.values())
+    assert len({cell["value"] for cell in here.values()}) == 4
+    assert [len(fleet.runs(name)) for name in ("one", "two")] == [1, 1]
+
+
+@pytest.mark.long
+async def test_boards_that_do_not_fit_are_refused_by_name_before_the_first_task(fleet, tmp_path, disk):
+    other = tmp_path / "other" / "edgetui"
+    other.mkdir(parents=True)
+    for path in PACKAGE.iterdir():
+        if path.is_dir() and not path.name.startswith("."):
+            (other / path.name).symlink_to(path)
+    (other / "__init__.py").write_text('__version__ = "9.9.9"\n')
+    old = tmp_path / "old" / "distributed-2023.5.0.dist-info"
+    old.mkdir(parents=True)
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: distributed\nVersion: 2023.5.0\n")
+    (tmp_path / "python2").write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'edgetui'\" >&2\nexit 1\n")
+    (tmp_path / "python2").chmod(0o755)
+    fleet.add("good")
+    fleet.add("newer", env={"PYTHONPATH": str(other.parent)})
+    fleet.add("older", env={"PYTHONPATH": str(old.parent)})
+    fleet.add("bare", python=str(tmp_path / "python2"))
+    fleet.add("nowhere", python=str(tmp_path / "no-python"))
+    fleet.add("full", env={"XDG_STATE_HOME": str(disk("4m"))})
+    up = await fleet.fleet.bring_up()
+    told = {each.standing.board: (each.standing.state, each.standing.reason) for each in up.boards}
+    assert told["good"] == ("up", "")
+    assert {state for board, (state, _) in told.items() if board != "good"} == {"refused"}
+    assert told["newer"][1] == f"it has edgetui 9.9.9, this machine {__version__}"
+    assert told["older"][1].startswith("it has distributed 2023.5.0, this machine ")
+    assert told["bare"][1] == "its Python has no edgetui that can be in a fleet"
+    assert "cannot be started" in told["nowhere"][1]
+    assert told["full"][1].startswith("its disk is full (4 MB")
+    with pytest.raises(BackendRefused, match=r"board newer is refused: it has edgetui 9\.9\.9"):
+        fleet.fleet.wanted("good,newer")
+
+
+@pytest.mark.long
+async def test_a_board_that_goes_off_in_the_middle_takes_the_run_up_again(fleet, spec, monkeypatch):
+    short_elsewhere(monkeypatch)
+    fleet.add("one")
+    await fleet.fleet.bring_up()
+    going = asyncio.ensure_future(fleet.fleet.carry([FleetAsk((spec,), "one")], silent))
+    while not (fleet.runs("one") and RunDir(fleet.runs("one")[0]).pid()):
+        await asyncio.sleep(0.05)
+    (board,) = map(RunDir, fleet.runs("one"))
+    fleet.worker("one").kill()
+    end_all(fleet.home_of("one"))
+    (found,) = await asyncio.wait_for(going, 120)
+    assert found.error is None
+    assert found.runs[0].state == "done"
+    assert [each.resumed for each in board.events() if isinstance(each, RunBegan)] == [False, True]
+
+
+@pytest.mark.long
+def test_who_leaves_finds_what_was_done_meanwhile(fleet, monkeypatch):
+    short_elsewhere(monkeypatch)
+    fleet.add("one")
+    assert run("fleet", "up").returncode == 0
+    words = ["run", str(DEMO / "digits.onnx"), "--recipe", "prune-5", "--preset", "quick", "--on", "one"]
+    laptop = subprocess.Popen([sys.executable, "-m", "edgetui", *words], stdout=subprocess.DEVNULL)
+    wait_until(lambda: fleet.runs("one"))
+    laptop.terminate()
+    assert laptop.wait(30) == 143
+    assert run("fleet", "down").returncode == 0
+    (board,) = map(RunDir, fleet.runs("one"))
+    wait_until(lambda: board.result() is not None)
+    assert run("fleet", "up").returncode == 0
+    told = json.loads(run(*words, "--json").stdout)
+    assert [(each["board"], each["found"], each["runs"][0]["state"]) for each in told["on"]] == [("one", True, "done")]
+    assert len(fleet.runs("one")) == 1

@@ -55,12 +55,13 @@ def asks(count: int, measured: int) -> list[FleetAsk]:
 
 
 async def storm(fleet: LoopbackFleet, boards: int, runs: int, measured: int) -> Storm:
-    """Two workers are killed and the scheduler, and one link is cut, when shares of all runs have ended."""
+    """Two workers are killed and the scheduler, and one link is cut, when shares of all runs have ended. Measuring is short."""
     proxy = LinkProxy(lambda: fleet.keeping.kept().port)
     await proxy.start()
     names = [f"board{n:02}" for n in range(boards)]
-    fleet.add(*names[1:])
-    fleet.add(names[0], host="", command=["env"], python=sys.executable, scheduler=f"127.0.0.1:{proxy.port}")
+    short = {"EDGETUI_MEASURE_S": "0.1"}
+    fleet.add(*names[1:], env=short)
+    fleet.add(names[0], host="", command=["env"], python=sys.executable, env=short, scheduler=f"127.0.0.1:{proxy.port}")
     began_s = time.monotonic()
     up = await fleet.fleet.bring_up()
     assert {each.standing.state for each in up.boards} == {"up"}, up
@@ -94,7 +95,7 @@ async def storm(fleet: LoopbackFleet, boards: int, runs: int, measured: int) -> 
     homes = [fleet.home_of(name) for name in names]
     overlaps = [pair for home in homes for pair in measured_at_once(home)]
     restarts = sum(each.tries - 1 for each in fleet.keeping.standing().values())
-    folders = sum(len(run_paths(home)) for home in homes)
+    folders = sum(len(fleet.runs(name)) for name in names)
     return Storm(outcomes, time.monotonic() - began_s, up_s, folders, overlaps, restarts)
 
 

@@ -10,6 +10,7 @@ import pytest
 import tomlkit
 from edgetui.engine.fleet.fleet_front import Fleet
 from edgetui.engine.fleet.keeping import Keeping
+from edgetui.engine.runs.folder import run_paths
 from edgetui.engine.schema.fleet import FleetBoard, FleetFile
 from live_runs import end_all
 
@@ -38,10 +39,15 @@ class LoopbackFleet:
         """The state folder of a board."""
         return self.folder / board / "edgetui"
 
+    def runs(self, board: str) -> list[Path]:
+        """Run folders of a board in which something was asked: who is killed while one is made leaves an empty one."""
+        return [path for path in run_paths(self.home_of(board)) if (path / "run.toml").exists()]
+
     def add(self, *names: str, **settings: object) -> None:
         """Boards of this machine, with settings as in fleet.toml."""
+        own = settings.pop("env", {})
         for name in names:
-            env = {"XDG_STATE_HOME": str(self.folder / name), **settings.pop("env", {})}  # type: ignore[dict-item]
+            env = {"XDG_STATE_HOME": str(self.folder / name), **own}  # type: ignore[dict-item]
             self.boards.append(msgspec.convert({"name": name, "host": "localhost", "env": env, **settings}, FleetBoard))
         self.write()
 
@@ -66,6 +72,11 @@ class LoopbackFleet:
         mine = [p for p in self.processes("worker_process") if p.environ()["XDG_STATE_HOME"] == str(self.folder / board)]
         assert len(mine) == 1, mine
         return mine[0]
+
+    def tunnels(self) -> list[psutil.Process]:
+        """The clients of ssh that its keeper has started."""
+        (keeper,) = self.processes("fleet.keeper")
+        return [child for child in keeper.children() if "ssh" in child.name()]
 
     def close(self) -> None:
         """Take it down, with all that it runs."""

@@ -57,9 +57,24 @@ per_input_option = click.option(
     metavar="N",
     help="Time N samples one by one as well, each until its own 95 % interval is under 5 %.",
 )
+on_option = click.option(
+    "--on", metavar="BOARD,...", help="On boards of the fleet, each for itself; a RESOURCE is one board that has it."
+)
 calibration_option = click.option(
     "--calibration", metavar="D", help="Samples to calibrate with; without it those of --dataset."
 )
+
+
+def refuse_beside_on(**flags: bool) -> None:
+    """Refuse flags that mean nothing beside --on.
+
+    Raises:
+        UsageError: one is given.
+    """
+    for name, given in flags.items():
+        if given:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} is not for --on", fix="leave it out; asked again, what boards have begun is found")
 
 
 def data_options(function: F) -> F:

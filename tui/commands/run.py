@@ -12,9 +12,8 @@ import click
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from ..runview import numbered
-from .fleet import again_option, on_option, refuse_beside_on, run_on_boards
 from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening
-from .options import make_spec, run_options
+from .options import make_spec, on_option, refuse_beside_on, run_options
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 from .sweep_table import follow_or_end, meant_sweep, print_sweep
 
@@ -33,7 +32,7 @@ RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
 @on_option
-@again_option
+@click.option("--again", is_flag=True, help="With --on: anew, whatever the boards have done of it.")
 @json_option
 def run_command(
     model: str,
@@ -55,7 +54,11 @@ def run_command(
     specs = [make_spec(engine, model, recipe=recipe, **flags) for recipe in recipes or (None,)]  # type: ignore[arg-type]
     if on is not None:
         refuse_beside_on(detach=detach, dry_run=dry_run)
+        from .on_boards import run_on_boards
+
         return asyncio.run(run_on_boards(engine, specs, on, again=again, as_json=as_json))
+    if again:
+        raise UsageError("--again is for --on", fix="leave it out: a run here is always a new one")
     if dry_run:
         return asyncio.run(_dry_run(engine, specs, as_json))
     for spec in specs:

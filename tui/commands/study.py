@@ -11,7 +11,7 @@ import click
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from .follow import INTERRUPTED, TERMINATED, Ending, listening
-from .options import backend_options, backend_settings
+from .options import backend_options, backend_settings, on_option, refuse_beside_on
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 from .run import RUN_KEYS, follower
 
@@ -28,6 +28,7 @@ LOOK_S = 0.3
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
 @click.option("--again", is_flag=True, help="From the beginning, whatever has been done of it.")
+@on_option
 @backend_options
 @json_option
 def study(
@@ -36,6 +37,7 @@ def study(
     detach: bool,
     dry_run: bool,
     again: bool,
+    on: str | None,
     as_json: bool,
     backend: str | None,
     threads: int | None,
@@ -53,7 +55,12 @@ def study(
             raise UsageError("no study is named", fix="give a name: `edgetui study` lists them")
         return asyncio.run(_list(engine, as_json))
     settings = backend_settings(engine, backend, threads, mode, device)
-    asked = asyncio.run(engine.plan_study(name, small=small, backend=settings))
+    asked = asyncio.run(engine.plan_study(name, small=small, backend=settings, elsewhere=on is not None))
+    if on is not None:
+        from .on_boards import study_on_boards
+
+        refuse_beside_on(detach=detach, dry_run=dry_run)
+        return asyncio.run(study_on_boards(engine, asked, on, again=again, as_json=as_json))
     return asyncio.run(_study(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
 
 

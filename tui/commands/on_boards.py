@@ -1,0 +1,146 @@
+"""`--on`: runs and studies on boards of the fleet, followed together, and one table of what came out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...engine.errors import UsageError
+from ...engine.fleet.fleet_front import FleetAsk
+from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
+from .printing import echo, echo_error, echo_json, paint, width
+
+if TYPE_CHECKING:
+    from ...engine.api import Engine
+    from ...engine.fleet.board_tasks import BoardTold
+    from ...engine.fleet.fleet_front import Fleet
+    from ...engine.schema.fleet import BoardOutcome
+    from ...engine.schema.spec import RunSpec
+    from ...engine.schema.study import StudyRequest
+
+
+async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, again: bool, as_json: bool) -> int:
+    """Runs on several boards, and one table of what came out; Ctrl+C cancels them there, SIGTERM leaves them."""
+    import msgspec
+
+    from ...engine.report.fleet_table import outcome_table
+    from ...engine.schema.fleet import FleetOutcome
+
+    fleet = engine.fleet()
+    boards = fleet.wanted(on)
+    for spec in specs:
+        await engine.check(spec, elsewhere=True)
+    engine.ask_no_more()
+    salt = _salt(again)
+    asks = [FleetAsk(tuple(specs), name, salt) for name in boards]
+    found, ending = await _carried(fleet, asks, _Lines(as_json, boards))
+    if ending != "ended":
+        return _left(ending)
+    outcomes = [each for each in found if each is not None]
+    if as_json:
+        echo_json(msgspec.json.encode(FleetOutcome(on=tuple(outcomes))))
+    else:
+        echo("\n" + outcome_table(FleetOutcome(on=tuple(outcomes)), width(), paint))
+    return max(map(_ended, outcomes))
+
+
+async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, again: bool, as_json: bool) -> int:
+    """A study on several boards, each doing all of it, and one table with a column for each variant on each board."""
+    import msgspec
+
+    from ...engine.report.study_report import study_report
+
+    fleet = engine.fleet()
+    boards = fleet.wanted(on)
+    if not asked.groups:
+        reasons = dict.fromkeys(each.reason for each in asked.left_out)
+        raise UsageError(f"nothing of {asked.study.name} can be run: {'; '.join(reasons)}", fix="mend what its file names")
+    engine.ask_no_more()
+    salt = _salt(again)
+    asks = [FleetAsk(group.specs, board, salt) for board in boards for group in asked.groups]
+    found, ending = await _carried(fleet, asks, _Lines(as_json, boards))
+    by_board = {board: found[n * len(asked.groups) : (n + 1) * len(asked.groups)] for n, board in enumerate(boards)}
+    table = await engine.study_over(
+        asked, {board: [each.runs if each else () for each in outcomes] for board, outcomes in by_board.items()}
+    )
+    if as_json:
+        echo_json(msgspec.json.encode(table))
+    elif ending == "ended":
+        echo("\n" + study_report(table, width(), paint))
+    if ending != "ended":
+        return _left(ending)
+    return max(_ended(each) for each in found if each is not None)
+
+
+def _salt(again: bool) -> str:
+    return secrets.token_hex(8) if again else ""
+
+
+def _left(ending: Ending) -> int:
+    if ending == "interrupted":
+        echo("cancelled; the same command takes it up again", sys.stderr)
+        return INTERRUPTED
+    echo("the boards go on; the same command collects what they have done", sys.stderr)
+    return TERMINATED
+
+
+async def _carried(fleet: Fleet, asks: Sequence[FleetAsk], lines: _Lines) -> tuple[list[BoardOutcome | None], Ending]:
+    """What came of each ask, None of those that have not ended, and how the following of them ended."""
+    found: list[BoardOutcome | None] = [None] * len(asks)
+
+    def ended(number: int, outcome: BoardOutcome) -> None:
+        found[number] = outcome
+        lines.ended(outcome, sum(each is not None for each in found), len(found))
+
+    with listening() as asked:
+        running = asyncio.ensure_future(fleet.carry(asks, lines.hear, ended=ended))
+        both: set[asyncio.Future[Any]] = {running, asked}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+            return found, "ended"
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        if asked.result() == "interrupted":
+            await fleet.cancel(asks)
+        return found, asked.result()
+
+
+def _ended(outcome: BoardOutcome) -> int:
+    """0; 1 with the error on standard error, where a board's run did not end well."""
+    name = outcome.board or outcome.on
+    failures = [outcome.error] if outcome.error else [result.error for result in outcome.runs if result.error]
+    for failure in failures:
+        said = str(failure.refusal)
+        echo_error(said if said.startswith("board ") else f"board {name}: {said}")
+    return 1 if failures or any(result.state != "done" for result in outcome.runs) else 0
+
+
+class _Lines:
+    """A line whenever a board comes to another stage, and one for each ask that has ended."""
+
+    def __init__(self, quiet: bool, boards: Sequence[str]) -> None:
+        out = sys.stdout if not quiet else sys.stderr if sys.stderr.isatty() else None
+        self._line = StatusLine(out)
+        self._wide = max(map(len, boards))
+        self._said: dict[str, str] = {}
+
+    def hear(self, told: BoardTold) -> None:
+        """A board says what it is at."""
+        text = f"waiting for {told.waiting_for}" if told.waiting_for else told.stage
+        if text and self._said.get(told.board) != text:
+            self._said[told.board] = text
+            self._line.keep(f" ▶ {told.board:<{self._wide}}  {text}")
+
+    def ended(self, outcome: BoardOutcome, done: int, of: int) -> None:
+        """An ask has ended."""
+        good = outcome.error is None and all(result.state == "done" for result in outcome.runs)
+        names = ", ".join(result.recipe.name for result in outcome.runs)
+        before = "  done before" if outcome.found else ""
+        sign = "✓" if good else "✗"
+        self._line.keep(f" {sign} {outcome.board or outcome.on:<{self._wide}}  {done} of {of}  {names}{before}".rstrip())
