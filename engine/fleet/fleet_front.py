@@ -54,6 +54,7 @@ class Fleet:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._keeping = Keeping(home)
+        self._looking: FleetLink | None = None
 
     async def bring_up(self) -> FleetStatus:
         """Start the scheduler here and a worker on each board; returns when each is up, or is known not to be.
@@ -114,12 +115,17 @@ class Fleet:
         known = [standing.get(board.name) or _down(board) for board in boards]
         now = {}
         if glances and any(each.state == "up" for each in known):
-            link = self._link()
+            self._looking = self._looking or self._link()
             with suppress(OSError, asyncio.TimeoutError):
-                now = await link.glances()
-            await link.close()
+                now = await self._looking.glances()
         pairs = tuple(BoardNow(standing=each, now=now.get(each.board)) for each in known)
         return FleetStatus(up=up, file=str(fleet_file()), boards=pairs)
+
+    async def close(self) -> None:
+        """Look no more: `status` keeps its link for the next time."""
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await looking.close()
 
     async def examine(self) -> tuple[Check, ...]:
         """What the fleet needs here, and how each board stands, asked anew where it is not up; raises nothing."""
@@ -145,16 +151,19 @@ class Fleet:
         asked = wanted(self._kept(), text)
         standing = self._keeping.standing()
         for name in asked:
-            ready = [each for each in self._able(name) if standing[each].state == "up"]
-            if not ready:
-                first = standing[self._able(name)[0]]
+            able = [standing.get(board.name) or _down(board) for board in self._able_boards(name)]
+            if not any(each.state == "up" for each in able):
+                first = able[0]
                 why = f"{first.state}: {first.reason}" if first.reason else first.state
                 raise BackendRefused(f"board {first.board} is {why}", fix=first.fix or "`edgetui fleet status`")
         return asked
 
-    def _able(self, name: str) -> tuple[str, ...]:
+    def _able_boards(self, name: str) -> tuple[FleetBoard, ...]:
         """The boards that a word behind `--on` means."""
-        return tuple(board.name for board in self._kept() if name in (board.name, ANY) or name in board.resources)
+        return tuple(board for board in self._kept() if name in (board.name, ANY) or name in board.resources)
+
+    def _able(self, name: str) -> tuple[str, ...]:
+        return tuple(board.name for board in self._able_boards(name))
 
     async def carry(
         self,

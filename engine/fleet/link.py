@@ -46,7 +46,6 @@ class FleetLink:
         self._connecting = asyncio.Lock()
         self._sending: dict[tuple[str, str], asyncio.Lock] = {}
         self._sent: set[tuple[str, str]] = set()
-        self._port = keeping.kept().port
 
     async def close(self) -> None:
         """Let go; nothing on a board ends with it."""
@@ -67,7 +66,7 @@ class FleetLink:
             await self._drop()
             client = await asyncio.wait_for(
                 Client(
-                    f"tls://{LOOPBACK}:{self._port}",
+                    f"tls://{LOOPBACK}:{self._keeping.kept().port}",
                     security=of_files(self._keeping.keys, "client", CLIENT, AUTHORITY),
                     asynchronous=True,
                     set_as_default=False,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -24,6 +26,7 @@ from .bundles import MARK, Bundle, Plain, replaced
 
 _TIME = (1_000_000_000, 1_000_000_000)
 """When received files were changed: external data are known by it, also after they were sent once more."""
+KEPT_S = 30 * 86_400.0
 _LEAST_FREE = 20_000_000
 
 
@@ -46,6 +49,7 @@ def have(home: Path, bundle: Bundle) -> int:
     if _whole_mark(home, bundle.id).exists():
         return bundle.size_bytes
     here = _offset(home, bundle)
+    forget_old(home, time.time())
     try:
         folder_of(home, bundle.id).mkdir(mode=0o700, parents=True, exist_ok=True)
         free = read_disk(home).free_bytes
@@ -151,8 +155,21 @@ def _inside(home: Path, bundle: str, name: str) -> Path:
 
 
 def missing(home: Path, bundles: Sequence[str]) -> tuple[str, ...]:
-    """Which of these are not whole here."""
-    return tuple(each for each in bundles if not _whole_mark(home, each).exists())
+    """Which of these are not whole here; the others are kept for longer."""
+    marks = {each: _whole_mark(home, each) for each in bundles}
+    for mark in marks.values():
+        with suppress(OSError):
+            os.utime(mark)
+    return tuple(each for each, mark in marks.items() if not mark.exists())
+
+
+def forget_old(home: Path, now_s: float) -> None:
+    """Remove bundles that no run has asked for in the last 30 days; asked for again they are sent again."""
+    for mark in (home / "fleet" / "files").glob("*.whole"):
+        with suppress(OSError):
+            if now_s - mark.stat().st_mtime > KEPT_S:
+                mark.unlink()
+                shutil.rmtree(folder_of(home, mark.stem), ignore_errors=True)
 
 
 def placed_specs(home: Path, portable: bytes) -> list[RunSpec]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -228,6 +229,22 @@ async def test_a_board_that_goes_off_in_the_middle_takes_the_run_up_again(fleet,
     assert found.error is None
     assert found.runs[0].state == "done"
     assert [each.resumed for each in board.events() if isinstance(each, RunBegan)] == [False, True]
+
+
+@pytest.mark.long
+def test_ctrl_c_cancels_on_the_board(fleet):
+    fleet.add("one")
+    assert run("fleet", "up").returncode == 0
+    words = ["run", str(DEMO / "digits.onnx"), "--recipe", "prune-5", "--preset", "precise", "--on", "any", "--again"]
+    going = subprocess.Popen([sys.executable, "-m", "edgetui", *words], stdout=subprocess.DEVNULL)
+    wait_until(lambda: fleet.runs("one") and RunDir(fleet.runs("one")[0]).events())
+    going.send_signal(signal.SIGINT)
+    assert going.wait(60) == 130
+    (board,) = map(RunDir, fleet.runs("one"))
+    wait_until(lambda: not board.alive())
+    result = board.result()
+    assert result is not None
+    assert result.state == "cancelled"
 
 
 @pytest.mark.long

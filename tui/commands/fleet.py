@@ -36,6 +36,7 @@ async def _fleet(fleet: Fleet, action: str, as_json: bool) -> int:
             echo("the fleet is down; runs on its boards go on" if was_up else "the fleet was not up")
             return 0
     found = await fleet.bring_up() if action == "up" else await fleet.status()
+    await fleet.close()
     return _print(found, action, as_json)
 
 

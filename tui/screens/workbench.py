@@ -57,6 +57,7 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding(
             "P", "studies", "studies", id="studies", show=False, tooltip="Papers, done again here: their figures beside ours"
         ),
+        Binding("F", "fleet", "fleet", id="fleet", show=False, tooltip="Several boards: how each stands, what it is doing"),
         Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
         Binding(
             "S", "searches", "searches", id="searches", show=False, tooltip="Find which layers to put into INT8 for a goal"
@@ -316,6 +317,12 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         from .studies import StudiesScreen
 
         self.app.push_screen(StudiesScreen())
+
+    def action_fleet(self) -> None:
+        """The boards of fleet.toml."""
+        from .fleet import FleetScreen
+
+        self.app.push_screen(FleetScreen())
 
     def action_searches(self) -> None:
         """Searches: for the highlighted model, and those that were made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -82,6 +83,17 @@ def test_what_arrives_damaged_is_not_kept(large, tmp_path):
         received.put(home, large.bundle, 0, wrong)
     assert received.have(home, large.bundle) == 0
     assert received.missing(home, [large.bundle.id]) == (large.bundle.id,)
+
+
+def test_what_no_run_has_asked_for_in_a_month_makes_room(large, tmp_path):
+    home = tmp_path / "board"
+    send(large, home)
+    received.forget_old(home, time.time() + received.KEPT_S - 60)
+    assert received.missing(home, [large.bundle.id]) == ()
+    received.forget_old(home, time.time() + received.KEPT_S + 60)
+    assert received.missing(home, [large.bundle.id]) == (large.bundle.id,)
+    assert not received.folder_of(home, large.bundle.id).exists()
+    assert send(large, home) == large.bundle.size_bytes
 
 
 def test_a_full_disk_is_said_before_the_first_byte(disk, tmp_path):

@@ -1,0 +1,75 @@
+"""The screen Fleet: boards as they stand, live while they work, and what is wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.fleet.fleet_front import FleetAsk
+from edgetui.engine.schema.fleet import BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.steps import PruneMagnitude, Recipe
+from edgetui.tui.screens.fleet import FleetScreen
+from fleets import LoopbackFleet, needs_fleet
+from screens import screen_text, shows, until
+
+BOARDS = FleetStatus(
+    up=True,
+    file="fleet.toml",
+    boards=(
+        BoardNow(
+            standing=BoardStanding(board="orin-1", host="me@orin", state="up", hello=BoardHello(machine="Orin Nano")),
+            now=BoardGlance(run="20261130-2015-yolo-int8", stage="measure", latency_ms=21.2, fps=47.1),
+        ),
+        BoardNow(standing=BoardStanding(board="agx", host="agx", state="up"), now=BoardGlance(power_w=9.8, temp_c=41.0)),
+        BoardNow(
+            standing=BoardStanding(
+                board="nano", host="nano", state="refused", reason="its clock is 30.0 years behind", fix="set it there"
+            )
+        ),
+    ),
+)
+
+
+async def open_fleet(pilot) -> FleetScreen:
+    await until(pilot, lambda: pilot.app.workbench.settings.draft is not None)
+    await pilot.press("F")
+    await until(pilot, lambda: isinstance(pilot.app.screen, FleetScreen))
+    return pilot.app.screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_boards_are_rows_and_the_one_under_the_cursor_is_told(bare_app, size, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGETUI_FLEET", str(tmp_path / "none.toml"))
+    async with bare_app.run_test(size=size, notifications=True) as pilot:
+        screen = await open_fleet(pilot)
+        await shows(pilot, "there is no", "[[board]]")
+        screen._show(BOARDS)
+        await shows(pilot, "2 of 3 boards are up", "measure", "47.1", "9.8", "41", "Orin Nano")
+        await pilot.press("G")
+        await shows(pilot, "its clock is 30.0 years behind", "set it there")
+        assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
+        await pilot.press("escape")
+        assert not isinstance(bare_app.screen, FleetScreen)
+
+
+@pytest.mark.long
+async def test_a_fleet_comes_up_works_and_goes_down_from_the_screen(bare_app, tmp_path, monkeypatch):
+    needs_fleet()
+    fleet = LoopbackFleet(tmp_path, monkeypatch)
+    fleet.add("one")
+    bare_app.engine.home = fleet.home
+    try:
+        async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+            await open_fleet(pilot)
+            await shows(pilot, "down; u brings it up")
+            await pilot.press("u")
+            await shows(pilot, "1 of 1 boards are up", "nothing")
+            recipe = Recipe(name="p", step=(PruneMagnitude(amount=0.3),))
+            spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=recipe, measure=False)
+            found = await fleet.fleet.carry([FleetAsk((spec,), "one")], lambda told: None)
+            assert found[0].error is None
+            await pilot.press("x", "y")
+            await shows(pilot, "down; u brings it up")
+            assert not fleet.keeping.up()
+    finally:
+        fleet.close()

@@ -1,0 +1,190 @@
+"""Fleet: how each board stands and what it is doing, a row each, and all that is known of the one under the cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ..desk import AtDesk
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
+from .safe_dismiss import SafeDismiss, dismiss_once
+
+if TYPE_CHECKING:
+    from ...engine.fleet.fleet_front import Fleet
+    from ...engine.schema.fleet import BoardNow, FleetStatus
+
+REFRESH_S = 2.0
+"""Each look asks every board: not at the pace of the charts."""
+_TONES = {"up": "good", "refused": "bad", "away": "warn", "starting": "accent"}
+_SIGNS = {"up": "●", "starting": "◌"}
+NAME, DOES, LEAST = 16, 40, 34
+
+
+class FleetScreen(AtDesk, SafeDismiss, Screen[None]):
+    """All boards at a glance."""
+
+    CSS_PATH = "fleet.tcss"
+    HELP = (
+        "The boards of fleet.toml. u starts a scheduler here and a worker on each, over ssh; x ends them, their runs go on.\n"
+        "What a board is asked by `edgetui run --on` and `study --on` is an ordinary run there. Power and temperature are not\n"
+        "read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "up", "up", id="fleet.up", tooltip="Start a scheduler here and a worker on each board"),
+        Binding("x", "down", "down", id="fleet.down", tooltip="End scheduler and workers; asks first"),
+        Binding("d", "details", "details", id="fleet.details", tooltip="Go into what is known of the board, to scroll"),
+        Binding("y", "copy", "copy", id="fleet.copy", show=False, tooltip="Copy the boards to the clipboard"),
+        Binding("escape", "back", "back", id="fleet.back", tooltip="To the workbench"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.boards: dict[str, BoardNow] = {}
+        self._fleet: Fleet | None = None
+
+    @property
+    def fleet(self) -> Fleet:
+        """One for as long as the screen is open: its link to the scheduler is kept."""
+        if self._fleet is None:
+            self._fleet = self.desk.engine.fleet()
+        return self._fleet
+
+    def compose(self) -> ComposeResult:
+        """Title, heads, boards, the one under the cursor, keys."""
+        yield Lines(id="fleet-title")
+        yield Lines(id="fleet-heads")
+        yield Rows(id="fleet-list")
+        yield Details(id="fleet-board")
+        yield KeyBar()
+
+    @property
+    def listed(self) -> Rows:
+        """The rows with the cursor."""
+        return self.query_one("#fleet-list", Rows)
+
+    def on_mount(self) -> None:
+        """Look now, and every two seconds."""
+        self.listed.focus()
+        self._title("asking the boards")
+        self._look()
+        self.set_interval(REFRESH_S, self._look)
+
+    async def on_unmount(self) -> None:
+        """Leave the scheduler."""
+        if self._fleet is not None:
+            await self._fleet.close()
+
+    def _title(self, text: str) -> None:
+        self.query_one("#fleet-title", Lines).show([((" edgetui  Fleet", "title"), (f"   {text}", "dim"))])
+
+    def _look(self) -> None:
+        if self.is_current:
+            self.desk.run_in_background(self._fill, "fleet")
+
+    async def _fill(self) -> None:
+        self._show(await self.fleet.status())
+
+    def _show(self, found: FleetStatus) -> None:
+        self.boards = {each.standing.board: each for each in found.boards}
+        up = sum(each.standing.state == "up" for each in found.boards)
+        self._title(f"{up} of {len(found.boards)} boards are up" if found.up else "down; u brings it up")
+        heads = f"   {'board':<{NAME}}{'does':<{self._room}}{'ms':>8}{'FPS':>7}{'W':>7}{'°C':>5}"
+        self.query_one("#fleet-heads", Lines).show([((heads, "dim"),)])
+        self.listed.fill([(name, self._row(each)) for name, each in self.boards.items()])
+        self._show_board()
+
+    @property
+    def _room(self) -> int:
+        """Columns for what a board does."""
+        return max(20, self.size.width - NAME - LEAST)
+
+    def _row(self, each: BoardNow) -> Line:
+        from ...engine.report.fleet_table import does
+
+        standing, now = each.standing, each.now
+        tone = _TONES.get(standing.state, "dim")
+        if now is None:
+            said = standing.state if not standing.reason else f"{standing.state}: {standing.reason}"
+            figures = ""
+        else:
+            said = does(now)
+            cells = ((now.latency_ms, 8, ".3g"), (now.fps, 7, ".1f"), (now.power_w, 7, ".1f"), (now.temp_c, 5, ".0f"))
+            figures = "".join(f"{'–' if value is None else format(value, form):>{wide}}" for value, wide, form in cells)
+        return (
+            (f"{_SIGNS.get(standing.state, '○')} ", tone),
+            (f"{shortened(standing.board, NAME - 1):<{NAME}}", ""),
+            (f"{shortened(said, self._room - 1):<{self._room}}", "" if now is not None and now.run else tone),
+            (figures, "value"),
+        )
+
+    def on_rows_moved(self) -> None:
+        """Another board."""
+        self._show_board()
+
+    def _show_board(self) -> None:
+        each = self.boards.get(self.listed.cursor)
+        if each is None:
+            return
+        standing, hello, now = each.standing, each.standing.hello, each.now
+        free_mb = now.free_mb if now is not None and now.free_mb is not None else hello.free_mb
+        told = (
+            ("stands", f"{standing.state}{': ' + standing.reason if standing.reason else ''}"),
+            ("mend", standing.fix),
+            ("where", standing.host),
+            ("is", hello.machine),
+            (
+                "has",
+                f"edgetui {hello.edgetui}, Python {hello.python}, distributed {hello.distributed}" if hello.edgetui else "",
+            ),
+            ("state", hello.home),
+            ("free", "" if free_mb is None else f"{free_mb / 1000:.1f} GB"),
+            ("resources", ", ".join(standing.resources)),
+            ("workers", f"{standing.tries} were started" if standing.tries > 1 else ""),
+            ("run", now.run if now is not None else ""),
+            ("stage", now.stage if now is not None else ""),
+            ("waiting", str(now.waiting) if now is not None and now.waiting else ""),
+        )
+        width = max(40, self.size.width - 2)
+        rows = [line for label, text in told if text for line in hanging(((f" {label:<11}", "dim"),), text, width)]
+        self.query_one("#fleet-board", Details).show(rows)
+
+    def action_up(self) -> None:
+        """Bring it up."""
+        self._title("coming up")
+        self.desk.run_in_background(self._up, "fleet-change")
+
+    async def _up(self) -> None:
+        self._show(await self.fleet.bring_up())
+
+    def action_down(self) -> None:
+        """Ask, then take it down."""
+        from .dialogs import Confirm
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.desk.run_in_background(self._down, "fleet-change")
+
+        self.app.push_screen(Confirm("Take the fleet down?", "Runs on its boards go on."), answer)
+
+    async def _down(self) -> None:
+        await self.fleet.close()
+        await self.fleet.take_down()
+        await self._fill()
+
+    def action_details(self) -> None:
+        """Into the board's details."""
+        self.query_one("#fleet-board", Details).focus()
+
+    def action_copy(self) -> None:
+        """The boards to the clipboard of the user's own terminal (OSC 52)."""
+        rows = ["".join(text for text, _ in self._row(each)).rstrip() for each in self.boards.values()]
+        self.app.copy_to_clipboard("\n".join(rows))
+        self.notify("copied", timeout=2)
+
+    def action_back(self) -> None:
+        """To the workbench."""
+        dismiss_once(self)
