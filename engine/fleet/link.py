@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _log = logger(__name__)
 PATIENCE_S = 300.0
 """How long a board may be away before what was asked of it is given up here. What it has begun goes on there."""
-ASK_S, GLANCE_S, CANCEL_S = 60.0, 4.0, 20.0
+CONNECT_S, ASK_S, GLANCE_S, CANCEL_S = 15.0, 60.0, 4.0, 20.0
 _SLICE_S, _AGAIN_S = 5.0, 1.0
 Hear = Callable[[BoardTold], None]
 
@@ -64,19 +64,16 @@ class FleetLink:
             if self._client is not None and self._client.status == "running":
                 return self._client
             await self._drop()
-            client = await asyncio.wait_for(
-                Client(
-                    f"tls://{LOOPBACK}:{self._keeping.kept().port}",
-                    security=of_files(self._keeping.keys, "client", CLIENT, AUTHORITY),
-                    asynchronous=True,
-                    set_as_default=False,
-                    timeout=10,
-                ),
-                15,
+            self._client = client = Client(
+                f"tls://{LOOPBACK}:{self._keeping.kept().port}",
+                security=of_files(self._keeping.keys, "client", CLIENT, AUTHORITY),
+                asynchronous=True,
+                set_as_default=False,
+                timeout=10,
             )
+            await asyncio.wait_for(client, CONNECT_S)
             if self._hear is not None:
                 client.subscribe_topic(TOPIC, self._heard)
-            self._client = client
             return client
 
     def _heard(self, event: tuple[float, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,10 +50,11 @@ def set_up() -> None:
     try:
         with _without_numpy():
             import dask
-            import distributed  # noqa: F401 - its own defaults come with its import, and ours go over them
+            import distributed  # its own defaults come with its import, and ours go over them
     except ImportError:
         raise not_installed() from None
     dask.config.set(_SETTINGS)
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)  # of Python: `match.py` judges
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says of lost links is said by us, by board
 

@@ -1,7 +1,7 @@
 """A board's worker: one quiet process that takes one run after another, started by `keeper.py` at the other end of a link.
 
-Standard input brings an order (a line of JSON, with the keys: none of them touches this disk), then `join`; its end ends the
-worker, never a run. Standard output says hello, before Dask is imported: what does not fit is refused by name there.
+Standard input brings an order (a line of JSON, with the keys, which lie in memory alone), then `join`; its end ends the worker,
+never a run. Standard output says hello, before Dask is imported: what does not fit is refused by name there.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .transport import LOOPBACK
 PATIENCE_S = 3.0
 """How long a worker before us may take to notice that its link is gone."""
 HEARTBEAT_S = 5.0
+IN_MEMORY = "/dev/shm"  # noqa: S108 - the files are in a folder of mode 0700
 TAKEN = "fleet-worker.lock"
 
 
@@ -93,6 +94,8 @@ async def work(order: WorkerOrder) -> None:
             self.periodic_callbacks["heartbeat"].callback_time = HEARTBEAT_S * 1000
 
     spill = tempfile.mkdtemp(prefix="edgetui-worker-")
+    if os.access(IN_MEMORY, os.W_OK):
+        tempfile.tempdir = IN_MEMORY  # OpenSSL reads keys from files: they lie there for that moment, in a folder of ours
     worker = QuietWorker(
         f"tls://{order.scheduler}",
         name=order.board,

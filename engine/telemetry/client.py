@@ -159,7 +159,7 @@ class Telemetry:
         self._next_look_s = now_s + (_LOOK_S if self._ring is not None else 0.01)
         self._reap()
         self._attach()
-        if now_s >= self._next_start_s and not self._lock.held():
+        if self._child is None and now_s >= self._next_start_s and not self._lock.held():  # ours may be starting still
             again_s = _START_AGAIN_AFTER_PROBLEM_S if self.problem() else _START_AGAIN_S
             self._next_start_s = now_s + again_s
             self._start()

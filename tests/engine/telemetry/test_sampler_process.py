@@ -137,3 +137,22 @@ def test_what_cannot_be_asked_for(own_state: Path, source: str, rate: float) -> 
 def test_a_reader_imports_nothing_heavy() -> None:
     code = "import sys, edgetui.engine.telemetry.client; print([m for m in ('numpy', 'psutil', 'asyncio') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_one_that_takes_long_to_start_is_waited_for(own_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a starving machine each second brought another: 503 of them on 30 boards of one machine."""
+    starts = tmp_path / "starts"
+    slow = tmp_path / "python"
+    slow.write_text(f"#!/bin/sh\necho $$ >> {starts}\nexec sleep 30\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    with open_telemetry(own_state, "host", 5) as opened:
+        wait_until(starts.exists)
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end:
+            opened.newest()
+            time.sleep(0.05)
+        pids = starts.read_text().split()
+        for pid in pids:
+            os.kill(int(pid), signal.SIGKILL)
+        assert len(pids) == 1
