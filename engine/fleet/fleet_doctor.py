@@ -61,7 +61,8 @@ def _keys(keeping: Keeping) -> Iterator[Check]:
         mend = f"chmod 600 {keeping.keys}/*.pem, then `edgetui fleet down` and up, which makes others"
         yield Check(name="keys", state="bad", text=f"others may read {names}", mend=mend)
         return
-    text = f"whoever reads {client} can run code on every board as you while the fleet is up, and so can a board that joined it"
+    who = f"whoever reads {client} can run code as you on every board and here while the fleet is up"
+    text = f"{who}; so can a board that has joined it"
     yield Check(name="keys", state="note", text=text)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import BackendRefused, Refusal
+from ..errors import BackendRefused, Refusal, from_os_error
 from ..schema.fleet import BoardStanding, BoardState, FleetBoard
 from ..system.atomic_write import write_atomic
 from ..system.locks import take_lock
@@ -77,7 +77,10 @@ class Keeper:
     async def _keep_board(self, board: FleetBoard) -> None:
         pause_s = AGAIN_S
         while True:
-            refusal, refuses, was_up = await self._carry(board)
+            try:
+                refusal, refuses, was_up = await self._carry(board)
+            except OSError as error:  # keys that are gone, no process more: one board's fault ends no other's worker
+                refusal, refuses, was_up = from_os_error(error).refusal, True, False
             pause_s = REFUSED_AGAIN_S if refuses else AGAIN_S if was_up else min(2 * pause_s, MOST_AGAIN_S)
             self._say(board, "refused" if refuses else "away", refusal)
             await asyncio.sleep(pause_s)

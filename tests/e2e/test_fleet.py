@@ -264,3 +264,14 @@ def test_who_leaves_finds_what_was_done_meanwhile(fleet, monkeypatch):
     told = json.loads(run(*words, "--json").stdout)
     assert [(each["board"], each["found"], each["runs"][0]["state"]) for each in told["on"]] == [("one", True, "done")]
     assert len(fleet.runs("one")) == 1
+
+
+@pytest.mark.long
+async def test_one_boards_lost_key_ends_no_other_board(fleet):
+    fleet.add("one", "two")
+    await fleet.fleet.bring_up()
+    (fleet.keeping.keys / "board-one.pem").unlink()
+    fleet.worker("one").kill()
+    await asyncio.to_thread(wait_until, lambda: fleet.keeping.standing()["one"].state == "refused")
+    assert "board-one.pem" in fleet.keeping.standing()["one"].reason
+    assert fleet.keeping.standing()["two"].state == "up"
