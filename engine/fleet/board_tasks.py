@@ -19,6 +19,7 @@ from msgspec import Struct
 from ..config import state_home
 from ..errors import EdgetuiError
 from ..schema.failure import Failure
+from ..schema.ready import ready
 from ..schema.result import Result
 from .bundles import Bundle
 
@@ -91,7 +92,7 @@ def ensure_run(asked: bytes) -> bytes:
 
         worker.log_event(TOPIC, msgspec.json.encode(told))
 
-    return _answer(board, lambda: _ensured(board, msgspec.json.decode(asked, type=AskedRuns), tell))
+    return _answer(board, lambda: _ensured(board, msgspec.json.decode(asked, type=ready(AskedRuns)), tell))
 
 
 def _ensured(board: str, asked: AskedRuns, tell: Callable[[BoardTold], None]) -> BoardAnswer:
@@ -136,7 +137,7 @@ async def have(board: str, bundle: bytes) -> bytes:
     """How many bytes of a bundle are there."""
     from . import received
 
-    told = msgspec.json.decode(bundle, type=Bundle)
+    told = msgspec.json.decode(bundle, type=ready(Bundle))
     return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(offset=received.have(state_home(), told)))
 
 
@@ -144,7 +145,7 @@ async def put(board: str, bundle: bytes, offset: int, data: bytes) -> bytes:
     """Take the next bytes of a bundle."""
     from . import received
 
-    told = msgspec.json.decode(bundle, type=Bundle)
+    told = msgspec.json.decode(bundle, type=ready(Bundle))
     return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(offset=received.put(state_home(), told, offset, data)))
 
 

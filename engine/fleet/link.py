@@ -78,7 +78,7 @@ class FleetLink:
 
     def _heard(self, event: tuple[float, Any]) -> None:
         if self._hear is not None and isinstance(event[1], bytes):
-            self._hear(msgspec.json.decode(event[1], type=BoardTold))
+            self._hear(msgspec.json.decode(event[1], type=ready(BoardTold)))
 
     async def ensure(self, asked: AskedRuns, on: str, boards: tuple[str, ...]) -> BoardAnswer:
         """Have runs done on a board, or on one that has a resource, and wait for their end, over lost links and new schedulers.

@@ -23,6 +23,7 @@ from msgspec import Struct
 from ... import __version__
 from ..config import state_home
 from ..schema.fleet import BoardHello
+from ..schema.ready import ready
 from ..system.locks import Lock, take_lock
 from .link_end import link_end
 from .transport import LOOPBACK
@@ -125,7 +126,7 @@ async def work(order: WorkerOrder) -> None:
 def main() -> None:
     """Say hello, wait to be asked in, work."""
     home = state_home()
-    order = msgspec.json.decode(_line(), type=WorkerOrder)
+    order = msgspec.json.decode(_line(), type=ready(WorkerOrder))
     lock = _hold(home)
     print(msgspec.json.encode(hello(home, taken=lock is None)).decode(), flush=True)
     if _line().strip() != b"join":

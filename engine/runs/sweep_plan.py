@@ -18,6 +18,7 @@ from ..advice.sweep_answer import OF_POWER, parse_want
 from ..backends.cards import CARDS
 from ..errors import UsageError, nearest
 from ..schema.power_mode import PowerMode
+from ..schema.ready import ready
 from ..schema.settings import BackendSettings, BackendTable, owners, settings_with
 from ..schema.spec import Preset
 from ..schema.sweep import Setting, SweepDevice, SweepPoint, SweepRequest, SweepTime
@@ -93,7 +94,7 @@ def read_setting(backend: BackendSettings, key: str, text: str) -> Setting:
     for value in (words.get(text), text):
         if value is not None:
             try:
-                found: Setting = msgspec.convert(value, kind, strict=False)
+                found: Setting = msgspec.convert(value, ready(kind), strict=False)
             except msgspec.ValidationError:
                 continue
             return found

@@ -60,7 +60,7 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding("F", "fleet", "fleet", id="fleet", show=False, tooltip="Several boards: how each stands, what it is doing"),
         Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
         Binding(
-            "S", "searches", "searches", id="searches", show=False, tooltip="Find which layers to put into INT8 for a goal"
+            "f", "searches", "searches", id="searches", show=False, tooltip="Find which layers to put into INT8 for a goal"
         ),
         Binding("e", "sensitivity", "sensitivity", id="sensitivity", show=False, tooltip="What compressing each layer does"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),

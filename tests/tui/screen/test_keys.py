@@ -169,3 +169,30 @@ async def test_the_recipe_row_lists_recipes_with_titles_to_search_in(bare_app: E
         await pilot.press("enter", "escape")
         await until(pilot, lambda: app.screen is app.workbench)
         assert app.workbench.settings.draft.recipe.name == "weights-4"
+
+
+def test_no_screen_takes_a_key_that_works_everywhere():
+    """But for leaving and help, which what lies over a screen does in a way of its own."""
+    import importlib
+    import pkgutil
+
+    from edgetui.tui import panes, screens
+    from textual.binding import Binding
+    from textual.dom import DOMNode
+
+    everywhere = {key for each in EdgetuiApp.BINDINGS if isinstance(each, Binding) for key in each.key.split(",")}
+    taken = []
+    for package in (screens, panes):
+        for found in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{found.name}")
+            for kind in vars(module).values():
+                if isinstance(kind, type) and issubclass(kind, DOMNode) and kind.__module__ == module.__name__:
+                    own = [each for each in kind.__dict__.get("BINDINGS", ()) if isinstance(each, Binding)]
+                    taken += [
+                        (kind.__name__, key)
+                        for each in own
+                        for key in each.key.split(",")
+                        if key in everywhere - {"q", "question_mark"}
+                    ]
+    assert "S" in everywhere
+    assert taken == []

@@ -73,7 +73,7 @@ def answered(folder: SearchDir) -> None:
 async def open_searches(pilot) -> SearchesScreen:
     app = pilot.app
     await until(pilot, lambda: app.workbench.settings.draft is not None)
-    await pilot.press("S")
+    await pilot.press("f")
     await until(pilot, lambda: isinstance(app.screen, SearchesScreen))
     return app.screen
 
