@@ -111,8 +111,8 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
 def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") -> int | None:
     """Bytes of the model's file after the recipe; None where the weights are not FP32 or a step resizes layers.
 
-    Weights that steps act on take the fewest bits that a step gives them, all others those of half precision; a zero
-    takes as much room as any weight. The file holds what it computes from constants in place of those, before all else.
+    Weights that steps act on, and tables, take the fewest bits that a step gives them, all others those of half precision; a
+    zero takes as much room as any weight. The file holds what it computes from constants in place of those, before all else.
     """
     size = facts.size_bytes if facts.plain_bytes is None else facts.plain_bytes
     stored = 4 * facts.prunable if facts.prunable_bytes is None else facts.prunable_bytes
@@ -131,8 +131,11 @@ def size_after(recipe: Recipe, facts: ModelFacts, backend: str = "onnxruntime") 
     products = sum(facts.operators.get(name, 0) for name in _PRODUCTS)
     beside = max([0, *(step.scale_bytes * facts.scales + step.node_bytes * products for step in steps)])
     left = max([0, *(step.left_wide(facts, kernels) for step in steps if step.weight_bits == bits_prunable)])
-    saved_bits = (facts.prunable - left) * (bits_stored - bits_prunable) + rest * (32 - bits_rest)
-    return round(size - saved_bits / 8 + beside) + _second_plan(recipe, facts, size)
+    rows = (step.table_bytes(facts) for step in steps if kernels.integers_tables or not step.integers)
+    saved_bits = (facts.prunable - left) * (bits_stored - bits_prunable) + (rest - facts.tables) * (32 - bits_rest)
+    return round(size - saved_bits / 8 - (4 * facts.tables - min([4.0 * facts.tables, *rows])) + beside) + _second_plan(
+        recipe, facts, size
+    )
 
 
 def _second_plan(recipe: Recipe, facts: ModelFacts, size: int) -> int:
@@ -172,7 +175,7 @@ def _nothing_to_do(recipe: Recipe, facts: ModelFacts) -> list[str]:
     """A recipe without a step, or a model without anything that a step acts on."""
     if not recipe.active:
         return ["the recipe has no step that is on: the candidate is the baseline, and no difference is what should come out"]
-    if not facts.prunable:
+    if not facts.prunable and not facts.tables:
         return [
             "the model has no constant weights in Conv, Gemm, MatMul or recurrent nodes: there is nothing to prune or quantize"
         ]

@@ -25,7 +25,9 @@ from . import qdq, qdq_tensorrt, true_zeros, weights_tensorrt
 from .annotations import Dynamic, Int8, raised, read_dynamic, read_fp16, read_int8
 from .dynamic import insert
 from .half import to_fp16
-from .weight_only import store_all, taken_by_int8
+from .magnitude import counted
+from .token_tables import chosen_tables
+from .weight_only import store_all, store_tables, taken_by_int8
 
 _MANY = 0.1
 """Share of the weights left in floats above which the file is clearly larger than 8 bits promise."""
@@ -88,7 +90,9 @@ def lowered(model: ModelProto, source: Path, target: str, say: Reporter) -> tupl
         count = insert(model, wish, _weight_bits(lowering))
         metadata.drop(model, "dynamic")
         line = f"{count} nodes in integers with ranges at run time"
-        done.append(line + _recurrent(model, set(wish.exclude), wish.per_channel, lowering, say))
+        excluded = set(wish.exclude)
+        line += _recurrent(model, excluded, wish.per_channel, lowering, say)
+        done.append(line + _tables(model, excluded, wish.per_channel, lowering, say))
     if keep is not None and lowering.half == "flag":
         done.append("FP16 by the builder's flag")
     elif keep is not None:
@@ -106,6 +110,7 @@ def _quantized(model: ModelProto, annotation: Int8, lowering: Lowering, say: Rep
     ranges = dict(annotation.ranges)
     before = sum(weight.size for weight in weights(model))
     alone = _recurrent(model, excluded, annotation.per_channel, lowering, say)
+    rows = _tables(model, excluded, annotation.per_channel, lowering, say)
     if lowering.pairs == "tensorrt":
         if annotation.scheme == "affine":
             # The recipe serves every backend; refusing here would make the same file useless for half of them.
@@ -125,7 +130,7 @@ def _quantized(model: ModelProto, annotation: Int8, lowering: Lowering, say: Rep
             f"{lowering.title} can compute no node of the calibrated model in integers",
             fix="use `quantize.weights` instead of `quantize.int8`",
         )
-    return line + alone
+    return line + alone + rows
 
 
 def _recurrent(model: ModelProto, excluded: set[str], per_channel: bool, lowering: Lowering, say: Reporter) -> str:
@@ -140,6 +145,18 @@ def _recurrent(model: ModelProto, excluded: set[str], per_channel: bool, lowerin
     count = store_all(model, excluded, _in_8_bits(per_channel), recurrent=True)
     say.warn(f"{operators} is computed in floating point, its weights alone are 8-bit integers: smaller, and no faster")
     return f", {count} weights of {operators} alone in 8 bits"
+
+
+def _tables(model: ModelProto, excluded: set[str], per_channel: bool, lowering: Lowering, say: Reporter) -> str:
+    """Make 8-bit integers of tables that ids choose rows of; what to say of it."""
+    if lowering.pairs == "tensorrt":
+        left = chosen_tables(model, excluded)
+        if left:
+            names = ", ".join(table.name for table in left)
+            say.warn(f"tables of tokens stay in floats ({names}): {lowering.title} is not known to take rows of integers")
+        return ""
+    count, _, _ = store_tables(model, excluded, _in_8_bits(per_channel), say)
+    return f", {counted(count, 'table')} in 8 bits" if count else ""
 
 
 def _in_8_bits(per_channel: bool) -> QuantizeWeights:
@@ -188,8 +205,9 @@ def _weights_alone(model: ModelProto, wish: Dynamic, lowering: Lowering, say: Re
     wish = read_dynamic(model) or wish
     taken = taken_by_int8(model) | set(wish.exclude)
     count = store_all(model, taken, _in_8_bits(wish.per_channel))
+    done = _tables(model, taken, wish.per_channel, lowering, say) if read_int8(model) is None else ""
     metadata.drop(model, "dynamic")
-    return model, f"{count} weights in 8 bits"
+    return model, f"{count} weights in 8 bits{done}"
 
 
 def _check(model: ModelProto, source: Path, say: Reporter) -> None:

@@ -19,6 +19,7 @@ from ..errors import ModelRefused
 from ..graph.constants import computing
 from ..graph.load import load, save_apart
 from ..graph.select import select
+from ..graph.tables import tables
 from ..graph.values import array_of
 from ..graph.weights import Weight, weights
 from ..schema.steps import PruneMagnitude
@@ -115,13 +116,24 @@ def _chosen(step: PruneMagnitude, model: ModelProto, name: str, say: Reporter) -
         )
     left_out = select(model, step.exclude, say)
     if step.only:
-        left_out |= {node for weight in found for node in weight.nodes} - select(model, step.only, say)
+        named = select(model, step.only, say)
+        _tell_tables(model, named, say)
+        left_out |= {node for weight in found for node in weight.nodes} - named
     chosen = [weight for weight in found if not left_out.intersection(weight.nodes)]
     if not chosen:
         raise ModelRefused(
             "`only` and `exclude` leave no weights to prune", fix="name fewer nodes in `exclude`, or more in `only`"
         )
     return chosen, left_out
+
+
+def _tell_tables(model: ModelProto, named: set[str], say: Reporter) -> None:
+    """Say that tables stay: a row is one token's alone, and the rare ones, whose numbers are small, would lose theirs."""
+    asked = [table.name for table in tables(model) if named.intersection(table.nodes)]
+    if asked:
+        say.warn(
+            f"`only` names tables that ids choose rows of ({', '.join(asked)}): they are not pruned; quantizing reaches them"
+        )
 
 
 def _zeroed(name: str, flat: NDArray[np.generic], limit: float, at_limit: int) -> tuple[float, float, int, int, int]:
@@ -260,9 +272,9 @@ def tell_computed(model: ModelProto, excluded: Collection[str], say: Reporter) -
         )
 
 
-def counted(tensors: int) -> str:
+def counted(many: int, what: str = "tensor") -> str:
     """`1 tensor`, `20 tensors`."""
-    return f"{tensors} tensor" + ("" if tensors == 1 else "s")
+    return f"{many} {what}" + ("" if many == 1 else "s")
 
 
 def _spaced(number: int) -> str:

@@ -25,8 +25,9 @@ from ..graph.values import raw_bytes
 from ..schema.steps import QuantizeShared
 from ..system.heap import give_back_large_blocks
 from ..system.reporter import Reporter
-from .annotations import raised
+from .annotations import raised, read_int8
 from .magnitude import counted, tell_computed
+from .token_tables import Rows, chosen_tables, packs, store, tell_odd
 from .weight_only import put_in, taken_by_int8
 
 _BINS = 1 << 16
@@ -41,7 +42,8 @@ def share(step: QuantizeShared, source: Path, out: Path, say: Reporter) -> str:
     """Write the model at `source` with a codebook for each weight to `out`; returns bytes before, after, and Huffman-coded.
 
     A weight becomes places of 8 bits, or of 4 where 16 values are enough (opset 21), and a Cast and a Gather in front of its
-    reader. Two bits or three are stored in four: only Huffman coding makes less of them, and its size is told, not written.
+    reader; of a table, a Gather takes rows of places first. Two bits or three are stored in four: only Huffman coding makes
+    less of them, and its size is told, not written.
 
     Raises:
         ModelRefused: there is no weight, one is not finite, or the opset cannot be raised.
@@ -55,28 +57,33 @@ def share(step: QuantizeShared, source: Path, out: Path, say: Reporter) -> str:
     taken = taken_by_int8(model)
     excluded = select(model, step.exclude, say) | taken
     found = [weight for weight in stored.weights(model) if not excluded.intersection(weight.nodes)]
-    if not found:
+    told = chosen_tables(model, excluded) if read_int8(model) is None else []
+    if not found and not told:
         raise ModelRefused(
             f"{source.name} has no floating-point weights of Conv, Gemm, MatMul or recurrent nodes to share values among"
             + (": quantize.int8 comes first and takes them" if taken else ""),
             fix="exclude less, or leave the step out",
         )
     tell_computed(model, excluded, say)
+    tell_odd(told, step.bits, say)
     names = Names(model)
     before = after = coded = 0.0
-    for number, weight in enumerate(found, 1):
+    for number, weight in enumerate((*found, *told), 1):
         array = weight.array()
         values, places = codebook(array.astype(np.float32, copy=False), step.bits, weight.name)
         before += raw_bytes(weight.tensor) or array.nbytes
-        size = math.ceil(array.size / 2) if small else array.size
-        after += size + values.nbytes
         coded += huffman_bits(np.bincount(places.reshape(-1), minlength=len(values))) / 8 + values.nbytes + len(values)
-        _replace(model, names, weight, values.astype(array.dtype), places, small)
-        say.progress(number, len(found), "tensors")
+        if number > len(found):
+            after += store(model, names, weight, Rows(places, values, places=True), packs(weight, step.bits))
+        else:
+            after += (math.ceil(array.size / 2) if small else array.size) + values.nbytes
+            _replace(model, names, weight, values.astype(array.dtype), places, small)
+        say.progress(number, len(found) + len(told), "tensors")
     save_apart(model, out)
+    beside = f" and {counted(len(told), 'table')}" if told else ""
     return (
-        f"{counted(len(found))} with at most {2**step.bits} values each: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB, "
-        f"{coded / 1e6:.2f} MB with Huffman coding"
+        f"{counted(len(found))}{beside} with at most {2**step.bits} values each: "
+        f"{before / 1e6:.2f} MB became {after / 1e6:.2f} MB, {coded / 1e6:.2f} MB with Huffman coding"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from ml_dtypes import int4
 from numpy.typing import DTypeLike, NDArray
@@ -28,6 +29,7 @@ from ..system.reporter import Reporter
 from .annotations import raised, read_int8
 from .magnitude import counted, tell_computed
 from .placement import for_onnxruntime, for_tensorrt
+from .token_tables import Rows, chosen_tables, packs, store, tell_odd
 from .true_zeros import mask_of, write_zeros
 from .view import View
 
@@ -67,12 +69,29 @@ def store_all(model: ModelProto, excluded: set[str], step: QuantizeWeights, *, r
     return len(found)
 
 
+def store_tables(model: ModelProto, excluded: set[str], step: QuantizeWeights, say: Reporter) -> tuple[int, int, int]:
+    """Make integers of every table that no excluded node reads, in place; how many, and the bytes before and after.
+
+    A row has a scale of its own where the step gives channels or blocks one.
+    """
+    found, names = chosen_tables(model, excluded), Names(model)
+    tell_odd(found, step.bits, say)
+    before = after = 0
+    for table in found:
+        small = packs(table, step.bits)
+        by_row = "tensor" if step.grouping == "tensor" else "channel"
+        packed = pack(table, msgspec.structs.replace(step, bits=4 if small else 8, grouping=by_row))
+        before += 4 * table.size
+        after += store(model, names, table, Rows(packed.integers, packed.scales), small)
+    return len(found), before, after
+
+
 def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> str:
     """Write the model at `source` with integer weights to `out`; returns what became how small, in a line.
 
-    Each weight becomes an int8 or int4 tensor and a DequantizeLinear. 4 bits and blocks need opset 21; the model is brought
-    there. Where a tensor is shorter than a block along its input axis, its output channels share a scale each instead; where
-    it is not a multiple, its last block is shorter.
+    Each weight becomes an int8 or int4 tensor and a DequantizeLinear; a table, integers of which a Gather takes rows.
+    4 bits and blocks need opset 21; the model is brought there. Where a tensor is shorter than a block along its input axis,
+    its output channels share a scale each instead; where it is not a multiple, its last block is shorter.
 
     What an earlier `quantize.int8` has calibrated is not touched.
 
@@ -90,7 +109,8 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> st
     if doubles:
         say.warn(f"{len(doubles)} weights in 64-bit floats stay as they are: ONNX has no integers that become such")
         chosen = [weight for weight in chosen if weight.tensor.data_type != TensorProto.DOUBLE]
-    if not chosen:
+    told, before, after = store_tables(model, excluded, step, say) if read_int8(model) is None else (0, 0, 0)
+    if not chosen and not told:
         kind = "32- or 16-bit" if doubles else "floating-point"
         raise ModelRefused(
             f"{source.name} has no {kind} weights of Conv, Gemm, MatMul or recurrent nodes to quantize"
@@ -98,7 +118,6 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> st
             fix="export it in 32-bit floats" if doubles else "exclude less, or leave the step out",
         )
     tell_computed(model, excluded, say)
-    before = after = 0
     names, masks = Names(model), dict[str, str]()
     for index, weight in enumerate(chosen):
         packed, zeros = pack(weight, step), weight.array() == 0
@@ -111,7 +130,8 @@ def weights(step: QuantizeWeights, source: Path, out: Path, say: Reporter) -> st
         say.progress(index + 1, len(chosen), "tensors")
     write_zeros(model, masks)
     save_apart(model, out)
-    return f"{counted(len(chosen))} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
+    beside = f" and {counted(told, 'table')}" if told else ""
+    return f"{counted(len(chosen))}{beside} to {step.bits} bits: {before / 1e6:.2f} MB became {after / 1e6:.2f} MB"
 
 
 def taken_by_int8(model: ModelProto) -> set[str]:

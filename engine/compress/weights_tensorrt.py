@@ -2,7 +2,8 @@
 
 `quantize.weights` writes one file for every backend, and only here its forms are too many: TensorRT shares
 scales in blocks along the last two axes only (TensorRT-RTX 1.7 says so of a convolution's), and before strong typing (10) it
-reads integer weights through pairs only. A recurrent node is a loop to it, and nobody has seen weights stay integers in one.
+reads integer weights through pairs only. A recurrent node is a loop to it, and nobody has seen weights stay integers in one;
+nor a Gather of integers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ..graph.codebooks import shared_weights
 from ..graph.values import array_of
 from ..graph.walk import attribute_int, constants, graphs, is_onnx, nodes
 from ..graph.weights import RECURRENT
+from .token_tables import fold_tables
 
 
 def fold(model: ModelProto, *, everything: bool) -> int:
@@ -23,6 +25,7 @@ def fold(model: ModelProto, *, everything: bool) -> int:
     """
     held = constants(model)
     looped = {name for node in nodes(model) if node.op_type in RECURRENT and is_onnx(node) for name in node.input}
+    tables = fold_tables(model)
     count, folded = _codebooks(model)
     for graph in graphs(model.graph):
         here = count
@@ -38,7 +41,7 @@ def fold(model: ModelProto, *, everything: bool) -> int:
         kept = [tensor for tensor in graph.initializer if tensor.name in read or tensor.name not in held]
         del graph.initializer[:]
         graph.initializer.extend(kept)
-    return count
+    return count + tables
 
 
 def _codebooks(model: ModelProto) -> tuple[int, list[GraphProto]]:

@@ -28,6 +28,7 @@ from ..graph.load import bytes_of, digest, load
 from ..graph.macs import macs
 from ..graph.plugins import foreign_plugins
 from ..graph.shapes import Shapes, facts, fix_inputs, inferred, open_inputs, settled_part, shape_table
+from ..graph.tables import stored_tables, tables
 from ..graph.values import BITS, array_of
 from ..graph.walk import ONNX_DOMAINS, attribute_int, constants, is_onnx, label, nodes, opset, real_inputs, tensors
 from ..graph.weights import FLOATS, Weight, weights
@@ -80,7 +81,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     found_macs = None if open_axes else count_macs(model, settled)
     stand_in(model)
     parameters, nonzero = _parameters(model)
-    found = weights(model)
+    found, rows = weights(model), tables(model)
     bins, low, high = _histogram(model, found)
     return ModelFacts(
         name=path.stem,
@@ -103,6 +104,8 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         prunable_in_bodies=_in_bodies(model, found),
         prunable_deep=_deep(found),
         prunable_recurrent=sum(weight.size for weight in found if weight.recurrent),
+        tables=sum(table.size for table in rows),
+        table_rows=sum(table.shape[0] for table in rows),
         scales=sum(weight.shape[weight.output_axis] if weight.output_axis is not None else 1 for weight in found),
         plain_bytes=max(0, size_bytes + _stored(model) - stored),
         histogram=bins,
@@ -188,6 +191,11 @@ def _parameters(model: ModelProto) -> tuple[int, int]:
         total += math.prod(shared.places.dims)
         nonzero += int(np.count_nonzero(shared.array()))
         settings.update((shared.places.name, shared.values.name))
+    for table in {one.integers.name: one for one in stored_tables(model)}.values():
+        total += table.size
+        nonzero += int(np.count_nonzero(table.array()))
+        settings.update((table.integers.name, *(tensor.name for tensor in table.beside)))
+        settings.update(name for node in table.nodes for name in node.input)
     for name, tensor in held.items():
         learnt = tensor.data_type in (*FLOATS, *_SMALL_INTEGERS, *_FLOAT8)
         if name in settings or not (learnt or (tensor.data_type == TensorProto.INT32 and name in dequantized)):

@@ -44,6 +44,10 @@ def _mod(call: Call, a: Tensor, b: Tensor) -> Tensor:
     return call.torch.fmod(a, b) if call.whole("fmod", 0) else call.torch.remainder(a, b)
 
 
+def _bit_shift(call: Call, a: Tensor, b: Tensor) -> Tensor:
+    return a >> b if call.text("direction", "LEFT") == "RIGHT" else a << b
+
+
 def _mean(call: Call, *inputs: Tensor) -> Tensor:
     return reduce(call.torch.add, inputs) / len(inputs)
 
@@ -202,6 +206,7 @@ _TWO_AND_MORE = {
     "Less": "lt",
     "LessOrEqual": "le",
     "And": "logical_and",
+    "BitwiseAnd": "bitwise_and",
     "Or": "logical_or",
     "Xor": "logical_xor",
 }
@@ -212,6 +217,7 @@ TABLE: Table = {
     **{name: _reducing(name) for name in _REDUCED},
     "ArgMax": _arg("argmax"),
     "ArgMin": _arg("argmin"),
+    "BitShift": _bit_shift,
     "Celu": _celu,
     "Clip": _clip,
     "Div": _div,

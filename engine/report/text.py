@@ -196,7 +196,11 @@ def facts_report(facts: ModelFacts, width: int, paint: Paint = plain) -> str:
     pairs = [
         ("size", words.size(facts.size_bytes)),
         ("opset", f"{facts.opset}{foreign}  IR {facts.ir_version}" + (f"  from {facts.producer}" if facts.producer else "")),
-        ("parameters", f"{words.count(facts.parameters)}, {words.count(facts.prunable)} of them weights that steps act on"),
+        (
+            "parameters",
+            f"{words.count(facts.parameters)}, {words.count(facts.prunable)} of them weights that steps act on"
+            + (f", {words.count(facts.tables)} in tables of tokens, which quantization alone does" if facts.tables else ""),
+        ),
         ("zeros", words.percent(zeros)),
         ("MACs", words.count(facts.macs) if facts.macs is not None else words.dash("a shape is not known")),
         *(("input", _tensor(tensor, facts.shapes)) for tensor in facts.inputs),

@@ -51,6 +51,10 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Those whose summed axis is none of the last two, by its length: TensorRT reads no blocks along such an axis."""
     prunable_recurrent: int = 0
     """Those of recurrent nodes (W and R of LSTM, GRU and RNN): they become integers alone, and for TensorRT stay floats."""
+    tables: int = 0
+    """Numbers in tables that ids choose rows of (embeddings): quantization alone acts on them, not for TensorRT."""
+    table_rows: int = 0
+    """Rows of these: scales that integers of them need."""
     scales: int = 0
     """Output channels of these weights: scales that integers of them need."""
     plain_bytes: int | None = None

@@ -33,6 +33,8 @@ class Kernels(Struct, frozen=True, kw_only=True):
     """Reads blocks of weights along any axis; False: those that `ModelFacts.prunable_deep` counts stay floats."""
     integers_recurrent: bool = True
     """Reads integer weights of recurrent nodes; False: those that `ModelFacts.prunable_recurrent` counts stay floats."""
+    integers_tables: bool = True
+    """Takes rows of integers; False: tables (`ModelFacts.tables`) stay floats."""
     sparse: bool = False
     """Skips zeros where two of every four weights are such."""
     emulated: dict[Arithmetic, str] = {}
@@ -146,6 +148,10 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     def weight_bits(self) -> float:
         """Bits that a weight (`ModelFacts.prunable`) takes after it, block scales included."""
         return 32
+
+    def table_bytes(self, facts: ModelFacts) -> float:
+        """Bytes that tables (`ModelFacts.tables`) take after it, scales of rows included."""
+        return facts.tables * self.other_bits / 8
 
     @property
     def share(self) -> float | None:

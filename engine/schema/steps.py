@@ -127,6 +127,9 @@ class QuantizeInt8(Step, frozen=True, kw_only=True, tag="quantize.int8"):
     def weight_bits(self) -> float:
         return 8
 
+    def table_bytes(self, facts: ModelFacts) -> float:
+        return facts.tables + 4 * facts.table_rows * self.per_channel
+
     def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
         return (0 if kernels.int8_everywhere else facts.prunable_in_floats) + _recurrent_floats(facts, kernels)
 
@@ -153,7 +156,8 @@ class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
     bits: Literal[8, 4] = 8
     """Bits a weight."""
     grouping: Literal["tensor", "channel", "block"] = "channel"
-    """What shares one scale: the tensor, an output channel, or `block` weights along the input axis."""
+    """What shares one scale: the tensor, an output channel, or `block` weights along the input axis. Of a table of tokens a row
+    has one, but for `tensor`."""
     block: Annotated[int, Meta(ge=8, le=1024)] = 32
     """Weights in a block, when `grouping` is `block`."""
     exclude: tuple[str, ...] = ()
@@ -163,6 +167,9 @@ class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
     def weight_bits(self) -> float:
         return self.bits + (32 / self.block if self.grouping == "block" else 0)
 
+    def table_bytes(self, facts: ModelFacts) -> float:
+        return facts.tables * self.bits / 8 + 4 * facts.table_rows * (self.grouping != "tensor")
+
     def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
         recurrent = _recurrent_floats(facts, kernels)
         if self.grouping != "block" or kernels.blocks_anywhere:
@@ -170,7 +177,7 @@ class QuantizeWeights(Step, frozen=True, kw_only=True, tag="quantize.weights"):
         return recurrent + sum(count for length, count in facts.prunable_deep.items() if length >= self.block)
 
     def quantized_before(self, facts: ModelFacts) -> bool:
-        return facts.quantized and not facts.prunable  # what is float still can become integers
+        return facts.quantized and not (facts.prunable or facts.tables)  # what is float still can become integers
 
     def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
         emulated = kernels.emulated.get(self.arithmetic)
@@ -203,11 +210,14 @@ class QuantizeDynamic(Step, frozen=True, kw_only=True, tag="quantize.dynamic"):
     def weight_bits(self) -> float:
         return 8
 
+    def table_bytes(self, facts: ModelFacts) -> float:
+        return facts.tables + 4 * facts.table_rows * self.per_channel
+
     def left_wide(self, facts: ModelFacts, kernels: Kernels) -> int:
         return _recurrent_floats(facts, kernels)
 
     def quantized_before(self, facts: ModelFacts) -> bool:
-        return facts.quantized and not facts.prunable
+        return facts.quantized and not (facts.prunable or facts.tables)
 
     def mends(self, exclude: str, keep: str) -> list[str]:
         return [f"`exclude` {exclude} from {self.method}"] if exclude else []
@@ -231,8 +241,11 @@ class QuantizeShared(Step, frozen=True, kw_only=True, tag="quantize.shared"):
     def weight_bits(self) -> float:
         return 4 if self.bits <= 4 else 8
 
+    def table_bytes(self, facts: ModelFacts) -> float:
+        return facts.tables * self.weight_bits / 8
+
     def quantized_before(self, facts: ModelFacts) -> bool:
-        return facts.quantized and not facts.prunable
+        return facts.quantized and not (facts.prunable or facts.tables)
 
     def cannot_win(self, steps: Sequence[Step], kernels: Kernels) -> str:
         return "shared values make the file smaller; they become floats again before they are multiplied"

@@ -32,7 +32,7 @@ class TensorRtCard(Card):
         ModelReader("tensorrt-rtx", "lint_tensorrt:refusals", ("rtx",), narrower=True),
     )
     advice = Fix("run with {} on a board, which has TensorRT itself", "backend", name)
-    kernels = Kernels(int8_everywhere=True, blocks_anywhere=False, integers_recurrent=False, sparse=True)
+    kernels = Kernels(int8_everywhere=True, blocks_anywhere=False, integers_recurrent=False, integers_tables=False, sparse=True)
     plan_suffixes = (".plan", ".engine", ".trt")
     plan_is_deployed = True
     lowered_beside = "tensorrt"

@@ -16,7 +16,8 @@ from ...errors import ModelRefused, RecipeRefused
 from ...graph.load import load
 from ...graph.normalise import normalise
 from ...graph.shapes import declared, facts
-from ...graph.walk import constants, real_inputs
+from ...graph.values import array_of
+from ...graph.walk import constants, nodes, real_inputs
 from ...graph.weights import weights
 from ...network.to_onnx import to_onnx
 from ...schema.module_sources import PROGRAM, factory
@@ -27,6 +28,8 @@ from ..channels import NothingRemoved, prune
 from ..separable import separate
 from .prepared import rows_of
 from .trainable import trainable, write
+
+_SCALING = ("BatchNormalization", "InstanceNormalization", "LayerNormalization", "PRelu")
 
 
 def student_of(step: TrainDistill, source: Path, folder: Path, samples: Samples, say: Reporter) -> tuple[ModelProto, str]:
@@ -115,27 +118,24 @@ def _refuse_other(teacher: ModelProto, student: ModelProto, what: str) -> None:
 
 
 def draw_weights(model: ModelProto, seed: int) -> None:
-    """New weights in place of a model's own, each tensor's as spread as those that it had for their inputs (batch norms are
-    folded into them, so that a rule that knows only their number would not fit), and biases of 0.
+    """New weights and tables in place of a model's own, each tensor's as spread as those that it had for their inputs (batch
+    norms are folded into them, so that a rule that knows only their number would not fit), and biases of 0. What normalisations
+    and slopes of PRelu have learnt stays: it scales what is there.
     """
     draw = np.random.default_rng(seed)
     found, held = trainable(model), constants(model)
-    fresh: dict[str, NDArray[np.generic]] = {}
-    for weight in weights(model):
-        old = weight.array().astype(np.float64)
-        fresh[weight.name] = draw.normal(0, max(float(old.std()), 1e-6), old.shape)
-    for name in found.names:
-        if name not in fresh and sum(length > 1 for length in held[name].dims) <= 1 and _is_bias(model, name):
-            fresh[name] = np.zeros(tuple(held[name].dims))
+    chosen = {weight.name: weight.array() for weight in weights(model)}
+    readers = {name: node.op_type for node in nodes(model) for name in node.input}
+    chosen |= {name: array_of(held[name]) for name in found.names if readers.get(name) == "Gather" and name not in chosen}
+    fresh: dict[str, NDArray[np.generic]] = {
+        name: draw.normal(0, max(float(array.astype(np.float64).std()), 1e-6), array.shape) for name, array in chosen.items()
+    }
+    fresh |= {
+        name: np.zeros(tuple(held[name].dims))
+        for name in found.names
+        if name not in fresh and readers.get(name) not in _SCALING
+    }
     write(model, fresh)
-
-
-def _is_bias(model: ModelProto, name: str) -> bool:
-    """Whether a Conv or a Gemm adds it: scales and shifts of normalisations stay."""
-    return any(
-        node.op_type in ("Conv", "ConvTranspose", "Gemm") and len(node.input) > 2 and node.input[2] == name
-        for node in model.graph.node
-    )
 
 
 def _numbers(model: ModelProto) -> int:
