@@ -12,6 +12,7 @@ from ..schema.steps import STEPS
 _FEW = 0.1
 """Share of compressing time below which stages too short for the sensor are taken to draw what the others do."""
 
+_UNMADE = "the run ended before its plan was made"
 COSTS_MORE = ("slower", "hungrier")
 """Verdicts of time and energy that say so; another one only leaves it open."""
 
@@ -27,13 +28,19 @@ class Paid(NamedTuple):
 
 
 def compress_seconds(result: Result) -> float | None:
-    """What making the plan took: the recipe's steps, lower and build; for cached stages, what they took when they were made."""
+    """What making the plan took: the recipe's steps, lower and build; for cached stages, what they took when they were made.
+    None where there is no plan: what failed or was cancelled took time that no stage tells.
+    """
+    if _unmade(result):
+        return None
     known = [stage.seconds for stage in _making(result) if stage.seconds is not None]
     return sum(known) if known else None
 
 
 def compress_joules(result: Result) -> float | None:
     """Joules of the board, idle included, over that time; None: of a tenth of it or more there is no figure."""
+    if _unmade(result):
+        return None
     parts = [(stage.seconds, stage.energy_j) for stage in _making(result)]
     if any(seconds is None for seconds, _ in parts):
         return None
@@ -42,6 +49,11 @@ def compress_joules(result: Result) -> float | None:
     if not measured_s or total_s - measured_s >= _FEW * total_s:
         return None
     return sum(joules for _, joules in known) * total_s / measured_s
+
+
+def _unmade(result: Result) -> bool:
+    """Whether the run ended before it had its plan."""
+    return result.state != "done" and all(stage.name != "build" for stage in result.stages)
 
 
 def _making(result: Result) -> list[StageFigures]:
@@ -72,7 +84,7 @@ def payback(result: Result) -> Paid:
         field for field, (_, saved, shown, word, _) in pays.items() if saved is not None and word and (not shown or saved <= 0)
     }
     reasons = {
-        "compress_s": "no stage says how long it took" if spent_s is None else "",
+        "compress_s": (_UNMADE if _unmade(result) else "no stage says how long it took") if spent_s is None else "",
         "compress_j": _why_no_joules(result) if spent_j is None else "",
     }
     for field, (spent, saved, _, word, what) in pays.items():
@@ -105,6 +117,8 @@ def _less(before: float | None, after: float | None) -> float | None:
 
 
 def _why_no_joules(result: Result) -> str:
+    if _unmade(result):
+        return _UNMADE
     places = {stage.name: n for n, stage in enumerate(result.stages)}
     for stage in _making(result):
         if stage.energy_j is None and (why := result.reasons.get(f"stages.{places[stage.name]}.energy_j")):

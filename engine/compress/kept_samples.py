@@ -18,6 +18,8 @@ from ..graph.load import load
 from .calibrate import BATCH, stacked, unmixed
 from .observe import Feeds, Inner, batchable
 
+FEW = 32
+"""Below this many samples what is chosen by them is a guess; the result says so."""
 _VALUES = 400_000
 """Of inputs that are computed at once, at most: two photographs of 224 x 224, whose activations take some 40 MB."""
 _MOST_BYTES = 160_000_000

@@ -22,13 +22,11 @@ from ..system.reporter import Reporter
 from . import ranges
 from .annotations import Int8, write_int8
 from .calibrate import Choose, calibrate
+from .kept_samples import FEW
 from .magnitude import tell_computed
 from .observe import Feeds
 from .placement import for_onnxruntime, for_tensorrt
 from .view import View
-
-FEW = 32
-"""Below this many samples the ranges are guesses; the result says so."""
 
 
 def int8(step: QuantizeInt8, source: Path, out: Path, samples: Iterable[Feeds], say: Reporter) -> str:

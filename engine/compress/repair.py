@@ -27,7 +27,7 @@ from ..graph.shapes import inferred, shape_table
 from ..graph.weights import weights
 from ..graph.wiring import read
 from ..system.reporter import Reporter
-from .kept_samples import KeptSamples
+from .kept_samples import FEW, KeptSamples
 from .layer_rows import Floats, LinearLayer, linear_layers
 from .least_squares import NormalEquations
 from .onward_passes import OnwardPasses
@@ -89,15 +89,30 @@ def repair(model: ModelProto, original: Path, layers: Sequence[Layer], samples: 
     if left:
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
         say.note(f"repair leaves {', '.join(left[:3])}{more}: shared, in a body, no plain product, or of another size")
-    held = 0
+    held, thin = 0, list[str]()
     passes = _Passes(OnwardPasses(first, samples), OnwardPasses(model, samples), len(samples), samples.folder)
     for number, name in enumerate(order, 1):
         if held > _HELD_BYTES:
             model, held = settled(model, samples.folder / f"{number}.onnx"), 0
-        held += _LayerFit(model, first, wanted[name], passes).settle()
+        fit = _LayerFit(model, first, wanted[name], passes)
+        held += fit.settle()
+        thin += [name] if fit.seen < fit.layer.inputs else []
         say.progress(number, len(order), "layers repaired")
     save_apart(model, out)
+    _tell_few(samples.count, thin, say)
     return f"{len(order)} layers repaired on {samples.count} samples"
+
+
+def _tell_few(samples: int, thin: Sequence[str], say: Reporter) -> None:
+    """Warn where samples decide little: what fits a few of them fits no others."""
+    if thin:
+        more = f" and {len(thin) - 3} more" if len(thin) > 3 else ""
+        what = f"give fewer rows than {', '.join(thin[:3])}{more} has inputs to fit"
+    elif samples < FEW:
+        what = "are few to fit layers to"
+    else:
+        return
+    say.warn(f"{samples} samples {what}: what is repaired may be worse on others; give 100 or more")
 
 
 class _Passes(NamedTuple):
@@ -161,6 +176,8 @@ class _LayerFit:
         self.tensor = joined.output[0] if joined else wanted.output or layer.node.output[0]
         """What it was in the original."""
         self.beside = [name for name in joined.input if name != layer.node.output[0]] if joined else []
+        self.seen = 0
+        """Rows that it was fitted to."""
         self.quota = max(1, min(_ROWS_EACH * layer.inputs, _MOST_ROWS) // samples.batches)
 
     def settle(self) -> int:
@@ -169,6 +186,7 @@ class _LayerFit:
         sums = NormalEquations(self.layer.groups, self.layer.inputs + self.layer.biased, self.layer.outputs)
         with TemporaryFile(dir=self.samples.folder) as file:
             for rows in self._rows():
+                self.seen += rows.entering.shape[1]
                 sums.add(rows.entering, self._of_groups(rows.left))
                 if bent:
                     rows.keep(file)

@@ -27,7 +27,7 @@ from ..system.heap import give_back_large_blocks
 from ..system.reporter import Reporter
 from .annotations import raised, read_int8
 from .magnitude import counted, tell_computed
-from .token_tables import Rows, chosen_tables, packs, store, tell_odd
+from .token_tables import IntegerRows, chosen_tables, packs, store, tell_odd
 from .weight_only import put_in, taken_by_int8
 
 _BINS = 1 << 16
@@ -74,7 +74,7 @@ def share(step: QuantizeShared, source: Path, out: Path, say: Reporter) -> str:
         before += raw_bytes(weight.tensor) or array.nbytes
         coded += huffman_bits(np.bincount(places.reshape(-1), minlength=len(values))) / 8 + values.nbytes + len(values)
         if number > len(found):
-            after += store(model, names, weight, Rows(places, values, places=True), packs(weight, step.bits))
+            after += store(model, names, weight, IntegerRows(places, values, places=True), packs(weight, step.bits))
         else:
             after += (math.ceil(array.size / 2) if small else array.size) + values.nbytes
             _replace(model, names, weight, values.astype(array.dtype), places, small)

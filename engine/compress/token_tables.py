@@ -23,7 +23,7 @@ _HALF = 8
 """Of integers of 4 bits: the zero-point of those that are stored."""
 
 
-class Rows(NamedTuple):
+class IntegerRows(NamedTuple):
     """A table in integers."""
 
     codes: NDArray[np.int8] | NDArray[np.uint8]
@@ -50,7 +50,7 @@ def tell_odd(chosen: list[Weight], bits: int, say: Reporter) -> None:
         say.warn(f"tables with rows of an odd length take 8 bits for each number: {', '.join(odd)}")
 
 
-def store(model: ModelProto, names: Names, table: Weight, rows: Rows, packed: bool) -> int:
+def store(model: ModelProto, names: Names, table: Weight, rows: IntegerRows, packed: bool) -> int:
     """Let every Gather of a table take rows of integers, in place; the bytes that they take, scales included."""
     held = [names.free(f"{table.name}_{part}") for part in ("rows", "values" if rows.places else "scale")]
     codes = rows.codes

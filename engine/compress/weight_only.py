@@ -29,7 +29,7 @@ from ..system.reporter import Reporter
 from .annotations import raised, read_int8
 from .magnitude import counted, tell_computed
 from .placement import for_onnxruntime, for_tensorrt
-from .token_tables import Rows, chosen_tables, packs, store, tell_odd
+from .token_tables import IntegerRows, chosen_tables, packs, store, tell_odd
 from .true_zeros import mask_of, write_zeros
 from .view import View
 
@@ -82,7 +82,7 @@ def store_tables(model: ModelProto, excluded: set[str], step: QuantizeWeights, s
         by_row = "tensor" if step.grouping == "tensor" else "channel"
         packed = pack(table, msgspec.structs.replace(step, bits=4 if small else 8, grouping=by_row))
         before += 4 * table.size
-        after += store(model, names, table, Rows(packed.integers, packed.scales), small)
+        after += store(model, names, table, IntegerRows(packed.integers, packed.scales), small)
     return len(found), before, after
 
 

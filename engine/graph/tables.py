@@ -79,10 +79,10 @@ class StoredTable:
 def stored_tables(model: ModelProto) -> list[StoredTable]:
     """Every place where rows are taken of a table that `compress.token_tables` has written."""
     held = constants(model)
-    return [one for graph in graphs(model.graph) for one in _Reader(graph, held).found()]
+    return [one for graph in graphs(model.graph) for one in _TableReader(graph, held).found()]
 
 
-class _Reader:
+class _TableReader:
     """Follows what is taken of integers, reader by reader."""
 
     def __init__(self, graph: GraphProto, held: dict[str, TensorProto]) -> None:

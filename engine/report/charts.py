@@ -21,10 +21,12 @@ from ..schema.plan import PlanFacts
 from . import layer_table
 from .spread_table import outliers
 from .svg import LETTER, Canvas, Scale, x_axis, y_axis
+from .width import width_of
 
 WIDTH = 760.0
 LEFT, RIGHT = 215.0, 30.0
 ROW = 26.0
+TALL_ROW = 44.0
 FOOT = 36.0
 BESIDE = 265.0
 """For words right of a chart."""
@@ -67,15 +69,20 @@ def _bars(title: str, rows: Sequence[RatioBar]) -> str:
     if not rows:
         return ""
     ends = [end for row in rows for end in (row.figure.value, row.figure.low, row.figure.high) if end is not None]
-    bottom = 10 + ROW * len(rows)
+    above = any(width_of(row.name) * LETTER > LEFT - 12 for row in rows)  # names that would lose their end beside the bars
+    tall = TALL_ROW if above else ROW
+    bottom = 10 + tall * len(rows)
     told = "; ".join(f"{row.name} {words.ratio(row.figure)} {row.verdict}".rstrip() for row in rows)
     canvas = Canvas(WIDTH, bottom + FOOT, title, told)
-    scale = Scale(min(0.0, *ends), max(1.1, *ends), LEFT, WIDTH - BESIDE)
+    scale = Scale(min(0.0, *ends), max(1.1, *ends), 30 if above else LEFT, WIDTH - BESIDE)
     x_axis(canvas, scale, 10, bottom, "ratio, 1: no difference")
     canvas.line(scale(1.0), 4, scale(1.0), bottom, "#1a1a1a", "rule", 1.5)
     for place, row in enumerate(rows):
-        y = 10 + ROW * (place + 0.5)
-        canvas.text(LEFT - 8, y + 4, row.name, "end", LEFT - 12)
+        y = 10 + tall * (place + 1) - ROW / 2
+        if above:
+            canvas.text(8, y - ROW / 2 - 2, row.name, room=WIDTH - 16)
+        else:
+            canvas.text(LEFT - 8, y + 4, row.name, "end", LEFT - 12)
         if row.figure.low is not None and row.figure.high is not None:
             canvas.stroke(scale(row.figure.low), y, scale(row.figure.high), y, row.series, 2)
             for end in (row.figure.low, row.figure.high):

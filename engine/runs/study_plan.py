@@ -15,10 +15,10 @@ from ..advice.forecast import refuse_without_packages, refuse_without_samples
 from ..advice.metrics import METRICS
 from ..advice.workload_needs import refuse_workload
 from ..config import Config
-from ..errors import ConfigRefused, EdgetuiError, ModelRefused, nearest
+from ..errors import ConfigRefused, EdgetuiError, ModelRefused, RecipeRefused, close_to, nearest
 from ..library.datasets import read_dataset
 from ..library.models import list_folder, model_hash
-from ..library.recipes import find_recipe
+from ..library.recipes import find_recipe, recipe_names
 from ..schema.settings import BackendName, BackendSettings, settings_with
 from ..schema.spec import Dataset, RunSpec
 from ..schema.steps import Recipe
@@ -157,8 +157,13 @@ def _spec(
 ) -> RunSpec | str:
     """The run of a variant on a model, or why there is none."""
     workload = parse_workload(experiment.workload)
+    name = (small and variant.small) or variant.recipe
     try:
-        recipe = find_recipe((small and variant.small) or variant.recipe, config)
+        recipe = find_recipe(name, config)
+    except RecipeRefused as error:
+        near = close_to(name, recipe_names(config))
+        return f"{error.what}; did you mean `{near}`?" if near and near != name else error.what
+    try:
         if small and trains(recipe):
             return f"{recipe.name} trains, and --small trains nothing"
         spec = RunSpec(

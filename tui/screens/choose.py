@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from ..widgets.entry import Entry
-from ..widgets.lines import Line, Lines, Rows, shortened, wrap
+from ..widgets.lines import Line, Lines, Rows, begun, shortened, wrap
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 
@@ -57,7 +57,7 @@ class Choose(SafeDismiss, ModalScreen[str]):
         width = self._room()
         room = min(max((len(name) for name, _ in self.choices), default=0), width // 2)
         lines: list[tuple[str, Line]] = [
-            (name, ((f"{shortened(name, room):<{room}}", "value"), (f"  {_begun(title, width - room - 2)}", "dim")))
+            (name, ((f"{shortened(name, room):<{room}}", "value"), (f"  {begun(title, width - room - 2)}", "dim")))
             for name, title in found
         ]
         if self.entry is not None:
@@ -74,7 +74,7 @@ class Choose(SafeDismiss, ModalScreen[str]):
     def _write_whole(self, width: int) -> None:
         """The title under the cursor, where any is cut: as many rows as the longest takes, so that the list stands still."""
         room = min(max((len(name) for name, _ in self.choices), default=0), width // 2)
-        cut_off = any(_begun(title, width - room - 2) != title for _, title in self.choices)
+        cut_off = any(begun(title, width - room - 2) != title for _, title in self.choices)
         most = max((len(wrap(title, width)) for _, title in self.choices), default=0) if cut_off else 0
         whole = wrap(dict(self.choices).get(self.query_one(Rows).cursor, ""), width) if cut_off else []
         foot = self.query_one("#choose-whole", Lines)
@@ -122,9 +122,3 @@ class Choose(SafeDismiss, ModalScreen[str]):
     def action_give_up(self) -> None:
         """Close with nothing."""
         dismiss_once(self, "")
-
-
-def _begun(title: str, room: int) -> str:
-    """The beginning of a sentence, whole words of it."""
-    rows = wrap(title, max(2, room - 1))
-    return title if len(rows) < 2 else f"{rows[0]}…"

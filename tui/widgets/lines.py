@@ -64,6 +64,11 @@ def side_by_side(parts: Sequence[Span], width: int) -> list[Line]:
     return rows
 
 
+def begun(text: str, room: int) -> str:
+    """The beginning of a sentence, whole words of it."""
+    return text if width_of(text) <= room else f"{wrap(text, max(2, room - 1))[0]}…"
+
+
 def shortened(text: str, room: int) -> str:
     """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
     text, room = sanitize(text), max(1, room)

@@ -26,6 +26,17 @@ def test_a_step_needs_no_dot_in_its_name(monkeypatch):
     assert compress_seconds(took(clip=3.0, evaluate=9.0)) == 3
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled", "crashed"])
+def test_what_broke_off_before_its_plan_has_no_time(state):
+    """The stage that failed is not among those that tell their time, and a sum of the others is no time to compress."""
+    broken = msgspec.structs.replace(took(**{"prune.magnitude": 0.2}), state=state)
+    found = payback(broken)
+    assert (found.figures.compress_s, found.figures.compress_j) == (None, None)
+    assert found.reasons["compress_s"] == found.reasons["compress_j"] == "the run ended before its plan was made"
+    made = msgspec.structs.replace(took(**{"prune.magnitude": 0.2}, build=0.3), state=state)
+    assert payback(made).figures.compress_s == 0.5
+
+
 def test_what_no_stage_tells_is_not_known():
     assert compress_seconds(took(inspect=1.0, lower=None)) is None
 

@@ -125,6 +125,15 @@ def test_repair_brings_outputs_nearer_and_leaves_zeros(net: type[Net], bench: Be
         assert ((before.array() == 0) == (after.array() == 0)).all()
 
 
+@pytest.mark.parametrize(("many", "said"), [(4, "fewer rows than"), (16, "are few"), (40, "")])
+def test_few_samples_are_warned_of(net: type[Net], bench: Bench, many: int, said: str) -> None:
+    """Of four, the last two layers have as many rows for their 8 and 12 inputs; of sixteen all have enough."""
+    source, say = chain(net, bench), NullReporter()
+    prune(PruneMagnitude(amount=0.3, repair=True), source, bench.folder / "o.onnx", list(bench.feeds(load(source), many)), say)
+    assert [said in text for text in say.warnings] == ([True] if said else [])
+    assert not said or say.warnings[0].startswith(f"{many} samples ")
+
+
 @pytest.mark.parametrize("behind", ["Relu", "Sigmoid"])
 def test_what_a_relu_hides_need_not_be_right(
     net: type[Net], bench: Bench, monkeypatch: pytest.MonkeyPatch, behind: str

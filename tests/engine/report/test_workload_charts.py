@@ -97,6 +97,14 @@ def test_candidates_of_a_group_stand_over_each_other(make):
     text = charts.pairs(columns(runs))
     assert text.count("fp16/int8: latency 1.33 [1.20, 1.50]") == 1
     assert charts.pairs(columns(runs[:1])) == ""
+    (picture,) = pictures(text)
+    assert "fp16/int8: latency" in [each.text for each in picture.iter(f"{SPACE}text")]
+    one, other = make("int8-of-half-the-channels-after"), make("fp16-of-half-the-channels-after", 0.6)
+    pair = msgspec.structs.replace(pair, a=one.run, b=other.run)
+    long = [msgspec.structs.replace(run, pairs=(pair,), correction=told) for run in (one, other)]
+    (picture,) = pictures(charts.pairs(columns(long)))
+    name = "fp16-of-half-the-channels-after/int8-of-half-the-channels-after: latency"
+    assert name in [each.text for each in picture.iter(f"{SPACE}text")], "its end tells which of whom, and in what"
     page = StrictPage(html_report(evidence(runs))).text
     assert "3 variants were measured in turns with one baseline" in page
     assert "98.33 % each (Bonferroni, 3 comparisons)" in page

@@ -67,6 +67,7 @@ def test_a_study_of_nothing_that_is_here_says_why(tell, tmp_path):
 def test_reasons_why_nothing_is_run_stand_in_lines_of_their_own(tell, tmp_path):
     model, data = DEMO / "digits.onnx", DEMO / "digits.toml"
     variants = "".join(f'[[variant]]\nname = "{name}"\nrecipe = "no-{name}"\n' for name in ("one", "two"))
+    variants += '[[variant]]\nname = "three"\nrecipe = "qin-quantise"\n'
     file = tmp_path / "mine.toml"
     file.write_text(
         f'title = "t"\n[[model]]\nname = "digits"\nfile = "{model}"\ndataset = "{data}"\nweights = "w"\n{variants}'
@@ -75,7 +76,11 @@ def test_reasons_why_nothing_is_run_stand_in_lines_of_their_own(tell, tmp_path):
     said = tell("study", str(file))
     assert said.code == 2
     *why, error = said.err.splitlines()
-    assert why == ["  ! one: there is no recipe `no-one`", "  ! two: there is no recipe `no-two`"]
+    assert why == [
+        "  ! one: there is no recipe `no-one`",
+        "  ! two: there is no recipe `no-two`",
+        "  ! three: there is no recipe `qin-quantise`; did you mean `qin-quantize`?",
+    ]
     assert error.startswith("error: nothing of mine can be run here; ")
     told = json.loads(tell("study", str(file), "--json").out)["error"]["what"]
     assert all(f"`no-{name}`" in told for name in ("one", "two"))
