@@ -203,9 +203,11 @@ class Details(Listed):
     ]
 
     def action_leave(self) -> None:
-        """Back to the rows of the same pane."""
-        if self.parent is not None:
-            self.parent.query_one(Rows).focus()
+        """Back to the rows of the same pane, or of the nearest that has some."""
+        for around in self.ancestors:
+            for rows in around.query(Rows):
+                rows.focus()
+                return
 
 
 class Rows(Lines, can_focus=True):

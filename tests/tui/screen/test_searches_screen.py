@@ -90,6 +90,10 @@ async def test_a_search_shows_its_answer_its_front_and_its_layers(bare_app: Edge
         await shows(pilot, "points of accuracy", "★ 15 INT8")
         if size[0] >= 110:
             await shows(pilot, "/stem/conv")
+        await pilot.press("a", "d")
+        assert screen.details.has_focus
+        await pilot.press("escape")
+        assert screen.listed.has_focus
         await pilot.press("escape")
         assert not isinstance(bare_app.screen, SearchesScreen)
         assert screen.found
