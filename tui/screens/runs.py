@@ -15,10 +15,11 @@ from ...engine.advice.metrics import listed
 from ...engine.advice.verdict import DIFFERS, EVIDENT, named
 from ...engine.advice.words import DASH, seconds
 from ...engine.report.sanitize import sanitize
+from ...engine.report.width import width_of
 from ..desk import AtDesk
 from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Lines
+from ..widgets.lines import Lines, begun
 from ..widgets.table import Table
 from .filtered import FilteredScreen
 from .safe_dismiss import SafeDismiss, dismiss_once
@@ -36,6 +37,7 @@ LEFT_OUT = ("began", "took", *(each.column.head for each in listed() if not each
 WIDE = 110
 """Below so many columns the table does without those of LEFT_OUT; the run itself, opened, says more."""
 ROOMY = 140
+_LEAST_VERDICT = 12
 """From so many columns on intervals stand there, and what does not differ is named as well."""
 
 
@@ -155,7 +157,7 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
     def write(self) -> None:
         """Bring the table up to date; only cells that differ are touched."""
         self._columns()
-        rows = {run.run: tuple(self._cells(run)[name] for name in self.columns) for run in self.shown()}
+        rows = self._fitting({run.run: self._cells(run) for run in self.shown()})
         if list(rows) != list(self._drawn):
             at = self.current() if self._drawn else self.look.at
             self.table.clear()
@@ -170,6 +172,17 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
                         self.table.update_cell(run, name or "mark", _styled(new), update_width=True)
         self._drawn = rows
         self.write_head()
+
+    def _fitting(self, rows: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+        """The cells of each run; the last, its verdict, ends at a word where there is no more room for it."""
+        *others, last = self.columns
+        widest = (max([width_of(name), *(width_of(sanitize(cells[name])) for cells in rows.values())]) for name in others)
+        beside = 2 * self.table.cell_padding
+        room = self.app.size.width - self.table.scrollbar_size_vertical - sum(wide + beside for wide in widest) - beside
+        return {
+            run: (*(cells[name] for name in others), begun(cells[last], max(_LEAST_VERDICT, room)))
+            for run, cells in rows.items()
+        }
 
     def write_head(self) -> None:
         """The title, with the filter."""

@@ -22,6 +22,7 @@ from edgetui.engine.graph.values import array_of
 from edgetui.engine.graph.walk import constants
 from edgetui.engine.graph.weights import weights
 from edgetui.engine.inspection.inspect import inspect
+from edgetui.engine.schema.settings import BackendSettings, TorchSettings
 from edgetui.engine.schema.steps import (
     PruneMagnitude,
     QuantizeDynamic,
@@ -165,6 +166,21 @@ def test_tensorrt_gets_floats_of_the_same_values_and_it_is_said(bench: Bench, st
     (table,) = tables(load(folded))
     np.testing.assert_array_equal(table.array(), stored_tables(load(out))[0].array())
     assert "BitShift" not in operators(folded)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.method}-{step.bits}-{getattr(step, 'grouping', '')}")
+def test_pytorch_takes_rows_of_integers_too(bench: Bench, step: QuantizeWeights) -> None:
+    pytest.importorskip("torch", reason="needs torch")
+    from edgetui.engine.backends.torch.adapter import Torch
+
+    source, out, plan = bench.save(text_net()), bench.folder / "o.onnx", bench.folder / "plan.onnx"
+    made(step, source, out)
+    backend, settings = Torch(), BackendSettings(name="torch", torch=TorchSettings(device="cpu", threads=1))
+    backend.build(out, plan, settings, NullReporter())
+    session, (feed,) = backend.load(plan, settings), drawn(1)
+    (got,) = session.run(feed).values()
+    session.close()
+    np.testing.assert_allclose(got, bench.run(out, feed)[0], atol=1e-5 if step.bits == 8 else 0.05)
 
 
 @pytest.mark.parametrize("how", ["int8", "dynamic"])

@@ -36,6 +36,20 @@ async def test_the_list_says_how_each_run_ended(bare_app: EdgetuiApp, past_run: 
         await shows(pilot, "✓ done", "✗ failed", "! crashed", "0.480 [0.470, 0.490]", "faster; smaller", "3 of 3")
 
 
+async def test_a_verdict_that_has_no_room_ends_at_a_word(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    app, model = bare_app, Path("a-detector-of-small-things.onnx")
+    past_run("done", model), past_run("failed", model)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        cells = [str(screen.table.get_row_at(row)[-1]) for row in range(2)]
+        whole = [verdict_words(run.verdict, differing=True) or run.error.what for run in screen.shown()]
+        assert "faster;…" in cells
+        for cell, text in zip(cells, whole, strict=True):
+            assert cell == text or text.startswith(f"{cell.removesuffix('…')} ")
+        assert screen.table.virtual_size.width <= 80
+        await shows(pilot, *cells)
+
+
 async def test_an_empty_list_says_what_to_do(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
