@@ -26,6 +26,7 @@ from .annotations import Dynamic, Int8, raised, read_dynamic, read_fp16, read_in
 from .dynamic import insert
 from .half import to_fp16
 from .magnitude import counted
+from .shortcut import as_convolutions
 from .token_tables import chosen_tables
 from .weight_only import store_all, store_tables, taken_by_int8
 
@@ -48,8 +49,8 @@ def lower(source: Path, out: Path, target: str, say: Reporter) -> str:
     return line
 
 
-def lowered(model: ModelProto, source: Path, target: str, say: Reporter) -> tuple[ModelProto, str]:
-    """As `lower`, of a model that was loaded from `source` and is used up.
+def lowered(model: ModelProto, source: Path, target: str, say: Reporter, *, narrowed: bool = False) -> tuple[ModelProto, str]:
+    """As `lower`, of a model that was loaded from `source` and is used up; `narrowed`: a step took channels from its layers.
 
     Raises:
         ModelRefused: as `lower`.
@@ -74,6 +75,8 @@ def lowered(model: ModelProto, source: Path, target: str, say: Reporter) -> tupl
             f"{who} is not known to read {folded} integer weights in this form: it gets their values as floats, no smaller"
         )
         done.append(f"{folded} integer weights back in floats")
+    if narrowed and int8 is None and not fused and (count := as_convolutions(model)):
+        done.append(f"{count} shortcut{'' if count == 1 else 's'} as {'a convolution' if count == 1 else 'convolutions'}")
     if int8 is None and keep is None and wish is None and not done:
         return model, f"{target}: nothing to lower"
     if int8 is not None:

@@ -180,7 +180,8 @@ class _Inputs:
     def lower(self, _place: int) -> list[object]:
         processor = read_processor()
         made_for = processor.described if self._asked.keys == 1 else processor.instruction_sets
-        return [self._card.name, made_for, self._here]
+        narrowed = any(step.narrows for step in self._spec.recipe.active)
+        return [self._card.name, made_for, self._here, *(["shortcuts"] if narrowed else [])]
 
     def _anew(self) -> list[int]:
         """Nothing of a run that is no repetition: it keeps the key that it had before there were any."""

@@ -126,6 +126,11 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         return False
 
     @property
+    def narrows(self) -> bool:
+        """Whether layers have fewer channels afterwards."""
+        return self.resizes
+
+    @property
     def integers(self) -> bool:
         """Whether it stores weights as integers, of ranges that were chosen for them."""
         return self.arithmetic in ("int8", "integer weights")

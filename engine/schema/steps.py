@@ -51,6 +51,7 @@ class LowrankSvd(Step, frozen=True, kw_only=True, tag="lowrank.svd"):
     needs = "optional"
     unsampled = "low-rank factors are of the weights alone, which costs much accuracy"
     resizes = True
+    narrows = False  # a layer becomes two, with the channels that it had
     sparing = "exclude"
     sweeps: ClassVar[dict[str, tuple[float, ...]]] = {"macs": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
     one_of = (("macs", 0.75), ("retained", 0.95))

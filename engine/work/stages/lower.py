@@ -35,7 +35,8 @@ def run(job: Job) -> Outcome:
     original = folder / "baseline.onnx"
     model, source, out = job.model(), job.before(), job.out / "model.onnx"
     read = load(source)
-    made, text = lowered(_copy(read), source, job.backend.target(), job.say)
+    narrowed = any(step.narrows for step in job.spec.recipe.active)
+    made, text = lowered(_copy(read), source, job.backend.target(), job.say, narrowed=narrowed)
     if job.card.sizes_in_file:
         give_sizes(made, model.shapes)
     files = {"onnx": out.name}

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
+from edgetui.engine.compress.lower import lowered
 from edgetui.engine.compress.shortcut import as_convolutions
+from edgetui.engine.system.reporter import NullReporter
 from onnx import ModelProto
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Bench, Net
 
 
@@ -78,3 +83,22 @@ def test_many_channels_are_copied(net: type[Net]) -> None:
     model = made.model(fill(made, skip(made, made.input("image", 1, 128, 8, 8), 2), [0, 4, 0, 0, 0, 4, 0, 0]))
     as_convolutions(model, {"image": (0.0, 1.0)})
     assert operators(model) == ["Slice", "Pad"]
+
+
+def test_a_model_whose_layers_are_smaller_has_them_in_floats_as_well(net: type[Net], bench: Bench, tmp_path: Path) -> None:
+    made = net()
+    x = made.input("image", 1, 8, 8, 8)
+    y = skip(made, skip(made, x, 2), 3)
+    model = made.model(fill(made, y, [0, 4, 0, 0, 0, 4, 0, 0]))
+    source = bench.save(model, "model.onnx")
+    feed = next(bench.feeds(model, 1))
+    expected = bench.run(model, feed)[0]
+    for target in ("onnxruntime-x86", "onnxruntime-arm", "tensorrt"):
+        plain, told = lowered(onnx.load(source), source, target, NullReporter())
+        assert operators(plain) == ["Slice", "Slice", "Pad"], "beside it the original has the same graph"
+        assert "nothing to lower" in told
+        smaller, told = lowered(onnx.load(source), source, target, NullReporter(), narrowed=True)
+        ours = target != "tensorrt"
+        assert operators(smaller) == (["Conv"] if ours else ["Slice", "Slice", "Pad"])
+        assert ("1 shortcut as a convolution" in told) == ours
+        assert np.array_equal(bench.run(smaller, feed)[0], expected)
