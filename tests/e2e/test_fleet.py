@@ -134,7 +134,8 @@ async def test_killed_workers_a_cut_link_and_another_scheduler_lose_none_of_twen
     assert told.lost == []
     assert len(told.outcomes) == 20
     assert told.overlaps == []
-    assert told.restarts >= 3 + 4  # two killed, one cut off, all when the scheduler ended
+    # Two killed, one cut off, and those that the scheduler's end met: one that was down just then is begun once for both.
+    assert told.restarts >= 5
     assert len({each.board for each in told.outcomes}) == 4
 
 
