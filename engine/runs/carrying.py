@@ -11,15 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from ..errors import EdgetuiError, StorageRefused
 from ..schema.spec import RunSpec
 from ..system.locks import take_lock
-from ..system.log import start_log
 from .asking import Cancelling
+from .detached import status_of
 from .driven_folder import DrivenDir
 from .ensure import ensure
 from .folder import RunDir
@@ -51,17 +50,7 @@ def drive_detached(folder: DrivenDir, drive: Callable[[], None]) -> int:
     if os.fork():
         return 0
     os.setsid()
-    os.umask(0o077)
-    start_log(folder.home)
-    try:
-        drive()
-    except EdgetuiError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+    return status_of(folder.home, drive)
 
 
 class Carrier:

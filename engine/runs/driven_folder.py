@@ -9,14 +9,23 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from ..errors import from_os_error
+import msgspec
+
+from ..errors import DAMAGED, StorageRefused, from_os_error
+from ..schema.ready import ready
+from ..system.atomic_write import write_atomic
 from ..system.locks import is_held
-from ..system.plain_files import open_plain
+from ..system.plain_files import open_plain, read_plain
 from .folder import RunDir, run_paths
 
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+"""What a folder's own file says was asked: a request with an `id` and a `wall`."""
 _HEAD_BYTES = 800
 """Of run.toml, that hold whose run it is, whatever the recipe is."""
 
@@ -53,6 +62,18 @@ class DrivenDir:
         """It is taken up again."""
         (self.path / "cancel").unlink(missing_ok=True)
 
+    def read(self, file: str, kind: type[Asked], word: str) -> Asked:
+        """What was asked, from the file that says it; `word`: what it is called where it cannot be read.
+
+        Raises:
+            StorageRefused: it is missing or broken.
+        """
+        try:
+            return msgspec.json.decode(read_plain(self.path / file), type=ready(kind))
+        except (OSError, *DAMAGED) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is damaged"
+            raise StorageRefused(f"cannot read {self.path / file} ({why})", fix=f"begin the {word} anew") from None
+
     def label(self, number: int) -> str:
         """What the runs of a group say of whose they are."""
         return f"{self.id}#{number}"
@@ -71,12 +92,24 @@ class DrivenDir:
         return {number: dict(sorted(members.items())) for number, members in found.items()}
 
 
-def new_folder(parent: Path, stem: str) -> Path:
-    """Make the folder of that name, a number behind it when that is taken.
+def create_asked(parent: Path, name: str, file: str, asked: Asked) -> Path:
+    """Make a folder of this minute and name, and the file that says what was asked.
 
     Raises:
-        OSError: it cannot be made.
+        StorageRefused: the disk is full or read-only.
     """
+    try:
+        path = _new_folder(parent, f"{time.strftime('%Y%m%d-%H%M')}-{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}")
+        wall = datetime.now().astimezone().isoformat(timespec="seconds")
+        written = msgspec.structs.replace(asked, id=path.name, wall=wall)
+        write_atomic(path / file, msgspec.json.format(msgspec.json.encode(written), indent=1))
+    except OSError as error:
+        raise from_os_error(error, path=parent) from None
+    return path
+
+
+def _new_folder(parent: Path, stem: str) -> Path:
+    """A number stands behind a name that is taken."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for count in itertools.count(1):
         name = stem if count == 1 else f"{stem}-{count}"

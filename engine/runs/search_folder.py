@@ -5,11 +5,8 @@ What was answered is never asked again: a search that was killed goes on with th
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -18,12 +15,12 @@ from ..advice.goals import Goal, parse_goal
 from ..advice.metrics import AIMS
 from ..errors import DAMAGED, StorageRefused, from_os_error
 from ..library.recipes import recipe_toml
+from ..schema.figures import Ratio
 from ..schema.ready import ready
 from ..schema.result import State
-from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchPoint, SearchRequest, SearchUnit
-from ..system.atomic_write import write_atomic
+from ..schema.search import CandidateChecked, SearchChoice, SearchDocument, SearchLine, SearchPoint, SearchRequest, SearchUnit
 from ..system.plain_files import read_plain
-from .driven_folder import DrivenDir, folders_in, new_folder
+from .driven_folder import DrivenDir, create_asked, folders_in
 from .folder import RunDir
 
 FORMATS = ("fp32", "fp16", "int8")
@@ -48,11 +45,7 @@ class SearchDir(DrivenDir):
         Raises:
             StorageRefused: it is missing or broken.
         """
-        try:
-            return msgspec.json.decode(read_plain(self.path / "search.json"), type=ready(SearchRequest))
-        except (OSError, *DAMAGED) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is damaged"
-            raise StorageRefused(f"cannot read {self.path / 'search.json'} ({why})", fix="begin the search anew") from None
+        return self.read("search.json", SearchRequest, "search")
 
     def found(self) -> list[SearchLine]:
         """All lines that were written whole; damaged ones are passed over."""
@@ -89,18 +82,31 @@ class SearchDir(DrivenDir):
 
     def document(self) -> SearchDocument:
         """Its answer, or as much as is known by now."""
-        asked, lines, state = self.asked(), self.found(), self.state()
-        answers = [line.answer for line in lines if line.answer is not None]
+        state = self.state()
+        answers = [line.answer for line in self.found() if line.answer is not None]
         if answers and state != "running":
             return msgspec.structs.replace(answers[-1], state=state)
-        known = _known(lines, AIMS[parse_goal(asked.goal).aim].limited_as)
+        return self.so_far(state)
+
+    def out_of_time(self) -> SearchDocument:
+        """The answer of one whose time is over."""
+        found = self.so_far("done")
+        said = (
+            "half B was not asked of the best so far" if found.choice is not None else "nothing is shown to serve the goal yet"
+        )
+        return msgspec.structs.replace(found, why=f"the time is over: {said}")
+
+    def so_far(self, state: State) -> SearchDocument:
+        """What is known by now, and the best of it."""
+        asked, lines = self.asked(), self.found()
+        known = points_of(lines, AIMS[parse_goal(asked.goal).aim].limited_as)
         told = [line.sensitivity for line in lines if line.sensitivity is not None]
         return SearchDocument(
             search=self.id,
             state=state,
             goal=asked.goal,
             over=asked.over,
-            choice=self._best(known, parse_goal(asked.goal)),
+            choice=self._best(lines, known, parse_goal(asked.goal)),
             built=tuple(known.values()),
             sensitivity=tuple(
                 SearchUnit(unit=row.unit, format=row.format, kl=row.kl, sqnr_db=row.sqnr_db)
@@ -109,29 +115,54 @@ class SearchDir(DrivenDir):
             ),
             checks=sum(line.checked is not None for line in lines),
             builds=sum(line.measured is not None for line in lines),
-            runs=tuple(dict.fromkeys(point.run for point in known.values() if point.run)),
+            runs=runs_of(lines),
             why=_WHY.get(state, "") or str(next((line.failure.refusal for line in reversed(lines) if line.failure), "")),
         )
 
-    def _best(self, known: Mapping[tuple[str, ...], SearchPoint], goal: Goal) -> SearchChoice | None:
-        """The cheapest of what was measured and is borne out by half A so far; None: nothing is yet."""
+    def _best(
+        self, lines: Sequence[SearchLine], known: Mapping[tuple[str, ...], SearchPoint], goal: Goal
+    ) -> SearchChoice | None:
+        """The cheapest of what was measured to cost less than FP32, and keeps the goal by half A; None: nothing does yet."""
+        checked = {line.checked.of: line.checked for line in lines if line.checked is not None and line.checked.half == "A"}
+        figures = {line.measured.of: line.measured.figures for line in lines if line.measured is not None}
         good = [
-            point
-            for point in known.values()
-            if point.run and point.measured is not None and point.difference is not None and _borne_out(point, goal)
+            (point.measured.value, point.run)
+            for of, point in known.items()
+            if point.run
+            and point.measured is not None
+            and point.measured.value is not None
+            and (point.measured.high or 1.0) < 1
+            if of in checked and keeps_goal(goal, checked[of], figures[of])
         ]
-        best = min(good, key=lambda point: (point.measured and point.measured.value) or 1.0, default=None)
-        if best is None or best.run is None:
+        if not good:
             return None
-        return SearchChoice(recipe=recipe_toml(RunDir(self.home / "runs" / best.run).asked().spec.recipe), run=best.run)
+        run = min(good)[1]
+        return SearchChoice(recipe=recipe_toml(RunDir(self.home / "runs" / run).asked().spec.recipe), run=run)
 
 
-def _borne_out(point: SearchPoint, goal: Goal) -> bool:
-    low = point.difference.low if point.difference is not None else None
-    return low is not None and low >= -(goal.drop if goal.drop is not None else 1.0)
+def keeps_goal(goal: Goal, checked: CandidateChecked, figures: Mapping[str, float]) -> bool:
+    """Whether the worse end of what labels say, and what was measured, keep a goal; what is not known keeps nothing."""
+    low = checked.difference.low
+    if goal.drop is not None and (low is None or low < -goal.drop):
+        return False
+    for limit in goal.limits:
+        if limit.metric.quality:
+            seen = checked.qualities.get(limit.key, Ratio())
+            value = seen.low if limit.metric.better == "more" else seen.high
+        else:
+            value = figures.get(limit.key)
+        if value is None or not limit.keeps(value * limit.metric.scale):
+            return False
+    return True
 
 
-def _known(lines: Sequence[SearchLine], quantity: str) -> dict[tuple[str, ...], SearchPoint]:
+def runs_of(lines: Sequence[SearchLine]) -> tuple[str, ...]:
+    """The runs that answered, by name."""
+    found = [line.checked or line.measured for line in lines]
+    return tuple(sorted({each.run for each in found if each is not None and each.run}))
+
+
+def points_of(lines: Sequence[SearchLine], quantity: str) -> dict[tuple[str, ...], SearchPoint]:
     """What was measured, and what half A says of it."""
     found: dict[tuple[str, ...], SearchPoint] = {}
     for line in lines:
@@ -154,15 +185,7 @@ def create_search(home: Path, asked: SearchRequest) -> SearchDir:
     Raises:
         StorageRefused: the disk is full or read-only.
     """
-    try:
-        stem = re.sub(r"[^A-Za-z0-9.-]+", "_", Path(asked.spec.model).stem)[:40]
-        folder = SearchDir(new_folder(home / "searches", f"{time.strftime('%Y%m%d-%H%M')}-search-{stem}"))
-        wall = datetime.now().astimezone().isoformat(timespec="seconds")
-        written = msgspec.structs.replace(asked, id=folder.id, wall=wall)
-        write_atomic(folder.path / "search.json", msgspec.json.format(msgspec.json.encode(written), indent=1))
-    except OSError as error:
-        raise from_os_error(error, path=home / "searches") from None
-    return folder
+    return SearchDir(create_asked(home / "searches", f"search-{Path(asked.spec.model).stem[:40]}", "search.json", asked))
 
 
 def search_folders(home: Path) -> list[SearchDir]:

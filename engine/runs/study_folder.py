@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from ..errors import DAMAGED, StorageRefused, from_os_error
-from ..schema.ready import ready
+from ..errors import StorageRefused
 from ..schema.result import Result, State
 from ..schema.study import StudyRequest
-from ..system.atomic_write import write_atomic
-from ..system.plain_files import read_plain
-from .driven_folder import DrivenDir, folders_in, new_folder
+from .driven_folder import DrivenDir, create_asked, folders_in
 
 
 class StudyDir(DrivenDir):
@@ -29,11 +21,7 @@ class StudyDir(DrivenDir):
         Raises:
             StorageRefused: it is missing or broken.
         """
-        try:
-            return msgspec.json.decode(read_plain(self.path / "study.json"), type=ready(StudyRequest))
-        except (OSError, *DAMAGED) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is damaged"
-            raise StorageRefused(f"cannot read {self.path / 'study.json'} ({why})", fix="begin the study anew") from None
+        return self.read("study.json", StudyRequest, "study")
 
 
 class Standing(NamedTuple):
@@ -54,19 +42,8 @@ def create_study(home: Path, asked: StudyRequest) -> StudyDir:
     Raises:
         StorageRefused: the disk is full or read-only.
     """
-    try:
-        folder = StudyDir(new_folder(home / "studies", _study_id(asked)))
-        wall = datetime.now().astimezone().isoformat(timespec="seconds")
-        written = msgspec.structs.replace(asked, id=folder.id, wall=wall)
-        write_atomic(folder.path / "study.json", msgspec.json.format(msgspec.json.encode(written), indent=1))
-    except OSError as error:
-        raise from_os_error(error, path=home / "studies") from None
-    return folder
-
-
-def _study_id(asked: StudyRequest) -> str:
-    stem = re.sub(r"[^A-Za-z0-9.-]+", "_", asked.study.name)[:40]
-    return f"{time.strftime('%Y%m%d-%H%M')}-{stem}{'-small' if asked.small else ''}"
+    name = f"{asked.study.name[:40]}{'-small' if asked.small else ''}"
+    return StudyDir(create_asked(home / "studies", name, "study.json", asked))
 
 
 def study_folders(home: Path) -> list[StudyDir]:

@@ -26,10 +26,11 @@ from ..schema.events import Note, Queued, StageFailed
 from ..schema.failure import Failure
 from ..schema.result import State
 from ..schema.spec import RunRequest
-from ..system.log import logger, start_log
+from ..system.log import logger
 from . import outcome
 from .board_queue import Device
 from .cache import StageCache
+from .detached import status_of
 from .fork_client import ForkServer
 from .input_hashes import refuse_changed, refuse_changed_data, refuse_changed_model
 from .member import Member
@@ -337,17 +338,8 @@ def main() -> int:
 
 def supervise(words: Sequence[str], forks: ForkServer) -> int:
     """Carry the runs `HOME RUN...` in this process, with stages from `forks`; returns its exit status."""
-    os.umask(0o077)
-    start_log(Path(words[0]))
-    try:
-        Supervisor(Path(words[0]), words[1:], forks).carry()
-    except EdgetuiError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+    home = Path(words[0])
+    return status_of(home, lambda: Supervisor(home, words[1:], forks).carry())
 
 
 if __name__ == "__main__":

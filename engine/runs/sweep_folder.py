@@ -7,23 +7,19 @@ measured, append only), plans/, and first_mode.json while another power mode may
 from __future__ import annotations
 
 import os
-import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from ..errors import DAMAGED, StorageRefused, from_os_error
+from ..errors import DAMAGED, StorageRefused
 from ..schema.ready import ready
 from ..schema.result import State
 from ..schema.sweep import Doing, FirstModeTold, ModeTold, Remarked, ShotTold, SweepEnded, SweepRequest, Told
 from ..schema.sweep_shot import Shot
-from ..system.atomic_write import write_atomic
 from ..system.plain_files import read_plain
-from .driven_folder import DrivenDir, folders_in, new_folder
+from .driven_folder import DrivenDir, create_asked, folders_in
 
 SWEEPS = "sweeps"
 
@@ -37,11 +33,7 @@ class SweepDir(DrivenDir):
         Raises:
             StorageRefused: it is missing or broken.
         """
-        try:
-            return msgspec.json.decode(read_plain(self.path / "sweep.json"), type=ready(SweepRequest))
-        except (OSError, *DAMAGED) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is damaged"
-            raise StorageRefused(f"cannot read {self.path / 'sweep.json'} ({why})", fix="begin the sweep anew") from None
+        return self.read("sweep.json", SweepRequest, "sweep")
 
     def tell(self, line: Told) -> None:
         """Append a line.
@@ -113,15 +105,7 @@ def create_sweep(home: Path, asked: SweepRequest) -> SweepDir:
     Raises:
         StorageRefused: the disk is full or read-only.
     """
-    try:
-        stem = re.sub(r"[^A-Za-z0-9.-]+", "_", asked.name)[:40]
-        folder = SweepDir(new_folder(home / SWEEPS, f"{time.strftime('%Y%m%d-%H%M')}-sweep-{stem}"))
-        wall = datetime.now().astimezone().isoformat(timespec="seconds")
-        written = msgspec.structs.replace(asked, id=folder.id, wall=wall)
-        write_atomic(folder.path / "sweep.json", msgspec.json.format(msgspec.json.encode(written), indent=1))
-    except OSError as error:
-        raise from_os_error(error, path=home / SWEEPS) from None
-    return folder
+    return SweepDir(create_asked(home / SWEEPS, f"sweep-{asked.name[:40]}", "sweep.json", asked))
 
 
 def sweep_folders(home: Path) -> list[SweepDir]:

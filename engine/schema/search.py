@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from .failure import Failure
@@ -37,8 +38,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
 
     def same_as(self, other: SearchRequest) -> bool:
         """Whether the same was asked: then what that has found need not be found again."""
-        mine, theirs = ((each.goal, each.over, each.spec, each.model_sha256, each.data_hashes) for each in (self, other))
-        return mine == theirs
+        return msgspec.structs.replace(other, id=self.id, wall=self.wall) == self
 
 
 class UnitInfo(Struct, frozen=True, kw_only=True):
@@ -69,8 +69,10 @@ class CandidateChecked(Struct, frozen=True, kw_only=True):
     of: tuple[str, ...]
     """The format of each unit, or settings as `NAME=VALUE`."""
     half: str
-    difference: Ratio
+    difference: Ratio = Ratio()
     """Of quality to the baseline's, as a share; more is better."""
+    failed: str = ""
+    """Why it cannot be built; empty: it can, and the other figures are known."""
     qualities: dict[str, Ratio] = {}
     """Its own, as goals name them."""
     baseline: dict[str, Ratio] = {}

@@ -25,6 +25,10 @@ class Bounds(NamedTuple):
     high: float
 
 
+class CannotBeBuilt(Exception):
+    """What was asked of cannot be built, and why."""
+
+
 class Checked(Struct, frozen=True, kw_only=True):
     """What half of the data says of a mix."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..advice.goals import DROP, Goal
 from ..advice.metrics import AIMS
 from ..errors import UsageError
-from .asked import Bounds, Checked
+from .asked import Bounds, CannotBeBuilt, Checked
 from .mixes import CostTable
 from .settings_asked import Knob, Outcome, SettingAnswers, Settings, SettingsAnswer, SettingsWhy, TriedSettings
 from .wanted import Wanted
@@ -110,7 +110,10 @@ class _SettingsSearch:
         if any(each > 0 for each in excess.values()):
             return TriedSettings(settings=settings, outcome="too far", excess=excess)
         self.checked += 1
-        judged = self.asked.check_settings(settings, "A")
+        try:
+            judged = self.asked.check_settings(settings, "A")
+        except CannotBeBuilt as error:
+            return TriedSettings(settings=settings, outcome="cannot be built", excess={"built": 1.0}, why=str(error))
         excess[DROP] = -self.wanted.slack(judged)
         if excess[DROP] > 0:
             return TriedSettings(settings=settings, outcome="not good enough", excess=excess)

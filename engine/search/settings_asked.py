@@ -37,7 +37,11 @@ class SettingAnswers(Protocol):
         ...
 
     def check_settings(self, settings: Settings, half: Half) -> Checked:
-        """Accuracy beside the baseline's, sample by sample."""
+        """Accuracy beside the baseline's, sample by sample.
+
+        Raises:
+            CannotBeBuilt: that was found out by trying.
+        """
         ...
 
     def measure_settings(self, settings: Settings, *, sure: bool) -> CostFigures:

@@ -19,7 +19,7 @@ from ..schema.result import Result
 from ..schema.search import CandidateChecked, CandidateMeasured, SearchLine, SearchRequest
 from ..schema.spec import Preset
 from ..schema.steps import Recipe
-from ..search.asked import Bounds, Checked, CostFigures, Half
+from ..search.asked import Bounds, CannotBeBuilt, Checked, CostFigures, Half
 
 
 class OutOfBudget(Exception):
@@ -60,7 +60,7 @@ class RunAnswers:
         known = next((each for each in self.checked if each.of == of and each.half == half), None)
         if known is None:
             result = self._run(recipe, half=half)
-            known = _checked(result, of, half)
+            known = _checked(result, of, half) if result.state == "done" else _failed(result, of, half)
             self.folder.add(SearchLine(checked=known))
             self.checked.append(known)
         return known
@@ -85,7 +85,7 @@ class RunAnswers:
 
         Raises:
             OutOfBudget: there is no time left, or the search is to end.
-            RunFailed: it failed.
+            RunFailed: it did not end, or failed though it was to be measured.
         """
         if self._carrier.to_end() or self.out_of_time():
             raise OutOfBudget
@@ -95,7 +95,8 @@ class RunAnswers:
         if self._carrier.to_end():
             raise OutOfBudget
         result = members[0].result() if members else None
-        if result is None or result.state != "done":
+        tried = half is not None and result is not None and result.state == "failed"
+        if result is None or (result.state != "done" and not tried):
             run = members[0].name if members else ""
             why = result.error.what if result is not None and result.error is not None else "it did not end"
             raise RunFailed(f"a run of the search failed: {why}", fix=f"see `edgetui show {run}`, then search again")
@@ -103,7 +104,13 @@ class RunAnswers:
 
 
 def checked_figures(known: CandidateChecked) -> Checked:
-    """As the search reads it."""
+    """As the search reads it.
+
+    Raises:
+        CannotBeBuilt: there is nothing to read.
+    """
+    if known.failed:
+        raise CannotBeBuilt(known.failed)
     return Checked(difference=bounds(known.difference), qualities={key: bounds(each) for key, each in known.qualities.items()})
 
 
@@ -135,6 +142,11 @@ def _measured(result: Result, of: tuple[str, ...], preset: str) -> CandidateMeas
     return CandidateMeasured(of=of, ratios=ratios, figures=candidate, baseline=baseline, run=result.run, preset=preset)
 
 
+def _failed(result: Result, of: tuple[str, ...], half: str) -> CandidateChecked:
+    why = result.error.what if result.error is not None else "it failed"
+    return CandidateChecked(of=of, half=half, failed=why, run=result.run)
+
+
 def _checked(result: Result, of: tuple[str, ...], half: str) -> CandidateChecked:
     """What labels say; without labels, how often both sides say the same.
 
@@ -145,8 +157,6 @@ def _checked(result: Result, of: tuple[str, ...], half: str) -> CandidateChecked
     for metric, _ in LABELLED:
         figure = metric.change.figure(result.difference) if metric.change is not None else Ratio()
         if figure.value is not None and figure.low is not None:
-            if metric.better == "less":
-                figure = Ratio(value=-figure.value, low=-(figure.high or 0.0), high=-figure.low)
             return CandidateChecked(of=of, half=half, difference=figure, qualities=qualities, baseline=baseline, run=result.run)
     for metric in METRICS:
         if metric.nearness is not None and (near := qualities.get(metric.limited_as)) is not None:

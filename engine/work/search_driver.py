@@ -17,13 +17,13 @@ from msgspec import structs
 from ..advice.goals import Goal, parse_goal
 from ..advice.metrics import AIMS
 from ..backends.cards import CARDS
-from ..errors import EdgetuiError, ModelRefused
+from ..errors import EdgetuiError, ModelRefused, RunFailed
 from ..library.recipes import recipe_toml
 from ..runs.carrying import Carrier, drive_detached
 from ..runs.folder import RunDir
 from ..runs.kept_rows import keyed
-from ..runs.queries import SensitivityQuestion, ask, end_server, plan_of
-from ..runs.search_folder import SearchDir
+from ..runs.queries import SensitivityQuestion, Side, ask, end_server, plan_of
+from ..runs.search_folder import SearchDir, runs_of
 from ..schema.failure import Failure
 from ..schema.plan import PlanFacts
 from ..schema.ready import ready
@@ -39,11 +39,10 @@ from ..schema.search import (
 )
 from ..schema.sensitivity import Sensitivity
 from ..schema.steps import PrecisionFp16, QuantizeInt8, Recipe
-from ..search.asked import Answerers
+from ..search.asked import Answerers, CannotBeBuilt
 from ..search.find_mix import effects_of, find_mix
 from ..search.mix_answer import MixAnswer
 from ..search.mixes import FORMATS, CostTable, Format, Mix, places, total_effect
-from ..search.wanted import wanted
 from .mix_answers import MixAnswers
 from .mix_costs import costs_of, steady, table_of, units_of
 from .mix_recipes import excluded, recipe_of
@@ -72,7 +71,7 @@ class Search:
             found = find_mix(table, self.goal, Answerers(self.answers, self.answers, self.answers), builds=self.asked.builds)
         except OutOfBudget:
             if self.answers.out_of_time():
-                self._end(self._best_so_far())
+                self._end(self.folder.out_of_time())
             return
         self._end(self._document(found, table))
 
@@ -133,10 +132,10 @@ class Search:
         end_server()
         return costs_of(plans, self.told, whole)
 
-    def _inside(self, run: RunDir, side: str) -> PlanFacts:
+    def _inside(self, run: RunDir, side: Side) -> PlanFacts:
         result = run.result()
         assert result is not None
-        question = plan_of(result, run.asked().spec, "baseline" if side == "baseline" else "candidate")
+        question = plan_of(result, run.asked().spec, side)
         answers = [asyncio.run(ask(self.folder.home, question, None)) for _ in range(_LOOKS)]
         return steady([msgspec.json.decode(answer, type=ready(PlanFacts)) for answer in answers])
 
@@ -168,46 +167,14 @@ class Search:
                 for each in found.liars
                 if len(each.suspects) == 1  # else it is one of several, and nobody knows which
             ),
-            runs=self._runs(),
+            runs=runs_of(self.folder.found()),
             warnings=tuple(self.warnings),
         )
-
-    def _best_so_far(self) -> SearchDocument:
-        """The cheapest mix that was measured and that half A shows to be good enough; nothing more was asked of it."""
-        kept = next((line.costs for line in self.folder.found() if line.costs is not None), None)
-        document = SearchDocument(
-            search=self.folder.id,
-            state="done",
-            goal=self.asked.goal,
-            sensitivity=self._units(),
-            checks=len(self.answers.checked),
-            builds=len(self.answers.measured),
-            runs=self._runs(),
-            why="the time is over, and no mix is shown to be good enough yet: it is FP32",
-            warnings=tuple(self.warnings),
-        )
-        if kept is None:
-            return document
-        table = table_of(kept)
-        aims = wanted(self.goal, table)
-        good = []
-        for each in self.answers.measured:
-            mix = _mix(each.of)
-            if any(known.of == mix and known.half == "A" for known in self.answers.checked):
-                cost, judged = self.answers.measured_mix(mix), self.answers.check(mix, "A")
-                figures = each.ratios.get(aims.quantity)
-                if aims.slack(judged) >= 0 and figures is not None and (figures.high or 1.0) < 1.0:
-                    good.append((figures.value or 1.0, mix, cost))
-        if not good:
-            return structs.replace(document, choice=SearchChoice(recipe="", run=None))
-        _, mix, _ = min(good, key=lambda each: each[0])
-        why = "the time is over: the best so far is shown to be good enough by the half of the data that chose it alone"
-        return structs.replace(document, choice=self._choice(mix), why=why)
 
     def _choice(self, mix: Mix) -> SearchChoice:
-        run = next((each.run for each in reversed(self.answers.measured) if each.of == mix and each.run), None)
         if set(mix) == {"fp32"}:
             return SearchChoice(recipe="", run=None)
+        run = next((each.run for each in reversed(self.answers.measured) if each.of == mix and each.run), None)
         return SearchChoice(recipe=recipe_toml(recipe_of(mix, self.answers.units, self.asked.spec.recipe, 0)), run=run)
 
     def _point(self, mix: Mix, effect: float, foretold: float) -> SearchPoint:
@@ -239,10 +206,6 @@ class Search:
         ]
         return tuple(sorted(found, key=lambda each: (-(each.kl or 0.0), each.sqnr_db or 1e9)))
 
-    def _runs(self) -> tuple[str, ...]:
-        found = [*(each.run for each in self.answers.checked), *(each.run for each in self.answers.measured)]
-        return tuple(sorted(dict.fromkeys(filter(None, found))))
-
 
 def _mix(words: tuple[str, ...]) -> Mix:
     return tuple(cast("Format", word) for word in words)
@@ -265,6 +228,15 @@ def drive(folder: SearchDir) -> None:
                 Search(folder, carrier).drive()
         except EdgetuiError as error:
             folder.add(SearchLine(failure=Failure.of("", error)))
+            raise
+        except CannotBeBuilt as error:
+            fix = "see `edgetui runs`, and leave its layers out with `exclude` in a recipe for --recipe"
+            failed = RunFailed(f"a mix cannot be built: {error}", fix=fix)
+            folder.add(SearchLine(failure=Failure.of("", failed)))
+            raise failed from None
+        except Exception as error:
+            what = f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})"
+            folder.add(SearchLine(failure=Failure(stage="", what=what, fix=f"report {folder.path / 'log.txt'}")))
             raise
 
 

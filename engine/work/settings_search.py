@@ -13,10 +13,10 @@ from ..backends.cards import CARDS
 from ..library.recipes import recipe_toml
 from ..runs.carrying import Carrier
 from ..runs.queries import InspectQuestion, ask, end_server
-from ..runs.search_folder import SearchDir, search_folders
+from ..runs.search_folder import SearchDir, points_of, runs_of, search_folders
 from ..schema.model_facts import ModelFacts
 from ..schema.ready import ready
-from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchPoint, SearchRequest
+from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchRequest
 from ..schema.steps import QuantizeInt8
 from ..search.find_settings import find_settings
 from ..search.settings_asked import Settings, SettingsAnswer
@@ -47,17 +47,7 @@ def search_settings(folder: SearchDir, asked: SearchRequest, carrier: Carrier) -
     except OutOfBudget:
         if not answers.out_of_time():
             return
-        document = SearchDocument(
-            search=folder.id,
-            state="done",
-            goal=asked.goal,
-            over="settings",
-            built=_built(answers, AIMS[goal.aim].limited_as),
-            checks=len(answers.checked),
-            builds=len(answers.measured),
-            why="the time is over before the half of the samples that chooses nothing was asked: nothing is claimed",
-            runs=_runs(answers),
-        )
+        document = folder.out_of_time()
     else:
         document = _document(folder, asked, answers, found)
     folder.add(SearchLine(answer=document))
@@ -80,7 +70,7 @@ def _mix_found(folder: SearchDir, asked: SearchRequest) -> tuple[str, tuple[str,
 
 
 def _document(folder: SearchDir, asked: SearchRequest, answers: FoundSettings, found: SettingsAnswer) -> SearchDocument:
-    quantity = AIMS[parse_goal(asked.goal).aim].limited_as
+    lines, quantity = folder.found(), AIMS[parse_goal(asked.goal).aim].limited_as
     choice, held_out = None, None
     if found.settings is not None:
         words = words_of(found.settings)
@@ -93,26 +83,13 @@ def _document(folder: SearchDir, asked: SearchRequest, answers: FoundSettings, f
         goal=asked.goal,
         over="settings",
         choice=choice,
-        built=_built(answers, quantity),
+        built=tuple(points_of(lines, quantity).values()),
         checks=found.checks,
         builds=found.builds,
         held_out=held_out,
         why=_sentence(found, quantity),
-        runs=_runs(answers),
+        runs=runs_of(lines),
     )
-
-
-def _built(answers: FoundSettings, quantity: str) -> tuple[SearchPoint, ...]:
-    points = {}
-    for each in answers.measured:
-        checked = next((one for one in answers.checked if one.of == each.of and one.half == "A"), None)
-        points[each.of] = SearchPoint(
-            settings=dict(word.split("=", 1) for word in each.of),
-            measured=each.ratios.get(quantity),
-            difference=None if checked is None else checked.difference,
-            run=each.run,
-        )
-    return tuple(points.values())
 
 
 def _sentence(found: SettingsAnswer, quantity: str) -> str:
@@ -132,8 +109,3 @@ def _sentence(found: SettingsAnswer, quantity: str) -> str:
 
 def _said(settings: Settings) -> str:
     return ", ".join(words_of(settings))
-
-
-def _runs(answers: FoundSettings) -> tuple[str, ...]:
-    found = [*(each.run for each in answers.checked), *(each.run for each in answers.measured)]
-    return tuple(sorted(dict.fromkeys(filter(None, found))))

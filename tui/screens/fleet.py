@@ -6,27 +6,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
-from ..desk import AtDesk
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .listed import ListedScreen
 
 if TYPE_CHECKING:
     from ...engine.fleet.fleet_front import Fleet
     from ...engine.schema.fleet import BoardNow, FleetStatus
 
-REFRESH_S = 2.0
-"""Each look asks every board: not at the pace of the charts."""
 _TONES = {"up": "good", "refused": "bad", "away": "warn", "starting": "accent"}
 _SIGNS = {"up": "●", "starting": "◌"}
 NAME, DOES, LEAST = 16, 40, 34
 
 
-class FleetScreen(AtDesk, SafeDismiss, Screen[None]):
-    """All boards at a glance."""
+class FleetScreen(ListedScreen):
+    """All boards at a glance. Each look asks every board."""
 
+    KIND = "fleet"
     CSS_PATH = "fleet.tcss"
     HELP = (
         "The boards of fleet.toml. u starts a scheduler here and a worker on each, over ssh; x ends them, their runs go on.\n"
@@ -61,17 +58,9 @@ class FleetScreen(AtDesk, SafeDismiss, Screen[None]):
         yield Details(id="fleet-board")
         yield KeyBar()
 
-    @property
-    def listed(self) -> Rows:
-        """The rows with the cursor."""
-        return self.query_one("#fleet-list", Rows)
-
     def on_mount(self) -> None:
-        """Look now, and every two seconds."""
-        self.listed.focus()
+        """Say that boards are asked."""
         self._title("asking the boards")
-        self._look()
-        self.set_interval(REFRESH_S, self._look)
 
     async def on_unmount(self) -> None:
         """Leave the scheduler."""
@@ -81,11 +70,8 @@ class FleetScreen(AtDesk, SafeDismiss, Screen[None]):
     def _title(self, text: str) -> None:
         self.query_one("#fleet-title", Lines).show([((" edgetui  Fleet", "title"), (f"   {text}", "dim"))])
 
-    def _look(self) -> None:
-        if self.is_current:
-            self.desk.run_in_background(self._fill, "fleet")
-
-    async def _fill(self) -> None:
+    async def fill(self) -> None:
+        """How each board stands."""
         self._show(await self.fleet.status())
 
     def _show(self, found: FleetStatus) -> None:
@@ -150,41 +136,27 @@ class FleetScreen(AtDesk, SafeDismiss, Screen[None]):
         )
         width = max(40, self.size.width - 2)
         rows = [line for label, text in told if text for line in hanging(((f" {label:<11}", "dim"),), text, width)]
-        self.query_one("#fleet-board", Details).show(rows)
+        self.details.show(rows)
 
     def action_up(self) -> None:
         """Bring it up."""
         self._title("coming up")
-        self.desk.run_in_background(self._up, "fleet-change")
+        self.do(self._up)
 
     async def _up(self) -> None:
         self._show(await self.fleet.bring_up())
 
     def action_down(self) -> None:
         """Ask, then take it down."""
-        from .dialogs import Confirm
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.desk.run_in_background(self._down, "fleet-change")
-
-        self.app.push_screen(Confirm("Take the fleet down?", "Runs on its boards go on."), answer)
+        self.ask("Take the fleet down?", "Runs on its boards go on.", self._down)
 
     async def _down(self) -> None:
         await self.fleet.close()
         await self.fleet.take_down()
-        await self._fill()
-
-    def action_details(self) -> None:
-        """Into the board's details."""
-        self.query_one("#fleet-board", Details).focus()
+        await self.fill()
 
     def action_copy(self) -> None:
         """The boards to the clipboard of the user's own terminal (OSC 52)."""
         rows = ["".join(text for text, _ in self._row(each)).rstrip() for each in self.boards.values()]
         self.app.copy_to_clipboard("\n".join(rows))
         self.notify("copied", timeout=2)
-
-    def action_back(self) -> None:
-        """To the workbench."""
-        dismiss_once(self)

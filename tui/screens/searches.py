@@ -10,30 +10,28 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.screen import Screen
 
 from ...engine.advice.goals import parse_goal
 from ...engine.advice.metrics import AIMS
-from ..desk import AtDesk
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
 from ..widgets.scatter import Dot, scatter
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .listed import ListedScreen
 
 if TYPE_CHECKING:
     from ...engine.schema.search import SearchDocument, SearchPoint, SearchRequest
     from ..draft import Draft
 
-REFRESH_S = 2.0
 WIDE = 110
 """Columns from which picture and words stand side by side."""
 _BUILDS: dict[str, int] = {"formats": 12, "settings": 20}
 Over = Literal["formats", "settings"]
 
 
-class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
+class SearchesScreen(ListedScreen):
     """The list of searches; below it the front of the one under the cursor, and its answer."""
 
+    KIND = "searches"
     CSS_PATH = "searches.tcss"
     HELP = (
         "Which layers to put into INT8 for a goal (`formats`), or how much of channels and ranks goes and which\n"
@@ -75,26 +73,13 @@ class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
         yield KeyBar()
 
     @property
-    def listed(self) -> Rows:
-        """The rows with the cursor."""
-        return self.query_one("#searches-list", Rows)
-
-    @property
-    def details(self) -> Details:
-        """The words."""
-        return self.query_one("#searches-details", Details)
-
-    @property
     def shown(self) -> SearchDocument | None:
         """The search under the cursor."""
         return self.found.get(self.listed.cursor)
 
     def on_mount(self) -> None:
-        """Read the searches now, and again every two seconds."""
-        self.listed.focus()
+        """Say whose model the next search is for."""
         self._title()
-        self._read()
-        self.set_interval(REFRESH_S, self._read)
 
     def on_resize(self, event: events.Resize) -> None:
         """One of picture and words, or both."""
@@ -107,11 +92,8 @@ class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
             [((" edgetui  Searches", "title"), (f"   {name}", "value"), (f"   r searches over {self.over}", "dim"))]
         )
 
-    def _read(self) -> None:
-        if self.is_current:
-            self.desk.run_in_background(self._fill, "searches")
-
-    async def _fill(self) -> None:
+    async def fill(self) -> None:
+        """The searches that were made."""
         from ...engine.report.study_report import STATE_WORDS
 
         self.found = {each.search: each for each in await self.desk.engine.searches()}
@@ -173,13 +155,12 @@ class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
 
         def answer(goal: str | None) -> None:
             if goal:
-                self.desk.run_in_background(partial(self._plan, goal), "searches-run")
+                self.do(partial(self._plan, goal))
 
         self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal), answer)
 
     async def _plan(self, goal: str) -> None:
         from ...engine.report.study_report import time_words
-        from .dialogs import Confirm
 
         assert self.draft is not None
         engine = self.desk.engine
@@ -188,40 +169,19 @@ class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
         await engine.check(asked.spec, backend=True)
         told = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
         cost = "\n".join(wrap(told, min(70, self.size.width - 12)))
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.desk.run_in_background(partial(self._begin, asked), "searches-run")
-
-        self.app.push_screen(Confirm(f"Search over {self.over}: {goal}?", cost), answer)
+        self.ask(f"Search over {self.over}: {goal}?", cost, partial(self._begin, asked))
 
     async def _begin(self, asked: SearchRequest) -> None:
         begun = await self.desk.engine.begin_search(asked)
         self.desk.engine.ask_no_more()
-        await self._fill()
+        await self.fill()
         self.listed.point(begun)
         self._show()
 
     def action_cancel(self) -> None:
         """Ask, then end the search."""
-        from .dialogs import Confirm
-
-        found = self.shown
-        if found is None or found.state != "running":
-            self.notify("this search is not going", timeout=2)
-            return
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.desk.run_in_background(partial(self._end, found.search), "searches-run")
-
-        self.app.push_screen(
-            Confirm(f"End the search {found.search}?", "What was found stays; the same search goes on."), answer
-        )
-
-    async def _end(self, begun: str) -> None:
-        await self.desk.engine.end_search(begun)
-        await self._fill()
+        going = found.search if (found := self.shown) is not None and found.state == "running" else ""
+        self.ask_to_end("search", going, "What was found stays; the same search goes on.", self.desk.engine.end_search)
 
     def action_take(self) -> None:
         """The best so far becomes the recipe of the workbench."""
@@ -241,19 +201,6 @@ class SearchesScreen(AtDesk, SafeDismiss, Screen[None]):
         """The picture in place of the words."""
         self.toggle_class("-picture")
         self.call_after_refresh(self._show)
-
-    def action_details(self) -> None:
-        """Into the words."""
-        self.details.focus()
-
-    def action_copy(self) -> None:
-        """The words to the clipboard of the user's own terminal (OSC 52)."""
-        self.app.copy_to_clipboard(self.details.plain())
-        self.notify("copied", timeout=2)
-
-    def action_back(self) -> None:
-        """To the workbench."""
-        dismiss_once(self)
 
 
 def _dot(point: SearchPoint, found: SearchDocument) -> Dot:

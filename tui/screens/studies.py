@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from ...engine.errors import UsageError
-from ..desk import AtDesk
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .listed import ListedScreen
 
 if TYPE_CHECKING:
     from ...engine.schema.study import StudyRequest
     from ...engine.schema.study_table import StudyDone, StudyListed
-
-REFRESH_S = 2.0
 
 
 class StudyEntry(NamedTuple):
@@ -39,9 +35,10 @@ class StudyEntry(NamedTuple):
         return next((done for done in self.study.here if done.small == self.small), None)
 
 
-class StudiesScreen(AtDesk, SafeDismiss, Screen[None]):
+class StudiesScreen(ListedScreen):
     """The list, and the table below it."""
 
+    KIND = "studies"
     CSS_PATH = "studies.tcss"
     HELP = (
         "Published comparisons, done again on this board: the paper's figures stand below ours, row by row. A study is\n"
@@ -68,27 +65,8 @@ class StudiesScreen(AtDesk, SafeDismiss, Screen[None]):
         yield Details(id="studies-table")
         yield KeyBar()
 
-    @property
-    def listed(self) -> Rows:
-        """The rows with the cursor."""
-        return self.query_one("#studies-list", Rows)
-
-    @property
-    def details(self) -> Details:
-        """The table."""
-        return self.query_one("#studies-table", Details)
-
-    def on_mount(self) -> None:
-        """Read the studies now, and what was done of them every two seconds."""
-        self.listed.focus()
-        self._read()
-        self.set_interval(REFRESH_S, self._read)
-
-    def _read(self) -> None:
-        if self.is_current:
-            self.desk.run_in_background(self._fill, "studies")
-
-    async def _fill(self) -> None:
+    async def fill(self) -> None:
+        """The studies, and what was done of them."""
         from ...engine.report.study_report import done_words
 
         studies = await self.desk.engine.studies()
@@ -128,11 +106,10 @@ class StudiesScreen(AtDesk, SafeDismiss, Screen[None]):
     def action_run(self) -> None:
         """Say how long it takes, and begin it."""
         if (entry := self._entry()) is not None:
-            self.desk.run_in_background(partial(self._ask, entry), "studies-run")
+            self.do(partial(self._plan, entry))
 
-    async def _ask(self, entry: StudyEntry) -> None:
+    async def _plan(self, entry: StudyEntry) -> None:
         from ...engine.report.study_report import time_words
-        from .dialogs import Confirm
 
         engine = self.desk.engine
         asked = await engine.plan_study(entry.study.study, small=entry.small)
@@ -148,47 +125,15 @@ class StudiesScreen(AtDesk, SafeDismiss, Screen[None]):
         told = [time_words(found), *asked.notes, *dict.fromkeys(f"{each.variant}: {each.reason}" for each in asked.left_out)]
         room = min(70, self.size.width - 12)
         cost = "\n".join(row for each in told[:6] for row in wrap(each, room))
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.desk.run_in_background(partial(self._begin, asked), "studies-run")
-
-        self.app.push_screen(Confirm(f"Begin the study {entry.key}?", cost), answer)
+        self.ask(f"Begin the study {entry.key}?", cost, partial(self._begin, asked))
 
     async def _begin(self, asked: StudyRequest) -> None:
         await self.desk.engine.begin_study(asked)
         self.desk.engine.ask_no_more()
-        await self._fill()
+        await self.fill()
 
     def action_cancel(self) -> None:
         """Ask, then end the study."""
-        from .dialogs import Confirm
-
-        entry = self._entry()
-        newest = entry.newest if entry is not None else None
-        if newest is None or newest.state != "running":
-            self.notify("this study is not going", timeout=2)
-            return
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.desk.run_in_background(partial(self._end, newest.id), "studies-run")
-
-        self.app.push_screen(Confirm(f"End the study {newest.id}?", "What has ended stays; r takes it up again."), answer)
-
-    async def _end(self, begun: str) -> None:
-        await self.desk.engine.end_study(begun)
-        await self._fill()
-
-    def action_details(self) -> None:
-        """Into the table."""
-        self.details.focus()
-
-    def action_copy(self) -> None:
-        """The table to the clipboard of the user's own terminal (OSC 52)."""
-        self.app.copy_to_clipboard(self.details.plain())
-        self.notify("copied", timeout=2)
-
-    def action_back(self) -> None:
-        """To the workbench."""
-        dismiss_once(self)
+        newest = entry.newest if (entry := self._entry()) is not None else None
+        going = newest.id if newest is not None and newest.state == "running" else ""
+        self.ask_to_end("study", going, "What has ended stays; r takes it up again.", self.desk.engine.end_study)

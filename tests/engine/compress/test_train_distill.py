@@ -110,37 +110,6 @@ def test_a_teacher_whose_answers_are_shuffled_teaches_nothing_and_it_is_said(tmp
     assert train(step, again.learner(mark), samples, NullReporter()).gain.shown
 
 
-class Killed(Exception):
-    """Ends a training as a kill would."""
-
-
-class UntilEpoch(NullReporter):
-    """Ends it when that epoch is told of."""
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self.epoch = epoch
-
-    def note(self, text: str) -> None:
-        if text.startswith(f"epoch {self.epoch} of "):
-            raise Killed
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("features", [0.0, 10.0])
-def test_a_student_whose_training_was_killed_is_the_one_of_a_training_that_was_not(tmp_path, teacher, features):
-    """What its teacher had said is forgotten then, and asked anew of other pieces, the last of them shorter."""
-    step = msgspec.structs.replace(HALF, features=features)
-    samples = digits(teacher).take(125)
-    for folder in ("whole", "killed"):
-        (tmp_path / folder).mkdir()
-    distill(step, teacher, tmp_path / "whole.onnx", samples, NullReporter(), tmp_path / "whole")
-    with pytest.raises(Killed):
-        distill(step, teacher, tmp_path / "killed.onnx", samples, UntilEpoch(3), tmp_path / "killed")
-    distill(step, teacher, tmp_path / "killed.onnx", samples, NullReporter(), tmp_path / "killed")
-    assert (tmp_path / "killed.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()
-
-
 def test_the_divergence_is_hintons(tmp_path, teacher):
     """T^2 times the divergence at temperature T, alpha of the labels' cross-entropy: computed by hand of the raw scores."""
     step, samples = msgspec.structs.replace(HALF, temperature=3.0, alpha=0.25), digits(teacher).take(40)

@@ -10,7 +10,15 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch = pytest.importorskip("torch", reason="needs torch")
 
+from edgetui.engine.compress.train.distill import distill  # noqa: E402
 from edgetui.engine.compress.train.recall import Remembered, filled, samples_known_by  # noqa: E402
+from edgetui.engine.config import PACKAGE  # noqa: E402
+from edgetui.engine.data.open import open_samples  # noqa: E402
+from edgetui.engine.graph.normalise import normalise  # noqa: E402
+from edgetui.engine.inspection.inspect import inspect  # noqa: E402
+from edgetui.engine.schema.spec import Dataset  # noqa: E402
+from edgetui.engine.schema.steps import TrainDistill  # noqa: E402
+from edgetui.engine.system.reporter import NullReporter  # noqa: E402
 
 
 class Counting:
@@ -72,3 +80,38 @@ def test_samples_are_known_by_all_that_is_fed_of_them():
     assert keys[0] == keys[1] != keys[2]
     turned = {"b": both["b"], "a": both["a"]}
     assert samples_known_by(turned) == keys
+
+
+class Killed(Exception):
+    """Ends a training as a kill would."""
+
+
+class UntilEpoch(NullReporter):
+    """Ends it when that epoch is told of."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def note(self, text: str) -> None:
+        if text.startswith(f"epoch {self.epoch} of "):
+            raise Killed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("features", [0.0, 10.0])
+def test_a_student_whose_training_was_killed_is_the_one_of_a_training_that_was_not(tmp_path, features):
+    """What its teacher had said is forgotten then, and asked anew of other pieces, the last of them shorter."""
+    demo, teacher = PACKAGE / "profiles" / "demo", tmp_path / "model.onnx"
+    normalise(demo / "digits.onnx", teacher, {}, NullReporter())
+    facts = inspect(teacher, {})
+    data = Dataset(kind="npz", path=str(demo / "digits.npz"))
+    samples = open_samples(data, facts.inputs, facts.shapes, "evaluation", 0, NullReporter()).take(125)
+    step = TrainDistill(width=0.5, epochs=4, features=features)
+    for folder in ("whole", "killed"):
+        (tmp_path / folder).mkdir()
+    distill(step, teacher, tmp_path / "whole.onnx", samples, NullReporter(), tmp_path / "whole")
+    with pytest.raises(Killed):
+        distill(step, teacher, tmp_path / "killed.onnx", samples, UntilEpoch(3), tmp_path / "killed")
+    distill(step, teacher, tmp_path / "killed.onnx", samples, NullReporter(), tmp_path / "killed")
+    assert (tmp_path / "killed.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 from edgetui.engine.advice.goals import parse_goal
-from edgetui.engine.search.asked import Bounds, Checked, CostFigures
+from edgetui.engine.search.asked import Bounds, CannotBeBuilt, Checked, CostFigures
 
 pytest.importorskip("optuna", reason="needs optuna")
 
@@ -117,6 +117,22 @@ def test_what_ruins_outputs_is_not_measured():
     find_settings(KNOBS, parse_goal("fastest drop<=0.01"), board, SEEDS, builds=15)
     measured = [settings for how, settings in board.asked if how in ("quick", "sure")]
     assert not any(each["format"] == "int8" and each["calibrator"] == "entropy" for each in measured)
+
+
+def test_what_turns_out_not_to_be_buildable_is_passed_over():
+    class Fragile(Board):
+        def check_settings(self, settings, half):
+            if settings["factors"] < 1:
+                raise CannotBeBuilt("no layer can be factored")
+            return super().check_settings(settings, half)
+
+    board = Fragile(4)
+    answer = find_settings(KNOBS, parse_goal("fastest drop<=0.05"), board, SEEDS, builds=12)
+    assert answer.settings is not None
+    assert answer.settings["factors"] == 1
+    failed = [each for each in answer.tried if each.why == "no layer can be factored"]
+    assert failed
+    assert all(each.cost is None for each in failed)
 
 
 def test_a_goal_that_nothing_reaches_names_the_nearest():

@@ -1,0 +1,106 @@
+"""A search whose time is over, and candidates that cannot be built: from what is kept, no run is begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from edgetui.engine.advice.goals import parse_goal
+from edgetui.engine.config import PACKAGE
+from edgetui.engine.runs.carrying import Carrier
+from edgetui.engine.runs.folder import create
+from edgetui.engine.runs.search_folder import SearchDir, create_search, keeps_goal
+from edgetui.engine.schema.figures import Ratio
+from edgetui.engine.schema.search import (
+    CandidateChecked,
+    CandidateMeasured,
+    CostsFound,
+    SearchLine,
+    SearchRequest,
+    UnitInfo,
+)
+from edgetui.engine.schema.sensitivity import Sensitivity, SensitivityRow
+from edgetui.engine.schema.spec import RunRequest, RunSpec
+from edgetui.engine.schema.steps import QuantizeInt8, Recipe
+from edgetui.engine.search.asked import CannotBeBuilt
+from edgetui.engine.work.run_answers import checked_figures
+from edgetui.engine.work.search_driver import Search
+
+INT8 = Recipe(name="int8", step=(QuantizeInt8(),))
+MIX = ("int8", "int8")
+
+
+def ratio(value: float) -> Ratio:
+    return Ratio(value=value, low=value - 0.001, high=value + 0.001)
+
+
+def folder_of(home: Path, run: str = "20261201-1200-digits-int8") -> SearchDir:
+    """All units in INT8 are measured, and half A has been asked."""
+    spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=INT8)
+    asked = RunRequest(run=run, ticket=1, wall="", edgetui="0", python="python", model_sha256="a" * 64, spec=spec)
+    create(home, asked)
+    folder = create_search(home, SearchRequest(goal="fastest drop<=0.01", spec=spec, builds=8, seconds=0.0))
+    units = tuple(
+        UnitInfo(
+            unit=name, exclude=(name,), costs={"fp32": {"latency_ms": 2.0}, "int8": {"latency_ms": 1.0}}, effects={"int8": 0.1}
+        )
+        for name in ("one", "two")
+    )
+    rows = tuple(SensitivityRow(unit=name, place=n, exclude=(name,), kl=0.1) for n, name in enumerate(("one", "two")))
+    told = Sensitivity(model="m.onnx", step="quantize.int8", ranked_by="kl", rows=rows)
+    measured = CandidateMeasured(of=MIX, ratios={"latency_ms": ratio(0.6)}, figures={"size_mb": 0.1}, run=run)
+    for line in (SearchLine(sensitivity=told), SearchLine(measured=measured), SearchLine(costs=CostsFound(units=units))):
+        folder.add(line)
+    return folder
+
+
+def test_a_search_whose_time_is_over_gives_the_best_that_it_has(tmp_path: Path):
+    folder = folder_of(tmp_path)
+    folder.add(SearchLine(checked=CandidateChecked(of=MIX, half="A", difference=ratio(-0.005))))
+    Search(folder, Carrier(folder)).drive()
+    found = folder.document()
+    assert found.state == "done"
+    assert found.choice is not None
+    assert found.choice.run == "20261201-1200-digits-int8"
+    assert "the time is over: half B was not asked" in found.why
+    assert [point.formats for point in found.built] == [{"int8": 2}]
+
+
+@pytest.mark.parametrize("difference", [-0.05, None])
+def test_it_gives_nothing_that_half_a_does_not_bear_out(tmp_path: Path, difference: float | None):
+    folder = folder_of(tmp_path)
+    if difference is not None:
+        folder.add(SearchLine(checked=CandidateChecked(of=MIX, half="A", difference=ratio(difference))))
+    Search(folder, Carrier(folder)).drive()
+    found = folder.document()
+    assert found.choice is None
+    assert "nothing is shown to serve" in found.why
+
+
+def test_another_budget_is_another_question(tmp_path: Path):
+    asked = folder_of(tmp_path).asked()
+    assert asked.same_as(msgspec.structs.replace(asked, id="another", wall="later"))
+    assert not asked.same_as(msgspec.structs.replace(asked, seconds=7200.0))
+
+
+@pytest.mark.parametrize(
+    ("goal", "kept"),
+    [
+        ("fastest drop<=0.01", True),
+        ("fastest drop<=0.001", False),
+        ("fastest top1>=0.8", True),
+        ("fastest top1>=0.9", False),
+        ("fastest size_mb<=0.2", True),
+        ("fastest size_mb<=0.05", False),
+        ("fastest power_w<=5", False),
+    ],
+)
+def test_a_goal_is_kept_by_the_worse_end_and_by_what_is_known(goal: str, kept: bool):
+    checked = CandidateChecked(of=MIX, half="A", difference=ratio(-0.005), qualities={"top1": ratio(0.85)})
+    assert keeps_goal(parse_goal(goal), checked, {"size_mb": 0.1}) == kept
+
+
+def test_what_cannot_be_built_has_no_figures():
+    with pytest.raises(CannotBeBuilt, match="nothing to remove"):
+        checked_figures(CandidateChecked(of=("channels=0.5",), half="A", failed="nothing to remove"))
