@@ -54,15 +54,26 @@ def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str
     step = max(1, -(-len(others) // max(_MOST_POINTS - len(measured), 1)))
     shown = sorted([*measured, *others[::step]], key=_cost, reverse=True)
     settings = any(point.settings for point in shown)
-    heads = ("settings", "measured", "accuracy") if settings else ("units in", "effect", "foretold", "measured", "accuracy")
-    rows = [heads, *(_cells(point) for point in shown)]
-    wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = []
-    for n, row in enumerate(rows):
-        text = _GAP.join(cell.ljust(wide[k]) if k == 0 else cell.rjust(wide[k]) for k, cell in enumerate(row))
-        lines.append(paint(text[:width], "dim") if n == 0 else text[:width])
+    heads = ("settings", "measured", "points") if settings else ("units in", "effect", "foretold", "measured", "points")
+    lines = _fitting([heads, *(_cells(point) for point in shown)], width)
+    lines[0] = paint(lines[0], "dim")
     left = len(ordered) - len(shown)
     return [*lines, paint(f"and {left} more that were not built", "dim")] if left else lines
+
+
+def _fitting(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    """Columns; where they do not fit, figures stand below what they are of, and a line of heads above all."""
+    wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    if sum(wide) + len(_GAP) * (len(wide) - 1) <= width:
+        return [_joined(row[0].ljust(wide[0]), row[1:], wide[1:]) for row in rows]
+    lines = [", ".join(rows[0])[:width]]
+    for row in rows[1:]:
+        lines += [*fill(row[0], width, "", "  "), _joined("", row[1:], wide[1:]).rstrip()[:width]]
+    return lines
+
+
+def _joined(first: str, cells: Sequence[str], wide: Sequence[int]) -> str:
+    return _GAP.join([first, *(cell.rjust(room) for cell, room in zip(cells, wide, strict=True))])
 
 
 def _cost(point: SearchPoint) -> float:
@@ -74,7 +85,7 @@ def _cost(point: SearchPoint) -> float:
 def _cells(point: SearchPoint) -> tuple[str, ...]:
     told = (
         words.DASH if point.measured is None else ratio_text(point.measured),
-        words.DASH if point.difference is None else _difference(point.difference),
+        words.DASH if point.difference is None else _points_lost(point.difference),
     )
     if point.settings:
         return (_settings(point.settings), *told)
@@ -101,11 +112,15 @@ def ratio_text(ratio: Ratio) -> str:
 
 
 def _difference(ratio: Ratio) -> str:
-    """In points."""
+    return _points_lost(ratio) + ("" if ratio.value is None else " points")
+
+
+def _points_lost(ratio: Ratio) -> str:
+    """`-0.36 [-0.90, +0.18]`: won or lost, in points."""
     if ratio.value is None:
         return words.DASH
     ends = f" [{100 * ratio.low:+.2f}, {100 * ratio.high:+.2f}]" if ratio.low is not None and ratio.high is not None else ""
-    return f"{100 * ratio.value:+.2f}{ends} points"
+    return f"{100 * ratio.value:+.2f}{ends}"
 
 
 def _units(found: SearchDocument, width: int) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from textual.screen import Screen
 
 from ..desk import AtDesk
-from ..widgets.lines import Details, Rows
+from ..widgets.lines import Details, Rows, wrap
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 REFRESH_S = 2.0
@@ -54,14 +54,16 @@ class ListedScreen(AtDesk, SafeDismiss, Screen[None]):
         self.desk.run_in_background(work, f"{self.KIND}-change")
 
     def ask(self, question: str, cost: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Change something, after a yes."""
+        """Change something, after a yes; the cost is wrapped as the screen is wide."""
         from .dialogs import Confirm
 
         def answer(yes: bool | None) -> None:
             if yes:
                 self.do(work)
 
-        self.app.push_screen(Confirm(question, cost), answer)
+        room = min(70, self.size.width - 12)
+        told = "\n".join(line for row in cost.split("\n") for line in wrap(row, room) or [""])
+        self.app.push_screen(Confirm(question, told), answer)
 
     def ask_to_end(self, word: str, going: str, cost: str, end: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """End what has that id, after a yes; `going` empty: nothing is."""

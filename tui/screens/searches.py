@@ -167,8 +167,7 @@ class SearchesScreen(ListedScreen):
         spec = await self.desk.link.search_spec(self.draft.setup, self.model)
         asked = await engine.plan_search(spec, goal, _BUILDS[self.over], over=self.over)
         await engine.check(asked.spec, backend=True)
-        told = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
-        cost = "\n".join(wrap(told, min(70, self.size.width - 12)))
+        cost = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
         self.ask(f"Search over {self.over}: {goal}?", cost, partial(self._begin, asked))
 
     async def _begin(self, asked: SearchRequest) -> None:

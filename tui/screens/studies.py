@@ -123,9 +123,7 @@ class StudiesScreen(ListedScreen):
             self.notify("it is done: its table stands below", timeout=3)
             return
         told = [time_words(found), *asked.notes, *dict.fromkeys(f"{each.variant}: {each.reason}" for each in asked.left_out)]
-        room = min(70, self.size.width - 12)
-        cost = "\n".join(row for each in told[:6] for row in wrap(each, room))
-        self.ask(f"Begin the study {entry.key}?", cost, partial(self._begin, asked))
+        self.ask(f"Begin the study {entry.key}?", "\n".join(told[:6]), partial(self._begin, asked))
 
     async def _begin(self, asked: StudyRequest) -> None:
         await self.desk.engine.begin_study(asked)

@@ -55,7 +55,8 @@ def nice_range(low: float, high: float, floor: float | None = None, ceiling: flo
     """A range with round ends around low..high; `floor` and `ceiling` are ends that are given."""
     bottom = low if floor is None else floor
     top = high if ceiling is None else ceiling
-    span = max(top - bottom, abs(top) * 0.02, 1e-9)
+    span = max(top - bottom, abs(top) * 0.02)
+    span = span if span > 1e-9 else 1.0  # all 0: no eleventh decimal
     step = 10.0 ** math.floor(math.log10(span))
     step = next(step * k for k in (0.25, 0.5, 1.0, 2.5) if step * k * 4 >= span)
     bottom = math.floor(bottom / step) * step if floor is None else floor

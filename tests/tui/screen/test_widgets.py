@@ -201,6 +201,11 @@ def test_a_nice_range_holds_what_it_was_made_for(low: float, span: float):
     assert top > bottom
 
 
+def test_an_axis_of_which_all_is_0_has_short_labels():
+    bottom, top = nice_range(0.0, 0.0)
+    assert len(label(top, top - bottom)) <= 4
+
+
 def test_labels_of_a_short_axis_differ():
     assert label(0.8, 0.02) != label(0.81, 0.02)
     assert label(100.0, 100.0) == "100"
