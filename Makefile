@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
+.PHONY: help demo test test-long check schemas docs docs-serve man format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,19 @@ check: $(DEV) $(STUBS)/.done  ## format, lint, types, import contracts
 
 schemas: $(VENV)/.core         ## the JSON Schemas of what commands print, anew from the values
 	$(BIN)/python -m edgetui.engine.report.json_schemas
+
+$(VENV)/.with-docs: $(VENV)/.core
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.with-docs       ## the book, into build/book/index.html; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/.with-docs ## the book on http://127.0.0.1:8000, anew with each change
+	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs serve
+
+man: $(VENV)/.core             ## the man page docs/edgetui.1, anew from the commands
+	$(BIN)/python docs/make/man.py
 
 format: $(DEV)                 ## format, and mend what the linter can
 	$(BIN)/ruff format .

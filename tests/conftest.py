@@ -28,6 +28,8 @@ MAY_SKIP = (
     "needs a board",
     "needs torch",
     "needs the extra fleet",
+    "needs the extra docs",
+    "needs the extra web",
     "needs a Python without torch",
     "needs root",
     "needs another user than root",

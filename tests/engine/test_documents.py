@@ -14,7 +14,9 @@ from edgetui.engine.schema.steps import STEPS
 from edgetui.tui.cli import cli
 from newcomer import Scratch, blocks
 
-DOCUMENTS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "GLOSSARY.md", "README.md", "SECURITY.md", "examples/README.md")
+PAGES = tuple(f"docs/{page.name}" for page in sorted((PACKAGE / "docs").glob("*.md")))
+"""The book's."""
+DOCUMENTS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "GLOSSARY.md", "README.md", "SECURITY.md", "examples/README.md", *PAGES)
 TOPS = ("", "engine", "tui", "engine/telemetry", "examples")
 """Documents name files from the root or from one of these."""
 SECTIONS = re.findall(r"^## (Add .+)$", (PACKAGE / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -102,10 +104,10 @@ def test_every_option_that_is_shown_with_a_command_is_the_commands(document):
     assert {(name, word) for name, word in named if word not in {*options(cli.commands[name]), "--help"}} == set()
 
 
-def test_every_step_and_every_backend_is_in_the_readme():
-    steps = re.findall(r"^\| `([\w.]+)` \|", section("README.md", "Recipes"), re.MULTILINE)
+def test_every_step_and_every_backend_is_in_the_book():
+    steps = re.findall(r"^\| `([\w.]+)` \|", section("docs/recipes.md", "Steps"), re.MULTILINE)
     assert steps == list(STEPS)
-    said = section("README.md", "What needs a GPU, and what does not")
+    said = read("docs/backends.md")
     assert [name for name, card in CARDS.items() if f"`{name}`" not in said and card.title not in said] == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 from edgetui.engine.config import PACKAGE, Config, load_config
@@ -15,7 +14,8 @@ from edgetui.engine.schema.steps import STEPS
 from edgetui.engine.telemetry.alerts import AlertRule
 from edgetui.tui.cli import cli
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+README = (PACKAGE / "README.md").read_text(encoding="utf-8")
+BOOK = "".join(page.read_text(encoding="utf-8") for page in sorted((PACKAGE / "docs").glob("*.md")))
 DEFAULTS = PACKAGE / "edgetui.toml"
 
 
@@ -25,14 +25,14 @@ def test_the_readme_has_every_command_and_no_other():
     assert told - {"edgetui", "command"} == set(cli.commands)
 
 
-def test_the_readme_has_every_step():
-    assert set(re.findall(r"^\| `([a-z._0-9]+)` \|", README, re.MULTILINE)) >= set(STEPS)
+def test_the_book_has_every_step():
+    assert set(re.findall(r"^\| `([a-z._0-9]+)` \|", BOOK, re.MULTILINE)) >= set(STEPS)
 
 
-def test_the_recipe_of_the_readme_can_be_read(tmp_path):
-    text = re.search(r"```toml\n(title.*?)```", README, re.DOTALL)
+def test_the_recipe_of_the_book_can_be_read(tmp_path):
+    text = re.search(r"```toml\n(title.*?)```", BOOK, re.DOTALL)
     (tmp_path / "r.toml").write_text(text.group(1))
-    assert len(parse_recipe(read_toml(tmp_path / "r.toml", RecipeRefused), "r", "README").step) == 2
+    assert len(parse_recipe(read_toml(tmp_path / "r.toml", RecipeRefused), "r", "recipes.md").step) == 2
 
 
 def test_every_key_of_the_configuration_is_there_with_a_comment():
