@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +19,17 @@ from .advice.goals import Goal
 from .advice.spread import Spread, Spreads
 from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
-from .errors import EdgetuiError, ModelRefused, StorageRefused, from_os_error
+from .errors import EdgetuiError, ModelRefused
 from .front.searching import Searching
 from .front.studying import GroupOfStudy
 from .front.sweeping import Sweeping, SweepWords
+from .front.tidying import Tidying
 from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_file, missing_package
 from .library.torch_models import FOLDER, export_path
 from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
 from .runs.folder import RunDir
-from .runs.index import Index, RunSummary
+from .runs.index import Index
 from .runs.kept_rows import KeptRows, keyed
 from .runs.launch import begin
 from .runs.queries import (
@@ -51,6 +51,7 @@ from .schema.figures import Metrics
 from .schema.model_facts import ModelFacts
 from .schema.module_sources import ModelFactory
 from .schema.ready import ready
+from .schema.run_summary import RunSummary
 from .schema.sensitivity import Sensitivity
 from .schema.spec import Dataset, RunSpec
 from .schema.steps import Recipe
@@ -75,7 +76,7 @@ __all__ = [
 POLL_S = 0.25
 
 
-class Engine(Searching, Sweeping):
+class Engine(Searching, Sweeping, Tidying):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:
@@ -268,28 +269,6 @@ class Engine(Searching, Sweeping):
             return msgspec.structs.replace(found, refusals=(error.refusal,), checked=True)
         return msgspec.structs.replace(found, warnings=(*self._fits[key], *found.warnings), checked=True)
 
-    async def refuse_going(self, runs: Sequence[str]) -> None:
-        """Refuse where one of these runs has not ended.
-
-        Raises:
-            StorageRefused: it is running, or waits for the board.
-        """
-        for run in runs:
-            await asyncio.to_thread(_ended, await self._find(run))
-
-    async def delete(self, run: str) -> None:
-        """Remove a run's folder. What other runs share with it in the cache stays.
-
-        Raises:
-            StorageRefused: it is running, or cannot be removed.
-        """
-        folder = await self._find(run)
-        await asyncio.to_thread(_ended, folder)
-        try:
-            await asyncio.to_thread(shutil.rmtree, folder.path)
-        except OSError as error:
-            raise from_os_error(error) from None
-
     def fleet(self) -> Fleet:
         """The boards of fleet.toml."""
         from .fleet.fleet_front import Fleet
@@ -314,12 +293,6 @@ class Engine(Searching, Sweeping):
         from .library.datasets import read_dataset
 
         return read_dataset(text, self.config.datasets)
-
-
-def _ended(folder: RunDir) -> None:
-    """Raises StorageRefused where the run has not."""
-    if folder.alive():
-        raise StorageRefused(f"run {folder.name} is running", fix=f"`edgetui cancel {folder.name}` first")
 
 
 def _checked_by(spec: RunSpec) -> bytes:

@@ -66,6 +66,24 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     """The oldest are removed above this; 0: no limit."""
 
 
+class Trash(Struct, frozen=True, forbid_unknown_fields=True):
+    """Runs that were deleted."""
+
+    keep_days: Annotated[float, Meta(ge=0, le=36500)] = 7.0
+    """So long `edgetui restore` brings them back; 0: deleting is for good."""
+    limit_mb: Annotated[int, Meta(ge=0)] = 2048
+    """What was deleted first is gone above this."""
+
+
+class Notify(Struct, frozen=True, forbid_unknown_fields=True):
+    """How it is told that a run has ended."""
+
+    terminal: Literal["always", "unfocused", "never"] = "always"
+    """Bell and message (OSC 9) of the terminal from which a run is watched."""
+    command: str = ""
+    """Of the shell, run by the run itself, also when nobody watches; it finds what to tell in EDGETUI_* variables."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of edgetui.toml."""
 
@@ -79,6 +97,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     backend: BackendTable = BackendTable()
     ui: Ui = Ui()
     cache: Cache = Cache()
+    trash: Trash = Trash()
+    notify: Notify = Notify()
     alerts: tuple[AlertRule, ...] = DEFAULT_RULES
     """What telemetry is watched for."""
 

@@ -20,10 +20,11 @@ from .commands.build import bench, build
 from .commands.config import config
 from .commands.doctor import doctor
 from .commands.fleet import fleet
+from .commands.keep import delete, note, restore, tag
 from .commands.monitor import monitor
 from .commands.printing import echo_error
 from .commands.query import compare, export, inspect, overview, recipes, runs, show
-from .commands.run import cancel, delete, demo, resume, run_command, watch
+from .commands.run import cancel, demo, resume, run_command, watch
 from .commands.schema import schema
 from .commands.search import search
 from .commands.sensitivity import sensitivity
@@ -63,8 +64,8 @@ def cli(context: click.Context) -> int:
 
 
 _WORK = (
-    demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, compare, export, study, build, bench,
-    sensitivity, search, sweep, fleet,
+    demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, restore, tag, note, compare, export,
+    study, build, bench, sensitivity, search, sweep, fleet,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema):
     cli.add_command(_command)

@@ -20,7 +20,7 @@ from ..config import PACKAGE
 from ..doctor.check import Health
 from ..errors import UsageError, nearest
 from ..library.setting_origins import Settings
-from ..runs.index import RunSummary
+from ..runs.trash import Deleted
 from ..schema.failure import Failure
 from ..schema.field_docs import docs_of
 from ..schema.figures import Metrics
@@ -28,6 +28,7 @@ from ..schema.fleet import FleetOutcome, FleetStatus
 from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.result import Result
+from ..schema.run_summary import Remarks, RunSummary
 from ..schema.search import SearchDocument
 from ..schema.sensitivity import Sensitivity
 from ..schema.steps import Recipe
@@ -66,6 +67,22 @@ class DeletedRuns(Struct, frozen=True, kw_only=True):
     """Their ids."""
 
 
+class RestoredRuns(Struct, frozen=True, kw_only=True):
+    """What `restore` had back, and what is in the trash."""
+
+    restored: tuple[str, ...]
+    """Ids of runs."""
+    trash: tuple[Deleted, ...]
+    """What was deleted last comes first."""
+
+
+class RemarkedRuns(Struct, frozen=True, kw_only=True):
+    """What is written on runs."""
+
+    remarks: dict[str, Remarks]
+    """By a run's id."""
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """One kind of document."""
 
@@ -82,6 +99,8 @@ DOCUMENTS: dict[str, Document] = {
     "forecasts": Document(kind=SeveralForecasts, printed_by=("run --dry-run",)),
     "comparison": Document(kind=Comparison, printed_by=("compare", "demo")),
     "runs": Document(kind=tuple[RunSummary, ...], printed_by=("runs",)),
+    "restored": Document(kind=RestoredRuns, printed_by=("restore",)),
+    "remarks": Document(kind=RemarkedRuns, printed_by=("tag", "note")),
     "deleted": Document(kind=DeletedRuns, printed_by=("delete",)),
     "metrics": Document(kind=Metrics, printed_by=("bench",)),
     "model": Document(kind=ModelFacts, printed_by=("inspect MODEL",)),

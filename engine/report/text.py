@@ -27,7 +27,7 @@ from .table import GAP, Paint, paragraph, plain
 from .width import width_of
 
 if TYPE_CHECKING:
-    from ..runs.index import RunSummary
+    from ..schema.run_summary import RunSummary
 
 BARS = " ▁▂▃▄▅▆▇█"
 INDENT = "  "

@@ -246,9 +246,14 @@ def check_room(home: Path) -> None:
 
 def run_paths(home: Path) -> list[Path]:
     """All run folders, in no order."""
+    return [home / "runs" / name for name in run_names(home)]
+
+
+def run_names(home: Path) -> list[str]:
+    """Their names."""
     try:
         with os.scandir(home / "runs") as entries:
-            return [Path(e.path) for e in entries if e.is_dir() and not e.name.startswith(".")]
+            return [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
     except FileNotFoundError:
         return []
     except OSError as error:

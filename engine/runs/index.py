@@ -5,29 +5,36 @@ One commit a run. The folder is the truth: a row whose result.json has another t
 
 from __future__ import annotations
 
+import gc
+import os
 import sqlite3
 import statistics
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Struct
 
+from ..advice.columns import Column
+from ..advice.metrics import LIMITED
 from ..advice.verdict import RUINED
 from ..errors import DAMAGED, StorageRefused, from_os_error
 from ..schema import events
 from ..schema.failure import Failure
-from ..schema.figures import Difference, Ratio
+from ..schema.lean import lean
 from ..schema.ready import ready
 from ..schema.result import Result, State
+from ..schema.run_summary import RunSummary
 from ..schema.spec import RunRequest, RunSpec
-from .folder import RunDir, run_paths, ticket
+from .folder import RunDir, run_names, run_paths, ticket
+from .remarks import REMARKS, read_remarks
 from .stages import Stage
 
-VERSION = 6
+VERSION = 7
 """Raised when figures get another meaning, or tables other columns: the rows are then read from the folders again."""
+_FEW = 200
+"""Rows that are asked for by name; where more are lacking, all are read."""
 RENEWED = f"drop table if exists runs; drop table if exists stages; pragma user_version = {VERSION};"
 SCHEMA = """
 create table if not exists runs (
@@ -40,40 +47,14 @@ create index if not exists stages_by_name on stages (name, model);
 """
 
 
-class RunSummary(Struct, frozen=True, kw_only=True):
-    """One line of the list of runs."""
-
-    run: str
-    state: State
-    ticket: int = 0
-    model: str = ""
-    recipe: str = ""
-    group: str = ""
-    """Of the recipes that were given together; empty: this one alone."""
-    backend: str = ""
-    preset: str = ""
-    began: str = ""
-    """Wall time of submission, ISO 8601."""
-    stage: str = ""
-    """The stage that is being done, or in which the run ended early."""
-    waiting_for: str = ""
-    seconds: float | None = None
-    """From the first event to the last, without the time in the queue."""
-    latency_ratio: Ratio = Ratio()
-    size_ratio: float | None = None
-    top1_points: Ratio = Ratio()
-    difference: Difference = Difference()
-    """All of them; the three above are of a time when there were no others."""
-    verdict: dict[str, str] = {}
-    error: Failure | None = None
-
-
 class Index:
     """What the lists of runs show, in `home`/index.db: made anew from the run folders whenever it is damaged or old."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.file = home / "index.db"
+        self._rows: dict[str, tuple[int, RunSummary]] = {}
+        """What was decoded of the file: a list that is read again every two seconds decodes what is new."""
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, timeout=5.0)
@@ -134,27 +115,40 @@ class Index:
 
     def list(self) -> tuple[RunSummary, ...]:
         """All runs, the newest first."""
-        known: dict[str, tuple[int, bytes]] = {}
-        try:
-            with closing(self._open()) as db, db:
-                known = {run: (stamp, blob) for run, stamp, blob in db.execute("select run, stamp, summary from runs")}
-        except sqlite3.Error:
-            known = {}
-        found: list[RunSummary] = []
+        names = run_names(self.home)
+        stamps = _stamps(self.home, names)
+        lacking = {name for name in names if name not in self._rows or self._rows[name][0] != stamps[name]}
+        rows = self._decoded(lacking, stamps) if lacking else {}
+        self._rows = {name: row for name in names if (row := rows.get(name) or self._rows.get(name)) is not None}
+        found = [row[1] for name, row in self._rows.items() if name not in lacking or name in rows]
         ended: list[_Known] = []
-        for path in run_paths(self.home):
-            row = known.get(path.name)
-            if row is not None and row[0] == _stamp(path):
-                with suppress(*DAMAGED, TypeError):
-                    found.append(msgspec.json.decode(row[1], type=ready(RunSummary)))
-                    continue
-            fresh = _read(RunDir(path))
+        for name in lacking - rows.keys():
+            fresh = _read(RunDir(self.home / "runs" / name))
             if fresh is not None:
                 found.append(fresh.summary)
                 ended += [fresh] if fresh.result is not None else []
         if ended:
             self._keep(ended)
         return tuple(sorted(found, key=lambda s: s.ticket, reverse=True))
+
+    def _decoded(self, names: set[str], stamps: dict[str, int]) -> dict[str, tuple[int, RunSummary]]:
+        """The rows of these runs that are there and not older than their folders."""
+        try:
+            with closing(self._open()) as db, db:
+                if len(names) > _FEW:
+                    rows = db.execute("select run, stamp, summary from runs").fetchall()
+                else:
+                    marks = ", ".join("?" * len(names))
+                    rows = db.execute(f"select run, stamp, summary from runs where run in ({marks})", tuple(names)).fetchall()  # noqa: S608
+        except sqlite3.Error:
+            return {}
+        found = {}
+        with _no_collection():
+            for run, stamp, blob in rows:
+                if run in names and stamp and stamp == stamps.get(run):
+                    with suppress(*DAMAGED, TypeError):
+                        found[run] = (stamp, msgspec.json.decode(blob, type=ready(RunSummary)))
+        return found
 
     def typical_seconds(self, asked: RunRequest, stage: Stage) -> float | None:
         """Median of what this stage took on this board: of the same model, else of any; None: never done here."""
@@ -189,19 +183,47 @@ class Index:
         with closing(self._open()) as db:
             known = dict(db.execute("select run, stamp from runs"))
         paths = run_paths(self.home)
-        changed = [path for path in paths if known.get(path.name, 0) != _stamp(path)]
+        stamps = _stamps(self.home, [path.name for path in paths])
+        changed = [path for path in paths if known.get(path.name, 0) != stamps[path.name]]
         fresh = [each for path in changed if (each := _read(RunDir(path))) is not None and each.result is not None]
         if fresh:
             self._keep(fresh)
         return {path.name for path in paths}
 
 
-def _stamp(path: Path) -> int:
-    """Time stamp of result.json; 0 while there is none."""
+def _stamps(home: Path, names: Sequence[str]) -> dict[str, int]:
+    """Of each run the time stamps of result.json and of what was remarked, as one number; 0 while there is no result."""
     try:
-        return (path / "result.json").stat().st_mtime_ns
+        runs = os.open(home / "runs", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return dict.fromkeys(names, 0)
+    try:
+        return {name: _stamp(name, runs) for name in names}
+    finally:
+        os.close(runs)
+
+
+def _stamp(name: str, runs: int) -> int:
+    try:
+        stamp = os.stat(f"{name}/result.json", dir_fd=runs).st_mtime_ns
     except OSError:
         return 0
+    try:
+        return stamp + os.stat(f"{name}/{REMARKS}", dir_fd=runs).st_mtime_ns
+    except OSError:
+        return stamp
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Ten thousand new values, none of them garbage: a collector that looks through them takes as long as decoding does."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _store(db: sqlite3.Connection, known: _Known) -> None:
@@ -211,7 +233,7 @@ def _store(db: sqlite3.Connection, known: _Known) -> None:
         return
     measured = summary.preset if asked is None else _measured(asked.spec)
     alike = (summary.state, summary.model, summary.recipe, summary.backend, measured, summary.seconds)
-    row = (folder.name, stamp, summary.ticket, msgspec.json.encode(summary), *alike)
+    row = (folder.name, stamp, summary.ticket, msgspec.json.encode(lean(summary)), *alike)
     db.execute("insert or replace into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     db.execute("delete from stages where run = ?", (folder.name,))
     if asked is None:
@@ -253,7 +275,7 @@ def _read(folder: RunDir) -> _Known | None:
 
 
 def _look(folder: RunDir) -> _Known | None:
-    stamp = _stamp(folder.path)
+    stamp = _stamps(folder.path.parents[1], [folder.name])[folder.name]
     try:
         asked = folder.asked()
     except StorageRefused as error:
@@ -271,11 +293,14 @@ def _look(folder: RunDir) -> _Known | None:
         group=asked.group,
         backend=spec.backend.name,
         preset=spec.preset,
+        workload=spec.workload.typed,
+        data=(spec.dataset.name or spec.dataset.path) if spec.dataset else "",
         began=asked.wall,
         seconds=_worked_s(folder, past),
         stage=current_stage(past),
         waiting_for=waiting_for(past),
     )
+    base = _with_remarks(base, folder)
     if result is None:
         return _Known(folder, stamp, msgspec.structs.replace(base, state=state_without_result(folder, past)), asked, None)
     return _Known(folder, stamp, _with_result(base, result), asked, result)
@@ -293,6 +318,7 @@ def _unasked(folder: RunDir, error: StorageRefused) -> RunSummary | None:
     failure = Failure(stage="", what=error.what, fix="put the file back from a copy, or remove the run's folder")
     base = RunSummary(run=folder.name, state="crashed", ticket=ticket(folder.path), error=failure)
     base = msgspec.structs.replace(base, seconds=_worked_s(folder, past), stage=current_stage(past))
+    base = _with_remarks(base, folder)
     if result is None:
         return base
     model = Path(result.model.path).name if result.model else ""
@@ -310,9 +336,23 @@ def _with_result(base: RunSummary, result: Result) -> RunSummary:
         size_ratio=result.difference.size_ratio,
         top1_points=result.difference.top1_points,
         difference=result.difference,
+        figures=_figures(result),
+        board=result.board.name,
         verdict={"outputs": RUINED, **result.verdict} if result.fidelity.ruined else result.verdict,
         error=result.error,
     )
+
+
+def _figures(result: Result) -> dict[str, float]:
+    """The candidate's figures, by the names and in the units of goals."""
+    column = Column("", result.candidate, result, candidate=True)
+    told = {key: (metric.value(column), metric.scale) for key, metric in LIMITED.items()}
+    return {key: float(f"{value / scale:.6g}") for key, (value, scale) in told.items() if value is not None}
+
+
+def _with_remarks(base: RunSummary, folder: RunDir) -> RunSummary:
+    remarks = read_remarks(folder)
+    return msgspec.structs.replace(base, tags=remarks.tags, note=remarks.note)
 
 
 def state_without_result(folder: RunDir, past: list[events.AnyEvent]) -> State:

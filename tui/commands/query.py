@@ -147,21 +147,39 @@ def recipes(as_json: bool) -> int:
     return 0
 
 
+class FilterOption(click.Option):
+    """An option whose help is the filter's own; read when help is asked for, so that others need not load it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its help."""
+        from ...engine.advice.run_filter import HELP
+
+        self.help = f"Those alone of which all words are so: {HELP}. Quote it."
+        return super().get_help_record(ctx)
+
+
 @click.command()
+@click.option("--where", default="", metavar="FILTER", cls=FilterOption)
+@click.option("--sort", default="began", metavar="FIELD", help="By a field, the best or newest first; -FIELD turns it round.")
 @click.option("--rebuild", is_flag=True, help="Read every run folder anew and write the index again.")
 @json_option
-def runs(rebuild: bool, as_json: bool) -> int:
-    """All runs, the newest first."""
+def runs(where: str, sort: str, rebuild: bool, as_json: bool) -> int:
+    """All runs, the newest first; --where and --sort go by any field: recipe, top1, latency_ms, took, tag and the others."""
     import msgspec
 
+    from ...engine.advice.run_filter import RunFilter, RunOrder
     from ...engine.report.text import runs_report
 
+    wanted, order = RunFilter(where), RunOrder(sort)
     engine = open_engine()
     if rebuild:
         engine.index.rebuild()
-    found = asyncio.run(engine.list())
+    known = asyncio.run(engine.list())
+    found = tuple(order.sort([run for run in known if wanted.keeps(run)]))
     if as_json:
         echo_json(msgspec.json.encode(found))
+    elif known and not found:
+        echo(f"none of {len(known)} runs is so: {wanted.text}")
     else:
         echo(runs_report(found, width(), paint))
     return 0

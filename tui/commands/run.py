@@ -240,35 +240,6 @@ async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
     return 0
 
 
-@click.command(short_help="Remove runs, or groups, and their files.")
-@click.argument("runs", metavar="RUN|GROUP...", nargs=-1, required=True)
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@json_option
-def delete(runs: tuple[str, ...], yes: bool, as_json: bool) -> int:
-    """Remove runs that have ended, with events, logs, results and artifacts. What others share with them in the cache stays."""
-    return asyncio.run(_delete(open_engine(), runs, yes, as_json))
-
-
-async def _delete(engine: Engine, texts: tuple[str, ...], yes: bool, as_json: bool) -> int:
-    import msgspec
-
-    names = tuple(dict.fromkeys([name for text in texts for name in await engine.members(text)]))
-    await engine.refuse_going(names)
-    if not yes and (as_json or not sys.stdin.isatty()):
-        raise UsageError(f"nobody can be asked here whether {', '.join(names)} may go", fix="add --yes")
-    many = f"{len(names)} runs: {', '.join(names)}" if len(names) > 1 else f"run {names[0]}"
-    if not yes and not click.confirm(f"Remove {many}? Events, log, result and artifacts are gone for good.", err=True):
-        echo("nothing was removed", sys.stderr)
-        return 1
-    for name in names:
-        await engine.delete(name)
-    if as_json:
-        echo_json(msgspec.json.encode({"deleted": names}))
-    else:
-        echo("\n".join(f"removed {name}" for name in names))
-    return 0
-
-
 @click.command(short_help="Take up a run that did not end well, a group, or a sweep.")
 @click.argument("run", metavar="RUN|GROUP|SWEEP")
 @click.option("--detach", is_flag=True, help="Start it again, and come back.")

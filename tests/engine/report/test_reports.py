@@ -19,11 +19,11 @@ from edgetui.engine.report.run_export import copy_artifacts, export
 from edgetui.engine.report.table import Plain, table
 from edgetui.engine.report.text import comparison_report, facts_report, forecast_report, run_report, runs_report
 from edgetui.engine.report.width import width_of
-from edgetui.engine.runs.index import RunSummary
 from edgetui.engine.schema import result as documents
 from edgetui.engine.schema.failure import Failure
 from edgetui.engine.schema.figures import Difference, Ratio
 from edgetui.engine.schema.model_facts import ModelFacts, TensorFacts
+from edgetui.engine.schema.run_summary import RunSummary
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -79,3 +79,44 @@ def test_a_group_goes_by_its_id_and_a_path_is_no_run(run_of, tell, tmp_path: Pat
     said = tell("delete", f"{outside}{os.sep}", "--yes")
     assert "is a path, and no run" in said.err
     assert outside.is_dir()
+
+
+def test_what_was_deleted_is_listed_and_had_back(run_of, tell):
+    folder = run_of("20261120-2311-tiny-both")
+    assert tell("restore").out == "the trash is empty\n"
+    tell("delete", "tiny-both", "--yes")
+    assert folder.name in tell("restore").out
+    assert tell("restore", "tiny").out == f"{folder.name} is back\n"
+    assert folder.path.is_dir()
+    said = json.loads(tell("restore", "--json").out)
+    assert said == {"restored": [], "trash": []}
+    refused = tell("restore", "tiny")
+    assert (refused.code, refused.err) == (1, "error: no run `tiny` is in the trash; `edgetui restore` lists what is\n")
+
+
+def test_for_good_leaves_nothing(run_of, tell):
+    run_of("20261120-2311-tiny-both")
+    assert tell("delete", "tiny-both", "--yes", "--for-good").code == 0
+    assert tell("restore").out == "the trash is empty\n"
+
+
+def test_tags_and_notes_are_written_found_and_taken_away(run_of, tell):
+    first, second = run_of("20261120-2311-tiny-both"), run_of("20261120-2312-tiny-int8")
+    assert tell("tag", "both", "field", "wet").out == f"{first.name}  #field #wet\n"
+    assert tell("note", "both", "the lens was wet").out == f"{first.name}  #field #wet  the lens was wet\n"
+    assert tell("tag", "int8").out == f"{second.name}  no tags and no note\n"
+    found = json.loads(tell("runs", "--where", "tag:field", "--json").out)
+    assert [(run["run"], run["note"]) for run in found] == [(first.name, "the lens was wet")]
+    tell("tag", "both", "--remove", "field"), tell("note", "both", "--clear")
+    assert json.loads(tell("tag", "both", "--json").out) == {"remarks": {first.name: {"tags": ["wet"], "note": ""}}}
+    assert tell("runs", "--where", "tag:field").out == "none of 2 runs is so: tag:field\n"
+
+
+def test_a_filter_or_an_order_that_is_none_is_bad_usage(run_of, tell):
+    run_of("20261120-2311-tiny-both")
+    for words, what in ((("--where", "top1>"), "wants a number"), (("--sort", "tpo1"), "no `tpo1`")):
+        said = tell("runs", *words)
+        assert (said.code, said.out) == (2, "")
+        assert what in said.err
+    names = [run["run"] for run in json.loads(tell("runs", "--sort", "-model", "--json").out)]
+    assert names == ["20261120-2311-tiny-both"]

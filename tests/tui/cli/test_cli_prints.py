@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.runs.folder import RunDir
-from edgetui.engine.runs.index import RunSummary
 from edgetui.engine.schema import result as documents
 from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.engine.schema.plan import PlanFacts
+from edgetui.engine.schema.run_summary import RunSummary
 
 DEMO = PACKAGE / "profiles" / "demo"
 MODEL, DATA = str(DEMO / "digits.onnx"), str(DEMO / "digits.toml")

@@ -1,0 +1,55 @@
+"""A run as lists have it: all that they show, filter and sort by, so that no run folder is opened for it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from .failure import Failure
+from .figures import Difference, Ratio
+from .result import State
+
+
+class Remarks(Struct, frozen=True, kw_only=True):
+    """What somebody wrote on a run."""
+
+    tags: tuple[str, ...] = ()
+    """Sorted, each once."""
+    note: str = ""
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """One line of the list of runs."""
+
+    run: str
+    state: State
+    ticket: int = 0
+    model: str = ""
+    recipe: str = ""
+    group: str = ""
+    """Of the recipes that were given together; empty: this one alone."""
+    backend: str = ""
+    preset: str = ""
+    workload: str = ""
+    """As it is typed: `paced:30`."""
+    board: str = ""
+    """Empty: nothing was measured yet."""
+    data: str = ""
+    """Name of the dataset, or its path."""
+    began: str = ""
+    """Wall time of submission, ISO 8601."""
+    stage: str = ""
+    """The stage that is being done, or in which the run ended early."""
+    waiting_for: str = ""
+    seconds: float | None = None
+    """From the first event to the last, without the time in the queue."""
+    latency_ratio: Ratio = Ratio()
+    size_ratio: float | None = None
+    top1_points: Ratio = Ratio()
+    difference: Difference = Difference()
+    """All of them; the three above are of a time when there were no others."""
+    figures: dict[str, float] = {}
+    """The candidate's own, by the names and in the units that goals have: `top1`, `latency_ms`, `memory_mb`."""
+    verdict: dict[str, str] = {}
+    error: Failure | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
