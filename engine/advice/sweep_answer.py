@@ -37,6 +37,12 @@ class SweepAnswer(NamedTuple):
     why: str
 
 
+def sweep_command(run: str, limits: Sequence[Limit]) -> str:
+    """What takes a run's plan over power modes, with those limits that a sweep measures."""
+    want = " ".join(f"{limit.key}{_SIGNS[limit.metric.better]}{limit.value:g}" for limit in limits if limit.key in SWEPT)
+    return f"edgetui sweep {run} --modes all" + (f' --want "{want}"' if want else "")
+
+
 def parse_want(text: str) -> tuple[Limit, ...]:
     """The limits of a wish, `fps>=30 power_w<=12`; empty: nothing is wished.
 

@@ -63,6 +63,18 @@ class Presence(NamedTuple):
     mend: str = ""
 
 
+class Searched(NamedTuple):
+    """A setting of a backend that a search tries."""
+
+    name: str
+    values: tuple[int | str, ...] = ()
+    """Numbers rise. Empty, of `threads`: from one to all cores."""
+    usual: int | str = ""
+    """The value that the backend has by itself; empty, of `threads`: all cores."""
+    moves_outputs: bool = True
+    """Whether outputs are held against labels anew with each value."""
+
+
 class Card:
     """Facts of one backend; a backend's own card says what differs."""
 
@@ -114,6 +126,8 @@ class Card:
     """Why its plans are run by one thread at a time; empty: several may infer with one at once."""
     run_only: tuple[str, ...] = ()
     """Names of its settings that change how a plan is run and not the plan: in no key of a build."""
+    searched: tuple[Searched, ...] = ()
+    """Settings that a search tries."""
     check_settings: bool = False
     """Its settings decide what `Backend.check` refuses, so they are in the key of `inspect`."""
     in_every_key: bool = False

@@ -6,7 +6,7 @@ Apart from `studying.py`, whose runs are known before it begins: here each follo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,11 +23,14 @@ from ..runs.index import Index
 from ..runs.input_hashes import data_hashes
 from ..runs.search_folder import DRIVER, SearchDir, create_search, same_search, search_folders
 from ..runs.study_time import study_time
+from ..runs.sweep_plan import read_setting, settings_of
 from ..schema.search import SearchDocument, SearchLine, SearchRequest
+from ..schema.settings import BackendSettings
 from ..schema.spec import RunSpec
 from ..schema.steps import QuantizeInt8
 from ..schema.study import StudyGroup
 from ..schema.study_table import StudyTime
+from ..schema.sweep import SweepPoint
 from .studying import Studying
 
 USUAL_BUILDS, USUAL_CHECKS = 5, 6
@@ -109,6 +112,16 @@ class Searching(Studying):
         if await asyncio.to_thread(folder.state) not in ("done", "running"):
             await asyncio.to_thread(begin_driver, folder, DRIVER)
         return folder.id
+
+    def backend_with(self, backend: BackendSettings, settings: Mapping[str, str]) -> BackendSettings:
+        """Settings of a backend with what a search has found of it (`SearchChoice.settings`).
+
+        Raises:
+            UsageError: the backend has no such setting, or no such value.
+        """
+        threads = settings.get("threads")
+        others = {name: read_setting(backend, name, value) for name, value in settings.items() if name != "threads"}
+        return settings_of(backend, SweepPoint(threads=int(threads) if threads else None, settings=others))
 
     async def search_lines(self, search: str) -> Sequence[SearchLine]:
         """What was found by now.

@@ -21,7 +21,16 @@ from ..library.models import is_plan, model_hash, open_axes
 from ..runs.carrying import begin_driver
 from ..runs.sweep_driver import MODULE
 from ..runs.sweep_folder import SweepDir, create_sweep, find_sweep, same_sweep, sweep_folders
-from ..runs.sweep_plan import ROUNDS, Dimensions, points_of, read_setting, refuse_unmeasurable, sweep_time, unmeasured
+from ..runs.sweep_plan import (
+    ROUNDS,
+    Dimensions,
+    points_of,
+    read_setting,
+    refuse_unmeasurable,
+    sweep_time,
+    threads_up_to,
+    unmeasured,
+)
 from ..schema.model_facts import ModelFacts
 from ..schema.power_mode import PowerMode
 from ..schema.settings import BackendSettings
@@ -80,7 +89,7 @@ class Sweeping(Studying, ABC):
         threads = said.threads
         usual = not (modes or said.batches or said.streams or said.threads or said.devices or said.settings)
         if usual:
-            threads = _up_to(physical_cores(files)) if backend.name == "onnxruntime" else ()
+            threads = threads_up_to(min(physical_cores(files), os.cpu_count() or 1)) if backend.name == "onnxruntime" else ()
             batches = DEFAULT_BATCHES if _free(facts) else batches
         wanted = Dimensions(
             modes=modes,
@@ -287,11 +296,3 @@ def _batches(said: tuple[int, ...], facts: ModelFacts | None, name: str) -> tupl
         raise ModelRefused(f"{name} is a plan, which has one batch", fix="leave --batch out, or sweep the model")
     has = f"has a batch of {own}" if own is not None else "has no batch"
     raise ModelRefused(f"{name} {has} and no other", fix="leave --batch out, or export it with the batch as a dynamic axis")
-
-
-def _up_to(cores: int) -> tuple[int, ...]:
-    """1, 2, 4 and so on, and all of them."""
-    counts = [1]
-    while counts[-1] * 2 < cores:
-        counts.append(counts[-1] * 2)
-    return tuple(dict.fromkeys([*counts, max(1, min(cores, os.cpu_count() or cores))]))

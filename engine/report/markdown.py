@@ -13,6 +13,7 @@ from .evidence import Evidence, said_of_samples
 from .method import INTERVALS, method
 from .sanitize import sanitize
 from .stamp_table import stamp_lines
+from .text import executed_with
 
 _SPECIAL = re.compile(r"[|`]|(?<=\])\(")
 """What Markdown would take for a border, for code, or for where a link or picture leads."""
@@ -67,6 +68,8 @@ def _making(result: Result) -> list[str]:
             f"preset {result.preset}",
         ]
         lines.append(f"- {_escape(', '.join(filter(None, said)))}")
+    if result.candidate_backend is not None:
+        lines.append(f"- {_escape('the candidate: ' + ', '.join(executed_with(result.candidate_backend)))}")
     if board.cpu or board.name:
         clocks = f", clocks {board.clocks}" if board.clocks else ""
         lines.append(f"- {_escape(f'{board.name or board.cpu}, {board.os}{clocks}, measured {board.wall}')}")

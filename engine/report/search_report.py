@@ -16,6 +16,8 @@ from .width import fill
 
 MOST_UNITS = 8
 _MOST_POINTS = 12
+_OF_RECIPES = ("format", "channels", "factors", "calibrator")
+"""Settings that recipes hold; the others are the backend's."""
 _GAP = "  "
 
 
@@ -29,6 +31,11 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
         if found.state != "done":
             parts += _labelled("best", f"{found.choice.run}, of what is known so far", width)
         parts += _labelled("plan", f"edgetui export {found.choice.run} --to DIR", width)
+        if own := found.choice.settings:
+            said = ", ".join(f"{name} = {value}" for name, value in own.items())
+            parts += _labelled("run it", f"with {said}: that is not in the recipe", width)
+    if found.sweep:
+        parts += _labelled("then", f"{found.sweep} (power modes were left as they were)", width)
     if found.held_out is not None:
         parts += _labelled("shown", f"{_difference(found.held_out.difference)} on the half that chose nothing", width)
     parts += [paragraph(f"! {text}", width, "  ") for text in found.wrong]
@@ -100,6 +107,7 @@ def _settings(settings: Mapping[str, str]) -> str:
     found = [f"{form} {settings.get('calibrator', '')}" if form in ("int8", "mix") else form]
     found += [f"channels {settings['channels']}"] if float(settings.get("channels", 0)) else []
     found += [f"factors {settings['factors']}"] if float(settings.get("factors", 1)) < 1 else []
+    found += [f"{name} {value}" for name, value in settings.items() if name not in _OF_RECIPES]
     return ", ".join(found)
 
 

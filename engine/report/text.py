@@ -22,6 +22,7 @@ from ..advice.verdict import RUINED, tone
 from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts, TensorFacts
 from ..schema.result import Result
+from ..schema.stamps import BackendStamp
 from .spread_table import spread_report
 from .table import GAP, Paint, paragraph, plain
 from .width import width_of
@@ -82,6 +83,17 @@ def warning_lines(result: Result, width: int, paint: Paint = plain) -> list[str]
     return [paint(paragraph(f"! {warning}", width), "worse") for warning in others]
 
 
+def executed_with(backend: BackendStamp) -> list[str]:
+    """Its version and settings, as far as they are not usual."""
+    found = [
+        f"{backend.name} {backend.version}",
+        f"{backend.mode} on {backend.device}{', TF32' if backend.tf32 else ''}" if backend.mode else "",
+        f"{backend.threads} thread{'' if backend.threads == 1 else 's'}" if backend.threads else "",
+        f"graph {backend.graph}" if backend.graph not in ("", "all") else "",
+    ]
+    return list(filter(None, found))
+
+
 def _stamps(result: Result, width: int) -> list[str]:
     """Model, recipe, data, board and backend, a line each."""
     board, backend, data = result.board, result.backend, result.dataset
@@ -97,15 +109,10 @@ def _stamps(result: Result, width: int) -> list[str]:
         skipped = f"{data.skipped} broken files passed over" if data.skipped else ""
         found.append(("data", "  ".join([data.name or data.path, ", ".join(filter(None, [*used, skipped]))])))
     if backend.name:
-        threads = f"{backend.threads} thread{'' if backend.threads == 1 else 's'}" if backend.threads else ""
-        how = f"{backend.mode} on {backend.device}{', TF32' if backend.tf32 else ''}" if backend.mode else ""
-        parts = [
-            f"{backend.name} {backend.version}",
-            how,
-            threads,
-            f"preset {result.preset}, {result.workload_text or result.workload}",
-        ]
-        found.append(("backend", "  ".join(filter(None, parts))))
+        parts = [*executed_with(backend), f"preset {result.preset}, {result.workload_text or result.workload}"]
+        found.append(("backend", "  ".join(parts)))
+        if own := result.candidate_backend:
+            found.append(("", f"the candidate: {'  '.join(executed_with(own))}"))
     if board.name or board.cpu:
         power = [board.power_mode or "", f"clocks {board.clocks}" if board.clocks else "", board.os]
         found.append(("board", "  ".join(filter(None, [board.name, board.cpu, *power]))))

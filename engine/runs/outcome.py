@@ -45,6 +45,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     dataset: DatasetStamp | None = None
     board: BoardStamp = BoardStamp()
     backend: BackendStamp = BackendStamp()
+    candidate_backend: BackendStamp | None = None
     baseline: Metrics = Metrics()
     candidate: Metrics = Metrics()
     difference: Difference = Difference()
@@ -153,6 +154,7 @@ def compose(
         dataset=whole.dataset,
         board=whole.board,
         backend=whole.backend,
+        candidate_backend=whole.candidate_backend,
         preset=spec.preset,
         workload=spec.workload.kind,
         workload_text=spec.workload.text,

@@ -225,7 +225,7 @@ def plan_of(result: Result, spec: RunSpec, side: Side) -> PlanQuestion:
     source = result.artifacts.get(_GRAPHS[side], "") if side in _GRAPHS else spec.model
     return PlanQuestion(
         plan=plan,
-        backend=spec.backend,
+        backend=spec.backend if side == "baseline" else spec.candidate_backend,
         source=source if Path(source).is_file() else "",
         shapes=spec.shapes,
     )

@@ -123,7 +123,7 @@ class SearchDir(DrivenDir):
         self, lines: Sequence[SearchLine], known: Mapping[tuple[str, ...], SearchPoint], goal: Goal
     ) -> SearchChoice | None:
         """The cheapest of what was measured to cost less than FP32, and keeps the goal by half A; None: nothing does yet."""
-        checked = {line.checked.of: line.checked for line in lines if line.checked is not None and line.checked.half == "A"}
+        checked = _on_half_a(lines)
         figures = {line.measured.of: line.measured.figures for line in lines if line.measured is not None}
         good = [
             (point.measured.value, point.run)
@@ -137,7 +137,9 @@ class SearchDir(DrivenDir):
         if not good:
             return None
         run = min(good)[1]
-        return SearchChoice(recipe=recipe_toml(RunDir(self.home / "runs" / run).asked().spec.recipe), run=run)
+        spec = RunDir(self.home / "runs" / run).asked().spec
+        toml = recipe_toml(spec.recipe) if spec.recipe.step else ""
+        return SearchChoice(recipe=toml, run=run, settings=spec.candidate_changes)
 
 
 def keeps_goal(goal: Goal, checked: CandidateChecked, figures: Mapping[str, float]) -> bool:
@@ -172,11 +174,16 @@ def points_of(lines: Sequence[SearchLine], quantity: str) -> dict[tuple[str, ...
             formats: dict[str, int] = {} if settings else {form: of.count(form) for form in FORMATS if form in of}
             ratio = line.measured.ratios.get(quantity)
             found[of] = SearchPoint(formats=formats, settings=settings, measured=ratio, run=line.measured.run or None)
-    for line in lines:
-        if line.checked is not None and line.checked.half == "A" and line.checked.of in found:
-            of = line.checked.of
-            found[of] = msgspec.structs.replace(found[of], difference=line.checked.difference)
+    for of, checked in _on_half_a(lines).items():
+        found[of] = msgspec.structs.replace(found[of], difference=checked.difference)
     return found
+
+
+def _on_half_a(lines: Sequence[SearchLine]) -> dict[tuple[str, ...], CandidateChecked]:
+    """What half A says of what was measured."""
+    checked = {line.checked.of: line.checked for line in lines if line.checked is not None and line.checked.half == "A"}
+    outputs = {line.measured.of: line.measured.outputs for line in lines if line.measured is not None}
+    return {of: checked[each] for of, each in outputs.items() if each in checked}
 
 
 def create_search(home: Path, asked: SearchRequest) -> SearchDir:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ..backends.card import Card
 from ..backends.cards import CARDS
+from ..schema.settings import BackendSettings
 from ..schema.spec import RunRequest, RunSpec
 from ..schema.steps import STEPS, PrecisionFp16, Recipe
 from ..system import tensorrt_here
@@ -97,7 +98,7 @@ def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
 
 def guarding(asked: RunRequest) -> RunRequest:
     """The request whose candidate is the guard of this one: FP16 of the same model."""
-    return msgspec.structs.replace(asked, guard="", spec=msgspec.structs.replace(asked.spec, recipe=GUARD))
+    return msgspec.structs.replace(asked, guard="", spec=msgspec.structs.replace(asked.spec, recipe=GUARD, candidate=None))
 
 
 def guard_stages(asked: RunRequest) -> list[Stage]:
@@ -124,7 +125,7 @@ def baseline_key(asked: RunRequest) -> str:
     """Of the baseline's plan, which no recipe changes."""
     normalised = next(stage for stage in _planned(asked) if stage.kind == "normalise")
     inputs = _Inputs(asked)
-    return _hash(normalised.key, "baseline", inputs.lower(-1), inputs.build(-1))
+    return _hash(normalised.key, "baseline", inputs.lower(-1), inputs.built(asked.spec.backend))
 
 
 def _planned(asked: RunRequest) -> list[Stage]:
@@ -188,7 +189,12 @@ class _Inputs:
         return [self._spec.anew] if self._spec.anew else []
 
     def build(self, _place: int) -> list[object]:
-        return [_built_with(self._backend, self._card), self._here]
+        own = self._spec.candidate  # the baseline's plan is of this stage too
+        return [*self.built(self._spec.backend), *(self.built(own) if own is not None else [])]
+
+    def built(self, settings: BackendSettings) -> list[object]:
+        """What a plan with these settings depends on besides its graph."""
+        return [_built_with(msgspec.to_builtins(settings), self._card), self._here]
 
     def verify(self, _place: int) -> list[object]:
         return [self._data, self._spec.recipe.least_cosine]

@@ -150,6 +150,14 @@ def plan_key(asked: SweepRequest, point: SweepPoint) -> str:
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:12]
 
 
+def threads_up_to(cores: int) -> tuple[int, ...]:
+    """1, 2, 4 and so on, and all of them."""
+    counts = [1]
+    while counts[-1] * 2 < cores:
+        counts.append(counts[-1] * 2)
+    return tuple(dict.fromkeys([*counts, max(1, cores)]))
+
+
 def shapes_of(asked: SweepRequest, point: SweepPoint) -> dict[str, tuple[int, ...]]:
     """Of the model's inputs with the point's batch."""
     if point.batch is None:

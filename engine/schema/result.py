@@ -60,6 +60,8 @@ class Result(Struct, frozen=True, kw_only=True):
     dataset: DatasetStamp | None = None
     board: BoardStamp = BoardStamp()
     backend: BackendStamp = BackendStamp()
+    candidate_backend: BackendStamp | None = None
+    """What executed the candidate, where that is not what executed the baseline: other threads, say. None: it is."""
     preset: str = "normal"
     workload: str = "flat-out"
     workload_text: str = ""

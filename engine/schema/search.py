@@ -90,8 +90,17 @@ class CandidateMeasured(Struct, frozen=True, kw_only=True):
     """Its own, as goals name them, in their units."""
     baseline: dict[str, float] = {}
     """The same of FP32."""
+    failed: str = ""
+    """Why it cannot be built; empty: it can."""
+    same_outputs: tuple[str, ...] = ()
+    """What it is checked as: the settings that outputs depend on. Empty: as it is."""
     run: str = ""
     preset: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What half of the data is asked of."""
+        return self.same_outputs or self.of
 
 
 class SearchLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,6 +141,8 @@ class SearchChoice(Struct, frozen=True, kw_only=True):
     """TOML."""
     run: str | None
     """That measured it."""
+    settings: dict[str, str] = {}
+    """Of the backend, as `--set` of a sweep has them (`threads`, `graph`), where they are not what they were."""
 
 
 class SearchUnit(Struct, frozen=True, kw_only=True):
@@ -164,5 +175,7 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     why: str = ""
     wrong: tuple[str, ...] = ()
     """Entries of the table of costs that measurements showed to be wrong."""
+    sweep: str = ""
+    """The command that takes the choice over the power modes of this board; empty: it has none, or nothing was chosen."""
     runs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -93,6 +93,10 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Absolute path of an ONNX file."""
     recipe: Recipe
     backend: BackendSettings = BackendSettings()
+    candidate: BackendSettings | None = None
+    """What the candidate is built and run with, where that is not what the baseline is: another number of threads, say, of the
+    same backend. None: as `backend` says.
+    """
     dataset: Dataset | None = None
     """None: no evaluation; calibration data are needed only by some steps."""
     calibration: Dataset | None = None
@@ -113,6 +117,29 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the evaluation samples: nothing is measured, and outputs are held against labels on this half alone; empty: on all."""
     anew: Annotated[int, Meta(ge=0)] = 0
     """Which of several repetitions it is: each but 0 compresses and builds anew, and takes nothing of that from the others."""
+
+    @property
+    def candidate_backend(self) -> BackendSettings:
+        """What the candidate is built and run with."""
+        return self.candidate or self.backend
+
+    @property
+    def candidate_changes(self) -> dict[str, str]:
+        """Settings of the backend that the candidate has and the baseline has not, as people type them."""
+        if self.candidate is None:
+            return {}
+        one, other = (msgspec.to_builtins(each) for each in (self.backend, self.candidate))
+        own = [(one, other), (one.get(self.backend.name, {}), other.get(self.backend.name, {}))]
+        return {
+            name: _typed(after[name])
+            for before, after in own
+            for name in after
+            if not isinstance(after[name], dict) and after[name] != before[name]
+        }
+
+
+def _typed(value: object) -> str:
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:

@@ -282,6 +282,7 @@ class _Search:
             held_out=None if mix is None else self.checker.told.get((mix, "B")),
             refuted=tuple(self.refuted),
             front=found.points,
+            table=self.table,
             exact=found.exact,
             liars=self.liars,
             checks=self.checker.count,

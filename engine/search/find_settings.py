@@ -76,8 +76,8 @@ class _SettingsSearch:
 
     def answer(self) -> SettingsAnswer:
         """Propose and try until the builds are used, then the last word."""
-        for proposed in range(_ASKED_A_BUILD * self.builds):
-            if self.built + FINALISTS + 1 >= self.builds and proposed >= self.seeds:
+        for _ in range(_ASKED_A_BUILD * self.builds):
+            if self.built + FINALISTS + 1 >= self.builds:
                 break
             if self.checked >= _CHECKS_A_BUILD * self.builds:
                 break
@@ -118,7 +118,10 @@ class _SettingsSearch:
         if excess[DROP] > 0:
             return TriedSettings(settings=settings, outcome="not good enough", excess=excess)
         self.built += 1
-        figures = self.asked.measure_settings(settings, sure=False)
+        try:
+            figures = self.asked.measure_settings(settings, sure=False)
+        except CannotBeBuilt as error:
+            return TriedSettings(settings=settings, outcome="cannot be built", excess={"built": 1.0}, why=str(error))
         outcome: Outcome = "measured"
         cost = figures.ratios.get(self.wanted.quantity)
         excess |= self._beyond(figures.figures)
@@ -162,9 +165,12 @@ class _SettingsSearch:
         return self._told(None, "refuted")
 
     def _sure(self, tried: TriedSettings) -> _Final | None:
-        """Measured as it is to be claimed; None: a limit is not kept."""
+        """Measured as it is to be claimed; None: a limit is not kept, or it cannot be built any more."""
         self.built += 1
-        found = self.asked.measure_settings(tried.settings, sure=True)
+        try:
+            found = self.asked.measure_settings(tried.settings, sure=True)
+        except CannotBeBuilt:
+            return None
         cost = found.ratios.get(self.wanted.quantity)
         kept = not any(excess > 0 for excess in self._beyond(found.figures).values())
         return _Final(tried, cost, found.figures) if cost is not None and kept else None

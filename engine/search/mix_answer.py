@@ -12,7 +12,7 @@ from msgspec import Struct
 from .asked import Bounds, Checked
 from .corrected import Liar
 from .front import FrontPoint
-from .mixes import FORMATS, Mix
+from .mixes import FORMATS, CostTable, Mix
 
 Why = Literal["found", "dearer", "not shown", "none passes", "refuted", "none"]
 """A mix was found, held on half B and was measured; no mix is foretold to cost less than FP32; none was shown to; none that
@@ -43,6 +43,8 @@ class MixAnswer(Struct, frozen=True, kw_only=True):
     """Mixes that half A bore out and half B did not."""
     front: tuple[FrontPoint, ...] = ()
     """Cost foretold over sensitivity, with the table as measurements left it."""
+    table: CostTable
+    """That table."""
     exact: bool = True
     """The front is the true one of the table."""
     liars: tuple[Liar, ...] = ()

@@ -45,7 +45,11 @@ class SettingAnswers(Protocol):
         ...
 
     def measure_settings(self, settings: Settings, *, sure: bool) -> CostFigures:
-        """In turns with the baseline: quickly, or as well as it is to be claimed."""
+        """In turns with the baseline as it was asked for: quickly, or as well as it is to be claimed.
+
+        Raises:
+            CannotBeBuilt: that was found out by trying.
+        """
         ...
 
 

@@ -155,7 +155,7 @@ class Job:
         """Baseline and candidate, closed again however it ends. `cooperative`: they are run in turns, and not for timing."""
         with ExitStack() as stack:
             loaded = []
-            for plan in self.plans():
-                loaded.append(load_plan(self.backend, plan, self.spec.backend, cooperative=cooperative))
+            for plan, settings in zip(self.plans(), (self.spec.backend, self.spec.candidate_backend), strict=True):
+                loaded.append(load_plan(self.backend, plan, settings, cooperative=cooperative))
                 stack.callback(loaded[-1].close)
             yield loaded[0], loaded[1]

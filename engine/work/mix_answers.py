@@ -10,11 +10,10 @@ from ..runs.carrying import Carrier
 from ..runs.search_folder import SearchDir
 from ..schema.figures import Ratio
 from ..schema.search import CandidateMeasured, SearchRequest, UnitInfo
-from ..schema.steps import Recipe
 from ..search.asked import Bounds, Checked, CostFigures, Half
 from ..search.mixes import Format, Mix
 from .mix_recipes import recipe_of
-from .run_answers import RunAnswers, bounds, checked_figures, cost_figures
+from .run_answers import Candidate, RunAnswers, bounds, checked_figures, cost_figures
 
 
 class MixAnswers(RunAnswers):
@@ -32,9 +31,9 @@ class MixAnswers(RunAnswers):
         """See `search.asked.AccuracyChecks`."""
         if set(mix) == {"fp32"}:
             beside = next((each for each in self.checked if each.half == half), None)
-            known = beside or self.checked_as(self.integers, self._recipe(self.integers), half)
+            known = beside or self.checked_as(self._candidate(self.integers), half)
             return Checked(difference=Bounds(0, 0, 0), qualities={key: bounds(each) for key, each in known.baseline.items()})
-        return checked_figures(self.checked_as(mix, self._recipe(mix), half))
+        return checked_figures(self.checked_as(self._candidate(mix), half))
 
     def measure(self, mix: Mix) -> CostFigures:
         """See `search.asked.CostMeasurements`."""
@@ -50,7 +49,7 @@ class MixAnswers(RunAnswers):
         if set(mix) == {"fp32"} and self.measured:
             same = {metric.limited_as: Ratio(value=1.0, low=1.0, high=1.0) for metric in AIMS.values()}
             return CandidateMeasured(of=mix, ratios=same, figures=self.measured[-1].baseline)
-        return self.measured_as(mix, self._recipe(mix))
+        return self.measured_as(self._candidate(mix))
 
-    def _recipe(self, mix: Mix) -> Recipe:
-        return recipe_of(mix, self.units, self.asked.spec.recipe, self.next)
+    def _candidate(self, mix: Mix) -> Candidate:
+        return Candidate(mix, recipe_of(mix, self.units, self.asked.spec.recipe, self.next))

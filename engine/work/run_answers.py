@@ -6,28 +6,49 @@ What was answered is kept in the search's folder and not asked again; the n-th r
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from msgspec import structs
 
 from ..advice.columns import Column
+from ..advice.goals import parse_goal
 from ..advice.metrics import AIMS, LABELLED, LIMITED, METRICS
+from ..advice.sweep_answer import sweep_command
 from ..errors import RunFailed
 from ..runs.carrying import Carrier
 from ..runs.search_folder import SearchDir
 from ..schema.figures import Ratio
 from ..schema.result import Result
-from ..schema.search import CandidateChecked, CandidateMeasured, SearchLine, SearchRequest
+from ..schema.search import CandidateChecked, CandidateMeasured, SearchChoice, SearchLine, SearchRequest
+from ..schema.settings import BackendSettings
 from ..schema.spec import Preset
 from ..schema.steps import Recipe
 from ..search.asked import Bounds, CannotBeBuilt, Checked, CostFigures, Half
+from ..system.power_modes import known_modes
+from ..system.root_files import Files
 
 
 class OutOfBudget(Exception):
     """The time is over, or the search was asked to end."""
 
 
+class Candidate(NamedTuple):
+    """What a search tries."""
+
+    of: tuple[str, ...]
+    """The format of each unit, or settings as `NAME=VALUE`."""
+    recipe: Recipe
+    own: BackendSettings | None = None
+    """What it is built and run with; None: what the baseline is."""
+    outputs: tuple[str, ...] = ()
+    """Of settings those that outputs depend on, which are checked once for all others; empty: all."""
+
+
 class RunAnswers:
     """What is known of candidates, and runs that find out more."""
+
+    failure_answers = False
+    """A candidate that fails while it is measured is one that cannot be built; else the search fails with it."""
 
     def __init__(self, folder: SearchDir, asked: SearchRequest, carrier: Carrier) -> None:
         self.folder, self.asked, self._carrier = folder, asked, carrier
@@ -55,32 +76,39 @@ class RunAnswers:
         limit = self.asked.seconds
         return limit is not None and time.monotonic() - self._begun > limit
 
-    def checked_as(self, of: tuple[str, ...], recipe: Recipe, half: Half) -> CandidateChecked:
+    def sweep_of(self, choice: SearchChoice | None) -> str:
+        """See `SearchDocument.sweep`. Modes are no setting of a search: FP32 beside the candidate would be in the same mode."""
+        if choice is None or not choice.run or not known_modes(Files()):
+            return ""
+        return sweep_command(choice.run, parse_goal(self.asked.goal).limits)
+
+    def checked_as(self, candidate: Candidate, half: Half) -> CandidateChecked:
         """What half of the samples says of a candidate."""
+        of = candidate.outputs or candidate.of
         known = next((each for each in self.checked if each.of == of and each.half == half), None)
         if known is None:
-            result = self._run(recipe, half=half)
+            result = self._run(candidate, half=half)
             known = _checked(result, of, half) if result.state == "done" else _failed(result, of, half)
             self.folder.add(SearchLine(checked=known))
             self.checked.append(known)
         return known
 
-    def measured_as(self, of: tuple[str, ...], recipe: Recipe, preset: Preset | None = None) -> CandidateMeasured:
+    def measured_as(self, candidate: Candidate, preset: Preset | None = None) -> CandidateMeasured:
         """What a candidate costs, measured anew each time it is asked: quickly the first time, later as well as was asked for;
         or with `preset`.
         """
-        before = self._asked_before.get(of, 0)
-        self._asked_before[of] = before + 1
-        known = [each for each in self.measured if each.of == of]
+        before = self._asked_before.get(candidate.of, 0)
+        self._asked_before[candidate.of] = before + 1
+        known = [each for each in self.measured if each.of == candidate.of]
         if before < len(known):
             return known[before]
         sure = preset or (self.asked.spec.preset if before else "quick")
-        found = _measured(self._run(recipe, preset=sure), of, sure)
+        found = _measured(self._run(candidate, preset=sure), candidate, sure)
         self.folder.add(SearchLine(measured=found))
         self.measured.append(found)
         return found
 
-    def _run(self, recipe: Recipe, preset: Preset | None = None, half: Half | None = None) -> Result:
+    def _run(self, candidate: Candidate, preset: Preset | None = None, half: Half | None = None) -> Result:
         """The result of the next run.
 
         Raises:
@@ -89,13 +117,14 @@ class RunAnswers:
         """
         if self._carrier.to_end() or self.out_of_time():
             raise OutOfBudget
-        spec = structs.replace(self.asked.spec, recipe=recipe)
+        spec = structs.replace(self.asked.spec, recipe=candidate.recipe, candidate=candidate.own)
         spec = structs.replace(spec, measure=False, half=half) if half else structs.replace(spec, preset=preset or spec.preset)
         members = self._carrier.carry(self.next, [spec])
         if self._carrier.to_end():
             raise OutOfBudget
         result = members[0].result() if members else None
-        tried = half is not None and result is not None and result.state == "failed"
+        answers = half is not None or self.failure_answers
+        tried = answers and result is not None and result.state == "failed"
         if result is None or (result.state != "done" and not tried):
             run = members[0].name if members else ""
             why = result.error.what if result is not None and result.error is not None else "it did not end"
@@ -115,7 +144,13 @@ def checked_figures(known: CandidateChecked) -> Checked:
 
 
 def cost_figures(found: CandidateMeasured) -> CostFigures:
-    """As the search reads it."""
+    """As the search reads it.
+
+    Raises:
+        CannotBeBuilt: there is nothing to read.
+    """
+    if found.failed:
+        raise CannotBeBuilt(found.failed)
     ratios = {key: bounds(each) for key, each in found.ratios.items() if each.value is not None}
     return CostFigures(ratios=ratios, figures=found.figures)
 
@@ -131,20 +166,26 @@ def columns_of_run(result: Result) -> tuple[Column, Column]:
     return Column("", result.baseline, result, False), Column("", result.candidate, result, True)
 
 
-def _measured(result: Result, of: tuple[str, ...], preset: str) -> CandidateMeasured:
+def _measured(result: Result, candidate: Candidate, preset: str) -> CandidateMeasured:
+    made = CandidateMeasured(of=candidate.of, same_outputs=candidate.outputs, ratios={}, run=result.run, preset=preset)
+    if result.state == "failed":
+        return structs.replace(made, failed=_why_failed(result))
     ratios = {}
     for metric in AIMS.values():
         figure = metric.change.figure(result.difference) if metric.change is not None else Ratio()
         if figure.value is not None:
             single = figure.low is None or figure.high is None
             ratios[metric.limited_as] = Ratio(value=figure.value, low=figure.value, high=figure.value) if single else figure
-    baseline, candidate = (figures_of(column) for column in columns_of_run(result))
-    return CandidateMeasured(of=of, ratios=ratios, figures=candidate, baseline=baseline, run=result.run, preset=preset)
+    before, after = (figures_of(column) for column in columns_of_run(result))
+    return structs.replace(made, ratios=ratios, figures=after, baseline=before)
 
 
 def _failed(result: Result, of: tuple[str, ...], half: str) -> CandidateChecked:
-    why = result.error.what if result.error is not None else "it failed"
-    return CandidateChecked(of=of, half=half, failed=why, run=result.run)
+    return CandidateChecked(of=of, half=half, failed=_why_failed(result), run=result.run)
+
+
+def _why_failed(result: Result) -> str:
+    return result.error.what if result.error is not None else "it failed"
 
 
 def _checked(result: Result, of: tuple[str, ...], half: str) -> CandidateChecked:

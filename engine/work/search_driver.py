@@ -73,7 +73,7 @@ class Search:
             if self.answers.out_of_time():
                 self._end(self.folder.out_of_time())
             return
-        self._end(self._document(found, table))
+        self._end(self._document(found))
 
     def _end(self, document: SearchDocument) -> None:
         self.folder.add(SearchLine(answer=document))
@@ -141,20 +141,22 @@ class Search:
 
     # the answer
 
-    def _document(self, found: MixAnswer, table: CostTable) -> SearchDocument:
-        base = table.prices(found.quantity).of_mix(table.baseline)
+    def _document(self, found: MixAnswer) -> SearchDocument:
+        table = found.table
+        prices = table.prices(found.quantity)
+        base = prices.of_mix(table.baseline)
         points = tuple(self._point(each.mix, each.effect, each.cost / base) for each in found.front)
         effects = effects_of(table, self.answers)
-        prices = table.prices(found.quantity)
         built = tuple(
             self._point(mix, float(total_effect(effects, places([mix]))[0]), prices.of_mix(mix) / base)
             for mix in dict.fromkeys(_mix(each.of) for each in self.answers.measured)
         )
+        choice = None if found.mix is None else self._choice(found.mix)
         return SearchDocument(
             search=self.folder.id,
             state="done",
             goal=self.asked.goal,
-            choice=None if found.mix is None else self._choice(found.mix),
+            choice=choice,
             front=points,
             built=built,
             sensitivity=self._units(),
@@ -167,6 +169,7 @@ class Search:
                 for each in found.liars
                 if len(each.suspects) == 1  # else it is one of several, and nobody knows which
             ),
+            sweep=self.answers.sweep_of(choice),
             runs=runs_of(self.folder.found()),
             warnings=tuple(self.warnings),
         )

@@ -9,7 +9,6 @@ import msgspec
 
 from ..advice.goals import parse_goal
 from ..advice.metrics import AIMS
-from ..backends.cards import CARDS
 from ..library.recipes import recipe_toml
 from ..runs.carrying import Carrier
 from ..runs.queries import InspectQuestion, ask, end_server
@@ -19,9 +18,10 @@ from ..schema.ready import ready
 from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchRequest
 from ..schema.steps import QuantizeInt8
 from ..search.find_settings import find_settings
-from ..search.settings_asked import Settings, SettingsAnswer
+from ..search.settings_asked import SettingsAnswer
 from .run_answers import OutOfBudget
-from .setting_answers import FoundSettings, knobs, seeds, words_of
+from .setting_answers import FoundSettings
+from .setting_knobs import Offered
 
 
 def search_settings(folder: SearchDir, asked: SearchRequest, carrier: Carrier) -> None:
@@ -40,10 +40,9 @@ def search_settings(folder: SearchDir, asked: SearchRequest, carrier: Carrier) -
     if mix is not None:
         folder.add(SearchLine(note=f"the search {mix[0]} left {len(mix[1])} nodes out of integers: that is tried as well"))
     answers = FoundSettings(folder, asked, carrier, facts, None if mix is None else mix[1])
-    half, there = CARDS[spec.backend.name].has_half(spec.backend), mix is not None
-    first = seeds(has_half=half, mix=there)
+    offered = answers.offered
     try:
-        found = find_settings(knobs(has_half=half, mix=there), goal, answers, first, asked.builds, spec.seed)
+        found = find_settings(offered.knobs, goal, answers, offered.seeds, asked.builds, spec.seed)
     except OutOfBudget:
         if not answers.out_of_time():
             return
@@ -73,10 +72,16 @@ def _document(folder: SearchDir, asked: SearchRequest, answers: FoundSettings, f
     lines, quantity = folder.found(), AIMS[parse_goal(asked.goal).aim].limited_as
     choice, held_out = None, None
     if found.settings is not None:
-        words = words_of(found.settings)
+        offered = answers.offered
+        words, outputs = offered.words(found.settings), offered.words(found.settings, outputs=True)
         run = next((each.run for each in reversed(answers.measured) if each.of == words), None)
-        choice = SearchChoice(recipe=recipe_toml(answers.recipe(found.settings, 0)), run=run)
-        held_out = next((each for each in answers.checked if each.of == words and each.half == "B"), None)
+        recipe = answers.recipe(found.settings, 0)
+        choice = SearchChoice(
+            recipe=recipe_toml(recipe) if recipe.step else "",
+            run=run,
+            settings={name: str(value) for name, value in offered.changed(found.settings).items()},
+        )
+        held_out = next((each for each in answers.checked if each.of == outputs and each.half == "B"), None)
     return SearchDocument(
         search=folder.id,
         state="done",
@@ -87,25 +92,26 @@ def _document(folder: SearchDir, asked: SearchRequest, answers: FoundSettings, f
         checks=found.checks,
         builds=found.builds,
         held_out=held_out,
-        why=_sentence(found, quantity),
+        why=_sentence(found, quantity, answers.offered),
+        sweep=answers.sweep_of(choice),
         runs=runs_of(lines),
     )
 
 
-def _sentence(found: SettingsAnswer, quantity: str) -> str:
+def _sentence(found: SettingsAnswer, quantity: str, offered: Offered) -> str:
     if found.settings is not None and found.cost is not None:
         low, high = (f"{end:.3g}" for end in found.cost[1:])
-        return f"{_said(found.settings)}: {found.cost.value:.3g} of FP32's {quantity} (95 %: {low} to {high})"
+        return (
+            f"{', '.join(offered.words(found.settings))}: {found.cost.value:.3g} of FP32's {quantity} (95 %: {low} to {high})"
+        )
     if found.why == "none":
         near = found.nearest
         short = "" if near is None else ", ".join(key for key, excess in near.excess.items() if excess > 0)
-        return "none reaches it" + ("" if near is None else f"; nearest is {_said(near.settings)}, short of {short}")
+        return "none reaches it" + (
+            "" if near is None else f"; nearest is {', '.join(offered.words(near.settings))}, short of {short}"
+        )
     said = {
         "refuted": "what one half of the data bore out the other half did not",
         "not shown": f"no settings are shown to have less {quantity}",
     }
     return f"FP32: {said.get(found.why, '')}"
-
-
-def _said(settings: Settings) -> str:
-    return ", ".join(words_of(settings))

@@ -18,6 +18,7 @@ from ..errors import EdgetuiError
 from ..measure.issuer import Mixture
 from ..runs.outcome import Outcome, over
 from ..schema.figures import Escalation, MemoryMb, Metrics, Pair
+from ..schema.settings import BackendSettings
 from ..system.heap import give_back_freed
 from ..system.memory import read_memory
 from ..system.reporter import Reporter
@@ -134,12 +135,17 @@ class Team:
         loaded = load_plan(
             self.backend,
             self.plans()[name],
-            self.spec.backend,
+            self.settings(name),
             cooperative=cooperative,
             counted=None if cooperative else self.counted.get(name),
         )
         give_back_freed()
         return loaded
+
+    def settings(self, name: str) -> BackendSettings:
+        """What a variant is run with."""
+        whole = next((whole for whole, parts in self.parts.items() if name in parts), name)
+        return self.jobs[whole].spec.candidate_backend if whole in self.jobs else self.spec.backend
 
     def fit(self, names: Sequence[str], alone: Mapping[str, Metrics]) -> bool:
         """Whether these variants can be loaded together in the memory that is free.

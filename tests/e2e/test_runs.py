@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import onnx
 import psutil
 import pytest
 from edgetui.engine.api import Engine
@@ -16,10 +17,13 @@ from edgetui.engine.errors import RunFailed, StorageRefused
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema import events
 from edgetui.engine.schema.result import Result
+from edgetui.engine.schema.settings import BackendSettings
 from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.steps import Recipe
 from edgetui.engine.system.reporter import NullReporter
 from edgetui.engine.work.job import Job
 from edgetui.engine.work.stages import measure
+from edgetui.engine.work.team import Team
 from live_runs import end_all, ended, kill_supervisor, until_stage
 from measuring import short_elsewhere
 from processes import group, wait_until
@@ -307,3 +311,27 @@ async def test_why_a_plan_could_not_be_loaded_alone_is_said(
         with pytest.raises(RunFailed, match=r"the baseline alone failed: .*baseline\.onnx") as told:
             measure._answer(job, "baseline", plan, feeds, second)
         assert told.value.fixes
+
+
+async def test_a_candidate_with_settings_of_its_own_stands_beside_the_baseline_as_it_was_asked_for(
+    engine: Engine, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FP32 in other threads and as the graph came: no step, another plan, loaded with its own threads."""
+    short_elsewhere(monkeypatch)
+    own = BackendSettings(threads=3, graph="off")
+    spec = msgspec.structs.replace(spec, recipe=Recipe(name="as it is"), backend=BackendSettings(threads=1), candidate=own)
+    run = await engine.submit(spec)
+    await ended(engine, run)
+    result = await engine.result(run)
+    assert result.state == "done", result.error
+    assert (result.backend.threads, result.backend.graph) == (1, "all")
+    assert result.candidate_backend is not None
+    assert (result.candidate_backend.threads, result.candidate_backend.graph) == (3, "off")
+    sizes = [len(onnx.load(result.artifacts[word]).graph.node) for word in ("baseline_plan", "plan")]
+    assert sizes[0] < sizes[1], "the baseline's graph is rewritten, the candidate's is not"
+    asked = RunDir.find(engine.home, run).asked()
+    assert asked.spec == spec
+    team = Team([Job(engine.home, asked, "measure", engine.home, NullReporter())])
+    with team.sessions(team.plans(), cooperative=False) as sessions:
+        threads = {name: session._session.get_session_options().intra_op_num_threads for name, session in sessions.items()}
+    assert threads == {"baseline": 1, "candidate": 3}

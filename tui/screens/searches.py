@@ -188,13 +188,19 @@ class SearchesScreen(ListedScreen):
 
         found = self.shown
         choice = found.choice if found is not None else None
-        if found is None or choice is None or not choice.recipe or self.draft is None:
+        if found is None or choice is None or not (choice.recipe or choice.settings) or self.draft is None:
             self.notify("nothing but FP32 serves the goal so far", timeout=3)
             return
-        recipe = recipe_of(choice.recipe, f"found-{found.search[:13]}")
-        self.draft.change(recipe=recipe)
+        said = []
+        if choice.settings:
+            self.draft.change(backend=self.desk.engine.backend_with(self.draft.setup.backend, choice.settings))
+            said.append(f"the backend runs with {', '.join(f'{name} {value}' for name, value in choice.settings.items())}")
+        if choice.recipe:
+            recipe = recipe_of(choice.recipe, f"found-{found.search[:13]}")
+            self.draft.change(recipe=recipe)
+            said.append(f"{recipe.name} is the recipe of the workbench now; s there saves it")
         self.changed()
-        self.notify(f"{recipe.name} is the recipe of the workbench now; s there saves it", timeout=4)
+        self.notify("; ".join(said), timeout=4)
 
     def action_picture(self) -> None:
         """The picture in place of the words."""

@@ -8,7 +8,7 @@ from ...errors import Fix
 from ...schema.settings import BackendSettings
 from ...schema.step import Kernels
 from ...system.onnx_metadata import is_plan
-from ..card import Card, Lowering, ModelReader, Presence, thread_words
+from ..card import Card, Lowering, ModelReader, Presence, Searched, thread_words
 
 _FP32_SCALES = "its integer kernels have no FP16 beside them"
 """They read float32 scales only; halving the rest would put casts around every one of them."""
@@ -47,6 +47,10 @@ class OnnxRuntimeCard(Card):
     least_cosine = None
     on_cpu = True
     checked_early = True
+    searched = (
+        Searched("threads", moves_outputs=False),
+        Searched("graph", ("all", "extended", "basic"), usual="all"),
+    )
 
     def is_plan(self, path: Path) -> bool:
         """Told by the stamp at its end: it is an ONNX file."""

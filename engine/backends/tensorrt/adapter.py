@@ -84,6 +84,8 @@ class TensorRt(Backend):
         target = asked.target or (here.target if isinstance(here, Gpu) else "")
         targets = (target,) if target else ()
         words = [found.label, on, trt_manifest.tf32_word(asked, targets)]
+        if asked.optimization_level is not None:
+            words.append(f"optimisation level {asked.optimization_level}")
         if asked.cuda_graph and not asked.target:
             words.append("CUDA graph" if self._records(found) else "no CUDA graph")
         return BackendStamp(

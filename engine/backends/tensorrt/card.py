@@ -8,7 +8,7 @@ from ...errors import Fix
 from ...schema.settings import BackendSettings
 from ...schema.step import Kernels
 from ...system import tensorrt_here
-from ..card import Card, Lowering, ModelReader, Presence
+from ..card import Card, Lowering, ModelReader, Presence, Searched
 
 
 class TensorRtCard(Card):
@@ -42,6 +42,10 @@ class TensorRtCard(Card):
     one_stream = "a TensorRT plan has one execution context here, which one stream uses"
     run_only = ("cuda_graph", "trust")
     in_every_key = True
+    searched = (
+        Searched("optimization_level", (3, 4, 5), usual=3),
+        Searched("cuda_graph", ("off", "on"), usual="off", moves_outputs=False),
+    )
 
     def reader(self, settings: BackendSettings) -> str:
         """Only TensorRT-RTX builds for a GPU that is not here, and it reads less."""

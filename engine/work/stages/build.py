@@ -28,7 +28,7 @@ def run(job: Job) -> Outcome:
     give_back_large_blocks()
     lowered = job.made("lower")[0] / "model.onnx"
     original = job.made("normalise")[0] / "baseline.onnx"
-    settings = job.spec.backend
+    settings = job.spec.candidate_backend
     baseline, plan = (job.out / f"{name}{job.backend.suffix}" for name in ("baseline", "plan"))
     files = {"plan": plan.name}
     if settings.target:  # nothing will be run here, so there is nothing to compare with
@@ -57,7 +57,8 @@ def run(job: Job) -> Outcome:
     made = Outcome(
         summary=text,
         files=files,
-        backend=job.backend.stamp(settings),
+        backend=job.backend.stamp(job.spec.backend),
+        candidate_backend=None if job.spec.candidate is None else job.backend.stamp(settings),
         candidate=Metrics(plan_bytes=_size(deployed), escalation=UNSET if escalation is None else _figures(escalation)),
     )
     if settings.target:
@@ -85,7 +86,7 @@ def _rule(job: Job, step: Adaptive, narrow: Path, wide: Path) -> EscalationRule:
     samples, spec = job.samples("calibration"), job.spec
     assert samples is not None
     with ExitStack() as stack:
-        loaded = [job.backend.load(plan, spec.backend, cooperative=True) for plan in (narrow, wide)]
+        loaded = [job.backend.load(plan, spec.candidate_backend, cooperative=True) for plan in (narrow, wide)]
         for session in loaded:
             stack.callback(session.close)
         names, dataset = (narrow.name, wide.name), spec.calibration or spec.dataset

@@ -192,7 +192,7 @@ def _alone(team: Team, feeds: Feeds) -> dict[str, Metrics]:
             probe = waiting.pop(0) if waiting else _probe(team.job)
             try:
                 with probe:
-                    alone[name] = _answer(team.job, name, plan, feeds, probe)
+                    alone[name] = _answer(team, name, plan, feeds, probe)
             except EdgetuiError as error:
                 team.lose(name, error)
     return alone
@@ -221,10 +221,11 @@ def _probes(job: Job) -> Iterator[list[subprocess.Popen[bytes]]]:
         yield list(job.probes)
 
 
-def _answer(job: Job, name: str, plan: Path, feeds: Feeds, probe: subprocess.Popen[bytes]) -> Metrics:
+def _answer(team: Team, name: str, plan: Path, feeds: Feeds, probe: subprocess.Popen[bytes]) -> Metrics:
     """Load time, first inference and memory of one plan, alone in a process of its own."""
+    job = team.job
     job.say.note(f"loading the {name} alone, for its memory and first inference")
-    task = Task(home=str(job.home), plan=str(plan), settings=job.spec.backend, feeds=packed(feeds))
+    task = Task(home=str(job.home), plan=str(plan), settings=team.settings(name), feeds=packed(feeds))
     told, _ = probe.communicate(msgspec.msgpack.encode(task))
     if probe.returncode == 0:
         return msgspec.json.decode(told, type=ready(Metrics))

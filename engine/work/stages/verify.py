@@ -73,7 +73,8 @@ def _each_as_its_file(job: Job, feeds_of: Callable[[], Iterator[Feeds]], count: 
     files = (job.made("lower")[0] / name for name in ("model.onnx", WIDE))
     for plan, file in zip(files_of(rule), files, strict=True):
         with ExitStack() as stack:
-            loaded = [job.backend.load(each, job.spec.backend, cooperative=True) for each in (baseline, plan)]
+            asked = ((baseline, job.spec.backend), (plan, job.spec.candidate_backend))
+            loaded = [job.backend.load(each, settings, cooperative=True) for each, settings in asked]
             for session in loaded:
                 stack.callback(session.close)
             verify((loaded[0], loaded[1]), feeds_of(), count, file, None, job.say, job.card.least_cosine)

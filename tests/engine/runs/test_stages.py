@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from edgetui.engine.runs.stages import plan_stages
+from edgetui.engine.runs.stages import baseline_key, plan_stages
 from edgetui.engine.schema.settings import BackendSettings, TorchSettings
 from edgetui.engine.schema.spec import Dataset, RunRequest, RunSpec
 from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, Recipe
@@ -11,8 +11,8 @@ DATA = Dataset(kind="npz", path="/data/a.npz")
 SPEC = RunSpec(model="/m.onnx", recipe=Recipe(name="r", step=(PruneMagnitude(amount=0.3), QuantizeInt8())), dataset=DATA)
 
 
-def keys(spec: RunSpec, run: str = "one", sha: str = "aa", data: str = "d") -> dict[str, str]:
-    asked = RunRequest(
+def asked(spec: RunSpec, run: str = "one", sha: str = "aa", data: str = "d") -> RunRequest:
+    return RunRequest(
         run=run,
         ticket=1,
         wall="",
@@ -23,7 +23,10 @@ def keys(spec: RunSpec, run: str = "one", sha: str = "aa", data: str = "d") -> d
         dataset_hash=data,
         spec=spec,
     )
-    return {stage.name: stage.key for stage in plan_stages(asked)}
+
+
+def keys(spec: RunSpec, run: str = "one", sha: str = "aa", data: str = "d") -> dict[str, str]:
+    return {stage.name: stage.key for stage in plan_stages(asked(spec, run, sha, data))}
 
 
 def changed(one: dict[str, str], other: dict[str, str]) -> list[str]:
@@ -73,6 +76,12 @@ def test_how_a_plan_is_run_does_not_build_it_again() -> None:
         other = msgspec.structs.replace(here, tensorrt=tensorrt)
         specs = (msgspec.structs.replace(SPEC, backend=backend) for backend in (here, other))
         assert changed(*map(keys, specs)) == made_again
+
+
+def test_a_candidate_with_settings_of_its_own_is_built_anew_and_its_baseline_is_not() -> None:
+    own = msgspec.structs.replace(SPEC, candidate=BackendSettings(threads=1))
+    assert changed(keys(SPEC), keys(own)) == LATE[1:]
+    assert baseline_key(asked(SPEC)) == baseline_key(asked(own))
 
 
 def test_another_run_measures_again_and_takes_the_rest_from_the_cache() -> None:

@@ -135,6 +135,29 @@ def test_what_turns_out_not_to_be_buildable_is_passed_over():
     assert all(each.cost is None for each in failed)
 
 
+def test_what_fails_while_it_is_measured_is_passed_over():
+    class Fragile(Board):
+        def measure_settings(self, settings, *, sure):
+            if settings["threads"] == 1 or (sure and settings["format"] == "mix"):
+                raise CannotBeBuilt("the builder ended")
+            return super().measure_settings(settings, sure=sure)
+
+    answer = find_settings(KNOBS, parse_goal("fastest drop<=0.05"), Fragile(4), SEEDS, builds=16)
+    assert answer.settings is not None
+    assert answer.settings["threads"] != 1
+    assert answer.settings["format"] != "mix"
+
+
+@pytest.mark.parametrize("builds", [5, 6, 9, 20])
+def test_there_are_no_more_builds_than_were_allowed(builds: int):
+    for seed in range(5):
+        many = [{**PLAIN, "channels": value} for value in KNOBS[0].choices]
+        board = Board(seed)
+        answer = find_settings(KNOBS, parse_goal("fastest drop<=0.5"), board, many, builds=builds, seed=seed)
+        measured = sum(how in ("quick", "sure") for how, _ in board.asked)
+        assert measured == answer.builds <= builds
+
+
 def test_a_goal_that_nothing_reaches_names_the_nearest():
     answer = find_settings(KNOBS, parse_goal("fastest drop<=0.01 size_mb<=0.5"), Board(1), SEEDS, builds=8)
     assert (answer.settings, answer.why) == (None, "none")

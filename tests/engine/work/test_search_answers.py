@@ -21,10 +21,11 @@ from edgetui.engine.schema.search import (
     UnitInfo,
 )
 from edgetui.engine.schema.sensitivity import Sensitivity, SensitivityRow
+from edgetui.engine.schema.settings import BackendSettings
 from edgetui.engine.schema.spec import RunRequest, RunSpec
 from edgetui.engine.schema.steps import QuantizeInt8, Recipe
 from edgetui.engine.search.asked import CannotBeBuilt
-from edgetui.engine.work.run_answers import checked_figures
+from edgetui.engine.work.run_answers import checked_figures, cost_figures
 from edgetui.engine.work.search_driver import Search
 
 INT8 = Recipe(name="int8", step=(QuantizeInt8(),))
@@ -99,6 +100,29 @@ def test_another_budget_is_another_question(tmp_path: Path):
 def test_a_goal_is_kept_by_the_worse_end_and_by_what_is_known(goal: str, kept: bool):
     checked = CandidateChecked(of=MIX, half="A", difference=ratio(-0.005), qualities={"top1": ratio(0.85)})
     assert keeps_goal(parse_goal(goal), checked, {"size_mb": 0.1}) == kept
+
+
+def test_what_differs_in_threads_alone_has_the_check_of_its_twin(tmp_path: Path):
+    """The best of it says what to run it with."""
+    folder = folder_of(tmp_path)
+    spec = folder.asked().spec
+    own = msgspec.structs.replace(spec, candidate=BackendSettings(threads=1))
+    run = "20261201-1201-digits-one"
+    create(tmp_path, RunRequest(run=run, ticket=2, wall="", edgetui="0", python="python", model_sha256="a" * 64, spec=own))
+    both, twin = ("format=int8", "threads=1"), ("format=int8",)
+    folder.add(SearchLine(checked=CandidateChecked(of=twin, half="A", difference=ratio(-0.004))))
+    measured = CandidateMeasured(of=both, same_outputs=twin, ratios={"latency_ms": ratio(0.3)}, run=run)
+    folder.add(SearchLine(measured=measured))
+    found = folder.document()
+    assert found.choice is not None
+    assert (found.choice.run, found.choice.settings) == (run, {"threads": "1"})
+    (point,) = [point for point in found.built if point.settings]
+    assert point.difference.value == -0.004
+
+
+def test_a_candidate_that_fails_while_it_is_measured_is_kept_as_such():
+    with pytest.raises(CannotBeBuilt, match="out of memory"):
+        cost_figures(CandidateMeasured(of=("format=int8",), ratios={}, failed="out of memory"))
 
 
 def test_what_cannot_be_built_has_no_figures():
