@@ -330,12 +330,12 @@ class ReplayFeed:
         """Move the place."""
         self.player.seek(self.player.position_s + by_s)
 
-    def next_event(self) -> bool:
-        """Go to the next mark or alert, from the last to the first; False: there are none."""
+    def next_event(self, by: int = 1) -> bool:
+        """Go to the next mark or alert (`by` -1: the one before), round the ends; False: there are none."""
         if not self._events:
             return False
-        later = (event for event in self._events if event.t_s > self.now_s + 1e-3)
-        event = next(later, self._events[0])
+        ordered = self._events if by > 0 else self._events[::-1]
+        event = next((event for event in ordered if (event.t_s - self.now_s) * by > 1e-3), ordered[0])
         self.player.seek(event.t_s - self._first_s)
         return True
 

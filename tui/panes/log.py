@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from ...engine.report.sanitize import printed_lines
 from ..background import in_background
 from ..runview import RunView, Told
-from ..widgets.lines import Line, Listed, hanging
+from ..widgets.lines import Line, Scrolling, hanging
 from .pane import Pane
 
 TONES = {"warning": "warn", "error": "bad"}
@@ -24,10 +24,10 @@ class LogPane(Pane):
     TITLE = "Log"
     HELP = (
         "What the run noted, with seconds since it began; the newest stands at the foot, and the pane follows it until\n"
-        "you scroll up. t shows the end of log.txt instead: everything that the engine and its tools printed."
+        "you scroll up. o shows the end of log.txt instead: everything that the engine and its tools printed."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "tools", "tools' output", id="log.tools", tooltip="Show the end of log.txt, or the notes again")
+        Binding("o", "tools", "tools' output", id="log.tools", tooltip="Show the end of log.txt, or the notes again")
     ]
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class LogPane(Pane):
 
     def compose(self) -> ComposeResult:
         """One block of rows."""
-        self.rows = Listed(id="log-rows")
+        self.rows = Scrolling(id="log-rows")
         yield self.rows
 
     def on_mount(self) -> None:

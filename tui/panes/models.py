@@ -18,6 +18,7 @@ from ..fix_words import as_row
 from ..widgets.entry import Entry, begins_typing
 from ..widgets.histogram import bars
 from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
+from ..widgets.motion import LEFT, RIGHT
 from .pane import Pane
 
 if TYPE_CHECKING:
@@ -30,9 +31,26 @@ DTYPES = {"float": "f32", "float16": "f16", "double": "f64", "int64": "i64", "in
 class ModelRows(Rows):
     """The tree of folders, and the filter while it is typed."""
 
+    filtered = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(LEFT, "fold(True)", "fold", show=False, id="models.fold", tooltip="Fold the folder"),
+        Binding(RIGHT, "fold(False)", "unfold", show=False, id="models.unfold", tooltip="Unfold it"),
+    ]
+
+    class Folded(Message):
+        """The folder under the cursor shall be folded, or not."""
+
+        def __init__(self, folded: bool) -> None:
+            super().__init__()
+            self.folded = folded
+
     def __init__(self) -> None:
         super().__init__(id="models-tree")
         self.entry: Entry | None = None
+
+    def action_fold(self, folded: bool) -> None:
+        """Say so to the pane."""
+        self.post_message(self.Folded(folded))
 
 
 class ModelsPane(Pane):
@@ -44,7 +62,7 @@ class ModelsPane(Pane):
     TITLE = "Models"
     HELP = (
         "The .onnx files of the folders in edgetui.toml. The highlighted model is the one that a run takes.\n"
-        "Enter on a folder folds it. Below: inputs and outputs, parameters, multiply-accumulates of one inference,\n"
+        "Enter on a folder folds it, and so do ← and →. Below: inputs and outputs, parameters, multiply-accumulates of one inference,\n"
         "the share of zeros, operators, the weights' histogram, and which backends read the model."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,7 +132,7 @@ class ModelsPane(Pane):
                     (
                         ("/ ", "dim"),
                         (self.filter_text, ""),
-                        (f"   {self.key('models.filter', '/')} changes it, then esc shows all", "dim"),
+                        (f"   {self.key('models.filter', '/')} changes it, esc shows all", "dim"),
                     ),
                 )
             )
@@ -188,13 +206,25 @@ class ModelsPane(Pane):
             self.folded ^= {event.key.removeprefix("folder:")}
             self.rewrite()
 
+    def on_model_rows_folded(self, event: ModelRows.Folded) -> None:
+        """Fold the folder that the cursor stands on, or in."""
+        event.stop()
+        at = self.tree_rows.cursor
+        for folder in self.folders or ():
+            if at == f"folder:{folder.path}" or at in (model.path for model in folder.models):
+                (self.folded.add if event.folded else self.folded.discard)(folder.path)
+                self.rewrite(f"folder:{folder.path}" if event.folded else None)
+
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter, also what follows at once while the focus is still in the details."""
         entry = self.tree_rows.entry
         if entry is None:
-            if not begins_typing(self.screen, event, "models.filter"):
+            if begins_typing(self.screen, event, "models.filter"):
+                self.action_filter()
+            elif event.key == "escape" and self.filter_text and not self.details.has_focus:
+                self.filter_done(keep=False)
+            else:
                 return
-            self.action_filter()
         elif event.key in ("escape", "enter"):
             self.filter_done(event.key == "enter")
         elif entry.press(event):

@@ -20,7 +20,7 @@ from ...engine.schema.events import Learning
 from ...engine.schema.result import Result
 from ..fix_words import as_row
 from ..runview import RunView, StageView, numbered
-from ..widgets.lines import Line, Listed, Span, hanging
+from ..widgets.lines import Line, Scrolling, Span, hanging
 from .pane import Pane
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class RunPane(Pane):
 
     def compose(self) -> ComposeResult:
         """One block of rows."""
-        self.rows = Listed(id="run-rows")
+        self.rows = Scrolling(id="run-rows")
         yield self.rows
 
     def on_mount(self) -> None:

@@ -18,7 +18,7 @@ from .forecast import forecast_rows
 from .pane import Pane
 from .setting_row import Around, SettingRow
 from .settings_keys import SettingsRows
-from .settings_rows import settings_rows
+from .settings_rows import RECIPE, settings_rows
 
 if TYPE_CHECKING:
     from ...engine.api import Forecast
@@ -36,7 +36,7 @@ class SettingsPane(Pane):
     HELP = (
         "The recipe and the run, row by row. ← → change a value, enter types one; on the recipe it lists them all.\n"
         "Space switches a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves\n"
-        "the recipe under a name. t marks the recipe: all that are marked are measured in turns beside one baseline.\n"
+        "the recipe under a name. Space on the recipe, or M, marks it: all that are marked are measured in turns beside one baseline.\n"
         "A value that is not valid is refused at once and nothing changes. Below: what will happen."
     )
 
@@ -171,7 +171,7 @@ class SettingsPane(Pane):
     def unmark(self) -> None:
         """Measure the recipe that stands here alone."""
         self._do(lambda draft: draft.unmark())
-        self.rows.point("recipe")
+        self.rows.point(RECIPE)
 
     def add_step(self) -> None:
         """Add the step that is offered, and go to it."""
@@ -238,9 +238,11 @@ class SettingsPane(Pane):
         return self._here.step if self._here is not None else None
 
     def flip(self) -> None:
-        """Switch the step, or the field, of this row."""
+        """Switch the step, or the field, of this row; of the recipe its mark, as in every list."""
         index = self._step_here
-        if self._here is not None and self._here.switch:
+        if self.rows.cursor == RECIPE:
+            self.mark()
+        elif self._here is not None and self._here.switch:
             self.nudge(1)
         elif index is not None:
             self._do(lambda draft: draft.toggle(index))

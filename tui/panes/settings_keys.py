@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from ..widgets.entry import Entry, begins_typing
 from ..widgets.lines import Rows
+from ..widgets.motion import LEFT, RIGHT
 
 
 class EditsRows(Protocol):
@@ -52,11 +53,15 @@ class SettingsRows(Rows):
     """The rows; while a value is typed they take the keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,minus,h", "nudge(-1)", "less", show=False, id="settings.less", tooltip="The value before, or less of it"),
-        Binding("right,plus", "nudge(1)", "more", show=False, id="settings.more", tooltip="The next value, or more of it"),
+        Binding(
+            f"{LEFT},minus", "nudge(-1)", "less", show=False, id="settings.less", tooltip="The value before, or less of it"
+        ),
+        Binding(f"{RIGHT},plus", "nudge(1)", "more", show=False, id="settings.more", tooltip="The next value, or more of it"),
         Binding("enter", "choose", "edit", id="settings.edit", tooltip="Type a value; switch a step; add the step"),
-        Binding("space", "flip", "on/off", id="settings.flip", tooltip="Switch the step of this row on or off"),
-        Binding("t", "mark", "mark", id="settings.mark", tooltip="Measure this recipe together with others that are marked"),
+        Binding(
+            "space", "flip", "on/off", id="settings.flip", tooltip="Switch the step of this row on or off; mark the recipe"
+        ),
+        Binding("M", "mark", "mark", id="settings.mark", tooltip="Measure this recipe together with others that are marked"),
         Binding("left_square_bracket", "shift(-1)", "move up", show=False, id="settings.up", tooltip="Move the step up"),
         Binding("right_square_bracket", "shift(1)", "move down", show=False, id="settings.down", tooltip="Move the step down"),
         Binding("x,delete", "drop", "remove step", show=False, id="settings.remove", tooltip="Remove the step of this row"),
@@ -87,7 +92,7 @@ class SettingsRows(Rows):
 
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the value; on a number a digit that is no key begins one."""
-        if self._typed(event):
+        if self.seeking is None and self._typed(event):
             event.stop()
             event.prevent_default()
             self.pane.rewrite()
@@ -116,7 +121,7 @@ class SettingsRows(Rows):
 
     def on_paste(self, event: events.Paste) -> None:
         """A pasted path goes into the value."""
-        if self.entry is not None:
+        if self.entry is not None and self.seeking is None:
             event.stop()
             self.entry.insert(event.text.strip())
             self.pane.rewrite()

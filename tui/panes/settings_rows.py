@@ -27,6 +27,8 @@ PER_INPUT = (0, 10, 20, 50, 100)
 """How many samples ← → choose; any other number can be typed."""
 ADD = "add"
 """The key of the row that adds a step."""
+RECIPE = "recipe"
+"""The key of the row of the recipe itself."""
 
 
 class RecipeRow(SettingRow):
@@ -61,9 +63,7 @@ class TogetherRow(SettingRow):
         return " + ".join(recipe.name or NONE for recipe in self.draft.recipes_to_run)
 
     def help(self) -> str:
-        return (
-            "r measures these in turns beside one baseline. Choose another recipe and mark it with t; enter here unmarks all."
-        )
+        return "r measures these in turns beside one baseline. Choose another recipe and mark it with space; enter here unmarks all."
 
     def enter(self, pane: RowActions) -> None:
         pane.unmark()
@@ -316,7 +316,7 @@ class ShapeRow(SettingRow):
 
 def settings_rows(draft: Draft, around: Around) -> Iterator[SettingRow]:
     """All rows from top to bottom."""
-    yield RecipeRow(draft, "recipe", "recipe")
+    yield RecipeRow(draft, RECIPE, "recipe")
     if draft.setup.marked:
         yield TogetherRow(draft, "together", "together")
     yield DataRow(draft, "dataset", "data", around, hint=NO_DATA)

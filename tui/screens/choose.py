@@ -38,7 +38,9 @@ class Choose(SafeDismiss, ModalScreen[str]):
         """Rows in a frame that says the keys."""
         with Vertical() as frame:
             frame.border_title = self.heading
-            yield Rows(id="choose-rows")
+            rows = Rows(id="choose-rows")
+            rows.filtered = True
+            yield rows
             yield Lines(id="choose-whole")
 
     def on_mount(self) -> None:

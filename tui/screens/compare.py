@@ -22,6 +22,7 @@ from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, Span, shortened, wrap
+from ..widgets.motion import LEFT, RIGHT
 from ..widgets.scatter import Dot, scatter
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .spreads import box_lines, latency_lines, rate_lines
@@ -43,19 +44,19 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
         "on both axes; runs of different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
-        "g changes the goal of the advice, t types one with limits, a and A change the axes, e writes a report.\n"
+        "t changes the goal of the advice, T types one with limits, a and A change the axes, e writes a report.\n"
         "L shows the layers of the first column's plan.\n"
-        "h shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
+        "i shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
         "a box from the first quartile to the third with the median in it, whiskers to the last inference within 1.5 times\n"
         "its width, and how many lie past them. All columns share one axis. b once more shows frame\n"
         "rates, of runs with the workload cycle. `edgetui compare` prints the same figures."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
-        Binding("right", "column(1)", "columns", id="compare.right", tooltip="Columns further right"),
-        Binding("g", "goal", "goal", id="compare.goal", tooltip="Advise for another goal"),
+        Binding(LEFT, "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
+        Binding(RIGHT, "column(1)", "columns", id="compare.right", tooltip="Columns further right"),
+        Binding("t", "goal", "goal", id="compare.goal", tooltip="Advise for another goal"),
         Binding(
-            "t", "type_goal", "type a goal", id="compare.type", show=False, tooltip="Type a goal with limits: memory_mb<=1024"
+            "T", "type_goal", "type a goal", id="compare.type", show=False, tooltip="Type a goal with limits: memory_mb<=1024"
         ),
         Binding("a", "axes", "axes", id="compare.axes", tooltip="Draw the front over another cost"),
         Binding(
@@ -66,14 +67,14 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             show=False,
             tooltip="Draw it up another axis: any cost or quality",
         ),
-        Binding("h", "histogram", "histogram", id="compare.histogram", tooltip="Latencies, weights, the front again"),
+        Binding("i", "histogram", "histogram", id="compare.histogram", tooltip="Latencies, weights, the front again"),
         Binding("b", "boxes", "box plot", id="compare.boxes", tooltip="Box plots of latencies, then of frame rates"),
         Binding("L", "layers", "layers", id="compare.layers", tooltip="What is inside the plan of the first column shown"),
         Binding(
             "e", "export", "export", id="compare.export", show=False, tooltip="Write a report of these runs into a new folder"
         ),
         Binding("y", "copy", "copy", id="compare.copy", tooltip="Copy the table to the clipboard"),
-        Binding("escape", "back", "back", id="compare.back", tooltip="To the list of runs"),
+        Binding("escape", "back", "back", id="compare.back", tooltip="To the front, then to where you came from"),
     ]
 
     def __init__(self, runs: Sequence[str]) -> None:
@@ -310,8 +311,11 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
-        """Where we came from."""
-        dismiss_once(self)
+        """From another picture to the front, else where we came from."""
+        if self.picture != "front":
+            self._turn("front")
+        else:
+            dismiss_once(self)
 
 
 WIDEST = 27

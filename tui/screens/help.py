@@ -11,7 +11,7 @@ from textual.screen import ModalScreen, Screen
 
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
-from ..widgets.lines import Line, Listed, wrap
+from ..widgets.lines import Line, Scrolling, wrap
 from .safe_dismiss import SafeDismiss
 
 GENERAL = (
@@ -44,11 +44,11 @@ class HelpScreen(SafeDismiss, ModalScreen[None]):
         with Vertical() as frame:
             frame.border_title = f"Help  {self.pane.TITLE}" if self.pane else "Help"
             frame.border_subtitle = "↑ ↓ scroll   esc back"
-            yield Listed(id="help-rows")
+            yield Scrolling(id="help-rows")
 
     def on_mount(self) -> None:
         """Fill it."""
-        rows = self.query_one(Listed)
+        rows = self.query_one(Scrolling)
         rows.show(self._lines())
         rows.focus()
 
@@ -63,9 +63,10 @@ class HelpScreen(SafeDismiss, ModalScreen[None]):
             if binding.id and active.enabled:
                 keys.setdefault(binding.id, []).append(key_name(binding.key))
                 words[binding.id] = binding.tooltip or binding.description
+        # what moves is the same everywhere, so what is this place's own stands first
         longest = max(map(len, words), default=0)
         room = min(60, width - KEYS - longest - 1)
-        for name, text in words.items():
+        for name, text in sorted(words.items(), key=lambda pair: pair[0].partition(".")[0] in ("move", "find")):
             first, *others = wrap(text, room)
             lines.append(((f" {' '.join(keys[name]):>{KEYS - 3}}  ", "key"), (f"{first:<{room}}", ""), (f" {name}", "dim")))
             lines += [((f"{' ' * KEYS}{row}", ""),) for row in others]

@@ -19,7 +19,8 @@ from ..background import in_background, refusal
 from ..desk import AtDesk
 from ..fix_words import as_row
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Listed, wrap
+from ..widgets.lines import Line, Lines, Scrolling, wrap
+from ..widgets.motion import LEFT, RIGHT
 from ..widgets.sharebar import share_bar
 from ..widgets.table import Table
 from ..widgets.tones import tone
@@ -59,10 +60,12 @@ def plans_of(run: str, model: str, recipe: str) -> tuple[PlanRef, PlanRef]:
 class LayersTable(Table):
     """The table; what is told of the row under the cursor stands below it."""
 
+    filtered = True
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "screen.turn(-1)", "plans", id="layers.left", show=False, tooltip="The plan before"),
+        Binding(LEFT, "screen.turn(-1)", "plans", id="layers.left", show=False, tooltip="The plan before"),
         Binding(
-            "right", "screen.turn(1)", "other plan", id="layers.right", tooltip="The next plan: the baseline's, another run's"
+            RIGHT, "screen.turn(1)", "other plan", id="layers.right", tooltip="The next plan: the baseline's, another run's"
         ),
     ]
 
@@ -108,7 +111,7 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
         yield Lines(id="layers-head")
         yield Lines(id="layers-summary")
         yield LayersTable(id="layers-table", cursor_type="row", zebra_stripes=False)
-        yield Listed(id="layers-message")
+        yield Scrolling(id="layers-message")
         yield Lines(id="layers-detail")
         yield KeyBar()
 

@@ -22,6 +22,7 @@ from ..panes.sensors import MOST_CHARTS, WINDOWS, ChartsPane, SensorsPane
 from ..readings import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling
+from ..widgets.motion import LEFT, RIGHT
 from .headlines import fitting
 from .safe_dismiss import SafeDismiss, dismiss_once
 
@@ -96,11 +97,14 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
         Binding("r", "record", "record", id="monitor.record", tooltip="Begin a recording in the state folder, or end it"),
         Binding("m", "mark", "mark", id="monitor.mark", tooltip="Mark this moment, with a note"),
-        Binding("left", "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
-        Binding("right", "seek(1)", "on", id="monitor.on", tooltip="Replay: a tenth of the window on"),
+        Binding(LEFT, "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
+        Binding(RIGHT, "seek(1)", "on", id="monitor.on", tooltip="Replay: a tenth of the window on"),
         Binding("minus", "speed(-1)", "slower", id="monitor.slower", show=False, tooltip="Replay: slower"),
         Binding("plus", "speed(1)", "faster", id="monitor.faster", tooltip="Replay: faster"),
-        Binding("n", "next_event", "next mark", id="monitor.next", tooltip="Replay: go to the next mark or alert"),
+        Binding("n", "next_event(1)", "next mark", id="monitor.next", tooltip="Replay: go to the next mark or alert"),
+        Binding(
+            "N", "next_event(-1)", "mark before", show=False, id="monitor.before", tooltip="Replay: the mark or alert before"
+        ),
         Binding("tab", "next_pane(1)", "next", id="monitor.pane", tooltip="Focus the next pane"),
         Binding("shift+tab", "next_pane(-1)", "previous pane", id="monitor.pane.previous", show=False),
         *[
@@ -353,9 +357,9 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
             self.replay.faster(by)
             self.tick()
 
-    def action_next_event(self) -> None:
-        """Go to the next mark or alert."""
-        if self.replay is not None and not self.replay.next_event():
+    def action_next_event(self, by: int) -> None:
+        """Go to the next mark or alert, or the one before."""
+        if self.replay is not None and not self.replay.next_event(by):
             self.notify("this recording has no marks and no alerts", timeout=3)
         self.tick()
 

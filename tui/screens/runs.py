@@ -64,6 +64,8 @@ SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
 class RunsTable(Table):
     """The table; enter is said in the row of keys."""
 
+    filtered = True
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "open", id="runs.open", tooltip="Show the run in the workbench")
     ]

@@ -24,7 +24,8 @@ from ..desk import AtDesk
 from ..draft import RunSetup
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Listed, shortened, side_by_side, wrap
+from ..widgets.lines import Line, Lines, Scrolling, shortened, side_by_side, wrap
+from ..widgets.motion import LEFT, RIGHT
 from ..widgets.sharebar import share_bar
 from ..widgets.table import Table
 from ..widgets.tones import tone
@@ -42,8 +43,8 @@ _WARNINGS = 2
 """Of so many the summary tells; the command prints all."""
 
 _TURNS: list[BindingType] = [
-    Binding("left", "screen.turn(-1)", "questions", id="sensitivity.left", show=False, tooltip="The question before"),
-    Binding("right", "screen.turn(1)", "other step", id="sensitivity.right", tooltip="The next question: step or setting"),
+    Binding(LEFT, "screen.turn(-1)", "questions", id="sensitivity.left", show=False, tooltip="The question before"),
+    Binding(RIGHT, "screen.turn(1)", "other step", id="sensitivity.right", tooltip="The next question: step or setting"),
 ]
 """Of the table, whose own keys these are else, and of the screen, for while the table is not shown."""
 
@@ -110,7 +111,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         yield Lines(id="sensitivity-summary")
         yield SensitivityTable(id="sensitivity-table", cursor_type="row", zebra_stripes=False)
         yield Lines(id="sensitivity-picture")
-        yield Listed(id="sensitivity-message")
+        yield Scrolling(id="sensitivity-message")
         yield Lines(id="sensitivity-detail")
         yield KeyBar()
 

@@ -68,7 +68,6 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding("s", "save", "save recipe", id="save", show=False, tooltip="Save the recipe under a name"),
         Binding("p", "pause", "pause", id="pause", tooltip="Stop the charts; the data go on"),
         Binding("w", "window", "window", id="window", show=False, tooltip="Show more or less of the past"),
-        Binding("l", "pane('log')", "log", id="log", show=False, tooltip="Go to the log"),
         Binding("y", "copy", "copy", id="copy", show=False, tooltip="Copy the run's table to the clipboard of your terminal"),
     ]
 

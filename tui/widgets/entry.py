@@ -7,8 +7,6 @@ from typing import Any
 from textual import events
 from textual.screen import Screen
 
-from .lines import Line
-
 
 def begins_typing(screen: Screen[Any], event: events.Key, name: str) -> bool:
     """Whether the key is that of the binding `name`, from which on letters are text. Asked where the key arrives: a binding is
@@ -18,11 +16,16 @@ def begins_typing(screen: Screen[Any], event: events.Key, name: str) -> bool:
     return active is not None and active.enabled and active.binding.id == name
 
 
+Spans = tuple[tuple[str, str], ...]
+"""As `lines.Line`, which looks for what is typed here."""
+
+
 class Entry:
     """Text and a caret. `press` takes a key; it answers whether the key was one for typing."""
 
-    def __init__(self, text: str = "", escape: str = "shows all") -> None:
-        """`escape`: what that key does, in words."""
+    def __init__(self, text: str = "", escape: str = "shows all", lead: str = "") -> None:
+        """`escape`: what that key does, in words. `lead`: stands before it in the row of keys, which draws it; else others do."""
+        self.lead = lead
         self.hints = (("enter", "takes it"), ("esc", escape), ("← →", "move"), ("ctrl+u", "erases what is before"))
         self.text = text
         self.at = len(text)
@@ -52,7 +55,7 @@ class Entry:
         self.text = self.text[: self.at] + clean + self.text[self.at :]
         self.at += len(clean)
 
-    def spans(self) -> Line:
+    def spans(self) -> Spans:
         """The text with the caret as one reversed cell."""
         under = self.text[self.at : self.at + 1] or " "
         return ((self.text[: self.at], "value"), (under, "edit"), (self.text[self.at + 1 :], "value"))

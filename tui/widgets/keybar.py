@@ -52,7 +52,7 @@ def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
 
 def being_typed(screen: Screen[object]) -> Entry | None:
     """The line that takes the keys now: the focused widget's, or the screen's."""
-    lines = (getattr(widget, "entry", None) for widget in (screen.focused, screen))
+    lines = (getattr(widget, name, None) for widget in (screen.focused, screen) for name in ("seeking", "entry"))
     return next((line for line in lines if isinstance(line, Entry)), None)
 
 
@@ -78,12 +78,15 @@ class KeyBar(Widget):
         last = [hint for name in LAST for hint in hints if hint[0] == name]
         rest = [hint for hint in hints if hint not in last]
         room = self.size.width - 1 - sum(_width(hint) for hint in last)
+        room -= width_of(typed.lead + typed.text) + 4 if typed is not None and typed.lead else 0
         kept = []
         for hint in sorted(rest, key=lambda hint: hint[0] not in FIRST):
             if _width(hint) <= room:
                 kept.append(hint)
                 room -= _width(hint)
         line: Line = ((" ", ""),)
+        if typed is not None and typed.lead:
+            line = ((" ", ""), (typed.lead, "accent"), *typed.spans(), ("   ", ""))
         for _, key, words in [*sorted(kept, key=rest.index), *last]:
             line = (*line, (key, "key"), (f" {words}   ", "dim"))
         self.query_one(Lines).show([line])

@@ -18,6 +18,8 @@ from textual.strip import Strip
 
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import cut, width_of
+from .finding import Finding
+from .motion import motion
 from .tones import Toned, tone
 
 Span = tuple[str, str]
@@ -160,17 +162,19 @@ class Lines(Toned):
         return "\n".join("".join(text for text, _ in line).rstrip() for line in self.lines)
 
 
-class Scrolling(Lines, can_focus=True):
-    """Rows to read: the arrow keys move the window."""
+class Scrolling(Lines, Finding, can_focus=True):
+    """Rows to read: keys that move go through the window."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_rows(-1)", "up", show=False),
-        Binding("down,j", "scroll_rows(1)", "down", show=False),
-        Binding("pageup", "scroll_rows(-10)", "page up", show=False),
-        Binding("pagedown", "scroll_rows(10)", "page down", show=False),
-        Binding("home", "scroll_rows(-1000000)", "first", show=False),
-        Binding("end", "scroll_rows(1000000)", "last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = motion(
+        "scroll_rows(-1)",
+        "scroll_rows(1)",
+        "scroll_rows(-10)",
+        "scroll_rows(10)",
+        "scroll_rows(-1000000)",
+        "scroll_rows(1000000)",
+    )
+    found = -1
+    """The row that was found last."""
 
     def show(self, lines: Sequence[Line]) -> None:
         """Take new rows; where they are fewer, the window goes with them."""
@@ -183,19 +187,30 @@ class Scrolling(Lines, can_focus=True):
 
     def action_scroll_rows(self, by: int) -> None:
         """Move the window."""
+        self.found = -1
         self.scroll_rows(by)
 
+    def texts(self) -> Sequence[str]:
+        """Every row."""
+        return self.plain().split("\n")
 
-class Listed(Scrolling):
-    """With the keys of lists for its first and last row; not for screens where these mean something else."""
+    def place(self) -> int:
+        """The row that was found, else the one above the first in sight."""
+        return self.found if self.found >= 0 else self.top - 1
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "scroll_rows(-1000000)", "first", show=False),
-        Binding("G", "scroll_rows(1000000)", "last", show=False),
-    ]
+    def go_to(self, place: int) -> None:
+        """Into the middle of the window, as far as there are rows around it."""
+        self.found = place
+        self.scroll_rows(place - self.size.height // 2 - self.top)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a row; the one that was found stands out."""
+        found = bool(self.sought) and y + self.top == self.found
+        return self._strip(self._at(self.lines, y + self.top), "edit", y) if found else super().render_line(y)
 
 
-class Details(Listed):
+class Details(Scrolling):
     """Rows below the ones with a cursor; a key goes into them, and they take more room while they are read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -210,17 +225,12 @@ class Details(Listed):
                 return
 
 
-class Rows(Lines, can_focus=True):
+class Rows(Lines, Finding, can_focus=True):
     """Rows with a cursor. A row whose key is empty is passed over."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "move(-10)", "page up", show=False),
-        Binding("pagedown", "move(10)", "page down", show=False),
-        Binding("home,g", "move(-1000000)", "first", show=False),
-        Binding("end,G", "move(1000000)", "last", show=False),
-        Binding("enter", "choose", "choose", show=False),
+        *motion("move(-1)", "move(1)", "move(-10)", "move(10)", "move(-1000000)", "move(1000000)"),
+        Binding("enter", "choose", "choose", show=False, id="choose", tooltip="Choose the row under the cursor"),
     ]
 
     class Moved(Message):
@@ -311,6 +321,19 @@ class Rows(Lines, can_focus=True):
         if free:
             at = free.index(self.cursor) if self.cursor in free else 0
             self.point(free[max(0, min(at + by, len(free) - 1))])
+
+    def texts(self) -> Sequence[str]:
+        """Rows that can have the cursor."""
+        rows = self.plain().split("\n")
+        return [row if key else "" for key, row in zip(self.keys, rows, strict=False)]
+
+    def place(self) -> int:
+        """The cursor's."""
+        return self.keys.index(self.cursor) if self.cursor in self.keys else -1
+
+    def go_to(self, place: int) -> None:
+        """With the cursor."""
+        self.point(self.keys[place])
 
     def action_choose(self) -> None:
         """Say that this row is meant."""

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import DataTable
 
+from .finding import Finding
+from .motion import motion
 
-class Table(DataTable[Text]):
+
+class Table(DataTable[Text], Finding):
     """Textual's, with the keys of `lines.Rows`; Textual's own home and end go to the first and last column."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "cursor_up", "up", show=False),
-        Binding("j", "cursor_down", "down", show=False),
-        Binding("home,g", "scroll_top", "first", show=False),
-        Binding("end,G", "scroll_bottom", "last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = motion(
+        "cursor_up", "cursor_down", "page_up", "page_down", "scroll_top", "scroll_bottom"
+    )
+
+    def texts(self) -> Sequence[str]:
+        """Every row, its cells one after another."""
+        return [" ".join(map(str, self.get_row_at(at))) for at in range(self.row_count)]
+
+    def place(self) -> int:
+        """The cursor's."""
+        return self.cursor_row
+
+    def go_to(self, place: int) -> None:
+        """With the cursor."""
+        self.move_cursor(row=place)

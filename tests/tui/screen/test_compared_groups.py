@@ -54,7 +54,7 @@ async def test_runs_with_other_data_stand_beside_their_own_baseline(
         await pilot.press("right", "right")
         await shows(pilot, "FP32 mirrored", "both #2")
         assert "0.270" in beside("top-1", screen_text(app)) or columns == 2
-        await pilot.press("h", "h")
+        await pilot.press("i", "i")
         await shows(pilot, "Weights before and after", "FP32 tiny")
 
 

@@ -122,7 +122,7 @@ async def test_before_the_first_run_its_pane_is_one_row_and_the_rest_has_the_roo
     async with bare_app.run_test(size=(160, 45), notifications=True) as pilot:
         await shows(pilot, "nothing has run yet", "threads", "graph")
         assert "Log" not in screen_text(bare_app)
-        await pilot.press("l")
+        await pilot.press("5")
         await shows(pilot, "what the run notes")
 
 

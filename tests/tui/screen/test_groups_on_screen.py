@@ -45,7 +45,7 @@ async def test_recipes_are_marked_and_shown_in_the_settings(bare_app: EdgetuiApp
         draft = bare_app.workbench.settings.draft
         assert draft is not None
         first = draft.recipe.name
-        await pilot.press("t")
+        await pilot.press("M")
         await shows(pilot, "✓ marked", "together")
         await pilot.press("right")
         second = draft.recipe.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
 
 import pytest
 from edgetui.engine.api import Engine
@@ -13,6 +15,7 @@ from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.runs import RunsScreen
 from edgetui.tui.widgets.lines import Lines, Rows
 from screens import screen_text, shows, until
+from textual.binding import Binding
 
 
 async def on_amount(pilot) -> None:
@@ -171,28 +174,113 @@ async def test_the_recipe_row_lists_recipes_with_titles_to_search_in(bare_app: E
         assert app.workbench.settings.draft.recipe.name == "weights-4"
 
 
-def test_no_screen_takes_a_key_that_works_everywhere():
-    """But for leaving and help, which what lies over a screen does in a way of its own."""
-    import importlib
-    import pkgutil
-
-    from edgetui.tui import panes, screens
-    from textual.binding import Binding
+def bindings() -> Iterator[tuple[str, Binding]]:
+    """Of every screen, pane and widget of ours: its name and one binding."""
+    from edgetui.tui import panes, screens, widgets
     from textual.dom import DOMNode
 
-    everywhere = {key for each in EdgetuiApp.BINDINGS if isinstance(each, Binding) for key in each.key.split(",")}
-    taken = []
-    for package in (screens, panes):
+    for package in (screens, panes, widgets):
         for found in pkgutil.iter_modules(package.__path__):
             module = importlib.import_module(f"{package.__name__}.{found.name}")
             for kind in vars(module).values():
                 if isinstance(kind, type) and issubclass(kind, DOMNode) and kind.__module__ == module.__name__:
                     own = [each for each in kind.__dict__.get("BINDINGS", ()) if isinstance(each, Binding)]
-                    taken += [
-                        (kind.__name__, key)
-                        for each in own
-                        for key in each.key.split(",")
-                        if key in everywhere - {"q", "question_mark"}
-                    ]
+                    yield from ((kind.__name__, each) for each in own)
+
+
+def test_no_screen_takes_a_key_that_works_everywhere():
+    """But for leaving and help, which what lies over a screen does in a way of its own."""
+    everywhere = {key for each in EdgetuiApp.BINDINGS if isinstance(each, Binding) for key in each.key.split(",")}
+    taken = [
+        (name, key) for name, each in bindings() for key in each.key.split(",") if key in everywhere - {"q", "question_mark"}
+    ]
     assert "S" in everywhere
     assert taken == []
+
+
+def test_keys_that_move_do_nothing_else_anywhere():
+    """hjkl beside their arrows, g and G beside home and end, n and N to what was found, a mark or an alert; n is also no."""
+    beside = {"h": "left", "j": "down", "k": "up", "l": "right", "g": "home", "G": "end"}
+    wrong = [
+        (name, each.key, each.id)
+        for name, each in bindings()
+        for key in each.key.split(",")
+        if (key in beside and beside[key] not in each.key.split(","))
+        or (key in "nN" and name != "Confirm" and (each.id or "").split(".")[0] not in ("find", "monitor"))
+    ]
+    assert wrong == []
+    forgotten = [
+        (name, each.key)
+        for name, each in bindings()
+        for letter, arrow in beside.items()
+        if arrow in each.key.split(",") and letter not in each.key.split(",")
+    ]
+    assert forgotten == []
+
+
+def test_each_key_of_the_list_has_a_name_and_words_for_help():
+    """So that it can be moved by `[ui.keys]`, and stands in what `?` shows; questions are answered by fixed keys."""
+    asked = {"Confirm", "Ask", "Choose", "HelpScreen"}
+    assert [(name, each.key) for name, each in bindings() if name not in asked and not each.id] == []
+
+
+async def test_letters_are_found_in_rows_that_are_read(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    past_run()
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.link.view and bare_app.link.view.state == "done")
+        for number in range(60):
+            bare_app.link.view.take(Note(t=float(number), stage="build", text=f"note {number}"))
+        await pilot.press("5")
+        log = bare_app.workbench.log_pane.rows
+        await until(pilot, lambda: log.top > 0)
+        await pilot.press("g", "slash", *"NOTE 5")
+        await until(pilot, lambda: "/ NOTE 5" in footer(bare_app))
+        await pilot.press("enter")
+        found = [at for at, line in enumerate(log.texts()) if "note 5" in line]
+        assert log.found == found[0]
+        await pilot.press("n", "n")
+        assert log.found == found[2]
+        await pilot.press("N")
+        assert log.found == found[1]
+        assert log.top <= found[1] < log.top + log.size.height
+        await pilot.press(*["n"] * len(found))
+        assert log.found == found[1], "round the end"
+        await pilot.press("slash", *"no such", "enter")
+        await shows(pilot, "no row has `no such`")
+        await pilot.press("escape")
+        assert not log.sought
+        await pilot.press("slash", *"note", "escape")
+        await until(pilot, lambda: "quit" in footer(bare_app))
+
+
+async def test_settings_are_found_and_h_and_l_change_them(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await on_amount(pilot)
+        rows = bare_app.workbench.settings.rows
+        await pilot.press("l")
+        assert bare_app.workbench.settings.draft.recipe.step[0].amount == 0.1
+        await pilot.press("h", "h")
+        assert bare_app.workbench.settings.draft.recipe.step[0].amount == 0.0
+        await pilot.press("slash", *"workload", "enter")
+        assert rows.cursor == "run:workload"
+        assert rows.entry is None
+        await pilot.press("g", "space")
+        await shows(pilot, "✓ marked")
+
+
+async def test_keys_of_before_come_back_by_their_names(engine: Engine, past_run: Callable[..., str]):
+    """`g` for the goal, where the user says so of both names that had it."""
+    past_run(), past_run()
+    app = EdgetuiApp(Config(ui=Ui(keys={"compare.goal": "g", "move.first": "home", "settings.mark": "t"})), engine)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(
+            pilot, lambda: app.workbench.settings.draft is not None and app.workbench.settings.draft.recipe.name == "both"
+        )
+        await pilot.press("2", "t")
+        await shows(pilot, "✓ marked")
+        await pilot.press("R")
+        await shows(pilot, "2 of 2")
+        await pilot.press("space", "space", "C")
+        await shows(pilot, "Advice  goal: fastest")
+        await pilot.press("g")
+        await shows(pilot, "goal: smallest")

@@ -109,7 +109,7 @@ async def test_marked_runs_are_compared(bare_app: EdgetuiApp, past_run: Callable
         await pilot.press("space", "space", "C")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.comparison)
         await shows(pilot, "2 runs", "FP32", "both", "0.480", "faster", "Front", "●", "Advice  goal: fastest")
-        await pilot.press("g")
+        await pilot.press("t")
         await shows(pilot, "goal: smallest")
         await pilot.press("escape", "escape")
         assert app.screen is app.workbench
@@ -126,13 +126,13 @@ async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: Edge
         await until(pilot, lambda: "FP32" not in screen_text(app).splitlines()[2])
         assert "both" in screen_text(app)
         assert "Advice" in screen_text(app)
-        await pilot.press("h")
+        await pilot.press("i")
         await shows(pilot, "no latencies are stored")
-        await pilot.press("h")
+        await pilot.press("i")
         await shows(pilot, "Weights before and after")
         await pilot.press("a")
         await shows(pilot, "Front  ", "●")
-        await pilot.press("g")
+        await pilot.press("t")
         await shows(pilot, "Advice  goal: smallest")
 
 

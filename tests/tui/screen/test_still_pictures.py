@@ -145,7 +145,7 @@ async def test_the_comparison_shows_histograms_and_boxes_over_one_axis(bare_app:
         await until(pilot, lambda: app.workbench.settings.draft is not None)
         app.push_screen(CompareScreen(measured))
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.comparison)
-        await pilot.press("h")
+        await pilot.press("i")
         await shows(pilot, "share of the inferences", "FP32   median", "both", "outliers up to", " ms")
         rows = [row for row in screen_text(app).splitlines() if "┴" in row]
         assert len(rows) == 1
@@ -166,7 +166,7 @@ async def test_without_utf8_and_colour_they_are_ascii(config: Config, engine: En
         await pilot.press("b")
         await shows(pilot, "box: quartiles", "| median, * mean", "+---|-----+")
         assert screen_text(app).isascii()
-        await pilot.press("h")
+        await pilot.press("i")
         await shows(pilot, "share of the inferences", "#")
         assert screen_text(app).isascii()
         assert "?" not in screen_text(app).replace("? help", "")

@@ -21,7 +21,7 @@ async def test_a_goal_with_limits_is_advised_for(bare_app: EdgetuiApp, past_run:
         await shows(pilot, "goal: fastest")
         await pilot.press("a")  # the picture covers the advice on a narrow screen
         await until(pilot, lambda: bare_app.screen.has_class("-picture"))
-        await pilot.press("t")
+        await pilot.press("T")
         await until(pilot, lambda: isinstance(bare_app.screen, Ask))
         bare_app.screen.query_one(Input).value = "smallest memroy_mb<=9"
         await pilot.press("enter")
@@ -29,5 +29,5 @@ async def test_a_goal_with_limits_is_advised_for(bare_app: EdgetuiApp, past_run:
         bare_app.screen.query_one(Input).value = "smallest latency_ms<=0.5"
         await pilot.press("enter")
         await shows(pilot, "goal: smallest latency_ms<=0.5", "No column keeps the limits")
-        await pilot.press("g")
+        await pilot.press("t")
         await until(pilot, lambda: "goal: fastest" in screen_text(bare_app))

@@ -256,7 +256,7 @@ async def test_the_log_pane_shows_notes_and_on_demand_what_tools_printed(bare_ap
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("5")
         await shows(pilot, "! clocks are floating")
-        await pilot.press("t")
+        await pilot.press("o")
         await shows(pilot, "a tool said this")
 
 
