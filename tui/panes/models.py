@@ -62,8 +62,8 @@ class ModelsPane(Pane):
     TITLE = "Models"
     HELP = (
         "The .onnx files of the folders in edgetui.toml. The highlighted model is the one that a run takes.\n"
-        "Enter on a folder folds it, and so do ← and →. Below: inputs and outputs, parameters, multiply-accumulates of one inference,\n"
-        "the share of zeros, operators, the weights' histogram, and which backends read the model."
+        "Enter on a folder folds it, and so do ← and →. Below: inputs and outputs,\n"
+        "parameters, multiply-accumulates of one inference, the share of zeros, operators, the weights' histogram, and which backends read the model."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),

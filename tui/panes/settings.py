@@ -36,7 +36,8 @@ class SettingsPane(Pane):
     HELP = (
         "The recipe and the run, row by row. ← → change a value, enter types one; on the recipe it lists them all.\n"
         "Space switches a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves\n"
-        "the recipe under a name. Space on the recipe, or M, marks it: all that are marked are measured in turns beside one baseline.\n"
+        "the recipe under a name. Space on the recipe, or M, marks it: all that are marked are measured\n"
+        "in turns beside one baseline.\n"
         "A value that is not valid is refused at once and nothing changes. Below: what will happen."
     )
 

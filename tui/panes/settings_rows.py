@@ -63,7 +63,7 @@ class TogetherRow(SettingRow):
         return " + ".join(recipe.name or NONE for recipe in self.draft.recipes_to_run)
 
     def help(self) -> str:
-        return "r measures these in turns beside one baseline. Choose another recipe and mark it with space; enter here unmarks all."
+        return "r measures these in turns beside one baseline. Space on another recipe marks it; enter here unmarks all."
 
     def enter(self, pane: RowActions) -> None:
         pane.unmark()

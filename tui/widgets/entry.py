@@ -24,7 +24,7 @@ class Entry:
     """Text and a caret. `press` takes a key; it answers whether the key was one for typing."""
 
     def __init__(self, text: str = "", escape: str = "shows all", lead: str = "") -> None:
-        """`escape`: what that key does, in words. `lead`: stands before it in the row of keys, which draws it; else others do."""
+        """`escape`: what that key does, in words. `lead`: stands before it in the row of keys, which draws it then."""
         self.lead = lead
         self.hints = (("enter", "takes it"), ("esc", escape), ("← →", "move"), ("ctrl+u", "erases what is before"))
         self.text = text

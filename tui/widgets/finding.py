@@ -19,8 +19,9 @@ FIND = "find"
 """The binding's id."""
 
 
-class Finding(Widget):
-    """Rows in which letters can be found; stands behind the kind of rows among the bases, for Textual takes styles from the first.
+class Findable(Widget):
+    """Rows in which letters can be found. Never the first of the bases, for Textual takes styles from that one.
+
     `filtered`: their screen or pane has a filter on the same key.
     """
 

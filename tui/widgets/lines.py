@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import cut, width_of
-from .finding import Finding
+from .finding import Findable
 from .motion import motion
 from .tones import Toned, tone
 
@@ -162,7 +162,7 @@ class Lines(Toned):
         return "\n".join("".join(text for text, _ in line).rstrip() for line in self.lines)
 
 
-class Scrolling(Lines, Finding, can_focus=True):
+class Scrolling(Lines, Findable, can_focus=True):
     """Rows to read: keys that move go through the window."""
 
     BINDINGS: ClassVar[list[BindingType]] = motion(
@@ -225,7 +225,7 @@ class Details(Scrolling):
                 return
 
 
-class Rows(Lines, Finding, can_focus=True):
+class Rows(Lines, Findable, can_focus=True):
     """Rows with a cursor. A row whose key is empty is passed over."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,11 +9,11 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.widgets import DataTable
 
-from .finding import Finding
+from .finding import Findable
 from .motion import motion
 
 
-class Table(DataTable[Text], Finding):
+class Table(DataTable[Text], Findable):
     """Textual's, with the keys of `lines.Rows`; Textual's own home and end go to the first and last column."""
 
     BINDINGS: ClassVar[list[BindingType]] = motion(
