@@ -63,7 +63,8 @@ class ModelsPane(Pane):
     HELP = (
         "The .onnx files of the folders in edgetui.toml. The highlighted model is the one that a run takes.\n"
         "Enter on a folder folds it, and so do ← and →. Below: inputs and outputs,\n"
-        "parameters, multiply-accumulates of one inference, the share of zeros, operators, the weights' histogram, and which backends read the model."
+        "parameters, multiply-accumulates of one inference, the share of zeros, operators, the weights' histogram, and which\n"
+        "backends read the model."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
