@@ -17,6 +17,7 @@ import click
 
 from .. import __version__
 from .commands.build import bench, build
+from .commands.completion import completion
 from .commands.config import config
 from .commands.doctor import doctor
 from .commands.fleet import fleet
@@ -67,7 +68,7 @@ _WORK = (
     demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, restore, tag, note, compare, export,
     study, build, bench, sensitivity, search, sweep, fleet,
 )  # fmt: skip
-for _command in (*_WORK, monitor, doctor, config, schema):
+for _command in (*_WORK, monitor, doctor, config, schema, completion):
     cli.add_command(_command)
 
 

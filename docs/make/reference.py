@@ -44,9 +44,14 @@ def pages() -> dict[str, str]:
     return {**made, **schemas}
 
 
+def top() -> click.Context:
+    """The context of `edgetui` itself."""
+    return click.Context(cli, info_name="edgetui", **cli.context_settings)
+
+
 def usage(name: str, command: click.Command) -> tuple[click.Context, str]:
     """A command's context, and how it is called in one line."""
-    context = click.Context(command, info_name=name, max_content_width=100)
+    context = click.Context(command, info_name=name, parent=top())
     return context, " ".join([f"edgetui {name}".strip(), *command.collect_usage_pieces(context)])
 
 
@@ -64,8 +69,7 @@ def options(command: click.Command, context: click.Context) -> list[tuple[str, s
 def commands() -> str:
     """A part for each command, in the order of `edgetui --help`."""
     lines = [f"# Commands\n\nVersion {__version__}. Without a command `edgetui` is the workbench. {cli.epilog}\n"]
-    context = click.Context(cli, info_name="edgetui")
-    lines.append(_table(("option", ""), [(f"`{flag}`", words) for flag, words in options(cli, context)]))
+    lines.append(_table(("option", ""), [(f"`{flag}`", words) for flag, words in options(cli, top())]))
     for name, command in cli.commands.items():
         inner, called = usage(name, command)
         lines.append(f"## {name}\n\n```text\n{called}\n```\n\n{described(command)}\n")

@@ -10,6 +10,7 @@ import click
 
 from ...engine.advice import words
 from ...engine.schema.events import AnyEvent, Reading
+from .completion import files, recipe_names
 from .follow import StatusLine, listening
 from .options import (
     backend_options,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Compress, lower and build, without measuring.")
-@click.argument("model")
-@click.option("--recipe", "-r", metavar="R", help="A recipe; without it MODEL is built as it is.")
+@click.argument("model", shell_complete=files)
+@click.option("--recipe", "-r", metavar="R", shell_complete=recipe_names, help="A recipe; without it MODEL is built as it is.")
 @data_options
 @backend_options
 @shape_option
@@ -81,7 +82,7 @@ async def _build(engine: Engine, spec: RunSpec, folder: Path, as_json: bool) -> 
 
 
 @click.command(short_help="Time a model or plan as it is.")
-@click.argument("model_or_plan")
+@click.argument("model_or_plan", shell_complete=files)
 @backend_options
 @preset_option
 @workload_option

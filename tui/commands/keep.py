@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...engine.errors import UsageError
+from .completion import run_names
 from .printing import echo, echo_json, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Remove runs, or groups; `restore` has them back.")
-@click.argument("runs", metavar="RUN|GROUP...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN|GROUP...", nargs=-1, required=True, shell_complete=run_names)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--for-good", is_flag=True, help="Do not keep them in the trash; their room is free at once.")
 @json_option
@@ -58,7 +59,7 @@ async def _delete(engine: Engine, texts: tuple[str, ...], yes: bool, for_good: b
 
 
 @click.command(short_help="Have deleted runs back; without RUN: which there are.")
-@click.argument("runs", metavar="[RUN...]", nargs=-1)
+@click.argument("runs", metavar="[RUN...]", nargs=-1, shell_complete=run_names)
 @json_option
 def restore(runs: tuple[str, ...], as_json: bool) -> int:
     """Take deleted runs out of the trash again; `last` is what was deleted last. Without RUN: what is in it."""
@@ -85,7 +86,7 @@ async def _restore(engine: Engine, texts: tuple[str, ...], as_json: bool) -> int
 
 
 @click.command(short_help="Tags on a run, or on a group: put there, taken away, shown.")
-@click.argument("run", metavar="RUN|GROUP")
+@click.argument("run", metavar="RUN|GROUP", shell_complete=run_names)
 @click.argument("tags", metavar="[TAG...]", nargs=-1)
 @click.option("--remove", "-r", "gone", multiple=True, metavar="TAG", help="Take this tag away; may be said several times.")
 @json_option
@@ -99,7 +100,7 @@ def tag(run: str, tags: tuple[str, ...], gone: tuple[str, ...], as_json: bool) -
 
 
 @click.command(short_help="A note on a run: written, taken away, shown.")
-@click.argument("run", metavar="RUN|GROUP")
+@click.argument("run", metavar="RUN|GROUP", shell_complete=run_names)
 @click.argument("text", metavar="[TEXT]", required=False)
 @click.option("--clear", is_flag=True, help="Take the note away.")
 @json_option

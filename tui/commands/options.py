@@ -19,6 +19,7 @@ from ...engine.schema.settings import BackendName, BackendSettings, owners, sett
 from ...engine.schema.spec import Preset, RunSpec, parse_shape
 from ...engine.schema.steps import Recipe
 from ...engine.schema.workloads import WORKLOADS, parse_workload
+from .completion import dataset_names, recipe_names
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -61,7 +62,7 @@ on_option = click.option(
     "--on", metavar="BOARD,...", help="On boards of the fleet, each for itself; a RESOURCE is one board that has it."
 )
 calibration_option = click.option(
-    "--calibration", metavar="D", help="Samples to calibrate with; without it those of --dataset."
+    "--calibration", shell_complete=dataset_names, metavar="D", help="Samples to calibrate with; without it those of --dataset."
 )
 
 
@@ -82,6 +83,7 @@ def data_options(function: F) -> F:
     function = calibration_option(function)
     return click.option(
         "--dataset",
+        shell_complete=dataset_names,
         metavar="D",
         help="Samples to evaluate on: a name from edgetui.toml, a folder or zip of class folders or annotated images, an .npz, "
         "a .tsv of texts, or a .toml.",
@@ -105,6 +107,7 @@ def run_options(function: F) -> F:
         "-r",
         "recipes",
         multiple=True,
+        shell_complete=recipe_names,
         metavar="R",
         help="A recipe: a name that `edgetui recipes` lists, or a file. Several are measured in turns with one baseline.",
     )(function)

@@ -15,6 +15,7 @@ from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.sanitize import printed_lines
 from ...engine.report.table import paragraph
 from ..terminal import no_drawing
+from .completion import run_names, run_or_file
 from .follow import StatusLine
 from .options import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .printing import echo, echo_json, echo_notes, json_option, open_engine, paint, width
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="What is in MODEL, what a backend would refuse; the layers of a plan.")
-@click.argument("model", metavar="MODEL|PLAN|RUN")
+@click.argument("model", metavar="MODEL|PLAN|RUN", shell_complete=run_or_file)
 @click.option("--layers", is_flag=True, help="Of a model: build a plan of it, and time its layers.")
 @click.option("--baseline", is_flag=True, help="Of a run: the plan of its baseline, not of its candidate.")
 @click.option("--second", is_flag=True, help="Of a run with two plans (adaptive): the one of higher precision.")
@@ -201,7 +202,7 @@ def overview() -> int:
 
 
 @click.command(short_help="What a run found, or each of a group.")
-@click.argument("run", metavar="RUN|GROUP|SWEEP")
+@click.argument("run", metavar="RUN|GROUP|SWEEP", shell_complete=run_names)
 @click.option("--log", is_flag=True, help="Print the end of its log instead.")
 @click.option(
     "--latencies", is_flag=True, help="Print how its single inferences spread instead: quartiles, outliers, a histogram."
@@ -275,7 +276,7 @@ class FrontOption(click.Option):
 
 
 @click.command(short_help="Runs side by side, and which to take.")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=run_names)
 @click.option(
     "--goal",
     default="",
@@ -307,7 +308,7 @@ def compare(runs: tuple[str, ...], goal: str, front: str, markdown: bool, as_jso
 
 
 @click.command(short_help="A report of runs as a folder; or a recording as CSV or JSON.")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...|RECORDING")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...|RECORDING", shell_complete=run_or_file)
 @click.option(
     "--to",
     "target",

@@ -12,6 +12,7 @@ import click
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from ..runview import numbered
+from .completion import files, run_names
 from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening
 from .options import make_spec, on_option, refuse_beside_on, run_options
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
@@ -27,7 +28,7 @@ RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 
 
 @click.command("run", short_help="Compress MODEL by recipes, measure it beside the original.")
-@click.argument("model")
+@click.argument("model", shell_complete=files)
 @run_options
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
@@ -198,7 +199,7 @@ def ended_well(result: Result) -> int:
 
 
 @click.command(short_help="Follow a run that is going, or a group.")
-@click.argument("run", metavar="RUN|GROUP")
+@click.argument("run", metavar="RUN|GROUP", shell_complete=run_names)
 @json_option
 def watch(run: str, as_json: bool) -> int:
     """Follow a run that is going, from its beginning. Ctrl+C stops watching; the run goes on."""
@@ -218,7 +219,7 @@ async def _watch(engine: Engine, run: str, as_json: bool) -> int:
 
 
 @click.command(short_help="End a run, a group, or a sweep.")
-@click.argument("run", metavar="RUN|GROUP|SWEEP")
+@click.argument("run", metavar="RUN|GROUP|SWEEP", shell_complete=run_names)
 @json_option
 def cancel(run: str, as_json: bool) -> int:
     """End a run; those that were started with it go on. What its finished stages made is kept for `resume`."""
@@ -241,7 +242,7 @@ async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
 
 
 @click.command(short_help="Take up a run that did not end well, a group, or a sweep.")
-@click.argument("run", metavar="RUN|GROUP|SWEEP")
+@click.argument("run", metavar="RUN|GROUP|SWEEP", shell_complete=run_names)
 @click.option("--detach", is_flag=True, help="Start it again, and come back.")
 @json_option
 def resume(run: str, detach: bool, as_json: bool) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .completion import document_names
 from .printing import echo, echo_json, json_option, paint, width
 
 
 @click.command(short_help="What the JSON documents of the commands look like.")
-@click.argument("document", required=False, default="")
+@click.argument("document", required=False, default="", shell_complete=document_names)
 @json_option
 def schema(document: str, as_json: bool) -> int:
     """The JSON Schema (Draft 2020-12) of a DOCUMENT that a command prints with --json; without one, which there are."""

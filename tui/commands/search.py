@@ -12,6 +12,7 @@ import click
 from ...engine.advice.goals import goal_help, parse_goal
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
+from .completion import files, recipe_names
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .options import backend_options, data_options, make_spec, preset_option, shape_option, workload_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
@@ -28,7 +29,7 @@ MOST_BUILDS = {"formats": 12, "settings": 20}
 
 
 @click.command(short_help="Find which layers to put into INT8 for a goal.")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=files)
 @click.option("--goal", default="", metavar="G", help=goal_help())
 @click.option(
     "--over",
@@ -37,7 +38,13 @@ MOST_BUILDS = {"formats": 12, "settings": 20}
     show_default=True,
     help="Which format each layer has; or how much of channels and ranks goes, and which calibrator and formats found before.",
 )
-@click.option("--recipe", "-r", metavar="R", help="Take the settings of quantize.int8 from a recipe; without it from `int8`.")
+@click.option(
+    "--recipe",
+    "-r",
+    metavar="R",
+    shell_complete=recipe_names,
+    help="Take the settings of quantize.int8 from a recipe; without it from `int8`.",
+)
 @data_options
 @backend_options
 @workload_option

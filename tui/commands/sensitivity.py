@@ -13,6 +13,7 @@ from ...engine.errors import UsageError
 from ...engine.schema.sensitivity import UNITS
 from ...engine.schema.step import Step
 from ...engine.schema.steps import STEPS, Recipe, plain_step
+from .completion import files, recipe_names
 from .follow import Ending, StatusLine, listening
 from .options import backend_option, data_options, make_spec, shape_option, threads_option
 from .printing import echo, echo_json, json_option, open_engine, paint, width
@@ -31,9 +32,15 @@ _STATUS: dict[Ending, int] = {"interrupted": 130, "terminated": 143}
 
 
 @click.command(short_help="What compressing each layer, or ever more, does to the outputs.")
-@click.argument("model")
+@click.argument("model", shell_complete=files)
 @click.option("--step", "method", type=click.Choice(_METHODS), default="quantize.int8", show_default=True, help="What is done.")
-@click.option("--recipe", "-r", metavar="R", help="Take the step's settings from a recipe that has it.")
+@click.option(
+    "--recipe",
+    "-r",
+    metavar="R",
+    shell_complete=recipe_names,
+    help="Take the step's settings from a recipe that has it.",
+)
 @click.option(
     "--over",
     type=click.Choice((UNITS, *_SWEPT)),

@@ -10,6 +10,7 @@ import click
 
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
+from .completion import study_names
 from .follow import INTERRUPTED, TERMINATED, Ending, listening
 from .options import backend_options, backend_settings, on_option, refuse_beside_on
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
@@ -23,7 +24,7 @@ LOOK_S = 0.3
 
 
 @click.command(short_help="Do a published comparison here: the paper's figures beside ours.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=study_names)
 @click.option("--small", is_flag=True, help="Trains nothing and measures quickly: within a quarter of an hour.")
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")

@@ -11,6 +11,7 @@ import click
 
 from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.table import paragraph
+from .completion import run_or_file
 from .follow import Ending, listening
 from .options import (
     backend_option,
@@ -49,7 +50,7 @@ class Counts(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
 
 
 @click.command(short_help="The cheapest power mode, batch, streams, threads that reach a wish.")
-@click.argument("what", required=False, metavar="MODEL|PLAN|RUN|SWEEP")
+@click.argument("what", required=False, metavar="MODEL|PLAN|RUN|SWEEP", shell_complete=run_or_file)
 @click.option("--modes", default="", metavar="all|15W,25W|none", help="Power modes, by name or number; all of the board's.")
 @click.option("--batch", "batches", type=Counts(1, 4096), default=(), help="Batches, of a model that has its batch free.")
 @click.option("--streams", type=Counts(1, 64), default=(), help="How many infer with the plan at once.")
