@@ -14,56 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from ..config import state_home
 from ..errors import EdgetuiError
 from ..schema.failure import Failure
 from ..schema.ready import ready
-from ..schema.result import Result
+from .asked_once import LOOK_S, TELL_S, AskedOnce, BoardAnswer, BoardTold, Tell
 from .bundles import Bundle
 
 if TYPE_CHECKING:
     from ..runs.folder import RunDir
-
-_LOOK_S = 0.5
-_TELL_S = 2.0
-"""How often at most a board says what it is at: it measures meanwhile."""
-
-
-class AskedRuns(Struct, frozen=True, kw_only=True):
-    """Runs that shall be done once."""
-
-    once: str
-    """Their key, by content."""
-    specs: msgspec.Raw
-    """`bundles.portable`."""
-    bundles: tuple[str, ...]
-
-
-class BoardAnswer(Struct, frozen=True, kw_only=True):
-    """What became of them on a board."""
-
-    board: str = ""
-    missing: tuple[str, ...] = ()
-    """Bundles that have to be sent first; empty: none."""
-    found: bool = False
-    """They had been done before."""
-    results: tuple[Result, ...] = ()
-    offset: int = 0
-    """Of a bundle: how many bytes of it are here."""
-    error: Failure | None = None
-
-
-class BoardTold(Struct, frozen=True, kw_only=True):
-    """What a board says meanwhile."""
-
-    board: str
-    once: str
-    run: str
-    stage: str = ""
-    waiting_for: str = ""
-    state: str = ""
 
 
 def _answer(board: str, work: Callable[[], BoardAnswer]) -> bytes:
@@ -81,7 +41,7 @@ def _answer(board: str, work: Callable[[], BoardAnswer]) -> bytes:
 
 
 def ensure_run(asked: bytes) -> bytes:
-    """Have runs done that were asked for by content, and wait for their ends, however often it is asked."""
+    """Have what was asked for by content done, and wait for its end, however often it is asked."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -92,19 +52,28 @@ def ensure_run(asked: bytes) -> bytes:
 
         worker.log_event(TOPIC, msgspec.json.encode(told))
 
-    return _answer(board, lambda: _ensured(board, msgspec.json.decode(asked, type=ready(AskedRuns)), tell))
+    return _answer(board, lambda: _ensured(board, msgspec.json.decode(asked, type=ready(AskedOnce)), tell))
 
 
-def _ensured(board: str, asked: AskedRuns, tell: Callable[[BoardTold], None]) -> BoardAnswer:
+def _ensured(board: str, asked: AskedOnce, tell: Tell) -> BoardAnswer:
+    from . import received
+    from .driven_tasks import driven_to_its_end
+
+    home = state_home()
+    if missing := received.missing(home, asked.bundles):
+        return BoardAnswer(missing=missing)
+    if asked.driven:
+        return driven_to_its_end(home, board, asked, tell)
+    return _ensured_runs(home, board, asked, tell)
+
+
+def _ensured_runs(home: Path, board: str, asked: AskedOnce, tell: Tell) -> BoardAnswer:
     from ..runs.asking import is_done
     from ..runs.ensure import ensure_once
     from ..runs.folder import once_members
     from . import received
 
-    home = state_home()
-    if missing := received.missing(home, asked.bundles):
-        return BoardAnswer(missing=missing)
-    specs = received.placed_specs(home, bytes(asked.specs))
+    specs = received.placed_specs(home, bytes(asked.plain))
     known = once_members(home, asked.once)
     found = len(known) == len(specs) and all(map(is_done, known))
     while True:
@@ -112,12 +81,12 @@ def _ensured(board: str, asked: AskedRuns, tell: Callable[[BoardTold], None]) ->
         told: BoardTold | None = None
         told_at = 0.0
         while any(run.alive() for run in members):
-            if time.monotonic() - told_at > _TELL_S:
+            if time.monotonic() - told_at > TELL_S:
                 now = _at(board, asked.once, members)
                 if now != told:
                     tell(now)
                 told, told_at = now, time.monotonic()
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
         results = [run.result() for run in members]
         if all(results):  # else its supervisor was killed
             return BoardAnswer(found=found, results=tuple(filter(None, results)))
@@ -150,20 +119,22 @@ async def put(board: str, bundle: bytes, offset: int, data: bytes) -> bytes:
 
 
 async def cancel(board: str, once: str) -> bytes:
-    """End runs that were asked for by content, where they are going."""
+    """End what was asked for by content, where it is going."""
     return await asyncio.to_thread(_answer, board, lambda: _cancelled(state_home(), once))
 
 
 def _cancelled(home: Path, once: str) -> BoardAnswer:
     from ..errors import StorageRefused
-    from ..runs.asking import LOOK_S, Cancelling
+    from ..runs import asking
     from ..runs.folder import once_members
+    from .driven_tasks import end_driven
 
+    end_driven(home, once)
     members = once_members(home, once)
     with contextlib.suppress(StorageRefused):  # it is not going
-        going = Cancelling(home, members) if members else None
+        going = asking.Cancelling(home, members) if members else None
         while going is not None and not going.ended():
-            time.sleep(LOOK_S)
+            time.sleep(asking.LOOK_S)
     return BoardAnswer()
 
 

@@ -114,28 +114,26 @@ def _below(folder: Path) -> list[str]:
     return [(Path(root) / file).relative_to(folder).as_posix() for root, _, files in walked for file in files]
 
 
-def portable(specs: Iterable[RunSpec], known: dict[str, tuple[PackedBundle, str]]) -> tuple[bytes, dict[str, PackedBundle]]:
-    """Specs as JSON in which paths stand for what lies there, and the bundles that they stand for by their ids. `known`: paths
-    that were read before; what is read is added to it.
+def portable(
+    plain: Plain, paths: Iterable[str], known: dict[str, tuple[PackedBundle, str]]
+) -> tuple[bytes, dict[str, PackedBundle]]:
+    """What is asked as JSON in which `paths` stand for what lies there, and the bundles that they stand for by their ids.
+    `known`: paths that were read before; what is read is added to it.
 
     Raises:
         DataRefused: a file cannot be read.
     """
     packed: dict[str, PackedBundle] = {}
     marks: dict[str, str] = {}
-    plain = []
-    for spec in specs:
-        for path in _paths(spec):
-            if path not in marks:
-                known[path] = known.get(path) or pack_path(Path(path))
-                found, name = known[path]
-                packed[found.bundle.id] = found
-                marks[path] = f"{MARK}{found.bundle.id}/{name}"
-        plain.append(replaced(msgspec.to_builtins(spec), marks))
-    return msgspec.json.encode(plain), packed
+    for path in dict.fromkeys(paths):
+        known[path] = known.get(path) or pack_path(Path(path))
+        found, name = known[path]
+        packed[found.bundle.id] = found
+        marks[path] = f"{MARK}{found.bundle.id}/{name}"
+    return msgspec.json.encode(replaced(plain, marks)), packed
 
 
-def _paths(spec: RunSpec) -> list[str]:
+def paths_of(spec: RunSpec) -> list[str]:
     """Of all files that the run reads."""
     data = [each for each in (spec.dataset, spec.calibration) if each is not None]
     paths = [path for each in data for path in (each.path, each.calibration, each.tokenizer)]

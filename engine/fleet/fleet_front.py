@@ -22,8 +22,8 @@ from ..errors import DAMAGED, BackendRefused, EdgetuiError, StorageRefused, from
 from ..schema.failure import Failure
 from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec
-from .board_tasks import AskedRuns, BoardTold
-from .bundles import PackedBundle, portable
+from .asked_once import AskedOnce, BoardTold
+from .bundles import PackedBundle, Plain, paths_of, portable
 from .certificates import make_keys
 from .fleet_file import ANY, fleet_file, read_fleet, wanted
 from .keeping import Keeping, KeptFleet
@@ -46,6 +46,17 @@ class FleetAsk(NamedTuple):
     """A board, or a resource: one board that has it."""
     again: str = ""
     """Whatever has not been asked with: it is done anew. Empty: what a board has done of the same is found."""
+
+
+class DrivenAsk(NamedTuple):
+    """A whole search or sweep, and where."""
+
+    plain: Plain
+    """One of `front/driven_asks.py`, as builtins."""
+    paths: tuple[str, ...]
+    """Of all files that it names."""
+    on: str
+    again: str = ""
 
 
 class Fleet:
@@ -167,12 +178,13 @@ class Fleet:
 
     async def carry(
         self,
-        asks: Sequence[FleetAsk],
+        asks: Sequence[FleetAsk | DrivenAsk],
         hear: Callable[[BoardTold], None],
         ended: Callable[[int, BoardOutcome], None] | None = None,
     ) -> tuple[BoardOutcome, ...]:
-        """Have runs done on boards, all boards at once and each board one ask after another; what a board has done before is
-        found there. Cancelling the task ends no run. `ended` hears each outcome with the number of its ask.
+        """Have runs, or whole searches and sweeps, done on boards, all boards at once and each one ask after another; what
+        a board has done before is found there. Cancelling the task ends nothing there. `ended` hears each outcome with the
+        number of its ask.
 
         Raises:
             DataRefused: a file cannot be read here.
@@ -191,7 +203,7 @@ class Fleet:
         finally:
             await link.close()
 
-    async def _carry(self, link: FleetLink, asked: AskedRuns, packed: dict[str, PackedBundle], name: str) -> BoardOutcome:
+    async def _carry(self, link: FleetLink, asked: AskedOnce, packed: dict[str, PackedBundle], name: str) -> BoardOutcome:
         """On one board, or on one that has a resource; that is sent what it lacks, and keeps what it was given."""
         able = self._able(name)
         board = able[0] if name == able[0] else ""
@@ -204,13 +216,21 @@ class Fleet:
                 board = answer.board
                 if not answer.missing:
                     error = answer.error
-                    return BoardOutcome(on=name, board=board, found=answer.found, runs=answer.results, error=error)
+                    return BoardOutcome(
+                        on=name,
+                        board=board,
+                        found=answer.found,
+                        runs=answer.results,
+                        search=answer.search,
+                        sweep=answer.sweep,
+                        error=error,
+                    )
                 for missing in answer.missing:
                     await link.send(board, packed[missing], lacking=True)
         except EdgetuiError as error:
             return BoardOutcome(on=name, board=board, error=Failure.of("", error))
 
-    async def cancel(self, asks: Sequence[FleetAsk]) -> None:
+    async def cancel(self, asks: Sequence[FleetAsk | DrivenAsk]) -> None:
         """End what `carry` began, on every board that may have it."""
         link = self._link()
         keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks)]
@@ -221,15 +241,29 @@ class Fleet:
             await link.close()
 
 
-def _told(asks: Sequence[FleetAsk]) -> list[tuple[AskedRuns, dict[str, PackedBundle]]]:
+def _told(asks: Sequence[FleetAsk | DrivenAsk]) -> list[tuple[AskedOnce, dict[str, PackedBundle]]]:
     """What goes over the wire, and the bundles that it needs; a file that several asks have is read once."""
     known: dict[str, tuple[PackedBundle, str]] = {}
     found = []
     for ask in asks:
-        plain, packed = portable(ask.specs, known)
-        asked = AskedRuns(once=once_key(plain, ask.again), specs=msgspec.Raw(plain), bundles=tuple(packed))
+        driven = isinstance(ask, DrivenAsk)
+        plain, packed = portable(*_plain(ask), known)
+        asked = AskedOnce(
+            once=once_key(plain, ask.again),
+            plain=msgspec.Raw(plain),
+            driven=driven,
+            again=bool(ask.again),
+            bundles=tuple(packed),
+        )
         found.append((asked, packed))
     return found
+
+
+def _plain(ask: FleetAsk | DrivenAsk) -> tuple[Plain, list[str]]:
+    """As builtins, and the paths in them."""
+    if isinstance(ask, DrivenAsk):
+        return ask.plain, list(ask.paths)
+    return [msgspec.to_builtins(spec) for spec in ask.specs], [path for spec in ask.specs for path in paths_of(spec)]
 
 
 def once_key(plain: bytes, again: str = "") -> str:

@@ -17,7 +17,7 @@ from ..errors import BackendRefused, EdgetuiError, RunFailed
 from ..schema.fleet import BoardGlance
 from ..schema.ready import ready
 from ..system.log import logger
-from .board_tasks import AskedRuns, BoardAnswer, BoardTold
+from .asked_once import AskedOnce, BoardAnswer, BoardTold
 from .bundles import PackedBundle
 from .certificates import AUTHORITY, CLIENT
 from .keeping import Keeping
@@ -80,8 +80,8 @@ class FleetLink:
         if self._hear is not None and isinstance(event[1], bytes):
             self._hear(msgspec.json.decode(event[1], type=ready(BoardTold)))
 
-    async def ensure(self, asked: AskedRuns, on: str, boards: tuple[str, ...]) -> BoardAnswer:
-        """Have runs done on a board, or on one that has a resource, and wait for their end, over lost links and new schedulers.
+    async def ensure(self, asked: AskedOnce, on: str, boards: tuple[str, ...]) -> BoardAnswer:
+        """Have it done on a board, or on one that has a resource, and wait for its end, over lost links and new schedulers.
         `boards`: those that may do it.
 
         Raises:

@@ -172,11 +172,15 @@ def forget_old(home: Path, now_s: float) -> None:
                 shutil.rmtree(folder_of(home, mark.stem), ignore_errors=True)
 
 
+def placed(home: Path, portable: bytes) -> Plain:
+    """What was asked, with paths of this board."""
+    plain: Plain = msgspec.json.decode(portable)
+    return replaced(plain, {text: str(_of_mark(home, text)) for text in _marks(plain)})
+
+
 def placed_specs(home: Path, portable: bytes) -> list[RunSpec]:
     """Specs whose paths are of this board."""
-    plain: list[Plain] = msgspec.json.decode(portable)
-    marks = {text: str(_of_mark(home, text)) for each in plain for text in _marks(each)}
-    return [msgspec.convert(replaced(each, marks), ready(RunSpec)) for each in plain]
+    return msgspec.convert(placed(home, portable), ready(list[RunSpec]))
 
 
 def _of_mark(home: Path, text: str) -> Path:

@@ -59,20 +59,9 @@ class Searching(Studying):
             DataRefused: there is nothing to check accuracy on.
             ModelRefused: the model cannot be read.
         """
-        parse_goal(goal)
-        if not any(isinstance(step, QuantizeInt8) for step in spec.recipe.active):
-            raise RecipeRefused(
-                f"the recipe {spec.recipe.name} has no step quantize.int8, and a search chooses the units that it takes",
-                fix="leave --recipe out, or name one that has it",
-            )
-        if spec.dataset is None:
-            raise DataRefused("there are no samples to check accuracy on", fix=(Fix("choose some: {}", "dataset"),))
-        least = LEAST_BUILDS[over]
-        if builds < least:
-            raise UsageError(f"{builds} builds are too few for an answer", fix=f"allow {least} at least")
+        refuse_unsearchable(spec, goal, builds, over)
         if over == "settings" and find_spec("optuna") is None:
             raise UsageError("settings are proposed by Optuna, which is not installed", fix="pip install 'edgetui[search]'")
-        refuse_without_samples(spec)
         refuse_without_packages(spec)
         hashes = await asyncio.to_thread(data_hashes, spec)
         sha = await asyncio.to_thread(model_hash, Path(spec.model))
@@ -177,6 +166,26 @@ class Searching(Studying):
             if folder.id == search:
                 return folder
         raise StorageRefused(f"there is no search `{search}` here", fix="`edgetui search` lists them")
+
+
+def refuse_unsearchable(spec: RunSpec, goal: str, builds: int, over: Literal["formats", "settings"]) -> None:
+    """Refuse what no machine could search.
+
+    Raises:
+        UsageError, RecipeRefused, DataRefused: as `Searching.plan_search`.
+    """
+    parse_goal(goal)
+    if not any(isinstance(step, QuantizeInt8) for step in spec.recipe.active):
+        raise RecipeRefused(
+            f"the recipe {spec.recipe.name} has no step quantize.int8, and a search chooses the units that it takes",
+            fix="leave --recipe out, or name one that has it",
+        )
+    if spec.dataset is None:
+        raise DataRefused("there are no samples to check accuracy on", fix=(Fix("choose some: {}", "dataset"),))
+    least = LEAST_BUILDS[over]
+    if builds < least:
+        raise UsageError(f"{builds} builds are too few for an answer", fix=f"allow {least} at least")
+    refuse_without_samples(spec)
 
 
 def _another(spec: RunSpec, number: int) -> RunSpec:

@@ -115,7 +115,7 @@ DOCUMENTS: dict[str, Document] = {
     "sweep_time": Document(kind=SweepTime, printed_by=("sweep --dry-run",)),
     "sweeps": Document(kind=tuple[SweepListed, ...], printed_by=("sweep without a name",)),
     "fleet": Document(kind=FleetStatus, printed_by=("fleet up", "fleet down", "fleet status")),
-    "fleet_runs": Document(kind=FleetOutcome, printed_by=("run --on",)),
+    "fleet_runs": Document(kind=FleetOutcome, printed_by=("run --on", "search --on", "sweep --on")),
     "exported": Document(kind=Exported, printed_by=("export",)),
     "sample": Document(kind=Sample, printed_by=("monitor",)),
     "health": Document(kind=Health, printed_by=("doctor", "fleet doctor")),

@@ -37,7 +37,7 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
     if found.sweep:
         parts += _labelled("then", f"{found.sweep} (power modes were left as they were)", width)
     if found.held_out is not None:
-        parts += _labelled("shown", f"{_difference(found.held_out.difference)} on the half that chose nothing", width)
+        parts += _labelled("shown", f"{difference_words(found.held_out.difference)} on the half that chose nothing", width)
     parts += [paragraph(f"! {text}", width, "  ") for text in found.wrong]
     points = [*found.built, *(point for point in found.front if point.run is None)]
     if points:
@@ -95,10 +95,16 @@ def _cells(point: SearchPoint) -> tuple[str, ...]:
         words.DASH if point.difference is None else _points_lost(point.difference),
     )
     if point.settings:
-        return (_settings(point.settings), *told)
-    formats = ", ".join(f"{count} {form.upper()}" for form, count in reversed(point.formats.items()))
+        return (choice_words(point), *told)
     effect = words.DASH if point.effect is None else f"{point.effect:.2g}"
-    return (formats, effect, words.DASH if point.foretold is None else f"{point.foretold:.3f}", *told)
+    return (choice_words(point), effect, words.DASH if point.foretold is None else f"{point.foretold:.3f}", *told)
+
+
+def choice_words(point: SearchPoint) -> str:
+    """Units by format, `53 INT8, 8 FP16`; or settings."""
+    if point.settings:
+        return _settings(point.settings)
+    return ", ".join(f"{count} {form.upper()}" for form, count in reversed(point.formats.items()))
 
 
 def _settings(settings: Mapping[str, str]) -> str:
@@ -119,7 +125,8 @@ def ratio_text(ratio: Ratio) -> str:
     return f"{ratio.value:.3f}{ends}"
 
 
-def _difference(ratio: Ratio) -> str:
+def difference_words(ratio: Ratio) -> str:
+    """`-0.36 [-0.90, +0.18] points`: of quality, won or lost."""
     return _points_lost(ratio) + ("" if ratio.value is None else " points")
 
 
@@ -151,7 +158,7 @@ def line_text(line: SearchLine, quantity: str) -> str:
         rows = line.sensitivity.rows
         return f"{len(rows)} units; the most sensitive is {rows[0].unit}" if rows else "no units"
     if line.checked is not None:
-        return f"{_mix(line.checked)}: {_difference(line.checked.difference)} on half {line.checked.half}"
+        return f"{_mix(line.checked)}: {difference_words(line.checked.difference)} on half {line.checked.half}"
     if line.measured is not None:
         ratio = line.measured.ratios.get(quantity, Ratio())
         return f"{_mix(line.measured)}: {ratio_text(ratio)} of FP32's {quantity}"

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 from .failure import Failure
 from .numbers import Positive
 from .result import Result
+from .search import SearchDocument
+from .sweep import SweepReport
 
 BoardName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 
@@ -122,6 +124,10 @@ class BoardOutcome(Struct, frozen=True, kw_only=True):
     """It had been done there before, and was not done again."""
     runs: tuple[Result, ...] = ()
     """In the order of the recipes; their ids and paths are those of the board."""
+    search: SearchDocument | None = None
+    """Of `search --on`."""
+    sweep: SweepReport | None = None
+    """Of `sweep --on`."""
     error: Failure | None = None
     """Why there is no result; None: there is, or it was left going."""
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @json_option
 def fleet(action: str, as_json: bool) -> int:
     """The boards of fleet.toml: `up` starts a scheduler here and a worker on each, `status` says what each is doing, `doctor`
-    what is wrong, `down` ends all of that. Runs on boards go on whatever happens here; `run --on` and `study --on` use them.
+    what is wrong, `down` ends all of that. Runs on boards go on whatever happens here; `--on` of `run`, `study`,
+    `search` and `sweep` uses them.
     """
     engine = open_engine()
     return asyncio.run(_fleet(engine.fleet(), action, as_json))

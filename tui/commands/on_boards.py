@@ -1,4 +1,4 @@
-"""`--on`: runs and studies on boards of the fleet, followed together, and one table of what came out."""
+"""`--on`: runs, studies, searches and sweeps on boards of the fleet, followed together, and one table of what came out."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import UsageError
-from ...engine.fleet.fleet_front import FleetAsk
+from ...engine.fleet.bundles import paths_of
+from ...engine.fleet.fleet_front import DrivenAsk, FleetAsk
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
-    from ...engine.fleet.board_tasks import BoardTold
+    from ...engine.fleet.asked_once import BoardTold
     from ...engine.fleet.fleet_front import Fleet
-    from ...engine.schema.fleet import BoardOutcome
+    from ...engine.front.driven_asks import DrivenAsked, SearchAsked, SweepAsked
+    from ...engine.report.table import Paint
+    from ...engine.schema.fleet import BoardOutcome, FleetOutcome
     from ...engine.schema.spec import RunSpec
     from ...engine.schema.study import StudyRequest
 
@@ -76,6 +79,55 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, again
     return max(_ended(each) for each in found if each is not None)
 
 
+async def search_on_boards(engine: Engine, asked: SearchAsked, on: str, *, again: bool, as_json: bool) -> int:
+    """A whole search on several boards, each for itself, and a row for what each chose."""
+    from ...engine.front.searching import refuse_unsearchable
+    from ...engine.report.driven_tables import searched_table
+
+    boards = engine.fleet().wanted(on)
+    refuse_unsearchable(asked.spec, asked.goal, asked.builds, asked.over)
+    await engine.check(asked.spec, elsewhere=True)
+    return await _driven(engine, asked, paths_of(asked.spec), boards, searched_table, again=again, as_json=as_json)
+
+
+async def sweep_on_boards(engine: Engine, asked: SweepAsked, on: str, *, again: bool, as_json: bool) -> int:
+    """A whole sweep on several boards, each for itself, and each one's cheapest row."""
+    from ...engine.advice.sweep_answer import parse_want
+    from ...engine.report.driven_tables import swept_table
+
+    boards = engine.fleet().wanted(on)
+    parse_want(asked.said.want)
+    return await _driven(engine, asked, [asked.model], boards, swept_table, again=again, as_json=as_json)
+
+
+async def _driven(
+    engine: Engine,
+    asked: DrivenAsked,
+    paths: Sequence[str],
+    boards: Sequence[str],
+    table: Callable[[FleetOutcome, int, Paint], str],
+    *,
+    again: bool,
+    as_json: bool,
+) -> int:
+    import msgspec
+
+    from ...engine.schema.fleet import FleetOutcome
+
+    engine.ask_no_more()
+    plain, salt = msgspec.to_builtins(asked), _salt(again)
+    asks = [DrivenAsk(plain, tuple(paths), board, salt) for board in boards]
+    found, ending = await _carried(engine.fleet(), asks, _Lines(as_json, boards))
+    if ending != "ended":
+        return _left(ending)
+    told = FleetOutcome(on=tuple(each for each in found if each is not None))
+    if as_json:
+        echo_json(msgspec.json.encode(told))
+    else:
+        echo("\n" + table(told, width(), paint))
+    return max(map(_ended, told.on))
+
+
 def _salt(again: bool) -> str:
     return secrets.token_hex(8) if again else ""
 
@@ -88,7 +140,9 @@ def _left(ending: Ending) -> int:
     return TERMINATED
 
 
-async def _carried(fleet: Fleet, asks: Sequence[FleetAsk], lines: _Lines) -> tuple[list[BoardOutcome | None], Ending]:
+async def _carried(
+    fleet: Fleet, asks: Sequence[FleetAsk | DrivenAsk], lines: _Lines
+) -> tuple[list[BoardOutcome | None], Ending]:
     """What came of each ask, None of those that have not ended, and how the following of them ended."""
     found: list[BoardOutcome | None] = [None] * len(asks)
 
@@ -112,13 +166,33 @@ async def _carried(fleet: Fleet, asks: Sequence[FleetAsk], lines: _Lines) -> tup
 
 
 def _ended(outcome: BoardOutcome) -> int:
-    """0; 1 with the error on standard error, where a board's run did not end well."""
+    """0; 1 with the error on standard error, where what a board did has not ended well."""
     name = outcome.board or outcome.on
-    failures = [outcome.error] if outcome.error else [result.error for result in outcome.runs if result.error]
-    for failure in failures:
-        said = str(failure.refusal)
-        echo_error(said if said.startswith("board ") else f"board {name}: {said}")
-    return 1 if failures or any(result.state != "done" for result in outcome.runs) else 0
+    said = [str(failure.refusal) for failure in (outcome.error, *(result.error for result in outcome.runs)) if failure]
+    said += _short(outcome)
+    for text in said:
+        echo_error(text if text.startswith("board ") else f"board {name}: {text}")
+    return 1 if said or not _good(outcome) else 0
+
+
+def _short(outcome: BoardOutcome) -> list[str]:
+    """How a search or sweep has fallen short."""
+    search, sweep = outcome.search, outcome.sweep
+    said = []
+    if search is not None and search.state != "done":
+        said.append(f"search {search.search} has no answer: {search.why}")
+    if sweep is not None and sweep.mode_left:
+        said.append(f"the power mode {sweep.first_mode} is not back: {sweep.mode_left}; `edgetui doctor` there puts it back")
+    if sweep is not None and sweep.state != "done":
+        said.append(f"sweep {sweep.sweep} is not done; the same command takes it up again")
+    return said
+
+
+def _good(outcome: BoardOutcome) -> bool:
+    """Whether all of it has ended well."""
+    driven = outcome.search or outcome.sweep
+    states = [result.state for result in outcome.runs] + ([driven.state] if driven else [])
+    return outcome.error is None and all(state == "done" for state in states)
 
 
 class _Lines:
@@ -139,8 +213,8 @@ class _Lines:
 
     def ended(self, outcome: BoardOutcome, done: int, of: int) -> None:
         """An ask has ended."""
-        good = outcome.error is None and all(result.state == "done" for result in outcome.runs)
         names = ", ".join(result.recipe.name for result in outcome.runs)
+        names += outcome.search.search if outcome.search else outcome.sweep.sweep if outcome.sweep else ""
         before = "  done before" if outcome.found else ""
-        sign = "✓" if good else "✗"
+        sign = "✓" if _good(outcome) else "✗"
         self._line.keep(f" {sign} {outcome.board or outcome.on:<{self._wide}}  {done} of {of}  {names}{before}".rstrip())

@@ -14,7 +14,16 @@ from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from .completion import files, recipe_names
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
-from .options import backend_options, data_options, make_spec, preset_option, shape_option, workload_option
+from .options import (
+    backend_options,
+    data_options,
+    make_spec,
+    on_option,
+    preset_option,
+    refuse_beside_on,
+    shape_option,
+    workload_option,
+)
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 from .run import progress_stream
 
@@ -58,6 +67,7 @@ MOST_BUILDS = {"formats": 12, "settings": 20}
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
 @click.option("--again", is_flag=True, help="From the beginning, whatever has been found of it.")
+@on_option
 @json_option
 def search(
     model: str | None,
@@ -68,6 +78,7 @@ def search(
     detach: bool,
     dry_run: bool,
     again: bool,
+    on: str | None,
     as_json: bool,
     shapes: tuple[str, ...],
     **flags: object,
@@ -82,9 +93,18 @@ def search(
     """
     engine = open_engine()
     if model is None:
+        if on is not None:
+            raise UsageError("no model is named", fix="give one: each board of --on searches for it")
         return asyncio.run(_list(engine, as_json))
     builds, seconds = _budget(budget, MOST_BUILDS[over])
     spec = make_spec(engine, model, recipe=recipe or "int8", shapes=shapes, no_guard=True, **flags)  # type: ignore[arg-type]
+    if on is not None:
+        from ...engine.front.driven_asks import SearchAsked
+        from .on_boards import search_on_boards
+
+        refuse_beside_on(detach=detach, dry_run=dry_run)
+        elsewhere = SearchAsked(spec=spec, goal=goal, over=over, builds=builds, seconds=seconds)
+        return asyncio.run(search_on_boards(engine, elsewhere, on, again=again, as_json=as_json))
     asked = asyncio.run(engine.plan_search(spec, goal, builds, seconds, over))
     return asyncio.run(_search(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
 

@@ -27,8 +27,8 @@ class FleetScreen(ListedScreen):
     CSS_PATH = "fleet.tcss"
     HELP = (
         "The boards of fleet.toml. u starts a scheduler here and a worker on each, over ssh; x ends them, their runs go on.\n"
-        "What a board is asked by `edgetui run --on` and `study --on` is an ordinary run there. Power and temperature are not\n"
-        "read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
+        "What a board is asked by --on of `run`, `study`, `search` and `sweep` is as if it was begun there. Power and\n"
+        "temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "up", "up", id="fleet.up", tooltip="Start a scheduler here and a worker on each board"),

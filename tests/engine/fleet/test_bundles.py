@@ -10,7 +10,7 @@ import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import DataRefused, StorageRefused
 from edgetui.engine.fleet import bundles, received
-from edgetui.engine.fleet.bundles import pack_path, portable
+from edgetui.engine.fleet.bundles import pack_path, paths_of, portable
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PruneMagnitude, Recipe
@@ -18,6 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DEMO = PACKAGE / "profiles" / "demo"
+
+
+def ported(spec):
+    return portable([msgspec.to_builtins(spec)], paths_of(spec), {})
 
 
 def send(packed, home, cut_at=()):
@@ -118,14 +122,14 @@ def test_paths_of_a_spec_are_the_boards_and_its_key_is_of_contents(tmp_path):
         data = read_dataset(str(DEMO / "digits.toml"), {})
         return RunSpec(model=str(model), recipe=Recipe(name="p", step=(PruneMagnitude(amount=0.3),)), dataset=data)
 
-    first, packed = portable([spec(tmp_path / "a")], {})
-    again, _ = portable([spec(tmp_path / "b")], {})
+    first, packed = ported(spec(tmp_path / "a"))
+    again, _ = ported(spec(tmp_path / "b"))
     assert first == again
     assert str(tmp_path).encode() not in first
     (tmp_path / "c").mkdir()
     other = spec(tmp_path / "c")
     (tmp_path / "c" / "digits.onnx").write_bytes(b"another")
-    assert portable([other], {})[0] != first
+    assert ported(other)[0] != first
     for each in packed.values():
         send(each, tmp_path / "board")
     (placed,) = received.placed_specs(tmp_path / "board", first)
