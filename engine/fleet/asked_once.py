@@ -28,6 +28,8 @@ class AskedOnce(Struct, frozen=True, kw_only=True):
     """It is a search or a sweep, which a driver of its own carries there."""
     again: bool = False
     """Of these: one like it, asked for there or under another key, is left aside."""
+    of_any: bool = False
+    """Any board of a resource was asked: the first that takes it has it."""
     bundles: tuple[str, ...]
 
 
@@ -37,6 +39,8 @@ class BoardAnswer(Struct, frozen=True, kw_only=True):
     board: str = ""
     missing: tuple[str, ...] = ()
     """Bundles that have to be sent first; empty: none."""
+    taker: str = ""
+    """Another board has taken it before, and has to be asked; nothing was begun here."""
     found: bool = False
     """They had been done before."""
     results: tuple[Result, ...] = ()

@@ -16,14 +16,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..config import state_home
-from ..errors import EdgetuiError
+from ..errors import EdgetuiError, StorageRefused
 from ..schema.failure import Failure
 from ..schema.ready import ready
 from .asked_once import LOOK_S, TELL_S, AskedOnce, BoardAnswer, BoardTold, Tell
 from .bundles import Bundle
+from .quiet import TAKE, TOPIC
 
 if TYPE_CHECKING:
+    from distributed import Worker
+
     from ..runs.folder import RunDir
+
+TAKE_S = 30.0
+"""How long the scheduler may take to say whose it is."""
 
 
 def _answer(board: str, work: Callable[[], BoardAnswer]) -> bytes:
@@ -48,11 +54,25 @@ def ensure_run(asked: bytes) -> bytes:
     board = str(worker.name)
 
     def tell(told: BoardTold) -> None:
-        from .quiet import TOPIC
-
         worker.log_event(TOPIC, msgspec.json.encode(told))
 
-    return _answer(board, lambda: _ensured(board, msgspec.json.decode(asked, type=ready(AskedOnce)), tell))
+    told = msgspec.json.decode(asked, type=ready(AskedOnce))
+    if told.of_any:
+        taker, why = _taker(worker, told.once)
+        if taker != board:
+            refused = StorageRefused(f"the machine that asks: {why}", fix="free some space there")
+            error = Failure.of("", refused) if why else None
+            return msgspec.json.encode(BoardAnswer(board=board, taker=taker, error=error))
+    return _answer(board, lambda: _ensured(board, told, tell))
+
+
+def _taker(worker: Worker, once: str) -> tuple[str, str]:
+    """Whose it is, as the scheduler has written it down, or why it could not. A link that is lost here is raised, and asked
+    again: nothing has begun.
+    """
+    asked = getattr(worker.scheduler, TAKE)(once=once, board=str(worker.name))
+    taker, why = asyncio.run_coroutine_threadsafe(asked, worker.loop.asyncio_loop).result(TAKE_S)
+    return str(taker), str(why)
 
 
 def _ensured(board: str, asked: AskedOnce, tell: Tell) -> BoardAnswer:
@@ -124,7 +144,6 @@ async def cancel(board: str, once: str) -> bytes:
 
 
 def _cancelled(home: Path, once: str) -> BoardAnswer:
-    from ..errors import StorageRefused
     from ..runs import asking
     from ..runs.folder import once_members
     from .driven_tasks import end_driven

@@ -22,12 +22,13 @@ from ..errors import DAMAGED, BackendRefused, EdgetuiError, StorageRefused, from
 from ..schema.failure import Failure
 from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec
-from .asked_once import AskedOnce, BoardTold
+from .asked_once import AskedOnce, BoardAnswer, BoardTold
 from .bundles import PackedBundle, Plain, paths_of, portable
 from .certificates import make_keys
 from .fleet_file import ANY, fleet_file, read_fleet, wanted
 from .keeping import Keeping, KeptFleet
 from .quiet import missing_packages, not_installed
+from .takers import Takers
 from .transport import free_port
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Fleet:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._keeping = Keeping(home)
+        self._takers = Takers(self._keeping.folder)
         self._looking: FleetLink | None = None
 
     async def bring_up(self) -> FleetStatus:
@@ -189,7 +191,8 @@ class Fleet:
         Raises:
             DataRefused: a file cannot be read here.
         """
-        told = await asyncio.to_thread(_told, asks)
+        boards = [board.name for board in self._kept()]
+        told = await asyncio.to_thread(_told, asks, boards)
         link = self._link(hear)
 
         async def one(number: int) -> BoardOutcome:
@@ -206,34 +209,38 @@ class Fleet:
     async def _carry(self, link: FleetLink, asked: AskedOnce, packed: dict[str, PackedBundle], name: str) -> BoardOutcome:
         """On one board, or on one that has a resource; that is sent what it lacks, and keeps what it was given."""
         able = self._able(name)
-        board = able[0] if name == able[0] else ""
+        board = able[0] if name == able[0] else self._taker(asked.once) if asked.of_any else ""
         try:
             if board:
                 for each in packed.values():
                     await link.send(board, each)
             while True:
                 answer = await link.ensure(asked, board or name, (board,) if board else able)
-                board = answer.board
+                board = answer.taker or answer.board
+                if answer.taker:
+                    continue
                 if not answer.missing:
-                    error = answer.error
-                    return BoardOutcome(
-                        on=name,
-                        board=board,
-                        found=answer.found,
-                        runs=answer.results,
-                        search=answer.search,
-                        sweep=answer.sweep,
-                        error=error,
-                    )
+                    outcome = _outcome(name, answer)
+                    if asked.of_any and not outcome.done:
+                        self._takers.leave(asked.once)
+                    return outcome
                 for missing in answer.missing:
                     await link.send(board, packed[missing], lacking=True)
         except EdgetuiError as error:
             return BoardOutcome(on=name, board=board, error=Failure.of("", error))
 
+    def _taker(self, once: str) -> str:
+        """The board that took it before and is still one of ours; empty: any may."""
+        board = self._takers.taker(once)
+        if board and board not in [each.name for each in self._kept()]:
+            self._takers.leave(once)
+            return ""
+        return board
+
     async def cancel(self, asks: Sequence[FleetAsk | DrivenAsk]) -> None:
         """End what `carry` began, on every board that may have it."""
         link = self._link()
-        keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks)]
+        keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks, ())]
         wanted = dict.fromkeys((board, key) for ask, key in zip(asks, keys, strict=True) for board in self._able(ask.on))
         try:
             await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), return_exceptions=True)
@@ -241,7 +248,19 @@ class Fleet:
             await link.close()
 
 
-def _told(asks: Sequence[FleetAsk | DrivenAsk]) -> list[tuple[AskedOnce, dict[str, PackedBundle]]]:
+def _outcome(name: str, answer: BoardAnswer) -> BoardOutcome:
+    return BoardOutcome(
+        on=name,
+        board=answer.board,
+        found=answer.found,
+        runs=answer.results,
+        search=answer.search,
+        sweep=answer.sweep,
+        error=answer.error,
+    )
+
+
+def _told(asks: Sequence[FleetAsk | DrivenAsk], boards: Sequence[str]) -> list[tuple[AskedOnce, dict[str, PackedBundle]]]:
     """What goes over the wire, and the bundles that it needs; a file that several asks have is read once."""
     known: dict[str, tuple[PackedBundle, str]] = {}
     found = []
@@ -253,6 +272,7 @@ def _told(asks: Sequence[FleetAsk | DrivenAsk]) -> list[tuple[AskedOnce, dict[st
             plain=msgspec.Raw(plain),
             driven=driven,
             again=bool(ask.again),
+            of_any=ask.on not in boards,
             bundles=tuple(packed),
         )
         found.append((asked, packed))

@@ -128,7 +128,7 @@ class FleetLink:
             why = f" ({one.reason})" if one and one.reason else ""
             raise RunFailed(
                 f"board {', '.join(boards)} was away for {PATIENCE_S:.0f} s{why}",
-                fix="what it has begun goes on there: ask again when it is back",
+                fix="what it has begun goes on there: ask again when it is back (of a resource, --again asks another board)",
             )
         return seen_s
 

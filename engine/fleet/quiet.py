@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TOPIC = "edgetui"
 """What boards tell while they work."""
+TAKE = "edgetui_take"
+"""What the scheduler is asked before what a resource was asked for begins (`takers.py`)."""
 _SETTINGS = {
     "distributed.worker.profile.enabled": False,
     "distributed.worker.profile.interval": "10s",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .certificates import AUTHORITY, SCHEDULER
 from .link_end import link_end
-from .quiet import of_files, set_up
+from .quiet import TAKE, of_files, set_up
+from .takers import Takers
 from .transport import LOOPBACK
 
 
@@ -26,7 +27,10 @@ async def serve(keys: Path, port: int) -> None:
         security=of_files(keys, "scheduler", SCHEDULER, AUTHORITY),
         dashboard=False,
         dashboard_address=f"{LOOPBACK}:0",
-    ):
+    ) as scheduler:
+        takers = Takers(keys.parent)
+        takers.forget_old()
+        scheduler.handlers[TAKE] = takers.answer
         print("ready", flush=True)
         await link_end()
 

@@ -131,6 +131,13 @@ class BoardOutcome(Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     """Why there is no result; None: there is, or it was left going."""
 
+    @property
+    def done(self) -> bool:
+        """Whether all of it has ended well."""
+        driven = self.search or self.sweep
+        states = [result.state for result in self.runs] + ([driven.state] if driven else [])
+        return self.error is None and all(state == "done" for state in states)
+
 
 class FleetOutcome(Struct, frozen=True, kw_only=True):
     """Of each board that was asked."""

@@ -276,3 +276,47 @@ async def test_one_boards_lost_key_ends_no_other_board(fleet):
     await asyncio.to_thread(wait_until, lambda: fleet.keeping.standing()["one"].state == "refused")
     assert "board-one.pem" in fleet.keeping.standing()["one"].reason
     assert fleet.keeping.standing()["two"].state == "up"
+
+
+@pytest.mark.long
+async def test_a_run_for_any_board_stays_with_the_first_that_took_it(fleet, spec, light, monkeypatch):
+    monkeypatch.setenv("EDGETUI_MEASURE_S", "3")
+    fleet.add("one", "two")
+    await fleet.fleet.bring_up()
+    await fleet.fleet.carry([FleetAsk((light,), "one"), FleetAsk((light,), "two")], silent)  # files are there: none is sent
+    before = {name: set(fleet.runs(name)) for name in ("one", "two")}
+
+    def new(name):
+        return set(fleet.runs(name)) - before[name]
+
+    going = asyncio.ensure_future(fleet.fleet.carry([FleetAsk((spec,), "any")], silent))
+    while not (new("one") or new("two")):
+        await asyncio.sleep(0.05)
+    has, other = ("one", "two") if new("one") else ("two", "one")
+    key = fleet.keeping.keys / f"board-{has}.pem"
+    kept = key.read_bytes()
+    key.unlink()
+    fleet.worker(has).kill()
+    await asyncio.to_thread(wait_until, lambda: fleet.keeping.standing()[has].state == "refused")
+    done, _ = await asyncio.wait({going}, timeout=8)
+    assert not done, "the other board is idle, and is not given it"
+    key.write_bytes(kept)
+    (found,) = await asyncio.wait_for(going, 120)
+    assert (found.board, found.error, found.runs[0].state) == (has, None, "done")
+    (again,) = await fleet.fleet.carry([FleetAsk((spec,), "any")], silent)
+    assert (again.board, again.found) == (has, True)
+    assert [len(new(name)) for name in (has, other)] == [1, 0]
+
+
+@pytest.mark.long
+async def test_what_a_board_took_that_is_in_no_fleet_any_more_is_done_by_another(fleet, light):
+    fleet.add("one", "two")
+    await fleet.fleet.bring_up()
+    (first,) = await fleet.fleet.carry([FleetAsk((light,), "any")], silent)
+    gone = fleet.boards.pop([board.name for board in fleet.boards].index(first.board))
+    fleet.write()
+    await fleet.fleet.bring_up()
+    (second,) = await fleet.fleet.carry([FleetAsk((light,), "any")], silent)
+    assert second.error is None
+    assert second.board != first.board
+    end_all(fleet.home_of(gone.name))

@@ -172,7 +172,7 @@ def _ended(outcome: BoardOutcome) -> int:
     said += _short(outcome)
     for text in said:
         echo_error(text if text.startswith("board ") else f"board {name}: {text}")
-    return 1 if said or not _good(outcome) else 0
+    return 1 if said or not outcome.done else 0
 
 
 def _short(outcome: BoardOutcome) -> list[str]:
@@ -186,13 +186,6 @@ def _short(outcome: BoardOutcome) -> list[str]:
     if sweep is not None and sweep.state != "done":
         said.append(f"sweep {sweep.sweep} is not done; the same command takes it up again")
     return said
-
-
-def _good(outcome: BoardOutcome) -> bool:
-    """Whether all of it has ended well."""
-    driven = outcome.search or outcome.sweep
-    states = [result.state for result in outcome.runs] + ([driven.state] if driven else [])
-    return outcome.error is None and all(state == "done" for state in states)
 
 
 class _Lines:
@@ -216,5 +209,5 @@ class _Lines:
         names = ", ".join(result.recipe.name for result in outcome.runs)
         names += outcome.search.search if outcome.search else outcome.sweep.sweep if outcome.sweep else ""
         before = "  done before" if outcome.found else ""
-        sign = "✓" if _good(outcome) else "✗"
+        sign = "✓" if outcome.done else "✗"
         self._line.keep(f" {sign} {outcome.board or outcome.on:<{self._wide}}  {done} of {of}  {names}{before}".rstrip())
