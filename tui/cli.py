@@ -55,12 +55,20 @@ class InOrder(click.Group):
     epilog="RUN is a run's id, any part of it that only one run has, or `last`. State lies in $XDG_STATE_HOME/edgetui.",
 )
 @click.version_option(__version__, prog_name="edgetui")
+@click.option("--web", is_flag=True, help="The workbench in a browser of this machine, on the loopback address alone.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --web: the port; without it one that is free.")
 @click.pass_context
-def cli(context: click.Context) -> int:
+def cli(context: click.Context, web: bool, port: int) -> int:
     """Compress a model on the device it will run on, measure it beside the original, and see which to deploy.
 
     Without a command: the workbench, a screen for all of this.
     """
+    if web and context.invoked_subcommand:
+        raise click.UsageError("--web stands alone", context)
+    if web:
+        from .web import serve
+
+        return serve(port, click.echo)
     return 0 if context.invoked_subcommand else _workbench()
 
 
@@ -75,8 +83,9 @@ for _command in (*_WORK, monitor, doctor, config, schema, completion):
 def _workbench() -> int:
     """The screen; refused where nobody could see it."""
     from ..engine.errors import UsageError
+    from .web import is_served
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (is_served() or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise UsageError("the workbench needs a terminal", fix="run it in one (ssh -t), or use a command: `edgetui --help`")
     if not draws():
         return overview()
