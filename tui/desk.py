@@ -33,6 +33,8 @@ class Desk(App[int]):
         self.link = Link(config, engine)
         self.pace = Pace(self, config.ui.rate_hz)
         self.graph = choose_graph(config.ui.graph, os.environ)
+        self.deleted: list[tuple[str, ...]] = []
+        """Runs that were deleted from the screen, what went last at the end: what `u` has back."""
 
     @property
     def config(self) -> Config:

@@ -64,7 +64,8 @@ class RunsLook:
 
     def __init__(self) -> None:
         self.filter_text = ""
-        self.sort = 0
+        self.sort = "began"
+        self.gathered = ""
         self.marked: set[str] = set()
         self.at = ""
         """The run under the cursor."""

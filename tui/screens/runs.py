@@ -1,77 +1,43 @@
-"""All runs: filter, sort, open, resume, cancel, mark some and compare them."""
+"""All runs: filter, sort, group, open, mark some and compare them. What changes runs is in `run_deeds.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from ...engine.advice.metrics import listed
-from ...engine.advice.verdict import DIFFERS, EVIDENT, named
-from ...engine.advice.words import DASH, seconds
+from ...engine.advice.run_fields import NAMES, NUMBERS, SHORT, TEXTS
+from ...engine.advice.run_filter import HELP, RunFilter, RunOrder
+from ...engine.errors import UsageError
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import width_of
-from ..desk import AtDesk
+from ..fix_words import on_screen
 from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Lines, begun
-from ..widgets.table import Table
+from ..widgets.lazyrows import LazyRows
+from ..widgets.lines import Line, Lines, Rows, Span, begun, shortened, wrap
 from .filtered import FilteredScreen
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .run_columns import ORDER, Room, ShownColumn, fitted, head_of, verdict_of, verdict_words
+from .run_deeds import RunDeeds
+from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
-    from ...engine.advice.metric import Change
-    from ...engine.api import RunSummary
+    from ...engine.schema.run_summary import RunSummary
 
 OnRun = Callable[[str], Coroutine[Any, Any, None]]
 """What the workbench does with a run."""
 REFRESH_S = 2.0
-STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
-COLUMNS = ("", "state", "model", "recipe", "began", "took", *(each.column.head for each in listed()), "verdict")
-LEFT_OUT = ("began", "took", *(each.column.head for each in listed() if not each.column.narrow))
-WIDE = 110
-"""Below so many columns the table does without those of LEFT_OUT; the run itself, opened, says more."""
-ROOMY = 140
-_LEAST_VERDICT = 12
-"""From so many columns on intervals stand there, and what does not differ is named as well."""
+GROUPED = ("", "model", "recipe", "board", "tag", "state", "group")
+"""What rows can be gathered by."""
+ABOUT_ROWS = 2
 
 
-def _least(change: Change, run: RunSummary) -> float:
-    """A run's place in the list by one metric; those without a figure come last."""
-    value = change.figure(run.difference).value
-    return float("inf") if value is None else value
-
-
-SORTS: tuple[tuple[str, Callable[[RunSummary], object]], ...] = (
-    ("newest", lambda run: run.began),
-    ("model", lambda run: run.model),
-    ("recipe", lambda run: run.recipe),
-    ("state", lambda run: run.state),
-    *(
-        (metric.aim.word, partial(_least, change))
-        for each in listed()
-        for metric, change in each.among
-        if metric.aim is not None
-    ),
-)
-
-
-class RunsTable(Table):
-    """The table; enter is said in the row of keys."""
-
-    filtered = True
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "open", id="runs.open", tooltip="Show the run in the workbench")
-    ]
-
-
-class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
+class RunsScreen(RunDeeds, FilteredScreen):
     """The list."""
 
     CSS_PATH = "runs.tcss"
@@ -79,18 +45,22 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
         "Every run on this machine, also those of other terminals. Enter shows a run in the workbench, with its whole past.\n"
         "Space marks runs, C compares the marked ones (or the one under the cursor\n"
         "with its baseline and with those that were started together with it: 1/3, 2/3, 3/3).\n"
-        "e writes a report of them: one page with charts, tables, and the files that they made."
+        "e writes a report of them: one page with charts, tables, and the files that they made.\n"
+        f"/ filters by words that must all hold: {HELP}.\n"
+        "key:text has it, key=text is it, a|b is either, -word is not so; what has no key is looked for everywhere.\n"
+        "s sorts by any field, by the same once more the other way; b gathers by model, recipe, board, tag.\n"
+        "t puts tags on runs, a writes a note. D deletes, u has back what was deleted last.\n"
+        "✓ done  ▶ going  · waits  ✗ failed  ! interrupted  – cancelled. `edgetui runs --where --sort` prints the same."
     )
     FILTER = "runs.filter"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", id="runs.open", tooltip="Show the run in the workbench"),
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
         Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
+        Binding("slash", "filter", "filter", id="runs.filter", tooltip=f"Show only runs that are so: {HELP}"),
+        Binding("s", "sort", "sort", id="runs.sort", tooltip="Sort by any field; by the same once more: the other way"),
+        Binding("b", "gather", "gather", id="runs.gather", show=False, tooltip="Gather by model, recipe, board, tag, state"),
         Binding("L", "layers", "layers", id="runs.layers", tooltip="What is inside the run's plans: layers with their time"),
-        Binding("slash", "filter", "filter", id="runs.filter", tooltip="Show only runs that have these letters"),
-        Binding("s", "sort", "sort", id="runs.sort", tooltip="Sort by the next column"),
-        Binding("r", "resume", "resume", id="runs.resume", tooltip="Take an interrupted, failed or cancelled run up again"),
-        Binding("c", "cancel", "cancel", id="runs.cancel", tooltip="End a run that is going; asks first"),
-        Binding("D", "delete", "delete", id="runs.delete", show=False, tooltip="Remove a run and its files; asks first"),
         Binding(
             "e", "export", "export", id="runs.export", show=False, tooltip="Write a report of the marked runs, or this one"
         ),
@@ -102,143 +72,190 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
         super().__init__(look.filter_text)
         self.look, self._open_run, self._take_up = look, open_run, resume
         self.runs: tuple[RunSummary, ...] = ()
-        self.marked = self.look.marked
-        self.sort = self.look.sort
-        self.columns: tuple[str, ...] = ()
-        self._drawn: dict[str, tuple[str, ...]] = {}
+        self.marked = look.marked
+        self.order = RunOrder(look.sort)
+        self.gathered = look.gathered
+        self._wanted = RunFilter()
+        self._trouble = ""
+        """What is wrong with the filter as it stands."""
+        self._typed = ("", False)
+        self._asked: object = None
+        """What `_found` was found for."""
+        self._found: list[RunSummary] = []
+        self._by_id: dict[str, RunSummary] = {}
+        self._place: dict[str, str] = {}
+        self._columns: list[ShownColumn] = []
+        self._room = Room(80)
 
     def compose(self) -> ComposeResult:
-        """Title, table, keys."""
+        """Title, heads, rows, what is known of the row under the cursor, keys."""
         yield Lines(id="runs-title")
-        yield RunsTable(id="runs-table", cursor_type="row", zebra_stripes=False)
+        yield Lines(id="runs-heads")
+        yield LazyRows(id="runs-rows")
+        yield Lines(id="runs-about")
         yield KeyBar()
 
     @property
-    def table(self) -> RunsTable:
-        """The table."""
-        return self.query_one(RunsTable)
+    def rows(self) -> LazyRows:
+        """The rows."""
+        return self.query_one(LazyRows)
 
     def on_mount(self) -> None:
         """Read the list now and, while it is looked at, every two seconds."""
-        self._columns()
-        self.table.focus()
+        self.rows.focus()
         self._read()
         self.set_interval(REFRESH_S, self._read)
 
-    def _columns(self) -> None:
-        """Columns that fit the width, and have something to show."""
-        empty = {each.column.head for each in listed() if not each.wanted(run.difference for run in self.runs)}
-        left_out = empty if self.app.size.width >= WIDE else {*empty, *LEFT_OUT}
-        names = tuple(name for name in COLUMNS if name not in left_out)
-        if names != self.columns:
-            self.columns = names
-            self.table.clear(columns=True)
-            self._drawn = {}
-            for name in names:
-                self.table.add_column(name, key=name or "mark")
-
     def on_resize(self) -> None:
         """Other columns where the width asks for them."""
-        self.write()
+        self._asked = None
+        self.call_after_refresh(self.write)
 
     def _read(self) -> None:
         if self.is_current:
-            self.desk.run_in_background(self._fill, "runs")
+            self.desk.run_in_background(self.fill, "runs")
 
-    async def _fill(self) -> None:
+    async def fill(self) -> None:
+        """Read the list again."""
         self.runs = await self.desk.engine.list()
         self.write()
 
     def shown(self) -> list[RunSummary]:
         """The runs that pass the filter, sorted."""
-        letters = self.filter_text.lower()
-        found = [run for run in self.runs if letters in f"{run.run} {run.model} {run.recipe} {run.state} {run.backend}".lower()]
-        name, key = SORTS[self.sort]
-        return sorted(found, key=key, reverse=name == "newest")  # type: ignore[arg-type]
+        typed = (self.filter_text, self.entry is not None)
+        if typed != self._typed:
+            self._typed = typed
+            self._read_filter()
+        asked = (self.runs, self._wanted, self.order)
+        if asked != self._asked:
+            self._asked = asked
+            self._found = self.order.sort([run for run in self.runs if self._wanted.keeps(run)])
+            self._by_id = {run.run: run for run in self.runs}
+            self._place = _places(self.runs)
+            self._fit()
+        return self._found
+
+    def _read_filter(self) -> None:
+        """Of what is being typed the words that are whole: `recipe:int8 top1>` filters by the recipe."""
+        before, _, last = self.filter_text.rpartition(" ")
+        text = before if self.entry is not None and last in NAMES else self.filter_text
+        self._trouble = ""
+        try:
+            self._wanted = RunFilter(text)
+        except UsageError as error:
+            self._trouble = on_screen(error)
+            with suppress(UsageError):
+                self._wanted = RunFilter(before)
+
+    def _fit(self) -> None:
+        """Columns for what is shown."""
+        today = datetime.now().astimezone().date().isoformat()
+        self._room = Room(self.app.size.width, today, self._place)
+        self._columns = fitted(self._found, self._room)
 
     def write(self) -> None:
-        """Bring the table up to date; only cells that differ are touched."""
-        self._columns()
-        rows = self._fitting({run.run: self._cells(run) for run in self.shown()})
-        if list(rows) != list(self._drawn):
-            at = self.current() if self._drawn else self.look.at
-            self.table.clear()
-            for run, cells in rows.items():
-                self.table.add_row(*map(_styled, cells), key=run)
-            if at in rows:
-                self.table.move_cursor(row=list(rows).index(at))
-        else:
-            for run, cells in rows.items():
-                for name, old, new in zip(self.columns, self._drawn[run], cells, strict=True):
-                    if old != new:
-                        self.table.update_cell(run, name or "mark", _styled(new), update_width=True)
-        self._drawn = rows
+        """Bring the list up to date; rows are drawn when they are seen."""
+        found = self.shown()
+        known = self.rows.cursor
+        self.rows.take(self._keys(found), self._line, known or self.look.at)
+        gap = self._gap
+        heads = [self._cell(head_of(each.column, self._room), each) for each in self._columns]
+        self.query_one("#runs-heads", Lines).show([((f"   {gap.join([*heads, 'verdict'])}", "dim"),)])
         self.write_head()
+        self._write_about()
 
-    def _fitting(self, rows: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-        """The cells of each run; the last, its verdict, ends at a word where there is no more room for it."""
-        *others, last = self.columns
-        widest = (max([width_of(name), *(width_of(sanitize(cells[name])) for cells in rows.values())]) for name in others)
-        beside = 2 * self.table.cell_padding
-        room = self.app.size.width - self.table.scrollbar_size_vertical - sum(wide + beside for wide in widest) - beside
-        return {
-            run: (*(cells[name] for name in others), begun(cells[last], max(_LEAST_VERDICT, room)))
-            for run, cells in rows.items()
-        }
+    def _keys(self, found: Sequence[RunSummary]) -> list[str]:
+        """Of each row its run; a heading begins with a blank."""
+        if not self.gathered:
+            return [run.run for run in found]
+        field = TEXTS[self.gathered]
+        gathered: dict[str, list[str]] = {}
+        for run in found:
+            gathered.setdefault(", ".join(field.of(run)), []).append(run.run)
+        return [key for name, runs in gathered.items() for key in (f" {name or f'no {self.gathered}'}   {len(runs)}", *runs)]
+
+    @property
+    def _gap(self) -> str:
+        return "  " if self._room.wide else " "
+
+    @staticmethod
+    def _cell(text: str, fit: ShownColumn) -> str:
+        shown = shortened(text, fit.width)
+        room = " " * (fit.width - width_of(shown))
+        return room + shown if fit.column.right else shown + room
+
+    def _line(self, key: str) -> Line:
+        """A row."""
+        run = self._by_id.get(key)
+        if run is None:
+            return ((f"{key}", "accent"),)
+        mark: Span = ("* " if key in self.marked else "  ", "accent")
+        cells = [self._cell(fit.column.text(run, self._room), fit) + self._gap for fit in self._columns]
+        taken = 3 + sum(fit.width + len(self._gap) for fit in self._columns)
+        words = sanitize(verdict_of(run, self._room))
+        return (mark, ("".join(cells), ""), (begun(words, max(8, self._room.width - taken)), _tone(run)))
 
     def write_head(self) -> None:
         """The title, with the filter."""
-        typed = (("  / ", "accent"), *self.entry.spans()) if self.entry else ()
-        kept = f"   filter `{self.filter_text}`" if self.filter_text and not self.entry else ""
-        words = f"   {len(self._drawn)} of {len(self.runs)}   sorted: {SORTS[self.sort][0]}   marked: {len(self.marked)}{kept}"
+        if self.entry:
+            typed: Line = (("  / ", "accent"), *self.entry.spans())
+            self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (f" {self._counted()}", "dim"), *typed)])
+            return
+        kept = f"   filter `{self.filter_text}`" if self.filter_text else ""
+        marked = f"   marked: {len(self.marked)}" if self.marked else ""
+        by = f"   by {self.gathered}" if self.gathered else ""
+        words = f"   {self._counted()}   sorted: {_said(self.order)}{by}{marked}{kept}"
         empty = "   nothing has run yet: esc, choose a model and a recipe, then r" if not self.runs else ""
-        self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (empty or words, "dim"), *typed)])
+        trouble: Line = ((f"   {self._trouble}", "bad"),) if self._trouble else ()
+        self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (empty or words, "dim"), *trouble)])
 
-    def _cells(self, run: RunSummary) -> dict[str, str]:
-        began = run.began
-        if began:
-            began = datetime.fromisoformat(began).strftime("%d %b %H:%M")
-        stage = f" {run.stage}" if run.stage and run.state in ("running", "crashed", "failed") else ""
-        words = verdict_words(run.verdict, differing=self.app.size.width < ROOMY)
-        if run.state == "queued" and run.waiting_for:
-            words = f"waits for {run.waiting_for}"
-        full = self.app.size.width >= ROOMY
-        return {
-            "": "*" if run.run in self.marked else " ",
-            "state": f"{STATE_MARKS.get(run.state, '?')} {run.state}{stage}",
-            "model": run.model.removesuffix(".onnx"),
-            "recipe": (run.recipe or DASH) + self._place(run),
-            "began": began,
-            "took": seconds(run.seconds),
-            **{each.column.head: each.text(run.difference, full=full) for each in listed()},
-            "verdict": words or (run.error.what if run.error else DASH),
-        }
+    def _counted(self) -> str:
+        return f"{len(self._found)} of {len(self.runs)}"
 
-    def _place(self, run: RunSummary) -> str:
-        """` 1/3` of one that was started together with others."""
-        members = [each.run for each in reversed(self.runs) if run.group and each.group == run.group]
-        return f" {members.index(run.run) + 1}/{len(members)}" if len(members) > 1 else ""
+    def _write_about(self) -> None:
+        """All that the row under the cursor has no room for: its id, tags, note and whole verdict."""
+        run, about = self.summary(), self.query_one("#runs-about", Lines)
+        width = max(20, self.app.size.width - 2)
+        if self.entry is not None or self._trouble:
+            about.show([((f" {row}", "bad" if self._trouble else "dim"),) for row in wrap(self._trouble or HELP, width)])
+            return
+        if run is None:
+            about.show([])
+            return
+        tags = "".join(f"  #{tag}" for tag in run.tags)
+        note = f"  {run.note}" if run.note else ""
+        board = f"  {run.board}" if run.board else ""
+        head: Line = ((f" {run.run}", "value"), (tags, "accent"), (f"{board}{note}".replace("\n", " "), "dim"))
+        words = verdict_words(run.verdict) or (run.error.what if run.error else "")
+        about.show([head, *(((f" {row}", _tone(run)),) for row in wrap(words, width)[: ABOUT_ROWS - 1])])
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Another row."""
+        event.stop()
+        self._write_about()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """A click on the row under the cursor, or enter."""
+        event.stop()
+        self.action_open()
 
     def current(self) -> str:
         """The run under the cursor; "" when there is none."""
-        table = self.table
-        if not table.row_count:
-            return ""
-        return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+        return self.rows.cursor
 
-    def _summary(self) -> RunSummary | None:
-        at = self.current()
-        return next((run for run in self.runs if run.run == at), None)
+    def summary(self) -> RunSummary | None:
+        """What is known of it."""
+        return self._by_id.get(self.current())
 
-    def on_data_table_row_selected(self) -> None:
-        """Enter or a click."""
-        self.action_open()
+    def chosen(self) -> list[str]:
+        """The marked runs, else the one under the cursor."""
+        return [run.run for run in self.shown() if run.run in self.marked] or [*filter(None, [self.current()])]
 
     def action_open(self) -> None:
         """Show the run in the workbench."""
         at = self.current()
         if at:
-            self._go()
+            self.go()
             self.desk.run_in_background(partial(self._open_run, at), "open")
 
     def action_mark(self) -> None:
@@ -246,15 +263,15 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
         at = self.current()
         if at:
             self.marked ^= {at}
+            self.rows.action_move(1)
             self.write()
-            self.table.action_cursor_down()
 
     def action_compare(self) -> None:
         """Compare the marked runs, or this one."""
         from .compare import CompareScreen
 
-        run = self._summary()
-        chosen = self._chosen()
+        run = self.summary()
+        chosen = self.chosen()
         if run is not None and run.group and not self.marked:
             chosen = [each.run for each in reversed(self.runs) if each.group == run.group]
         if chosen:
@@ -264,103 +281,79 @@ class RunsScreen(AtDesk, SafeDismiss, FilteredScreen):
         """A report of the marked runs, or of this one."""
         from .report_folder import ask_for_report
 
-        chosen = self._chosen()
+        chosen = self.chosen()
         if chosen:
             ask_for_report(self.desk, chosen)
-
-    def _chosen(self) -> list[str]:
-        """The marked runs, else the one under the cursor."""
-        return [run.run for run in self.shown() if run.run in self.marked] or [*filter(None, [self.current()])]
 
     def action_layers(self) -> None:
         """What is inside the plans of this run."""
         from .layers import LayersScreen, plans_of
 
-        run = self._summary()
+        run = self.summary()
         if run is not None:
             self.app.push_screen(LayersScreen(plans_of(run.run, run.model.removesuffix(".onnx"), run.recipe)))
 
     def action_sort(self) -> None:
-        """The next order."""
-        self.sort = (self.sort + 1) % len(SORTS)
+        """Choose what to sort by."""
+        from .choose import Choose
+
+        shown = [fit.column for fit in self._columns if fit.column.field]
+        first = {column.field: f"the column {column.head}" for column in shown}
+        choices = [*first.items(), *((name, "") for name in (*TEXTS, *NUMBERS) if name not in first)]
+
+        def take(name: str | None) -> None:
+            if name:
+                same = name == self.order.name
+                self.order = RunOrder(f"-{name}" if same and not self.order.turned else name)
+                self.write()
+
+        self.app.push_screen(Choose("Sort by; the same once more: the other way", choices, self.order.name), take)
+
+    def action_gather(self) -> None:
+        """Gather rows by the next field."""
+        self.gathered = GROUPED[(GROUPED.index(self.gathered) + 1) % len(GROUPED)]
         self.write()
 
-    def action_resume(self) -> None:
+    async def take_up(self, run: str) -> None:
         """Take the run up again, in the workbench."""
-        at = self.current()
-        if at:
-            self.desk.run_in_background(partial(self._resume, at), "resume")
-
-    async def _resume(self, run: str) -> None:
         await self._take_up(run)
-        self._go()
-
-    def action_cancel(self) -> None:
-        """Ask, then end the run."""
-        run = self._summary()
-        if run is None or run.state not in ("running", "queued"):
-            self.notify("this run is not going", timeout=2)
-            return
-        self._ask(f"End the run {run.run}?", "Finished stages stay in the cache; r takes it up again.", self.desk.engine.cancel)
-
-    def action_delete(self) -> None:
-        """Ask, then remove the run."""
-        run = self._summary()
-        if run is not None:
-            self._ask(
-                f"Remove the run {run.run}?",
-                "Its events, log, result and artifacts are gone for good.",
-                self.desk.engine.delete,
-            )
-
-    def _ask(self, question: str, cost: str, do: Callable[[str], object]) -> None:
-        from .dialogs import Confirm
-
-        at = self.current()
-
-        async def work() -> None:
-            await do(at)  # type: ignore[misc]
-            self.marked.discard(at)
-            await self._fill()
-
-        def answer(yes: bool | None) -> None:
-            if yes:
-                self.desk.run_in_background(work, "runs-do")
-
-        self.app.push_screen(Confirm(question, cost), answer)
+        self.go()
 
     def action_copy(self) -> None:
         """The table as tab-separated text."""
-        cells = (self._cells(run) for run in self.shown())
-        rows = ["\t".join(COLUMNS[1:]), *("\t".join(row[name] for name in COLUMNS[1:]) for row in cells)]
+        full = Room(1000, place=self._place)
+        rows = ["\t".join([*(column.head for column in ORDER), "verdict"])]
+        rows += ["\t".join([*(column.text(run, full) for column in ORDER), verdict_of(run, full)]) for run in self.shown()]
         self.app.copy_to_clipboard("\n".join(rows))
         self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
         """To the workbench."""
-        self._go()
+        self.go()
 
-    def _go(self) -> None:
+    def go(self) -> None:
         """Leave; what was filtered, sorted, marked and pointed at is found again."""
-        self.look.filter_text, self.look.sort, self.look.at = self.filter_text, self.sort, self.current()
+        look = self.look
+        look.filter_text, look.sort, look.gathered, look.at = self.filter_text, self.order.text, self.gathered, self.current()
         dismiss_once(self)
 
 
-def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
-    """`faster; top-1 worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
-    `differing`: that alone, where something differs.
-    """
-    differs = [word if metric in EVIDENT else f"{named(metric)} {word}" for metric, word in verdict.items() if word in DIFFERS]
-    if differing and differs:
-        return "; ".join(differs)
-    others: dict[str, list[str]] = {}
-    for metric, word in verdict.items():
-        if word not in DIFFERS:
-            others.setdefault(word, []).append(named(metric))
-    return "; ".join([*differs, *(f"{word}: {', '.join(metrics)}" for word, metrics in others.items())])
+def _places(runs: Sequence[RunSummary]) -> dict[str, str]:
+    """` 1/3` of those that were started together with others."""
+    groups: dict[str, list[str]] = {}
+    for run in reversed(runs):
+        if run.group:
+            groups.setdefault(run.group, []).append(run.run)
+    return {run: f" {n}/{len(members)}" for members in groups.values() if len(members) > 1 for n, run in enumerate(members, 1)}
 
 
-def _styled(text: str) -> Text:
-    """A cell; figures stand at the right."""
-    numeric = text[:1].isdigit() or text[:1] in "+-" or text == DASH
-    return Text(sanitize(text), justify="right" if numeric else "left", no_wrap=True)
+def _said(order: RunOrder) -> str:
+    """An order in words."""
+    if order.name == "began":
+        return "oldest" if order.turned else "newest"
+    short = next((short for short, name in SHORT.items() if name == order.name), order.name)
+    return f"{short}, the other way" if order.turned else short
+
+
+def _tone(run: RunSummary) -> str:
+    return "bad" if run.state in ("failed", "crashed") else "dim" if run.state == "queued" else ""

@@ -196,7 +196,7 @@ async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: EdgetuiApp
         press_at_once(bare_app, "slash", *"Ds fail", "backspace", "backspace")
         await until(pilot, lambda: screen.filter_text == "Ds fa")
         assert bare_app.screen is screen
-        assert screen.sort == 0
+        assert screen.order.text == "began"
 
 
 async def test_letters_at_once_after_enter_on_a_value(bare_app: EdgetuiApp):

@@ -125,10 +125,14 @@ async def test_the_list_of_runs_is_found_again_as_it_was_left(bare_app: EdgetuiA
         await pilot.press("R")
         await shows(pilot, "3 of 3")
         await pilot.press("G")
-        assert app.screen.table.cursor_row == 2
+        assert app.screen.rows.keys.index(app.screen.current()) == 2
         await pilot.press("g")
-        assert app.screen.table.cursor_row == 0
-        await pilot.press("s", "space", "slash", *"done", "enter", "G")
+        assert app.screen.rows.keys.index(app.screen.current()) == 0
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("slash", *"model", "enter")
+        await shows(pilot, "sorted: model")
+        await pilot.press("space", "slash", *"done", "enter", "G")
         await shows(pilot, "2 of 3")
         at = app.screen.current()
         await pilot.press("escape")

@@ -12,9 +12,11 @@ from edgetui.engine.advice.compare import Comparison, compare
 from edgetui.engine.advice.rows import TableRow
 from edgetui.engine.api import Engine
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.compare import CompareScreen, table_lines
-from edgetui.tui.screens.dialogs import Confirm
-from edgetui.tui.screens.runs import RunsScreen, verdict_words
+from edgetui.tui.screens.dialogs import Ask, Confirm
+from edgetui.tui.screens.run_columns import verdict_words
+from edgetui.tui.screens.runs import RunsScreen
 from screens import screen_text, shows, until
 from textual.worker import WorkerFailed
 from told_runs import outcome
@@ -36,18 +38,21 @@ async def test_the_list_says_how_each_run_ended(bare_app: EdgetuiApp, past_run: 
         await shows(pilot, "✓ done", "✗ failed", "! crashed", "0.480 [0.470, 0.490]", "faster; smaller", "3 of 3")
 
 
-async def test_a_verdict_that_has_no_room_ends_at_a_word(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+@pytest.mark.parametrize("width", [80, 100, 120, 160, 200])
+async def test_date_time_and_top1_stand_there_and_no_verdict_is_cut_beside_empty_columns(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], width: int
+):
     app, model = bare_app, Path("a-detector-of-small-things.onnx")
     past_run("done", model), past_run("failed", model)
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        screen = await open_list(pilot)
-        cells = [str(screen.table.get_row_at(row)[-1]) for row in range(2)]
-        whole = [verdict_words(run.verdict, differing=True) or run.error.what for run in screen.shown()]
-        assert "faster;…" in cells
-        for cell, text in zip(cells, whole, strict=True):
-            assert cell == text or text.startswith(f"{cell.removesuffix('…')} ")
-        assert screen.table.virtual_size.width <= 80
-        await shows(pilot, *cells)
+    async with app.run_test(size=(width, 24), notifications=True) as pilot:
+        await open_list(pilot)
+        await shows(pilot, "began", "took", "top-1", "ratio", "faster; smaller", "it was killed", "0.800")
+        rows = screen_text(app).splitlines()[2:4]
+        assert max(map(len, rows)) <= width
+        assert "no difference shown: top-1" in rows[1] or width < 140
+        assert "energy" not in screen_text(app)
+        await pilot.press("down")
+        await shows(pilot, "faster; smaller; no difference shown: top-1")
 
 
 async def test_an_empty_list_says_what_to_do(bare_app: EdgetuiApp):
@@ -69,9 +74,62 @@ async def test_filter_and_sort(bare_app: EdgetuiApp, past_run: Callable[..., str
         await pilot.press("escape")
         assert app.screen is screen
         assert [run.state for run in screen.shown()] == ["failed", "done"]
-        await pilot.press("s", "s", "s", "s")
-        await shows(pilot, "sorted: fastest")
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("slash", *"latency_ratio", "enter")
+        await shows(pilot, "sorted: ratio")
         assert [run.state for run in screen.shown()] == ["done", "failed"]
+
+
+async def test_the_same_order_once_more_is_the_other_way(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    first, second = past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(120, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        for order in ([first, second], [second, first]):
+            await pilot.press("s")
+            await until(pilot, lambda: isinstance(bare_app.screen, Choose))
+            await pilot.press("enter")
+            await until(pilot, lambda: bare_app.screen is screen)
+            assert [run.run for run in screen.shown()] == order
+        await shows(pilot, "sorted: newest")
+
+
+async def test_what_is_typed_filters_by_its_whole_words_and_says_what_is_wrong(
+    bare_app: EdgetuiApp, past_run: Callable[..., str]
+):
+    past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        await pilot.press("slash", *"state", "colon", *"done", "space", *"top1", "greater_than_sign")
+        await shows(pilot, "wants a number", "1 of 2")
+        await pilot.press("0", "full_stop", "9")
+        await shows(pilot, "0 of 2")
+        await pilot.press("backspace", "7", "enter")
+        await shows(pilot, "filter `state:done top1>0.7`", "1 of 2")
+        assert [run.state for run in screen.shown()] == ["done"]
+
+
+async def test_tags_and_notes_are_written_and_gathered_by(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(120, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        await pilot.press("space", "space", "t")
+        await until(pilot, lambda: isinstance(bare_app.screen, Ask))
+        await pilot.press(*"field", "space", *"wet", "enter")
+        await until(pilot, lambda: all(run.tags == ("field", "wet") for run in screen.runs))
+        await shows(pilot, "tags", "#field #wet")
+        await pilot.press("space", "a")
+        await until(pilot, lambda: isinstance(bare_app.screen, Ask))
+        await pilot.press(*"rain", "enter")
+        await until(pilot, lambda: any(run.note == "rain" for run in screen.runs))
+        await pilot.press("b", "b", "b", "b", "b")
+        await shows(pilot, " done   1", " failed   1", "by state")
+        await pilot.press("g")
+        assert screen.current()
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(bare_app.screen, Ask))
+        await pilot.press(*"not/one", "enter")
+        await shows(pilot, "can be no tag")
 
 
 async def test_enter_shows_the_run_in_the_workbench(bare_app: EdgetuiApp, past_run: Callable[..., str]):
@@ -85,20 +143,31 @@ async def test_enter_shows_the_run_in_the_workbench(bare_app: EdgetuiApp, past_r
         await shows(pilot, "▲ faster")
 
 
-async def test_deleting_asks_first(bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]):
+async def test_deleting_asks_first_and_u_has_it_back(bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]):
     app = bare_app
-    past_run("done")
+    runs = {past_run("done"), past_run("failed"), past_run("done")}
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await open_list(pilot)
         await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("enter")
-        assert len(await engine.list()) == 1
+        assert len(await engine.list()) == 3
+        await pilot.press("space", "space", "D")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await shows(pilot, "1 of 1", "u has them back")
         await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await shows(pilot, "nothing has run yet")
         assert await engine.list() == ()
+        await pilot.press("u")
+        await shows(pilot, "1 of 1")
+        await pilot.press("u")
+        await shows(pilot, "3 of 3")
+        assert {run.run for run in await engine.list()} == runs
+        await pilot.press("u")
+        await shows(pilot, "no run `last` is in the trash")
 
 
 async def test_marked_runs_are_compared(bare_app: EdgetuiApp, past_run: Callable[..., str]):

@@ -1,0 +1,193 @@
+"""The columns of the list of runs: what stands in each, and which of them a width has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ...engine.advice.metrics import LABELLED, listed
+from ...engine.advice.verdict import DIFFERS, EVIDENT, named
+from ...engine.advice.words import DASH, seconds
+from ...engine.report.sanitize import sanitize
+from ...engine.report.width import width_of
+from ...engine.schema.run_summary import RunSummary
+
+ROOMY = 140
+"""From so many columns on intervals stand there, states are said in words, and what does not differ is named as well."""
+WIDE = 100
+"""From so many on names are whole, and the time stands beside the date."""
+LEAST_VERDICT, SAMPLE = 16, 300
+STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
+
+
+class Room(NamedTuple):
+    """How much is said."""
+
+    width: int
+    today: str = ""
+    """ISO date."""
+    place: Mapping[str, str] = {}
+    """` 1/3` of runs that were started together with others."""
+
+    @property
+    def roomy(self) -> bool:
+        """Intervals and all words have room."""
+        return self.width >= ROOMY
+
+    @property
+    def wide(self) -> bool:
+        """Names and dates have room."""
+        return self.width >= WIDE
+
+
+Text = Callable[[RunSummary, Room], str]
+
+
+class RunColumn(NamedTuple):
+    """One column."""
+
+    head: str
+    text: Text
+    most: int = 40
+    narrow: int = 0
+    """So wide at most where there is little room; 0: as `most`."""
+    right: bool = False
+    field: str = ""
+    """What it is sorted by."""
+
+    def cut(self, room: Room) -> int:
+        """How wide it may be."""
+        return self.narrow if self.narrow and not room.wide else self.most
+
+
+class ShownColumn(NamedTuple):
+    """A column that is shown."""
+
+    column: RunColumn
+    width: int
+
+
+def _state(run: RunSummary, room: Room) -> str:
+    stage = run.stage if run.state in ("running", "crashed", "failed") else ""
+    mark = STATE_MARKS.get(run.state, "?")
+    return f"{mark} {run.state} {stage}".rstrip() if room.wide else f"{mark} {stage}".rstrip()
+
+
+def _began(run: RunSummary, room: Room) -> str:
+    if not run.began:
+        return ""
+    began = datetime.fromisoformat(run.began)
+    if room.wide:
+        return began.strftime("%d %b %H:%M")
+    return began.strftime("%H:%M" if run.began[:10] == room.today else "%d %b" if run.began[:4] == room.today[:4] else "%b %y")
+
+
+def _quality(run: RunSummary, _: Room) -> str:
+    """The candidate's top-1, or what labels say of another task, with its name."""
+    for metric, labelled in LABELLED:
+        if metric.limited_as in run.figures:
+            told = f"{run.figures[metric.limited_as]:.3f}"
+            return told if metric.limited_as == "top1" else f"{labelled.word} {told}"
+    return DASH
+
+
+def _figures() -> dict[str, RunColumn]:
+    return {
+        each.column.head: RunColumn(
+            each.column.head,
+            lambda run, room, each=each: each.text(run.difference, full=room.roomy),  # type: ignore[misc]
+            most=28,
+            narrow=12,
+            right=True,
+            field=each.among[0][1].field,
+        )
+        for each in listed()
+    }
+
+
+FIGURES = _figures()
+STATE = RunColumn("state", _state, narrow=10, field="state")
+MODEL = RunColumn("model", lambda run, _: run.model.removesuffix(".onnx"), narrow=14, field="model")
+RECIPE = RunColumn("recipe", lambda run, room: (run.recipe or DASH) + room.place.get(run.run, ""), narrow=12, field="recipe")
+BEGAN = RunColumn("began", _began, field="began")
+TOOK = RunColumn("took", lambda run, _: seconds(run.seconds), right=True, field="took")
+TAGS = RunColumn("tags", lambda run, _: " ".join(f"#{tag}" for tag in run.tags), most=24, field="tag")
+BOARD = RunColumn("board", lambda run, _: run.board, most=24, field="board")
+BACKEND = RunColumn("backend", lambda run, _: run.backend, field="backend")
+DATA = RunColumn("data", lambda run, _: run.data.rpartition("/")[2], most=20, field="data")
+NOTE = RunColumn("note", lambda run, _: run.note.replace("\n", " "), most=30, field="note")
+QUALITY = RunColumn("top-1", _quality, narrow=12, right=True, field="top1")
+ALWAYS = (STATE, MODEL, RECIPE)
+_FIRST = ("time ratio",)
+_RATIOS = [column for head, column in FIGURES.items() if head not in _FIRST]
+BY_IMPORTANCE = (
+    *(FIGURES[head] for head in _FIRST),
+    QUALITY,
+    BEGAN,
+    TOOK,
+    *reversed(_RATIOS),
+    TAGS,
+    BOARD,
+    NOTE,
+    DATA,
+    BACKEND,
+)
+"""Those that come after the names, as far as there is room: the first is the last to go."""
+BESIDE_VERDICT = 4
+"""How many of them take room that a long verdict would have as well."""
+ORDER = (STATE, MODEL, RECIPE, BEGAN, TOOK, *FIGURES.values(), QUALITY, TAGS, BOARD, BACKEND, DATA, NOTE)
+"""From left to right; the verdict stands at the right end."""
+
+
+def fitted(runs: Sequence[RunSummary], room: Room) -> list[ShownColumn]:
+    """The columns for these runs, with their widths; what nothing is known of is left out."""
+    sample = runs[:SAMPLE]
+    gap = 2 if room.wide else 1
+    told = {column.head: [sanitize(column.text(run, room)) for run in sample] for column in ORDER}
+    widths = {
+        column.head: min(column.cut(room), max([width_of(head_of(column, room)), *map(width_of, told[column.head])]))
+        for column in ORDER
+    }
+    known = {head for head, cells in told.items() if any(cell.strip() not in ("", DASH) for cell in cells)}
+    verdict = max([LEAST_VERDICT, *(width_of(sanitize(verdict_of(run, room))) for run in sample)])
+    kept = list(ALWAYS)
+    asked = [column.head for column in (*ALWAYS, *BY_IMPORTANCE[:BESIDE_VERDICT]) if column in ALWAYS or column.head in known]
+    over = 3 + sum(widths[head] + gap for head in asked) + LEAST_VERDICT - room.width
+    for column in (MODEL, RECIPE, STATE):  # a name may lose its middle before a column is lost
+        cut = max(0, min(over, widths[column.head] - column.narrow))
+        widths[column.head] -= cut
+        over -= cut
+    left = room.width - 3 - sum(widths[column.head] + gap for column in kept)
+    for n, column in enumerate(BY_IMPORTANCE):
+        wanted = LEAST_VERDICT if n < BESIDE_VERDICT else verdict
+        if column.head in known and left - widths[column.head] - gap >= wanted:
+            kept.append(column)
+            left -= widths[column.head] + gap
+    return [ShownColumn(column, widths[column.head]) for column in ORDER if column in kept]
+
+
+def head_of(column: RunColumn, room: Room) -> str:
+    """A column's head; a short one where there is little room."""
+    return column.head.removeprefix("time ") if not room.wide else column.head
+
+
+def verdict_of(run: RunSummary, room: Room) -> str:
+    """What stands at the right end: the verdict, why there is none, or for whom it waits."""
+    if run.state == "queued" and run.waiting_for:
+        return f"waits for {run.waiting_for}"
+    return verdict_words(run.verdict, differing=not room.roomy) or (run.error.what if run.error else DASH)
+
+
+def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
+    """`faster; top-1 worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
+    `differing`: that alone, where something differs.
+    """
+    differs = [word if metric in EVIDENT else f"{named(metric)} {word}" for metric, word in verdict.items() if word in DIFFERS]
+    if differing and differs:
+        return "; ".join(differs)
+    others: dict[str, list[str]] = {}
+    for metric, word in verdict.items():
+        if word not in DIFFERS:
+            others.setdefault(word, []).append(named(metric))
+    return "; ".join([*differs, *(f"{word}: {', '.join(metrics)}" for word, metrics in others.items())])

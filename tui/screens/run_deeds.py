@@ -1,0 +1,165 @@
+"""What the list of runs does to runs: take up, end, delete and have back, tag, note, move in the queue."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ..desk import AtDesk
+from .safe_dismiss import SafeDismiss
+
+if TYPE_CHECKING:
+    from ...engine.schema.run_summary import RunSummary
+
+
+class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
+    """A screen with a run under a cursor, and marked ones."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "resume", "resume", id="runs.resume", tooltip="Take an interrupted, failed or cancelled run up again"),
+        Binding("c", "cancel", "cancel", id="runs.cancel", tooltip="End a run that is going; asks first"),
+        Binding("t", "tag", "tag", id="runs.tag", show=False, tooltip="Put tags on the marked runs, or this one"),
+        Binding("a", "note", "note", id="runs.note", show=False, tooltip="Write a note on this run"),
+        Binding(
+            "D", "delete", "delete", id="runs.delete", show=False, tooltip="Delete the marked runs, or this one; asks first"
+        ),
+        Binding("u", "restore", "undo delete", id="runs.restore", show=False, tooltip="Have back what was deleted last"),
+    ]
+    marked: set[str]
+    runs: Sequence[RunSummary]
+
+    @abstractmethod
+    async def fill(self) -> None:
+        """Read the list again."""
+
+    @abstractmethod
+    def write(self) -> None:
+        """Draw the list again."""
+
+    @abstractmethod
+    def summary(self) -> RunSummary | None:
+        """What is known of the run under the cursor."""
+
+    @abstractmethod
+    def chosen(self) -> list[str]:
+        """The marked runs, else the one under the cursor."""
+
+    @abstractmethod
+    async def take_up(self, run: str) -> None:
+        """Take a run up again, in the workbench."""
+
+    def action_resume(self) -> None:
+        """Take the run up again."""
+        run = self.summary()
+        if run is not None:
+            self.desk.run_in_background(partial(self.take_up, run.run), "resume")
+
+    def action_cancel(self) -> None:
+        """Ask, then end the run."""
+        run = self.summary()
+        if run is None or run.state not in ("running", "queued"):
+            self.notify("this run is not going", timeout=2)
+            return
+        work = partial(self.desk.engine.cancel, run.run)
+        self._ask(f"End the run {run.run}?", "Finished stages stay in the cache; r takes it up again.", work)
+
+    def action_delete(self) -> None:
+        """Ask, then remove the runs."""
+        runs = self.chosen()
+        if not runs:
+            return
+        days = self.desk.config.trash.keep_days
+        cost = f"u has them back, within {days:g} days." if days else "Events, log, result and artifacts are gone for good."
+        what = f"the run {runs[0]}" if len(runs) == 1 else f"{len(runs)} marked runs"
+        self._ask(f"Remove {what}?", cost, partial(self._delete, runs))
+
+    async def _delete(self, runs: Sequence[str]) -> None:
+        engine = self.desk.engine
+        await engine.refuse_going(runs)
+        for run in runs:
+            await engine.delete(run)
+            self.marked.discard(run)
+        if self.desk.config.trash.keep_days:
+            self._gone.append(tuple(runs))
+            many = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
+            self.notify(f"{many} removed; u has it back" if len(runs) == 1 else f"{many} removed; u has them back", timeout=4)
+
+    @property
+    def _gone(self) -> list[tuple[str, ...]]:
+        """What was deleted from this screen, what went last at the end; kept by the desk, for the screen may be left."""
+        return self.desk.deleted
+
+    def action_restore(self) -> None:
+        """Have back what was deleted last: here, else by whomever."""
+        self._do(self._restore)
+
+    async def _restore(self) -> None:
+        runs = self._gone[-1] if self._gone else ("last",)
+        try:
+            back = [await self.desk.engine.restore(run) for run in runs]
+        finally:
+            if self._gone:
+                self._gone.pop()
+        self.notify(f"{back[0] if len(back) == 1 else f'{len(back)} runs'} back again", timeout=3, markup=False)
+
+    def action_tag(self) -> None:
+        """Ask for tags."""
+        from .dialogs import Ask
+
+        runs, run = self.chosen(), self.summary()
+        if not runs or run is None:
+            return
+        here = f"on it: {' '.join(run.tags)}" if len(runs) == 1 and run.tags else "none yet" if len(runs) == 1 else ""
+        what = run.run if runs == [run.run] else f"{len(runs)} runs"
+
+        def take(text: str | None) -> None:
+            if text:
+                self._do(partial(self._tag, runs, text.split()))
+
+        self.app.push_screen(Ask(f"Tags for {what}; -tag takes one away. {here}".rstrip(), ""), take)
+
+    async def _tag(self, runs: Sequence[str], words: Sequence[str]) -> None:
+        await self.desk.engine.tag(runs, words)
+
+    def action_note(self) -> None:
+        """Ask for a note."""
+        from .dialogs import Ask
+
+        run = self.summary()
+        if run is None:
+            return
+
+        def take(text: str | None) -> None:
+            if text:
+                self._do(partial(self._note, run.run, "" if text == "-" else text))
+
+        ask = Ask("A note on this run; - takes it away", run.note.replace("\n", " "))
+        self.app.push_screen(ask, take)
+
+    async def _note(self, run: str, text: str) -> None:
+        await self.desk.engine.note(run, text)
+
+    def _ask(self, question: str, cost: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        from .dialogs import Confirm
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self._do(work)
+
+        self.app.push_screen(Confirm(question, cost), answer)
+
+    def _do(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Change something in the background, then read the list again."""
+
+        async def done() -> None:
+            try:
+                await work()
+            finally:
+                await self.fill()
+
+        self.desk.run_in_background(done, "runs-do")
