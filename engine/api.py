@@ -22,7 +22,8 @@ from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused
 from .front.searching import Searching
 from .front.studying import GroupOfStudy
-from .front.sweeping import Sweeping, SweepWords
+from .front.sweep_words import SweepWords
+from .front.sweeping import Sweeping
 from .front.tidying import Tidying
 from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_file, missing_package

@@ -86,7 +86,9 @@ def rows_of(asked: SweepRequest, shots: Sequence[Shot], modes: Mapping[str, str]
         elif limits:
             known = all(_bounds(row, limit.key)[0] is not None for limit in limits)
             short = _short_of(row, limits)
-            row = msgspec.structs.replace(row, reaches=not short if known else None, reason=row.reason or short)
+            row = msgspec.structs.replace(
+                row, reaches=not short if known else None, reason="; ".join(filter(None, (short, row.reason)))
+            )
         rows.append(row)
     return tuple(rows)
 
@@ -166,7 +168,8 @@ def _short_of(row: SweepRow, limits: Sequence[Limit]) -> str:
         if not limit.keeps(value):
             return f"{'under' if limit.metric.better == 'more' else 'over'} {limit.key} {limit.value:g}"
         if not _safe(row, limit):
-            return f"{limit.key} {limit.value:g} lies within its interval"
+            known = _bounds(row, limit.key).low is not None
+            return f"{limit.key} {limit.value:g} {'lies within its interval' if known else 'is not shown by one round'}"
     return ""
 
 

@@ -10,7 +10,6 @@ import contextlib
 import os
 from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -34,13 +33,13 @@ from ..runs.sweep_plan import (
 from ..schema.model_facts import ModelFacts
 from ..schema.power_mode import PowerMode
 from ..schema.settings import BackendSettings
-from ..schema.spec import Preset
-from ..schema.sweep import Doing, SweepDevice, SweepListed, SweepReport, SweepRequest, SweepTime
+from ..schema.sweep import Doing, SweepListed, SweepReport, SweepRequest, SweepTime
 from ..system import power_modes
 from ..system.boards import detect
 from ..system.cpu import physical_cores
 from ..system.root_files import Files
 from .studying import Studying
+from .sweep_words import SweepWords
 
 LOOK_S = 0.25
 DEFAULT_BATCHES = (1, 2, 4)
@@ -48,26 +47,12 @@ DEFAULT_BATCHES = (1, 2, 4)
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class SweepWords:
-    """What was typed; empty: not said."""
-
-    modes: str = ""
-    """`all`, or names or numbers of modes."""
-    batches: tuple[int, ...] = ()
-    streams: tuple[int, ...] = ()
-    threads: tuple[int, ...] = ()
-    devices: tuple[SweepDevice, ...] = ()
-    settings: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Each setting of the backend with its values."""
-    want: str = ""
-    preset: Preset = "normal"
-    rounds: int | None = None
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-
 class Sweeping(Studying, ABC):
     """The part of the engine that takes one plan over what a board can be set to."""
+
+    async def mode_names(self) -> tuple[str, ...]:
+        """Power modes of this board; empty: it has none."""
+        return await asyncio.to_thread(lambda: tuple(mode.name for mode in power_modes.known_modes(Files())))
 
     async def plan_sweep(self, path: Path, name: str, backend: BackendSettings, said: SweepWords) -> SweepRequest:
         """What is asked by a sweep of a model or a plan here; rows that cannot be measured have their reason already.
@@ -189,13 +174,17 @@ class Sweeping(Studying, ABC):
     async def sweep_doing(self, sweep: str) -> Doing | None:
         """What it does now; None: nothing any more."""
         folder = await asyncio.to_thread(self._sweep_folder, sweep)
-        return await asyncio.to_thread(lambda: folder.doing() or Doing(text="begins") if folder.alive() else None)
+        return await asyncio.to_thread(_doing, folder)
 
     def _sweep_folder(self, sweep: str) -> SweepDir:
         folder = find_sweep(self.home, sweep)
         if folder is None:
             raise StorageRefused(f"there is no sweep `{sweep}` here", fix="`edgetui sweep` lists them")
         return folder
+
+
+def _doing(folder: SweepDir) -> Doing | None:
+    return folder.doing() or Doing(text="begins") if folder.alive() else None
 
 
 def _report(folder: SweepDir, want: str | None) -> SweepReport:
@@ -205,7 +194,8 @@ def _report(folder: SweepDir, want: str | None) -> SweepReport:
         asked = msgspec.structs.replace(asked, want=want)
     shots, first, ended = folder.shots(), folder.first_mode(), folder.ending()
     rows = rows_of(asked, shots, folder.modes())
-    no_joules = next((shot.why_no_power for shot in shots if shot.why_no_power), "")
+    without = any(row.fps is not None for row in rows) and all(row.energy_j_per_inference is None for row in rows)
+    no_joules = next((shot.why_no_power for shot in shots if shot.why_no_power), "") if without else ""
     answer = answer_of(rows, asked.want, no_joules)
     state = folder.state()
     left = first is not None and not first.back and state != "running"
@@ -218,8 +208,11 @@ def _report(folder: SweepDir, want: str | None) -> SweepReport:
         rows=rows,
         answer=None if answer.place is None else rows[answer.place],
         why=answer.why if ended is None or not ended.reason else f"{ended.reason}; so far: {answer.why}",
+        no_joules=no_joules,
         first_mode=first.mode if first is not None else "",
         mode_left=(first.reason or "whoever switched it was killed") if first is not None and left else "",
+        rounds=asked.rounds,
+        doing=_doing(folder),
         notes=folder.remarks(),
     )
 
@@ -230,7 +223,14 @@ def _listed(home: Path) -> Sequence[SweepListed]:
         with contextlib.suppress(StorageRefused):
             asked = folder.asked()
             found.append(
-                SweepListed(sweep=folder.id, model=asked.path, state=folder.state(), rows=len(asked.points), wall=asked.wall)
+                SweepListed(
+                    sweep=folder.id,
+                    model=asked.path,
+                    state=folder.state(),
+                    rows=len(asked.points),
+                    want=asked.want,
+                    wall=asked.wall,
+                )
             )
     return found
 

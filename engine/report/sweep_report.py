@@ -21,7 +21,7 @@ def sweep_report(found: SweepReport, width: int, paint: Paint = plain) -> str:
     parts += [paragraph(f"{label:<10}{text}", width) for label, text in about if text]
     parts += ["", sweep_table(found.rows, found.answer, width, paint), ""]
     parts.append(paint(paragraph(found.why, width), "better" if found.answer is not None else "worse"))
-    for reason, places in _reasons(found.rows).items():
+    for reason, places in reasons_of(found.rows).items():
         parts.append(paint(paragraph(f"{words.DASH} {', '.join(places)}: {reason}", width), "dim"))
     if found.mode_left:
         text = f"! the power mode {found.first_mode}, which was on before, is not back: {found.mode_left}; see `edgetui doctor`"
@@ -56,13 +56,24 @@ def cells_of(row: SweepRow) -> tuple[str, str, str, str, str]:
     )
 
 
-def _reasons(rows: Sequence[SweepRow]) -> dict[str, list[str]]:
-    """Why rows have dashes, each reason once with those that have it; of all alike one word."""
-    found: dict[str, list[str]] = {}
+def reasons_of(rows: Sequence[SweepRow], *, every: bool = False) -> dict[str, list[str]]:
+    """Why rows have dashes, each reason once with those that have it; of all alike one word, of all of a mode the mode.
+    `every`: also how rows that have no dash fall short of the wish.
+    """
+    found: dict[str, list[SweepRow]] = {}
     for row in rows:
-        if row.reason and not (row.rounds and row.power_w is not None):
-            found.setdefault(row.reason, []).append(row_words(row))
-    return {reason: ["all rows"] if len(names) == len(rows) > 1 else names for reason, names in found.items()}
+        if row.reason and (every or not (row.rounds and row.power_w is not None)):
+            found.setdefault(row.reason, []).append(row)
+    return {reason: _named(mine, rows) for reason, mine in found.items()}
+
+
+def _named(some: Sequence[SweepRow], rows: Sequence[SweepRow]) -> list[str]:
+    if len(some) == len(rows) > 1:
+        return ["all rows"]
+    whole = [
+        mode for mode in dict.fromkeys(row.mode for row in some) if mode and all(r in some for r in rows if r.mode == mode)
+    ]
+    return [*whole, *(row_words(row) for row in some if row.mode not in whole)]
 
 
 def sweep_time_words(found: SweepTime) -> str:

@@ -105,7 +105,10 @@ class SweepDriver:
         def block(round_: int, mode: PowerMode | None, many: int) -> None:
             where = f"{mode.name}, " if mode else ""
             text = f"{where}{many} row{'' if many == 1 else 's'}"
-            self.folder.tell(Doing(text=text, round=round_ + 1, left_s=self._left_s(asked)))
+            now = mode.name if mode is not None else ""
+            self.folder.tell(
+                Doing(text=text, round=round_ + 1, left_s=self._left_s(asked), mode=now, hottest_c=board.hottest_c())
+            )
 
         try:
             rounds.go(

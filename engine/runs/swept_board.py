@@ -42,7 +42,7 @@ class SweptBoard:
         self._folder, self._asked, self._ending = folder, asked, ending
         self._files = Files()
         self._thermal = Thermal(self._files, Notes(), hwmon=False)
-        self._start_c = self._hottest()
+        self._start_c = self.hottest_c()
         self._jetson = detect(self._files).jetson
         self._warned = False
         self._crashed: dict[int, int] = {}
@@ -78,7 +78,7 @@ class SweptBoard:
             return
         end_s, steady, before = time.monotonic() + COOL_MOST_S, 0, limits(self._files)
         while not self._ending():
-            hottest = self._hottest()
+            hottest = self.hottest_c()
             warm = self._start_c is not None and hottest is not None and hottest > self._start_c + WARMER_C
             if steady >= STEADY_LOOKS and not warm:
                 return
@@ -95,7 +95,8 @@ class SweptBoard:
             self._folder.tell(Remarked(text=f"{text}: modes were measured warmer than they were found"))
         self._warned = True
 
-    def _hottest(self) -> float | None:
+    def hottest_c(self) -> float | None:
+        """Of all zones that tell; None: none does."""
         known = [value for value in self._thermal.read(time.monotonic()).values() if value is not None]
         return max(known, default=None)
 

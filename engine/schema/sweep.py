@@ -113,6 +113,23 @@ class SweepRow(SweepPoint, frozen=True, kw_only=True):
     """Why figures are missing, or how the row falls short of the wish."""
 
 
+class _Told(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """A line of told.jsonl in the sweep's folder."""
+
+
+class Doing(_Told, frozen=True, kw_only=True, tag="doing"):
+    """What is being done."""
+
+    text: str
+    round: int = 0
+    """The first is 1; 0: not in one."""
+    left_s: float | None = None
+    mode: str = ""
+    """The power mode that is on; empty: it is not known, or the board has none."""
+    hottest_c: float | None = None
+    """Of the board's zones, when this began."""
+
+
 class SweepReport(Struct, frozen=True, kw_only=True):
     """What `sweep --json` prints."""
 
@@ -125,10 +142,16 @@ class SweepReport(Struct, frozen=True, kw_only=True):
     answer: SweepRow | None = None
     """The cheapest row that reaches the wish; null: none does."""
     why: str = ""
+    no_joules: str = ""
+    """Why no row has joules; empty: some have, or nothing was measured."""
     first_mode: str = ""
     """The power mode that was on, and is on again; empty: none was switched."""
     mode_left: str = ""
     """Why the first mode is not back; empty: it is."""
+    rounds: int = 0
+    """That were asked; rows between which they do not decide get more."""
+    doing: Doing | None = None
+    """What is done now; null: it is not going."""
     notes: tuple[str, ...] = ()
 
 
@@ -152,19 +175,9 @@ class SweepListed(Struct, frozen=True, kw_only=True):
     model: str
     state: State
     rows: int
+    want: str = ""
+    """As it was typed."""
     wall: str = ""
-
-
-class _Told(Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """A line of told.jsonl in the sweep's folder."""
-
-
-class Doing(_Told, frozen=True, kw_only=True, tag="doing"):
-    """What is being done."""
-
-    text: str
-    round: int = 0
-    left_s: float | None = None
 
 
 class ShotTold(_Told, frozen=True, kw_only=True, tag="shot"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -30,7 +30,7 @@ from .sweep_table import follow_or_end, follow_sweep, print_sweep
 if TYPE_CHECKING:
     from ...engine.api import Engine, SweepWords
     from ...engine.schema.settings import BackendSettings
-    from ...engine.schema.sweep import SweepDevice, SweepRequest
+    from ...engine.schema.sweep import SweepRequest
 
 
 class Counts(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
@@ -38,25 +38,23 @@ class Counts(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
 
     name = "N,N"
 
-    def __init__(self, least: int, most: int) -> None:
-        self.least, self.most = least, most
+    def __init__(self, flag: str) -> None:
+        self.flag = flag
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """The numbers, each once."""
-        if isinstance(value, tuple):
-            return value
-        words = [word.strip() for word in str(value).split(",")]
-        if not all(word.isdecimal() and len(word) < 6 and self.least <= int(word) <= self.most for word in words):
-            self.fail(f"`{value}` is not numbers from {self.least} to {self.most} with commas between, e.g. 1,2,4", param, ctx)
-        return tuple(dict.fromkeys(map(int, words)))
+        from ...engine.front.sweep_words import counts
+
+        del param, ctx
+        return value if isinstance(value, tuple) else counts(str(value), self.flag)
 
 
 @click.command(short_help="The cheapest power mode, batch, streams, threads that reach a wish.")
 @click.argument("what", required=False, metavar="MODEL|PLAN|RUN|SWEEP", shell_complete=run_or_file)
 @click.option("--modes", default="", metavar="all|15W,25W|none", help="Power modes, by name or number; all of the board's.")
-@click.option("--batch", "batches", type=Counts(1, 4096), default=(), help="Batches, of a model that has its batch free.")
-@click.option("--streams", type=Counts(1, 64), default=(), help="How many infer with the plan at once.")
-@click.option("--threads", type=Counts(1, 1024), default=(), help="Threads inside an operator.")
+@click.option("--batch", "batches", type=Counts("batch"), default=(), help="Batches, of a model that has its batch free.")
+@click.option("--streams", type=Counts("streams"), default=(), help="How many infer with the plan at once.")
+@click.option("--threads", type=Counts("threads"), default=(), help="Threads inside an operator.")
 @click.option("--device", "devices", default="", metavar="gpu,dla0", help="Where TensorRT builds for, or PyTorch computes.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=A,B", help="Values of a setting of the backend; may be repeated."
@@ -98,7 +96,8 @@ def sweep(
     all power modes of a board; threads and batches of another machine. Given again, it goes on where it ended, or prints its
     table; the id of a sweep prints its table, for another wish too. Without an argument: the sweeps.
     """
-    from ...engine.api import SweepWords
+    from ...engine.front.sweep_words import SweepWords, setting
+    from ...engine.front.sweep_words import devices as devices_of
     from ...engine.schema.spec import Preset, parse_shape
 
     engine = open_engine()
@@ -115,8 +114,8 @@ def sweep(
         batches=batches,
         streams=streams,
         threads=threads,
-        devices=_devices(devices),
-        settings=tuple(_setting(text) for text in settings),
+        devices=devices_of(devices),
+        settings=tuple(setting(text) for text in settings),
         want=want or "",
         preset=cast("Preset", preset or engine.config.defaults.preset),
         rounds=rounds,
@@ -168,24 +167,6 @@ def _portable(engine: Engine, what: str, backend: str | None, trust: bool) -> tu
     if is_plan(path):
         raise UsageError(f"{path.name} is a plan, which fits the board that built it", fix="name the model: each board builds")
     return path, path.stem, backend_settings(engine, backend_of(path, backend), None, trust=trust)
-
-
-def _devices(text: str) -> tuple[SweepDevice, ...]:
-    from ...engine.schema.sweep import SweepDevice
-
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for word in words:
-        if word not in get_args(SweepDevice):
-            raise UsageError(f"there is no device `{word}`", fix=f"write {', '.join(get_args(SweepDevice))}")
-    return cast("tuple[SweepDevice, ...]", words)
-
-
-def _setting(text: str) -> tuple[str, tuple[str, ...]]:
-    key, equals, values = text.partition("=")
-    words = tuple(dict.fromkeys(word.strip() for word in values.split(",") if word.strip()))
-    if not equals or not words:
-        raise UsageError(f"`{text}` is no setting with its values", fix="write --set graph=all,basic")
-    return key.strip(), words
 
 
 async def _list(engine: Engine, as_json: bool) -> int:

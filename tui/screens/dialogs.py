@@ -48,7 +48,7 @@ class Confirm(SafeDismiss, ModalScreen[bool]):
 
 
 class Ask(SafeDismiss, ModalScreen[str]):
-    """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers "".
+    """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers None.
 
     With `replaces` the first letter typed takes the place of the text that stands there; without, it is added.
     """
@@ -93,8 +93,8 @@ class Ask(SafeDismiss, ModalScreen[str]):
         dismiss_once(self, text)
 
     def action_give_up(self) -> None:
-        """Close with nothing."""
-        dismiss_once(self, "")
+        """Close without an answer."""
+        dismiss_once(self)
 
 
 def check_name(name: str) -> str:

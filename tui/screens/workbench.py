@@ -62,6 +62,7 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding(
             "f", "searches", "searches", id="searches", show=False, tooltip="Find which layers to put into INT8 for a goal"
         ),
+        Binding("W", "sweeps", "sweeps", id="sweeps", show=False, tooltip="Find the cheapest power mode, batch, threads"),
         Binding("e", "sensitivity", "sensitivity", id="sensitivity", show=False, tooltip="What compressing each layer does"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
         Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
@@ -330,6 +331,13 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         draft = self.settings.draft
         changed = partial(self.settings.take, draft) if draft is not None else lambda: None
         self.app.push_screen(SearchesScreen(self.models.model, draft, changed))
+
+    def action_sweeps(self) -> None:
+        """Sweeps: of the highlighted model or the shown run's plan, and those that were made."""
+        from .sweeps import SweepsScreen, Target
+
+        run = view.run if (view := self.desk.link.view) is not None and view.state == "done" else ""
+        self.app.push_screen(SweepsScreen(Target(self.models.model, self.settings.draft, run)))
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

@@ -1,0 +1,119 @@
+"""The form of a new sweep: what it goes over, a row each, and the wish; refused while it is still on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Static
+
+from ...engine.errors import EdgetuiError
+from ..background import in_background, refusal
+from ..fix_words import on_screen
+from .safe_dismiss import SafeDismiss, dismiss_once
+
+
+class FormRow(NamedTuple):
+    """One line that is typed."""
+
+    name: str
+    """As the command line has the flag."""
+    help: str
+
+
+ROWS = (
+    FormRow("want", "limits, e.g. fps>=30 power_w<=12: the cheapest row within them is the answer; empty: the cheapest of all"),
+    FormRow("modes", "power modes by name or number, all, or none: the mode stays as it is"),
+    FormRow("batch", "batches with commas between, of a model that has its batch free: 1,2,4"),
+    FormRow("streams", "how many infer with the plan at once: 1,2"),
+    FormRow("threads", "threads inside an operator: 1,2,4"),
+    FormRow("device", "where TensorRT builds for (gpu,dla0), or PyTorch computes (cpu,cuda)"),
+    FormRow("set", "settings of the backend with their values: graph=all,basic cuda_graph=on,off"),
+    FormRow("rounds", "how often each row is measured, 2 to 20; where two rows are alike there are more"),
+)
+KEYS = "enter says how long it takes     tab next row     esc leave it"
+
+
+class SweepSetup(SafeDismiss, ModalScreen[None]):
+    """Enter hands over what stands in the rows, and closes when that is taken; escape closes.
+
+    What is taken is looked at by the engine, so a refusal comes a moment later; it is shown below the rows.
+    """
+
+    DEFAULT_CSS = """
+    SweepSetup { align: center middle; background: $background 60%; }
+    SweepSetup > Vertical { width: 76; max-width: 96%; height: auto; border: round $accent; padding: 0 1; }
+    SweepSetup > Vertical { background: $surface; }
+    SweepSetup Horizontal { height: 1; }
+    SweepSetup Label { width: 10; color: $text-muted; }
+    SweepSetup Input { background: $panel; width: 1fr; }
+    SweepSetup #sweep-help { height: 2; margin: 1 0 0 0; color: $text-muted; }
+    SweepSetup #sweep-refused { color: $error; height: auto; max-height: 5; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "leave"),
+        Binding("down", "app.focus_next", "next row", show=False),
+        Binding("up", "app.focus_previous", "row before", show=False),
+    ]
+
+    def __init__(
+        self,
+        heading: str,
+        typed: Mapping[str, str],
+        usual: Mapping[str, str],
+        take: Callable[[dict[str, str]], Awaitable[None]],
+    ) -> None:
+        """`typed`: what stands in the rows at first. `usual`: what an empty row means. `take`: raises why not."""
+        super().__init__()
+        self.heading, self.typed, self.usual, self.take = heading, typed, usual, take
+
+    def compose(self) -> ComposeResult:
+        """A row each, what the one with the cursor means, what was refused."""
+        with Vertical() as frame:
+            frame.border_title, frame.border_subtitle = self.heading, KEYS
+            for row in ROWS:
+                with Horizontal():
+                    yield Label(row.name)
+                    line = Input(
+                        self.typed.get(row.name, ""),
+                        placeholder=self.usual.get(row.name, ""),
+                        id=f"sweep-{row.name}",
+                        select_on_focus=False,
+                        compact=True,
+                    )
+                    line.cursor_blink = False  # a caret that blinks is bytes on the link
+                    yield line
+            yield Static("", id="sweep-help", markup=False)
+            yield Static("", id="sweep-refused", markup=False)
+
+    def on_descendant_focus(self) -> None:
+        """Say what the row takes."""
+        focused = self.focused.id if self.focused is not None else ""
+        told = next((row.help for row in ROWS if f"sweep-{row.name}" == focused), "")
+        self.query_one("#sweep-help", Static).update(told)
+
+    def said(self) -> dict[str, str]:
+        """What stands in the rows."""
+        return {row.name: self.query_one(f"#sweep-{row.name}", Input).value for row in ROWS}
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Have it looked at."""
+        event.stop()
+        self.query_one("#sweep-refused", Static).update("")
+        in_background(self, self._take, "take")
+
+    async def _take(self) -> None:
+        try:
+            await self.take(self.said())
+        except (EdgetuiError, OSError) as error:
+            self.query_one("#sweep-refused", Static).update(on_screen(refusal(error)))
+            return
+        dismiss_once(self)
+
+    def action_give_up(self) -> None:
+        """Close."""
+        dismiss_once(self)
