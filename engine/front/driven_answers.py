@@ -26,7 +26,7 @@ from ..schema.spec import RunSpec
 from ..schema.sweep import SweepReport, SweepRequest
 from ..system.locks import wait_for_lock
 from .driven_asks import DrivenAsked, SearchAsked
-from .sweeping import SweepWords
+from .sweep_words import SweepWords
 
 Over = Literal["formats", "settings"]
 _BREAKS = "broken-off"

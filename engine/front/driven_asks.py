@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..schema.settings import BackendSettings
 from ..schema.spec import RunSpec
-from .sweeping import SweepWords
+from .sweep_words import SweepWords
 
 
 class SearchAsked(Struct, frozen=True, kw_only=True, tag="search"):

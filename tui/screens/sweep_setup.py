@@ -56,8 +56,8 @@ class SweepSetup(SafeDismiss, ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "leave"),
-        Binding("down", "app.focus_next", "next row", show=False),
-        Binding("up", "app.focus_previous", "row before", show=False),
+        Binding("down,j", "app.focus_next", "next row", show=False),
+        Binding("up,k", "app.focus_previous", "row before", show=False),
     ]
 
     def __init__(
