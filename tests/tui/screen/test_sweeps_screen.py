@@ -175,6 +175,7 @@ async def test_a_sweep_is_begun_from_the_form_after_a_yes(app: EdgetuiApp, own_s
         assert app.screen.said()["want"] == "fps>=1"
         await pilot.press("end", "j", "k")
         assert app.screen.said()["want"] == "fps>=1jk", "letters are letters here"
+        await pilot.press("backspace", "backspace")
         await pilot.press("down", "down")
         await typed(pilot, "1,x")
         await shows(pilot, "batch `1,x` is not numbers from 1 to 4096")
