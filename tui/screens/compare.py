@@ -16,14 +16,14 @@ from ...engine.advice.metrics import AIMS
 from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
 from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
-from ...engine.report.width import width_of
 from ..desk import AtDesk
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, Span, shortened, wrap
+from ..widgets.lines import Line, Lines, Scrolling, wrap
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.scatter import Dot, scatter
+from .compare_table import movable, table_lines
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .spreads import box_lines, latency_lines, rate_lines
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ...engine.api import Comparison, Spreads
     from ...engine.schema.model_facts import ModelFacts
 
-TONES = {"better": "good", "worse": "bad", "": "value"}
 Picture = Literal["front", "latencies", "boxes", "rates", "weights"]
 
 
@@ -53,7 +52,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(LEFT, "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
-        Binding(RIGHT, "column(1)", "columns", id="compare.right", tooltip="Columns further right"),
+        Binding(RIGHT, "column(1)", "columns", id="compare.right", tooltip="Columns further right; the baseline stays"),
         Binding("t", "goal", "goal", id="compare.goal", tooltip="Advise for another goal"),
         Binding(
             "T", "type_goal", "type a goal", id="compare.type", show=False, tooltip="Type a goal with limits: memory_mb<=1024"
@@ -86,7 +85,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         """A goal with limits; empty: none was typed."""
         self.cost = self.up = 0
         self.first = 0
-        """First column shown beside the labels."""
+        """First column shown beside the labels, but for the baseline, which stays."""
         self.picture: Picture = "front"
         self.weights: list[tuple[str, ModelFacts]] | None = None
         """Of each model its name and facts; None: not asked yet."""
@@ -126,7 +125,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             return
         table = self.query_one("#compare-table", Scrolling)
         table.border_title = Content(sanitize(found.title))
-        table.show(table_lines(found, self.first, max(20, table.size.width - 1)))
+        table.show(table_lines(found, self.first, max(20, table.size.width - 2)))
         advice = self.query_one("#compare-advice", Scrolling)
         advice.border_title = f"Advice  goal: {self.goals[self.goal]}"
         width = max(10, advice.size.width - 2)
@@ -199,7 +198,9 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
     def action_column(self, by: int) -> None:
         """Other columns."""
         if self.comparison is not None:
-            self.first = max(0, min(self.first + by, len(self.comparison.columns) - 1))
+            places = movable(self.comparison)
+            at = places.index(self.first) if self.first in places else 0
+            self.first = places[max(0, min(at + by, len(places) - 1))]
             self.write()
 
     def action_goal(self) -> None:
@@ -316,51 +317,3 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             self._turn("front")
         else:
             dismiss_once(self)
-
-
-WIDEST = 27
-"""Columns of the table's widest column where not all of them fit."""
-NARROW_LABELS = 26
-
-
-def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
-    """The table in rows of `width`: labels, then as many columns as fit from the `first`.
-
-    Where not all of them fit, long labels and cells go over several rows, so that a candidate stands beside the baseline at 80.
-    """
-    labels = max((width_of(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
-    columns = range(first, len(found.columns))
-    widths = {n: max(width_of(found.columns[n]), *(width_of(row.cells[n]) for row in found.rows), 6) + 3 for n in columns}
-    if labels + sum(widths.values()) > width:
-        labels = min(labels, max(20, width // 3 - 2))
-        widths = {n: min(natural, WIDEST) for n, natural in widths.items()}
-    kept: list[int] = []
-    room = width - labels
-    for n in columns:
-        if kept and widths[n] > room:
-            break
-        kept.append(n)
-        room -= widths[n]
-    names = (_cell(shortened(found.columns[n], widths[n] - 2), widths[n], "title") for n in kept)
-    more = f"  ← → {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
-    head: Line = (_cell(more, labels, "accent"), *names)
-    lines = [head]
-    for row in found.rows:
-        detail = row.kind == "detail"
-        indent = "     " if detail and labels > NARROW_LABELS else "   " if detail else "  "
-        blocks = [(wrap(row.label, labels - len(indent) - 1), indent, labels, "dim" if detail else "")]
-        for n in kept:
-            tone = row.tones[n] if n < len(row.tones) else ""
-            fits = width_of(row.cells[n]) < widths[n]
-            rows = [row.cells[n]] if fits else wrap(row.cells[n], widths[n] - 2)
-            blocks.append((rows, "", widths[n], TONES[tone] if tone or not detail else ""))
-        height = max(len(rows) for rows, *_ in blocks)
-        lines += [
-            tuple(_cell(before + rows[y] if y < len(rows) else "", room, tone) for rows, before, room, tone in blocks)
-            for y in range(height)
-        ]
-    return lines
-
-
-def _cell(text: str, width: int, tone: str) -> Span:
-    return (text + " " * (width - width_of(text)), tone)

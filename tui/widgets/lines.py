@@ -28,11 +28,12 @@ Line = tuple[Span, ...]
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break at spaces, and inside words only where one is wider than a row."""
+    """Break at spaces, and inside words only where one is wider than a row; a row has two columns at least."""
     rows, row = [], ""
+    width = max(2, width)
     for word in sanitize(text).split(" "):
         while width_of(word) > width:
-            part = cut(word, max(2, width))
+            part = cut(word, width)
             rows += [row, part] if row else [part]
             row, word = "", word[len(part) :]
         if row and width_of(row) + 1 + width_of(word) > width:

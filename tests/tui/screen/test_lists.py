@@ -13,7 +13,8 @@ from edgetui.engine.advice.rows import TableRow
 from edgetui.engine.api import Engine
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
-from edgetui.tui.screens.compare import CompareScreen, table_lines
+from edgetui.tui.screens.compare import CompareScreen
+from edgetui.tui.screens.compare_table import shorter, table_lines
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.run_columns import verdict_words
 from edgetui.tui.screens.runs import RunsScreen
@@ -186,14 +187,15 @@ async def test_marked_runs_are_compared(bare_app: EdgetuiApp, past_run: Callable
 
 async def test_a_comparison_fits_a_narrow_screen_column_by_column(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     app = bare_app
-    past_run("done"), past_run("done")
+    past_run("done"), past_run("done"), past_run("done")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await open_list(pilot)
-        await pilot.press("space", "space", "C")
-        await shows(pilot, "FP32", "more")
-        await pilot.press("right", "right")
-        await until(pilot, lambda: "FP32" not in screen_text(app).splitlines()[2])
-        assert "both" in screen_text(app)
+        await pilot.press("space", "space", "space", "C")
+        await shows(pilot, "FP32", "1 more", "both #2")
+        assert "both #3" not in screen_text(app).splitlines()[2]
+        await pilot.press("l")
+        await until(pilot, lambda: "both #3" in screen_text(app).splitlines()[2])
+        assert "FP32" in screen_text(app).splitlines()[2], "the baseline stays"
         assert "Advice" in screen_text(app)
         await pilot.press("i")
         await shows(pilot, "no latencies are stored")
@@ -225,7 +227,7 @@ def test_a_verdict_begins_with_what_differs():
     assert verdict_words({"latency": "no difference shown"}, differing=True) == "no difference shown: latency"
 
 
-@pytest.mark.parametrize(("width", "columns"), [(57, 1), (77, 2), (117, 3), (220, 4)])
+@pytest.mark.parametrize(("width", "columns"), [(57, 1), (77, 3), (99, 4), (117, 4), (220, 4)])
 def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_the_baseline(width: int, columns: int):
     names = ("FP32", "one", "two", "three")
     ratio = "0.962 [0.837, 1.106] no difference shown"
@@ -233,7 +235,7 @@ def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_
         TableRow("ratio to FP32", ("1", ratio, ratio, ratio), kind="detail"),
         TableRow("cosine · SQNR · largest error", ("[0.965, 0.986] of 797",) * 4, kind="detail"),
     )
-    found = Comparison(title="", columns=names, runs=names, rows=rows, advice=())
+    found = Comparison(title="", columns=names, runs=("", *names[1:]), rows=rows, advice=())
     drawn = ["".join(text for text, _ in line) for line in table_lines(found, 0, width)]
     assert max(len(row.rstrip()) for row in drawn) <= width
     assert [name for name in names if name in drawn[0]] == list(names[:columns])
@@ -241,6 +243,15 @@ def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_
     for word in ("shown" if columns > 1 else "1", "error", "of 797"):
         assert word in words
     assert (f"{4 - columns} more" in drawn[0]) == (columns < 4)
+    beside = ["".join(text for text, _ in line) for line in table_lines(found, 2, width)][0].split()
+    assert "FP32" in beside and (columns == 1 or "two" in beside), "the baseline stays"
+
+
+def test_intervals_are_written_shorter_and_nothing_else():
+    assert shorter("0.452 [0.447, 0.458] faster") == "0.452 [.447,.458] faster"
+    assert shorter("2.35 [1.62, 3.42]") == "2.35 [1.62,3.42]"
+    assert shorter("-0.1 [-0.4, 0.2] of 0.5") == "-0.1 [-.4,.2] of 0.5"
+    assert shorter("[10.5, 20.25] of 797") == "[10.5,20.25] of 797"
 
 
 async def test_an_answer_that_comes_after_its_screen_was_left_is_dropped(bare_app: EdgetuiApp, past_run: Callable[..., str]):

@@ -1,0 +1,91 @@
+"""The table of a comparison: labels, the baseline, and as many other columns as fit.
+
+Apart from the screen, because it knows widths alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ...engine.report.width import width_of
+from ..widgets.lines import Line, Span, shortened, wrap
+
+if TYPE_CHECKING:
+    from ...engine.api import Comparison
+
+TONES = {"better": "good", "worse": "bad", "": "value"}
+GAP = 3
+"""Columns left free behind a cell."""
+WIDEST, LEAST = 27, 18
+"""Columns of the table's columns where not all of them fit as they are: `2.35 [1.62,3.42]` stands in one row of the least."""
+LABELS = 22
+"""Columns that labels have at least; more of them go over several rows."""
+NARROW_LABELS = 26
+
+
+def frozen(found: Comparison, first: int) -> int:
+    """The baseline that the column `first` is held against: it stays in sight."""
+    if not found.differs:
+        return 0
+    return next((n for n in range(first, -1, -1) if not found.runs[n]), 0)
+
+
+def movable(found: Comparison) -> list[int]:
+    """Columns that may be the first behind the baseline."""
+    return [0, *(n for n in range(2, len(found.columns)) if n != frozen(found, n))]
+
+
+def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
+    """The table in rows of `width`: labels, the baseline, then as many columns as fit from the `first`.
+
+    Where not all of them fit, cells are written shorter and go over several rows, and what fits shares the width.
+    """
+    base = frozen(found, first)
+    columns = [base, *(n for n in range(max(first, base + 1), len(found.columns)))]
+    labels = max((width_of(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
+    cells = {n: [row.cells[n] for row in found.rows] for n in columns}
+    widths = {n: max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP for n in columns}
+    kept = columns
+    if labels + sum(widths.values()) > width:
+        cells = {n: [shorter(cell) for cell in cells[n]] for n in columns}
+        widths = {n: min(max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP, WIDEST) for n in columns}
+        kept = columns[: max(1, (width - LABELS) // LEAST)]
+        widths = {n: widths[n] for n in kept}
+        labels = min(labels, max(LABELS, width - sum(widths.values())))
+        widths = _shared(widths, width - labels)
+    names = (_cell(shortened(found.columns[n], widths[n] - 2), widths[n], "title") for n in kept)
+    more = f"  ← → {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
+    lines: list[Line] = [(_cell(more, labels, "accent"), *names)]
+    for at, row in enumerate(found.rows):
+        detail = row.kind == "detail"
+        indent = "     " if detail and labels > NARROW_LABELS else "   " if detail else "  "
+        blocks = [(wrap(row.label, labels - len(indent) - 1), indent, labels, "dim" if detail else "")]
+        for n in kept:
+            tone = row.tones[n] if n < len(row.tones) else ""
+            cell = cells[n][at]
+            rows = [cell] if width_of(cell) < widths[n] else wrap(cell, widths[n] - 2)
+            blocks.append((rows, "", widths[n], TONES[tone] if tone or not detail else ""))
+        height = max(len(rows) for rows, *_ in blocks)
+        lines += [
+            tuple(_cell(before + rows[y] if y < len(rows) else "", room, tone) for rows, before, room, tone in blocks)
+            for y in range(height)
+        ]
+    return lines
+
+
+def shorter(cell: str) -> str:
+    """`0.452 [0.447, 0.458]` as `0.452 [.447,.458]`, as intervals are printed; nothing else is changed."""
+    return re.sub(r"\[[^\]\[]*\]", lambda found: re.sub(r"(?<=[\[,])(-?)0\.", r"\1.", found[0].replace(", ", ",")), cell)
+
+
+def _shared(wanted: dict[int, int], room: int) -> dict[int, int]:
+    """Widths whose sum is at most `room`: none more than it wants, the narrowest first."""
+    widths: dict[int, int] = {}
+    for left, n in zip(range(len(wanted), 0, -1), sorted(wanted, key=lambda n: wanted[n]), strict=True):
+        widths[n] = min(wanted[n], max(GAP, (room - sum(widths.values())) // left))
+    return widths
+
+
+def _cell(text: str, width: int, tone: str) -> Span:
+    return (text + " " * (width - width_of(text)), tone)
