@@ -224,7 +224,7 @@ def test_keys_that_move_do_nothing_else_anywhere():
 
 def test_each_key_of_the_list_has_a_name_and_words_for_help():
     """So that it can be moved by `[ui.keys]`, and stands in what `?` shows; questions are answered by fixed keys."""
-    asked = {"Confirm", "Ask", "Choose", "HelpScreen"}
+    asked = {"Confirm", "Ask", "Choose", "HelpScreen", "SweepSetup"}
     assert [(name, each.key) for name, each in bindings() if name not in asked and not each.id] == []
 
 
