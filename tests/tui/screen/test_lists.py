@@ -243,7 +243,7 @@ def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_
     for word in ("shown" if columns > 1 else "1", "error", "of 797"):
         assert word in words
     assert (f"{4 - columns} more" in drawn[0]) == (columns < 4)
-    beside = ["".join(text for text, _ in line) for line in table_lines(found, 2, width)][0].split()
+    beside = "".join(text for text, _ in table_lines(found, 2, width)[0]).split()
     assert "FP32" in beside, "the baseline stays"
     assert columns == 1 or "two" in beside
 
