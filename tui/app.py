@@ -22,6 +22,7 @@ from textual.screen import Screen
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
 from .desk import Desk
+from .endings import Endings
 from .hangup import leave_when_gone
 from .screens.small import TooSmall, is_small
 from .screens.workbench import WorkbenchScreen
@@ -93,6 +94,9 @@ class EdgetuiApp(Desk):
             leave_when_gone(lambda status: self.exit(status, status))
         self.watch(self, "app_focus", self.pace.settle, init=False)
         self.pace.always.append(self._take_in)
+        endings = Endings(self)
+        self.link.expect = endings.expect
+        self.pace.always.append(endings.tick)
 
     def _take_in(self) -> None:
         """What the sensors say, whatever is on screen: a recording goes on, an alert is said."""

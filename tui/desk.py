@@ -50,6 +50,11 @@ class Desk(App[int]):
         """Say what happened and what to do."""
         self.notify(f"error: {on_screen(error)}", severity="error", timeout=8, markup=False)
 
+    def write_to_terminal(self, codes: str) -> None:
+        """Codes that draw nothing: the bell."""
+        if self._driver is not None:
+            self._driver.write(codes)
+
     def run_in_background(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Do something with the engine beside the screen; the newest of a group ends the one before."""
         screen = self.screen

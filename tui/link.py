@@ -61,6 +61,8 @@ class Link:
         self.feed: LiveFeed | None = None
         """The board's sensors, for the workbench and the monitor; None before `open_telemetry`."""
         self._known: dict[str, Dataset] = {}
+        self.expect: Callable[..., None] = lambda *_: None
+        """Told of runs whose end is to be said."""
 
     @property
     def engine(self) -> Engine:
@@ -215,6 +217,7 @@ class Link:
         specs = [await asyncio.to_thread(self.spec, setup, model) for setup in setups]
         runs = await self.engine.submit_all(specs)
         self.engine.ask_no_more()
+        self.expect(*runs)
         return runs[0]
 
     # runs
@@ -222,6 +225,7 @@ class Link:
     async def latest(self) -> RunSummary | None:
         """The newest run that is running, else the newest."""
         runs = await self.engine.list()
+        self.expect(*(run.run for run in runs if run.state in ("running", "queued")))
         return next((run for run in runs if run.state in ("running", "queued")), runs[0] if runs else None)
 
     async def follow(self, run: str) -> None:
@@ -232,6 +236,7 @@ class Link:
             views.append(RunView(name, Path(spec.model).stem, spec.recipe.name))
         self.members, self.comparison, self._chosen = tuple(views), None, False
         self.view = next((view for view in views if view.run == run), views[0])
+        self.expect(*(view.run for view in views))
         mine = self.members
         await asyncio.gather(*map(self._watch, views))
         done = [view.run for view in views if view.state == "done"]

@@ -33,6 +33,21 @@ def _draws(name: str) -> bool:
     return True
 
 
+def told(text: str) -> str:
+    """The codes with which a terminal is told something: its bell, and a message of its desktop (OSC 9) where it knows such.
+
+    tmux hands them on where `allow-passthrough` is on. The console of Linux would print a part of them.
+    """
+    name = os.environ.get("TERM", "")
+    if not _draws(name):
+        return ""
+    clean = "".join(letter for letter in text if letter.isprintable())[:200]
+    message = f"\x1b]9;edgetui: {clean}\x07"
+    if os.environ.get("TMUX"):
+        message = f"\x1bPtmux;{message.replace(chr(27), chr(27) * 2)}\x1b\\"
+    return "\x07" + ("" if name in ("linux", "vt100", "vt220") else message)
+
+
 def no_drawing() -> str:
     """Why there is no screen, for a sentence: `TERM is dumb`, `TERM is not set`."""
     name = os.environ.get("TERM", "")

@@ -5,6 +5,7 @@ A stored result can be judged again, without measuring.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from ..schema.figures import Difference, Metrics
@@ -43,3 +44,17 @@ def verdicts(difference: Difference, baseline: Metrics, candidate: Metrics) -> d
         if not change.both or all(metric.value(side) is not None for side in sides)
     }
     return {metric: word for metric, word in words.items() if word}
+
+
+def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
+    """`faster; top-1 worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
+    `differing`: that alone, where something differs.
+    """
+    differs = [word if metric in EVIDENT else f"{named(metric)} {word}" for metric, word in verdict.items() if word in DIFFERS]
+    if differing and differs:
+        return "; ".join(differs)
+    others: dict[str, list[str]] = {}
+    for metric, word in verdict.items():
+        if word not in DIFFERS:
+            others.setdefault(word, []).append(named(metric))
+    return "; ".join([*differs, *(f"{word}: {', '.join(metrics)}" for word, metrics in others.items())])

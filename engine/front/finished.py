@@ -27,6 +27,7 @@ from ..report.run_export import export as write_folder
 from ..runs.asking import meant
 from ..runs.assemble import assemble
 from ..runs.folder import RunDir
+from ..runs.notify import ending_words
 from ..runs.outcome import judged
 from ..runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of, sides_of
 from ..schema.plan import PlanFacts
@@ -91,6 +92,15 @@ class Finished(Sensing):
     async def together(self, run: str) -> tuple[str, ...]:
         """The ids of the runs that were started with this one, itself among them."""
         return await self.members(await self.group_of(run))
+
+    async def going(self, run: str) -> bool:
+        """Whether a run has not ended: its supervisor lives."""
+        return await asyncio.to_thread((await self._find(run)).alive)
+
+    async def ending_words(self, run: str) -> str:
+        """How a run ended, in a line: `resnet20 int8: done, faster; smaller`."""
+        result = await self.result(run)
+        return ending_words(Path(result.model.path).stem if result.model else run, result.recipe.name, result)
 
     async def group_of(self, run: str) -> str:
         """The id of the group that a run is a member of, or its own."""

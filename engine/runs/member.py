@@ -26,6 +26,7 @@ from .cache import StageCache, place
 from .event_log import EventLog
 from .folder import RESERVE_BYTES, RunDir
 from .index import Index
+from .notify import run_command
 from .outcome import Outcome
 from .stage_child import exit_words
 from .stages import Stage, plan_stages
@@ -183,6 +184,7 @@ class Member:
         self._events.close()
         self.folder.write_result(document)
         self._index.put(self.folder)
+        run_command(self.asked, document, self.folder.path / "log.txt")
 
     def release(self) -> None:
         """Let the folder go; may be called twice."""

@@ -21,7 +21,7 @@ from ...engine.report.sanitize import sanitize
 from ...engine.report.width import cut, width_of
 from ...engine.schema.events import AnyEvent, Queued, StageEnded, StageFailed
 from ..runview import RunView
-from ..terminal import draws
+from ..terminal import draws, told
 from .printing import colours, fit, width
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class StatusLine:
             self._write("\r" + text + clear)
             self._shown = text
 
+    def ring(self, text: str) -> None:
+        """Tell the terminal, whose window may be behind others."""
+        self._write(told(sanitize(text)))
+
     def erase(self) -> None:
         """Make room for what comes."""
         if self._shown:
@@ -129,6 +133,7 @@ class Follower:
 
     async def follow(self, asked: asyncio.Future[Ending]) -> Ending:
         """Returns when all have ended, or `asked` (see `listening`) says so; the runs are left as they are."""
+        going = [run for run in self.views if await self.engine.going(run)]
         watcher, ticker = asyncio.create_task(self._watch_all()), asyncio.create_task(self._tick())
         try:
             with _keys(asyncio.get_running_loop(), self.line.live, lambda key: _ask(asked, "left") if key == "d" else None):
@@ -141,6 +146,8 @@ class Follower:
         if asked.done():
             return asked.result()
         await watcher
+        if going and self.line.live and self.engine.config.notify.terminal != "never":
+            self.line.ring("; ".join([await self.engine.ending_words(run) for run in going]))
         return "ended"
 
     async def _watch_all(self) -> None:

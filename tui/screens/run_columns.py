@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...engine.advice.metrics import LABELLED, listed
-from ...engine.advice.verdict import DIFFERS, EVIDENT, named
+from ...engine.advice.verdict import verdict_words
 from ...engine.advice.words import DASH, seconds
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import width_of
@@ -177,17 +177,3 @@ def verdict_of(run: RunSummary, room: Room) -> str:
     if run.state == "queued" and run.waiting_for:
         return f"waits for {run.waiting_for}"
     return verdict_words(run.verdict, differing=not room.roomy) or (run.error.what if run.error else DASH)
-
-
-def verdict_words(verdict: Mapping[str, str], *, differing: bool = False) -> str:
-    """`faster; top-1 worse; no difference shown: memory`: what differs comes first, for the end may be out of sight.
-    `differing`: that alone, where something differs.
-    """
-    differs = [word if metric in EVIDENT else f"{named(metric)} {word}" for metric, word in verdict.items() if word in DIFFERS]
-    if differing and differs:
-        return "; ".join(differs)
-    others: dict[str, list[str]] = {}
-    for metric, word in verdict.items():
-        if word not in DIFFERS:
-            others.setdefault(word, []).append(named(metric))
-    return "; ".join([*differs, *(f"{word}: {', '.join(metrics)}" for word, metrics in others.items())])

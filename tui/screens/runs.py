@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 
 from ...engine.advice.run_fields import NAMES, NUMBERS, SHORT, TEXTS
 from ...engine.advice.run_filter import HELP, RunFilter, RunOrder
+from ...engine.advice.verdict import verdict_words
 from ...engine.errors import UsageError
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import width_of
@@ -22,7 +23,7 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
 from ..widgets.lines import Line, Lines, Rows, Span, begun, shortened, wrap
 from .filtered import FilteredScreen
-from .run_columns import ORDER, Room, ShownColumn, fitted, head_of, verdict_of, verdict_words
+from .run_columns import ORDER, Room, ShownColumn, fitted, head_of, verdict_of
 from .run_deeds import RunDeeds
 from .safe_dismiss import dismiss_once
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from edgetui.engine.advice.compare import Comparison, compare
 from edgetui.engine.advice.rows import TableRow
+from edgetui.engine.advice.verdict import verdict_words
 from edgetui.engine.api import Engine
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.compare_table import shorter, table_lines
 from edgetui.tui.screens.dialogs import Ask, Confirm
-from edgetui.tui.screens.run_columns import verdict_words
 from edgetui.tui.screens.runs import RunsScreen
 from screens import screen_text, shows, until
 from textual.worker import WorkerFailed

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from edgetui.engine.advice.verdict import verdict_words
 from edgetui.engine.schema import events as ev
 from edgetui.engine.schema.result import StageFigures
 from edgetui.tui.panes.progress import bar_rows, learning_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
 from edgetui.tui.panes.telemetry import mark_at
 from edgetui.tui.runview import RunView
-from edgetui.tui.screens.run_columns import verdict_words
 from edgetui.tui.widgets.chart import DOTTED, SOLID
 from told_runs import STAGES, outcome, went
 

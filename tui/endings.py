@@ -1,0 +1,58 @@
+"""Runs whose end is waited for: when one ends, whoever is at the screen is told, whatever is on it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+
+from ..engine.errors import EdgetuiError
+from .desk import Desk
+from .terminal import told
+
+LOOK_S = 1.0
+
+
+class Endings:
+    """Told at each tick of the screen; looks once a second."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._going: dict[str, None] = {}
+        self._next_s = 0.0
+        self._looking = False
+
+    def expect(self, *runs: str) -> None:
+        """Tell when these end; those that have ended already are not told."""
+        self.desk.run_in_background(partial(self._expect, runs), f"endings {runs}")
+
+    async def _expect(self, runs: tuple[str, ...]) -> None:
+        for run in runs:
+            if await self.desk.engine.going(run):
+                self._going[run] = None
+
+    def tick(self) -> None:
+        """Look, when it is time."""
+        now = time.monotonic()
+        if self._going and not self._looking and now >= self._next_s:
+            self._next_s, self._looking = now + LOOK_S, True
+            self.desk.run_in_background(self._look, "endings")
+
+    async def _look(self) -> None:
+        try:
+            for run in list(self._going):
+                with suppress(EdgetuiError):  # deleted meanwhile
+                    if await self.desk.engine.going(run):
+                        continue
+                    self._tell(await self.desk.engine.ending_words(run))
+                self._going.pop(run, None)
+        finally:
+            self._looking = False
+
+    def _tell(self, text: str) -> None:
+        """On the screen, and the terminal: its bell and a message of the desktop."""
+        desk = self.desk
+        desk.notify(text, title="run ended", timeout=6, markup=False)
+        when = desk.config.notify.terminal
+        if when == "always" or (when == "unfocused" and not desk.app_focus):
+            desk.write_to_terminal(told(text))
