@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..engine.api import Comparison, Engine, Forecast, RunSummary, SensitivityQuestion, Side, Spreads
     from ..engine.schema.model_facts import ModelFacts
     from ..engine.schema.plan import PlanFacts
+    from ..engine.schema.search import Over
     from ..engine.schema.sensitivity import Sensitivity
     from .feed import LiveFeed
 
@@ -185,17 +186,19 @@ class Link:
             shapes=setup.shapes.get(model, {}),
         )
 
-    async def search_spec(self, setup: RunSetup, model: str) -> RunSpec:
-        """What a search for this model begins with: the recipe that is edited where it puts layers into integers, else `int8`.
+    async def search_spec(self, setup: RunSetup, model: str, over: Over) -> RunSpec:
+        """What a search for this model begins with: the step whose settings it takes, of the recipe that is edited if that has
+        it, else of one that ships.
 
         Raises:
             EdgetuiError: as `spec`.
         """
         from ..engine.library.recipes import find_recipe
-        from ..engine.schema.steps import QuantizeInt8
+        from ..engine.schema.steps import PruneChannels, QuantizeInt8
 
-        step = next((each for each in setup.recipe.active if isinstance(each, QuantizeInt8)), None)
-        found = find_recipe("int8", self.engine.config)
+        kind, name = (PruneChannels, "channels-25") if over == "channels" else (QuantizeInt8, "int8")
+        step = next((each for each in setup.recipe.active if isinstance(each, kind)), None)
+        found = find_recipe(name, self.engine.config)
         recipe = found if step is None else msgspec.structs.replace(found, step=(step,))
         spec = await asyncio.to_thread(self.spec, setup, model)
         return msgspec.structs.replace(spec, recipe=recipe, guard=False, per_input=0)

@@ -85,14 +85,16 @@ def _rounded(count: int, span: int, amount: float, round_to: int, spare: int = 0
 
 
 @dataclass(frozen=True)
-class _Product:
+class CellProduct:
     """A node that multiplies, and what its cost is proportional to."""
 
     macs: int
+    weights: int
     axes: tuple[dict[int, float], ...]
     """Of each axis whose channels may go: cell to its share of the axis."""
 
     def cost(self, left: Sequence[float]) -> float:
+        """Multiplications, by the share of each cell that is left."""
         found = float(self.macs)
         for axis in self.axes:
             found *= 1.0 - sum(share * (1.0 - left[cell]) for cell, share in axis.items())
@@ -104,24 +106,25 @@ class Costs:
 
     def __init__(self, graph: ChannelGraph, cells: Sequence[Cell]) -> None:
         cell_of = {root: place for place, cell in enumerate(cells) for root in cell.roots}
-        self._products: list[_Product] = []
+        self.products: list[CellProduct] = []
         self._of: list[list[int]] = [[] for _ in cells]
         for node in graph.model.graph.node:
             axes = tuple(filter(None, (_shares(graph, labels, cell_of) for labels in _multiplied(graph, node))))
             if axes:
                 for cell in {cell for axis in axes for cell in axis}:
-                    self._of[cell].append(len(self._products))
-                self._products.append(_Product(macs_of(node, graph.shapes), axes))
+                    self._of[cell].append(len(self.products))
+                weights = math.prod(graph.shape(node.input[1]) or (0,))
+                self.products.append(CellProduct(macs_of(node, graph.shapes), weights, axes))
 
     def saved(self, left: Sequence[float]) -> float:
         """Multiplications fewer than with all channels."""
-        return sum(product.macs - product.cost(left) for product in self._products)
+        return sum(product.macs - product.cost(left) for product in self.products)
 
     def saved_by(self, cell: int, to: float, left: list[float]) -> float:
         """How many fewer when this cell goes to a share from what it has."""
         with_it = left.copy()
         with_it[cell] = to
-        return sum(self._products[place].cost(left) - self._products[place].cost(with_it) for place in self._of[cell])
+        return sum(self.products[place].cost(left) - self.products[place].cost(with_it) for place in self._of[cell])
 
 
 def _multiplied(graph: ChannelGraph, node: NodeProto) -> Iterator[Labels | None]:
@@ -165,7 +168,7 @@ def stays(
     found = _saving(costs, cells, left, [(place, round_to) for place in wide], amounts, wanted)
     if costs.saved(_as_shares(cells, found)) >= _ENOUGH * wanted:
         return found
-    narrow = [(place, _part(cells[place], round_to)) for place in free]
+    narrow = [(place, block_of(cells[place], round_to)) for place in free]
     return _saving(costs, cells, found, narrow, amounts, wanted)
 
 
@@ -176,7 +179,8 @@ def missed(graph: ChannelGraph, cells: Sequence[Cell], amounts: Sequence[float],
     return round(wanted), round(max(0.0, wanted - costs.saved(_as_shares(cells, stay))))
 
 
-def _part(cell: Cell, round_to: int) -> int:
+def block_of(cell: Cell, round_to: int) -> int:
+    """Channels of a narrow cell that stay or go together."""
     while round_to > 1 and 4 * round_to > cell.width:
         round_to //= 2
     return round_to

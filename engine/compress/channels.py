@@ -74,7 +74,7 @@ def _pruned(step: PruneChannels, source: Path, out: Path, shown: KeptSamples | N
     graph = channel_graph(model)
     cells = cells_of(graph, step, select(model, step.keep, say), say)
     removed = _chosen(step, graph, cells, shown, before, say)
-    _keep_some(graph, removed)
+    keep_some(graph, removed)
     if not removed:
         raise NothingRemoved(
             "no channel can be removed: each is an output, in a residual stream, or meets what cannot be followed",
@@ -83,7 +83,7 @@ def _pruned(step: PruneChannels, source: Path, out: Path, shown: KeptSamples | N
     if graph.approximate:
         say.warn(f"{', '.join(sorted(graph.approximate))} mixes channels: values change a little beyond what is removed")
     kept = graph.classes.kept(removed)
-    left = _left(graph, kept)
+    left = channels_left(graph, kept)
     apply(graph, removed)
     drop_unread(model)
     _check(model)
@@ -203,7 +203,7 @@ def _chosen(
     return {root for cell, count in zip(cells, stay, strict=True) for root in cell.order[: len(cell.roots) - count]}
 
 
-def _keep_some(graph: ChannelGraph, removed: set[int]) -> None:
+def keep_some(graph: ChannelGraph, removed: set[int]) -> None:
     """Let no axis end up empty: where all channels of a slice or a part would go, its last one stays."""
     again = True
     while again:
@@ -216,7 +216,7 @@ def _keep_some(graph: ChannelGraph, removed: set[int]) -> None:
                     again = True
 
 
-def _left(graph: ChannelGraph, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.intp]]:
+def channels_left(graph: ChannelGraph, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.intp]]:
     """By tensor the channels that are left, of layers and batch norms some of whose have gone."""
     found = {}
     for node in graph.model.graph.node:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -20,7 +20,7 @@ from ..runs.search_folder import DRIVER, SearchDir, create_search, same_search
 from ..runs.sweep_driver import MODULE
 from ..runs.sweep_folder import SweepDir, create_sweep, same_sweep
 from ..schema.ready import ready
-from ..schema.search import SearchDocument, SearchRequest
+from ..schema.search import Over, SearchDocument, SearchRequest
 from ..schema.settings import BackendSettings
 from ..schema.spec import RunSpec
 from ..schema.sweep import SweepReport, SweepRequest
@@ -28,7 +28,6 @@ from ..system.locks import wait_for_lock
 from .driven_asks import DrivenAsked, SearchAsked
 from .sweep_words import SweepWords
 
-Over = Literal["formats", "settings"]
 _BREAKS = "broken-off"
 """In the folder: a byte for each time that it was taken up without anybody having ended it."""
 

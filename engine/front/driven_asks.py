@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
+from ..schema.search import Over
 from ..schema.settings import BackendSettings
 from ..schema.spec import RunSpec
 from .sweep_words import SweepWords
@@ -16,7 +15,7 @@ class SearchAsked(Struct, frozen=True, kw_only=True, tag="search"):
 
     spec: RunSpec
     goal: str
-    over: Literal["formats", "settings"]
+    over: Over
     builds: int
     seconds: float | None = None
 

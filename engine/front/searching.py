@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from msgspec import structs
 
@@ -24,10 +23,10 @@ from ..runs.input_hashes import data_hashes
 from ..runs.search_folder import DRIVER, SearchDir, create_search, same_search, search_folders
 from ..runs.study_time import study_time
 from ..runs.sweep_plan import read_setting, settings_of
-from ..schema.search import SearchDocument, SearchLine, SearchRequest
+from ..schema.search import Over, SearchDocument, SearchLine, SearchRequest
 from ..schema.settings import BackendSettings
 from ..schema.spec import RunSpec
-from ..schema.steps import QuantizeInt8
+from ..schema.steps import PruneChannels, QuantizeInt8
 from ..schema.study import StudyGroup
 from ..schema.study_table import StudyTime
 from ..schema.sweep import SweepPoint
@@ -36,8 +35,9 @@ from .studying import Studying
 USUAL_BUILDS, USUAL_CHECKS = 5, 6
 """Of a search that ends well."""
 MOST_CHECKS = 16
-LEAST_BUILDS = {"formats": 3, "settings": 9}
-"""All units in integers, half of them, and the answer once more; settings that ship, and the best of them once more."""
+LEAST_BUILDS = {"formats": 3, "settings": 9, "channels": 9}
+"""All units in integers, half of them, and the answer once more; settings that ship, and the best of them once more; one share
+for all and what moves outputs least, the best of them once more, and one share for all beside it."""
 
 
 class Searching(Studying):
@@ -49,7 +49,7 @@ class Searching(Studying):
         goal: str,
         builds: int,
         seconds: float | None = None,
-        over: Literal["formats", "settings"] = "formats",
+        over: Over = "formats",
     ) -> SearchRequest:
         """What is asked by a search here; refused where it can be known that nothing will come of it.
 
@@ -60,8 +60,9 @@ class Searching(Studying):
             ModelRefused: the model cannot be read.
         """
         refuse_unsearchable(spec, goal, builds, over)
-        if over == "settings" and find_spec("optuna") is None:
-            raise UsageError("settings are proposed by Optuna, which is not installed", fix="pip install 'edgetui[search]'")
+        if over != "formats" and find_spec("optuna") is None:
+            what = "settings" if over == "settings" else "shares"
+            raise UsageError(f"{what} are proposed by Optuna, which is not installed", fix="pip install 'edgetui[search]'")
         refuse_without_packages(spec)
         hashes = await asyncio.to_thread(data_hashes, spec)
         sha = await asyncio.to_thread(model_hash, Path(spec.model))
@@ -168,14 +169,16 @@ class Searching(Studying):
         raise StorageRefused(f"there is no search `{search}` here", fix="`edgetui search` lists them")
 
 
-def refuse_unsearchable(spec: RunSpec, goal: str, builds: int, over: Literal["formats", "settings"]) -> None:
+def refuse_unsearchable(spec: RunSpec, goal: str, builds: int, over: Over) -> None:
     """Refuse what no machine could search.
 
     Raises:
         UsageError, RecipeRefused, DataRefused: as `Searching.plan_search`.
     """
     parse_goal(goal)
-    if not any(isinstance(step, QuantizeInt8) for step in spec.recipe.active):
+    if over == "channels":
+        _refuse_without_channels(spec)
+    elif not any(isinstance(step, QuantizeInt8) for step in spec.recipe.active):
         raise RecipeRefused(
             f"the recipe {spec.recipe.name} has no step quantize.int8, and a search chooses the units that it takes",
             fix="leave --recipe out, or name one that has it",
@@ -188,10 +191,22 @@ def refuse_unsearchable(spec: RunSpec, goal: str, builds: int, over: Literal["fo
     refuse_without_samples(spec)
 
 
+def _refuse_without_channels(spec: RunSpec) -> None:
+    if sum(isinstance(step, PruneChannels) for step in spec.recipe.active) != 1:
+        raise RecipeRefused(
+            f"the recipe {spec.recipe.name} has not one step prune.channels, and a search chooses the shares that it takes",
+            fix="leave --recipe out, or name one that has it",
+        )
+
+
 def _another(spec: RunSpec, number: int) -> RunSpec:
     """The same with a recipe of its own, as each mix has."""
     steps = tuple(
-        structs.replace(step, exclude=(*step.exclude, f"#{number}")) if isinstance(step, QuantizeInt8) else step
+        structs.replace(step, exclude=(*step.exclude, f"#{number}"))
+        if isinstance(step, QuantizeInt8)
+        else structs.replace(step, keep=(*step.keep, f"#{number}"))
+        if isinstance(step, PruneChannels)
+        else step
         for step in spec.recipe.step
     )
     return structs.replace(spec, recipe=structs.replace(spec.recipe, step=steps))

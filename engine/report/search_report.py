@@ -8,7 +8,15 @@ from ..advice import words
 from ..advice.goals import parse_goal
 from ..advice.metrics import AIMS
 from ..schema.figures import Ratio
-from ..schema.search import CandidateChecked, CandidateMeasured, SearchDocument, SearchLine, SearchPoint
+from ..schema.search import (
+    CandidateChecked,
+    CandidateMeasured,
+    EvenBeside,
+    Over,
+    SearchDocument,
+    SearchLine,
+    SearchPoint,
+)
 from .sanitize import sanitize
 from .study_report import STATE_WORDS
 from .table import Paint, paragraph, plain
@@ -19,6 +27,7 @@ _MOST_POINTS = 12
 _OF_RECIPES = ("format", "channels", "factors", "calibrator")
 """Settings that recipes hold; the others are the backend's."""
 _GAP = "  "
+_NAMES: dict[Over, str] = {"formats": "mixes", "settings": "settings", "channels": "shares"}
 
 
 def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> str:
@@ -38,14 +47,17 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
         parts += _labelled("then", f"{found.sweep} (power modes were left as they were)", width)
     if found.held_out is not None:
         parts += _labelled("shown", f"{difference_words(found.held_out.difference)} on the half that chose nothing", width)
+    if found.even is not None:
+        parts += _labelled("beside", _even(found.even), width)
     parts += [paragraph(f"! {text}", width, "  ") for text in found.wrong]
     points = [*found.built, *(point for point in found.front if point.run is None)]
     if points:
         aim = AIMS[parse_goal(found.goal).aim]
-        head = f"{'mixes' if found.over == 'formats' else 'settings'} by {aim.name}, times FP32's"
+        head = f"{_NAMES[found.over]} by {aim.name}, times FP32's"
         parts += ["", paint(paragraph(head, width), "accent"), *_points(points, width, paint)]
     if found.sensitivity:
-        parts += ["", paint("the most sensitive units, each alone", "accent"), *_units(found, width)]
+        what = "groups of channels" if found.over == "channels" else "units"
+        parts += ["", paint(f"the most sensitive {what}, each alone", "accent"), *_units(found, width)]
     parts += [paint(paragraph(f"! {text}", width, "  "), "dim") for text in found.warnings]
     return "\n".join(parts)
 
@@ -61,7 +73,11 @@ def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str
     step = max(1, -(-len(others) // max(_MOST_POINTS - len(measured), 1)))
     shown = sorted([*measured, *others[::step]], key=_cost, reverse=True)
     settings = any(point.settings for point in shown)
-    heads = ("settings", "measured", "points") if settings else ("units in", "effect", "foretold", "measured", "points")
+    heads: tuple[str, ...] = ("units in", "effect", "foretold", "measured", "points")
+    if settings:
+        heads = ("settings", "measured", "points")
+    if any(point.macs is not None for point in shown):
+        heads = ("channels", "effect", "MACs", "measured", "points")
     lines = _fitting([heads, *(_cells(point) for point in shown)], width)
     lines[0] = paint(lines[0], "dim")
     left = len(ordered) - len(shown)
@@ -94,6 +110,9 @@ def _cells(point: SearchPoint) -> tuple[str, ...]:
         words.DASH if point.measured is None else ratio_text(point.measured),
         words.DASH if point.difference is None else _points_lost(point.difference),
     )
+    if point.macs is not None:
+        effect = words.DASH if point.effect is None else f"{point.effect:.2g}"
+        return (f"{_settings(point.settings)}", effect, f"{100 * point.macs:.0f} %", *told)
     if point.settings:
         return (choice_words(point), *told)
     effect = words.DASH if point.effect is None else f"{point.effect:.2g}"
@@ -108,7 +127,13 @@ def choice_words(point: SearchPoint) -> str:
 
 
 def _settings(settings: Mapping[str, str]) -> str:
-    """Those that do something: `int8 mse, channels 0.25`."""
+    """Those that do something: `int8 mse, channels 0.25`; of shares, how many groups lose some."""
+    if "format" not in settings:
+        shares = [float(share) for share in settings.values()]
+        ends = (
+            f"{100 * min(shares):.3g} to {100 * max(shares):.3g}" if min(shares) < max(shares) else f"{100 * max(shares):.3g}"
+        )
+        return f"{len(shares)} groups, {ends} %"
     form = settings.get("format", "")
     found = [f"{form} {settings.get('calibrator', '')}" if form in ("int8", "mix") else form]
     found += [f"channels {settings['channels']}"] if float(settings.get("channels", 0)) else []
@@ -138,6 +163,21 @@ def _points_lost(ratio: Ratio) -> str:
     return f"{100 * ratio.value:+.2f}{ends}"
 
 
+def _even(even: EvenBeside) -> str:
+    """What one share for all is worth beside the answer."""
+    cost = "" if even.measured is None else f", {ratio_text(even.measured)} of FP32's cost"
+    what = f"one share for all ({100 * even.amount:.3g} %, {100 * even.macs:.0f} % of multiplications left{cost})"
+    told = even.difference
+    if even.taken:
+        return f"{what} is the answer: shares of their own are {difference_words(told)} beside it on half B"
+    shown = "no difference shown"
+    if told.low is not None and told.low > 0:
+        shown = "more accurate"
+    elif told.low is None:
+        shown = "samples cannot be paired"
+    return f"{difference_words(told)} on half B to {what}: {shown}"
+
+
 def _units(found: SearchDocument, width: int) -> list[str]:
     lines = []
     for unit in found.sensitivity[:MOST_UNITS]:
@@ -156,6 +196,8 @@ def line_text(line: SearchLine, quantity: str) -> str:
         return line.note
     if line.sensitivity is not None:
         rows = line.sensitivity.rows
+        if line.sensitivity.channels is not None:
+            return f"{len(line.sensitivity.channels.groups)} groups of channels at {len(rows)} shares"
         return f"{len(rows)} units; the most sensitive is {rows[0].unit}" if rows else "no units"
     if line.checked is not None:
         return f"{_mix(line.checked)}: {difference_words(line.checked.difference)} on half {line.checked.half}"

@@ -100,7 +100,6 @@ class SearchDir(DrivenDir):
         """What is known by now, and the best of it."""
         asked, lines = self.asked(), self.found()
         known = points_of(lines, AIMS[parse_goal(asked.goal).aim].limited_as)
-        told = [line.sensitivity for line in lines if line.sensitivity is not None]
         return SearchDocument(
             search=self.id,
             state=state,
@@ -108,11 +107,7 @@ class SearchDir(DrivenDir):
             over=asked.over,
             choice=self._best(lines, known, parse_goal(asked.goal)),
             built=tuple(known.values()),
-            sensitivity=tuple(
-                SearchUnit(unit=row.unit, format=row.format, kl=row.kl, sqnr_db=row.sqnr_db)
-                for each in told
-                for row in each.rows
-            ),
+            sensitivity=units_told(lines),
             checks=sum(line.checked is not None for line in lines),
             builds=sum(line.measured is not None for line in lines),
             runs=runs_of(lines),
@@ -164,6 +159,21 @@ def runs_of(lines: Sequence[SearchLine]) -> tuple[str, ...]:
     return tuple(sorted({each.run for each in found if each is not None and each.run}))
 
 
+def units_told(lines: Sequence[SearchLine]) -> tuple[SearchUnit, ...]:
+    """What units, or shares of groups of channels, do alone, as far as it is known."""
+    rows = [row for line in lines if line.sensitivity is not None for row in line.sensitivity.rows]
+    found = [
+        SearchUnit(
+            unit=row.unit,
+            format=row.format if row.value is None else f"-{100 * row.value:.3g} %",
+            kl=row.kl,
+            sqnr_db=row.sqnr_db,
+        )
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda each: (-(each.kl or 0.0), each.sqnr_db or 1e9)))
+
+
 def points_of(lines: Sequence[SearchLine], quantity: str) -> dict[tuple[str, ...], SearchPoint]:
     """What was measured, and what half A says of it."""
     found: dict[tuple[str, ...], SearchPoint] = {}
@@ -176,6 +186,13 @@ def points_of(lines: Sequence[SearchLine], quantity: str) -> dict[tuple[str, ...
             found[of] = SearchPoint(formats=formats, settings=settings, measured=ratio, run=line.measured.run or None)
     for of, checked in _on_half_a(lines).items():
         found[of] = msgspec.structs.replace(found[of], difference=checked.difference)
+    for told in (line.sensitivity for line in lines):
+        if told is not None and told.channels is not None:
+            moves, table = told.group_moves(), told.channels
+            for of, point in found.items():
+                shares = {name: float(share) for name, share in point.settings.items()}
+                left = table.macs_of(shares) / table.macs
+                found[of] = msgspec.structs.replace(point, effect=moves.of(shares), macs=left)
     return found
 
 

@@ -16,6 +16,9 @@ from .result import State
 from .sensitivity import Sensitivity
 from .spec import RunSpec
 
+Over = Literal["formats", "settings", "channels"]
+"""A format for each unit; amounts, calibrators and what else recipes set; or a share of its own for each group of channels."""
+
 
 class SearchRequest(Struct, frozen=True, kw_only=True):
     """search.json of a search's folder; written before the start, never changed."""
@@ -24,9 +27,8 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     goal: str
     """As it was typed."""
     spec: RunSpec
-    """Model, data, backend and workload; its recipe is the step that puts all units into integers."""
-    over: Literal["formats", "settings"] = "formats"
-    """A format for each unit; or amounts, calibrators and what else recipes set."""
+    """Model, data, backend and workload; its recipe is the step that puts all units into integers, or takes channels away."""
+    over: Over = "formats"
     builds: int
     """Candidates that may be built and measured, at most."""
     seconds: float | None = None
@@ -123,7 +125,9 @@ class SearchPoint(Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     """Nodes that are left as they are."""
     settings: dict[str, str] = {}
-    """Of a search over settings, instead of formats."""
+    """Of a search over settings or channels, instead of formats."""
+    macs: float | None = None
+    """Multiplications that are left, as a share; of channels."""
     effect: float | None = None
     """What its units alone move the outputs by, summed."""
     foretold: float | None = None
@@ -154,13 +158,33 @@ class SearchUnit(Struct, frozen=True, kw_only=True):
     sqnr_db: float | None
 
 
+class EvenBeside(Struct, frozen=True, kw_only=True):
+    """One share for all groups beside what was found, at no fewer multiplications."""
+
+    amount: float
+    """The share."""
+    macs: float
+    """Multiplications that are left, as a share."""
+    macs_found: float
+    """The same of what was found."""
+    difference: Ratio = Ratio()
+    """Quality of what was found less that of one share for all, on half B, sample by sample; without an interval where samples
+    cannot be paired.
+    """
+    measured: Ratio | None = None
+    """Cost of one share for all, over FP32's."""
+    run: str | None = None
+    taken: bool = False
+    """It is the answer, for it is better."""
+
+
 class SearchDocument(Struct, frozen=True, kw_only=True):
     """What `search --json` prints."""
 
     search: str
     state: State
     goal: str
-    over: Literal["formats", "settings"] = "formats"
+    over: Over = "formats"
     choice: SearchChoice | None = None
     front: tuple[SearchPoint, ...] = ()
     """From the least effect to the least cost."""
@@ -172,6 +196,8 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     builds: int = 0
     held_out: CandidateChecked | None = None
     """What the half that chose nothing says of the choice."""
+    even: EvenBeside | None = None
+    """Of channels; None: it was not asked, or is the choice anyway."""
     why: str = ""
     wrong: tuple[str, ...] = ()
     """Entries of the table of costs that measurements showed to be wrong."""

@@ -9,8 +9,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+from .channel_table import ChannelTable, GroupMoves, rising
+
 UNITS = "units"
 """What is gone through: one unit after another; else the name of the setting that is swept."""
+GROUPS = "groups"
+"""Or one group of channels after another, at a few shares each."""
+UNKNOWN_MOVE = 1e6
 
 
 class SensitivityRow(Struct, frozen=True, kw_only=True):
@@ -97,6 +102,8 @@ class Sensitivity(Struct, frozen=True, kw_only=True):
     """The last value before the outputs' change bends upwards, by the greatest distance from the chord (Kneedle)."""
     histogram: WeightHistogram | None = None
     """Of a sweep that makes weights zero."""
+    channels: ChannelTable | None = None
+    """Of groups."""
     warnings: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
     """Why other figures are not known, by their names."""
@@ -109,10 +116,26 @@ class Sensitivity(Struct, frozen=True, kw_only=True):
             return -row.sqnr_db
         return float("-inf") if row.offset_rate_abs == 0 else None
 
+    def moved(self, row: SensitivityRow) -> float | None:
+        """The same as what adds up over changes: KL, or the share of noise in the outputs' power; None: not known."""
+        if self.ranked_by == "kl":
+            return None if row.kl is None else max(row.kl, 0.0)
+        if row.sqnr_db is not None:
+            return float(10 ** (-row.sqnr_db / 10))
+        return 0.0 if row.offset_rate_abs == 0 else None
+
+    def group_moves(self) -> GroupMoves:
+        """Of groups: what each share of each does; one of which it is not known counts as ruinous."""
+        rows: dict[str, dict[float, float]] = {}
+        for row in self.rows:
+            moved = self.moved(row)
+            rows.setdefault(row.unit, {})[row.value or 0.0] = UNKNOWN_MOVE if moved is None else moved
+        return GroupMoves({group: rising(each) for group, each in rows.items()})
+
     def in_order(self, rows: tuple[SensitivityRow, ...]) -> tuple[SensitivityRow, ...]:
         """Rows as this document lists them: what is not known last."""
         if self.over != UNITS:
-            return tuple(sorted(rows, key=lambda row: row.value or 0.0))
+            return tuple(sorted(rows, key=lambda row: (row.place, row.value or 0.0)))
 
         def rank(row: SensitivityRow) -> tuple[bool, float]:
             effect = self.effect(row)

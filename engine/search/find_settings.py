@@ -9,7 +9,7 @@ kept is a constraint. The best few are measured again, and half B has the last w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..advice.goals import DROP, Goal
@@ -33,14 +33,24 @@ _ASKED_A_BUILD = 12
 _BESIDE_SEEDS = 4
 """Drawn at random before proposals follow from what was seen."""
 _NO_TABLE = CostTable(units=())
+HOPELESS = "hopeless"
+Hopeless = Callable[[Settings, Sequence[TriedSettings]], float]
 
 
 def find_settings(
-    knobs: Sequence[Knob], goal: Goal, asked: SettingAnswers, seeds: Sequence[Settings] = (), builds: int = 15, seed: int = 0
+    knobs: Sequence[Knob],
+    goal: Goal,
+    asked: SettingAnswers,
+    seeds: Sequence[Settings] = (),
+    builds: int = 15,
+    seed: int = 0,
+    hopeless: Hopeless | None = None,
 ) -> SettingsAnswer:
     """The settings that serve the goal best within its limits.
 
     seeds: tried first, in this order. builds: measurements at most. The same answers bring the same questions.
+    hopeless: by how much settings are worse than what was tried already says is of use, before anything is built; 0 or less:
+    they are not.
 
     Raises:
         UsageError: Optuna is not installed.
@@ -48,7 +58,14 @@ def find_settings(
     """
     if not knobs:
         raise ValueError("there is nothing to set")
-    return _SettingsSearch(knobs, goal, asked, seeds, builds, seed).answer()
+    return _SettingsSearch(knobs, goal, asked, seeds, builds, seed, hopeless).answer()
+
+
+def wanted_of(goal: Goal) -> Wanted:
+    """A goal where nothing is foretold by a table of costs."""
+    qualities = tuple(limit for limit in goal.limits if limit.metric.quality)
+    others = tuple(limit for limit in goal.limits if not limit.metric.quality)
+    return Wanted(quantity=AIMS[goal.aim].limited_as, drop=goal.drop, qualities=qualities, measured=others)
 
 
 class _Final(NamedTuple):
@@ -61,16 +78,21 @@ class _Final(NamedTuple):
 
 class _SettingsSearch:
     def __init__(
-        self, knobs: Sequence[Knob], goal: Goal, asked: SettingAnswers, seeds: Sequence[Settings], builds: int, seed: int
+        self,
+        knobs: Sequence[Knob],
+        goal: Goal,
+        asked: SettingAnswers,
+        seeds: Sequence[Settings],
+        builds: int,
+        seed: int,
+        hopeless: Hopeless | None,
     ) -> None:
-        qualities = tuple(limit for limit in goal.limits if limit.metric.quality)
-        others = tuple(limit for limit in goal.limits if not limit.metric.quality)
-        self.wanted = Wanted(quantity=AIMS[goal.aim].limited_as, drop=goal.drop, qualities=qualities, measured=others)
+        self.wanted = wanted_of(goal)
         self.knobs, self.asked, self.builds = knobs, asked, builds
         self.study = _study(seed, len(seeds))
         for each in seeds:
             self.study.enqueue_trial({knob.name: _place(knob, each[knob.name]) for knob in knobs})
-        self.seeds = len(seeds)
+        self.seeds, self.hopeless = len(seeds), hopeless
         self.tried: dict[tuple[object, ...], TriedSettings] = {}
         self.checked = self.built = 0
 
@@ -109,6 +131,8 @@ class _SettingsSearch:
         excess = self._beyond(foretold)
         if any(each > 0 for each in excess.values()):
             return TriedSettings(settings=settings, outcome="too far", excess=excess)
+        if self.hopeless is not None and (by := self.hopeless(settings, tuple(self.tried.values()))) > 0:
+            return TriedSettings(settings=settings, outcome="hopeless", excess={HOPELESS: by})
         self.checked += 1
         try:
             judged = self.asked.check_settings(settings, "A")
@@ -176,7 +200,7 @@ class _SettingsSearch:
         return _Final(tried, cost, found.figures) if cost is not None and kept else None
 
     def _nearest(self) -> TriedSettings | None:
-        known = [each for each in self.tried.values() if each.excess and each.outcome != "cannot be built"]
+        known = [each for each in self.tried.values() if each.excess and each.outcome not in ("cannot be built", HOPELESS)]
         return min(known, key=lambda each: (max(each.excess.values()), _value(each.cost)), default=None)
 
     def _told(

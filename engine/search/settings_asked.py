@@ -53,8 +53,9 @@ class SettingAnswers(Protocol):
         ...
 
 
-Outcome = Literal["measured", "too far", "not good enough", "cannot be built"]
-"""How far settings came: all the way; a limit is beyond what is foretold of them; half A does not bear them out."""
+Outcome = Literal["measured", "too far", "hopeless", "not good enough", "cannot be built"]
+"""How far settings came: all the way; a limit is beyond what is foretold of them; what others came to speaks against them;
+half A does not bear them out."""
 
 
 class TriedSettings(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from msgspec import structs
 from ..errors import BackendRefused
 from ..schema.plan import PlanFacts
 from ..schema.search import CandidateMeasured, CostsFound, UnitInfo
-from ..schema.sensitivity import Sensitivity, SensitivityRow
+from ..schema.sensitivity import Sensitivity
 from ..search.mixes import FORMATS, CostTable, Format, Reformat, UnitCost
 
 TIME = "latency_ms"
@@ -88,19 +88,10 @@ def units_of(told: Mapping[Format, Sensitivity]) -> tuple[UnitInfo, ...]:
     effects: dict[str, dict[str, float]] = {name: {} for name in rows}
     for form, each in told.items():
         for row in each.rows:
-            if (effect := _effect(each, row)) is not None:
+            if (effect := each.moved(row)) is not None:
                 effects[row.unit][form] = effect
     order = sorted(rows.values(), key=lambda row: row.place)
     return tuple(UnitInfo(unit=row.unit, exclude=row.exclude, effects=effects[row.unit]) for row in order)
-
-
-def _effect(told: Sensitivity, row: SensitivityRow) -> float | None:
-    """As `search.asked.UnitEffects` has it; None: the unit stays as it is."""
-    if told.ranked_by == "kl":
-        return None if row.kl is None else max(row.kl, 0.0)
-    if row.sqnr_db is not None:
-        return float(10 ** (-row.sqnr_db / 10))
-    return 0.0 if row.offset_rate_abs == 0 else None
 
 
 def _times(plan: PlanFacts, owner: Mapping[str, str]) -> dict[str, float]:

@@ -48,6 +48,7 @@ from .mix_costs import costs_of, steady, table_of, units_of
 from .mix_recipes import excluded, recipe_of
 from .run_answers import OutOfBudget
 from .settings_search import search_settings
+from .shares_search import search_shares
 
 _LOOKS = 3
 """Into each plan that is profiled."""
@@ -227,6 +228,8 @@ def drive(folder: SearchDir) -> None:
             asked = folder.asked()
             if asked.over == "settings":
                 search_settings(folder, asked, carrier)
+            elif asked.over == "channels":
+                search_shares(folder, asked, carrier)
             else:
                 Search(folder, carrier).drive()
         except EdgetuiError as error:

@@ -18,6 +18,7 @@ from onnx import ModelProto
 
 from ..backends.card import Card
 from ..backends.cards import CARDS, open_backend
+from ..compress.grouped_channels import GroupedChannels
 from ..compress.kept_samples import KeptSamples, kept_samples
 from ..compress.lower import lowered
 from ..compress.one_unit import alone, leaves_wishes, sparing, with_moved_ranges
@@ -35,8 +36,10 @@ from ..measure.inputs import random_inputs
 from ..measure.knee import knee
 from ..runs.kept_rows import KeptLine, KeptRows
 from ..runs.queries import SensitivityQuestion
+from ..schema.channel_table import ChannelGroup
 from ..schema.model_facts import ModelFacts
-from ..schema.sensitivity import UNITS, Sensitivity, SensitivityRow, WeightHistogram
+from ..schema.pruning_steps import PruneChannels
+from ..schema.sensitivity import GROUPS, UNITS, Sensitivity, SensitivityRow, WeightHistogram
 from ..schema.step import Step
 from ..schema.steps import changed
 from ..system.heap import give_back_large_blocks
@@ -95,6 +98,7 @@ class _Study:
         self._model = load(source)
         self.data = ""
         self._target = ""
+        self._groups: GroupedChannels | None = None
         self._done: ModelProto | None = None
         """The model with the wishes of the step for all of it; None: the step changes values, unit by unit."""
 
@@ -139,6 +143,9 @@ class _Study:
         self._passes = ForwardPasses(self._model, self._samples, notes, classes_known=classes_known)
         if self._question.made_up:
             self._say.warn(MADE_UP)
+        if self._question.over == GROUPS:
+            assert isinstance(self._step, PruneChannels)
+            self._groups = GroupedChannels(self._step, self._source, self._samples, self._say)
         if self._question.over != UNITS:
             return
         done = self._do(self._step, "whole.onnx", self._say)
@@ -162,6 +169,10 @@ class _Study:
         described = msgspec.to_builtins(self._step)
         for name in ("method", "on", question.over):
             described.pop(name, None)
+        described = {
+            name: tuple(f"{key}={share}" for key, share in value.items()) if isinstance(value, dict) else value
+            for name, value in described.items()
+        }
         return Sensitivity(
             model=question.spec.model,
             step=self._step.method,
@@ -170,6 +181,7 @@ class _Study:
             lowering=self._target,
             state="unfinished",
             data=self.data,
+            channels=None if self._groups is None else self._groups.table,
             samples=self._samples.count,
             ranked_by="kl" if classes.reads else "sqnr_db",
             warnings=tuple(self._say.warnings),
@@ -178,6 +190,9 @@ class _Study:
 
     def tasks(self) -> list[tuple[tuple[str, float | None], Callable[[], SensitivityRow]]]:
         """Each row's key, and what makes it."""
+        if self._groups is not None:
+            shares = [(place, each, share) for place, each in enumerate(self._groups.table.groups) for share in each.shares[1:]]
+            return [((each.name, share), lambda at=(place, each, share): self._of_share(*at)) for place, each, share in shares]  # type: ignore[misc]
         if self._question.over != UNITS:
             values = self._question.values or self._step.sweeps[self._question.over]
             return [(("", value), lambda value=value: self._swept(value)) for value in sorted(set(values))]  # type: ignore[misc]
@@ -214,6 +229,17 @@ class _Study:
         if found.local_sqnr_db is None:
             reasons.setdefault("local_sqnr_db", "the changed graph has no such tensor of the same shape")
         return self._filled(row, msgspec.structs.replace(found, reasons=reasons), share[0])
+
+    def _of_share(self, place: int, group: ChannelGroup, share: float) -> SensitivityRow:
+        """The row of a group of channels without a share of it."""
+        groups = self._groups
+        assert groups is not None
+
+        def make() -> ModelProto:
+            return self._lowered(groups.with_share(group.name, share, self._near / "group.onnx"), "group.onnx")
+
+        row = SensitivityRow(unit=group.name, place=place, format=_format(self._step), value=share, exclude=group.layers)
+        return self._filled(row, self._passes.shift(make), None)
 
     def _with_alone(self, unit: ModelUnit) -> ModelProto:
         spared = others(self._model, unit.labels)
@@ -270,7 +296,7 @@ class _Study:
         """The document of all rows."""
         reasons = dict(begun.reasons)
         bend = histogram = None
-        if begun.over == UNITS:
+        if begun.over in (UNITS, GROUPS):
             reasons |= dict.fromkeys(("knee", "histogram"), "of a sweep alone")
         else:
             bend, why = knee([row.value or 0.0 for row in rows], [_moved(row) for row in rows])
@@ -324,6 +350,8 @@ def _format(step: Step) -> str:
 
 
 def _refuse_step(step: Step, over: str) -> None:
+    if over == GROUPS and isinstance(step, PruneChannels):
+        return
     if over != UNITS and over not in step.sweeps:
         known = " or ".join((UNITS, *step.sweeps))
         raise RecipeRefused(f"{step.method} has no setting `{over}` to sweep", fix=f"go over {known}")

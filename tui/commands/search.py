@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -29,12 +29,14 @@ from .run import progress_stream
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
-    from ...engine.schema.search import SearchRequest
+    from ...engine.schema.search import Over, SearchRequest
 
 LOOK_S = 0.5
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|builds?)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-MOST_BUILDS = {"formats": 12, "settings": 20}
+MOST_BUILDS = {"formats": 12, "settings": 20, "channels": 20}
+RECIPES = {"formats": "int8", "settings": "int8", "channels": "channels-25"}
+"""Whose settings are taken where none is named."""
 
 
 @click.command(short_help="Find which layers to put into INT8 for a goal.")
@@ -42,17 +44,18 @@ MOST_BUILDS = {"formats": 12, "settings": 20}
 @click.option("--goal", default="", metavar="G", help=goal_help())
 @click.option(
     "--over",
-    type=click.Choice(("formats", "settings")),
+    type=click.Choice(("formats", "settings", "channels")),
     default="formats",
     show_default=True,
-    help="Which format each layer has; or how much of channels and ranks goes, and which calibrator and formats found before.",
+    help="Which format each layer has; how much of channels and ranks goes, and which calibrator and formats found before; or "
+    "a share of its own for each group of channels.",
 )
 @click.option(
     "--recipe",
     "-r",
     metavar="R",
     shell_complete=recipe_names,
-    help="Take the settings of quantize.int8 from a recipe; without it from `int8`.",
+    help="Take the settings of quantize.int8, or prune.channels, from a recipe; without it from `int8`, or `channels-25`.",
 )
 @data_options
 @backend_options
@@ -72,7 +75,7 @@ MOST_BUILDS = {"formats": 12, "settings": 20}
 def search(
     model: str | None,
     goal: str,
-    over: Literal["formats", "settings"],
+    over: Over,
     recipe: str | None,
     budget: str | None,
     detach: bool,
@@ -97,7 +100,7 @@ def search(
             raise UsageError("no model is named", fix="give one: each board of --on searches for it")
         return asyncio.run(_list(engine, as_json))
     builds, seconds = _budget(budget, MOST_BUILDS[over])
-    spec = make_spec(engine, model, recipe=recipe or "int8", shapes=shapes, no_guard=True, **flags)  # type: ignore[arg-type]
+    spec = make_spec(engine, model, recipe=recipe or RECIPES[over], shapes=shapes, no_guard=True, **flags)  # type: ignore[arg-type]
     if on is not None:
         from ...engine.front.driven_asks import SearchAsked
         from .on_boards import search_on_boards

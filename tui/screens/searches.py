@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -19,13 +19,12 @@ from ..widgets.scatter import Dot, scatter
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
-    from ...engine.schema.search import SearchDocument, SearchPoint, SearchRequest
+    from ...engine.schema.search import Over, SearchDocument, SearchPoint, SearchRequest
     from ..draft import Draft
 
 WIDE = 110
 """Columns from which picture and words stand side by side."""
-_BUILDS: dict[str, int] = {"formats": 12, "settings": 20}
-Over = Literal["formats", "settings"]
+_BUILDS: dict[Over, int] = {"formats": 12, "settings": 20, "channels": 20}
 
 
 class SearchesScreen(ListedScreen):
@@ -34,8 +33,9 @@ class SearchesScreen(ListedScreen):
     KIND = "searches"
     CSS_PATH = "searches.tcss"
     HELP = (
-        "Which layers to put into INT8 for a goal (`formats`), or how much of channels and ranks goes and which\n"
-        "calibrator (`settings`). Each layer alone says what it does to the outputs; plans are built, measured and checked\n"
+        "Which layers to put into INT8 for a goal (`formats`), how much of channels and ranks goes and which calibrator\n"
+        "(`settings`), or a share of its own for each group of channels (`channels`); o turns over them.\n"
+        "Each layer alone says what it does to the outputs; plans are built, measured and checked\n"
         "on half of the samples; the other half, which chose nothing, has the last word. A search is ordinary runs: it goes\n"
         "on when you quit, and goes on where it ended when it is begun again. t makes the best so far the recipe of the\n"
         "workbench, at any time. The picture has the cost of what was measured, over FP32's, and the points of accuracy that\n"
@@ -45,7 +45,9 @@ class SearchesScreen(ListedScreen):
         Binding(
             "r", "run", "begin", id="searches.run", tooltip="Begin a search for the workbench's model; says how long it takes"
         ),
-        Binding("o", "over", "formats or settings", id="searches.over", tooltip="What the next search goes over"),
+        Binding(
+            "o", "over", "over what", id="searches.over", tooltip="What the next search goes over: formats, settings, channels"
+        ),
         Binding("c", "cancel", "end", id="searches.cancel", tooltip="End the search that is going; asks first"),
         Binding("t", "take", "take it", id="searches.take", tooltip="Make the best so far the recipe of the workbench"),
         Binding(
@@ -140,8 +142,9 @@ class SearchesScreen(ListedScreen):
     # what can be done
 
     def action_over(self) -> None:
-        """Formats or settings."""
-        self.over = "settings" if self.over == "formats" else "formats"
+        """Formats, settings, channels, and again."""
+        kinds = list(_BUILDS)
+        self.over = kinds[(kinds.index(self.over) + 1) % len(kinds)]
         self._title()
 
     def action_run(self) -> None:
@@ -164,7 +167,7 @@ class SearchesScreen(ListedScreen):
 
         assert self.draft is not None
         engine = self.desk.engine
-        spec = await self.desk.link.search_spec(self.draft.setup, self.model)
+        spec = await self.desk.link.search_spec(self.draft.setup, self.model, self.over)
         asked = await engine.plan_search(spec, goal, _BUILDS[self.over], over=self.over)
         await engine.check(asked.spec, backend=True)
         cost = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
@@ -222,5 +225,7 @@ def _dot(point: SearchPoint, found: SearchDocument) -> Dot:
     beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b in [*others, (1.0, 0.0)])
     count = point.formats.get("int8", 0)
     name = f"{count} INT8" if point.formats else point.settings.get("format", "")
+    if point.macs is not None:
+        name = f"{100 * point.macs:.0f} % MACs"
     best = found.choice is not None and point.run == found.choice.run
     return Dot(x, y, f"★ {name}" if best else name, not beaten)
