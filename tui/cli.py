@@ -25,6 +25,7 @@ from .commands.keep import delete, note, restore, tag
 from .commands.monitor import monitor
 from .commands.printing import echo_error
 from .commands.query import compare, export, inspect, overview, recipes, runs, show
+from .commands.queue import queue
 from .commands.run import cancel, demo, resume, run_command, watch
 from .commands.schema import schema
 from .commands.search import search
@@ -73,8 +74,8 @@ def cli(context: click.Context, web: bool, port: int) -> int:
 
 
 _WORK = (
-    demo, inspect, recipes, run_command, watch, cancel, resume, runs, show, delete, restore, tag, note, compare, export,
-    study, build, bench, sensitivity, search, sweep, fleet,
+    demo, inspect, recipes, run_command, watch, cancel, resume, queue, runs, show, delete, restore, tag, note,
+    compare, export, study, build, bench, sensitivity, search, sweep, fleet,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema, completion):
     cli.add_command(_command)

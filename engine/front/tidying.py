@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 
 from ..errors import StorageRefused, from_os_error
+from ..runs.board_queue import Waiting, arrange, waiting
 from ..runs.folder import RunDir
 from ..runs.remarks import read_remarks, renoted, retagged, write_remarks
 from ..runs.trash import Deleted, bring_back, deleted_runs, empty, put_aside, with_sizes
@@ -87,6 +88,48 @@ class Tidying(Finished):
     async def deleted(self) -> tuple[Deleted, ...]:
         """What is in the trash, what was deleted last first."""
         return await asyncio.to_thread(lambda: with_sizes(deleted_runs(self.home)))
+
+    async def queue(self) -> Waiting:
+        """Who has the board, and who waits for it in which order."""
+        return await asyncio.to_thread(waiting, self.home)
+
+    async def move(self, runs: Sequence[str], *, by: int = 0, after: str = "") -> Waiting:
+        """Move runs that wait: by so many places (less than 0: earlier), or right `after` one that waits or works. What was
+        started together is moved together. Returns the queue as it is then.
+
+        Raises:
+            StorageRefused: one of them does not wait.
+        """
+        return await asyncio.to_thread(self._move, [await self.queued_as(run) for run in runs], by, after)
+
+    def _move(self, moved: Sequence[str], by: int, after: str) -> Waiting:
+        now = waiting(self.home)
+        for run in moved:
+            if run not in now.waiting:
+                why = "has the board" if run == now.holder else "does not wait for the board"
+                raise StorageRefused(f"{run} {why}", fix="`edgetui queue` lists who waits")
+        first = [run for run in now.waiting if run in moved] if by else list(dict.fromkeys(moved))
+        others = [run for run in now.waiting if run not in moved]
+        if by:
+            place = len([run for run in others if now.waiting.index(run) < now.waiting.index(first[0])]) + by
+        elif after in ("", now.holder):
+            place = 0
+        elif after in others:
+            place = others.index(after) + 1
+        else:
+            raise StorageRefused(f"{after} neither waits nor works", fix="`edgetui queue` lists who does")
+        place = max(0, min(place, len(others)))
+        arrange(self.home, [*others[:place], *first, *others[place:]])
+        return waiting(self.home)
+
+    async def queued_as(self, run: str) -> str:
+        """Under which name it stands in the queue: a group under that of one of its runs."""
+        found = await self.queue()
+        there = (*found.waiting, found.holder)
+        if run in there:  # also of what is no run: a sweep
+            return run
+        together = await self.together((await self.members(run))[0])
+        return next((each for each in together if each in there), together[0])
 
 
 def _ended(folder: RunDir) -> None:

@@ -20,6 +20,7 @@ from ..config import PACKAGE
 from ..doctor.check import Health
 from ..errors import UsageError, nearest
 from ..library.setting_origins import Settings
+from ..runs.board_queue import Waiting
 from ..runs.trash import Deleted
 from ..schema.failure import Failure
 from ..schema.field_docs import docs_of
@@ -99,6 +100,7 @@ DOCUMENTS: dict[str, Document] = {
     "forecasts": Document(kind=SeveralForecasts, printed_by=("run --dry-run",)),
     "comparison": Document(kind=Comparison, printed_by=("compare", "demo")),
     "runs": Document(kind=tuple[RunSummary, ...], printed_by=("runs",)),
+    "queue": Document(kind=Waiting, printed_by=("queue",)),
     "restored": Document(kind=RestoredRuns, printed_by=("restore",)),
     "remarks": Document(kind=RemarkedRuns, printed_by=("tag", "note")),
     "deleted": Document(kind=DeletedRuns, printed_by=("delete",)),

@@ -1,17 +1,21 @@
 """Who may use the board: one run at a time, in the order submitted.
 
 A run's entry in `queue/` is made when it is submitted; the one that works holds `device.lock` with flock, so a kill frees it.
+An entry's number is its place: who waits reads his own each time, so that others may move it.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from ..system.locks import Lock, take_lock, wait_for_lock
+from msgspec import Struct
+
+from ..system.locks import Lock, is_held, take_lock, wait_for_lock
 from .folder import RunDir, run_paths, ticket
 
 GRACE_S = 20.0
@@ -34,23 +38,80 @@ def draw_ticket(home: Path) -> int:
 def enter(home: Path, ticket: int, run: str) -> None:
     """Write our entry: an empty file whose name sorts by ticket."""
     (home / "queue").mkdir(mode=0o700, exist_ok=True)
+    leave(home, run)
     _entry(home, ticket, run).touch(mode=0o600)
 
 
-def leave(home: Path, ticket: int, run: str) -> None:
+def leave(home: Path, run: str) -> None:
     """Remove our entry; it may be gone already, as another process clears away what is old."""
-    _entry(home, ticket, run).unlink(missing_ok=True)
+    for entry in entries(home):
+        if entry.run == run:
+            entry.path.unlink(missing_ok=True)
 
 
-def _entry(home: Path, ticket: int, run: str) -> Path:
-    return home / "queue" / f"{ticket:09d} {run}"
+class QueueEntry(NamedTuple):
+    """Who has asked for the board."""
+
+    number: int
+    run: str
+    path: Path
+
+
+def entries(home: Path) -> list[QueueEntry]:
+    """All of them, in their order."""
+    found = []
+    for path in (home / "queue").glob("*"):
+        number, _, run = path.name.partition(" ")
+        if number.isdigit() and run:
+            found.append(QueueEntry(int(number), run, path))
+    return sorted(found)
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """Who has the board, and who waits for it."""
+
+    holder: str = ""
+    """A run, or what else has it; empty: nobody."""
+    waiting: tuple[str, ...] = ()
+    """In their order. Of a group the first of its runs; sweeps and questions wait as well."""
+
+
+def waiting(home: Path) -> Waiting:
+    """The queue as it is now."""
+    holder = ""
+    if is_held(home / "device.lock"):
+        with suppress(OSError):
+            holder = (home / "device.lock").read_text(errors="replace")
+    return Waiting(holder=holder, waiting=tuple(entry.run for entry in entries(home) if entry.run != holder))
+
+
+def arrange(home: Path, order: Sequence[str]) -> None:
+    """Give those who wait their places in this order; who is not named keeps his own.
+
+    Each entry is renamed once, so that none is lost whenever this is killed. Two that have one number for a moment are both
+    next, and the lock of the board decides.
+    """
+    lock = wait_for_lock(home / "queue.lock")
+    try:
+        there = {entry.run: entry for entry in entries(home) if entry.run in order}
+        numbers = sorted(entry.number for entry in there.values())
+        for number, run in zip(numbers, [run for run in order if run in there], strict=True):
+            if there[run].number != number:
+                with suppress(FileNotFoundError):  # its turn has come, or it was cancelled
+                    there[run].path.rename(_entry(home, number, run))
+    finally:
+        lock.release()
+
+
+def _entry(home: Path, number: int, run: str) -> Path:
+    return home / "queue" / f"{number:09d} {run}"
 
 
 class Device:
     """The board's lock, for one run."""
 
     def __init__(self, home: Path, ticket: int, run: str) -> None:
-        self._home, self._ticket, self._run = home, ticket, run
+        self._home, self._number, self._run = home, ticket, run
         self._lock: Lock | None = None
 
     def acquire(self, waits: Callable[[str], None], stop: Callable[[], bool], pause_s: float = 0.3) -> bool:
@@ -69,7 +130,7 @@ class Device:
                 waits(holder)
                 told = holder
             with suppress(FileNotFoundError):
-                os.utime(_entry(self._home, self._ticket, self._run))
+                os.utime(_entry(self._home, self._number, self._run))
             time.sleep(pause_s)
         return False
 
@@ -87,7 +148,7 @@ class Device:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-        leave(self._home, self._ticket, self._run)
+        leave(self._home, self._run)
 
     def _try(self) -> bool:
         lock = take_lock(self._home / "device.lock")
@@ -106,9 +167,10 @@ class Device:
     def _before_us(self) -> str | None:
         """The run nearest before us that still wants the board; entries of dead runs are taken away."""
         nearest = None
-        for path in sorted((self._home / "queue").glob("*")):
-            number, _, run = path.name.partition(" ")
-            if not number.isdigit() or int(number) >= self._ticket:
+        there = entries(self._home)
+        self._number = next((entry.number for entry in there if entry.run == self._run), self._number)
+        for number, run, path in there:
+            if number >= self._number:
                 continue
             if RunDir(self._home / "runs" / run).alive():
                 nearest = run

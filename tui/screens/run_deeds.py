@@ -29,6 +29,25 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
             "D", "delete", "delete", id="runs.delete", show=False, tooltip="Delete the marked runs, or this one; asks first"
         ),
         Binding("u", "restore", "undo delete", id="runs.restore", show=False, tooltip="Have back what was deleted last"),
+        Binding(
+            "left_curly_bracket",
+            "earlier(-1)",
+            "earlier",
+            id="runs.earlier",
+            show=False,
+            tooltip="In the queue: one place earlier",
+        ),
+        Binding(
+            "right_curly_bracket", "earlier(1)", "later", id="runs.later", show=False, tooltip="In the queue: one place later"
+        ),
+        Binding(
+            "A",
+            "after",
+            "after this",
+            id="runs.after",
+            show=False,
+            tooltip="Those marked come right after this one in the queue",
+        ),
     ]
     marked: set[str]
     runs: Sequence[RunSummary]
@@ -143,6 +162,28 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
 
     async def _note(self, run: str, text: str) -> None:
         await self.desk.engine.note(run, text)
+
+    def action_earlier(self, by: int) -> None:
+        """Move the run that waits."""
+        run = self.summary()
+        if run is not None:
+            self._do(partial(self._move, [run.run], by, ""))
+
+    def action_after(self) -> None:
+        """The marked runs after the one under the cursor."""
+        run = self.summary()
+        runs = [each for each in self.chosen() if run is not None and each != run.run]
+        if run is None or not runs:
+            self.notify("mark runs that wait, then go to the one that they shall come after", timeout=3)
+            return
+        self._do(partial(self._move, runs, 0, run.run))
+
+    async def _move(self, runs: Sequence[str], by: int, after: str) -> None:
+        engine = self.desk.engine
+        found = await engine.move(runs, by=by, after=(await engine.queued_as(after)) if after else "")
+        self.notify(
+            "\n".join(f"{n}. {run}" for n, run in enumerate(found.waiting, 1)), title="the queue", timeout=4, markup=False
+        )
 
     def _ask(self, question: str, cost: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         from .dialogs import Confirm

@@ -51,6 +51,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         "key:text has it, key=text is it, a|b is either, -word is not so; what has no key is looked for everywhere.\n"
         "s sorts by any field, by the same once more the other way; b gathers by model, recipe, board, tag.\n"
         "t puts tags on runs, a writes a note. D deletes, u has back what was deleted last.\n"
+        "{ and } move a run that waits for the board, A puts the marked ones right after the one under the cursor.\n"
         "✓ done  ▶ going  · waits  ✗ failed  ! interrupted  – cancelled. `edgetui runs --where --sort` prints the same."
     )
     FILTER = "runs.filter"

@@ -3,15 +3,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from edgetui.engine.runs.board_queue import Device, draw_ticket, enter
+from edgetui.engine.runs.board_queue import Device, Waiting, arrange, draw_ticket, enter, leave, waiting
 from edgetui.engine.runs.cache import StageCache, place
 from edgetui.engine.runs.outcome import Outcome, over
 from edgetui.engine.schema.figures import Latency, Metrics
 from edgetui.engine.schema.stamps import BoardStamp
+from hypothesis import given
+from hypothesis import strategies as st
 
 HOLD = """
 import sys, time
@@ -75,6 +78,48 @@ def test_a_killed_run_frees_the_board_and_a_dead_entry_blocks_nobody(tmp_path: P
     os.utime(tmp_path / "queue" / "000000001 a", (old, old))
     assert line(second) == "works"
     end(second)
+
+
+def test_who_waits_is_moved_and_comes_when_it_is_his_turn(tmp_path: Path) -> None:
+    processes = {run: start(tmp_path, n, run) for n, run in enumerate("ab", 1)}
+    assert line(processes["a"]) == "works"
+    assert line(processes["b"]) == "waits a"
+    processes["c"] = start(tmp_path, 3, "c")
+    assert line(processes["c"]) == "waits b"
+    assert waiting(tmp_path) == Waiting(holder="a", waiting=("b", "c"))
+    arrange(tmp_path, ["c", "gone", "b"])
+    assert waiting(tmp_path) == Waiting(holder="a", waiting=("c", "b"))
+    assert line(processes["b"]) == "waits c"
+    assert line(processes["c"]) == "waits a"
+    end(processes["a"])
+    assert line(processes["c"]) == "works"
+    end(processes["c"])
+    assert line(processes["b"]) == "works"
+    end(processes["b"])
+    assert waiting(tmp_path) == Waiting()
+
+
+@given(st.permutations("abcdef"), st.integers(0, 6))
+def test_however_it_is_arranged_each_stays_once(order: list[str], stop: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        for n, run in enumerate("abcdef", 1):
+            enter(home, n * 3, run)
+        arrange(home, order[:stop])
+        found = list(waiting(home).waiting)
+        assert sorted(found) == sorted("abcdef")
+        assert [run for run in found if run in order[:stop]] == order[:stop]
+        assert [run for run in found if run not in order[:stop]] == [run for run in "abcdef" if run not in order[:stop]]
+
+
+def test_one_that_is_taken_up_again_has_one_entry(tmp_path: Path) -> None:
+    for n, run in enumerate("ab", 1):
+        enter(tmp_path, n, run)
+    arrange(tmp_path, ["b", "a"])
+    enter(tmp_path, 1, "a")
+    assert waiting(tmp_path).waiting == ("a", "b")
+    leave(tmp_path, "a")
+    assert waiting(tmp_path).waiting == ("b",)
 
 
 def test_an_entry_from_the_future_blocks_nobody(tmp_path: Path) -> None:
