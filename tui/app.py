@@ -52,7 +52,7 @@ class EdgetuiApp(Desk):
     CSS_PATH = "app.tcss"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     HORIZONTAL_BREAKPOINTS = [(0, "-one"), (120, "-two"), (160, "-three")]  # noqa: RUF012  (Textual declares it so)
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-high")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-high"), (54, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "palette", id="palette", tooltip="Everything that can be done, by name"),
         Binding("question_mark", "help", "help", id="help", tooltip="What has the focus, and its keys"),

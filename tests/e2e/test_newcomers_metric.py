@@ -14,7 +14,7 @@ import msgspec
 from edgetui.engine.advice.compare import compare
 from edgetui.engine.advice.pareto import known_costs
 from edgetui.engine.schema.result import Result
-from edgetui.tui.panes.progress import result_rows, verdict_lines
+from edgetui.tui.panes.run_rows import result_rows, verdict_lines
 from edgetui.engine.advice.run_fields import NUMBERS
 from edgetui.tui.screens.run_columns import ORDER
 

@@ -280,7 +280,7 @@ class ModelsPane(Pane):
 
     def show_details(self) -> None:
         """Write the lower half."""
-        width = max(10, self.details.size.width - 2)
+        width = max(10, (self.details.size.width or self.size.width) - 2)
         if self.facts is not None:
             lines = facts_lines(self.facts, width, ascii_only=self.desk.graph == "ascii", full=self.details.has_focus)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..panes.progress import share_done
+from ..panes.run_rows import share_done
 from ..runview import RunView
 from ..widgets.lines import Line
 

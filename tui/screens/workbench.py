@@ -23,7 +23,8 @@ from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
 from ..panes.pane import Pane
-from ..panes.progress import RunPane, strip_lines
+from ..panes.progress import RunPane
+from ..panes.run_rows import strip_lines
 from ..panes.settings import SettingsPane
 from ..panes.telemetry import LivePane
 from ..runview import RunsLook
@@ -33,6 +34,10 @@ from .end_runs import ask_to_end
 from .headlines import TABS, WORDS, header_line, tabs_line
 from .safe_dismiss import SafeDismiss
 
+ROOMY = 28
+"""Rows of the screen from which on the strip below a single column has those of the figures as well."""
+STRIP = (3, 7)
+"""Rows of the strip on a lower screen, and on a higher one."""
 EDIT_SETTLES_S = 0.2
 """A forecast is asked for when the keys have been still so long."""
 
@@ -174,7 +179,11 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
             shown = view is not None and self.tab not in ("run", "log")
             self.strip.set_class(shown, "-shown")
             if view is not None and shown:
-                self.strip.show(strip_lines(view, self.size.width))
+                rows = STRIP[self.size.height >= ROOMY]
+                self.strip.styles.height = rows
+                members = link.members
+                of = f"{members.index(view) + 1} of {len(members)}" if len(members) > 1 and view in members else ""
+                self.strip.show(strip_lines(view, self.size.width, rows, of))
 
     def _show_tab(self) -> None:
         """In one column only this pane is shown."""

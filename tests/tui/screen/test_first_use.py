@@ -19,7 +19,7 @@ from edgetui.tui.fields import fields_of, parse
 from edgetui.tui.fix_words import as_row
 from edgetui.tui.panes.log import told_rows
 from edgetui.tui.panes.models import facts_lines
-from edgetui.tui.panes.progress import bar_rows, strip_lines
+from edgetui.tui.panes.run_rows import bar_rows, strip_lines
 from edgetui.tui.panes.setting_row import Around
 from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told

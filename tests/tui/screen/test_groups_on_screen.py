@@ -12,7 +12,7 @@ from edgetui.engine.config import PACKAGE, Config, Models
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.figures import Pair, Ratio
 from edgetui.tui.app import EdgetuiApp
-from edgetui.tui.panes.progress import run_lines
+from edgetui.tui.panes.run_rows import run_lines
 from edgetui.tui.runview import RunView
 from live_runs import end_all
 from measuring import short_elsewhere

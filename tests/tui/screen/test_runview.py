@@ -9,7 +9,17 @@ import pytest
 from edgetui.engine.advice.verdict import verdict_words
 from edgetui.engine.schema import events as ev
 from edgetui.engine.schema.result import StageFigures
-from edgetui.tui.panes.progress import bar_rows, learning_rows, run_lines, share_done, stage_rows, strip_lines, verdict_lines
+from edgetui.tui.panes.run_rows import (
+    bar_rows,
+    fitting_rows,
+    learning_rows,
+    run_lines,
+    share_done,
+    stage_rows,
+    stages_row,
+    strip_lines,
+    verdict_lines,
+)
 from edgetui.tui.panes.telemetry import mark_at
 from edgetui.tui.runview import RunView
 from edgetui.tui.widgets.chart import DOTTED, SOLID
@@ -159,6 +169,43 @@ def test_rows_fit_the_width(model, ruined):
             words = "".join(part for part, _ in line)
             assert len(words.rstrip()) <= width, words
     assert len(stage_rows(list(view.stages.values()), 58)) > len(stage_rows(list(view.stages.values()), 158))
+
+
+def test_where_rows_are_few_the_verdict_and_both_sides_come_first(model):
+    view = told(went())
+    view.result, view.state = outcome("r", model), "done"
+    everything = run_lines(view, 118)
+    assert fitting_rows(view, [view], None, 118, 40) == everything
+    for height in (7, 8, 9):
+        shown = text(fitting_rows(view, [view], None, 118, height)[:height])
+        for word in ("faster", "FP32", "candidate", "ratio"):
+            assert word in shown, (height, shown)
+    assert "✓ 3 stages" in text([stages_row(list(view.stages.values()), 90)])
+    few = fitting_rows(view, [view], None, 118, 7)
+    assert {line for line in everything if line and "✓" not in text([line])} <= set(few), "the rest is there to scroll to"
+
+
+@pytest.mark.parametrize("height", [6, 8])
+def test_of_a_run_at_work_the_stage_its_bar_and_both_sides_have_room(height: int):
+    view = told(went(to="measure"))
+    shown = text(fitting_rows(view, [view], None, 78, height)[:height])
+    for word in ("▶ measure", "68%", "19 of 28 pairs", "FP32", "candidate"):
+        assert word in shown, shown
+
+
+def test_the_strip_says_whose_verdict_it_shows(model):
+    view = told(went())
+    view.result, view.state = outcome("r", model), "done"
+    view.title = "tiny · both"
+    low, high = text(strip_lines(view, 78)), text(strip_lines(view, 98, 7, "2 of 3"))
+    assert "tiny · both" in low
+    assert "faster" in low
+    assert "candidate" not in low
+    for word in ("tiny · both   2 of 3", "faster", "FP32", "candidate", "ratio"):
+        assert word in high
+    going = told(went(to="measure"))
+    assert len(strip_lines(going, 78)) <= 3
+    assert "▶ measure" in text(strip_lines(going, 78))
 
 
 def test_the_narrow_table_keeps_what_matters_most(model):
