@@ -1,5 +1,6 @@
-"""The rows that a run fills: its stages, how far it is, its readings, the verdict and the figures. Apart from the pane, which knows
-how many of them have room.
+"""The rows that a run fills: its stages, how far it is, its readings, the verdict and the figures.
+
+Apart from the pane, which knows how many of them have room.
 """
 
 from __future__ import annotations
@@ -110,11 +111,13 @@ def fitting_rows(
     if not view.state:
         at = queued_rows(view, width) if view.queued else bar_rows(view, width)
         return [*top, stages, *at, *(learning_rows(view) or reading_rows(view))]
-    top = [*top, *advice_rows(found, width, goal=False)] if top else []
     ended = ending(view, width, resume_key)
     if view.result is None:
-        return [*top, *ended, stages]
+        return [*top, *advice, *ended, stages]
     figures, notes = figure_rows(view.result, width), note_rows(view.result, width)
+    if len(top) + len(advice) + len(ended) + len(figures) > height:
+        advice = advice_rows(found, width, goal=False) if top else []
+    top = [*top, *advice]
     room = max(1, height - len(top) - len(figures))
     return [*top, *ended[:room], *figures, stages, *ended[room:], *notes]
 
@@ -351,8 +354,9 @@ def note_rows(result: Result, width: int) -> list[Line]:
 
 
 def strip_lines(view: RunView, width: int, height: int = 3, of: str = "") -> list[Line]:
-    """Below the other panes of a narrow screen: which run it is (`of`: which of several), then the bar and the newest figures; or the
-    verdict, and the figures of both sides where there are rows for them.
+    """Below the other panes of a narrow screen: which run it is (`of`: which of several), then the bar and the newest figures.
+
+    Of one that has ended the verdict, and the figures of both sides where there are rows for them.
     """
     if view.queued:
         return queued_rows(view, width)
