@@ -98,6 +98,7 @@ class Searching(Studying):
         """
         folder = None if again else await asyncio.to_thread(same_search, self.home, asked)
         if folder is None:
+            asked = structs.replace(asked, learnt=not again)
             folder = await asyncio.to_thread(create_search, self.home, asked)
         if await asyncio.to_thread(folder.state) not in ("done", "running"):
             await asyncio.to_thread(begin_driver, folder, DRIVER)

@@ -16,6 +16,7 @@ from ..schema.search import (
     SearchDocument,
     SearchLine,
     SearchPoint,
+    TakenOver,
 )
 from .sanitize import sanitize
 from .study_report import STATE_WORDS
@@ -43,6 +44,8 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
         if own := found.choice.settings:
             said = ", ".join(f"{name} = {value}" for name, value in own.items())
             parts += _labelled("run it", f"with {said}: that is not in the recipe", width)
+    if found.taken is not None:
+        parts += _labelled("learnt", _taken(found.taken), width)
     if found.sweep:
         parts += _labelled("then", f"{found.sweep} (power modes were left as they were)", width)
     if found.held_out is not None:
@@ -60,6 +63,12 @@ def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> st
         parts += ["", paint(f"the most sensitive {what}, each alone", "accent"), *_units(found, width)]
     parts += [paint(paragraph(f"! {text}", width, "  "), "dim") for text in found.warnings]
     return "\n".join(parts)
+
+
+def _taken(taken: TakenOver) -> str:
+    if not taken.held:
+        return f"what {taken.search} had learnt of these layers did not hold here: their costs were found anew"
+    return f"what each of {taken.units} units costs is from {taken.search}; what was built here bears it out"
 
 
 def _labelled(label: str, text: str, width: int) -> list[str]:

@@ -35,12 +35,14 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     """After which nothing new is begun; None: no limit."""
     model_sha256: str = ""
     data_hashes: tuple[str, ...] = ()
+    learnt: bool = True
+    """Take over what other searches have learnt of the same layers."""
     wall: str = ""
     """When it was begun, ISO 8601."""
 
     def same_as(self, other: SearchRequest) -> bool:
         """Whether the same was asked: then what that has found need not be found again."""
-        return msgspec.structs.replace(other, id=self.id, wall=self.wall) == self
+        return msgspec.structs.replace(other, id=self.id, wall=self.wall, learnt=self.learnt) == self
 
 
 class UnitInfo(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,20 @@ class UnitInfo(Struct, frozen=True, kw_only=True):
     """By format, by quantity as goals name it."""
     effects: dict[str, float] = {}
     """How far it alone moves the outputs, by format."""
+    signature: str = ""
+    """See `SensitivityRow`."""
+
+
+class TakenOver(Struct, frozen=True, kw_only=True):
+    """What a search has from one before it."""
+
+    search: str
+    units: int
+    """Whose costs were taken."""
+    first: tuple[str, ...] = ()
+    """The format of each unit, as that search chose them: what half A was asked of first. Empty: it chose FP32, or none."""
+    held: bool = True
+    """What was built here bore the costs out; else they were let go, and found here."""
 
 
 class CostsFound(Struct, frozen=True, kw_only=True):
@@ -63,6 +79,19 @@ class CostsFound(Struct, frozen=True, kw_only=True):
     """What it costs to hand a tensor over where formats differ, by quantity."""
     fixed: dict[str, float] = {}
     """What no unit has a part in."""
+    taken: TakenOver | None = None
+    """Where it was learnt; None: here, of plans that were looked into."""
+
+
+class LearntLayers(Struct, frozen=True, kw_only=True):
+    """What a search leaves to those after it."""
+
+    stamp: str
+    """Hash of the board, its power mode, versions, settings and workload: with another nothing of it is taken over."""
+    costs: CostsFound
+    """As measurements left them."""
+    mix: tuple[str, ...] = ()
+    """The format of each unit; empty: none served the goal."""
 
 
 class CandidateChecked(Struct, frozen=True, kw_only=True):
@@ -111,6 +140,7 @@ class SearchLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     sensitivity: Sensitivity | None = None
     costs: CostsFound | None = None
+    learnt: LearntLayers | None = None
     checked: CandidateChecked | None = None
     measured: CandidateMeasured | None = None
     answer: SearchDocument | None = None
@@ -203,5 +233,7 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     """Entries of the table of costs that measurements showed to be wrong."""
     sweep: str = ""
     """The command that takes the choice over the power modes of this board; empty: it has none, or nothing was chosen."""
+    taken: TakenOver | None = None
+    """What it has from a search before it; null: nothing."""
     runs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -33,6 +33,8 @@ class SensitivityRow(Struct, frozen=True, kw_only=True):
     """The nodes of the unit that multiply: what a recipe names to leave it as it is."""
     nodes: tuple[str, ...] = ()
     """All nodes of the unit, in the model's order."""
+    signature: str = ""
+    """Hash of its operators and shapes: units of the same one cost the same. Empty: it was found by a version without."""
     weights: int | None = None
     """Weights that steps act on in what was changed."""
     zeros: float | None = None

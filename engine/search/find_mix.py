@@ -5,11 +5,16 @@ mixes near it, borne out by half A of the data. 4. The best is built and measure
 a mix that was measured. 5. Half B, which chose nothing, is asked of the best, and of one more where it refutes it: two
 intervals, each wrong on its lower side in 2.5 % of cases, so a claim breaks the bound in 5 % at most. 6. A new measurement says
 what it costs.
+
+What other searches learnt of the same layers may stand for 1 (`EarlierSearch`): one built mix and each best one are held
+against it, and where they differ by more than noise it is let go, and all is as if nothing had been known.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +32,10 @@ _ON_B = 2
 _CHECKS = 12
 """Up to ten units."""
 _ROUNDS = 4
+_STRANGE = 3.0
+"""Standard deviations by which a built mix may differ from what a learnt table foretells."""
+_TABLE_NOISE = 0.02
+"""That of a table which is right, as a logarithm: errors of many entries, which mostly cancel."""
 
 
 def checks_for(units: int) -> int:
@@ -34,7 +43,23 @@ def checks_for(units: int) -> int:
     return _CHECKS + 2 * max(0, math.ceil(math.log2(max(units, 1) / 10)))
 
 
-def find_mix(table: CostTable, goal: Goal, asked: Answerers, checks: int | None = None, builds: int = 12) -> MixAnswer:
+class EarlierSearch(NamedTuple):
+    """What searches of models with the same layers leave to the next one."""
+
+    anew: Callable[[], CostTable] | None = None
+    """Where the table that is given was learnt: what makes one here. None: it was made here."""
+    first: Mix | None = None
+    """What they found, which half A is asked of before all others; None: nothing."""
+
+
+def find_mix(
+    table: CostTable,
+    goal: Goal,
+    asked: Answerers,
+    checks: int | None = None,
+    builds: int = 12,
+    learnt: EarlierSearch | None = None,
+) -> MixAnswer:
     """The mix that serves the goal best within its limits.
 
     checks, builds: how many of each may be asked for at most; `checks_for` where none is said.
@@ -45,14 +70,23 @@ def find_mix(table: CostTable, goal: Goal, asked: Answerers, checks: int | None 
     """
     if not table.units:
         raise ValueError("a chain of no units")
-    return _Search(table, goal, asked, checks or checks_for(len(table.units)), builds).answer()
+    return _Search(table, goal, asked, checks or checks_for(len(table.units)), builds, learnt or EarlierSearch()).answer()
 
 
 class _Search:
     """A search that is going on."""
 
-    def __init__(self, table: CostTable, goal: Goal, asked: Answerers, checks: int, builds: int) -> None:
+    def __init__(
+        self,
+        table: CostTable,
+        goal: Goal,
+        asked: Answerers,
+        checks: int,
+        builds: int,
+        learnt: EarlierSearch,
+    ) -> None:
         self.asked, self.told_table = asked, table
+        self.anew, self.first = learnt
         self.wanted = wanted(goal, table)
         self.effects = effects_of(table, asked.effects)
         self.checker = Checker(asked.checks, self.wanted, max(1, checks - 1))
@@ -89,13 +123,38 @@ class _Search:
         if not uniform:
             return
         last, half = uniform[-1], len(self.table.units) // 2
+        if self.anew is not None:
+            self.measure(last)
+            if self.holds():
+                return
         for mix in dict.fromkeys((*uniform, last[:half] + self.table.baseline[half:])):
-            self.measure(mix)
+            if mix not in dict(self.built):
+                self.measure(mix)
         while self.builds > len(self.built) + _ROUNDS:
             parted = self.parting(last)
             if parted is None:
                 return
             self.measure(parted)
+
+    def holds(self) -> bool:
+        """Whether a table that was learnt elsewhere foretells what was built since; where it does not, one is made here."""
+        if self.anew is None or not any(map(self.strange, self.built)):
+            return True
+        self.told_table, self.anew = self.anew(), None
+        self.set_right()
+        return False
+
+    def strange(self, built: tuple[Mix, CostFigures]) -> bool:
+        """Whether the table that was given does not foretell what was measured, by more than noise."""
+        mix, figures = built
+        for quantity in self.quantities:
+            if (ratio := figures.ratios.get(quantity)) is not None:
+                prices = self.told_table.prices(quantity)
+                off = math.log(ratio.value * prices.of_mix(self.told_table.baseline) / prices.of_mix(mix))
+                noise = math.log(max(ratio.high / ratio.low, 1.0)) / (2 * 1.96)
+                if abs(off) > _STRANGE * math.hypot(noise, _TABLE_NOISE):
+                    return True
+        return False
 
     def parting(self, mix: Mix) -> Mix | None:
         """A mix with every other suspect in FP32; None: nobody is suspected with others, or it was built."""
@@ -114,6 +173,8 @@ class _Search:
             if best is None or best == self.table.baseline or best in dict(self.built) or len(self.built) + 1 >= self.builds:
                 break
             self.measure(best)
+            if not self.holds():
+                self.set_table_right()
         return self.measured_less(best)
 
     def measured_less(self, best: Mix | None) -> Mix | None:
@@ -136,6 +197,9 @@ class _Search:
     def borne_out(self) -> Mix | None:
         """The cheapest mix by the table of now that half A bears out; None: there is none."""
         points = self.found_front(bounded=True).points
+        if self.first is not None and self.first != self.table.baseline and self.keeps_limits(self.first):
+            self.checker.slack(self.first, "A")
+        self.first = None
         if not any(map(self.keeps_limits, self.passed())):
             bisect([point for point in points if point.mix != self.table.baseline], self.checker)
         passed = list(filter(self.keeps_limits, self.passed()))
@@ -187,12 +251,21 @@ class _Search:
         """Build and measure a mix, and set the table right by all that was."""
         figures = self.asked.costs.measure(mix)
         self.built.append((mix, figures))
+        self.set_right()
+        return figures
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What the table has to foretell: what is limited, and last what shall be least."""
+        return tuple(dict.fromkeys((*(limit.key for limit in self.wanted.foretold), self.wanted.quantity)))
+
+    def set_right(self) -> None:
+        """The table by all that was measured."""
         self.table = self.told_table
-        for quantity in dict.fromkeys((*(limit.key for limit in self.wanted.foretold), self.wanted.quantity)):
+        for quantity in self.quantities:
             built = [BuiltMix(each, told.ratios[quantity]) for each, told in self.built if quantity in told.ratios]
             right = corrected_table(self.table, quantity, built)
             self.table, self.liars = right.table, right.liars
-        return figures
 
     def found_front(self, *, bounded: bool) -> CostFront:
         """Of the table as it is now."""

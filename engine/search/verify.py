@@ -34,6 +34,8 @@ class Checker:
     def __init__(self, checks: AccuracyChecks, wanted: Wanted, budget: int) -> None:
         self._checks, self._wanted = checks, wanted
         self.budget = budget
+        self.most = wanted.drop
+        """Slack of FP32, that of what loses nothing; None: limits say how good outputs must be."""
         self.told: dict[tuple[Mix, Half], Checked] = {}
 
     @property
@@ -162,7 +164,13 @@ def likely(sums: Floats, effects: Floats, checker: Checker, halves: Sequence[Hal
     right = np.clip(np.searchsorted(at, _log(sums)), 0, len(at) - 1)
     between = falling[np.maximum(right - 1, 0)] - falling[right]
     wide = np.hypot(checker.scatter(), between * _UNIFORM)
-    return np.asarray(1 / (1 + np.exp(np.clip(-1.702 * np.interp(_log(sums), at, falling) / wide, -50, 50))), np.float64)
+    slacks = np.interp(_log(sums), at, falling)
+    if (
+        checker.most is not None
+    ):  # what moves outputs less than all that were seen loses less, down to FP32, which loses nothing
+        below = np.clip(sums / max(seen[0][0], 1e-12), 0.0, 1.0)
+        slacks = np.where(below < 1, np.maximum(checker.most - (checker.most - slacks) * below, slacks), slacks)
+    return np.asarray(1 / (1 + np.exp(np.clip(-1.702 * slacks / wide, -50, 50))), np.float64)
 
 
 def _log(sums: Floats) -> Floats:

@@ -51,5 +51,13 @@ class MixAnswers(RunAnswers):
             return CandidateMeasured(of=mix, ratios=same, figures=self.measured[-1].baseline)
         return self.measured_as(self._candidate(mix))
 
+    def first_measured(self, mix: Mix) -> CandidateMeasured:
+        """The first measurement of a mix, made now where there is none; the search's own question is answered by it too."""
+        known = next((each for each in self.measured if each.of == mix), None)
+        if known is None:
+            known = self.measured_mix(mix)
+            self._asked_before.pop(mix, None)
+        return known
+
     def _candidate(self, mix: Mix) -> Candidate:
         return Candidate(mix, recipe_of(mix, self.units, self.asked.spec.recipe, self.next))

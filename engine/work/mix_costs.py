@@ -20,6 +20,8 @@ from ..search.mixes import FORMATS, CostTable, Format, Reformat, UnitCost
 TIME = "latency_ms"
 _SHARED_OUT = (("energy_j", TIME), ("memory_mb", "size_mb"))
 """What only whole plans have, and what shares it out among units."""
+QUANTITIES = (TIME, "size_mb", *(key for key, _ in _SHARED_OUT))
+"""What a table may know."""
 _WEIGHT_BYTES: dict[Format, int] = {"fp32": 4, "fp16": 2, "int8": 1}
 
 
@@ -91,7 +93,9 @@ def units_of(told: Mapping[Format, Sensitivity]) -> tuple[UnitInfo, ...]:
             if (effect := each.moved(row)) is not None:
                 effects[row.unit][form] = effect
     order = sorted(rows.values(), key=lambda row: row.place)
-    return tuple(UnitInfo(unit=row.unit, exclude=row.exclude, effects=effects[row.unit]) for row in order)
+    return tuple(
+        UnitInfo(unit=row.unit, exclude=row.exclude, effects=effects[row.unit], signature=row.signature) for row in order
+    )
 
 
 def _times(plan: PlanFacts, owner: Mapping[str, str]) -> dict[str, float]:

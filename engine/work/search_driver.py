@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -36,15 +37,17 @@ from ..schema.search import (
     SearchLine,
     SearchPoint,
     SearchUnit,
+    TakenOver,
 )
 from ..schema.sensitivity import Sensitivity
 from ..schema.steps import PrecisionFp16, QuantizeInt8, Recipe
 from ..search.asked import Answerers, CannotBeBuilt
-from ..search.find_mix import effects_of, find_mix
+from ..search.find_mix import EarlierSearch, effects_of, find_mix
 from ..search.mix_answer import MixAnswer
 from ..search.mixes import FORMATS, CostTable, Format, Mix, places, total_effect
+from .learnt_layers import known_costs, learnt_of, stamp_here
 from .mix_answers import MixAnswers
-from .mix_costs import costs_of, steady, table_of, units_of
+from .mix_costs import QUANTITIES, costs_of, steady, table_of, units_of
 from .mix_recipes import excluded, recipe_of
 from .run_answers import OutOfBudget
 from .settings_search import search_settings
@@ -68,12 +71,14 @@ class Search:
         """To its answer; what was asked to end has none."""
         try:
             self._sensitivities()
-            table = self._table()
-            found = find_mix(table, self.goal, Answerers(self.answers, self.answers, self.answers), builds=self.asked.builds)
+            table, learnt = self._table()
+            answerers = Answerers(self.answers, self.answers, self.answers)
+            found = find_mix(table, self.goal, answerers, builds=self.asked.builds, learnt=learnt)
         except OutOfBudget:
             if self.answers.out_of_time():
                 self._end(self.folder.out_of_time())
             return
+        self.folder.add(SearchLine(learnt=learnt_of(found.table, found.mix, self.answers.units, self.stamp)))
         self._end(self._document(found))
 
     def _end(self, document: SearchDocument) -> None:
@@ -103,18 +108,48 @@ class Search:
             self.warnings += [text for text in found.warnings if text not in self.warnings]
         end_server()
 
-    def _table(self) -> CostTable:
-        """The table of costs, from plans of one format that are measured now and looked into."""
-        kept = next((line.costs for line in self.folder.found() if line.costs is not None), None)
+    def _table(self) -> tuple[CostTable, EarlierSearch]:
+        """The table of costs: what a search before has learnt of the same layers, else from plans that are built now."""
+        kept = [line.costs for line in self.folder.found() if line.costs is not None]
+        taken = next((each for each in kept if each.taken is not None), None)
+        if not kept and self.asked.learnt:
+            taken, said = known_costs(self.folder, units_of(self.told), self.stamp, self._needed)
+            if said:
+                self.answers.say(said)
+            if taken is not None:
+                self.folder.add(SearchLine(costs=taken))
+        table = self._anew() if taken is None else table_of(taken)
+        if taken is not None:
+            self.answers.units = taken.units
+        self.answers.begin()
+        if all(set(unit.costs) == {"fp32"} for unit in table.units):
+            raise ModelRefused("no unit of this model can be put into another format", fix="see `edgetui sensitivity`")
+        if taken is None or taken.taken is None:
+            return table, EarlierSearch()
+        first = tuple(cast("Format", form) for form in taken.taken.first)
+        return table, EarlierSearch(anew=self._anew, first=first or None)
+
+    @cached_property
+    def stamp(self) -> str:
+        """Of this board, for what is learnt on it."""
+        return stamp_here(self.asked.spec)
+
+    @property
+    def _needed(self) -> frozenset[str]:
+        """Quantities that a table has to know."""
+        return frozenset({self._quantity, *(limit.key for limit in self.goal.limits if limit.key in QUANTITIES)})
+
+    def _anew(self) -> CostTable:
+        """The table from plans of one format that are measured and looked into here."""
+        lines = (line.costs for line in self.folder.found())
+        kept = next((each for each in lines if each is not None and each.taken is None), None)
         if kept is None:
+            if any(line.costs is not None for line in self.folder.found()):
+                self.answers.say("what was built is not what the costs foretold that were taken over: they are found here")
             kept = self._costs()
             self.folder.add(SearchLine(costs=kept))
         self.answers.units = kept.units
-        self.answers.begin()
-        table = table_of(kept)
-        if all(set(unit.costs) == {"fp32"} for unit in table.units):
-            raise ModelRefused("no unit of this model can be put into another format", fix="see `edgetui sensitivity`")
-        return table
+        return table_of(kept)
 
     def _costs(self) -> CostsFound:
         """Looked into once, for the search is to see one table from its beginning to its end."""
@@ -124,7 +159,7 @@ class Search:
         for form in self.formats:
             mix: Mix = tuple(form if form in unit.effects else "fp32" for unit in self.answers.units)
             self.answers.say(f"all units in {form.upper()} are built and measured")
-            whole[form] = self.answers.measured_mix(mix)
+            whole[form] = self.answers.first_measured(mix)
             run = RunDir.find(self.folder.home, whole[form].run)
             plans[form] = self._inside(run, "candidate")
             if "fp32" not in plans:
@@ -171,9 +206,15 @@ class Search:
                 if len(each.suspects) == 1  # else it is one of several, and nobody knows which
             ),
             sweep=self.answers.sweep_of(choice),
+            taken=self._taken(),
             runs=runs_of(self.folder.found()),
             warnings=tuple(self.warnings),
         )
+
+    def _taken(self) -> TakenOver | None:
+        kept = [line.costs for line in self.folder.found() if line.costs is not None]
+        taken = next((each.taken for each in kept if each.taken is not None), None)
+        return None if taken is None else structs.replace(taken, held=all(each.taken is not None for each in kept))
 
     def _choice(self, mix: Mix) -> SearchChoice:
         if set(mix) == {"fp32"}:

@@ -6,7 +6,7 @@ Rows are kept as they are found, so that whoever is ended goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..compress.grouped_channels import GroupedChannels
 from ..compress.kept_samples import KeptSamples, kept_samples
 from ..compress.lower import lowered
 from ..compress.one_unit import alone, leaves_wishes, sparing, with_moved_ranges
+from ..compress.unit_signature import signatures
 from ..compress.units import ModelUnit, others, units_of
 from ..errors import DataRefused, EdgetuiError, Fix, ModelRefused, RecipeRefused
 from ..graph import weight_counts
@@ -97,8 +98,10 @@ class _Study:
         (self._step,) = question.spec.recipe.active
         self._model = load(source)
         self.data = ""
+        self.shapes: Mapping[str, tuple[int, ...]] = {}
         self._target = ""
         self._groups: GroupedChannels | None = None
+        self._signatures: dict[str, str] = {}
         self._done: ModelProto | None = None
         """The model with the wishes of the step for all of it; None: the step changes values, unit by unit."""
 
@@ -130,6 +133,7 @@ class _Study:
             feeds, most = _feeds(facts, shown, question, max(batch, 1))
             samples = stack.enter_context(kept_samples(source, feeds, most, near))
             study = cls(question, source, near, samples, say)
+            study.shapes = facts.shapes
             study.data = "" if shown is None else shown.source
             labelled = open_part(spec, "evaluation", facts.inputs, facts.shapes, say) if spec.dataset else None
             known = any(part is not None and part.labels for part in (shown, labelled)) or _says_classes(path, spec.dataset)
@@ -201,6 +205,7 @@ class _Study:
             raise ModelRefused(
                 "the model has no unit to change alone: no Conv, Gemm, MatMul or recurrent node", fix="check the model"
             )
+        self._signatures = signatures(self._model, self.shapes, units)
         return [((unit.name, None), lambda n=n, unit=unit: self._of_unit(unit, n)) for n, unit in enumerate(units)]  # type: ignore[misc]
 
     def _of_unit(self, unit: ModelUnit, place: int) -> SensitivityRow:
@@ -212,6 +217,7 @@ class _Study:
             format=_format(self._step),
             exclude=heads,
             nodes=unit.labels,
+            signature=self._signatures[unit.name],
             weights=sum(weight.size for weight in unit.weights),
         )
         share: list[float | None] = []
@@ -289,7 +295,10 @@ class _Study:
         reasons = dict(found.reasons)
         if share is None:
             reasons["zeros"] = "it has no weights to prune" if self._step.zeros else "the step makes no weights zero"
-        known = {name: getattr(row, name) for name in ("unit", "place", "format", "value", "exclude", "nodes", "weights")}
+        known = {
+            name: getattr(row, name)
+            for name in ("unit", "place", "format", "value", "exclude", "nodes", "signature", "weights")
+        }
         return msgspec.structs.replace(found, **known, zeros=share, reasons=reasons)
 
     def whole(self, begun: Sensitivity, rows: tuple[SensitivityRow, ...]) -> Sensitivity:

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import onnx
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE
@@ -23,6 +25,7 @@ from edgetui.engine.schema.search import SearchDocument, SearchRequest
 from edgetui.engine.schema.spec import RunSpec
 from live_runs import end_all
 from measuring import short_elsewhere
+from onnx import numpy_helper
 from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -188,3 +191,30 @@ def test_the_command_follows_to_the_answer_and_prints_it_again(own_state: Path):
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["state"] == "done"
     assert search("--budget", "soon").returncode == 2
+
+
+@pytest.mark.long
+async def test_a_model_that_was_trained_again_begins_with_what_was_learnt_of_its_layers(engine: Engine, tmp_path: Path):
+    """Smaller is the same whenever it is measured: the learnt table holds."""
+    first = await to_its_end(engine, await engine.begin_search(await planned(engine, builds=8)))
+    assert first.taken is None
+    model = onnx.load(DEMO / "digits.onnx")
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim > 1:
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(array * 1.001, np.float32), tensor.name))
+    onnx.save(model, tmp_path / "again.onnx")
+    asked = await engine.plan_search(spec_of(engine, model=str(tmp_path / "again.onnx")), GOAL, 8)
+    found = await to_its_end(engine, await engine.begin_search(asked))
+    assert found.state == "done", found.why
+    assert found.taken is not None
+    assert found.taken.search == first.search
+    assert found.taken.held
+    assert found.builds < first.builds
+    assert found.held_out is not None
+    assert found.choice is not None
+    anew = await engine.begin_search(asked, again=True)
+    await engine.end_search(anew)
+    assert not SearchDir(engine.home / "searches" / anew).asked().learnt
+    assert await engine.begin_search(asked) == anew, "what is asked again is that, and not another question"
+    await engine.end_search(anew)

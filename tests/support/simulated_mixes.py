@@ -52,6 +52,16 @@ class SimulatedNet:
         self.asked = []
         self.built = []
 
+    def retrained(self):
+        """The same layers with other weights: they cost the same, and move the outputs otherwise."""
+        other = SimulatedNet(self.seed, units=self.count, cost_noise=self.cost_noise, formats=self.formats)
+        draw = np.random.default_rng(self.seed + 5000)
+        other.noise = self.noise * np.exp(draw.normal(0, 0.3, self.noise.shape))
+        other.coupling, other.work, other.cost, other.border = self.coupling, self.work, self.cost, self.border
+        other.seed, other.draw = self.seed + 9000, np.random.default_rng(self.seed + 7000)
+        other.halves = {half: other._samples(len(self.halves[half][0])) for half in "AB"}
+        return other
+
     def _samples(self, many):
         margins = self.draw.normal(MARGIN, 1, many)
         return margins, self.draw.normal(size=(many, self.count)), self.draw.normal(size=(many, self.count - 1))

@@ -69,7 +69,7 @@ RECIPES = {"formats": "int8", "settings": "int8", "channels": "channels-25"}
 )
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
-@click.option("--again", is_flag=True, help="From the beginning, whatever has been found of it.")
+@click.option("--again", is_flag=True, help="From the beginning, whatever has been found of it or of its layers.")
 @on_option
 @json_option
 def search(

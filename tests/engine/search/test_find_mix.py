@@ -7,8 +7,9 @@ import pytest
 from edgetui.engine.advice.goals import parse_goal
 from edgetui.engine.errors import UsageError
 from edgetui.engine.search.asked import Answerers, Bounds, CostFigures
-from edgetui.engine.search.find_mix import checks_for, find_mix
+from edgetui.engine.search.find_mix import EarlierSearch, checks_for, find_mix
 from edgetui.engine.search.mixes import CostTable, UnitCost
+from msgspec import structs
 from simulated_mixes import WORD, SimulatedNet
 
 FP32 = ("fp32",) * 9
@@ -70,6 +71,100 @@ def test_a_lying_layer_is_named_and_the_search_ends_within_three_percent():
         assert len(found.liars[0].suspects) == 1
         assert found.checks <= 12
         assert found.builds <= 12
+
+
+class Taught:
+    """What a search left, and how often a table had to be made here all the same."""
+
+    def __init__(self, net, found):
+        self.net, self.table, self.first, self.made = net, found.table, found.mix if found.why == "found" else None, 0
+
+    def search(self, table=None, first=None):
+        asked = Answerers(self.net, self.net, self.net)
+        learnt = EarlierSearch(self.anew, first or self.first)
+        return find_mix(table or self.table, parse_goal(f"fastest drop<={DROP}"), asked, learnt=learnt)
+
+    def anew(self):
+        self.made += 1
+        return self.net.table()
+
+
+def poisoned(table, seed, factor):
+    """A third of the layers said to be so much slower in INT8 than they are, a third so much faster."""
+    draw, units = np.random.default_rng(seed), []
+    for unit in table.units:
+        by = draw.choice([factor, 1 / factor, 1.0])
+        units.append(structs.replace(unit, costs=unit.costs | {"int8": {WORD: unit.costs["int8"][WORD] * by}}))
+    return structs.replace(table, units=tuple(units))
+
+
+@pytest.mark.long
+def test_what_was_learnt_of_layers_saves_builds_and_checks_of_a_model_that_was_trained_again():
+    """And where it is false the answer is as good as if nothing had been known."""
+    cold, warm, lied, believed = [], [], [], []
+    for seed in range(30):
+        before = SimulatedNet(seed, cost_noise=0.03)
+        found = search(before)
+        one, other, third, fourth = (before.retrained() for _ in range(4))
+        optimum = one.optimum(DROP)[0]
+        cold.append((search(one), one, optimum))
+        taught = Taught(other, found)
+        warm.append((taught.search(), other, optimum))
+        assert taught.made == 0, "noise is no reason to begin anew"
+        wrong, against = poisoned(found.table, seed, 4.0), tuple("fp32" if form == "int8" else "int8" for form in found.mix)
+        lied.append((Taught(third, found).search(wrong, against), third, optimum))
+        asked = Answerers(fourth, fourth, fourth)
+        believed.append((find_mix(wrong, parse_goal(f"fastest drop<={DROP}"), asked), fourth, optimum))
+
+    def of(found, what):
+        return sum(what(*each) for each in found) / len(found)
+
+    def builds(found, _net, _optimum):
+        return found.builds
+
+    def checks(found, _net, _optimum):
+        return found.checks
+
+    def dearer(found, net, optimum):
+        return net.true_cost(found.mix) / optimum
+
+    assert of(warm, builds) < of(cold, builds) - 0.8
+    assert of(warm, checks) < of(cold, checks)
+    assert of(lied, builds) <= of(cold, builds) + 0.2
+    assert of(lied, checks) <= of(cold, checks) + 1.5, "a mix that was found elsewhere costs one check"
+    assert of(warm, dearer) < 1.03
+    assert of(lied, dearer) < 1.03
+    assert of(believed, dearer) > 1.05, "a table that is held against nothing misleads"
+    for found, net, _ in (*warm, *lied):
+        assert net.true_drop(found.mix) <= DROP * 1.25
+
+
+def test_what_was_learnt_is_asked_first_and_never_claimed_without_both_halves():
+    before = SimulatedNet(3)
+    found = search(before)
+    net = before.retrained()
+    again = Taught(net, found).search()
+    assert net.asked[0] == (found.mix, "A")
+    assert net.asked[-1] == (again.mix, "B")
+    assert net.built[0] == ("int8",) * 9, "the table is held against a mix of its own"
+
+
+def test_a_table_of_another_world_is_let_go_at_the_first_build():
+    before = SimulatedNet(3)
+    found = search(before)
+    net = before.retrained()
+    slow = structs.replace(
+        found.table,
+        units=tuple(
+            structs.replace(unit, costs=unit.costs | {"int8": {WORD: 5 * unit.costs["fp32"][WORD]}})
+            for unit in found.table.units
+        ),
+    )
+    taught = Taught(net, found)
+    again = taught.search(slow)
+    assert taught.made == 1
+    assert again.why == "found"
+    assert "int8" in again.mix
 
 
 def _mix(row):
