@@ -127,7 +127,7 @@ class Engine(Searching, Sweeping, Tidying):
         """
         refuse_without_samples(spec)
         refuse_workload(spec)
-        if missing := (not elsewhere and missing_package(spec.recipe)) or missing_file(spec.recipe):
+        if missing := (not elsewhere and missing_package(spec.steps_here)) or missing_file(spec.recipe):
             raise missing
         warned: list[str] = []
 
@@ -135,7 +135,7 @@ class Engine(Searching, Sweeping, Tidying):
             if isinstance(event, Note) and event.level == "warning":
                 warned.append(event.text)
 
-        await ask(self.home, CheckQuestion(spec=spec, backend=backend), listen)
+        await ask(self.home, CheckQuestion(spec=spec, backend=backend, elsewhere=elsewhere), listen)
         return tuple(warned)
 
     def _write(self, specs: Sequence[RunSpec]) -> list[RunDir]:
@@ -223,7 +223,7 @@ class Engine(Searching, Sweeping, Tidying):
         Raises:
             EdgetuiError: the model or the samples cannot be read or run, or the step cannot be done so.
         """
-        if missing := missing_package(question.spec.recipe):
+        if missing := missing_package(question.spec.steps_here):
             raise missing
         asked = await asyncio.to_thread(keyed, question)
         known = await asyncio.to_thread(KeptRows(self.home, asked.key).read)

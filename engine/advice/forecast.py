@@ -200,7 +200,7 @@ def _refusals(spec: RunSpec, facts: ModelFacts) -> list[Refusal]:
     reader = _card(spec).reader(spec.backend)
     reader = reader if reader in facts.refusals else spec.backend.name
     found += [refusal.because_of(f"{reader} cannot read this model") for refusal in facts.refusals.get(reader, ())]
-    missing = missing_package(spec.recipe) or missing_file(spec.recipe)
+    missing = missing_package(spec.steps_here) or missing_file(spec.recipe)
     asked = (_without_samples(spec), unmet(spec), missing, _card(spec).refuse_here())
     errors = [error for error in asked if error]
     for error in errors:
@@ -250,7 +250,7 @@ def refuse_without_packages(spec: RunSpec) -> None:
         RecipeRefused: a step of the recipe needs it.
         BackendRefused: the backend does.
     """
-    error = missing_package(spec.recipe) or missing_file(spec.recipe) or _card(spec).refuse_here()
+    error = missing_package(spec.steps_here) or missing_file(spec.recipe) or _card(spec).refuse_here()
     if error:
         raise error
 

@@ -11,6 +11,7 @@ from ..schema.failure import Failure
 from ..schema.result import Result
 from ..schema.search import SearchDocument
 from ..schema.sweep import SweepReport
+from .bundles import Bundle
 
 LOOK_S = 0.5
 TELL_S = 2.0
@@ -31,6 +32,18 @@ class AskedOnce(Struct, frozen=True, kw_only=True):
     of_any: bool = False
     """Any board of a resource was asked: the first that takes it has it."""
     bundles: tuple[str, ...]
+    stages: dict[str, str] = {}
+    """Outputs that its runs go on from: keys of the cache, each with its bundle."""
+
+
+class LeftStage(Struct, frozen=True, kw_only=True):
+    """What a stage left on a board."""
+
+    name: str
+    key: str
+    """Of its output in the cache."""
+    bundle: Bundle
+    """Of the files of that."""
 
 
 class BoardAnswer(Struct, frozen=True, kw_only=True):
@@ -46,6 +59,8 @@ class BoardAnswer(Struct, frozen=True, kw_only=True):
     results: tuple[Result, ...] = ()
     search: SearchDocument | None = None
     sweep: SweepReport | None = None
+    left: tuple[LeftStage, ...] = ()
+    data: bytes = b""
     offset: int = 0
     """Of a bundle: how many bytes of it are here."""
     error: Failure | None = None

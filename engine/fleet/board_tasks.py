@@ -76,12 +76,15 @@ def _taker(worker: Worker, once: str) -> tuple[str, str]:
 
 
 def _ensured(board: str, asked: AskedOnce, tell: Tell) -> BoardAnswer:
-    from . import received
+    from . import received, trained_stages
     from .driven_tasks import driven_to_its_end
 
     home = state_home()
-    if missing := received.missing(home, asked.bundles):
+    lacking = trained_stages.lacking(home, asked.stages)
+    if missing := received.missing(home, (*asked.bundles, *lacking)):
         return BoardAnswer(missing=missing)
+    if lacking:
+        trained_stages.place(home, asked.stages)
     if asked.driven:
         return driven_to_its_end(home, board, asked, tell)
     return _ensured_runs(home, board, asked, tell)
@@ -102,7 +105,7 @@ def _ensured_runs(home: Path, board: str, asked: AskedOnce, tell: Tell) -> Board
         told_at = 0.0
         while any(run.alive() for run in members):
             if time.monotonic() - told_at > TELL_S:
-                now = _at(board, asked.once, members)
+                now = running(board, asked.once, members)
                 if now != told:
                     tell(now)
                 told, told_at = now, time.monotonic()
@@ -112,7 +115,8 @@ def _ensured_runs(home: Path, board: str, asked: AskedOnce, tell: Tell) -> Board
             return BoardAnswer(found=found, results=tuple(filter(None, results)))
 
 
-def _at(board: str, once: str, members: Sequence[RunDir]) -> BoardTold:
+def running(board: str, once: str, members: Sequence[RunDir]) -> BoardTold:
+    """What runs are at."""
     from ..runs.index import current_stage, waiting_for
 
     for run in members:
@@ -138,12 +142,30 @@ async def put(board: str, bundle: bytes, offset: int, data: bytes) -> bytes:
     return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(offset=received.put(state_home(), told, offset, data)))
 
 
+async def left(board: str, once: str) -> bytes:
+    """What a run that was asked for by content has left of its stages."""
+    from . import trained_stages
+
+    return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(left=trained_stages.left(state_home(), once)))
+
+
+async def piece(board: str, key: str, bundle: bytes, offset: int) -> bytes:
+    """The next bytes of that."""
+    from . import trained_stages
+
+    told = msgspec.json.decode(bundle, type=ready(Bundle))
+    return await asyncio.to_thread(
+        _answer, board, lambda: BoardAnswer(data=trained_stages.piece(state_home(), key, told, offset))
+    )
+
+
 async def cancel(board: str, once: str) -> bytes:
     """End what was asked for by content, where it is going."""
-    return await asyncio.to_thread(_answer, board, lambda: _cancelled(state_home(), once))
+    return await asyncio.to_thread(_answer, board, lambda: ended(state_home(), once))
 
 
-def _cancelled(home: Path, once: str) -> BoardAnswer:
+def ended(home: Path, once: str) -> BoardAnswer:
+    """End it on this machine; returns when it has ended."""
     from ..runs import asking
     from ..runs.folder import once_members
     from .driven_tasks import end_driven

@@ -6,29 +6,27 @@ Every part works without the fleet's packages until it is brought up; what comes
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from ... import __version__
-from ..errors import DAMAGED, BackendRefused, EdgetuiError, StorageRefused, from_os_error
-from ..schema.failure import Failure
+from ..errors import DAMAGED, BackendRefused, StorageRefused, UsageError, from_os_error
+from ..library.recipes import missing_package
 from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec
-from .asked_once import AskedOnce, BoardAnswer, BoardTold
-from .bundles import PackedBundle, Plain, paths_of, portable
+from .asked_once import BoardTold
+from .asks import DrivenAsk, FleetAsk, able
+from .board_tasks import ended
+from .carriage import Carriage
 from .certificates import make_keys
-from .fleet_file import ANY, fleet_file, read_fleet, wanted
+from .fleet_file import HERE, fleet_file, read_fleet, wanted
 from .keeping import Keeping, KeptFleet
 from .quiet import missing_packages, not_installed
-from .takers import Takers
+from .trainer import learns, training_of
 from .transport import free_port
 
 if TYPE_CHECKING:
@@ -39,34 +37,13 @@ UP_S = 90.0
 _BEGIN_S, _LOOK_S = 10.0, 0.1
 
 
-class FleetAsk(NamedTuple):
-    """Runs that are measured together, and where."""
-
-    specs: tuple[RunSpec, ...]
-    on: str
-    """A board, or a resource: one board that has it."""
-    again: str = ""
-    """Whatever has not been asked with: it is done anew. Empty: what a board has done of the same is found."""
-
-
-class DrivenAsk(NamedTuple):
-    """A whole search or sweep, and where."""
-
-    plain: Plain
-    """One of `front/driven_asks.py`, as builtins."""
-    paths: tuple[str, ...]
-    """Of all files that it names."""
-    on: str
-    again: str = ""
-
-
 class Fleet:
     """The boards of fleet.toml, kept up by a process of its own for this state folder."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self._keeping = Keeping(home)
-        self._takers = Takers(self._keeping.folder)
+        self._carriages: list[Carriage] = []
         self._looking: FleetLink | None = None
 
     async def bring_up(self) -> FleetStatus:
@@ -164,131 +141,80 @@ class Fleet:
         asked = wanted(self._kept(), text)
         standing = self._keeping.standing()
         for name in asked:
-            able = [standing.get(board.name) or _down(board) for board in self._able_boards(name)]
-            if not any(each.state == "up" for each in able):
-                first = able[0]
+            those = set(able(self._kept(), name))
+            may = [standing.get(board.name) or _down(board) for board in self._kept() if board.name in those]
+            if not any(each.state == "up" for each in may):
+                first = may[0]
                 why = f"{first.state}: {first.reason}" if first.reason else first.state
                 raise BackendRefused(f"board {first.board} is {why}", fix=first.fix or "`edgetui fleet status`")
         return asked
-
-    def _able_boards(self, name: str) -> tuple[FleetBoard, ...]:
-        """The boards that a word behind `--on` means."""
-        return tuple(board for board in self._kept() if name in (board.name, ANY) or name in board.resources)
-
-    def _able(self, name: str) -> tuple[str, ...]:
-        return tuple(board.name for board in self._able_boards(name))
 
     async def carry(
         self,
         asks: Sequence[FleetAsk | DrivenAsk],
         hear: Callable[[BoardTold], None],
-        ended: Callable[[int, BoardOutcome], None] | None = None,
+        tell: Callable[[int, BoardOutcome], None] | None = None,
     ) -> tuple[BoardOutcome, ...]:
         """Have runs, or whole searches and sweeps, done on boards, all boards at once and each one ask after another; what
-        a board has done before is found there. Cancelling the task ends nothing there. `ended` hears each outcome with the
+        a board has done before is found there. Cancelling the task ends nothing there. `tell` hears each outcome with the
         number of its ask.
 
         Raises:
             DataRefused: a file cannot be read here.
         """
-        boards = [board.name for board in self._kept()]
-        told = await asyncio.to_thread(_told, asks, boards)
-        link = self._link(hear)
-
-        async def one(number: int) -> BoardOutcome:
-            outcome = await self._carry(link, *told[number], asks[number].on)
-            if ended is not None:
-                ended(number, outcome)
-            return outcome
-
+        carriage = Carriage(self._keeping, self._link(hear), hear)
+        self._carriages.append(carriage)
         try:
-            return tuple(await asyncio.gather(*map(one, range(len(asks)))))
+            return await carriage.carry(asks, tell)
         finally:
-            await link.close()
+            await carriage.link.close()
 
-    async def _carry(self, link: FleetLink, asked: AskedOnce, packed: dict[str, PackedBundle], name: str) -> BoardOutcome:
-        """On one board, or on one that has a resource; that is sent what it lacks, and keeps what it was given."""
-        able = self._able(name)
-        board = able[0] if name == able[0] else self._taker(asked.once) if asked.of_any else ""
-        try:
-            if board:
-                for each in packed.values():
-                    await link.send(board, each)
-            while True:
-                answer = await link.ensure(asked, board or name, (board,) if board else able)
-                board = answer.taker or answer.board
-                if answer.taker:
-                    continue
-                if not answer.missing:
-                    outcome = _outcome(name, answer)
-                    if asked.of_any and not outcome.done:
-                        self._takers.leave(asked.once)
-                    return outcome
-                for missing in answer.missing:
-                    await link.send(board, packed[missing], lacking=True)
-        except EdgetuiError as error:
-            return BoardOutcome(on=name, board=board, error=Failure.of("", error))
-
-    def _taker(self, once: str) -> str:
-        """The board that took it before and is still one of ours; empty: any may."""
-        board = self._takers.taker(once)
-        if board and board not in [each.name for each in self._kept()]:
-            self._takers.leave(once)
-            return ""
-        return board
-
-    async def cancel(self, asks: Sequence[FleetAsk | DrivenAsk]) -> None:
+    async def cancel(self) -> None:
         """End what `carry` began, on every board that may have it."""
         link = self._link()
-        keys = [asked.once for asked, _ in await asyncio.to_thread(_told, asks, ())]
-        wanted = dict.fromkeys((board, key) for ask, key in zip(asks, keys, strict=True) for board in self._able(ask.on))
+        wanted = dict.fromkeys(begun for carriage in self._carriages for begun in carriage.begun)
         try:
-            await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), return_exceptions=True)
+            here = [asyncio.to_thread(ended, self.home, key) for carriage in self._carriages for key in carriage.begun_here]
+            await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), *here, return_exceptions=True)
         finally:
             await link.close()
 
+    def refuse_untrainable(self, train_on: str, specs: Sequence[RunSpec]) -> None:
+        """Refuse to have runs trained where that cannot be: before anything starts.
 
-def _outcome(name: str, answer: BoardAnswer) -> BoardOutcome:
-    return BoardOutcome(
-        on=name,
-        board=answer.board,
-        found=answer.found,
-        runs=answer.results,
-        search=answer.search,
-        sweep=answer.sweep,
-        error=answer.error,
-    )
+        Raises:
+            UsageError: nothing of them learns.
+            ConfigRefused: there is no such board.
+            BackendRefused: it is not up, or lacks what training needs.
+        """
+        training = [training_of(spec) for spec in specs if learns(spec)]
+        if not training:
+            raise UsageError("no step of these recipes learns", fix="leave --train-on out")
+        if train_on == HERE and not self.has(HERE):
+            if missing := next(filter(None, (missing_package(spec.recipe.active) for spec in training)), None):
+                raise missing
+            return
+        for name in self.wanted(train_on):
+            self.refuse_lacking(name, training)
 
+    def refuse_lacking(self, name: str, specs: Sequence[RunSpec]) -> None:
+        """Refuse where no board that a word means has what steps need.
 
-def _told(asks: Sequence[FleetAsk | DrivenAsk], boards: Sequence[str]) -> list[tuple[AskedOnce, dict[str, PackedBundle]]]:
-    """What goes over the wire, and the bundles that it needs; a file that several asks have is read once."""
-    known: dict[str, tuple[PackedBundle, str]] = {}
-    found = []
-    for ask in asks:
-        driven = isinstance(ask, DrivenAsk)
-        plain, packed = portable(*_plain(ask), known)
-        asked = AskedOnce(
-            once=once_key(plain, ask.again),
-            plain=msgspec.Raw(plain),
-            driven=driven,
-            again=bool(ask.again),
-            of_any=ask.on not in boards,
-            bundles=tuple(packed),
-        )
-        found.append((asked, packed))
-    return found
+        Raises:
+            BackendRefused: so it is.
+        """
+        packages = dict.fromkeys(package for spec in specs for step in spec.recipe.active for package in step.packages)
+        standing = self._keeping.standing()
+        ups = [standing[board] for board in able(self._kept(), name) if board in standing and standing[board].state == "up"]
+        lacking = [package for package in packages if not any(package in each.hello.packages for each in ups)]
+        if lacking:
+            what = f"board {' and '.join(each.board for each in ups)} cannot train: its Python has no {lacking[0]}"
+            where = "`python3 -m pip install 'edgetui[train]'` there, then `edgetui fleet down` and up; or --train-on another"
+            raise BackendRefused(what, fix=where)
 
-
-def _plain(ask: FleetAsk | DrivenAsk) -> tuple[Plain, list[str]]:
-    """As builtins, and the paths in them."""
-    if isinstance(ask, DrivenAsk):
-        return ask.plain, list(ask.paths)
-    return [msgspec.to_builtins(spec) for spec in ask.specs], [path for spec in ask.specs for path in paths_of(spec)]
-
-
-def once_key(plain: bytes, again: str = "") -> str:
-    """What the same runs on the same board are found by: what is asked, by content, and the version that does it."""
-    return hashlib.sha256(b"\0".join([plain, __version__.encode(), again.encode()])).hexdigest()[:32]
+    def has(self, board: str) -> bool:
+        """Whether a board of the fleet is called so."""
+        return board in [each.name for each in self._kept()]
 
 
 def _down(board: FleetBoard) -> BoardStanding:

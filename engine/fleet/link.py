@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,8 @@ from ..errors import BackendRefused, EdgetuiError, RunFailed
 from ..schema.fleet import BoardGlance
 from ..schema.ready import ready
 from ..system.log import logger
-from .asked_once import AskedOnce, BoardAnswer, BoardTold
+from . import received
+from .asked_once import AskedOnce, BoardAnswer, BoardTold, LeftStage
 from .bundles import PackedBundle
 from .certificates import AUTHORITY, CLIENT
 from .keeping import Keeping
@@ -151,6 +153,31 @@ class FleetLink:
                 piece = await asyncio.to_thread(packed.piece, offset)
                 offset = (await self.ask(board, put, bundle, offset, piece)).offset
             self._sent.add((board, packed.bundle.id))
+
+    async def left(self, board: str, once: str) -> tuple[LeftStage, ...]:
+        """What a run that was asked for with this key has left there of its stages.
+
+        Raises:
+            EdgetuiError: it is gone there, or the board is.
+        """
+        from .board_tasks import left
+
+        return (await self.ask(board, left, once)).left
+
+    async def fetch(self, home: Path, board: str, stage: LeftStage) -> PackedBundle:
+        """Bring what a stage left on a board here, from where it ends here.
+
+        Raises:
+            EdgetuiError: it is gone there, or there is no room for it here.
+        """
+        from .board_tasks import piece
+
+        bundle = msgspec.json.encode(stage.bundle)
+        offset = await asyncio.to_thread(received.have, home, stage.bundle)
+        while offset < stage.bundle.size_bytes:
+            data = (await self.ask(board, piece, stage.key, bundle, offset)).data
+            offset = await asyncio.to_thread(received.put, home, stage.bundle, offset, data)
+        return PackedBundle(bundle=stage.bundle, root=received.folder_of(home, stage.bundle.id))
 
     async def cancel(self, board: str, once: str) -> None:
         """End runs there.

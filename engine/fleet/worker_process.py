@@ -32,6 +32,8 @@ PATIENCE_S = 3.0
 """How long a worker before us may take to notice that its link is gone."""
 HEARTBEAT_S = 5.0
 IN_MEMORY = "/dev/shm"  # noqa: S108 - the files are in a folder of mode 0700
+OF_STEPS = ("torch",)
+"""As `runs/stages.OF_STEPS`, whose imports a worker does not need."""
 TAKEN = "fleet-worker.lock"
 
 
@@ -57,15 +59,17 @@ def hello(home: Path, taken: bool) -> BoardHello:
     from ..system.disk import read_disk
     from ..system.root_files import Files
 
-    distributed = None
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        distributed = importlib.metadata.version("distributed")
+    packages = {}
+    for name in ("distributed", *OF_STEPS):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
     free = None
     with contextlib.suppress(OSError):
         free = read_disk(home).free_bytes / 1e6
     return BoardHello(
         edgetui=__version__,
-        distributed=distributed,
+        distributed=packages.pop("distributed", None),
+        packages=packages,
         python=platform.python_version(),
         machine=detect(Files()).name,
         home=f"{platform.node()}:{home}",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from msgspec import structs
 
 from ..errors import RunFailed, StorageRefused, from_os_error
 from ..fleet.driven_tasks import DrivenOrder, DrivenTold, answered, folder_of_key, keep_folder
@@ -96,7 +97,8 @@ async def _planned(engine: Planner, asked: DrivenAsked, *, again: bool) -> Searc
     if isinstance(asked, SearchAsked):
         await engine.check(asked.spec, backend=True)
         search = await engine.plan_search(asked.spec, asked.goal, asked.builds, asked.seconds, asked.over)
-        return (None if again else same_search(engine.home, search)) or create_search(engine.home, search)
+        known = None if again else same_search(engine.home, search)
+        return known or create_search(engine.home, structs.replace(search, learnt=not again))
     sweep = await engine.plan_sweep(Path(asked.model), asked.name, asked.backend, asked.said)
     return (None if again else same_sweep(engine.home, sweep)) or create_sweep(engine.home, sweep)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,9 @@ def _here(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def missing_package(recipe: Recipe) -> RecipeRefused | None:
-    """The error for a recipe with a step that needs a package which is not installed; None: nothing is missing."""
-    for step in recipe.active:
+def missing_package(steps: Iterable[Step]) -> RecipeRefused | None:
+    """The error for steps of which one needs a package that is not installed; None: nothing is missing."""
+    for step in steps:
         for package in step.packages:
             if not _here(package):
                 name, fix = _INSTALLED_BY.get(package, (package, f"pip install {package}"))

@@ -70,6 +70,8 @@ def _making(result: Result) -> list[str]:
         lines.append(f"- {_escape(', '.join(filter(None, said)))}")
     if result.candidate_backend is not None:
         lines.append(f"- {_escape('the candidate: ' + ', '.join(executed_with(result.candidate_backend)))}")
+    if result.trained_on:
+        lines.append(f"- trained on {_escape(result.trained_on)}")
     if board.cpu or board.name:
         clocks = f", clocks {board.clocks}" if board.clocks else ""
         lines.append(f"- {_escape(f'{board.name or board.cpu}, {board.os}{clocks}, measured {board.wall}')}")

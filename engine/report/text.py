@@ -113,6 +113,8 @@ def _stamps(result: Result, width: int) -> list[str]:
         found.append(("backend", "  ".join(parts)))
         if own := result.candidate_backend:
             found.append(("", f"the candidate: {'  '.join(executed_with(own))}"))
+    if result.trained_on:
+        found.append(("trained", f"on {result.trained_on}: what learns was done there"))
     if board.name or board.cpu:
         power = [board.power_mode or "", f"clocks {board.clocks}" if board.clocks else "", board.os]
         found.append(("board", "  ".join(filter(None, [board.name, board.cpu, *power]))))

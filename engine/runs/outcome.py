@@ -18,7 +18,7 @@ from ..schema.model_facts import ModelFacts
 from ..schema.output_figures import Fidelity
 from ..schema.ready import ready
 from ..schema.result import SCHEMA, Result, StageFigures, State
-from ..schema.spec import RunRequest
+from ..schema.spec import RunRequest, RunSpec
 from ..schema.stamps import BackendStamp, BoardStamp, DatasetStamp, RecipeStamp
 from .missing_values import why_unknown
 
@@ -142,7 +142,7 @@ def compose(
                 peak_mb=part.peak_mb,
                 energy_j=part.energy_j,
                 cached=cached,
-                summary=part.summary,
+                summary=f"{part.summary} (on {elsewhere})" if (elsewhere := _elsewhere(spec, name)) else part.summary,
             )
         )
     document = Result(
@@ -155,6 +155,7 @@ def compose(
         board=whole.board,
         backend=whole.backend,
         candidate_backend=whole.candidate_backend,
+        trained_on=spec.trained.board if spec.trained is not None else "",
         preset=spec.preset,
         workload=spec.workload.kind,
         workload_text=spec.workload.text,
@@ -178,6 +179,11 @@ def compose(
         error=error,
     )
     return msgspec.structs.replace(document, reasons=why_unknown(document, spec, recorded))
+
+
+def _elsewhere(spec: RunSpec, stage: str) -> str:
+    """The board that made a stage's output, where it was another."""
+    return spec.trained.board if spec.trained is not None and stage in spec.trained.keys else ""
 
 
 def judged(document: Result) -> Result:

@@ -65,6 +65,8 @@ class CheckQuestion(_Question, frozen=True, kw_only=True, tag="check"):
     spec: RunSpec
     backend: bool = False
     """Also for want of what executes it here, which the run's first stage finds out by itself."""
+    elsewhere: bool = False
+    """What it needs installed need not be here."""
 
     @property
     def executed(self) -> str:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ..backends.card import Card
 from ..backends.cards import CARDS
 from ..schema.settings import BackendSettings
-from ..schema.spec import RunRequest, RunSpec
+from ..schema.spec import RunRequest, RunSpec, TrainedElsewhere
 from ..schema.steps import STEPS, PrecisionFp16, Recipe
 from ..system import tensorrt_here
 from ..system.cpu import read_processor
@@ -76,10 +76,13 @@ def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
     """(name, kind, place in the recipe) in order. A method that occurs again gets a number."""
     found = [("inspect", "inspect", -1), ("normalise", "normalise", -1)]
     seen: dict[str, int] = {}
-    for place, step in enumerate(spec.recipe.active):
+    steps = spec.recipe.active[: spec.recipe.last_learning + 1] if spec.only_train else spec.recipe.active
+    for place, step in enumerate(steps):
         seen[step.method] = seen.get(step.method, 0) + 1
         again = seen[step.method]
         found.append((step.method if again == 1 else f"{step.method}#{again}", "step", place))
+    if spec.only_train:
+        return found
     found += [("lower", "lower", -1), ("build", "build", -1)]
     if spec.backend.target:
         return found
@@ -98,7 +101,16 @@ def stage_names(spec: RunSpec) -> list[tuple[str, str, int]]:
 
 def guarding(asked: RunRequest) -> RunRequest:
     """The request whose candidate is the guard of this one: FP16 of the same model."""
-    return msgspec.structs.replace(asked, guard="", spec=msgspec.structs.replace(asked.spec, recipe=GUARD, candidate=None))
+    plain = msgspec.structs.replace(asked.spec, recipe=GUARD, candidate=None, trained=_normalised(asked.spec))
+    return msgspec.structs.replace(asked, guard="", spec=plain)
+
+
+def _normalised(spec: RunSpec) -> TrainedElsewhere | None:
+    """Of what another machine has made, what does not follow from the recipe."""
+    if spec.trained is None:
+        return None
+    keys = {name: key for name, key in spec.trained.keys.items() if name == "normalise"}
+    return msgspec.structs.replace(spec.trained, keys=keys)
 
 
 def guard_stages(asked: RunRequest) -> list[Stage]:
@@ -133,8 +145,9 @@ def _planned(asked: RunRequest) -> list[Stage]:
     common = {name: version for name, version in asked.versions.items() if name not in (*OF_BACKENDS, *OF_STEPS, OF_DETECTION)}
     key = _hash(FORMAT, common, asked.model_sha256, msgspec.to_builtins(spec.shapes))
     inputs, planned = _Inputs(asked), []
+    elsewhere = spec.trained.keys if spec.trained is not None else {}
     for name, kind, place in stage_names(spec):
-        own = _hash(key, name, _SETTINGS[kind](inputs, place))
+        own = elsewhere.get(name) or _hash(key, name, _SETTINGS[kind](inputs, place))
         if kind not in _LOOK_ONLY:
             key = own
         planned.append(Stage(name=name, kind=kind, key=own, step=place))

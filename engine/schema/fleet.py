@@ -55,6 +55,8 @@ class BoardHello(Struct, frozen=True, kw_only=True):
     """Its clock, seconds since 1970."""
     free_mb: float | None = None
     """Room in its state folder."""
+    packages: dict[str, str] = {}
+    """Of those that steps need which not every board has, what is installed there, with its version."""
     taken: bool = False
     """Another worker has that state folder."""
 

@@ -62,6 +62,8 @@ class Result(Struct, frozen=True, kw_only=True):
     backend: BackendStamp = BackendStamp()
     candidate_backend: BackendStamp | None = None
     """What executed the candidate, where that is not what executed the baseline: other threads, say. None: it is."""
+    trained_on: str = ""
+    """The board of the fleet that did the steps which learn; empty: nothing learnt, or it did so here."""
     preset: str = "normal"
     workload: str = "flat-out"
     workload_text: str = ""

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from ..errors import Fix, UsageError
 from .numbers import Count, Number, Positive
 from .settings import BackendSettings
+from .step import Step
 from .steps import Recipe
 from .workloads import FlatOut, Workload
 
@@ -86,6 +87,15 @@ INPUT_CAP_S = 20.0
 """Longest time for one of the samples that are timed one by one."""
 
 
+class TrainedElsewhere(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stages that another machine has made, up to the last step that trains: their outputs came with the run."""
+
+    board: str
+    """The board that trained, by its name in the fleet."""
+    keys: dict[str, str]
+    """Name of each such stage to the key of its output in the cache."""
+
+
 class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run: (model, recipe, backend, workload, dataset), carried through all its stages."""
 
@@ -115,8 +125,18 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """False: stop after verify (`edgetui build`)."""
     half: Literal["", "A", "B"] = ""
     """Of the evaluation samples: nothing is measured, and outputs are held against labels on this half alone; empty: on all."""
+    only_train: bool = False
+    """Stop behind the last step that learns: its output is for another machine (`--train-on`)."""
+    trained: TrainedElsewhere | None = None
+    """None: what learns does so here."""
     anew: Annotated[int, Meta(ge=0)] = 0
     """Which of several repetitions it is: each but 0 compresses and builds anew, and takes nothing of that from the others."""
+
+    @property
+    def steps_here(self) -> tuple[Step, ...]:
+        """The steps that this machine does: those that another one has done need nothing here."""
+        done = self.recipe.last_learning + 1 if self.trained is not None else 0
+        return self.recipe.active[done:]
 
     @property
     def candidate_backend(self) -> BackendSettings:

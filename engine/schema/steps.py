@@ -349,6 +349,11 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(step for step in self.step if step.on)
 
     @property
+    def last_learning(self) -> int:
+        """Place of the last active step that learns; -1: none does."""
+        return max((place for place, step in enumerate(self.active) if step.learns), default=-1)
+
+    @property
     def escalating(self) -> Adaptive | None:
         """The step after which there are two plans; None: there is one."""
         return cast("Adaptive | None", next((step for step in self.active if step.escalates), None))

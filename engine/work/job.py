@@ -47,6 +47,10 @@ class Job:
             self.asked, self.spec = guarding(asked), guarding(asked).spec
         self.stages = guard_stages(asked) if stage.guard else [each for each in planned if not each.guard]
         self.stage = next(each for each in self.stages if each.key == stage.key and each.kind == stage.kind)
+        trained = self.spec.trained
+        if trained is not None and name in trained.keys:
+            what = f"the output of {name}, made on {trained.board}, is gone from the cache"
+            raise RunFailed(what, fix="ask again with --on and --train-on: it is sent once more")
         self.card = CARDS[self.spec.backend.name]
         self.backend: Backend = open_backend(self.spec.backend, home)
         self.probes: list[subprocess.Popen[bytes]] = []

@@ -130,8 +130,9 @@ def refuse_unread(refusals: Sequence[Refusal], backend: str, name: str) -> None:
         raise ModelRefused(f"{backend} cannot read {name}: {first.what}", fix=first.fixes or "export it again", node=first.node)
 
 
-def check(spec: RunSpec, say: Reporter) -> None:
-    """The same, from the model's file alone: its inputs and operators are read, its weights are not.
+def check(spec: RunSpec, say: Reporter, *, elsewhere: bool = False) -> None:
+    """The same, from the model's file alone: its inputs and operators are read, its weights are not. `elsewhere`: packages that
+    it needs need not be here.
 
     Raises:
         ModelRefused: it cannot be read, an axis has no length, or ONNX Runtime shall execute it and does not know an operator.
@@ -143,7 +144,8 @@ def check(spec: RunSpec, say: Reporter) -> None:
     from ..graph.walk import real_inputs
     from ..inspection.lint import lint
 
-    refuse_without_packages(spec)
+    if not elsewhere:
+        refuse_without_packages(spec)
     model = parse(Path(spec.model))
     names = real_inputs(model.graph)
     # What other backends refuse depends on the values of constants, too: that is for the run's first stage.

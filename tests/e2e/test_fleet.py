@@ -13,7 +13,7 @@ import pytest
 from edgetui import __version__
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused
-from edgetui.engine.fleet.fleet_front import FleetAsk
+from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.events import RunBegan
 from fleet_storm import storm

@@ -12,7 +12,7 @@ import sys
 import msgspec
 import pytest
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.fleet.fleet_front import DrivenAsk
+from edgetui.engine.fleet.asks import DrivenAsk
 from edgetui.engine.front.driven_asks import SweepAsked
 from edgetui.engine.front.sweeping import SweepWords
 from edgetui.engine.report.json_schemas import schema_of

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from edgetui.engine.fleet.fleet_front import FleetAsk
+from edgetui.engine.fleet.asks import FleetAsk
 from fleets import LoopbackFleet, needs_fleet
 from processes import wait_until
 from ssh_server import SshServer

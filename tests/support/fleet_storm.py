@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.fleet.fleet_front import FleetAsk
+from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.runs.folder import RunDir, run_paths
 from edgetui.engine.schema.events import MeasuredWindow
 from edgetui.engine.schema.fleet import BoardOutcome
@@ -73,7 +73,7 @@ async def storm(fleet: LoopbackFleet, boards: int, runs: int, measured: int) -> 
     began_s = time.monotonic()
     asked = asks(runs, measured)
     going = asyncio.ensure_future(
-        fleet.fleet.carry(asked, lambda told: None, ended=lambda number, outcome: ended.append(number))
+        fleet.fleet.carry(asked, lambda told: None, tell=lambda number, outcome: ended.append(number))
     )
 
     async def after(share: float) -> None:

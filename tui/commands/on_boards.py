@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import UsageError
+from ...engine.fleet.asks import DrivenAsk, FleetAsk
 from ...engine.fleet.bundles import paths_of
-from ...engine.fleet.fleet_front import DrivenAsk, FleetAsk
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from ...engine.schema.study import StudyRequest
 
 
-async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, again: bool, as_json: bool) -> int:
-    """Runs on several boards, and one table of what came out; Ctrl+C cancels them there, SIGTERM leaves them."""
+async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, train_on: str, again: bool, as_json: bool) -> int:
+    """Runs on several boards, and one table of what came out; Ctrl+C cancels them there, SIGTERM leaves them. `train_on`: where
+    what learns is trained; empty: on each board.
+    """
     import msgspec
 
     from ...engine.report.fleet_table import outcome_table
@@ -35,12 +37,16 @@ async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, ag
 
     fleet = engine.fleet()
     boards = fleet.wanted(on)
+    if train_on:
+        fleet.refuse_untrainable(train_on, specs)
+    for board in [] if train_on else boards:
+        fleet.refuse_lacking(board, specs)
     for spec in specs:
         await engine.check(spec, elsewhere=True)
     engine.ask_no_more()
     salt = _salt(again)
-    asks = [FleetAsk(tuple(specs), name, salt) for name in boards]
-    found, ending = await _carried(fleet, asks, _Lines(as_json, boards))
+    asks = [FleetAsk(tuple(specs), name, salt, train_on) for name in boards]
+    found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]))
     if ending != "ended":
         return _left(ending)
     outcomes = [each for each in found if each is not None]
@@ -51,8 +57,10 @@ async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, ag
     return max(map(_ended, outcomes))
 
 
-async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, again: bool, as_json: bool) -> int:
-    """A study on several boards, each doing all of it, and one table with a column for each variant on each board."""
+async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train_on: str, again: bool, as_json: bool) -> int:
+    """A study on several boards, each doing all of it, and one table with a column for each variant on each board. What learns
+    is trained as for runs.
+    """
     import msgspec
 
     from ...engine.report.study_report import study_report
@@ -62,10 +70,12 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, again
     if not asked.groups:
         reasons = dict.fromkeys(each.reason for each in asked.left_out)
         raise UsageError(f"nothing of {asked.study.name} can be run: {'; '.join(reasons)}", fix="mend what its file names")
+    if train_on:
+        fleet.refuse_untrainable(train_on, [spec for group in asked.groups for spec in group.specs])
     engine.ask_no_more()
     salt = _salt(again)
-    asks = [FleetAsk(group.specs, board, salt) for board in boards for group in asked.groups]
-    found, ending = await _carried(fleet, asks, _Lines(as_json, boards))
+    asks = [FleetAsk(group.specs, board, salt, train_on) for board in boards for group in asked.groups]
+    found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]))
     by_board = {board: found[n * len(asked.groups) : (n + 1) * len(asked.groups)] for n, board in enumerate(boards)}
     table = await engine.study_over(
         asked, {board: [each.runs if each else () for each in outcomes] for board, outcomes in by_board.items()}
@@ -151,7 +161,7 @@ async def _carried(
         lines.ended(outcome, sum(each is not None for each in found), len(found))
 
     with listening() as asked:
-        running = asyncio.ensure_future(fleet.carry(asks, lines.hear, ended=ended))
+        running = asyncio.ensure_future(fleet.carry(asks, lines.hear, ended))
         both: set[asyncio.Future[Any]] = {running, asked}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
@@ -161,7 +171,7 @@ async def _carried(
         with contextlib.suppress(asyncio.CancelledError):
             await running
         if asked.result() == "interrupted":
-            await fleet.cancel(asks)
+            await fleet.cancel()
         return found, asked.result()
 
 

@@ -61,9 +61,25 @@ per_input_option = click.option(
 on_option = click.option(
     "--on", metavar="BOARD,...", help="On boards of the fleet, each for itself; a RESOURCE is one board that has it."
 )
+train_on_option = click.option(
+    "--train-on",
+    metavar="BOARD",
+    help="With --on: what learns is trained there once (localhost: on this machine), and measured on the boards.",
+)
 calibration_option = click.option(
     "--calibration", shell_complete=dataset_names, metavar="D", help="Samples to calibrate with; without it those of --dataset."
 )
+
+
+def refuse_without_on(**flags: object) -> None:
+    """Refuse flags that mean nothing without --on.
+
+    Raises:
+        UsageError: one is given.
+    """
+    for name, given in flags.items():
+        if given:
+            raise UsageError(f"--{name.replace('_', '-')} is for --on", fix="add --on BOARD,..., or leave it out")
 
 
 def refuse_beside_on(**flags: bool) -> None:

@@ -14,7 +14,7 @@ from ...engine.report.table import paragraph
 from ..runview import numbered
 from .completion import files, run_names
 from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening
-from .options import make_spec, on_option, refuse_beside_on, run_options
+from .options import make_spec, on_option, refuse_beside_on, refuse_without_on, run_options, train_on_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 from .sweep_table import follow_or_end, meant_sweep, print_sweep
 
@@ -33,6 +33,7 @@ RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
 @on_option
+@train_on_option
 @click.option("--again", is_flag=True, help="With --on: anew, whatever the boards have done of it.")
 @json_option
 def run_command(
@@ -41,6 +42,7 @@ def run_command(
     detach: bool,
     dry_run: bool,
     on: str | None,
+    train_on: str | None,
     again: bool,
     as_json: bool,
     **flags: object,
@@ -57,7 +59,8 @@ def run_command(
         refuse_beside_on(detach=detach, dry_run=dry_run)
         from .on_boards import run_on_boards
 
-        return asyncio.run(run_on_boards(engine, specs, on, again=again, as_json=as_json))
+        return asyncio.run(run_on_boards(engine, specs, on, train_on=train_on or "", again=again, as_json=as_json))
+    refuse_without_on(train_on=train_on)
     if again:
         raise UsageError("--again is for --on", fix="leave it out: a run here is always a new one")
     if dry_run:

@@ -12,7 +12,7 @@ from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from .completion import study_names
 from .follow import INTERRUPTED, TERMINATED, Ending, listening
-from .options import backend_options, backend_settings, on_option, refuse_beside_on
+from .options import backend_options, backend_settings, on_option, refuse_beside_on, refuse_without_on, train_on_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 from .run import RUN_KEYS, follower
 
@@ -30,6 +30,7 @@ LOOK_S = 0.3
 @click.option("--dry-run", is_flag=True, help="Only say what will be done, and how long it takes.")
 @click.option("--again", is_flag=True, help="From the beginning, whatever has been done of it.")
 @on_option
+@train_on_option
 @backend_options
 @json_option
 def study(
@@ -39,6 +40,7 @@ def study(
     dry_run: bool,
     again: bool,
     on: str | None,
+    train_on: str | None,
     as_json: bool,
     backend: str | None,
     threads: int | None,
@@ -61,7 +63,8 @@ def study(
         from .on_boards import study_on_boards
 
         refuse_beside_on(detach=detach, dry_run=dry_run)
-        return asyncio.run(study_on_boards(engine, asked, on, again=again, as_json=as_json))
+        return asyncio.run(study_on_boards(engine, asked, on, train_on=train_on or "", again=again, as_json=as_json))
+    refuse_without_on(train_on=train_on)
     return asyncio.run(_study(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
 
 

@@ -120,7 +120,7 @@ def test_a_step_that_trains_is_read_with_and_missing_package(tmp_path):
     file = tmp_path / "tuned.toml"
     file.write_text('[[step]]\nmethod = "train.finetune"\nepochs = 2\n')
     recipe = read_recipe(file)
-    error = missing_package(recipe)
+    error = missing_package(recipe.active)
     if importlib.util.find_spec("torch") is not None:
         assert error is None
     else:
@@ -130,7 +130,7 @@ def test_a_step_that_trains_is_read_with_and_missing_package(tmp_path):
 
 
 def test_a_step_that_is_off_needs_no_torch():
-    assert missing_package(Recipe(step=(TrainFinetune(on=False), PrecisionFp16()))) is None
+    assert missing_package(Recipe(step=(TrainFinetune(on=False), PrecisionFp16())).active) is None
 
 
 def test_own_recipes_hide_packaged_ones_and_a_broken_one_hides_nothing(tmp_path):

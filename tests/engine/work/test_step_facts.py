@@ -65,7 +65,7 @@ def test_a_package_that_is_not_here_is_named():
     class Searching(Step, frozen=True, kw_only=True, tag="test.searching"):
         packages = ("no_such_package",)
 
-    error = recipes.missing_package(Recipe(step=(Searching(),)))
+    error = recipes.missing_package((Searching(),))
     assert str(error) == (
         "step `test.searching` needs no_such_package, which this Python does not have; "
         "pip install no_such_package, or take a recipe without test.searching"

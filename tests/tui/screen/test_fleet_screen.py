@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.fleet.fleet_front import FleetAsk
+from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.schema.fleet import BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PruneMagnitude, Recipe

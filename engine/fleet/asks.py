@@ -1,0 +1,93 @@
+"""What boards are asked for, and what of it goes over the wire."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ... import __version__
+from ..schema.fleet import FleetBoard
+from ..schema.spec import RunSpec
+from .asked_once import AskedOnce
+from .bundles import PackedBundle, Plain, paths_of, portable
+from .fleet_file import ANY
+
+
+class FleetAsk(NamedTuple):
+    """Runs that are measured together, and where."""
+
+    specs: tuple[RunSpec, ...]
+    on: str
+    """A board, or a resource: one board that has it."""
+    again: str = ""
+    """Whatever has not been asked with: it is done anew. Empty: what a board has done of the same is found."""
+    train_on: str = ""
+    """Where what learns is trained: a board, a resource, or `localhost`; empty: where it is measured."""
+
+
+class DrivenAsk(NamedTuple):
+    """A whole search or sweep, and where."""
+
+    plain: Plain
+    """One of `front/driven_asks.py`, as builtins."""
+    paths: tuple[str, ...]
+    """Of all files that it names."""
+    on: str
+    again: str = ""
+
+
+class Sent(NamedTuple):
+    """What goes over the wire, and the bundles that it needs by their ids."""
+
+    asked: AskedOnce
+    packed: dict[str, PackedBundle]
+
+
+class Sending:
+    """Makes of what is asked what goes over the wire; a file that several asks have is read once."""
+
+    def __init__(self, boards: Sequence[FleetBoard]) -> None:
+        self._boards = [board.name for board in boards]
+        self._known: dict[str, tuple[PackedBundle, str]] = {}
+
+    def has(self, board: str) -> bool:
+        """Whether a board of the fleet is called so."""
+        return board in self._boards
+
+    def sent(self, ask: FleetAsk | DrivenAsk, stages: dict[str, PackedBundle] | None = None) -> Sent:
+        """Of one ask. `stages`: outputs of stages that go with it, by their keys.
+
+        Raises:
+            DataRefused: a file cannot be read.
+        """
+        plain, packed = portable(*_plain(ask), self._known)
+        asked = AskedOnce(
+            once=once_key(plain, ask.again),
+            plain=msgspec.Raw(plain),
+            driven=isinstance(ask, DrivenAsk),
+            again=bool(ask.again),
+            of_any=ask.on not in self._boards,
+            bundles=tuple(packed),
+            stages={key: each.bundle.id for key, each in (stages or {}).items()},
+        )
+        return Sent(asked, packed | {each.bundle.id: each for each in (stages or {}).values()})
+
+
+def able(boards: Sequence[FleetBoard], name: str) -> tuple[str, ...]:
+    """The boards that a word behind `--on` means."""
+    return tuple(board.name for board in boards if name in (board.name, ANY) or name in board.resources)
+
+
+def _plain(ask: FleetAsk | DrivenAsk) -> tuple[Plain, list[str]]:
+    """As builtins, and the paths in them."""
+    if isinstance(ask, DrivenAsk):
+        return ask.plain, list(ask.paths)
+    return [msgspec.to_builtins(spec) for spec in ask.specs], [path for spec in ask.specs for path in paths_of(spec)]
+
+
+def once_key(plain: bytes, again: str = "") -> str:
+    """What the same runs on the same board are found by: what is asked, by content, and the version that does it."""
+    return hashlib.sha256(b"\0".join([plain, __version__.encode(), again.encode()])).hexdigest()[:32]
