@@ -11,8 +11,8 @@ from ..schema.channel_table import ChannelTable, GroupMoves, Shares
 from .settings_asked import Settings, TriedSettings
 from .spread_shares import spread
 
-_AMOUNTS = (0.25, 0.5, 0.1, 0.4, 0.15, 0.3)
-"""One share for all: those that are tried first."""
+_FIRST = 0.25
+"""One share for all that is tried first, whatever single groups say: it ships."""
 _CLOSE = 1.05
 """Times the multiplications of the best so far: with more nothing becomes cheaper, for they are not all of the time."""
 _FARTHER = 1.25
@@ -21,6 +21,8 @@ _BEATEN = 1.5
 """Times how far they move at the best spread of as many multiplications."""
 _LEVELS = 24
 """Multiplications for which the best spread is known."""
+_HALVINGS = 5
+"""Of the levels, in whose order they are tried: half of what can go, a quarter, three quarters, ..."""
 
 
 class ShareHopes:
@@ -41,15 +43,22 @@ class ShareHopes:
         return found
 
     def seeds(self) -> list[Shares]:
-        """One share for all, and at as many multiplications the spread that moves outputs least."""
-        even = {each.amount: each.shares for each in self.table.even}
-        found: list[Shares] = []
-        for amount in _AMOUNTS:
-            if not even.get(amount):
-                continue
-            beside = spread(self.table, self.moves, self.table.macs_of(even[amount]))
-            found += [each for each in (even[amount], beside) if each and each not in found]
-        return found
+        """One share for all, at as many multiplications the spread that moves outputs least, then such spreads by bisection:
+        most of them are hopeless once a few are known.
+        """
+        first = self._first()
+        found = [first, spread(self.table, self.moves, self.table.macs_of(first))] if first else []
+        for halving in range(1, _HALVINGS + 1):
+            parts = [part / 2**halving for part in range(1, 2**halving, 2)]
+            found += [self._front[min(int(part * len(self._front)), len(self._front) - 1)][2] for part in parts if self._front]
+        kept: list[Shares] = []
+        for each in found:
+            if each and each not in kept:
+                kept.append(each)
+        return kept
+
+    def _first(self) -> Shares:
+        return next((each.shares for each in self.table.even if each.amount == _FIRST), {})
 
     def even_beside(self, shares: Shares) -> tuple[float, Shares] | None:
         """One share for all with no fewer multiplications, as near as there is: its amount and what it takes. None: there is
@@ -65,6 +74,7 @@ class ShareHopes:
 
     def hopeless(self, size: Callable[[Shares], float]) -> Callable[[Settings, Sequence[TriedSettings]], float]:
         """For `find_settings`. size: what costs follow from: multiplications, or bytes where the file is to be small."""
+        first = self._first()
 
         def by(settings: Settings, tried: Sequence[TriedSettings]) -> float:
             mine = shares_of(settings)
@@ -78,7 +88,7 @@ class ShareHopes:
             if failed:
                 over.append(moved / (_FARTHER * max(min(failed), 1e-9)) - 1)
             better = [far for left, far, _ in self._front if left <= macs]
-            if better:
+            if better and mine != first:
                 over.append(moved / (_BEATEN * max(min(better), 1e-9)) - 1)
             return max(over)
 

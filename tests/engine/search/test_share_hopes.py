@@ -1,0 +1,155 @@
+"""The search for shares against networks whose truth is known: planted groups are spared, equal ones win nothing."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+
+import numpy as np
+import pytest
+from edgetui.engine.advice.goals import parse_goal
+from edgetui.engine.measure.statistics import paired_difference
+from edgetui.engine.schema.channel_table import (
+    ChannelGroup,
+    ChannelProduct,
+    ChannelTable,
+    EvenShares,
+    GroupMoves,
+    Shares,
+    rising,
+)
+from edgetui.engine.search.asked import Bounds, Checked, CostFigures
+from edgetui.engine.search.settings_asked import Knob, Settings, SettingsAnswer
+from edgetui.engine.search.share_hopes import ShareHopes, shares_of
+
+pytest.importorskip("optuna", reason="needs optuna")
+
+from edgetui.engine.search.find_settings import find_settings
+
+SHARES = (0.0, 0.25, 0.5)
+SAMPLES = 2500
+GOAL = "fastest drop<=0.05"
+
+
+class Network:
+    """Eight groups of as many multiplications; `fragile`: how many times as far each moves the outputs.
+
+    Samples that were right become wrong by chance, as many as the outputs moved; the time follows from multiplications.
+    """
+
+    def __init__(self, seed: int, fragile: tuple[float, ...]) -> None:
+        self._draw = np.random.default_rng(seed)
+        self.seed, self.names = seed, tuple(f"g{place}" for place in range(len(fragile)))
+        products = [ChannelProduct(macs=1000, weights=100, axes=({name: 1.0},)) for name in self.names]
+        groups = tuple(ChannelGroup(name=name, layers=(name,), channels=64, shares=SHARES) for name in self.names)
+        even = tuple(EvenShares(amount=amount, shares=dict.fromkeys(self.names, amount)) for amount in (0.25, 0.5))
+        self.table = ChannelTable(groups=groups, products=tuple(products), macs=10_000, even=even)
+        self.fragile = dict(zip(self.names, fragile, strict=True))
+        noise = self._draw.uniform(0.8, 1.25, size=(len(fragile), 2))
+        told = {
+            name: rising({share: self.moved({name: share}) * noise[n, k] for k, share in enumerate(SHARES[1:])})
+            for n, name in enumerate(self.names)
+        }
+        self.hopes = ShareHopes(self.table, GroupMoves(told))
+        self.asked: list[tuple[str, Shares]] = []
+
+    def moved(self, shares: Shares) -> float:
+        return sum(self.fragile[name] * share**2 / 4 for name, share in shares.items())
+
+    def right(self, shares: Shares, half: str) -> np.ndarray:
+        key = (half, tuple(sorted(shares.items())))
+        draw = np.random.default_rng([self.seed, zlib.crc32(repr(key).encode())])
+        return (draw.random(SAMPLES) > self.moved(shares) / len(self.names)).astype(float)
+
+    def foretold(self, settings: Settings) -> dict[str, float] | str:
+        return {} if shares_of(settings) else "no channel goes"
+
+    def check_settings(self, settings: Settings, half: str) -> Checked:
+        self.asked.append((half, shares_of(settings)))
+        return Checked(
+            difference=Bounds(*paired_difference(np.ones(SAMPLES), self.right(shares_of(settings), half), self.seed))
+        )
+
+    def measure_settings(self, settings: Settings, *, sure: bool) -> CostFigures:
+        self.asked.append(("sure" if sure else "quick", shares_of(settings)))
+        value = self.table.macs_of(shares_of(settings)) / self.table.macs
+        return CostFigures(ratios={"latency_ms": Bounds(value, 0.99 * value, 1.01 * value)})
+
+    def search(self) -> SettingsAnswer:
+        knobs = [Knob(name=name, choices=SHARES) for name in self.names]
+        seeds = [{name: each.get(name, 0.0) for name in self.names} for each in self.hopes.seeds()]
+        hopeless = self.hopes.hopeless(self.table.macs_of)
+        return find_settings(knobs, parse_goal(GOAL), self, seeds, builds=15, seed=self.seed, hopeless=hopeless)
+
+    def beside_even(self, settings: Settings) -> tuple[float, float, float] | None:
+        """What was found less one share for all, on half B; None: it is that."""
+        found = self.hopes.even_beside(shares_of(settings))
+        if found is None:
+            return None
+        return paired_difference(self.right(found[1], "B"), self.right(shares_of(settings), "B"), self.seed)
+
+
+PLANTED = (0.1, 6.0, 0.2, 0.1, 4.0, 0.2, 0.1, 0.2)
+EQUAL = (1.3,) * 8
+
+
+def best_of_all(network: Network, drop: float) -> float:
+    every = itertools.product(SHARES, repeat=len(network.names))
+    tried = (dict(zip(network.names, row, strict=True)) for row in every)
+    return min(network.table.macs_of(each) for each in tried if network.moved(each) / len(network.names) <= drop)
+
+
+def test_planted_groups_are_spared_and_the_win_is_shown():
+    claims, over = 0, []
+    for seed in range(5):
+        network = Network(seed, PLANTED)
+        found = network.search()
+        assert found.settings is not None
+        shares = shares_of(found.settings)
+        assert shares.get("g1", 0.0) + shares.get("g4", 0.0) <= 0.25, shares
+        over.append(network.table.macs_of(shares) / best_of_all(network, 0.04))
+        beside = network.beside_even(found.settings)
+        assert beside is not None
+        claims += beside[1] > 0
+    assert claims == 5
+    assert max(over) < 1.06, over
+
+
+@pytest.mark.long
+def test_equal_groups_win_nothing():
+    """The negative control: what is found is not shown to be more accurate than one share for all."""
+    claims = 0
+    for seed in range(20):
+        network = Network(seed, EQUAL)
+        found = network.search()
+        beside = None if found.settings is None else network.beside_even(found.settings)
+        claims += beside is not None and beside[1] > 0
+    assert claims <= 1, "an interval is wrong on its lower side in one of forty"
+
+
+def test_what_is_hopeless_is_not_built():
+    network = Network(0, PLANTED)
+    found = network.search()
+    hopeless = [each for each in found.tried if each.outcome == "hopeless"]
+    assert hopeless
+    assert all(each.cost is None for each in hopeless)
+    asked = [shares for _, shares in network.asked]
+    assert not any(shares_of(each.settings) in asked for each in hopeless)
+    assert found.nearest is None
+
+
+def test_one_share_for_all_comes_first_and_beside_it_what_moves_least():
+    network = Network(1, PLANTED)
+    first, second, *_ = network.hopes.seeds()
+    assert first == dict.fromkeys(network.names, 0.25)
+    assert network.table.macs_of(second) <= network.table.macs_of(first)
+    assert network.hopes.moves.of(second) < network.hopes.moves.of(first) / 2
+
+
+def test_one_share_for_all_has_no_fewer_multiplications():
+    network = Network(1, PLANTED)
+    amount, shares = network.hopes.even_beside({"g0": 0.5, "g2": 0.5}) or (0.0, {})
+    assert (amount, shares) == (0.0, {}), "the least share takes more than that"
+    amount, shares = network.hopes.even_beside(dict.fromkeys(network.names[:5], 0.5)) or (0.0, {})
+    assert amount == 0.25
+    assert network.hopes.even_beside(dict.fromkeys(network.names, 0.5)) is None, "it is the same"
