@@ -33,7 +33,7 @@ from .repair import Layer, repair, settled
 
 DEEPEST = 0.5
 """Share of a group that a search takes at most."""
-AMOUNTS = tuple(round(0.05 * place, 2) for place in range(1, 11))
+AMOUNTS = tuple(place / 100 for place in range(1, 51))
 """One share for all: those that the table knows."""
 _STEPS = 4
 """Shares up to `DEEPEST` that are told apart, at most."""

@@ -25,7 +25,7 @@ from .width import fill
 
 MOST_UNITS = 8
 _MOST_POINTS = 12
-_OF_RECIPES = ("format", "channels", "factors", "calibrator")
+_OF_RECIPES = ("format", "channels", "spread", "factors", "calibrator")
 """Settings that recipes hold; the others are the backend's."""
 _GAP = "  "
 _NAMES: dict[Over, str] = {"formats": "mixes", "settings": "settings", "channels": "shares"}
@@ -145,7 +145,8 @@ def _settings(settings: Mapping[str, str]) -> str:
         return f"{len(shares)} groups, {ends} %"
     form = settings.get("format", "")
     found = [f"{form} {settings.get('calibrator', '')}" if form in ("int8", "mix") else form]
-    found += [f"channels {settings['channels']}"] if float(settings.get("channels", 0)) else []
+    spread = " by sensitivity" if settings.get("spread", "even") != "even" else ""
+    found += [f"channels {settings['channels']}{spread}"] if float(settings.get("channels", 0)) else []
     found += [f"factors {settings['factors']}"] if float(settings.get("factors", 1)) < 1 else []
     found += [f"{name} {value}" for name, value in settings.items() if name not in _OF_RECIPES]
     return ", ".join(found)

@@ -65,7 +65,7 @@ class ShareHopes:
         none, or it is the same.
         """
         macs = self.table.macs_of(shares)
-        known = [(self.table.macs_of(each.shares), -each.amount, each) for each in self.table.even if each.shares]
+        known = [(self.table.macs_of(each.shares), each.amount, each) for each in self.table.even if each.shares]
         fit = [each for each in known if each[0] >= macs * (1 - 1e-6)]
         nearest = min(fit, key=lambda each: each[:2], default=None)
         if nearest is None or nearest[2].shares == shares:

@@ -20,8 +20,9 @@ from ..schema.step import Step
 from ..schema.steps import LowrankSvd, PrecisionFp16, QuantizeInt8, Recipe
 from ..search.asked import Checked, CostFigures, Half
 from ..search.settings_asked import Settings
+from .found_spread import FoundSpread
 from .run_answers import Candidate, RunAnswers, checked_figures, cost_figures
-from .setting_knobs import PLAIN, Offered
+from .setting_knobs import EVEN, OWN, PLAIN, Offered
 
 
 class FoundSettings(RunAnswers):
@@ -30,18 +31,26 @@ class FoundSettings(RunAnswers):
     failure_answers = True
 
     def __init__(
-        self, folder: SearchDir, asked: SearchRequest, carrier: Carrier, facts: ModelFacts, mix: Sequence[str] | None
+        self,
+        folder: SearchDir,
+        asked: SearchRequest,
+        carrier: Carrier,
+        facts: ModelFacts,
+        mix: Sequence[str] | None,
+        spread: FoundSpread | None = None,
     ) -> None:
-        """`mix`: nodes that a search for formats left as they are; None: there was none."""
+        """`mix`: what a search for formats left as it is; `spread`: what one for channels knows. None: there was none."""
         super().__init__(folder, asked, carrier)
-        self._facts, self._mix = facts, mix
-        self.offered = Offered(asked.spec.backend, mix=mix is not None)
+        self._facts, self._mix, self._spread = facts, mix, spread
+        self.offered = Offered(asked.spec.backend, mix=mix is not None, spread=spread is not None)
 
     def recipe(self, settings: Settings, number: int) -> Recipe:
         """What does it: channels go first, then layers become two, and formats come last."""
         form, channels, factors = settings["format"], float(settings["channels"]), float(settings["factors"])
         steps: list[Step] = []
-        if channels:
+        if channels and self._spread is not None and settings["spread"] == OWN:
+            steps.append(self._spread.step(channels))
+        elif channels:
             steps.append(PruneChannels(amount=channels))
         if factors < 1:
             steps.append(LowrankSvd(macs=factors))
@@ -61,6 +70,8 @@ class FoundSettings(RunAnswers):
             return "it is FP32 as it came"
         if settings["format"] in ("fp32", "fp16") and settings["calibrator"] != PLAIN["calibrator"]:
             return "there is nothing to calibrate"
+        if settings.get("spread", EVEN) != EVEN and not float(settings["channels"]):
+            return "there is nothing to spread"
         size = size_after(recipe, self._facts, self.asked.spec.backend.name)
         return {} if size is None else {"size_mb": size / LIMITED["size_mb"].scale}
 

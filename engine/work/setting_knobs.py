@@ -20,21 +20,25 @@ CALIBRATORS = ("percentile", "entropy", "mse", "minmax")
 CHANNELS = (0.0, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 FACTORS = (0.5, 0.6, 0.75, 0.85, 1.0)
 """Multiplications that are left in layers made of two factors; 1: none is."""
+EVEN, OWN = "even", "by sensitivity"
+"""How channels that go are spread over groups: one share for all, or at as many multiplications the least sensitive most."""
 PLAIN: Settings = {"format": "fp32", "channels": 0.0, "factors": 1.0, "calibrator": "percentile"}
 
 
 class Offered:
     """What can be set with a backend here. What its settings say already, other than it would by itself, stays as it is."""
 
-    def __init__(self, backend: BackendSettings, *, mix: bool, cores: int | None = None) -> None:
-        """`mix`: a search for formats has found one. `cores`: of this machine; None: as it says."""
+    def __init__(self, backend: BackendSettings, *, mix: bool, spread: bool = False, cores: int | None = None) -> None:
+        """`mix`: a search for formats has found one. `spread`: one for channels knows what each group does. `cores`: of this
+        machine; None: as it says.
+        """
         self._backend, card = backend, CARDS[backend.name]
         half, cores = card.has_half(backend), cores or physical_cores()
         said = msgspec.to_builtins(backend if backend.name == "onnxruntime" else backend.own)
         usual = BackendSettings(name=backend.name)
         itself = msgspec.to_builtins(usual if backend.name == "onnxruntime" else usual.own)
         own: list[Knob] = []
-        self.plain: Settings = dict(PLAIN)
+        self.plain: Settings = {**PLAIN, **({"spread": EVEN} if spread else {})}
         for each in card.searched:
             values = each.values or threads_up_to(cores)
             if said[each.name] == itself[each.name] and len(values) > 1:
@@ -42,13 +46,14 @@ class Offered:
                 self.plain[each.name] = each.usual or cores
         self._own = tuple(knob.name for knob in own)
         self._silent = {each.name for each in card.searched if not each.moves_outputs}
-        self._seeds = _seeds(self.plain, half=half, mix=mix)
+        self._seeds = _seeds(self.plain, half=half, mix=mix, spread=spread)
         formats = ("fp32", *(("fp16",) if half else ()), "int8", *(("mix",) if mix else ()))
         self.knobs = (
             Knob(name="format", choices=formats),
             Knob(name="channels", choices=CHANNELS),
             Knob(name="factors", choices=FACTORS),
             Knob(name="calibrator", choices=CALIBRATORS),
+            *((Knob(name="spread", choices=(EVEN, OWN)),) if spread else ()),
             *own,
         )
 
@@ -85,9 +90,11 @@ class Offered:
         return tuple(f"{name}={value}" for name, value in sorted(left.items()))
 
 
-def _seeds(plain: Settings, *, half: bool, mix: bool) -> Sequence[Settings]:
+def _seeds(plain: Settings, *, half: bool, mix: bool, spread: bool) -> Sequence[Settings]:
     found: list[Settings] = [plain | {"format": "int8"}, plain | {"channels": 0.25}, plain | {"factors": 0.75}]
     found.append(plain | {"format": "int8", "channels": 0.25})
+    if spread:
+        found += [plain | {"channels": 0.25, "spread": OWN}, plain | {"format": "int8", "channels": 0.25, "spread": OWN}]
     if half:
         found.append(plain | {"format": "fp16"})
     if mix:

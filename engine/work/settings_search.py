@@ -19,6 +19,7 @@ from ..schema.search import SearchChoice, SearchDocument, SearchLine, SearchRequ
 from ..schema.steps import QuantizeInt8
 from ..search.find_settings import find_settings
 from ..search.settings_asked import SettingsAnswer
+from .found_spread import found_spread
 from .run_answers import OutOfBudget
 from .setting_answers import FoundSettings
 from .setting_knobs import Offered
@@ -39,7 +40,10 @@ def search_settings(folder: SearchDir, asked: SearchRequest, carrier: Carrier) -
     mix = _mix_found(folder, asked)
     if mix is not None:
         folder.add(SearchLine(note=f"the search {mix[0]} left {len(mix[1])} nodes out of integers: that is tried as well"))
-    answers = FoundSettings(folder, asked, carrier, facts, None if mix is None else mix[1])
+    spread = found_spread(folder, asked)
+    if spread is not None:
+        folder.add(SearchLine(note=f"the search {spread.search} knows what each group of channels does: that is tried as well"))
+    answers = FoundSettings(folder, asked, carrier, facts, None if mix is None else mix[1], spread)
     offered = answers.offered
     try:
         found = find_settings(offered.knobs, goal, answers, offered.seeds, asked.builds, spec.seed)

@@ -46,12 +46,14 @@ def share_words(settings: Settings) -> tuple[str, ...]:
     return tuple(f"{name}={share:g}" for name, share in shares_of(settings).items())
 
 
+def with_own(step: PruneChannels, shares: Shares) -> PruneChannels:
+    """The step with a share for each of these groups, and none for others."""
+    return structs.replace(step, amount=0.0, amounts={glob.escape(group): share for group, share in shares.items()})
+
+
 def with_shares(whole: Recipe, shares: Shares, name: str, title: str) -> Recipe:
     """A recipe whose step `prune.channels` takes these."""
-    own = {glob.escape(group): share for group, share in shares.items()}
-    steps: list[Step] = [
-        structs.replace(step, amount=0.0, amounts=own) if isinstance(step, PruneChannels) else step for step in whole.step
-    ]
+    steps: list[Step] = [with_own(step, shares) if isinstance(step, PruneChannels) else step for step in whole.step]
     return structs.replace(whole, name=name, title=title, step=tuple(steps))
 
 
