@@ -24,7 +24,7 @@ from ..engine.errors import EdgetuiError
 from .desk import Desk
 from .endings import Endings
 from .hangup import leave_when_gone
-from .screens.small import TooSmall, is_small
+from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
 
@@ -65,7 +65,11 @@ class EdgetuiApp(Desk):
 
     def __init__(self, config: Config, engine: Engine | None = None, monitor: Shown | None = None) -> None:
         # a first screen's own CSS_PATH is not read
-        super().__init__(config, engine, css_path=None if monitor is None else ["app.tcss", "screens/monitor.tcss"])
+        super().__init__(
+            config,
+            engine,
+            css_path=None if monitor is None else ["app.tcss", f"screens/{'field' if monitor.field else 'monitor'}.tcss"],
+        )
         self.monitor = monitor
         """Show the monitor alone, not the workbench."""
         self._filters.append(DrawnFilter())
@@ -83,6 +87,10 @@ class EdgetuiApp(Desk):
         """The workbench, or the monitor alone."""
         if self.monitor is None:
             return self.workbench
+        if self.monitor.field:
+            from .screens.field import FieldScreen
+
+            return FieldScreen(self.monitor)
         from .screens.monitor import MonitorScreen
 
         return MonitorScreen(self.monitor)
@@ -104,6 +112,8 @@ class EdgetuiApp(Desk):
             return
         try:
             for event in self.link.feed.pump():
+                if getattr(self.screen, "QUIET", False):
+                    continue  # it says so itself
                 severity: Severity = "warning" if event.raised else "information"
                 self.notify(event.text, severity=severity, timeout=8, markup=False)
         except EdgetuiError as error:
@@ -116,7 +126,7 @@ class EdgetuiApp(Desk):
             event.virtual_size = event.container_size = event.size
             drawn = f"{event.size.width}x{event.size.height} of it are drawn; `stty cols N rows N` tells it the true size"
             self.notify(f"the terminal claims {claimed.width}x{claimed.height}: {drawn}", severity="warning", timeout=8)
-        small = is_small(event.size)
+        small = is_small(event.size, least_of(self))
         if small and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())
         elif not small and isinstance(self.screen, TooSmall):

@@ -53,6 +53,7 @@ class MonitorFlags(NamedTuple):
     source: str
     until_alert: bool
     as_json: bool
+    field: bool = False
 
 
 @click.command(short_help="Live power, temperatures and load; record, replay.")
@@ -75,6 +76,7 @@ class MonitorFlags(NamedTuple):
 @click.option("--source", metavar="S", help="auto, jetson, tegrastats, jtop, nvml or host.  [default: auto]")
 @click.option("--until-alert", is_flag=True, help="End with exit status 3 when an alert of edgetui.toml begins.")
 @click.option("--plain", is_flag=True, help="Lines, on a terminal too.")
+@click.option("--field", is_flag=True, help="On a screen of 40x12 or more: five large figures, for the sun and a slow link.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line and nothing else.")
 def monitor(
     once: bool,
@@ -85,6 +87,7 @@ def monitor(
     source: str | None,
     until_alert: bool,
     plain: bool,
+    field: bool,
     as_json: bool,
 ) -> int:
     """What this board's sensors say. On a terminal a screen with charts; elsewhere, or with --plain, a line a sample.
@@ -99,7 +102,11 @@ def monitor(
         raise UsageError("--speed is for replays", fix="add --replay FILE, or leave it out")
     if once and (record is not None or until_alert):
         raise UsageError("--once prints one sample and ends", fix="leave out --record and --until-alert, or --once")
-    asked = MonitorFlags(interval, record, replay, speed, source or "auto", until_alert, as_json)
+    if field and (once or plain or as_json or until_alert or replay is not None):
+        raise UsageError(
+            "--field is a screen of live sensors", fix="leave it out, or --once, --plain, --json, --until-alert, --replay"
+        )
+    asked = MonitorFlags(interval, record, replay, speed, source or "auto", until_alert, as_json, field)
     if sys.stdin.isatty() and sys.stdout.isatty() and not (once or plain or as_json or until_alert):
         if draws():
             return _screen(asked)
@@ -130,7 +137,7 @@ def _screen(asked: MonitorFlags) -> int:
     from ..screens.monitor import Shown
 
     rate_hz = None if asked.interval_s is None else 1 / asked.interval_s
-    return run_app(engine.config, engine, Shown(player, rate_hz, asked.source, asked.record))
+    return run_app(engine.config, engine, Shown(player, rate_hz, asked.source, asked.record, asked.field))
 
 
 def _once(engine: Engine, asked: MonitorFlags) -> int:

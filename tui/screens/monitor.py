@@ -35,7 +35,7 @@ WORDS = {"sensors": "Sensors", "past": "Past", "happened": "Marks and alerts"}
 TRACK = 40
 """Columns of the line that shows the place in a replay."""
 REPLAYING = ("seek", "speed", "next_event")
-LIVE = ("record", "mark")
+LIVE = ("record", "mark", "field")
 """Actions that make sense only there."""
 
 
@@ -48,6 +48,8 @@ class Shown(NamedTuple):
     source: str = "auto"
     record: Path | None = None
     """A recording to begin with the first sample."""
+    field: bool = False
+    """Field mode in place of all."""
 
 
 class HappenedPane(Pane):
@@ -97,6 +99,7 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
         Binding("r", "record", "record", id="monitor.record", tooltip="Begin a recording in the state folder, or end it"),
         Binding("m", "mark", "mark", id="monitor.mark", tooltip="Mark this moment, with a note"),
+        Binding("f", "field", "field", id="monitor.field", tooltip="Five large figures, for the sun and a slow link"),
         Binding(LEFT, "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
         Binding(RIGHT, "seek(1)", "on", id="monitor.on", tooltip="Replay: a tenth of the window on"),
         Binding("minus", "speed(-1)", "slower", id="monitor.slower", show=False, tooltip="Replay: slower"),
@@ -343,6 +346,12 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
 
         where = "in the recording" if feed.recorder is not None else "on the screen only; r records"
         self.app.push_screen(Ask(f"A note for this mark ({where})", f"mark {self._marks}", replaces=True), keep)
+
+    def action_field(self) -> None:
+        """Field mode."""
+        from .field import FieldScreen
+
+        self.app.push_screen(FieldScreen())
 
     def action_seek(self, by: int) -> None:
         """Move the place of a replay."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -16,9 +16,16 @@ LEAST = (60, 16)
 """Columns and rows below which nothing can be drawn that helps."""
 
 
-def is_small(size: Size) -> bool:
-    """Whether the screens do not fit into a terminal of this size."""
-    return size.width < LEAST[0] or size.height < LEAST[1]
+def is_small(size: Size, least: tuple[int, int] = LEAST) -> bool:
+    """Whether what wants `least` does not fit into a terminal of this size."""
+    return size.width < least[0] or size.height < least[1]
+
+
+def least_of(app: App[Any]) -> tuple[int, int]:
+    """What the screen below wants: field mode less than the others."""
+    below = next((screen for screen in reversed(app.screen_stack) if not isinstance(screen, TooSmall)), None)
+    found: tuple[int, int] = getattr(below, "LEAST", LEAST)
+    return found
 
 
 class TooSmall(SafeDismiss, ModalScreen[None]):
@@ -35,18 +42,18 @@ class TooSmall(SafeDismiss, ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Say how small."""
-        size, (width, height) = self.app.size, LEAST
+        size, (width, height) = self.app.size, least_of(self.app)
         words = f"too small: {size.width}x{size.height}\nedgetui needs {width}x{height}\n\nq quit (the run goes on)"
         self.query_one("#small-words", Static).update(words)
 
     def on_screen_suspend(self) -> None:
         """What a key has asked for before it became too small stays out of sight as well."""
-        if is_open(self) and is_small(self.app.size) and not isinstance(self.app.screen, TooSmall):
+        if is_open(self) and is_small(self.app.size, least_of(self.app)) and not isinstance(self.app.screen, TooSmall):
             self.app.push_screen(TooSmall())
 
     def on_screen_resume(self) -> None:
         """What stood above it when there was room again has been left."""
-        if not is_small(self.app.size):
+        if not is_small(self.app.size, least_of(self.app)):
             dismiss_once(self)
 
     def on_key(self, event: events.Key) -> None:

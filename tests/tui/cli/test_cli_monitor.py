@@ -320,3 +320,10 @@ def test_what_has_to_be_known_of_a_file_is_said_beside_the_documents(recording: 
     done = monitor("--replay", recording, "--json")
     assert len(documents(done.stdout)) == 480
     assert "note: 2 recordings are in this file" in done.stderr
+
+
+@pytest.mark.parametrize("other", ["--once", "--plain", "--json"])
+def test_field_mode_is_a_screen_and_no_lines(tell, other: str):
+    said = tell("monitor", "--field", other)
+    assert said.code == 2
+    assert "--field is a screen" in said.err
