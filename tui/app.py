@@ -21,6 +21,7 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
+from .colon import Colon
 from .desk import Desk
 from .endings import Endings
 from .hangup import leave_when_gone
@@ -55,6 +56,7 @@ class EdgetuiApp(Desk):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-high"), (54, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "palette", id="palette", tooltip="Everything that can be done, by name"),
+        Binding("colon", "command", "command", show=False, id="command", tooltip="Type a command: :set, :open, :run, :q"),
         Binding("question_mark", "help", "help", id="help", tooltip="What has the focus, and its keys"),
         Binding("q", "leave", "quit", id="quit", tooltip="Leave; a run goes on"),
         Binding("S", "picture", "screenshot", id="screenshot", show=False, tooltip="Save the screen as an SVG file"),
@@ -82,6 +84,7 @@ class EdgetuiApp(Desk):
         if self.no_color:  # Textual has chosen grey RGB, before it knew the theme: black on black with a terminal's own colours
             self._filters = [*(f for f in self._filters if not isinstance(f, Monochrome)), NoColor()]
         self.workbench = WorkbenchScreen()
+        self.colon = Colon(self)
 
     def get_default_screen(self) -> Screen[Any]:
         """The workbench, or the monitor alone."""
@@ -119,6 +122,12 @@ class EdgetuiApp(Desk):
         except EdgetuiError as error:
             self.show_error(error)
 
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed behind a colon goes no further."""
+        fresh = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if not (fresh and self.screen_stack and self.colon.takes(event)):
+            await super().on_event(event)
+
     def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen; above the most nothing is drawn."""
         claimed, event.size = event.size, Size(min(event.size.width, MOST[0]), min(event.size.height, MOST[1]))
@@ -150,6 +159,10 @@ class EdgetuiApp(Desk):
         from .palette import Palette
 
         self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
+
+    def action_command(self) -> None:
+        """Type a command."""
+        self.colon.begin()
 
     def action_help(self) -> None:
         """The help of what has the focus."""

@@ -91,6 +91,12 @@ class Link:
             self.config = self.engine.config = msgspec.structs.replace(self.config, models=Models(folders=(*folders, folder)))
         return str(path)
 
+    def has_own_recipe(self, name: str) -> bool:
+        """Whether the user's folder has a recipe of that name, which saving would write over."""
+        from ..engine.library.recipes import own_folder
+
+        return (own_folder(self.config) / f"{name}.toml").exists()
+
     def save_recipe(self, recipe: Recipe) -> Path:
         """Write a recipe into the user's folder.
 

@@ -1,12 +1,12 @@
-"""The command palette: every key that works now by its words, every recipe, every model."""
+"""The command palette: every key that works now by its words, every recipe, model, setting and run, and what can be typed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,11 +16,20 @@ from textual.content import Content
 from textual.widgets import Input
 from textual.worker import Worker
 
+from ..engine.errors import EdgetuiError
 from ..engine.report.sanitize import sanitize
+from .desk import Desk
 from .screens.safe_dismiss import SafeDismiss
 from .screens.small import TooSmall
 from .screens.workbench import WorkbenchScreen
-from .widgets.keybar import key_name
+from .widgets.keybar import KeyBar, key_name
+from .worded import commands
+
+if TYPE_CHECKING:
+    from ..engine.api import RunSummary
+
+RUNS = 1000
+"""Of so many runs, the newest, the palette finds those that have the letters."""
 
 
 class PaletteEntry(NamedTuple):
@@ -88,6 +97,9 @@ class Palette(SafeDismiss, CommandPalette):
 class BenchCommands(Provider):
     """What can be done from the screen below the palette."""
 
+    runs: Sequence[RunSummary] = ()
+    """Those that can be found here."""
+
     def _bindings(self) -> Iterator[PaletteEntry]:
         seen = set()
         for active in self.screen.active_bindings.values():
@@ -107,6 +119,36 @@ class BenchCommands(Provider):
         for folder in screen.models.folders or ():
             for model in folder.models:
                 yield PaletteEntry(f"model {Path(model.path).stem}", model.path, partial(screen.models.rewrite, model.path))
+        for name, (value, help_) in screen.settings.named_rows().items():
+            yield PaletteEntry(f"setting {name}   {value}", help_, partial(self._go_to_setting, screen, name))
+        for run in self.runs:
+            words = f"run {run.run}   {run.model.removesuffix('.onnx')} {run.recipe}   {run.state}"
+            show = partial(self.desk.run_in_background, partial(screen.open_run, run.run), "open")
+            yield PaletteEntry(words, "Show it, with its whole past", show)
+
+    @staticmethod
+    def _go_to_setting(screen: WorkbenchScreen, name: str) -> None:
+        screen.action_pane("settings")
+        screen.settings.point_at(name)
+
+    @property
+    def desk(self) -> Desk:
+        """The app, as far as screens need it."""
+        assert isinstance(self.app, Desk)
+        return self.app
+
+    async def startup(self) -> None:
+        """The newest runs; what cannot be read is said where runs are listed."""
+        with suppress(EdgetuiError, OSError):
+            self.runs = (await self.desk.engine.list())[:RUNS]
+
+    def _typed(self) -> Iterator[PaletteEntry]:
+        """What can be typed behind a colon and wants words."""
+        colon = getattr(self.app, "colon", None)
+        if colon is not None and self.screen.query(KeyBar):
+            for name, command in commands(self.desk, self.screen).items():
+                if command.wants:
+                    yield PaletteEntry(f":{name} {command.wants}", command.help, partial(colon.begin, f"{name} "))
 
     def _obey(self, command: PaletteEntry) -> object:
         """Do it, unless the terminal has become too small meanwhile: nobody sees what it would do."""
@@ -114,13 +156,13 @@ class BenchCommands(Provider):
 
     async def discover(self) -> Hits:
         """What stands there before anything is typed."""
-        for command in self._bindings():
+        for command in (*self._bindings(), *self._typed()):
             yield DiscoveryHit(_literal(command.words), partial(self._obey, command), command.words, _literal(command.help))  # type: ignore[arg-type]
 
     async def search(self, query: str) -> Hits:
         """What fits the letters."""
         matcher = self.matcher(query)
-        for command in (*self._bindings(), *self._choices()):
+        for command in (*self._bindings(), *self._choices(), *self._typed()):
             score, found = matcher.fuzzy_search.match(query, command.words)
             if score > 0:
                 shown = _literal(command.words)

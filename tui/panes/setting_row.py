@@ -72,6 +72,18 @@ class SettingRow:
         """`key`: the cursor stands on it by that; empty: never."""
         self.draft, self.key, self.name = draft, key, name
 
+    @property
+    def path(self) -> str:
+        """Its name behind `:set`, as files have it: `steps.0.amount`, `preset`, `backend.threads`; empty: none."""
+        kind, _, name = self.key.partition(":")
+        if kind == "field":
+            return f"steps.{name.replace(':', '.', 1)}"
+        if kind == "step":
+            return f"steps.{name}.on"
+        if kind == "backend":
+            return "backend" if name == "name" else f"backend.{name}"
+        return f"shape.{name}" if kind == "shape" else name if kind == "run" else ""
+
     def value(self) -> str:
         """What stands in it."""
         return ""
@@ -89,7 +101,7 @@ class SettingRow:
         return ""
 
     def put(self, text: str) -> None:
-        """Take what was typed, of a row that is `typed`.
+        """Take a value in words: what was typed, or what stands behind `:set`.
 
         Raises:
             EdgetuiError: it cannot be so.

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from ...engine.errors import EdgetuiError
+from ...engine.errors import EdgetuiError, UsageError, nearest
 from ..draft import Draft
 from ..fix_words import on_screen
 from ..widgets.lines import Details, Line, Lines, Rows, hanging
@@ -149,6 +149,52 @@ class SettingsPane(Pane):
             return
         if self._here is not None:
             self._here.enter(self)
+
+    # settings by name
+
+    def _named(self) -> dict[str, SettingRow]:
+        """Rows that hold something, by the names of files and documents."""
+        if self.draft is None:
+            return {}
+        return {row.path: row for row in settings_rows(self.draft, self.around) if row.path}
+
+    def names(self) -> tuple[str, ...]:
+        """What `put` takes."""
+        return tuple(self._named())
+
+    def named_rows(self) -> dict[str, tuple[str, str]]:
+        """Each name with its value as it stands, and what it means."""
+        return {name: (row.value(), row.help()) for name, row in self._named().items()}
+
+    def _row(self, name: str) -> SettingRow:
+        known = self._named()
+        path = name.replace("step.", "steps.", 1) if name.startswith("step.") else name
+        if path not in known:
+            raise UsageError(f"there is no setting `{name[:60]}`", fix=nearest(name, known))
+        return known[path]
+
+    def point_at(self, name: str) -> None:
+        """Put the cursor on a setting.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        self.rows.point(self._row(name).key)
+
+    def put(self, name: str, text: str) -> None:
+        """Set a setting by its name, as if its row had been typed.
+
+        Raises:
+            EdgetuiError: there is no such setting, or it cannot be so.
+        """
+        row = self._row(name)
+        self._do(lambda _: row.put(text))
+        if self.complaint:
+            why, self.complaint = self.complaint, ""
+            self.rewrite()
+            what, _, fix = why.partition("; ")
+            raise UsageError(what, fix=fix)
+        self.rows.point(row.key)
 
     def choose_recipe(self) -> None:
         """All recipes with their titles, to search in."""

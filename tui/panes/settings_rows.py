@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
+from ...engine.errors import RecipeRefused, nearest
 from ...engine.schema.field_docs import docs_of
 from ...engine.schema.spec import Preset
 from ...engine.schema.steps import STEPS
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 NO_DATA = "   ← → chooses, enter types a path"
 BAR = 10
+ON = Field("on", "switch", optional=False)
+"""Whether a step is done."""
 PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise": "±1 % at 95 %"}
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 PER_INPUT = (0, 10, 20, 50, 100)
@@ -46,6 +49,16 @@ class RecipeRow(SettingRow):
         if self.draft.edited:
             found.append(("  * edited" if self.draft.named_as_a_file else "  * not saved", "warn"))
         return found
+
+    @property
+    def path(self) -> str:
+        return RECIPE
+
+    def put(self, text: str) -> None:
+        known = [recipe.name for recipe in self.draft.recipes]
+        if text not in known:
+            raise RecipeRefused(f"there is no recipe `{text[:60]}`", fix=nearest(text, known))
+        self.draft.load(text)
 
     def nudge(self, by: int) -> None:
         self.draft.next_recipe(by)
@@ -81,6 +94,9 @@ class StepRow(SettingRow):
 
     def help(self) -> str:
         return docs_of(type(self.draft.recipe.step[self._index]))[""] + "  Space: on or off.  [ ]: move.  x: remove."
+
+    def put(self, text: str) -> None:
+        self.draft.put(self._index, "on", parse(ON, text))
 
     def nudge(self, by: int) -> None:
         self.draft.toggle(self._index)
@@ -246,6 +262,12 @@ class PresetRow(RunRow):
     def beside(self) -> Sequence[Span]:
         """The preset in figures."""
         return [(f"   {PRESET_WORDS[self.draft.setup.preset]}", "dim")]
+
+    def put(self, text: str) -> None:
+        preset = next((preset for preset in PRESETS if preset == text), None)
+        if preset is None:
+            raise RecipeRefused(f"preset cannot be {text[:40]}", fix=f"give one of {', '.join(PRESETS)}")
+        self.draft.change(preset=preset)
 
     def nudge(self, by: int) -> None:
         at = PRESETS.index(self.draft.setup.preset)

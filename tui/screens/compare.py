@@ -23,6 +23,7 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.scatter import Dot, scatter
+from ..worded import Worded
 from .compare_table import movable, table_lines
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .spreads import box_lines, latency_lines, rate_lines
@@ -226,6 +227,18 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
 
         question = "Goal, with limits if wanted: least-energy top1>=0.80 memory_mb<=1024"
         self.app.push_screen(Ask(question, self.typed or self.goals[self.goal], parse_goal, replaces=True), take)
+
+    def worded(self) -> tuple[Worded, ...]:
+        """What can be typed behind a colon here."""
+        return (Worded("goal", "advise for another goal, with limits if wanted", self._goal, "GOAL [LIMIT...]", 1, None),)
+
+    def _goal(self, words: Sequence[str]) -> None:
+        from ...engine.advice.goals import parse_goal
+
+        text = " ".join(words)
+        parse_goal(text)
+        self.typed = text
+        self._advise(len(self.goals) - 1)
 
     def action_axes(self) -> None:
         """Another cost."""

@@ -395,28 +395,9 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def action_save(self) -> None:
         """Save the recipe under a name."""
-        from .dialogs import Ask, check_name
+        from .save_recipe import ask_to_save
 
-        draft = self.settings.draft
-        if draft is None:
-            return
-
-        def save(name: str | None) -> None:
-            if name and draft is not None:
-                self._save(draft, name)
-
-        self.app.push_screen(Ask("Save this recipe as", draft.recipe.name, check_name, replaces=True), save)
-
-    def _save(self, draft: Draft, name: str) -> None:
-        try:
-            path = self.desk.link.save_recipe(draft.named(name))
-        except EdgetuiError as error:
-            self.desk.show_error(error)
-            return
-        draft.recipes = self.desk.engine.recipes()
-        draft.load(name)
-        self.settings.rewrite()
-        self.notify(f"saved {path}", markup=False)
+        ask_to_save(self.desk, self.settings)
 
     def on_models_pane_folder_wanted(self) -> None:
         """Ask for a folder of models, or one model."""

@@ -26,6 +26,8 @@ class Entry:
     def __init__(self, text: str = "", escape: str = "shows all", lead: str = "") -> None:
         """`escape`: what that key does, in words. `lead`: stands before it in the row of keys, which draws it then."""
         self.lead = lead
+        self.beside: Spans | None = None
+        """What the row of keys says behind it; None: the keys of typing."""
         self.hints = (("enter", "takes it"), ("esc", escape), ("← →", "move"), ("ctrl+u", "erases what is before"))
         self.text = text
         self.at = len(text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from ...engine.report.width import width_of
+from ...engine.report.width import cut, width_of
 from .entry import Entry
 from .lines import Line, Lines
 
@@ -24,6 +26,9 @@ SHORT = {
     "left_curly_bracket": "{",
     "right_curly_bracket": "}",
     "escape": "esc",
+    "colon": ":",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
     "left": "←",
     "right": "→",
     "up": "↑",
@@ -54,6 +59,9 @@ def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
 
 def being_typed(screen: Screen[object]) -> Entry | None:
     """The line that takes the keys now: the focused widget's, or the screen's."""
+    colon = getattr(screen.app, "colon", None)
+    if colon is not None and colon.entry is not None:
+        return cast("Entry", colon.entry)
     lines = (getattr(widget, name, None) for widget in (screen.focused, screen) for name in ("seeking", "entry"))
     return next((line for line in lines if isinstance(line, Entry)), None)
 
@@ -88,10 +96,23 @@ class KeyBar(Widget):
                 room -= _width(hint)
         line: Line = ((" ", ""),)
         if typed is not None and typed.lead:
-            line = ((" ", ""), (typed.lead, "accent"), *typed.spans(), ("   ", ""))
+            beside = sum(width_of(text) for text, _ in typed.beside or ())
+            room = self.size.width - 4 - min(beside, self.size.width * 2 // 3)
+            line = (*_led(typed, room), *(typed.beside or (("   ", ""),)))
+            kept, last = ([], []) if typed.beside is not None else (kept, last)
         for _, key, words in [*sorted(kept, key=rest.index), *last]:
             line = (*line, (key, "key"), (f" {words}   ", "dim"))
         self.query_one(Lines).show([line])
+
+
+def _led(typed: Entry, room: int) -> Line:
+    """What is typed behind its sign; of what is wider than `room` the part before the caret."""
+    before, under, after = typed.spans()
+    shown = before[0]
+    while width_of(shown) > room:
+        shown = shown[max(1, len(shown) - room) :]
+    lead = typed.lead if shown == before[0] else "…"
+    return ((" ", ""), (lead, "accent"), (shown, before[1]), under, (cut(after[0], max(0, room - width_of(shown))), after[1]))
 
 
 def _width(hint: tuple[str, str, str]) -> int:
