@@ -114,7 +114,7 @@ class Colon:
             self._say(((f"  error: {on_screen(error)}", "bad"),))
 
     def _commands(self) -> dict[str, Worded]:
-        from .worded import commands
+        from .command_list import commands
 
         return commands(self.desk, self.desk.screen)
 

@@ -18,12 +18,12 @@ from textual.worker import Worker
 
 from ..engine.errors import EdgetuiError
 from ..engine.report.sanitize import sanitize
+from .command_list import commands
 from .desk import Desk
 from .screens.safe_dismiss import SafeDismiss
 from .screens.small import TooSmall
 from .screens.workbench import WorkbenchScreen
 from .widgets.keybar import KeyBar, key_name
-from .worded import commands
 
 if TYPE_CHECKING:
     from ..engine.api import RunSummary

@@ -1,23 +1,11 @@
-"""Commands that can be typed behind a colon: what every key does by its name, and what takes words.
-
-Words are those of the command line: `set` has the names that a recipe's file and a run's document have.
-"""
+"""One command that can be typed behind a colon. Apart from `command_list.py`, because screens have commands of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from textual.screen import Screen
-
-from ..engine.errors import ModelRefused, UsageError, nearest
-from ..engine.schema.steps import STEPS
-
-if TYPE_CHECKING:
-    from .desk import Desk
-    from .screens.workbench import WorkbenchScreen
+from ..engine.errors import UsageError
 
 Words = Sequence[str]
 
@@ -49,123 +37,3 @@ class Worded(NamedTuple):
         if len(words) < self.least or (self.most is not None and len(words) > self.most):
             what = f"`{self.name}` wants {self.wants}" if self.wants else f"`{self.name}` takes no words"
             raise UsageError(what, fix=f"type :{self.name} {self.wants}".rstrip())
-
-
-def commands(desk: Desk, screen: Screen[object]) -> dict[str, Worded]:
-    """What can be typed now: own commands of the screen, of the workbench, and the keys by their names."""
-    found: dict[str, Worded] = {}
-    for active in screen.active_bindings.values():
-        name = active.binding.id
-        if name and active.enabled and not name.startswith(("move.", "find")) and name != "command":
-            help_ = active.binding.tooltip or active.binding.description
-            do = partial(_press, desk, active.binding.action, active.node)
-            found.setdefault(name, Worded(name, help_, do))
-            found.setdefault(name.rpartition(".")[2], Worded(name.rpartition(".")[2], help_, do))
-    found |= {"q": found["quit"]._replace(name="q")} if "quit" in found else {}
-    bench = _bench(desk)
-    if bench is not None:
-        found |= {each.name: each for each in _of_workbench(desk, bench)}
-    own = getattr(screen, "worded", None)
-    if own is not None:
-        found |= {each.name: each for each in own()}
-    return found
-
-
-def _press(desk: Desk, action: str, node: object, _: Words) -> None:
-    desk.call_later(desk.run_action, action, node)
-
-
-def _bench(desk: Desk) -> WorkbenchScreen | None:
-    """The workbench, where it is below what is shown."""
-    from .screens.workbench import WorkbenchScreen
-
-    return next((screen for screen in desk.screen_stack if isinstance(screen, WorkbenchScreen)), None)
-
-
-def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
-    """Commands with words; typed on another screen they lead back to the workbench."""
-    settings, models = bench.settings, bench.models
-
-    def recipes(_: int) -> Iterable[str]:
-        return [recipe.name for recipe in settings.draft.recipes] if settings.draft is not None else ()
-
-    def names(place: int) -> Iterable[str]:
-        return settings.names() if place == 0 else ()
-
-    def known_models(_: int) -> Iterable[str]:
-        return [Path(model.path).stem for folder in models.folders or () for model in folder.models]
-
-    def there(do: Callable[[Words], object], words: Words) -> None:
-        while desk.screen is not bench and bench in desk.screen_stack:
-            desk.pop_screen()
-        do(words)
-
-    def put(words: Words) -> None:
-        if len(words) == 1:
-            settings.point_at(words[0])
-            bench.action_pane("settings")
-        else:
-            settings.put(words[0], " ".join(words[1:]))
-
-    def open_path(words: Words) -> None:
-        path = desk.link.open_folder(" ".join(words))
-        models.take(desk.engine.models(), path)
-        bench.action_pane("models")
-
-    def choose_model(words: Words) -> None:
-        wanted = " ".join(words)
-        paths = [model.path for folder in models.folders or () for model in folder.models]
-        found = [path for path in paths if Path(path).stem == wanted] or [path for path in paths if wanted in path]
-        if not found:
-            raise ModelRefused(f"no model here is called `{wanted[:60]}`", fix=nearest(wanted, map(_stem, paths)))
-        models.rewrite(found[0])
-
-    def load(words: Words) -> None:
-        settings.put("recipe", words[0])
-
-    def run(words: Words) -> None:
-        for name in words[:1]:
-            settings.put("recipe", name)
-        bench.action_run()
-
-    def add(words: Words) -> None:
-        if words[0] not in STEPS:
-            raise UsageError(f"there is no step `{words[0][:40]}`", fix=nearest(words[0], STEPS))
-        settings.around.method = words[0]
-        settings.add_step()
-
-    def save(words: Words) -> None:
-        from .screens.save_recipe import ask_to_save
-
-        ask_to_save(desk, settings, words[0] if words else "")
-
-    def show(words: Words) -> None:
-        desk.run_in_background(partial(bench.open_run, words[0]), "open")
-
-    def take_up(words: Words) -> None:
-        desk.run_in_background(partial(bench.resume, words[0]), "resume")
-
-    def compare(words: Words) -> None:
-        from .screens.compare import CompareScreen
-
-        desk.push_screen(CompareScreen(words))
-
-    own = (
-        Worded("set", "change a setting, or go to it", put, "KEY [VALUE]", 1, None, names),
-        Worded("open", "a folder of models, or one model", open_path, "PATH", 1, None),
-        Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
-        Worded("recipe", "start from a recipe", load, "NAME", 1, 1, recipes),
-        Worded("run", "run the model, with a recipe by its name", run, "[RECIPE]", 0, 1, recipes),
-        Worded("add", "add a step to the recipe", add, "STEP", 1, 1, lambda _: STEPS),
-        Worded("save", "save the recipe under a name", save, "[NAME]", 0, 1),
-        Worded("show", "show a run, by its id, a part of it, or `last`", show, "RUN", 1, 1),
-    )
-    yield from (each._replace(do=partial(there, each.do)) for each in own)
-    going = desk.link.view
-    if going is None or going.state:  # else the key of that name, which asks about the run that is shown
-        yield Worded("resume", "take a run up again", take_up, "RUN", 1, 1)
-    yield Worded("compare", "runs side by side", compare, "RUN...", 1, None)
-
-
-def _stem(path: str) -> str:
-    return Path(path).stem

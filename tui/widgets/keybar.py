@@ -27,8 +27,6 @@ SHORT = {
     "right_curly_bracket": "}",
     "escape": "esc",
     "colon": ":",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
     "left": "←",
     "right": "→",
     "up": "↑",
