@@ -32,8 +32,9 @@ from ..system.disk import read_disk
 from ..system.first_mode import put_back_all
 from ..system.memory import read_memory
 from ..system.patience import has_hung, patiently
-from ..system.power_modes import known_modes, sudoers_line, why_not_set
+from ..system.power_modes import known_modes, sudoers_line
 from ..system.root_files import Files
+from ..telemetry.mode_ways import set_mode, way_words, why_not_set
 from .sensors import findings
 
 PACKAGES = ("onnxruntime", "onnx", "onnxscript", "numpy", "pillow", "textual", "msgspec")
@@ -170,7 +171,7 @@ def _board(files: Files) -> Iterator[Check]:
 def _power_modes(files: Files, home: Path) -> Iterator[Check]:
     """A mode that a killed sweep has left, put back; and what lets a sweep set modes."""
     known = known_modes(files)
-    for told in put_back_all(files, home / "sweeps"):
+    for told in put_back_all(files, home / "sweeps", set_mode):
         was = f"sweep {told.folder.name} was killed and left {told.found or 'an unknown mode'}"
         if told.why_not:
             text, mend = f"{was}; {told.first.name} is not back: {told.why_not}", f"sudo nvpmodel -m {told.first.id}"
@@ -180,9 +181,11 @@ def _power_modes(files: Files, home: Path) -> Iterator[Check]:
             yield Check(name="power mode left", state="note", text=text)
         else:
             yield Check(name="power mode left", state="note", text=f"{was}; {told.first.name} is back, as before")
-    if known and (why := why_not_set(known[0])):
+    if known and (why := why_not_set(files, known[0])):
         line = f"echo '{sudoers_line(_user())}' | sudo tee /etc/sudoers.d/edgetui"
         yield Check(name="power modes", state="note", text=f"{why}; `edgetui sweep` needs to", mend=line)
+    elif known and (way := way_words(files, known[0])) != "nvpmodel":
+        yield Check(name="power modes", state="good", text=f"`edgetui sweep` sets them through {way}")
 
 
 def _memory(files: Files) -> Iterator[Check]:

@@ -38,6 +38,7 @@ from ..system import power_modes
 from ..system.boards import detect
 from ..system.cpu import physical_cores
 from ..system.root_files import Files
+from ..telemetry.mode_ways import why_not_set
 from .studying import Studying
 from .sweep_words import SweepWords
 
@@ -258,10 +259,10 @@ def _modes(files: Files, said: str) -> tuple[PowerMode, ...]:
                     f"this board has no power mode `{word}`", fix=f"{nearest(word, names)}; it has {', '.join(names)}"
                 )
             chosen = (*chosen, *({by_name[word.lower()]} - set(chosen)))
-    if why := power_modes.why_not_set(chosen[0]):
+    if why := why_not_set(files, chosen[0]):
         raise UsageError(
             f"{why}, and a sweep over modes has to",
-            fix="add --modes none, or let this user set them: `edgetui doctor` prints the line for sudoers",
+            fix="add --modes none, or let this user set them: `edgetui doctor` prints the line for sudoers; or run jtop's",
         )
     if power_modes.mode_now(files) is None:
         raise UsageError("nvpmodel does not say which power mode is on, so it could not be put back", fix="add --modes none")

@@ -20,6 +20,7 @@ from ..schema.sweep import Doing, FirstModeTold, ModeTold, Remarked, ShotTold, S
 from ..schema.sweep_shot import Shot
 from ..system.first_mode import put_back, put_back_all
 from ..system.root_files import Files
+from ..telemetry.mode_ways import set_mode
 from . import queries
 from .board_queue import Device, draw_ticket, enter
 from .carrying import Carrier, drive_detached
@@ -86,7 +87,7 @@ class SweepDriver:
 
     def _put_back_others(self) -> None:
         """The mode that was on before a killed sweep, this one too: what is on now would else be taken for the first."""
-        for each in [put_back(Files(), self.folder.path), *put_back_all(Files(), self.folder.path.parent)]:
+        for each in [put_back(Files(), self.folder.path, set_mode), *put_back_all(Files(), self.folder.path.parent, set_mode)]:
             if each is not None and each.why_not:
                 was = f"the power mode {each.first.name}, which was on before sweep {each.folder.name}"
                 self.folder.tell(Remarked(text=f"{was}, is not back: {each.why_not}"))

@@ -18,9 +18,10 @@ from ..schema.sweep import Remarked, SweepRequest
 from ..schema.sweep_shot import Shot
 from ..system.boards import detect
 from ..system.first_mode import FirstMode, put_back, read_note, write_note
-from ..system.power_modes import limits, mode_now, set_mode
+from ..system.power_modes import limits, mode_now
 from ..system.root_files import Files
 from ..telemetry.channel import Notes
+from ..telemetry.mode_ways import set_mode
 from ..telemetry.sources.thermal import Thermal
 from .queries import Question, SweepBuildQuestion, SweepQuestion, SweepTry, ask
 from .sweep_folder import SweepDir
@@ -69,7 +70,7 @@ class SweptBoard:
 
     def back(self) -> str:
         """Set the first mode again; why it is not on, empty: it is."""
-        told = put_back(self._files, self._folder.path)
+        told = put_back(self._files, self._folder.path, set_mode)
         return told.why_not if told is not None else ""
 
     def settle(self) -> None:

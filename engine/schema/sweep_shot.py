@@ -10,6 +10,9 @@ class Shot(Struct, frozen=True, kw_only=True):
 
     point: int
     round: int = 0
+    begin_s: float | None = None
+    """On the machine's monotonic clock, as samples have it; null: nothing was measured, or in processes of their own."""
+    end_s: float | None = None
     fps: float | None = None
     """Samples a second."""
     latency_ms: float | None = None

@@ -6,7 +6,7 @@ put the mode back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,8 @@ from .power_modes import mode_now, set_mode, wait_for_others
 from .root_files import Files
 
 NOTE, LOCK = "first_mode.json", "alive.lock"
+SetMode = Callable[[Files, PowerMode], str]
+"""Sets a mode, and says why it has not come; empty: it has."""
 
 
 class FirstMode(Struct, frozen=True, kw_only=True):
@@ -62,7 +64,7 @@ def read_note(folder: Path) -> FirstMode | None:
         return None
 
 
-def put_back(files: Files, folder: Path) -> PutBack | None:
+def put_back(files: Files, folder: Path, set_mode: SetMode = set_mode) -> PutBack | None:
     """Set the mode that a folder's note says, by whoever holds the folder's lock; None: there is no note. It is removed once
     the mode is on, or where another program has set a third one meanwhile.
     """
@@ -80,14 +82,14 @@ def put_back(files: Files, folder: Path) -> PutBack | None:
     return told
 
 
-def put_back_all(files: Files, above: Path) -> Iterator[PutBack]:
+def put_back_all(files: Files, above: Path, set_mode: SetMode = set_mode) -> Iterator[PutBack]:
     """Do so in every folder whose holder was killed."""
     for path in sorted(above.glob(f"*/{NOTE}")):
         lock = take_lock(path.parent / LOCK)
         if lock is None:  # somebody works there, and puts it back
             continue
         try:
-            told = put_back(files, path.parent)
+            told = put_back(files, path.parent, set_mode)
         finally:
             lock.release()
         if told is not None:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -126,12 +126,15 @@ def sudoers_line(user: str) -> str:
     return f"{user} ALL=(root) NOPASSWD: {shutil.which('nvpmodel') or '/usr/sbin/nvpmodel'}"
 
 
-def set_mode(files: Files, mode: PowerMode) -> str:
-    """Set a mode; why it has not come, empty: it has. Never answers whether to reboot: nothing stands on standard input."""
+def set_mode(files: Files, mode: PowerMode, command: Sequence[str] = (), who: str = "nvpmodel") -> str:
+    """Set a mode; why it has not come, empty: it has. Never answers whether to reboot: nothing stands on standard input.
+    `command`: what sets it in place of nvpmodel, and `who` that is.
+    """
+    command = command or _setting(mode)
     try:
-        said = commands.run(_setting(mode), SET_S, errors=True)
+        said = commands.run(command, SET_S, errors=True)
     except OSError as error:
-        return f"{_setting(mode)[0]} cannot be started ({error.strerror})"
+        return f"{command[0]} cannot be started ({error.strerror})"
     end_s = time.monotonic() + COME_S
     while (why := not_come(files, mode)) and time.monotonic() < end_s and said.status == 0:
         time.sleep(_LOOK_S)
@@ -140,10 +143,10 @@ def set_mode(files: Files, mode: PowerMode) -> str:
     if "reboot" in said.text.lower():
         return f"needs a reboot: not set ({why})"
     if said.status is None:
-        return f"nvpmodel did not end within {SET_S:g} s ({why})"
+        return f"{who} did not end within {SET_S:g} s ({why})"
     if said.status:
         last = said.text.strip().splitlines()[-1:] or ["it says nothing"]
-        return f"nvpmodel refused it ({last[0][:120]})"
+        return f"{who} refused it ({last[0][:160]})"
     return f"it did not come: {why}"
 
 
@@ -163,7 +166,7 @@ def _commands() -> Iterator[list[str]]:
 
 
 def _sets_a_mode(command: list[str]) -> bool:
-    return "-m" in command and any(word.rpartition("/")[2] == "nvpmodel" for word in command[: command.index("-m")])
+    return "-m" in command and any(word.rpartition("/")[2] == "nvpmodel" for word in command)
 
 
 def not_come(files: Files, mode: PowerMode) -> str:

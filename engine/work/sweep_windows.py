@@ -170,6 +170,8 @@ def _window(session: Session, asked: SweepTry, question: SweepQuestion, power: _
             shot,
             point=asked.point,
             round=question.round,
+            begin_s=begin_s,
+            end_s=begin_s + seconds,
             fps=batch * taken.rate_s,
             latency_ms=float(np.mean(taken.times_ns)) / 1e6,
         )

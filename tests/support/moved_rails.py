@@ -1,6 +1,7 @@
 """What a board's power sensor says while runs work: moved by what their processes do, until this program is killed.
 
-Power is idle + PER_CORE for each core that the groups of HOME's runs keep busy, with a slow drift. What is true goes into
+Power is idle + PER_CORE for each core that the groups of HOME's runs and sweeps keep busy, with a slow drift. Where
+`--mode-file` says which power mode is on, a core takes what `--mode-watts 7W=1,15W=3` says. What is true goes into
 `--truth`, a line `seconds watts` 20 times a second; what the sensor says, with noise and in its steps, into files of four
 units: mA at 5 V (`--ma`), milliwatts (`--mw`), a counter of microjoules that wraps (`--uj`), one of millijoules (`--mj`).
 `--kind` is how the sensor fails: a row of KINDS.
@@ -46,8 +47,8 @@ after 25 s; `negative`, `ones`: it says less than nothing, or 65535; `deaf`: it 
 
 
 def busy_s(home: Path) -> dict[int, float]:
-    """CPU seconds of each process of a run: those in the group of a supervisor."""
-    leaders = set()
+    """CPU seconds of each process of a run or a sweep: those in the group of a supervisor, or of a driver."""
+    leaders = {int(lock.read_text() or 0) for lock in (home / "sweeps").glob("*/alive.lock")} - {0}
     for events in (home / "runs").glob("*/events.jsonl"):
         first = events.read_text().partition("\n")[0]
         if '"pid":' in first:
@@ -71,7 +72,11 @@ def main() -> None:
     for unit in ("ma", "mw", "uj", "mj"):
         parser.add_argument(f"--{unit}", type=Path)
     parser.add_argument("--kind", choices=KINDS, default="")
+    parser.add_argument("--mode-file", type=Path)
+    parser.add_argument("--mode-watts", default="")
+    parser.add_argument("--drift", type=float, default=DRIFT_W_PER_S)
     asked = parser.parse_args()
+    by_mode = {mode: float(watts) for mode, _, watts in (word.partition("=") for word in asked.mode_watts.split(",") if word)}
     files = {unit: os.open(path, os.O_WRONLY) for unit in ("ma", "mw", "uj", "mj") if (path := getattr(asked, unit))}
     draw = random.Random(1)
     began = last = time.monotonic()
@@ -82,7 +87,8 @@ def main() -> None:
             time.sleep(max(0.0, began + beat / RATE_HZ - time.monotonic()))
             busy, now = busy_s(asked.home), time.monotonic()
             cores = sum(max(0.0, used - before.get(pid, used)) for pid, used in busy.items()) / (now - last)
-            watts = IDLE_W + PER_CORE_W * cores + DRIFT_W_PER_S * (now - began)
+            mode = asked.mode_file.read_text().strip() if asked.mode_file else ""
+            watts = IDLE_W + by_mode.get(mode, PER_CORE_W) * cores + asked.drift * (now - began)
             lines.write(f"{now} {watts}\n")
             lines.flush()
             heard_w = IDLE_W if asked.kind == "deaf" else watts

@@ -114,6 +114,9 @@ class ModedBoard:
             return "".join(f"echo {text} > {shlex.quote(str(self.root) + path)}\n" for path, text in files.items())
 
         name = f"echo {mode.name} > {shlex.quote(str(self.folder / 'now'))}\n"
+        script.with_name("name").write_text(mode.name)
+        script.with_name(f"{mode.name}.number").write_text(f"{number}\n")
+        script.with_name("listed").write_text(f"POWER_MODEL: ID={number} NAME={mode.name}\n")
         script.write_text(lines(tree | said) + name)
         script.with_name("half").write_text(lines({f"{GPU}/max_freq": f"{gpu}"} | said) + name)
         script.with_name("said").write_text(lines(said) + name)
@@ -157,6 +160,12 @@ NVPMODEL = """#!/bin/sh
 cd {folder}
 if [ "$1" = -q ]; then
     echo "NV Power Mode: $(cat now)"
+    cat modes/*/"$(cat now).number"
+    exit 0
+fi
+if [ "$1" = -p ]; then
+    cat modes/*/listed
+    echo "PM_CONFIG: DEFAULT=$(cat modes/0/name)(0)"
     exit 0
 fi
 [ "$1" = -m ] || exit 2

@@ -1,6 +1,7 @@
 """jtop as a source, in a process of its own: its service must run, and its licence (AGPL-3) and version stay there.
 
-python -m edgetui.engine.telemetry.sources.jtop 2      prints a telemetry document a line, twice a second
+python -m edgetui.engine.telemetry.sources.jtop 2                  prints a telemetry document a line, twice a second
+python -m edgetui.engine.telemetry.sources.jtop nvpmodel 1 25W     has the service set a power mode
 """
 
 from __future__ import annotations
@@ -24,6 +25,19 @@ from .source import NotedSource, SourceRefused
 
 SOCKET = "/run/jtop.sock"
 _FIRST_LINE_S = 5.0
+SET_S = 40.0
+"""For the service to set a mode: it tries five times, 4 s each, and waits for jetson_clocks before and after."""
+_IDLE_LOOKS = 4
+"""Updates of the service without the mode and without any work, after which it will not come."""
+
+
+def why_not(files: Files) -> str:
+    """Why jtop's service cannot be asked; empty: nothing is known."""
+    if not files.exists(SOCKET):
+        return f"jtop's service does not run (no {SOCKET})"
+    if importlib.util.find_spec("jtop") is None:
+        return "the Python package jetson-stats is not installed for this interpreter"
+    return ""
 
 
 class Jtop(NotedSource):
@@ -37,10 +51,8 @@ class Jtop(NotedSource):
     pushed = True
 
     def __init__(self, files: Files, rate_hz: float = 2.0) -> None:
-        if not files.exists(SOCKET):
-            raise SourceRefused(f"jtop's service does not run (no {SOCKET})")
-        if importlib.util.find_spec("jtop") is None:
-            raise SourceRefused("the Python package jetson-stats is not installed for this interpreter")
+        if why := why_not(files):
+            raise SourceRefused(why)
         self._notes = Notes()
         command, interval_s = [sys.executable, "-m", __name__, f"{rate_hz:g}"], 1.0 / rate_hz
         self._child = KeptLines("our client of jtop's service", command, self._notes, terminal=False, interval_s=interval_s)
@@ -143,5 +155,39 @@ def main(rate_hz: float) -> None:
             sys.stdout.buffer.flush()
 
 
+def have_set(number: int, name: str) -> str:
+    """Have the service set a power mode; why it has not, empty: it says that it has. Never with `force`, which reboots.
+
+    The service refuses modes that want a reboot by a line in its own log alone, so what counts is which mode it tells.
+    """
+    from jtop import JtopException, jtop
+
+    try:
+        with jtop(interval=0.5) as service:
+            if not service.ok():
+                return "it does not answer"
+            known = list(service.nvpmodel.models) if service.nvpmodel is not None else []
+            if number >= len(known) or known[number] != name:  # it takes places in its list, which are not numbers everywhere
+                return f"it has no mode {number} that is called {name}, but {', '.join(map(str, known)) or 'none'}"
+            service.nvpmodel = number
+            end_s, idle = time.monotonic() + SET_S, 0
+            while service.ok() and time.monotonic() < end_s:
+                if service.nvpmodel.is_running():
+                    idle = 0
+                    continue
+                if service.nvpmodel.name == name:
+                    return ""
+                idle += 1
+                if idle > _IDLE_LOOKS:
+                    return f"it stays at {service.nvpmodel.name}: a mode that switches parts of the chip wants a reboot"
+    except JtopException as error:
+        return " ".join(str(error).split())
+    except OSError as error:  # who is not in its group may not open the socket
+        return f"{SOCKET}: {error.strerror or error}"
+    return f"it has not set it within {SET_S:g} s"
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "nvpmodel":
+        sys.exit(have_set(int(sys.argv[2]), sys.argv[3]) or None)
     main(float(sys.argv[1]))
