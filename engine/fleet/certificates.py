@@ -24,7 +24,7 @@ def board_file(board: str) -> str:
     return f"board-{board}.pem"
 
 
-def make_keys(folder: Path, boards: Sequence[str]) -> None:
+def make_keys(folder: Path, boards: Sequence[str], now: datetime | None = None) -> None:
     """Write the authority's certificate, and a key with its certificate in one file for the scheduler, for clients and for each
     board; mode 0600, in a folder of 0700. What lay there before is taken away.
 
@@ -36,7 +36,7 @@ def make_keys(folder: Path, boards: Sequence[str]) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    begin = datetime.now(timezone.utc) - EARLY
+    begin = (now or datetime.now(timezone.utc)) - EARLY
     end = begin + EARLY + timedelta(days=DAYS)
 
     def name(text: str) -> x509.Name:
@@ -71,6 +71,26 @@ def make_keys(folder: Path, boards: Sequence[str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         write_atomic(folder / file, private + certificate(name(holder), key, authority=False))
+
+
+def out_of_date(folder: Path, now: datetime | None = None) -> str:
+    """Why the keys are good for nothing by this machine's clock; empty: they are, or there are none.
+
+    They were made before the clock was set, or more than a year ago: TLS refuses everybody then, and does not say which.
+    """
+    from cryptography import x509
+
+    now = now or datetime.now(timezone.utc)
+    try:
+        made = x509.load_pem_x509_certificate((folder / AUTHORITY).read_bytes())
+    except (OSError, ValueError):
+        return ""
+    begin, end = made.not_valid_before_utc, made.not_valid_after_utc
+    if now < begin:
+        return f"the fleet's keys are good from {begin:%Y-%m-%d} on, and this machine's clock says {now:%Y-%m-%d}"
+    if now > end:
+        return f"the fleet's keys were good until {end:%Y-%m-%d}, and this machine's clock says {now:%Y-%m-%d}"
+    return ""
 
 
 def loose_keys(folder: Path) -> list[Path]:

@@ -10,12 +10,12 @@ from ..doctor.check import Check
 from ..errors import BackendRefused, ConfigRefused, Refusal
 from ..schema.fleet import BoardHello, BoardStanding, FleetBoard
 from .board_process import BoardProcess
-from .certificates import CLIENT, loose_keys
+from .certificates import CLIENT, loose_keys, out_of_date
 from .fleet_file import HERE, fleet_file, read_fleet
 from .keeping import Keeping
 from .match import refusal_of
 from .quiet import missing_packages
-from .transport import start_of
+from .transport import login_of, start_of
 from .worker_process import WorkerOrder
 
 
@@ -55,6 +55,10 @@ def _keys(keeping: Keeping) -> Iterator[Check]:
     if not client.exists():
         yield Check(name="keys", state="good", text="none yet: `edgetui fleet up` makes them")
         return
+    if keeping.up() and not missing_packages() and (late := out_of_date(keeping.keys)):
+        mend = "set the clock here if it is wrong; then `edgetui fleet up`, which makes others"
+        yield Check(name="keys", state="bad", text=late, mend=mend)
+        return
     loose = loose_keys(keeping.keys)
     if loose:
         names = ", ".join(file.name for file in loose)
@@ -84,7 +88,7 @@ async def _ask_all(boards: Sequence[FleetBoard]) -> list[Check]:
     homes: dict[str, str] = {}
     found = []
     for board, answer in zip(boards, answers, strict=True):
-        refusal = answer if isinstance(answer, Refusal) else refusal_of(board.name, answer, homes)
+        refusal = answer if isinstance(answer, Refusal) else refusal_of(board.name, answer, homes, login=login_of(board))
         if refusal is None and isinstance(answer, BoardHello):
             homes[answer.home] = board.name
             found.append(_good(board.name, answer))

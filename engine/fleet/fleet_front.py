@@ -22,7 +22,7 @@ from .asked_once import BoardTold
 from .asks import DrivenAsk, FleetAsk, able
 from .board_tasks import ended
 from .carriage import Carriage
-from .certificates import make_keys
+from .certificates import make_keys, out_of_date
 from .fleet_file import HERE, fleet_file, read_fleet, wanted
 from .keeping import Keeping, KeptFleet
 from .quiet import missing_packages, not_installed
@@ -57,7 +57,7 @@ class Fleet:
         boards = read_fleet()
         if missing_packages():
             raise not_installed()
-        if not self._keeping.up() or self._kept() != boards:
+        if not self._keeping.up() or self._kept() != boards or out_of_date(self._keeping.keys):
             await asyncio.to_thread(self._start, boards)
         end = time.monotonic() + UP_S
         while time.monotonic() < end:
@@ -138,6 +138,8 @@ class Fleet:
         if not self._keeping.up():
             read_fleet()
             raise BackendRefused("the fleet is down", fix="`edgetui fleet up`")
+        if late := out_of_date(self._keeping.keys):
+            raise BackendRefused(late, fix="set the clock here if it is wrong; then `edgetui fleet up`, which makes others")
         asked = wanted(self._kept(), text)
         standing = self._keeping.standing()
         for name in asked:

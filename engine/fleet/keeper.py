@@ -25,7 +25,7 @@ from ..system.log import logger, start_log
 from .board_process import BoardProcess
 from .keeping import Keeping, KeptFleet, order_of
 from .match import refusal_of
-from .transport import start_of
+from .transport import login_of, start_of
 
 _log = logger(__name__)
 AGAIN_S, MOST_AGAIN_S, REFUSED_AGAIN_S = 1.0, 30.0, 15.0
@@ -99,7 +99,7 @@ class Keeper:
             hello = await worker.hello(order_of(board, start, self.keeping))
             if hello is not None:
                 self.standing[board.name] = msgspec.structs.replace(self.standing[board.name], hello=hello)
-                refusal = refusal_of(board.name, hello, self._homes(board.name))
+                refusal = refusal_of(board.name, hello, self._homes(board.name), login=login_of(board))
                 was_up = refusal is None and await worker.join()
                 if was_up:
                     self._say(board, "up")

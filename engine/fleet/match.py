@@ -15,8 +15,11 @@ CLOCK_S = 86_400.0
 LEAST_FREE_MB = 50.0
 
 
-def refusal_of(board: str, hello: BoardHello, homes: Mapping[str, str], now_s: float | None = None) -> Refusal | None:
-    """Why a board may not join; None: it may. `homes`: state folders of boards that are up, to their names.
+def refusal_of(
+    board: str, hello: BoardHello, homes: Mapping[str, str], now_s: float | None = None, login: str = ""
+) -> Refusal | None:
+    """Why a board may not join; None: it may. `homes`: state folders of boards that are up, to their names; `login`: the words
+    before a command that is to be done there.
 
     The versions of Python may differ: only names of functions, and bytes, go over the wire.
     """
@@ -38,9 +41,8 @@ def refusal_of(board: str, hello: BoardHello, homes: Mapping[str, str], now_s: f
     if abs(off_s) > CLOCK_S:
         many = abs(off_s) / 86_400
         far = f"{many / 365.25:.1f} years" if many > 365 else f"{many:.0f} days"
-        return _no(
-            board, f"its clock is {far} {'ahead' if off_s > 0 else 'behind'}", "set it there: `sudo date -s @$(date +%s)`"
-        )
+        there = f"set it from here: `{login or f'ssh {board}'} sudo date -s @$(date +%s)`; or ours, if that is the wrong one"
+        return _no(board, f"its clock is {far} {'ahead' if off_s > 0 else 'behind'}", there)
     if hello.free_mb is not None and hello.free_mb < LEAST_FREE_MB:
         return _no(board, f"its disk is full ({hello.free_mb:.0f} MB are free)", f"free some space at {hello.home}")
     return None

@@ -71,6 +71,11 @@ def start_of(board: FleetBoard, scheduler_port: int) -> Start:
     return Start((*_SSH, *tunnels, "--", board.host, program), None, back, theirs, contact)
 
 
+def login_of(board: FleetBoard) -> str:
+    """The words before a command that somebody does there by hand."""
+    return shlex.join(board.command) if board.command else f"ssh {board.host}"
+
+
 def _program(board: FleetBoard) -> str:
     """A line for the shell there."""
     python = board.python or "python3"

@@ -43,3 +43,10 @@ def test_one_that_does_not_is_refused_by_name(fitting, change, said):
     assert refusal is not None
     assert said in refusal.what
     assert refusal.fixes
+
+
+def test_a_clock_is_set_from_the_machine_that_knows_the_time(fitting):
+    wrong = replace(fitting, wall_s=0.0)
+    refusal = refusal_of("nano", wrong, {}, now_s=1.7e9, login="docker exec -i box")
+    assert refusal is not None
+    assert "`docker exec -i box sudo date -s @$(date +%s)`" in refusal.fixes[0].words
