@@ -78,22 +78,38 @@ def parse_goal(text: str) -> Goal:
     Raises:
         UsageError: there is no such aim or metric, or a limit is none.
     """
-    aim, drop, limits = "fastest", None, []
+    aims: list[str] = []
+    drop: float | None = None
+    limits: list[Limit] = []
     for word in re.sub(r"\s*([<>]?=)\s*", r"\1", text.replace(",", " ")).split():
         if word in AIMS:
-            aim = word
+            aims.append(word)
         elif (said := _WORD.fullmatch(word)) is None:
             meant = re.split("[<>=]", word)[0]
             if meant != word:
                 raise UsageError(f"`{word}` is not a limit", fix=f"write {_SAID}")
             raise UsageError(f"there is no goal `{word}`", fix=nearest(word, tuple(AIMS)))
         elif said[1] == DROP:
+            if drop is not None:
+                raise _twice(DROP, drop, float(said[3]) if _NUMBER.fullmatch(said[3]) else drop)
             drop = _number(word, said[3], most=1.0)
             if said[2] == ">=":
                 raise UsageError(f"`{word}` asks for a loss", fix=f"write {DROP}<={said[3]}")
         else:
-            limits.append(_limit(word, *said.groups()))
-    return Goal(aim=aim, limits=tuple(limits), max_drop=drop)
+            limit = _limit(word, *said.groups())
+            if (before := next((each for each in limits if each.key == limit.key), None)) is not None:
+                raise _twice(limit.key, before.value, limit.value)
+            limits.append(limit)
+    if len(set(aims)) > 1:
+        known = " and ".join(dict.fromkeys(aims))
+        raise UsageError(
+            f"{known} are {len(set(aims))} aims, and one can be least", fix=f"keep {aims[0]}, and limit the other figure"
+        )
+    return Goal(aim=aims[0] if aims else "fastest", limits=tuple(limits), max_drop=drop)
+
+
+def _twice(key: str, before: float, again: float) -> UsageError:
+    return UsageError(f"{key} is limited twice, to {before:g} and to {again:g}", fix="leave one of them out")
 
 
 def _limit(word: str, key: str, sign: str, number: str) -> Limit:
@@ -103,7 +119,10 @@ def _limit(word: str, key: str, sign: str, number: str) -> Limit:
     right = ">=" if metric.better == "more" else "<="
     if sign not in ("=", right):
         raise UsageError(f"`{word}` limits {key} on its better side", fix=f"write {key}{right}{number}")
-    return Limit(key, _number(word, number, metric.most))
+    limit = Limit(key, _number(word, number, metric.most))
+    if limit.value == 0 and metric.better == "less" and not metric.quality and metric.path != "latency_ms.missed_deadlines":
+        raise UsageError(f"`{word}` is kept by nothing: every plan has some {key}", fix="write the most that it may be")
+    return limit
 
 
 def _number(word: str, number: str, most: float | None) -> float:

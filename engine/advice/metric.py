@@ -172,6 +172,12 @@ class Metric(Struct, frozen=True, kw_only=True):
     """Why it is not known though its stage was reached."""
     sensor: str = ""
     """What a sensor must tell for it: `power`."""
+    workloads: tuple[str, ...] = ()
+    """Kinds of workload that measure it; empty: all."""
+    tasks: tuple[str, ...] = ()
+    """Of datasets whose labels tell it; empty: it needs none."""
+    of_device: bool = False
+    """Unknown where everything is computed on the CPU."""
     stage_field: str = ""
     """The same of a stage, in `stages` of a result."""
 

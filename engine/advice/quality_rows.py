@@ -116,6 +116,7 @@ LABELLED_ROWS = (
         labelled=Labelled(word="top-1", doubt=_by_mcnemar),
         stage="evaluate",
         missing=_no_classes,
+        tasks=("classification", "text-classification"),
     ),
     Metric(key="top1_interval", label="95 % interval", detail=True, cell=quality_cells.top1_interval),
     Metric(
@@ -132,6 +133,7 @@ LABELLED_ROWS = (
         labelled=Labelled(word="top-5", doubt=_by_interval("top5_points")),
         stage="evaluate",
         missing=_no_classes,
+        tasks=("classification", "text-classification"),
     ),
     Metric(key="macro", label="precision recall F1", detail=True, cell=quality_cells.averages("")),
     Metric(key="weighted", label="weighted by class", detail=True, cell=quality_cells.averages("_weighted")),
@@ -148,6 +150,7 @@ LABELLED_ROWS = (
         column=FinalColumn(head="F1", width=8, rank=6),
         stage="evaluate",
         missing=_no_classes,
+        tasks=("classification", "text-classification"),
     ),
     Metric(
         key="map",
@@ -162,6 +165,7 @@ LABELLED_ROWS = (
         labelled=Labelled(word="mAP50-95", doubt=_by_interval("map50_95_points")),
         stage="evaluate",
         missing=_no_boxes,
+        tasks=("detection",),
     ),
     Metric(key="map_interval", label="95 % interval", detail=True, cell=quality_cells.map_interval),
     Metric(
@@ -177,6 +181,7 @@ LABELLED_ROWS = (
         column=FinalColumn(head="mAP50", width=8, rank=5),
         stage="evaluate",
         missing=_no_boxes,
+        tasks=("detection",),
     ),
     Metric(key="boxes", path="accuracy.boxes", stage="evaluate", missing=_no_boxes),
     Metric(
@@ -193,6 +198,7 @@ LABELLED_ROWS = (
         labelled=Labelled(word="OKS mAP", doubt=_by_interval("oks_map_points")),
         stage="evaluate",
         missing=_no_keypoints,
+        tasks=("keypoints",),
     ),
     Metric(
         key="oks_map50",
@@ -206,6 +212,7 @@ LABELLED_ROWS = (
         cell=quality_cells.with_interval("oks_map50"),
         stage="evaluate",
         missing=_no_keypoints,
+        tasks=("keypoints",),
     ),
     Metric(key="poses", path="accuracy.poses", stage="evaluate", missing=_no_keypoints),
     Metric(
@@ -222,6 +229,7 @@ LABELLED_ROWS = (
         labelled=Labelled(word="mIoU", doubt=_by_interval("miou_points")),
         stage="evaluate",
         missing=_no_masks,
+        tasks=("segmentation",),
     ),
     Metric(
         key="r2",
@@ -237,6 +245,7 @@ LABELLED_ROWS = (
         labelled=Labelled(word="R²", doubt=_by_interval("r2_points")),
         stage="evaluate",
         missing=_no_numbers,
+        tasks=("regression",),
     ),
     Metric(
         key="mae",
@@ -252,6 +261,7 @@ LABELLED_ROWS = (
         column=FinalColumn(head="MAE", width=9, rank=5),
         stage="evaluate",
         missing=_no_numbers,
+        tasks=("regression",),
     ),
 )
 """What labels say, by task; the main metric of each first."""

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from ..advice.forecast import refuse_without_packages, refuse_without_samples
 from ..advice.goals import parse_goal
+from ..advice.measurable import refuse_unmeasurable_goal
 from ..errors import DataRefused, Fix, RecipeRefused, StorageRefused, UsageError
 from ..library.models import model_hash
 from ..runs.carrying import begin_driver
@@ -25,7 +26,7 @@ from ..runs.study_time import study_time
 from ..runs.sweep_plan import read_setting, settings_of
 from ..schema.search import Over, SearchDocument, SearchLine, SearchRequest
 from ..schema.settings import BackendSettings
-from ..schema.spec import RunSpec
+from ..schema.spec import Preset, RunSpec
 from ..schema.steps import PruneChannels, QuantizeInt8
 from ..schema.study import StudyGroup
 from ..schema.study_table import StudyTime
@@ -54,37 +55,52 @@ class Searching(Studying):
         """What is asked by a search here; refused where it can be known that nothing will come of it.
 
         Raises:
-            UsageError: the goal is none, or the budget is too small for one answer.
+            UsageError: the goal is none or contradicts itself, something of it cannot be measured here, or the budget is too
+                small for one answer.
             RecipeRefused: the recipe does not put units into integers.
             DataRefused: there is nothing to check accuracy on.
             ModelRefused: the model cannot be read.
         """
         refuse_unsearchable(spec, goal, builds, over)
+        has_power = await asyncio.to_thread(self._has_power)
+        refuse_unmeasurable_goal(parse_goal(goal), spec, has_power=has_power)
         if over != "formats" and find_spec("optuna") is None:
             what = "settings" if over == "settings" else "shares"
             raise UsageError(f"{what} are proposed by Optuna, which is not installed", fix="pip install 'edgetui[search]'")
         refuse_without_packages(spec)
         hashes = await asyncio.to_thread(data_hashes, spec)
         sha = await asyncio.to_thread(model_hash, Path(spec.model))
-        return SearchRequest(
+        asked = SearchRequest(
             goal=goal, spec=spec, over=over, builds=builds, seconds=seconds, model_sha256=sha, data_hashes=tuple(hashes)
         )
+        if seconds is not None:
+            one_s = (await asyncio.to_thread(self._time_of, asked, ("quick",), 0, has_power)).about_s
+            if seconds < one_s:
+                raise UsageError(
+                    f"{seconds:g} s are too few for an answer: a single candidate takes about {one_s:.0f} s",
+                    fix="allow several times as much; `--dry-run` says how long it usually takes",
+                )
+        return asked
+
+    def _time_of(self, asked: SearchRequest, presets: Sequence[Preset], checks: int, has_power: bool) -> StudyTime:
+        """Of candidates that are measured so, and of so many checks."""
+        specs = [structs.replace(asked.spec, preset=preset) for preset in presets]
+        specs += [structs.replace(asked.spec, measure=False, half="A")] * checks
+        groups = [
+            StudyGroup(
+                experiment=f"{n}", model="", variants=("mix",), specs=(_another(spec, n),), model_sha256=asked.model_sha256
+            )
+            for n, spec in enumerate(specs)
+        ]
+        return study_time(groups, Index(self.home).similar_seconds, has_power=has_power)
 
     async def search_time(self, asked: SearchRequest) -> StudyTime:
         """How long it will take, without what it finds out about single units before; and at most."""
         has_power = await asyncio.to_thread(self._has_power)
-        before = Index(self.home).similar_seconds
 
         def told(builds: int, checks: int) -> StudyTime:
-            specs = [structs.replace(asked.spec, preset="quick")] * (builds - 1) + [asked.spec]
-            specs += [structs.replace(asked.spec, measure=False, half="A")] * checks
-            groups = [
-                StudyGroup(
-                    experiment=f"{n}", model="", variants=("mix",), specs=(_another(spec, n),), model_sha256=asked.model_sha256
-                )
-                for n, spec in enumerate(specs)
-            ]
-            return study_time(groups, before, has_power=has_power)
+            quick: list[Preset] = ["quick"] * (builds - 1)
+            return self._time_of(asked, (*quick, asked.spec.preset), checks, has_power)
 
         usual = await asyncio.to_thread(told, min(USUAL_BUILDS, asked.builds), USUAL_CHECKS)
         most = await asyncio.to_thread(told, asked.builds, MOST_CHECKS)

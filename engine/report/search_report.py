@@ -25,7 +25,7 @@ from .width import fill
 
 MOST_UNITS = 8
 _MOST_POINTS = 12
-_OF_RECIPES = ("format", "channels", "spread", "factors", "calibrator")
+_OF_RECIPES = ("format", "channels", "spread", "factors", "calibrator", "zeros")
 """Settings that recipes hold; the others are the backend's."""
 _GAP = "  "
 _NAMES: dict[Over, str] = {"formats": "mixes", "settings": "settings", "channels": "shares"}
@@ -148,6 +148,7 @@ def _settings(settings: Mapping[str, str]) -> str:
     spread = " by sensitivity" if settings.get("spread", "even") != "even" else ""
     found += [f"channels {settings['channels']}{spread}"] if float(settings.get("channels", 0)) else []
     found += [f"factors {settings['factors']}"] if float(settings.get("factors", 1)) < 1 else []
+    found += [f"zeros {settings['zeros']}"] if float(settings.get("zeros", 0)) else []
     found += [f"{name} {value}" for name, value in settings.items() if name not in _OF_RECIPES]
     return ", ".join(found)
 

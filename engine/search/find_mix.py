@@ -175,6 +175,8 @@ class _Search:
             self.measure(best)
             if not self.holds():
                 self.set_table_right()
+        if self.first in self.passed() and self.first not in dict(self.built) and len(self.built) + 1 < self.builds:
+            self.measure(self.first)  # a table that tells it from the best by less than it errs kept it from being the answer
         return self.measured_less(best)
 
     def measured_less(self, best: Mix | None) -> Mix | None:
@@ -199,7 +201,6 @@ class _Search:
         points = self.found_front(bounded=True).points
         if self.first is not None and self.first != self.table.baseline and self.keeps_limits(self.first):
             self.checker.slack(self.first, "A")
-        self.first = None
         if not any(map(self.keeps_limits, self.passed())):
             bisect([point for point in points if point.mix != self.table.baseline], self.checker)
         passed = list(filter(self.keeps_limits, self.passed()))

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from ..advice.forecast import size_after
+from ..advice.goals import parse_goal
 from ..advice.metrics import LIMITED
 from ..runs.carrying import Carrier
 from ..runs.search_folder import SearchDir
 from ..schema.model_facts import ModelFacts
-from ..schema.pruning_steps import PruneChannels
+from ..schema.pruning_steps import PruneChannels, PruneMagnitude
 from ..schema.search import SearchRequest
 from ..schema.step import Step
 from ..schema.steps import LowrankSvd, PrecisionFp16, QuantizeInt8, Recipe
@@ -42,7 +43,8 @@ class FoundSettings(RunAnswers):
         """`mix`: what a search for formats left as it is; `spread`: what one for channels knows. None: there was none."""
         super().__init__(folder, asked, carrier)
         self._facts, self._mix, self._spread = facts, mix, spread
-        self.offered = Offered(asked.spec.backend, mix=mix is not None, spread=spread is not None)
+        limited = [limit.key for limit in parse_goal(asked.goal).limits]
+        self.offered = Offered(asked.spec.backend, mix=mix is not None, spread=spread is not None, limited=limited)
 
     def recipe(self, settings: Settings, number: int) -> Recipe:
         """What does it: channels go first, then layers become two, and formats come last."""
@@ -54,6 +56,8 @@ class FoundSettings(RunAnswers):
             steps.append(PruneChannels(amount=channels))
         if factors < 1:
             steps.append(LowrankSvd(macs=factors))
+        if zeros := float(settings.get("zeros", 0.0)):
+            steps.append(PruneMagnitude(amount=zeros, scope="global"))
         if form == "fp16":
             steps.append(PrecisionFp16())
         elif form != "fp32":

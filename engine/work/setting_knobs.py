@@ -5,7 +5,7 @@ Apart from `setting_answers.py`, which makes recipes and runs of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -22,15 +22,27 @@ FACTORS = (0.5, 0.6, 0.75, 0.85, 1.0)
 """Multiplications that are left in layers made of two factors; 1: none is."""
 EVEN, OWN = "even", "by sensitivity"
 """How channels that go are spread over groups: one share for all, or at as many multiplications the least sensitive most."""
+ZEROS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8)
+"""Share of all weights that is made zero. Nothing is faster or smaller for that until it is packed."""
+PACKED = "gzip_mb"
+"""What a goal has to limit for zeros to be tried."""
 PLAIN: Settings = {"format": "fp32", "channels": 0.0, "factors": 1.0, "calibrator": "percentile"}
 
 
 class Offered:
     """What can be set with a backend here. What its settings say already, other than it would by itself, stays as it is."""
 
-    def __init__(self, backend: BackendSettings, *, mix: bool, spread: bool = False, cores: int | None = None) -> None:
-        """`mix`: a search for formats has found one. `spread`: one for channels knows what each group does. `cores`: of this
-        machine; None: as it says.
+    def __init__(
+        self,
+        backend: BackendSettings,
+        *,
+        mix: bool,
+        spread: bool = False,
+        limited: Collection[str] = (),
+        cores: int | None = None,
+    ) -> None:
+        """`mix`: a search for formats has found one. `spread`: one for channels knows what each group does. `limited`: by the
+        goal. `cores`: of this machine; None: as it says.
         """
         self._backend, card = backend, CARDS[backend.name]
         half, cores = card.has_half(backend), cores or physical_cores()
@@ -44,6 +56,9 @@ class Offered:
             if said[each.name] == itself[each.name] and len(values) > 1:
                 own.append(Knob(name=each.name, choices=values))
                 self.plain[each.name] = each.usual or cores
+        zeros = PACKED in limited
+        if zeros:
+            self.plain["zeros"] = 0.0
         self._own = tuple(knob.name for knob in own)
         self._silent = {each.name for each in card.searched if not each.moves_outputs}
         self._seeds = _seeds(self.plain, half=half, mix=mix, spread=spread)
@@ -54,6 +69,7 @@ class Offered:
             Knob(name="factors", choices=FACTORS),
             Knob(name="calibrator", choices=CALIBRATORS),
             *((Knob(name="spread", choices=(EVEN, OWN)),) if spread else ()),
+            *((Knob(name="zeros", choices=ZEROS),) if zeros else ()),
             *own,
         )
 
@@ -95,6 +111,8 @@ def _seeds(plain: Settings, *, half: bool, mix: bool, spread: bool) -> Sequence[
     found.append(plain | {"format": "int8", "channels": 0.25})
     if spread:
         found += [plain | {"channels": 0.25, "spread": OWN}, plain | {"format": "int8", "channels": 0.25, "spread": OWN}]
+    if "zeros" in plain:
+        found.append(plain | {"format": "int8", "zeros": 0.5})
     if half:
         found.append(plain | {"format": "fp16"})
     if mix:

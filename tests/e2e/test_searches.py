@@ -168,6 +168,15 @@ async def test_what_cannot_come_to_an_answer_is_refused_before_it_begins(engine:
         await engine.plan_search(spec_of(engine), "fastest", 2)
     with pytest.raises(UsageError, match="no goal"):
         await engine.plan_search(spec_of(engine), "quickest", 8)
+    with pytest.raises(UsageError, match="2 aims"):
+        await engine.plan_search(spec_of(engine), "fastest smallest", 8)
+    with pytest.raises(UsageError, match="no sensor here tells the power"):
+        await engine.plan_search(spec_of(engine), "fastest power_w<=5", 8)
+    with pytest.raises(UsageError, match="map50 is of labels for detection"):
+        await engine.plan_search(spec_of(engine), "fastest map50>=0.5", 8)
+    with pytest.raises(UsageError, match="2 s are too few for an answer: a single candidate takes about"):
+        await engine.plan_search(spec_of(engine), "fastest", 8, seconds=2.0)
+    assert (await engine.plan_search(spec_of(engine), "fastest", 8, seconds=7200.0)).seconds == 7200.0
     with pytest.raises(DataRefused, match="no samples to check accuracy on"):
         await engine.plan_search(spec_of(engine, dataset=None), "fastest", 8)
     with pytest.raises(RecipeRefused, match=r"no step quantize\.int8"):

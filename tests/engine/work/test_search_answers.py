@@ -12,6 +12,7 @@ from edgetui.engine.runs.carrying import Carrier
 from edgetui.engine.runs.folder import create
 from edgetui.engine.runs.search_folder import SearchDir, create_search, keeps_goal
 from edgetui.engine.schema.figures import Ratio
+from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.engine.schema.search import (
     CandidateChecked,
     CandidateMeasured,
@@ -27,6 +28,7 @@ from edgetui.engine.schema.steps import QuantizeInt8, Recipe
 from edgetui.engine.search.asked import CannotBeBuilt
 from edgetui.engine.work.run_answers import checked_figures, cost_figures
 from edgetui.engine.work.search_driver import Search
+from edgetui.engine.work.setting_answers import FoundSettings
 
 INT8 = Recipe(name="int8", step=(QuantizeInt8(),))
 MIX = ("int8", "int8")
@@ -128,3 +130,16 @@ def test_a_candidate_that_fails_while_it_is_measured_is_kept_as_such():
 def test_what_cannot_be_built_has_no_figures():
     with pytest.raises(CannotBeBuilt, match="nothing to remove"):
         checked_figures(CandidateChecked(of=("channels=0.5",), half="A", failed="nothing to remove"))
+
+
+def test_settings_become_steps_in_the_order_that_keeps_their_work(tmp_path: Path):
+    spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=INT8)
+    folder = create_search(tmp_path, SearchRequest(goal="smallest gzip_mb<=0.1", over="settings", spec=spec, builds=9))
+    answers = FoundSettings(folder, folder.asked(), Carrier(folder), ModelFacts(name="digits"), None)
+    settings = {**answers.offered.plain, "format": "int8", "zeros": 0.5, "channels": 0.25, "factors": 0.75}
+    steps = answers.recipe(settings, 3).step
+    assert [step.method for step in steps] == ["prune.channels", "lowrank.svd", "prune.magnitude", "quantize.int8"]
+    assert steps[2].amount == 0.5
+    assert answers.recipe(answers.offered.plain, 0).step == ()
+    assert answers.foretold(answers.offered.plain) == "it is FP32 as it came"
+    assert "zeros=0.5" in answers.offered.words(settings)

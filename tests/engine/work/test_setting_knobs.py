@@ -78,3 +78,10 @@ def test_seeds_are_choices_and_one_thread_is_tried():
         for seed in offered.seeds:
             assert all(seed[knob.name] in knob.choices for knob in offered.knobs)
     assert any(seed.get("threads") == 1 for seed in Offered(ORT, mix=False, cores=4).seeds)
+
+
+def test_weights_are_made_zero_where_the_packed_size_is_limited():
+    offered = Offered(ORT, mix=False, limited=("gzip_mb",), cores=4)
+    assert "zeros" in {knob.name for knob in offered.knobs}
+    assert any(seed["zeros"] for seed in offered.seeds)
+    assert "zeros" not in choices(ORT)
