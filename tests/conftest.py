@@ -30,6 +30,7 @@ MAY_SKIP = (
     "needs the extra fleet",
     "needs the extra docs",
     "needs the extra web",
+    "needs the package index",
     "needs a Python without torch",
     "needs root",
     "needs another user than root",
