@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas docs docs-serve man format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
+.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ docs: $(VENV)/.with-docs       ## the book, into build/book/index.html; a link t
 
 docs-serve: $(VENV)/.with-docs ## the book on http://127.0.0.1:8000, anew with each change
 	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs serve
+
+pictures: $(VENV)/.core        ## the book's pictures, from the real program: some minutes
+	$(BIN)/python docs/make/pictures.py
 
 man: $(VENV)/.core             ## the man page docs/edgetui.1, anew from the commands
 	$(BIN)/python docs/make/man.py

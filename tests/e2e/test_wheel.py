@@ -96,7 +96,7 @@ def test_data_that_ships_is_found(installed: Path, tmp_path: Path):
     assert len(json.loads(ask(installed, tmp_path, "recipes", "--json"))) > 30
     assert len(json.loads(ask(installed, tmp_path, "study", "--json"))) >= 4
     assert json.loads(ask(installed, tmp_path, "schema", "result"))["title"] == "edgetui result"
-    assert "time" in ask(installed, tmp_path, "study", "qin2018", "--small", "--dry-run")
+    assert "runs in" in ask(installed, tmp_path, "study", "qin2018", "--small", "--dry-run")
 
 
 def test_the_man_page_lies_where_pipx_looks(installed: Path):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from edgetui.engine.config import PACKAGE
@@ -46,6 +47,16 @@ def test_links_of_a_page_lead_somewhere(page: str):
         if (file and not (DOCS / file).is_file()) or (anchor and anchor not in anchors(file or page)):
             lost.append(target)
     assert lost == []
+
+
+def test_every_picture_is_shown_and_fetches_nothing():
+    shown = {target for page in PAGES for target in re.findall(r"!\[[^]]+\]\(([^)]+\.svg)\)", read(page))}
+    pictures = [*DOCS.glob("*.svg"), *DOCS.glob("pictures/*.svg")]
+    assert {str(path.relative_to(DOCS)) for path in pictures} == shown
+    for path in pictures:
+        text = path.read_text(encoding="utf-8")
+        assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg", path.name  # noqa: S314 - our own
+        assert re.search(r"""(?:href|src)=|url\((?!#)|@import|<script""", text) is None, path.name
 
 
 @pytest.fixture(scope="module")
