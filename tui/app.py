@@ -25,9 +25,11 @@ from .colon import Colon
 from .desk import Desk
 from .endings import Endings
 from .hangup import leave_when_gone
+from .jump import Jump
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
+from .widgets.entry import Entry
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel as Severity
@@ -57,6 +59,7 @@ class EdgetuiApp(Desk):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "palette", id="palette", tooltip="Everything that can be done, by name"),
         Binding("colon", "command", "command", show=False, id="command", tooltip="Type a command: :set, :open, :run, :q"),
+        Binding("J", "jump", "jump", show=False, id="jump", tooltip="Go to a part of the screen by its letter"),
         Binding("question_mark", "help", "help", id="help", tooltip="What has the focus, and its keys"),
         Binding("q", "leave", "quit", id="quit", tooltip="Leave; a run goes on"),
         Binding("S", "picture", "screenshot", id="screenshot", show=False, tooltip="Save the screen as an SVG file"),
@@ -85,6 +88,7 @@ class EdgetuiApp(Desk):
             self._filters = [*(f for f in self._filters if not isinstance(f, Monochrome)), NoColor()]
         self.workbench = WorkbenchScreen()
         self.colon = Colon(self)
+        self.jump = Jump(self)
 
     def get_default_screen(self) -> Screen[Any]:
         """The workbench, or the monitor alone."""
@@ -123,10 +127,15 @@ class EdgetuiApp(Desk):
             self.show_error(error)
 
     async def on_event(self, event: events.Event) -> None:
-        """What is typed behind a colon goes no further."""
-        fresh = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
-        if not (fresh and self.screen_stack and self.colon.takes(event)):
+        """What is typed behind a colon, and letters that are jumped to, go no further."""
+        fresh = isinstance(event, events.InputEvent | events.Paste | events.Resize) and not event.is_forwarded
+        if not (fresh and self.screen_stack and (self.jump.takes(event) or self.colon.takes(event))):
             await super().on_event(event)
+
+    @property
+    def typing(self) -> Entry | None:
+        """What the row of keys shows in place of the keys, whatever has the focus."""
+        return self.colon.entry or self.jump.entry
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen; above the most nothing is drawn."""
@@ -163,6 +172,10 @@ class EdgetuiApp(Desk):
     def action_command(self) -> None:
         """Type a command."""
         self.colon.begin()
+
+    def action_jump(self) -> None:
+        """Put letters on the parts of the screen."""
+        self.jump.begin()
 
     def action_help(self) -> None:
         """The help of what has the focus."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
@@ -57,9 +55,9 @@ def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
 
 def being_typed(screen: Screen[object]) -> Entry | None:
     """The line that takes the keys now: the focused widget's, or the screen's."""
-    colon = getattr(screen.app, "colon", None)
-    if colon is not None and colon.entry is not None:
-        return cast("Entry", colon.entry)
+    typing = getattr(screen.app, "typing", None)
+    if isinstance(typing, Entry):
+        return typing
     lines = (getattr(widget, name, None) for widget in (screen.focused, screen) for name in ("seeking", "entry"))
     return next((line for line in lines if isinstance(line, Entry)), None)
 
