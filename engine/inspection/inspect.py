@@ -33,6 +33,7 @@ from ..graph.values import BITS, array_of
 from ..graph.walk import ONNX_DOMAINS, attribute_int, constants, is_onnx, label, nodes, opset, real_inputs, tensors
 from ..graph.weights import FLOATS, Weight, weights
 from ..schema.model_facts import ModelFacts
+from .activations import activation_range
 from .lint import TARGETS, lint, narrower
 
 BINS = 64
@@ -71,6 +72,7 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
     sha256, size_bytes = digest(path)
     settled = settled_part(model, shapes)
     open_axes = open_inputs(model, shapes)
+    activations = activation_range(model)
     operators = Counter(node.op_type for node in nodes(model))
     names = set(real_inputs(model.graph))
     inputs = tuple(facts(value) for value in model.graph.input if value.name in names)
@@ -111,6 +113,8 @@ def inspect(path: Path, shapes: Shapes) -> ModelFacts:
         histogram=bins,
         histogram_low=low,
         histogram_high=high,
+        activation_low=None if activations is None else activations[0],
+        activation_high=None if activations is None else activations[1],
         shapes=settled,
         open_axes=open_axes,
         refusals=refusals,

@@ -63,6 +63,9 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Counts of the weights, of integers what they stand for, in equal bins from `histogram_low` to `histogram_high`."""
     histogram_low: float = 0.0
     histogram_high: float = 0.0
+    activation_low: float | None = None
+    activation_high: float | None = None
+    """Between which values quantized activations lie, by their scales and zero-points; None: the file has none."""
     shapes: dict[str, tuple[int, ...]] = {}
     """Input shapes that would be run, dynamic axes settled."""
     open_axes: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ class LogPane(Pane):
     """Notes of the run, the newest at the foot."""
 
     TITLE = "Log"
+    EXAMPLE = "/ warn enter goes to the first note with these letters, n to the next; o shows what the tools printed."
     HELP = (
         "What the run noted, with seconds since it began; the newest stands at the foot, and the pane follows it until\n"
         "you scroll up. o shows the end of log.txt instead: everything that the engine and its tools printed."

@@ -60,6 +60,7 @@ class ModelsPane(Pane):
         """Another folder shall be shown; the workbench asks which."""
 
     TITLE = "Models"
+    EXAMPLE = "/ resnet enter leaves the models with resnet in their path; :open ~/field/week47 adds a folder."
     HELP = (
         "The .onnx files of the folders in edgetui.toml. The highlighted model is the one that a run takes.\n"
         "Enter on a folder folds it, and so do ← and →. Below: inputs and outputs,\n"

@@ -8,7 +8,7 @@ from textual.containers import Vertical
 
 from ..desk import AtDesk
 from ..widgets.keybar import key_name
-from ..widgets.lines import Details
+from ..widgets.lines import Details, Line
 
 
 class Pane(AtDesk, Vertical):
@@ -17,6 +17,8 @@ class Pane(AtDesk, Vertical):
     TITLE: ClassVar[str] = ""
     HELP: ClassVar[str] = ""
     """What the pane shows and what can be done in it; for the help screen."""
+    EXAMPLE: ClassVar[str] = ""
+    """Something to type or press there, and what it does."""
 
     def on_mount(self) -> None:
         """Write the title into the frame."""
@@ -40,6 +42,14 @@ class Pane(AtDesk, Vertical):
     def action_details(self) -> None:
         """Go into the details."""
         self.query_one(Details).focus()
+
+    def help_here(self, width: int) -> list[Line]:
+        """What is to be said of the very row that the cursor stands on, in rows of `width`."""
+        del width
+        return []
+
+    async def learn_for_help(self) -> None:
+        """Ask for what that help does not know yet; it is written again then."""
 
     def tick(self) -> None:
         """Bring what is seen up to date."""

@@ -16,6 +16,7 @@ class RunPane(Pane):
     """Stages, bar, readings, verdict."""
 
     TITLE = "Run"
+    EXAMPLE = "v goes to the next of recipes that run together; R, then C on one of them, holds all against each other."
     HELP = (
         "The run that was started last, or was opened in the list of runs (R). It goes on when you quit.\n"
         "Stages: ✓ done, ▶ at work, · to come, ✗ failed, – stopped. The bar's time comes from this board's own history.\n"

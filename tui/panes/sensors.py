@@ -50,6 +50,7 @@ class SensorsPane(Pane):
     """The list."""
 
     TITLE = "Sensors"
+    EXAMPLE = "/ gpu enter goes to the first sensor with these letters, space draws it; r records, m marks the moment."
     HELP = (
         "All that this board's sensors tell. A dash is a figure that is not known, with the reason beside it; a zone that is\n"
         "off and a core that is off are normal. The total says what it covers: the module, or all of the board's input.\n"
@@ -109,6 +110,7 @@ class ChartsPane(Pane, can_focus=True):
     """A chart for each chosen figure."""
 
     TITLE = "Past"
+    EXAMPLE = "w twice shows an hour in place of a minute; p holds it still to read a figure."
     HELP = (
         "The chosen figures over time, with their least and most in the window. w changes the window, from a minute to a day;\n"
         "p stops the picture while the data go on. A hole is a time in which nothing was heard. Dots along the foot are\n"

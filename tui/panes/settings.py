@@ -13,9 +13,10 @@ from textual.message import Message
 from ...engine.errors import EdgetuiError, UsageError, nearest
 from ..draft import Draft
 from ..fix_words import on_screen
-from ..widgets.lines import Details, Line, Lines, Rows, hanging
+from ..widgets.lines import Details, Line, Lines, Rows, hanging, wrap
 from .forecast import forecast_rows
 from .pane import Pane
+from .precision_help import changes_precision, precision_lines
 from .setting_row import Around, SettingRow
 from .settings_keys import SettingsRows
 from .settings_rows import RECIPE, settings_rows
@@ -33,6 +34,7 @@ class SettingsPane(Pane):
     """Recipe, steps, run, forecast."""
 
     TITLE = "Compression"
+    EXAMPLE = "enter on the recipe, / int8 enter, enter: the recipe int8; then r runs it. u takes it back."
     HELP = (
         "The recipe and the run, row by row. ← → change a value, enter types one; on the recipe it lists them all.\n"
         "Space switches a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves\n"
@@ -57,6 +59,8 @@ class SettingsPane(Pane):
         self.complaint = ""
         self._by_key: dict[str, SettingRow] = {}
         self.forecast_lines: list[Line] = []
+        self._seen: dict[str, tuple[float, float]] = {}
+        """A model's hash to between which values its activations were seen."""
         self._forecast: tuple[Forecast | None, str | EdgetuiError] = (None, "")
 
     def compose(self) -> ComposeResult:
@@ -149,6 +153,33 @@ class SettingsPane(Pane):
             return
         if self._here is not None:
             self._here.enter(self)
+
+    # help
+
+    def help_here(self, width: int) -> list[Line]:
+        """The setting under the cursor: what it means, how it is typed, and of a precision what it can hold."""
+        row = self._here
+        if row is None or self.draft is None:
+            return []
+        lines: list[Line] = [((f" {row.path or row.name.strip()}", "title"), (f"   {row.value()}", "value"))]
+        lines += [((f" {text}", ""),) for text in wrap(row.help(), width)]
+        if row.path:
+            lines.append(((" for example   ", "dim"), (f":set {row.path} {row.text() or row.value()}", "key")))
+        if row.step is not None and changes_precision(self.draft.recipe.step[row.step].method):
+            lines += [(), *precision_lines(self.around.facts, self._activations(), width)]
+        return lines
+
+    def _activations(self) -> tuple[float, float] | None:
+        facts = self.around.facts
+        return self._seen.get(facts.sha256) if facts is not None else None
+
+    async def learn_for_help(self) -> None:
+        """Between which values this model's activations were seen, by the newest run that quantized them."""
+        facts = self.around.facts
+        if facts is not None and facts.sha256 not in self._seen:
+            found = await self.desk.link.activations(facts)
+            if found is not None:
+                self._seen[facts.sha256] = found
 
     # settings by name
 

@@ -47,6 +47,7 @@ class LivePane(Pane, can_focus=True):
     """Four charts and a line of figures."""
 
     TITLE = "Live"
+    EXAMPLE = "w shows more of the past, p stops the picture while a figure is read, m opens all sensors."
     HELP = (
         "What the board's sensors say: power, temperature, load and memory, as far as there are sensors;\n"
         "and frames a second and latency of the run that measures. p stops the picture, the data go on.\n"

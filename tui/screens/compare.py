@@ -40,6 +40,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
     """The comparison of some runs."""
 
     CSS_PATH = "compare.tcss"
+    EXAMPLE = ":goal smallest drop<=0.01 asks for the smallest that loses at most a point; i shows how latencies spread."
     HELP = (
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"

@@ -62,6 +62,7 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
     QUIET = True
     """What happens is said at the foot; nothing may cover the figures."""
     CSS_PATH = "field.tcss"
+    EXAMPLE = "r records from now on, space marks this moment, i is for the sun; esc leaves."
     HELP = (
         "Frames a second of the run that measures, power, the hottest zone, memory, and joules a frame: watts over frames a\n"
         "second, idle power in it. Below: whether it is recorded, and what is wrong. One picture a second.\n"

@@ -25,6 +25,7 @@ class FleetScreen(ListedScreen):
 
     KIND = "fleet"
     CSS_PATH = "fleet.tcss"
+    EXAMPLE = "u starts a worker on each board of fleet.toml; then edgetui run MODEL --on BOARD,BOARD."
     HELP = (
         "The boards of fleet.toml. u starts a scheduler here and a worker on each, over ssh; x ends them, their runs go on.\n"
         "What a board is asked by --on of `run`, `study`, `search` and `sweep` is as if it was begun there. Power and\n"

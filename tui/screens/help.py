@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -9,9 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
+from ..desk import AtDesk
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
-from ..widgets.lines import Line, Scrolling, wrap
+from ..widgets.lines import Line, Scrolling, hanging, wrap
 from .safe_dismiss import SafeDismiss
 
 GENERAL = (
@@ -24,7 +26,7 @@ KEYS = 14
 """Columns for keys."""
 
 
-class HelpScreen(SafeDismiss, ModalScreen[None]):
+class HelpScreen(AtDesk, SafeDismiss, ModalScreen[None]):
     """A page over the screen it explains."""
 
     DEFAULT_CSS = """
@@ -48,14 +50,27 @@ class HelpScreen(SafeDismiss, ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill it."""
-        rows = self.query_one(Scrolling)
-        rows.show(self._lines())
-        rows.focus()
+        self.query_one(Scrolling).focus()
+        self._write()
+        if self.pane is not None:
+            self.desk.run_in_background(partial(self._learn, self.pane), "help")
+
+    async def _learn(self, pane: Pane) -> None:
+        await pane.learn_for_help()
+        self._write()
+
+    def _write(self) -> None:
+        self.query_one(Scrolling).show(self._lines())
 
     def _lines(self) -> list[Line]:
         text = self.pane.HELP if self.pane else self.about.HELP or GENERAL
         width = min(round(self.app.size.width * 0.96), 124) - 4
         lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
+        here = self.pane.help_here(width) if self.pane else []
+        lines = [(), *here, *lines] if here else lines
+        example = self.pane.EXAMPLE if self.pane else getattr(self.about, "EXAMPLE", "")
+        if example:
+            lines += [*hanging(((" for example  ", "dim"),), example, width), ()]
         keys: dict[str, list[str]] = {}
         words: dict[str, str] = {}
         for active in self.keys:

@@ -74,6 +74,7 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
     """The layers of one plan; the arrow keys go to the others."""
 
     CSS_PATH = "layers.tcss"
+    EXAMPLE = "/ conv enter leaves the layers with conv in their names, s sorts by share, → shows the original plan."
     HELP = (
         "The layers of a plan as the backend's own profiler times them, the slowest first. Times are means over some\n"
         "inferences on made-up inputs, and the profiler slows each layer down: compare shares. The bar is against the slowest\n"

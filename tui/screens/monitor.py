@@ -56,6 +56,7 @@ class HappenedPane(Pane):
     """Marks and alerts, the newest first."""
 
     TITLE = "Marks and alerts"
+    EXAMPLE = "m marks this moment with a note; of a replay n goes to the next mark or alert, N to the one before."
     HELP = (
         "Marks that somebody set (m, with a note), and alerts that began or ended, by the rules under [[alerts]] in\n"
         "edgetui.toml. While r records, both go into the recording."
@@ -91,6 +92,7 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
     """The screen; alone (`edgetui monitor`), or over the workbench."""
 
     CSS_PATH = "monitor.tcss"
+    EXAMPLE = SensorsPane.EXAMPLE
     HELP = SensorsPane.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "chart", "chart", id="monitor.chart", tooltip="Draw the figure under the cursor, or no longer"),

@@ -42,6 +42,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
     """The list."""
 
     CSS_PATH = "runs.tcss"
+    EXAMPLE = "/ recipe:int8 ratio<0.5 enter leaves the runs that are so; space marks two, C compares them."
     HELP = (
         "Every run on this machine, also those of other terminals. Enter shows a run in the workbench, with its whole past.\n"
         "Space marks runs, C compares the marked ones (or the one under the cursor\n"

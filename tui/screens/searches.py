@@ -32,6 +32,7 @@ class SearchesScreen(ListedScreen):
 
     KIND = "searches"
     CSS_PATH = "searches.tcss"
+    EXAMPLE = "r, then least-energy top1>=0.80, begins a search; t takes the best so far as the recipe."
     HELP = (
         "Which layers to put into INT8 for a goal (`formats`), how much of channels and ranks goes and which calibrator\n"
         "(`settings`), or a share of its own for each group of channels (`channels`); o turns over them.\n"

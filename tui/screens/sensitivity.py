@@ -59,6 +59,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
     """The rows of one question; the arrow keys go to the others."""
 
     CSS_PATH = "sensitivity.tcss"
+    EXAMPLE = "r finds the rows; space on the first three, then e, leaves these units out of the recipe."
     HELP = (
         "One unit of the model after another is quantized, halved or pruned alone, or a setting is swept over all of it,\n"
         "and the outputs are held against the original's. No labels are used. A unit is what a backend computes together:\n"

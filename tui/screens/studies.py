@@ -40,6 +40,7 @@ class StudiesScreen(ListedScreen):
 
     KIND = "studies"
     CSS_PATH = "studies.tcss"
+    EXAMPLE = "r says how long the study under the cursor takes, and begins it; d goes into its table."
     HELP = (
         "Published comparisons, done again on this board: the paper's figures stand below ours, row by row. A study is\n"
         "ordinary runs, one group after another; it goes on when you quit, and goes on where it ended when it is begun again.\n"

@@ -40,6 +40,7 @@ class SweepsScreen(ListedScreen):
 
     KIND = "sweeps"
     CSS_PATH = "sweeps.tcss"
+    EXAMPLE = "r begins one for the model, fps>=30 power_w<=12 is a wish; t answers another wish from what was measured."
     HELP = (
         "Which power mode, batch, number of streams or threads, device or setting is the cheapest that reaches a wish: every\n"
         "combination is measured, several rounds of it, in an order drawn anew each round. The cheapest takes the fewest\n"
