@@ -121,7 +121,7 @@ def _cells(point: SearchPoint) -> tuple[str, ...]:
     )
     if point.macs is not None:
         effect = words.DASH if point.effect is None else f"{point.effect:.2g}"
-        return (f"{_settings(point.settings)}", effect, f"{100 * point.macs:.0f} %", *told)
+        return (f"{len(point.settings)} groups", effect, f"{100 * point.macs:.0f} %", *told)
     if point.settings:
         return (choice_words(point), *told)
     effect = words.DASH if point.effect is None else f"{point.effect:.2g}"
@@ -176,17 +176,17 @@ def _points_lost(ratio: Ratio) -> str:
 
 def _even(even: EvenBeside) -> str:
     """What one share for all is worth beside the answer."""
-    cost = "" if even.measured is None else f", {ratio_text(even.measured)} of FP32's cost"
-    what = f"one share for all ({100 * even.amount:.3g} %, {100 * even.macs:.0f} % of multiplications left{cost})"
+    cost = "" if even.measured is None else f" and {ratio_text(even.measured)} of FP32's cost"
+    what = f"one share for all ({100 * even.amount:.3g} %: {100 * even.macs:.0f} % of multiplications{cost})"
     told = even.difference
     if even.taken:
-        return f"{what} is the answer: shares of their own are {difference_words(told)} beside it on half B"
+        return f"{what} is the answer: shares of their own are {difference_words(told)} beside it"
     shown = "no difference shown"
     if told.low is not None and told.low > 0:
         shown = "more accurate"
     elif told.low is None:
         shown = "samples cannot be paired"
-    return f"{difference_words(told)} on half B to {what}: {shown}"
+    return f"{difference_words(told)} to {what}: {shown}"
 
 
 def _units(found: SearchDocument, width: int) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -121,6 +123,38 @@ async def test_killed_twice_and_taken_up_again_gives_the_same_answer(engine: Eng
     assert len(found.runs) == len(undisturbed.runs), "no run is left over"
 
 
+@pytest.mark.long
+async def test_a_search_for_shares_killed_in_each_phase_gives_the_same_choice(engine: Engine):
+    """While groups are asked, before and after the first check, and while what was found stands beside one share for all."""
+    pytest.importorskip("optuna", reason="needs optuna")
+    spec = spec_of(engine, recipe=find_recipe("channels-25", engine.config))
+    asked = await engine.plan_search(spec, "smallest drop<=0.1", 9, over="channels")
+    undisturbed = await to_its_end(engine, await engine.begin_search(asked))
+    assert (undisturbed.state, undisturbed.over) == ("done", "channels"), undisturbed.why
+    assert undisturbed.choice is not None
+    assert undisturbed.choice.run is not None
+    assert "prune.channels" in undisturbed.choice.recipe
+    assert (await engine.result(undisturbed.choice.run)).difference.size_ratio < 0.6
+    shutil.rmtree(engine.home / "cache", ignore_errors=True)
+    search = await engine.begin_search(asked, again=True)
+    folder = SearchDir(engine.home / "searches" / search)
+    whole = len(SearchDir(engine.home / "searches" / undisturbed.search).found())
+    for lines in (1, 2, 3, whole // 2, whole - 2):
+        await asyncio.wait_for(until(lambda lines=lines: len(folder.found()) >= lines), 200)
+        with suppress(ProcessLookupError):
+            os.killpg(driver_of(folder), signal.SIGKILL)
+        wait_until(lambda: not folder.alive())
+        assert folder.state() == "crashed"
+        assert await engine.begin_search(asked) == search
+    found = await to_its_end(engine, search)
+    assert found.choice is not None
+    assert found.choice.recipe == undisturbed.choice.recipe
+    assert (found.checks, found.builds) == (undisturbed.checks, undisturbed.builds)
+    assert len(found.runs) == len(undisturbed.runs), "no run is left over"
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed here")
+    jsonschema.validate(json.loads(msgspec.json.encode(found)), schema_of("search"))
+
+
 async def until(true) -> None:
     while not true():
         await asyncio.sleep(0.05)
@@ -181,6 +215,8 @@ async def test_what_cannot_come_to_an_answer_is_refused_before_it_begins(engine:
         await engine.plan_search(spec_of(engine, dataset=None), "fastest", 8)
     with pytest.raises(RecipeRefused, match=r"no step quantize\.int8"):
         await engine.plan_search(spec_of(engine, recipe=find_recipe("fp16", engine.config)), "fastest", 8)
+    with pytest.raises(RecipeRefused, match=r"not one step prune\.channels"):
+        await engine.plan_search(spec_of(engine), "fastest", 9, over="channels")
     assert search_folders(engine.home) == []
 
 

@@ -13,6 +13,7 @@ from edgetui.engine.schema.figures import Ratio
 from edgetui.engine.schema.search import (
     CandidateChecked,
     CandidateMeasured,
+    EvenBeside,
     SearchChoice,
     SearchDocument,
     SearchLine,
@@ -97,6 +98,67 @@ async def test_a_search_shows_its_answer_its_front_and_its_layers(bare_app: Edge
         await pilot.press("escape")
         assert not isinstance(bare_app.screen, SearchesScreen)
         assert screen.found
+
+
+def answered_shares(home: Path) -> None:
+    """Shares of channels, and one share for all beside them."""
+    recipe = find_recipe("channels-25", load_config())
+    spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=recipe)
+    folder = create_search(home, SearchRequest(goal="fastest drop<=0.04", spec=spec, builds=12, over="channels"))
+    own = msgspec.structs.replace(recipe.step[0], amount=0.0, amounts={"/layer1/conv1": 0.5, "/layer3/conv2": 0.25})
+    points = [
+        SearchPoint(
+            settings={f"/layer{n}/conv1": "0.25" for n in range(6)} | {"/layer9/conv1": "0.5"},
+            macs=macs,
+            effect=effect,
+            measured=ratio(cost),
+            difference=ratio(lost),
+            run=run,
+        )
+        for macs, effect, cost, lost, run in (
+            (0.78, 0.12, 0.85, -0.012, "a"),
+            (0.65, 0.36, 0.74, -0.021, "b"),
+            (0.57, 0.71, 0.69, -0.052, "c"),
+        )
+    ]
+    document = SearchDocument(
+        search=folder.id,
+        state="done",
+        goal="fastest drop<=0.04",
+        over="channels",
+        choice=SearchChoice(recipe=recipe_toml(msgspec.structs.replace(recipe, step=(own,))), run="b"),
+        built=tuple(points),
+        sensitivity=(SearchUnit(unit="/layer3/conv1", format="-50 %", kl=0.18, sqnr_db=None),),
+        held_out=CandidateChecked(of=("/layer1/conv1=0.5",), half="B", difference=ratio(-0.019)),
+        even=EvenBeside(
+            amount=0.37, macs=0.66, macs_found=0.65, difference=ratio(0.025), measured=ratio(0.75), run="d", taken=False
+        ),
+        checks=11,
+        builds=9,
+        why="channels of 7 of 9 groups go, 65 % of multiplications left: 0.74 of FP32's latency_ms (95 %: 0.73 to 0.75)",
+    )
+    folder.add(SearchLine(answer=document))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_shares_stand_beside_one_share_for_all(bare_app: EdgetuiApp, own_state: Path, size):
+    answered_shares(own_state)
+    async with bare_app.run_test(size=size, notifications=True) as pilot:
+        screen = await open_searches(pilot)
+        await shows(pilot, "-search-digits", "channels of 7 of 9 groups", "beside", "one share for all (37 %")
+        if size[0] < 110:
+            await pilot.press("d", "G")
+        await shows(pilot, "MACs", "65 %", "-2.10", "/layer3/conv1")
+        if size[0] < 110:
+            await pilot.press("escape", "a")
+        await shows(pilot, "points of accuracy", "★ 65 % MACs")
+        assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
+        await pilot.press("o", "o")
+        await shows(pilot, "r searches over channels")
+        await pilot.press("t")
+        await until(pilot, lambda: bare_app.workbench.settings.draft.recipe.name.startswith("found-"))
+        assert bare_app.workbench.settings.draft.recipe.step[0].amounts == {"/layer1/conv1": 0.5, "/layer3/conv2": 0.25}
+        assert screen.over == "channels"
 
 
 async def test_the_best_so_far_becomes_the_recipe(bare_app: EdgetuiApp, own_state: Path):
