@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 Shares = dict[str, float]
 """The share of its channels that goes, 0..1, by the name of the group; one that is not named keeps all."""
@@ -63,6 +63,11 @@ class ChannelTable(Struct, frozen=True, kw_only=True):
     def macs_of(self, shares: Mapping[str, float]) -> float:
         """Multiplications that are left."""
         return self.macs - sum(each.macs * each.gone(shares) for each in self.products)
+
+    def of_weights(self, parameters: int) -> ChannelTable:
+        """The same with weights in place of multiplications, for who wants the file small."""
+        products = tuple(structs.replace(each, macs=each.weights) for each in self.products)
+        return structs.replace(self, products=products, macs=parameters)
 
     def weights_gone(self, shares: Mapping[str, float]) -> float:
         """Weights fewer than with all channels."""

@@ -29,6 +29,7 @@ class ShareHopes:
     """What is known of any shares without a build."""
 
     def __init__(self, table: ChannelTable, moves: GroupMoves) -> None:
+        """`table`: whose multiplications are what costs follow from; of a file that is to be small its weights."""
         self.table, self.moves = table, moves
         self._front = self._spreads()
 
@@ -72,18 +73,18 @@ class ShareHopes:
             return None
         return nearest[2].amount, nearest[2].shares
 
-    def hopeless(self, size: Callable[[Shares], float]) -> Callable[[Settings, Sequence[TriedSettings]], float]:
-        """For `find_settings`. size: what costs follow from: multiplications, or bytes where the file is to be small."""
+    def hopeless(self) -> Callable[[Settings, Sequence[TriedSettings]], float]:
+        """For `find_settings`."""
         first = self._first()
 
         def by(settings: Settings, tried: Sequence[TriedSettings]) -> float:
             mine = shares_of(settings)
-            moved, macs, own = self.moves.of(mine), self.table.macs_of(mine), size(mine)
+            moved, macs = self.moves.of(mine), self.table.macs_of(mine)
             over = [0.0]
             good = [each for each in tried if each.keeps and each.cost is not None]
             if good:
                 best = min(good, key=lambda each: each.cost.value if each.cost is not None else 0.0)
-                over.append(own / (_CLOSE * size(shares_of(best.settings))) - 1)
+                over.append(macs / (_CLOSE * self.table.macs_of(shares_of(best.settings))) - 1)
             failed = [self.moves.of(shares_of(each.settings)) for each in tried if each.outcome == "not good enough"]
             if failed:
                 over.append(moved / (_FARTHER * max(min(failed), 1e-9)) - 1)

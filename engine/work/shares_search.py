@@ -32,7 +32,7 @@ from .run_answers import OutOfBudget, checked_figures
 from .share_answers import ShareAnswers, settings_of, share_knobs, share_words
 
 _SMALL = ("smallest", "least-memory")
-"""Aims whose costs follow from bytes, not from multiplications."""
+"""Aims whose costs follow from weights, not from multiplications."""
 
 
 def search_shares(folder: SearchDir, asked: SearchRequest, carrier: Carrier) -> None:
@@ -70,12 +70,12 @@ class _SharesSearch:
         self.folder, self.asked, self.told, self.table = folder, asked, told, told.channels
         self.goal = parse_goal(asked.goal)
         self.quantity = AIMS[self.goal.aim].limited_as
-        self.hopes = ShareHopes(self.table, told.group_moves())
+        priced = self.table.of_weights(facts.parameters) if self.goal.aim in _SMALL else self.table
+        self.hopes = ShareHopes(priced, told.group_moves())
         self.answers = ShareAnswers(folder, asked, carrier, facts, self.table)
 
     def drive(self) -> None:
         """To its answer."""
-        size = self.answers.size_bytes if self.goal.aim in _SMALL else self.table.macs_of
         seeds = [settings_of(each, self.table) for each in self.hopes.seeds()]
         try:
             found = find_settings(
@@ -85,7 +85,7 @@ class _SharesSearch:
                 seeds,
                 self.asked.builds - 1,
                 self.asked.spec.seed,
-                self.hopes.hopeless(size),
+                self.hopes.hopeless(),
             )
             even = None if found.settings is None else self._even(found.settings)
         except OutOfBudget:

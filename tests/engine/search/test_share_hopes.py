@@ -79,7 +79,7 @@ class Network:
     def search(self) -> SettingsAnswer:
         knobs = [Knob(name=name, choices=SHARES) for name in self.names]
         seeds = [{name: each.get(name, 0.0) for name in self.names} for each in self.hopes.seeds()]
-        hopeless = self.hopes.hopeless(self.table.macs_of)
+        hopeless = self.hopes.hopeless()
         return find_settings(knobs, parse_goal(GOAL), self, seeds, builds=15, seed=self.seed, hopeless=hopeless)
 
     def beside_even(self, settings: Settings) -> tuple[float, float, float] | None:
@@ -145,6 +145,20 @@ def test_one_share_for_all_comes_first_and_beside_it_what_moves_least():
     assert first == dict.fromkeys(network.names, 0.25)
     assert network.table.macs_of(second) <= network.table.macs_of(first)
     assert network.hopes.moves.of(second) < network.hopes.moves.of(first) / 2
+
+
+def test_a_small_file_is_spread_by_weights():
+    """Two groups, of which one has the multiplications and the other the weights."""
+    groups = tuple(ChannelGroup(name=name, layers=(name,), channels=64, shares=SHARES) for name in ("early", "late"))
+    products = (
+        ChannelProduct(macs=9000, weights=100, axes=({"early": 1.0},)),
+        ChannelProduct(macs=1000, weights=900, axes=({"late": 1.0},)),
+    )
+    even = (EvenShares(amount=0.25, shares={"early": 0.25, "late": 0.25}),)
+    table = ChannelTable(groups=groups, products=products, macs=10_000, even=even)
+    moves = GroupMoves(dict.fromkeys(("early", "late"), ((0.0, 0.0), (0.25, 0.1), (0.5, 0.3))))
+    assert ShareHopes(table, moves).seeds()[1] == {"early": 0.5}
+    assert ShareHopes(table.of_weights(1000), moves).seeds()[1] == {"late": 0.5}
 
 
 def test_one_share_for_all_has_no_fewer_multiplications():
