@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ..schema.failure import Failure
+from ..schema.fleet import BoardRun
 from ..schema.result import Result
 from ..schema.search import SearchDocument
 from ..schema.sweep import SweepReport
@@ -61,6 +62,7 @@ class BoardAnswer(Struct, frozen=True, kw_only=True):
     sweep: SweepReport | None = None
     left: tuple[LeftStage, ...] = ()
     data: bytes = b""
+    run: BoardRun | None = None
     offset: int = 0
     """Of a bundle: how many bytes of it are here."""
     error: Failure | None = None

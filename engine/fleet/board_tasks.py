@@ -179,6 +179,13 @@ def ended(home: Path, once: str) -> BoardAnswer:
     return BoardAnswer()
 
 
+async def look_into(board: str, run: str, offset: int) -> bytes:
+    """A run from a byte of its events on."""
+    from . import glances
+
+    return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(run=glances.look_into(state_home(), run, offset)))
+
+
 async def glance() -> bytes:
     """What the board is doing (`schema.fleet.BoardGlance`)."""
     from .glances import look

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DAMAGED, BackendRefused, StorageRefused, UsageError, from_os_error
 from ..library.recipes import missing_package
-from ..schema.fleet import BoardNow, BoardOutcome, BoardStanding, FleetBoard, FleetStatus
+from ..schema.fleet import BoardNow, BoardOutcome, BoardRun, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec
 from .asked_once import BoardTold
 from .asks import DrivenAsk, FleetAsk, able
@@ -110,6 +110,15 @@ class Fleet:
                 now = await self._looking.glances()
         pairs = tuple(BoardNow(standing=each, now=now.get(each.board)) for each in known)
         return FleetStatus(up=up, file=str(fleet_file()), boards=pairs)
+
+    async def look_into(self, board: str, run: str, offset: int = 0) -> BoardRun:
+        """A run of a board that is up, from a byte of its events on.
+
+        Raises:
+            EdgetuiError: there is no such run, or the board does not answer.
+        """
+        self._looking = self._looking or self._link()
+        return await self._looking.look_into(board, run, offset)
 
     async def close(self) -> None:
         """Look no more: `status` keeps its link for the next time."""

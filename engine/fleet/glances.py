@@ -5,13 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import EdgetuiError
-from ..runs.folder import RunDir, run_paths
+from ..errors import EdgetuiError, from_os_error
+from ..runs.assemble import assemble
+from ..runs.folder import RunDir, run_paths, ticket
 from ..runs.index import current_stage, waiting_for
-from ..schema.events import AnyEvent, Reading, StageBegan
-from ..schema.fleet import BoardGlance
+from ..schema.events import AnyEvent, Reading, StageBegan, decode
+from ..schema.fleet import BoardGlance, BoardRun
 from ..system.disk import read_disk
+from ..system.memory import read_memory
+from ..system.plain_files import open_plain
 from ..telemetry.single_sample import once
+
+_MOST_BYTES = 1 << 20
+"""Of events in one answer."""
+_KIB_MB = 1024 / 1e6
 
 
 def look(home: Path) -> BoardGlance:
@@ -30,6 +37,8 @@ def look(home: Path) -> BoardGlance:
             sample = once("auto")[0]
             power = sample.total_mw / 1000 if sample.total_mw is not None else None
             warmest = max((value for value in sample.temps_c.values() if value is not None), default=None)
+    memory = read_memory(light=True)
+    newest = max(map(RunDir, run_paths(home)), key=lambda run: ticket(run.path), default=None)
     with suppress(OSError):
         free = read_disk(home).free_bytes / 1e6
     return BoardGlance(
@@ -40,5 +49,37 @@ def look(home: Path) -> BoardGlance:
         fps=1000 / timed.latency_ms if timed and timed.latency_ms > 0 else None,
         power_w=power,
         temp_c=warmest,
+        ram_used_mb=memory.used * _KIB_MB if memory.used is not None else None,
+        ram_total_mb=memory.total * _KIB_MB if memory.total is not None else None,
         free_mb=free,
+        last=newest.name if newest is not None else "",
+    )
+
+
+def look_into(home: Path, run: str, offset: int) -> BoardRun:
+    """A run from a byte of its events on, as much as one answer holds; its result with the last of them.
+
+    Raises:
+        StorageRefused: there is no such run, or it cannot be read.
+    """
+    folder = RunDir.find(home, run)
+    spec, alive = folder.asked().spec, folder.alive()
+    try:
+        with open_plain(folder.path / "events.jsonl") as file:
+            file.seek(offset)
+            data = file.read(_MOST_BYTES)
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        raise from_os_error(error) from None
+    end, more = data.rfind(b"\n") + 1, len(data) == _MOST_BYTES
+    return BoardRun(
+        run=folder.name,
+        model=Path(spec.model).stem,
+        recipe=spec.recipe.name,
+        events=tuple(filter(None, map(decode, data[:end].splitlines()))),
+        offset=offset + end,
+        more=more and end > 0,
+        alive=alive,
+        result=None if alive or more else folder.result() or assemble(home, folder),
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import BackendRefused, EdgetuiError, RunFailed
-from ..schema.fleet import BoardGlance
+from ..schema.fleet import BoardGlance, BoardRun
 from ..schema.ready import ready
 from ..system.log import logger
 from . import received
@@ -214,6 +214,18 @@ class FleetLink:
     async def _address(self, client: Client, board: str) -> str | None:
         info = await asyncio.wait_for(client.scheduler.identity(n_workers=-1), ASK_S)
         return next((address for address, worker in info["workers"].items() if worker["name"] == board), None)
+
+    async def look_into(self, board: str, run: str, offset: int) -> BoardRun:
+        """A run of a board from a byte of its events on.
+
+        Raises:
+            EdgetuiError: there is none, or the board does not answer at once.
+        """
+        from .board_tasks import look_into
+
+        told = (await self.ask(board, look_into, run, offset, patience_s=GLANCE_S)).run
+        assert told is not None
+        return told
 
     async def glances(self) -> dict[str, BoardGlance]:
         """What each board that answers at once is doing."""

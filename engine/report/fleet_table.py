@@ -14,11 +14,11 @@ _TONES = {"up": "better", "refused": "bad", "away": "worse"}
 
 def status_table(found: FleetStatus, width: int, paint: Paint) -> str:
     """A row a board."""
-    rows: list[Sequence[str]] = [("board", "state", "where", "machine", "does", "timed", "power", "free")]
+    rows: list[Sequence[str]] = [("board", "state", "where", "machine", "does", "timed", "power", "RAM", "free")]
     tones: list[Sequence[str]] = [("head",) * len(rows[0])]
     for each in found.boards:
         rows.append(_row(each))
-        tones.append(("", _TONES.get(each.standing.state, "dim"), "dim", *("",) * 5))
+        tones.append(("", _TONES.get(each.standing.state, "dim"), "dim", *("",) * 6))
     return paint.table(rows, width=width, tones=tones, heads=True)
 
 
@@ -34,8 +34,16 @@ def _row(each: BoardNow) -> tuple[str, ...]:
         does(now) if each.now else "",
         timed,
         "–" if now.power_w is None else f"{now.power_w:.1f} W",
+        ram_words(now),
         "–" if free_mb is None else f"{free_mb / 1000:.1f} GB",
     )
+
+
+def ram_words(now: BoardGlance) -> str:
+    """Used of all, in GB; a dash where it is not told."""
+    if now.ram_used_mb is None or now.ram_total_mb is None:
+        return "–"
+    return f"{now.ram_used_mb / 1000:.1f}/{now.ram_total_mb / 1000:.1f}"
 
 
 def does(now: BoardGlance) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from .events import AnyEvent
 from .failure import Failure
 from .numbers import Positive
 from .result import Result
@@ -95,8 +96,29 @@ class BoardGlance(Struct, frozen=True, kw_only=True):
     """None: it has no sensor of its total power."""
     temp_c: float | None = None
     """Of its warmest zone."""
+    ram_used_mb: float | None = None
+    """Units of 10^6 bytes, as all that ends in `_mb` here."""
+    ram_total_mb: float | None = None
     free_mb: float | None = None
     """Room in its state folder."""
+    last: str = ""
+    """The run that was asked for last there, going or ended; empty: none was."""
+
+
+class BoardRun(Struct, frozen=True, kw_only=True):
+    """A run of a board, from some byte of its events on."""
+
+    run: str
+    model: str
+    """The file's stem."""
+    recipe: str
+    events: tuple[AnyEvent, ...] = ()
+    offset: int = 0
+    """Behind the last of them."""
+    more: bool = False
+    """There are more already."""
+    alive: bool = False
+    result: Result | None = None
 
 
 class BoardNow(Struct, frozen=True, kw_only=True):

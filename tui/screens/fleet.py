@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from ...engine.errors import ConfigRefused
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
+from .board_run import BoardRunScreen
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _TONES = {"up": "good", "refused": "bad", "away": "warn", "starting": "accent"}
 _SIGNS = {"up": "●", "starting": "◌"}
-NAME, DOES, LEAST = 16, 40, 34
+NAME, LEAST, RAM = 16, 34, 11
 
 
 class FleetScreen(ListedScreen):
@@ -32,6 +34,7 @@ class FleetScreen(ListedScreen):
         "temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", id="fleet.open", tooltip="Follow the run that the board does, or did last"),
         Binding("u", "up", "up", id="fleet.up", tooltip="Start a scheduler here and a worker on each board"),
         Binding("x", "down", "down", id="fleet.down", tooltip="End scheduler and workers; asks first"),
         Binding("d", "details", "details", id="fleet.details", tooltip="Go into what is known of the board, to scroll"),
@@ -72,14 +75,21 @@ class FleetScreen(ListedScreen):
         self.query_one("#fleet-title", Lines).show([((" edgetui  Fleet", "title"), (f"   {text}", "dim"))])
 
     async def fill(self) -> None:
-        """How each board stands."""
-        self._show(await self.fleet.status())
+        """How each board stands; that there is no fleet is said once, and stays."""
+        try:
+            found = await self.fleet.status()
+        except ConfigRefused as error:
+            self._title("there is none")
+            width = max(40, self.size.width - 2)
+            self.details.show(list(hanging(((" ", ""),), f"{error.what}; {error.fix}", width, "warn")))
+            return
+        self._show(found)
 
     def _show(self, found: FleetStatus) -> None:
         self.boards = {each.standing.board: each for each in found.boards}
         up = sum(each.standing.state == "up" for each in found.boards)
         self._title(f"{up} of {len(found.boards)} boards are up" if found.up else "down; u brings it up")
-        heads = f"   {'board':<{NAME}}{'does':<{self._room}}{'ms':>8}{'FPS':>7}{'W':>7}{'°C':>5}"
+        heads = f"   {'board':<{NAME}}{'does':<{self._room}}{'FPS':>7}{'W':>7}{'°C':>5}{'RAM GB':>{RAM}}"
         self.query_one("#fleet-heads", Lines).show([((heads, "dim"),)])
         self.listed.fill([(name, self._row(each)) for name, each in self.boards.items()])
         self._show_board()
@@ -90,7 +100,7 @@ class FleetScreen(ListedScreen):
         return max(20, self.size.width - NAME - LEAST)
 
     def _row(self, each: BoardNow) -> Line:
-        from ...engine.report.fleet_table import does
+        from ...engine.report.fleet_table import does, ram_words
 
         standing, now = each.standing, each.now
         tone = _TONES.get(standing.state, "dim")
@@ -99,8 +109,9 @@ class FleetScreen(ListedScreen):
             figures = ""
         else:
             said = does(now)
-            cells = ((now.latency_ms, 8, ".3g"), (now.fps, 7, ".1f"), (now.power_w, 7, ".1f"), (now.temp_c, 5, ".0f"))
+            cells = ((now.fps, 7, ".1f"), (now.power_w, 7, ".1f"), (now.temp_c, 5, ".0f"))
             figures = "".join(f"{'–' if value is None else format(value, form):>{wide}}" for value, wide, form in cells)
+            figures += f"{ram_words(now):>{RAM}}"
         return (
             (f"{_SIGNS.get(standing.state, '○')} ", tone),
             (f"{shortened(standing.board, NAME - 1):<{NAME}}", ""),
@@ -131,13 +142,32 @@ class FleetScreen(ListedScreen):
             ("free", "" if free_mb is None else f"{free_mb / 1000:.1f} GB"),
             ("resources", ", ".join(standing.resources)),
             ("workers", f"{standing.tries} were started" if standing.tries > 1 else ""),
-            ("run", now.run if now is not None else ""),
+            ("run", f"{now.run}  (enter follows it)" if now is not None and now.run else ""),
             ("stage", now.stage if now is not None else ""),
+            ("timed", f"{now.latency_ms:.3g} ms" if now is not None and now.latency_ms is not None else ""),
+            ("last run", f"{now.last}  (enter shows it)" if now is not None and now.last and not now.run else ""),
             ("waiting", str(now.waiting) if now is not None and now.waiting else ""),
         )
         width = max(40, self.size.width - 2)
         rows = [line for label, text in told if text for line in hanging(((f" {label:<11}", "dim"),), text, width)]
         self.details.show(rows)
+
+    def on_rows_chosen(self) -> None:
+        """The same as the key."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Follow what the board does, or did last."""
+        each = self.boards.get(self.listed.cursor)
+        if each is None:
+            return
+        name, now = each.standing.board, each.now
+        run = now.run or now.last if now is not None else ""
+        if not run:
+            why = f"{name} does not answer" if now is None else f"nothing was asked of {name} yet"
+            self.notify(why, timeout=4)
+            return
+        self.app.push_screen(BoardRunScreen(self.fleet, name, run))
 
     def action_up(self) -> None:
         """Bring it up."""
