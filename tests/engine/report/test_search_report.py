@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from edgetui.engine.report.search_report import search_report
 from edgetui.engine.schema.figures import Ratio
-from edgetui.engine.schema.search import SearchDocument, SearchPoint
+from edgetui.engine.schema.search import SearchChoice, SearchDocument, SearchPoint, TakenOver
 
 LONG = {"format": "int8", "calibrator": "percentile", "channels": "0.25", "factors": "0.75"}
 
@@ -29,3 +30,21 @@ def test_what_was_found_stands_whole(width: int, settings: dict[str, str]):
     assert "-0.36 [-0.90, +0.18]" in told
     assert settings["format"] in told
     assert ("factors 0.75" in " ".join(told.split())) == (settings is LONG)
+
+
+def test_what_a_plan_is_run_with_what_was_taken_over_and_what_goes_on_are_said():
+    choice = SearchChoice(recipe="x", run="r1", settings={"threads": "1", "graph": "basic"})
+    taken = TakenOver(search="s0", units=20)
+    found = msgspec.structs.replace(_found(LONG), choice=choice, taken=taken, sweep="edgetui sweep r1 --modes all")
+    told = " ".join(search_report(found, 80).split())
+    assert "run it with threads = 1, graph = basic" in told
+    assert "what each of 20 units costs is from s0; what was built here bears it out" in told
+    assert "then edgetui sweep r1 --modes all" in told
+    lost = msgspec.structs.replace(found, taken=msgspec.structs.replace(taken, held=False))
+    assert "what s0 had learnt of these layers did not hold here" in " ".join(search_report(lost, 80).split())
+
+
+def test_settings_that_do_nothing_are_left_out():
+    settings = {**LONG, "zeros": "0.5", "threads": "1"}
+    assert "zeros 0.5, threads 1" in " ".join(search_report(_found(settings), 120).split())
+    assert "zeros" not in search_report(_found({**settings, "zeros": "0.0"}), 120)
