@@ -156,7 +156,8 @@ def keeps_goal(goal: Goal, checked: CandidateChecked, figures: Mapping[str, floa
 def runs_of(lines: Sequence[SearchLine]) -> tuple[str, ...]:
     """The runs that answered, by name."""
     found = [line.checked or line.measured for line in lines]
-    return tuple(sorted({each.run for each in found if each is not None and each.run}))
+    beside = [each for line in lines if line.measured is not None for each in line.measured.beside]
+    return tuple(sorted({each.run for each in (*found, *beside) if each is not None and each.run}))
 
 
 def units_told(lines: Sequence[SearchLine]) -> tuple[SearchUnit, ...]:

@@ -111,6 +111,16 @@ class CandidateChecked(Struct, frozen=True, kw_only=True):
     run: str = ""
 
 
+class BesideMix(Struct, frozen=True, kw_only=True):
+    """Another mix that was measured in turns with a candidate."""
+
+    of: tuple[str, ...]
+    """The format of each unit."""
+    ratios: dict[str, Ratio]
+    """Its cost over the candidate's, by quantity."""
+    run: str = ""
+
+
 class CandidateMeasured(Struct, frozen=True, kw_only=True):
     """What a built candidate costs beside the baseline."""
 
@@ -121,6 +131,7 @@ class CandidateMeasured(Struct, frozen=True, kw_only=True):
     """Its own, as goals name them, in their units."""
     baseline: dict[str, float] = {}
     """The same of FP32."""
+    beside: tuple[BesideMix, ...] = ()
     failed: str = ""
     """Why it cannot be built; empty: it can."""
     same_outputs: tuple[str, ...] = ()
@@ -233,6 +244,8 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     """Entries of the table of costs that measurements showed to be wrong."""
     sweep: str = ""
     """The command that takes the choice over the power modes of this board; empty: it has none, or nothing was chosen."""
+    beside: tuple[BesideMix, ...] = ()
+    """Mixes of one format throughout that are good enough too, measured in turns with the choice: what each costs over it."""
     taken: TakenOver | None = None
     """What it has from a search before it; null: nothing."""
     runs: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ search up again where it was killed, and sees all of its progress.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -47,6 +48,8 @@ class CostFigures(Struct, frozen=True, kw_only=True):
     """By quantity, over all in FP32, measured in turns with it."""
     figures: dict[str, float] = {}
     """By the words of goals, in their units; also such as no table foretells (`p99_ms`, `power_w`)."""
+    beside: dict[Mix, dict[str, Bounds]] = {}
+    """By mix and quantity: what others cost over this one, measured in turns with it."""
 
 
 class UnitEffects(Protocol):
@@ -70,8 +73,8 @@ class AccuracyChecks(Protocol):
 class CostMeasurements(Protocol):
     """Who builds and measures on the board."""
 
-    def measure(self, mix: Mix) -> CostFigures:
-        """A new measurement each time it is asked, in turns with the baseline."""
+    def measure(self, mix: Mix, beside: Sequence[Mix] = ()) -> CostFigures:
+        """A new measurement each time it is asked, in turns with the baseline, and with other mixes that were built before."""
         ...
 
 

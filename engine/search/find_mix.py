@@ -13,13 +13,13 @@ against it, and where they differ by more than noise it is let go, and all is as
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..advice.goals import Goal
-from .asked import Answerers, Checked, CostFigures, UnitEffects
+from .asked import Answerers, Bounds, Checked, CostFigures, UnitEffects
 from .corrected import BuiltMix, Liar, corrected_table
 from .front import CostFront, front
 from .mix_answer import MixAnswer, Why
@@ -118,8 +118,7 @@ class _Search:
 
     def set_table_right(self) -> None:
         """Build each format throughout, and one half and half; then what tells apart who is suspected of lying."""
-        lowest: list[Mix] = [tuple(form if form in unit.costs else "fp32" for unit in self.table.units) for form in FORMATS[1:]]
-        uniform = [mix for mix in dict.fromkeys(lowest) if mix != self.table.baseline]
+        uniform = self.uniform
         if not uniform:
             return
         last, half = uniform[-1], len(self.table.units) // 2
@@ -155,6 +154,12 @@ class _Search:
                 if abs(off) > _STRANGE * math.hypot(noise, _TABLE_NOISE):
                     return True
         return False
+
+    @property
+    def uniform(self) -> list[Mix]:
+        """Mixes that have one format wherever a unit has it."""
+        lowest: list[Mix] = [tuple(form if form in unit.costs else "fp32" for unit in self.table.units) for form in FORMATS[1:]]
+        return [mix for mix in dict.fromkeys(lowest) if mix != self.table.baseline]
 
     def parting(self, mix: Mix) -> Mix | None:
         """A mix with every other suspect in FP32; None: nobody is suspected with others, or it was built."""
@@ -237,20 +242,32 @@ class _Search:
         return mix_of(rows[saved.argmax()]) if saved.max(initial=0.0) > 0 else None
 
     def shown(self, mix: Mix) -> MixAnswer:
-        """A mix that half B bore out, measured once more."""
-        figures = self.measure(mix)
+        """A mix that half B bore out, measured once more, in turns with those of one format throughout that are good enough.
+        What is shown to be cheaper is the answer, if half B bears it out too.
+        """
+        figures = self.measure(mix, self.rivals(mix))
         if not self.keeps_limits(mix):
             return self.told(self.table.baseline, "not shown") if self.baseline_serves() else self.nearest()
         ratio = figures.ratios[self.wanted.quantity]
         if ratio.high >= 1 and self.baseline_serves():
             return self.told(self.table.baseline, "not shown")
+        for rival, ratios in figures.beside.items():
+            if self.wanted.quantity in ratios and ratios[self.wanted.quantity].high < 1 and self.keeps_limits(rival):
+                slack = self.checker.slack(rival, "B")
+                if slack is not None and slack >= 0:
+                    return self.shown(rival)
         return self.told(mix, "found", figures)
+
+    def rivals(self, mix: Mix) -> list[Mix]:
+        """Mixes of one format throughout, as far as units have it, that were built and that half A bears out."""
+        passed = set(self.passed())
+        return [each for each in self.uniform if each in passed and each != mix and each in dict(self.built)]
 
     # what is asked, and how it is judged
 
-    def measure(self, mix: Mix) -> CostFigures:
+    def measure(self, mix: Mix, beside: Sequence[Mix] = ()) -> CostFigures:
         """Build and measure a mix, and set the table right by all that was."""
-        figures = self.asked.costs.measure(mix)
+        figures = self.asked.costs.measure(mix, beside) if beside else self.asked.costs.measure(mix)
         self.built.append((mix, figures))
         self.set_right()
         return figures
@@ -333,6 +350,11 @@ class _Search:
         )
         bisect(front(shares, self.effects).points, self.checker)
 
+    def beside(self, figures: CostFigures) -> tuple[tuple[Mix, Bounds], ...]:
+        """What others cost over a mix that was measured in turns with them."""
+        known = ((mix, ratios.get(self.wanted.quantity)) for mix, ratios in figures.beside.items())
+        return tuple((mix, ratio) for mix, ratio in known if ratio is not None)
+
     def told(
         self,
         mix: Mix | None,
@@ -353,6 +375,7 @@ class _Search:
             short_of=short_of,
             cost=None if figures is None else figures.ratios[self.wanted.quantity],
             figures={} if figures is None else figures.figures,
+            beside=() if figures is None else self.beside(figures),
             held_out=None if mix is None else self.checker.told.get((mix, "B")),
             refuted=tuple(self.refuted),
             front=found.points,

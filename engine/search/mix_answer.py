@@ -37,6 +37,8 @@ class MixAnswer(Struct, frozen=True, kw_only=True):
     """Of the mix over all FP32, from a measurement that chose nothing; None: it was not measured."""
     figures: dict[str, float] = {}
     """Measured then, by the words of goals."""
+    beside: tuple[tuple[Mix, Bounds], ...] = ()
+    """Mixes of one format throughout that are good enough too, and what each costs over this one, measured in turns with it."""
     held_out: Checked | None = None
     """What half B says of the mix; it was used for nothing else. None: it was not asked."""
     refuted: tuple[Mix, ...] = ()
@@ -60,7 +62,12 @@ class MixAnswer(Struct, frozen=True, kw_only=True):
         what = self.quantity
         if self.why == "found" and self.cost is not None and self.mix is not None:
             low, high = (f"{end:.3g}" for end in self.cost[1:])
-            return f"{mix_words(self.mix)}: {self.cost.value:.3g} of FP32's {what} (95 %: {low} to {high})"
+            found = f"{mix_words(self.mix)}: {self.cost.value:.3g} of FP32's {what} (95 %: {low} to {high})"
+            others = [
+                f", {1 / ratio.value:.3g} of that of {mix_words(mix)} ({1 / ratio.high:.3g} to {1 / ratio.low:.3g})"
+                for mix, ratio in self.beside
+            ]
+            return found + "".join(others)
         if self.why == "none":
             near = "" if self.nearest is None else f"; nearest is {mix_words(self.nearest)}"
             by = f", {100 * self.beyond:.3g} % beyond" if self.beyond else ", but not shown to keep"

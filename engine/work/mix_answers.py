@@ -5,6 +5,8 @@ Apart from `run_answers.py`, whose runs are of any recipe.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..advice.metrics import AIMS
 from ..runs.carrying import Carrier
 from ..runs.search_folder import SearchDir
@@ -35,21 +37,21 @@ class MixAnswers(RunAnswers):
             return Checked(difference=Bounds(0, 0, 0), qualities={key: bounds(each) for key, each in known.baseline.items()})
         return checked_figures(self.checked_as(self._candidate(mix), half))
 
-    def measure(self, mix: Mix) -> CostFigures:
+    def measure(self, mix: Mix, beside: Sequence[Mix] = ()) -> CostFigures:
         """See `search.asked.CostMeasurements`."""
-        return cost_figures(self.measured_mix(mix))
+        return cost_figures(self.measured_mix(mix, beside))
 
     @property
     def integers(self) -> Mix:
         """The mix with as many units in integers as can be."""
         return tuple("int8" if "int8" in unit.effects else "fp32" for unit in self.units)
 
-    def measured_mix(self, mix: Mix) -> CandidateMeasured:
+    def measured_mix(self, mix: Mix, beside: Sequence[Mix] = ()) -> CandidateMeasured:
         """The same as it is kept; FP32 was measured beside all others."""
         if set(mix) == {"fp32"} and self.measured:
             same = {metric.limited_as: Ratio(value=1.0, low=1.0, high=1.0) for metric in AIMS.values()}
             return CandidateMeasured(of=mix, ratios=same, figures=self.measured[-1].baseline)
-        return self.measured_as(self._candidate(mix))
+        return self.measured_as(self._candidate(mix), beside=[self._candidate(each) for each in beside])
 
     def first_measured(self, mix: Mix) -> CandidateMeasured:
         """The first measurement of a mix, made now where there is none; the search's own question is answered by it too."""

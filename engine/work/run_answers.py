@@ -6,7 +6,8 @@ What was answered is kept in the search's folder and not asked again; the n-th r
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 from msgspec import structs
 
@@ -19,11 +20,12 @@ from ..runs.carrying import Carrier
 from ..runs.search_folder import SearchDir
 from ..schema.figures import Ratio
 from ..schema.result import Result
-from ..schema.search import CandidateChecked, CandidateMeasured, SearchChoice, SearchLine, SearchRequest
+from ..schema.search import BesideMix, CandidateChecked, CandidateMeasured, SearchChoice, SearchLine, SearchRequest
 from ..schema.settings import BackendSettings
 from ..schema.spec import Preset
 from ..schema.steps import Recipe
 from ..search.asked import Bounds, CannotBeBuilt, Checked, CostFigures, Half
+from ..search.mixes import Format
 from ..system.power_modes import known_modes
 from ..system.root_files import Files
 
@@ -87,15 +89,17 @@ class RunAnswers:
         of = candidate.outputs or candidate.of
         known = next((each for each in self.checked if each.of == of and each.half == half), None)
         if known is None:
-            result = self._run(candidate, half=half)
+            (result,) = self._runs((candidate,), half=half)
             known = _checked(result, of, half) if result.state == "done" else _failed(result, of, half)
             self.folder.add(SearchLine(checked=known))
             self.checked.append(known)
         return known
 
-    def measured_as(self, candidate: Candidate, preset: Preset | None = None) -> CandidateMeasured:
+    def measured_as(
+        self, candidate: Candidate, preset: Preset | None = None, beside: Sequence[Candidate] = ()
+    ) -> CandidateMeasured:
         """What a candidate costs, measured anew each time it is asked: quickly the first time, later as well as was asked for;
-        or with `preset`.
+        or with `preset`. `beside`: others that are measured in turns with it.
         """
         before = self._asked_before.get(candidate.of, 0)
         self._asked_before[candidate.of] = before + 1
@@ -103,13 +107,20 @@ class RunAnswers:
         if before < len(known):
             return known[before]
         sure = preset or (self.asked.spec.preset if before else "quick")
-        found = _measured(self._run(candidate, preset=sure), candidate, sure)
+        result, *others = self._runs((candidate, *beside), preset=sure)
+        found = _measured(result, candidate, sure)
+        rivals = zip(beside, others, strict=True)
+        found = structs.replace(
+            found, beside=tuple(_beside(result, other, each) for each, other in rivals if other.state == "done")
+        )
         self.folder.add(SearchLine(measured=found))
         self.measured.append(found)
         return found
 
-    def _run(self, candidate: Candidate, preset: Preset | None = None, half: Half | None = None) -> Result:
-        """The result of the next run.
+    def _runs(
+        self, candidates: Sequence[Candidate], preset: Preset | None = None, half: Half | None = None
+    ) -> Sequence[Result]:
+        """The results of the next run, and of those that are measured in turns with it.
 
         Raises:
             OutOfBudget: there is no time left, or the search is to end.
@@ -117,19 +128,22 @@ class RunAnswers:
         """
         if self._carrier.to_end() or self.out_of_time():
             raise OutOfBudget
-        spec = structs.replace(self.asked.spec, recipe=candidate.recipe, candidate=candidate.own)
-        spec = structs.replace(spec, measure=False, half=half) if half else structs.replace(spec, preset=preset or spec.preset)
-        members = self._carrier.carry(self.next, [spec])
+        whole = self.asked.spec
+        whole = (
+            structs.replace(whole, measure=False, half=half) if half else structs.replace(whole, preset=preset or whole.preset)
+        )
+        specs = [structs.replace(whole, recipe=each.recipe, candidate=each.own) for each in candidates]
+        members = self._carrier.carry(self.next, specs)
         if self._carrier.to_end():
             raise OutOfBudget
-        result = members[0].result() if members else None
+        results = [result for run in members if (result := run.result()) is not None]
         answers = half is not None or self.failure_answers
-        tried = answers and result is not None and result.state == "failed"
-        if result is None or (result.state != "done" and not tried):
+        lead = results[0] if len(results) == len(specs) else None
+        if lead is None or not (lead.state == "done" or (answers and lead.state == "failed")):
             run = members[0].name if members else ""
-            why = result.error.what if result is not None and result.error is not None else "it did not end"
+            why = lead.error.what if lead is not None and lead.error is not None else "it did not end"
             raise RunFailed(f"a run of the search failed: {why}", fix=f"see `edgetui show {run}`, then search again")
-        return result
+        return results
 
 
 def checked_figures(known: CandidateChecked) -> Checked:
@@ -152,7 +166,11 @@ def cost_figures(found: CandidateMeasured) -> CostFigures:
     if found.failed:
         raise CannotBeBuilt(found.failed)
     ratios = {key: bounds(each) for key, each in found.ratios.items() if each.value is not None}
-    return CostFigures(ratios=ratios, figures=found.figures)
+    beside = {
+        tuple(cast("Format", form) for form in each.of): {key: bounds(ratio) for key, ratio in each.ratios.items()}
+        for each in found.beside
+    }
+    return CostFigures(ratios=ratios, figures=found.figures, beside=beside)
 
 
 def figures_of(column: Column) -> dict[str, float]:
@@ -178,6 +196,21 @@ def _measured(result: Result, candidate: Candidate, preset: str) -> CandidateMea
             ratios[metric.limited_as] = Ratio(value=figure.value, low=figure.value, high=figure.value) if single else figure
     before, after = (figures_of(column) for column in columns_of_run(result))
     return structs.replace(made, ratios=ratios, figures=after, baseline=before)
+
+
+def _beside(result: Result, other: Result, candidate: Candidate) -> BesideMix:
+    """What another costs over it: by their pairs of blocks, and where both have a figure without any noise, by that."""
+    pair = next((each for each in result.pairs if (each.a, each.b) == (result.run, other.run)), None)
+    found = {}
+    for metric in AIMS.values():
+        field = metric.change.field if metric.change is not None else ""
+        ratio = getattr(pair, field, None)
+        if isinstance(ratio, Ratio) and ratio.value is not None:
+            found[metric.limited_as] = ratio
+        elif metric.key == "size" and result.difference.size_ratio and other.difference.size_ratio:
+            apart = other.difference.size_ratio / result.difference.size_ratio
+            found[metric.limited_as] = Ratio(value=apart, low=apart, high=apart)
+    return BesideMix(of=candidate.of, ratios=found, run=other.run)
 
 
 def _failed(result: Result, of: tuple[str, ...], half: str) -> CandidateChecked:

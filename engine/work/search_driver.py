@@ -29,6 +29,7 @@ from ..schema.failure import Failure
 from ..schema.plan import PlanFacts
 from ..schema.ready import ready
 from ..schema.search import (
+    BesideMix,
     CandidateChecked,
     CandidateMeasured,
     CostsFound,
@@ -207,9 +208,14 @@ class Search:
             ),
             sweep=self.answers.sweep_of(choice),
             taken=self._taken(),
+            beside=self._last_beside(found),
             runs=runs_of(self.folder.found()),
             warnings=tuple(self.warnings),
         )
+
+    def _last_beside(self, found: MixAnswer) -> tuple[BesideMix, ...]:
+        told = [each for each in self.answers.measured if each.of == found.mix] if found.why == "found" else []
+        return told[-1].beside if told else ()
 
     def _taken(self) -> TakenOver | None:
         kept = [line.costs for line in self.folder.found() if line.costs is not None]

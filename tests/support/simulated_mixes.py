@@ -51,6 +51,7 @@ class SimulatedNet:
         self.border = 0.08
         self.asked = []
         self.built = []
+        self.beside = []
 
     def retrained(self):
         """The same layers with other weights: they cost the same, and move the outputs otherwise."""
@@ -101,14 +102,20 @@ class SimulatedNet:
             qualities={"top1": Bounds(float(mean), float(mean - wide), float(mean + wide))},
         )
 
-    def measure(self, mix):
+    def measure(self, mix, beside=()):
         self.built.append(mix)
+        self.beside += beside
         ratio = (
             self.true_cost(mix) / self.true_cost(("fp32",) * self.count) * math.exp(self.draw.normal(0, self.cost_noise / 3))
         )
         wide = 1.96 * max(self.cost_noise / 3, 0.003)
         told = {WORD: Bounds(ratio, ratio * math.exp(-wide), ratio * math.exp(wide))}
-        return CostFigures(ratios=told, figures={WORD: ratio * self.true_cost(("fp32",) * self.count)})
+        others = {other: {WORD: self._over(other, mix, wide)} for other in beside}
+        return CostFigures(ratios=told, figures={WORD: ratio * self.true_cost(("fp32",) * self.count)}, beside=others)
+
+    def _over(self, mix, other, wide):
+        ratio = self.true_cost(mix) / self.true_cost(other) * math.exp(self.draw.normal(0, self.cost_noise / 3))
+        return Bounds(ratio, ratio * math.exp(-wide), ratio * math.exp(wide))
 
     def right(self, mix, half):
         margins, own, shared = self.halves[half]

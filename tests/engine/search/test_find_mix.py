@@ -13,6 +13,7 @@ from msgspec import structs
 from simulated_mixes import WORD, SimulatedNet
 
 FP32 = ("fp32",) * 9
+ALL_INT8 = ("int8",) * 9
 DROP = 0.02
 
 
@@ -71,6 +72,37 @@ def test_a_lying_layer_is_named_and_the_search_ends_within_three_percent():
         assert len(found.liars[0].suspects) == 1
         assert found.checks <= 12
         assert found.builds <= 12
+
+
+class Hasty(SimulatedNet):
+    """All in INT8 looks slower than it is the first time, as where something else worked meanwhile."""
+
+    in_turns = True
+
+    def measure(self, mix, beside=()):
+        told = super().measure(mix, beside)
+        if mix == ALL_INT8 and self.built.count(mix) == 1:
+            seen = told.ratios[WORD].value * 1.4
+            told = structs.replace(told, ratios={WORD: Bounds(seen, seen * 0.8, seen * 1.25)})
+        return told if self.in_turns else structs.replace(told, beside={})
+
+
+@pytest.mark.parametrize(("in_turns", "found_all"), [(True, True), (False, False)])
+def test_what_is_found_is_not_slower_than_all_in_int8_where_that_is_good_enough(in_turns: bool, found_all: bool):
+    net = Hasty(8, fragile=1, cost_noise=0.03)
+    net.noise[:, 2] *= 0.1
+    net.in_turns = in_turns
+    found = search(net)
+    assert found.why == "found"
+    assert net.beside == [ALL_INT8], "it was measured in turns with what the table had chosen"
+    assert (found.mix == ALL_INT8) == found_all
+    assert [half for _, half in net.asked].count("B") == (2 if found_all else 1)
+
+
+def test_the_answer_says_what_it_costs_beside_all_in_int8():
+    net = SimulatedNet(0)
+    found = structs.replace(search(net), beside=((ALL_INT8, Bounds(1.25, 1.0, 2.0)),))
+    assert found.sentence.endswith(", 0.8 of that of all INT8 (0.5 to 1)")
 
 
 class Taught:
@@ -241,8 +273,8 @@ def test_a_limit_on_quality_is_kept_by_the_lower_end_of_its_interval():
 
 def test_a_limit_that_only_a_measurement_can_tell_rules_out():
     class Hot(SimulatedNet):
-        def measure(self, mix):
-            told = super().measure(mix)
+        def measure(self, mix, beside=()):
+            told = super().measure(mix, beside)
             return CostFigures(ratios=told.ratios, figures=told.figures | {"power_w": 20.0})
 
     found = search(Hot(0), f"fastest power_w<=15 drop<={DROP}")
