@@ -119,6 +119,11 @@ class RunView:
         self._measures = False
         self._offset = 0.0
         self._stage_t = 0.0
+        self._begins: list[tuple[float, str]] = []
+        self._least_s = math.inf
+        """By the clock of samples when the run began, at the latest."""
+        self._clock_s: float | None = None
+        """The same, exactly."""
 
     @property
     def measuring(self) -> bool:
@@ -143,6 +148,13 @@ class RunView:
             if each.side
         ]
 
+    def stage_begins(self) -> list[tuple[float, str]]:
+        """When each stage began, by the clock of samples, and its name; empty where that cannot be told: of a run that ended
+        before anybody looked, and measured nothing alone.
+        """
+        clock_s = self._clock_s if self._clock_s is not None else self._least_s if not self.state else None
+        return [] if clock_s is None else [(clock_s + t, name) for t, name in self._begins]
+
     def stage_elapsed(self) -> float:
         """Seconds that the stage which is going has taken so far."""
         return max(0.0, time.monotonic() - self._offset - self._stage_t)
@@ -159,6 +171,7 @@ class RunView:
         """Fold one event in."""
         self.seen = max(self.seen, event.n)
         self._offset = time.monotonic() - event.t
+        self._least_s = min(self._least_s, self._offset)
         self._fold(event)
 
     def end(self, result: Result) -> None:
@@ -199,6 +212,7 @@ class RunView:
     @_fold.register
     def _open(self, event: StageBegan) -> None:
         self.waiting_for = None
+        self._begins.append((event.t, event.stage))
         self.stage, self.progress, self.eta_s, self._stage_t = event.stage, None, event.eta_s, event.t
         self.furthest, self._measures = 0.0, event.measures
         self.learning = None
@@ -227,6 +241,7 @@ class RunView:
         if self.windows and self.windows[-1].begin_s == event.begin_s:
             self.windows.pop()
         self.windows.append(event)
+        self._clock_s = (event.begin_s if event.end_s is None else event.end_s) - event.t
 
     @_fold.register
     def _note(self, event: Note) -> None:

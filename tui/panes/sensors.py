@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Grid
 
 from ...engine.advice.words import DASH
@@ -14,15 +16,17 @@ from ..readings import groups
 from ..runview import Bar
 from ..widgets.chart import DOTTED, SOLID
 from ..widgets.lines import Line, Rows, wrap
-from ..widgets.pastchart import PastChart
+from ..widgets.motion import LEFT, RIGHT
+from ..widgets.pastchart import Over, PastChart
 from .pane import Pane
 
 if TYPE_CHECKING:
     from ...engine.api import Sample
-    from ...engine.telemetry.quantity import Figure
+    from ...engine.telemetry.quantity import Figure, Quantity
     from ..feed import Feed
 
 MOST_CHARTS = 8
+LEAST_ZOOM_S = 2.0
 NARROW = 56
 """Below so many columns charts stand in one column."""
 WINDOWS: tuple[tuple[float, str], ...] = (
@@ -114,8 +118,20 @@ class ChartsPane(Pane, can_focus=True):
     HELP = (
         "The chosen figures over time, with their least and most in the window. w changes the window, from a minute to a day;\n"
         "p stops the picture while the data go on. A hole is a time in which nothing was heard. Dots along the foot are\n"
-        "windows of energy: all of them are the original's, every other one a candidate's."
+        "windows of energy: all of them are the original's, every other one a candidate's; a broken line: a stage began.\n"
+        "c sets a cursor, ← → move it: its values stand in the titles, its time at the foot. z looks closer, Z less close.\n"
+        "o on a figure of the list draws it over the last chart, with an axis of its own. What is drawn is remembered."
     )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "cursor", "cursor", id="past.cursor", tooltip="A cursor with values in the charts, or none"),
+        Binding(LEFT, "step(-1)", "earlier", id="past.earlier", show=False, tooltip="Cursor: a cell earlier"),
+        Binding(RIGHT, "step(1)", "later", id="past.later", show=False, tooltip="Cursor: a cell later"),
+        Binding("shift+left,H", "step(-10)", "much earlier", id="past.much_earlier", show=False, tooltip="Cursor: ten earlier"),
+        Binding("shift+right,L", "step(10)", "much later", id="past.much_later", show=False, tooltip="Cursor: ten later"),
+        Binding("z", "zoom(0.5)", "closer", id="past.closer", tooltip="Look closer, at the cursor or at the end"),
+        Binding("Z", "zoom(2.0)", "further", id="past.further", show=False, tooltip="From further away"),
+        Binding("escape", "plain", "no cursor", id="past.plain", show=False, tooltip="No cursor and no zoom"),
+    ]
 
     def __init__(self) -> None:
         super().__init__(id="past", classes="pane")
@@ -128,6 +144,14 @@ class ChartsPane(Pane, can_focus=True):
         self.own_choice = False
         """Somebody has chosen what is drawn."""
         self._frame_text = ""
+        self.over: dict[str, str] = {}
+        """A series that is drawn over another: by that one's name."""
+        self.stages: Sequence[tuple[float, str]] = ()
+        """When stages of the run that is followed began."""
+        self.cursor_s: float | None = None
+        self.zoomed: tuple[float, float] | None = None
+        """Begin and end of what is looked at closely."""
+        self._span = (0.0, 1.0)
 
     def compose(self) -> ComposeResult:
         """Room for the most charts; those that are not wanted are hidden."""
@@ -140,6 +164,7 @@ class ChartsPane(Pane, can_focus=True):
     def choose(self, keys: list[str]) -> None:
         """Draw these series."""
         self.chosen = keys
+        self.over = {base: other for base, other in self.over.items() if base in keys}
         for n, chart in enumerate(self.charts):
             chart.set_class(n >= len(keys), "-empty")
             chart.series = keys[n] if n < len(keys) else ""
@@ -171,6 +196,8 @@ class ChartsPane(Pane, can_focus=True):
             unit = quantity.unit
             chart.become_series(f"{name}  {unit.text}", 1 / unit.divisor, unit.low, quantity.top(sample))
             chart.value = figure.value or DASH
+            beside = about.get(self.over.get(chart.series, ""))
+            chart.over, chart.second = (None, "") if beside is None else (_over(*beside, sample), chart.second)
 
     def tick(self) -> None:
         """Read the window again and draw it."""
@@ -179,11 +206,23 @@ class ChartsPane(Pane, can_focus=True):
             return
         if not self.own_choice and len(first := first_choice(feed.newest)) > len(self.chosen):
             self.choose(first)  # loads come with the second sample
+        self._draw(feed)
+
+    def _draw(self, feed: Feed) -> None:
         self._assign()
         history, begin, end = feed.view(WINDOWS[self.window][0])
+        if self.frozen:
+            begin, end = self._span
+        elif self.zoomed is None:
+            self._span = begin, end
         marked = [(bar.begin_s, bar.end_s, SOLID if bar.solid else DOTTED) for bar in self.bars]
-        still = feed.still(WINDOWS[self.window][0])
+        still = feed.still(WINDOWS[self.window][0]) or self.zoomed is not None
+        begin, end = self.zoomed or (begin, end)
+        if self.cursor_s is not None and not begin <= self.cursor_s <= end:
+            self.cursor_s = None  # the picture has gone on
+        named = [*self.stages, *((event.t_s, event.text) for event in feed.happened() if event.raised is None)]
         for chart in self.charts[: len(self.chosen)]:
+            chart.cursor_s, chart.named = self.cursor_s, named
             chart.look(history, begin, end, hold_s=2.5 * feed.period_s, still=still, marked=marked)
             chart.draw()
         self.frame()
@@ -195,15 +234,91 @@ class ChartsPane(Pane, can_focus=True):
         title = "Past" + ("  paused" if self.frozen else "")
         seconds, words = WINDOWS[self.window]
         all_of_it = self.feed is not None and self.feed.still(seconds)
-        foot = f"w window {'all of it' if all_of_it else words}{reading}"
+        window = f"closer: {_long(self.zoomed[1] - self.zoomed[0])}" if self.zoomed else "all of it" if all_of_it else words
+        foot = f"{self._at()}w window {window}{reading}"
         if self._frame_text != title + foot:
             self._frame_text = title + foot
             self.border_title, self.border_subtitle = title, foot
 
+    def _at(self) -> str:
+        """The time of the cursor."""
+        if self.cursor_s is None or self.feed is None or self.feed.newest is None:
+            return ""
+        newest = self.feed.newest
+        ago = _long(max(0.0, self.feed.now_s - self.cursor_s))
+        try:
+            wall = datetime.fromisoformat(newest.wall) - timedelta(seconds=newest.t_s - self.cursor_s)
+        except ValueError:
+            return f"│ {ago} ago   "
+        return f"│ {wall:%H:%M:%S}, {ago} ago   "
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are free for what lies around: a replay's place."""
+        if action == "step":
+            return self.cursor_s is not None
+        if action == "plain":
+            return self.cursor_s is not None or self.zoomed is not None
+        return super().check_action(action, parameters)
+
+    def action_cursor(self) -> None:
+        """A cursor in the middle of the picture, or none."""
+        begin, end = self.zoomed or self._span
+        self.cursor_s = None if self.cursor_s is not None else (begin + end) / 2
+        self._look()
+
+    def action_step(self, by: int) -> None:
+        """Move the cursor by cells."""
+        begin, end = self.zoomed or self._span
+        if self.cursor_s is not None and self.chosen:
+            self.cursor_s = min(max(self.cursor_s + by * self.charts[0].cell_s, begin), end)
+            self._look()
+
+    def action_zoom(self, factor: float) -> None:
+        """Look closer, or from further away."""
+        begin, end = self.zoomed or self._span
+        whole = self._span[1] - self._span[0]
+        long = max((end - begin) * factor, LEAST_ZOOM_S)
+        if long >= whole:
+            self.zoomed = None
+        else:
+            middle = self.cursor_s if self.cursor_s is not None else end - long / 2
+            begin = min(max(middle - long / 2, self._span[0]), self._span[1] - long)
+            self.zoomed = begin, begin + long
+        self._look()
+
+    def action_plain(self) -> None:
+        """No cursor; once more: no zoom."""
+        if self.cursor_s is not None:
+            self.cursor_s = None
+        else:
+            self.zoomed = None
+        self._look()
+
+    def _look(self) -> None:
+        self.refresh_bindings()
+        if self.feed is not None and self.feed.newest is not None:
+            self._draw(self.feed)
+
     def next_window(self) -> None:
         """Show more or less of the past."""
-        self.window = (self.window + 1) % len(WINDOWS)
+        self.window, self.zoomed = (self.window + 1) % len(WINDOWS), None
         frozen, self.frozen = self.frozen, False
         self.tick()
         self.frozen = frozen
         self.frame()
+
+
+def _over(quantity: Quantity, figure: Figure, sample: Sample) -> Over:
+    """A quantity that is drawn over another."""
+    name = f"{quantity.group} {figure.label}" if quantity.group in PREFIXED else figure.label
+    unit = quantity.unit
+    fixed = (unit.low, quantity.top(sample))
+    return Over(figure.key, f"{name} {unit.text}", 1 / unit.divisor, fixed, figure.value or DASH)
+
+
+def _long(seconds: float) -> str:
+    """`12 s`, `3:20 min`, `2:05 h`."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    return f"{whole // 60}:{whole % 60:02d} min" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d} h"

@@ -19,11 +19,12 @@ from ...engine.advice.words import DASH, digits
 from ...engine.errors import EdgetuiError, StorageRefused
 from ..desk import AtDesk
 from ..fix_words import on_screen
+from ..panes.happened import hms
 from ..widgets.bigdigits import PLAIN, fitting_rows, rows_of
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, wrap
-from .monitor import Shown, hms
+from .monitor import Shown
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .small import TooSmall, is_small
 

@@ -17,17 +17,19 @@ from ...engine.advice.words import size
 from ...engine.errors import EdgetuiError, StorageRefused
 from ..desk import AtDesk
 from ..feed import LiveFeed, ReplayFeed
+from ..kept_look import MonitorLook, keep_look, kept_look
+from ..panes.happened import HappenedPane, hms
 from ..panes.pane import Pane
 from ..panes.sensors import MOST_CHARTS, WINDOWS, ChartsPane, SensorsPane
 from ..readings import left
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling
+from ..widgets.lines import Line, Lines
 from ..widgets.motion import LEFT, RIGHT
 from .headlines import fitting
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:
-    from ...engine.api import AlertEvent, Mark, Player
+    from ...engine.api import Player
     from ..feed import Feed
 
 TABS = ("sensors", "past", "happened")
@@ -52,42 +54,6 @@ class Shown(NamedTuple):
     """Field mode in place of all."""
 
 
-class HappenedPane(Pane):
-    """Marks and alerts, the newest first."""
-
-    TITLE = "Marks and alerts"
-    EXAMPLE = "m marks this moment with a note; of a replay n goes to the next mark or alert, N to the one before."
-    HELP = (
-        "Marks that somebody set (m, with a note), and alerts that began or ended, by the rules under [[alerts]] in\n"
-        "edgetui.toml. While r records, both go into the recording."
-    )
-
-    def __init__(self) -> None:
-        super().__init__(id="happened", classes="pane")
-        self.feed: Feed | None = None
-        self._drawn: object = None
-
-    def compose(self) -> ComposeResult:
-        """Rows to read."""
-        self.rows = Scrolling(id="happened-rows")
-        yield self.rows
-
-    def tick(self) -> None:
-        """Show what has happened up to now."""
-        if self.feed is None:
-            return
-        events = self.feed.happened()
-        drawn = (id(self.feed), len(events), events[-1].t_s if events else 0.0)
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self.rows.show([self._row(event) for event in reversed(events)] or [((f" {self.feed.NOTHING_YET}", "dim"),)])
-
-    def _row(self, event: AlertEvent | Mark) -> Line:
-        clock = event.wall[11:19] if len(event.wall) >= 19 else hms(event.t_s)
-        glyph, tone = ("▸", "accent") if event.raised is None else ("!", "bad") if event.raised else ("✓", "good")
-        return ((f" {clock} ", "dim"), (f"{glyph} {event.text}", tone))
-
-
 class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
     """The screen; alone (`edgetui monitor`), or over the workbench."""
 
@@ -96,6 +62,9 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
     HELP = SensorsPane.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "chart", "chart", id="monitor.chart", tooltip="Draw the figure under the cursor, or no longer"),
+        Binding(
+            "o", "over", "over", id="monitor.over", show=False, tooltip="Draw this figure over the last chart, or no longer"
+        ),
         Binding("p", "pause", "pause", id="monitor.pause", tooltip="Stop the picture, the data go on; a replay stands still"),
         Binding("w", "window", "window", id="monitor.window", tooltip="Show more or less of the past, a minute to a day"),
         Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
@@ -164,8 +133,18 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
             self.desk.run_in_background(partial(asyncio.to_thread, self.replay.read), "replay-read")
         elif shown is not None:
             self.desk.run_in_background(partial(self._open, shown), "telemetry")
+        if self.replay is None:
+            self._remember()
         self.desk.pace.settle()
         self.tick()
+
+    def _remember(self) -> None:
+        """What was drawn the last time; figures that this board does not tell stay empty."""
+        look = kept_look(self.desk.engine.home)
+        if look.charts:
+            self.past.own_choice, self.past.over = True, dict(look.over)
+            self.past.choose(list(look.charts[:MOST_CHARTS]))
+        self.past.window = min(max(look.window, 0), len(WINDOWS) - 1)
 
     async def _open(self, shown: Shown) -> None:
         await asyncio.to_thread(self.desk.link.look_at_board)
@@ -178,7 +157,9 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
         feed, live = self.feed, self.desk.link.feed
         self.sensors.feed = self.past.feed = self.happened.feed = feed
         view = self.desk.link.view
-        self.past.bars = view.bars() if view is not None and self.replay is None else ()
+        followed = view if self.replay is None else None
+        self.past.bars = followed.bars() if followed is not None else ()
+        self.past.stages = followed.stage_begins() if followed is not None else ()
         if self.replay is not None:
             self.replay.pump()
             if self.replay.behind:
@@ -187,7 +168,7 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
         elif live is not None and self._to_record is not None and live.newest is not None:
             path, self._to_record = self._to_record, None
             self._start_recording(live, path)
-        self.sensors.charted = self.past.chosen
+        self.sensors.charted = [*self.past.chosen, *self.past.over.values()]
         alerts = feed.active if feed is not None else ()
         self.lines["monitor-alerts"].set_class(bool(alerts), "-shown")
         if alerts:
@@ -288,10 +269,39 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
             return
         else:
             chosen.append(key)
+        self._chosen(chosen)
+
+    def _chosen(self, chosen: list[str]) -> None:
         self.past.own_choice = True
         self.past.choose(chosen)
         self.tick()
         self.sensors.tick()
+        self._keep()
+
+    def action_over(self) -> None:
+        """Draw the figure under the cursor over the last chart, or no longer."""
+        key, past = self.sensors.rows.cursor, self.past
+        base = next((base for base, other in past.over.items() if other == key), None)
+        if base is not None:
+            del past.over[base]
+        elif key not in self.sensors.drawable:
+            self.notify("this quantity has no chart over time", timeout=3)
+            return
+        else:
+            others = [each for each in past.chosen if each != key]
+            if not others:
+                self.notify("there is no other chart to draw it over", timeout=3)
+                return
+            past.over[others[-1]] = key
+            past.chosen = others
+        self._chosen(list(past.chosen))
+
+    def _keep(self) -> None:
+        """Remember what is drawn, for the next time."""
+        if self.replay is None:
+            look = MonitorLook(charts=tuple(self.past.chosen), over=dict(self.past.over), window=self.past.window)
+            work = partial(asyncio.to_thread, keep_look, self.desk.engine.home, look)
+            self.desk.run_in_background(work, "keep-look")
 
     def action_pause(self) -> None:
         """Stop the picture, or let it go on; a replay itself stands still."""
@@ -306,6 +316,7 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
     def action_window(self) -> None:
         """More or less of the past."""
         self.past.next_window()
+        self._keep()
 
     def action_record(self) -> None:
         """Begin or end a recording."""
@@ -390,9 +401,3 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
         """Let go of the recording that was replayed."""
         if self.replay is not None:
             self.replay.close()
-
-
-def hms(seconds: float) -> str:
-    """`0:01:23`."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
@@ -17,11 +18,14 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from .tones import Toned
+from .uplines import CURSOR, DIM, UpLine, overlaid
 
 Graph = Literal["braille", "block", "ascii"]
 Pair = tuple[float, float]
 
 GUTTER = 6
+_TONES = {"1": "accent", "2": "second", DIM: "dim", CURSOR: "value"}
+"""Of what a cell shows."""
 SOLID, DOTTED = 1, 2
 """How a stretch is marked along the foot."""
 _LEFT = (0x01, 0x02, 0x04, 0x40)
@@ -172,7 +176,9 @@ class Chart(Toned):
             self._rebuild()
         head = self._title_row(width)
         rows = (
-            self._picture() if height > 2 and (self.count or not self.hint) else [(" " * width, "")] * (height - 1)
+            overlaid(self._picture(), GUTTER, self.up_lines())
+            if height > 2 and (self.count or not self.hint)
+            else [(" " * width, "")] * (height - 1)
         )  # in less than two rows nothing can be seen; without a sample an axis would be made up
         old, self._rows = self._rows, rows
         dirty: list[Region] = []
@@ -187,6 +193,10 @@ class Chart(Toned):
                 dirty.append(_changed(before, after, y))
         if dirty:
             self.refresh(*dirty)
+
+    def up_lines(self) -> Sequence[UpLine]:
+        """Lines across the picture; asked for after it was made."""
+        return ()
 
     def _title_row(self, width: int) -> str:
         """Title and last values; where room is short they stand closer."""
@@ -237,8 +247,10 @@ class Chart(Toned):
                 picture.append((self._axis(y, rows) + "".join([cells[mask] for mask in first]), who))
                 continue
             second = [(left >> shift & full) | (right >> shift & full) << down for left, right in layers[1]]
-            text = "".join([cells[a | b] for a, b in zip(first, second, strict=True)])
             who = "".join(["2" if b and not a else "1" for a, b in zip(first, second, strict=True)])
+            if y == rows - 1 and any(self._bars):
+                first = [mask | foot for mask, foot in zip(first, self._foot(columns), strict=True)]
+            text = "".join([cells[a | b] for a, b in zip(first, second, strict=True)])
             picture.append((self._axis(y, rows) + text, who))
         return picture
 
@@ -296,9 +308,8 @@ class Chart(Toned):
         if y - 1 >= len(self._rows):
             return Strip.blank(width, self.style_of(""))
         text, who = self._rows[y - 1]
-        first = self.style_of("accent")
         body = text[GUTTER:]
-        segments = [Segment(body, first)] if "2" not in who else self._spans(body, who, first, self.style_of("second"))
+        segments = self._spans(body, who) if who.strip("1") else [Segment(body, self.style_of("accent"))]
         return Strip([Segment(text[:GUTTER], dim), *segments]).adjust_cell_length(width, self.style_of(""))
 
     def _head_strip(self, head: str, dim: Style) -> Strip:
@@ -314,12 +325,11 @@ class Chart(Toned):
         ]
         return Strip(segments).adjust_cell_length(self.size.width, self.style_of(""))
 
-    @staticmethod
-    def _spans(body: str, who: str, first: Style, second: Style) -> list[Segment]:
+    def _spans(self, body: str, who: str) -> list[Segment]:
         segments, at = [], 0
         for kind, run in groupby(who):
             size = len(list(run))
-            segments.append(Segment(body[at : at + size], second if kind == "2" else first))
+            segments.append(Segment(body[at : at + size], self.style_of(_TONES[kind])))
             at += size
         return segments
 

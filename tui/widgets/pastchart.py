@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .chart import GUTTER, Chart, Graph, Pair
+from ...engine.advice.words import DASH
+from .chart import DOTS, GUTTER, Chart, Graph, Pair, label, nice_range
+from .uplines import CURSOR, DIM, UpLine
 
 if TYPE_CHECKING:
     from ...engine.api import Bucket, History
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
 
 Marked = tuple[float, float, int]
 """Begin and end in seconds, and `SOLID` or `DOTTED`."""
+
+
+class Over(NamedTuple):
+    """A series that is drawn over another one."""
+
+    series: str
+    title: str
+    scale: float
+    fixed: tuple[float | None, float | None]
+    value: str
+    """The last in words."""
 
 
 class PastChart(Chart):
@@ -31,6 +44,15 @@ class PastChart(Chart):
         self._hold_s = 0.0
         self._still = False
         self._marked: Sequence[Marked] = ()
+        self.over: Over | None = None
+        """A second series in the same picture, with an axis of its own."""
+        self.cursor_s: float | None = None
+        """The moment whose values stand in the title."""
+        self.named: Sequence[tuple[float, str]] = ()
+        """Moments with a name: a stage that began, a mark."""
+        self._first_s, self._width_s = 0.0, 1.0
+        """Where the first bucket begins, and how long each is."""
+        self._over_range: Pair = (0.0, 1.0)
 
     def become_series(self, title: str, scale: float, low: float | None, high: float | None) -> None:
         """What is shown from now on: its name, the factor to what is shown, the ends of the axis that are given."""
@@ -82,7 +104,11 @@ class PastChart(Chart):
             first = (newest - count + 1) * width_s
         found = self._history.buckets(self.series, first, first + count * width_s, count)
         self._per, self.count = 1, newest + 1
-        self._buckets = [deque(self._held(found, width_s))]
+        self._first_s, self._width_s = first, width_s
+        self._buckets = [deque(self._held(found, width_s, self._scale_by))]
+        if self.over is not None:
+            beside = self._history.buckets(self.over.series, first, first + count * width_s, count)
+            self._buckets.append(deque(self._held(beside, width_s, self.over.scale)))
         self._bars = deque(self._feet(first, width_s, count))
         self._say_range(found)
 
@@ -95,14 +121,91 @@ class PastChart(Chart):
             found[begin:end] = [mark] * max(0, end - begin)
         return found
 
-    def _held(self, found: Sequence[Bucket | None], width_s: float) -> list[Pair | None]:
+    def _scale(self) -> None:
+        """Each series has its axis: that of the first stands at the left, that of the second in its words."""
+        both = self._buckets
+        self._buckets = both[:1]
+        super()._scale()
+        self._buckets = both
+        if self.over is not None and len(both) > 1:
+            seen = [pair for pair in both[1] if pair is not None]
+            low, high = self.over.fixed
+            if seen:
+                self._over_range = nice_range(min(pair[0] for pair in seen), max(pair[1] for pair in seen), low, high)
+            self.second = self._over_words()
+
+    def _masks(self, buckets: deque[Pair | None]) -> list[tuple[int, int]]:
+        """The second series lies on its own axis."""
+        if len(self._buckets) < 2 or buckets is not self._buckets[1]:
+            return super()._masks(buckets)
+        own, self.range = self.range, self._over_range
+        try:
+            return super()._masks(buckets)
+        finally:
+            self.range = own
+
+    def _over_words(self) -> str:
+        assert self.over is not None
+        span = self._over_range[1] - self._over_range[0]
+        ends = f"{label(self._over_range[0], span)}…{label(self._over_range[1], span)}"
+        value = self.over.value if self.cursor_s is None else self.at_cursor(1)
+        return f"{self.over.title} {value} ({ends})"
+
+    def _values(self) -> str:
+        """At the cursor, where there is one."""
+        if self.cursor_s is None or self._history is None:
+            return super()._values()
+        kept, self.value = self.value, self.at_cursor(0)
+        try:
+            return super()._values()
+        finally:
+            self.value = kept
+
+    @property
+    def cell_s(self) -> float:
+        """Seconds of a cell: what the cursor moves by."""
+        return self._width_s * self.dots.across
+
+    def at_cursor(self, series: int) -> str:
+        """What a series says there: its value, or the least and most of a cell; a dash where it says nothing."""
+        if self.cursor_s is None or series >= len(self._buckets):
+            return DASH
+        first = int((self.cursor_s - self._first_s) / self._width_s)
+        buckets = self._buckets[series]
+        pairs = [buckets[n] for n in range(max(0, first), min(first + self.dots.across, len(buckets)))]
+        known = [pair for pair in pairs if pair is not None]
+        if not known:
+            return DASH
+        low, high = min(pair[0] for pair in known), max(pair[1] for pair in known)
+        places = 0 if high >= 1000 else 1 if high >= 10 else 2
+        ends = [f"{value:.{places}f}" for value in (low, high)]
+        return ends[0] if ends[0] == ends[1] else f"{ends[0]}…{ends[1]}"
+
+    def up_lines(self) -> Sequence[UpLine]:
+        """The cursor, and moments with a name."""
+        plain = self.dots is DOTS["ascii"]
+        lines = [UpLine(self._cell(t_s), ":" if plain else "┊", DIM, name) for t_s, name in self.named]
+        if self.cursor_s is not None:
+            lines.insert(0, UpLine(self._cell(self.cursor_s), "|" if plain else "│", CURSOR))
+        return lines
+
+    def _cell(self, t_s: float) -> int:
+        """The cell of the picture that shows a moment; outside of it where it shows none."""
+        if not self._buckets:
+            return -1
+        across = self.dots.across
+        newest = self.count - 1
+        number = newest - len(self._buckets[0]) + 1 + math.floor((t_s - self._first_s) / self._width_s)
+        return (number - (newest // across - max(1, self._shape[0]) + 1) * across) // across
+
+    def _held(self, found: Sequence[Bucket | None], width_s: float, scale: float) -> list[Pair | None]:
         """Pairs of (min, max); a hole that is shorter than the hold shows the value before it."""
         pairs: list[Pair | None] = []
         last, age_s = 0.0, float("inf")
         for bucket in found:
             age_s += width_s
             if bucket is not None:
-                low, last, high = (value * self._scale_by for value in bucket)
+                low, last, high = (value * scale for value in bucket)
                 age_s = 0.0
                 pairs.append((low, high))
             else:
@@ -117,4 +220,4 @@ class PastChart(Chart):
             least, most = min(b[0] for b in known) * self._scale_by, max(b[2] for b in known) * self._scale_by
             places = 0 if most >= 100 or self.fixed[1] == 100 else 1
             ends = f"   {least:.{places}f} … {most:.{places}f}"
-            self.title += ends if len(self._words + ends + self.value) + 1 < self.size.width else ""
+            self.title += ends if len(self._words + ends + self._values()) + 1 < self.size.width else ""

@@ -1,0 +1,40 @@
+"""What somebody chose to see, for the next time: a small file in the state folder, which may be lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from ..engine.errors import DAMAGED
+from ..engine.schema.ready import ready
+from ..engine.system.atomic_write import write_atomic
+
+FILE = "screen.json"
+
+
+class MonitorLook(Struct, frozen=True, kw_only=True):
+    """What the monitor draws."""
+
+    charts: tuple[str, ...] = ()
+    """Names of series; empty: what the board tells."""
+    over: dict[str, str] = {}
+    """A second series in a chart, by the name of its first."""
+    window: int = 1
+    """How much of the past, of those that there are."""
+
+
+def kept_look(home: Path) -> MonitorLook:
+    """What was kept; what is usual where nothing was, or it is damaged."""
+    with suppress(OSError, *DAMAGED):
+        return msgspec.json.decode((home / FILE).read_bytes(), type=ready(MonitorLook))
+    return MonitorLook()
+
+
+def keep_look(home: Path, look: MonitorLook) -> None:
+    """Keep it; a disk that is full loses it."""
+    with suppress(OSError):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(home / FILE, msgspec.json.encode(look))
