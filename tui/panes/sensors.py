@@ -114,7 +114,7 @@ class ChartsPane(Pane, can_focus=True):
     """A chart for each chosen figure."""
 
     TITLE = "Past"
-    EXAMPLE = "w twice shows an hour in place of a minute; p holds it still to read a figure."
+    EXAMPLE = "c, then ← ← stands on a moment and says its values; z z looks four times as close at it."
     HELP = (
         "The chosen figures over time, with their least and most in the window. w changes the window, from a minute to a day;\n"
         "p stops the picture while the data go on. A hole is a time in which nothing was heard. Dots along the foot are\n"

@@ -61,15 +61,15 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
     EXAMPLE = SensorsPane.EXAMPLE
     HELP = SensorsPane.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "chart", "chart", id="monitor.chart", tooltip="Draw the figure under the cursor, or no longer"),
-        Binding(
-            "o", "over", "over", id="monitor.over", show=False, tooltip="Draw this figure over the last chart, or no longer"
-        ),
-        Binding("p", "pause", "pause", id="monitor.pause", tooltip="Stop the picture, the data go on; a replay stands still"),
+        Binding("space", "chart", "chart", id="monitor.chart", tooltip="Draw this figure, or no longer"),
+        Binding("p", "pause", "pause", id="monitor.pause", tooltip="Stop the picture; the data go on"),
         Binding("w", "window", "window", id="monitor.window", tooltip="Show more or less of the past, a minute to a day"),
         Binding("escape", "back", "leave", id="monitor.leave", tooltip="To where you came from"),
         Binding("r", "record", "record", id="monitor.record", tooltip="Begin a recording in the state folder, or end it"),
         Binding("m", "mark", "mark", id="monitor.mark", tooltip="Mark this moment, with a note"),
+        Binding(
+            "o", "over", "over", id="monitor.over", show=False, tooltip="Draw this figure over the last chart, or no longer"
+        ),
         Binding("f", "field", "field", id="monitor.field", tooltip="Five large figures, for the sun and a slow link"),
         Binding(LEFT, "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
         Binding(RIGHT, "seek(1)", "on", id="monitor.on", tooltip="Replay: a tenth of the window on"),
