@@ -33,9 +33,12 @@ from ..schema.study_table import StudyTime
 from ..schema.sweep import SweepPoint
 from .studying import Studying
 
-USUAL_BUILDS, USUAL_CHECKS = 5, 6
-"""Of a search that ends well."""
+USUAL: dict[Over, tuple[int, int]] = {"formats": (5, 6), "settings": (11, 24), "channels": (11, 24)}
+"""Measurements and checks of a search that ends well."""
 MOST_CHECKS = 16
+"""Of a search for formats."""
+CHECKS_A_BUILD = 2
+"""Of the others, at most."""
 LEAST_BUILDS = {"formats": 3, "settings": 9, "channels": 9}
 """All units in integers, half of them, and the answer once more; settings that ship, and the best of them once more; one share
 for all and what moves outputs least, the best of them once more, and one share for all beside it."""
@@ -102,8 +105,10 @@ class Searching(Studying):
             quick: list[Preset] = ["quick"] * (builds - 1)
             return self._time_of(asked, (*quick, asked.spec.preset), checks, has_power)
 
-        usual = await asyncio.to_thread(told, min(USUAL_BUILDS, asked.builds), USUAL_CHECKS)
-        most = await asyncio.to_thread(told, asked.builds, MOST_CHECKS)
+        builds, checks = USUAL[asked.over]
+        most_checks = MOST_CHECKS if asked.over == "formats" else CHECKS_A_BUILD * asked.builds + 2
+        usual = await asyncio.to_thread(told, min(builds, asked.builds), min(checks, most_checks))
+        most = await asyncio.to_thread(told, asked.builds, most_checks)
         return structs.replace(usual, most_s=most.most_s)
 
     async def begin_search(self, asked: SearchRequest, *, again: bool = False) -> str:
