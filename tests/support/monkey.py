@@ -6,6 +6,8 @@ import asyncio
 import random
 import time
 import unicodedata
+from collections import deque
+from collections.abc import Sequence
 
 from edgetui.tui.app import EdgetuiApp
 from rich.cells import cell_len
@@ -18,9 +20,11 @@ from textual.pilot import Pilot
 
 ALWAYS = (
     *("up", "down", "left", "right", "enter", "escape", "tab", "shift+tab", "space", "home", "end", "pageup", "pagedown"),
-    *("slash", "backspace", "delete", "ctrl+p", "ctrl+u", "ctrl+l", "question_mark", "n", "plus", "minus"),
+    *("slash", "backspace", "delete", "ctrl+p", "ctrl+u", "ctrl+l", "question_mark", "n", "N", "plus", "minus", "colon", "J"),
 )
-CHARACTERS = {"space": " ", "slash": "/", "question_mark": "?", "plus": "+", "minus": "-", "tab": "\t"}
+CHARACTERS = {"space": " ", "slash": "/", "question_mark": "?", "plus": "+", "minus": "-", "tab": "\t", "colon": ":"}
+DID = 500
+"""Moves that are told when something fails; what is older is made again by the seed."""
 LEAVING = {"q", "ctrl+q", "ctrl+c", "ctrl+z"}
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 PASTES = (
@@ -55,15 +59,15 @@ class Monkey:
     def __init__(self, app: EdgetuiApp, seed: int, unwanted: frozenset[str] = frozenset()) -> None:
         self.app, self.unwanted = app, unwanted
         self.dice = random.Random(seed)
-        self.did: list[str] = []
+        self.did: deque[str] = deque(maxlen=DID)
 
-    async def play(self, moves: int) -> None:
-        """So many moves, up to 50 ms apart; what the screen shows is looked at now and then."""
+    async def play(self, moves: int, pauses: Sequence[float] = (0, 0, 0, 0.001, 0.01, 0.05)) -> None:
+        """So many moves, one of `pauses` seconds apart; what the screen shows is looked at now and then."""
         for n in range(moves):
             if not self.app.is_running:
                 return
             self._move()
-            await asyncio.sleep(self.dice.choice((0, 0, 0, 0.001, 0.01, 0.05)))
+            await asyncio.sleep(self.dice.choice(pauses))
             if n % 10 == 9:
                 look(self.app)
 
@@ -75,12 +79,7 @@ class Monkey:
         if key in LEAVING:
             return
         self.did.append(key)
-        character = (
-            key if len(key) == 1 else {"space": " ", "slash": "/", "question_mark": "?", "plus": "+", "minus": "-"}.get(key)
-        )
-        if key == "tab":
-            character = "\t"
-        self._send(events.Key(key, character))
+        self._send(events.Key(key, key if len(key) == 1 else CHARACTERS.get(key)))
 
     def _send(self, event: events.Event) -> None:
         event.set_sender(self.app)
