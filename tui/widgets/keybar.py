@@ -105,7 +105,7 @@ def _led(typed: Entry, room: int) -> Line:
     """What is typed behind its sign; of what is wider than `room` the part before the caret."""
     before, under, after = typed.spans()
     shown = before[0]
-    while width_of(shown) > room:
+    while shown and width_of(shown) > room:  # a size may be on its way at which there is no room at all
         shown = shown[max(1, len(shown) - room) :]
     lead = typed.lead if shown == before[0] else "…"
     return ((" ", ""), (lead, "accent"), (shown, before[1]), under, (cut(after[0], max(0, room - width_of(shown))), after[1]))

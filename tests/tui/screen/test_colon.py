@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.errors import UsageError
+from edgetui.engine.report.width import width_of
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.colon import MOST, parted
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.runs import RunsScreen
+from edgetui.tui.widgets.entry import Entry
+from edgetui.tui.widgets.keybar import _led
 from hypothesis import given
 from hypothesis import strategies as st
 from monkey import press_at_once
@@ -201,6 +204,12 @@ async def test_a_paste_has_one_line_and_a_limit(bare_app: EdgetuiApp):
         await pilot.press("a")
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: "quit" in foot(bare_app))
+
+
+@pytest.mark.parametrize("room", [-9, 0, 1, 2, 30])
+def test_what_has_no_room_is_left_out(room: int):
+    typed = Entry("set 日本 steps", lead=":")
+    assert sum(width_of(text) for text, _ in _led(typed, room)) <= max(0, room) + 3
 
 
 async def test_the_palette_finds_settings_runs_and_commands(bare_app: EdgetuiApp, past_run: Callable[..., str]):
