@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
+.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench-stages: $(VENV)/.core    ## what a run costs beyond the work of its stages
 
 bench-statistics: $(VENV)/.core   ## by simulation: intervals hold what they say, and verdicts are true; the timed loop's own cost
 	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/intervals.py $(BENCH_ARGS)
+
+bench-sweeps: $(VENV)/.core    ## by simulation: wrong answers of sweeps by rounds, blocks and intervals, while the board drifts
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/sweep_rounds.py $(BENCH_ARGS)
 
 bench-energy: $(VENV)/.core    ## real runs on a laid-out board: joules beside true ones, of every source, of sensors that fail
 	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/energy.py $(BENCH_ARGS)

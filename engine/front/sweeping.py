@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ..advice.sweep_answer import answer_of, parse_want, rows_of, want_words
+from ..backends.cards import CARDS
 from ..errors import ModelRefused, StorageRefused, UsageError, nearest
 from ..library.models import is_plan, model_hash, open_axes
 from ..runs.carrying import begin_driver
@@ -61,12 +62,15 @@ class Sweeping(Studying, ABC):
         Raises:
             UsageError: a mode, a setting or a limit is none that is here, or a figure that no sensor tells is limited.
             ModelRefused: the model cannot be read, or has not the batches that are named.
+            BackendRefused: what executes it is not here.
         """
         parse_want(said.want)
         files = Files()
         modes = await asyncio.to_thread(_modes, files, said.modes)
         has_power = await asyncio.to_thread(self._has_power)
         refuse_unmeasurable(said.want, has_power)
+        if refused := await asyncio.to_thread(CARDS[backend.name].refuse_here):
+            raise refused
         plan = is_plan(path)
         facts = None if plan else await self.inspect(path, said.shapes)
         if facts is not None and facts.open_axes:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from edgetui.engine.config import PACKAGE
@@ -113,4 +114,41 @@ def test_a_sweep_that_is_ended_puts_the_mode_back_and_goes_on_later(board, how):
     assert edgetui(board, "resume", folder.id).returncode == 0
     assert folder.state() == "done"
     assert folder.shots()[: len(kept)] == kept
+    assert board.mode == "15W"
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_it_and_the_first_mode_is_back_before_the_command_is(board):
+    command = [sys.executable, "-m", "edgetui", *ASKED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=board.env) as going:
+        wait_until(lambda: any(SweepDir(path).shots() for path in (board.home / "sweeps").glob("*")))
+        going.send_signal(signal.SIGINT)
+        out, err = going.communicate(timeout=60)
+    folder = SweepDir(next((board.home / "sweeps").iterdir()))
+    assert going.returncode == 130
+    assert f"ended; `edgetui resume {folder.id}` takes it up again" in err
+    assert "the power mode is 15W again, as before" in out
+    assert board.mode == "15W"
+    assert folder.state() == "cancelled"
+
+
+@pytest.mark.long
+def test_on_a_full_disk_it_fails_with_the_reason_and_the_first_mode_is_back(tmp_path, disk):
+    board = ModedBoard(tmp_path / "laid")
+    state = disk("4m")
+    board.home = state / "edgetui"
+    board.env |= {"XDG_STATE_HOME": str(state), "EDGETUI_MEASURE_S": MEASURED_S}
+    folder = begun(board)
+    wait_until(folder.shots)
+    filled = state / "filled"
+    with suppress(OSError), filled.open("wb", buffering=0) as file:
+        while file.write(b"0" * 4096):
+            pass
+    wait_until(lambda: not folder.alive())
+    assert board.mode == "15W"
+    filled.unlink()
+    assert folder.state() in ("failed", "crashed", "done")
+    said = edgetui(board, "resume", folder.id) if folder.state() != "done" else edgetui(board, "sweep", folder.id)
+    assert said.returncode == 0, said.stderr
+    assert folder.state() == "done"
     assert board.mode == "15W"

@@ -69,6 +69,10 @@ async def print_sweep(engine: Engine, sweep: str, how: Ending, want: str | None,
     if found.mode_left:
         echo_error(f"the power mode {found.first_mode} is not back: {found.mode_left}; `edgetui doctor` puts it back")
         return 1
+    if found.state == "done" and found.rows and all(row.fps is None for row in found.rows):
+        why = next((row.reason for row in found.rows if row.reason), "no row has figures")
+        echo_error(f"nothing was measured: {why}; sweep what can be executed here: another model, backend or device")
+        return 1
     if found.state in ("failed", "crashed"):
         echo_error(f"sweep {sweep} is not done; `edgetui resume {sweep}` takes it up again")
         return 1

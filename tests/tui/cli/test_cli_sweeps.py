@@ -45,6 +45,9 @@ def test_before_it_starts_it_says_how_long_and_what(tell, board):
         (("--want", "fps>=30 fps>=60"), "fps is limited twice, to 30 and to 60"),
         (("--want", "fps<=30"), "limits fps on its better side"),
         (("--want", "top1>=0.8"), "a sweep does not measure top1"),
+        (("--want", "latency_ms<=0"), "no row has a latency_ms of 0 or less"),
+        (("--want", "fsp>=30"), "there is no metric `fsp`"),
+        (("--want", "fps>30"), "`fps>30` is not a limit"),
         (("--want", "fastest"), "`fastest` is no limit"),
         (("--want", "power_w<=12"), "no sensor here tells the power, so power_w cannot be limited"),
         (("--batch", "1,x"), "is not numbers from 1"),
@@ -112,3 +115,20 @@ def test_what_is_not_there_is_refused(tell):
         said = tell(*words)
         assert said.code == 1
         assert said.err.startswith("error: ")
+
+
+@pytest.mark.long
+def test_plans_that_cannot_be_executed_here_are_an_error_too(tell, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
+    (tmp_path / "other.plan").write_bytes(bytes(range(256)) * 8)
+    said = tell("sweep", str(tmp_path / "other.plan"))
+    assert said.code == 1
+    assert "nothing was measured: TensorRT plans cannot be run on this machine: there is no NVIDIA GPU" in said.err
+
+
+def test_where_no_row_was_measured_it_is_an_error_with_the_reason(tell, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
+    said = tell("sweep", MODEL, "--device", "gpu", "--threads", "1")
+    assert said.code == 1
+    assert "error: nothing was measured: ONNX Runtime does not run on gpu; sweep what can be executed here" in said.err
+    assert "1 thread, gpu" in said.out
