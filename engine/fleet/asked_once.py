@@ -62,6 +62,7 @@ class BoardAnswer(Struct, frozen=True, kw_only=True):
     sweep: SweepReport | None = None
     left: tuple[LeftStage, ...] = ()
     data: bytes = b""
+    note: str = ""
     run: BoardRun | None = None
     offset: int = 0
     """Of a bundle: how many bytes of it are here."""

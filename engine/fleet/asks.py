@@ -12,7 +12,7 @@ from ... import __version__
 from ..schema.fleet import FleetBoard
 from ..schema.spec import RunSpec
 from .asked_once import AskedOnce
-from .bundles import PackedBundle, Plain, paths_of, portable
+from .bundles import PackedBundle, Plain, data_names, paths_of, portable
 from .fleet_file import ANY
 
 
@@ -37,6 +37,8 @@ class DrivenAsk(NamedTuple):
     """Of all files that it names."""
     on: str
     again: str = ""
+    names: dict[str, str] = {}  # noqa: RUF012 - never written to
+    """Where datasets lie here, to what they are called."""
 
 
 class Sent(NamedTuple):
@@ -44,6 +46,8 @@ class Sent(NamedTuple):
 
     asked: AskedOnce
     packed: dict[str, PackedBundle]
+    names: dict[str, str]
+    """Of bundles that are datasets, what these are called."""
 
 
 class Sending:
@@ -73,7 +77,8 @@ class Sending:
             bundles=tuple(packed),
             stages={key: each.bundle.id for key, each in (stages or {}).items()},
         )
-        return Sent(asked, packed | {each.bundle.id: each for each in (stages or {}).values()})
+        names = {self._known[path][0].bundle.id: name for path, name in _names(ask).items()}
+        return Sent(asked, packed | {each.bundle.id: each for each in (stages or {}).values()}, names)
 
 
 def able(boards: Sequence[FleetBoard], name: str) -> tuple[str, ...]:
@@ -86,6 +91,12 @@ def _plain(ask: FleetAsk | DrivenAsk) -> tuple[Plain, list[str]]:
     if isinstance(ask, DrivenAsk):
         return ask.plain, list(ask.paths)
     return [msgspec.to_builtins(spec) for spec in ask.specs], [path for spec in ask.specs for path in paths_of(spec)]
+
+
+def _names(ask: FleetAsk | DrivenAsk) -> dict[str, str]:
+    if isinstance(ask, DrivenAsk):
+        return ask.names
+    return {path: name for spec in ask.specs for path, name in data_names(spec).items()}
 
 
 def once_key(plain: bytes, again: str = "") -> str:

@@ -126,12 +126,18 @@ def running(board: str, once: str, members: Sequence[RunDir]) -> BoardTold:
     return BoardTold(board=board, once=once, run="")
 
 
-async def have(board: str, bundle: bytes) -> bytes:
-    """How many bytes of a bundle are there."""
+async def have(board: str, bundle: bytes, at: str) -> bytes:
+    """How many bytes of a bundle are there; where the board may have a copy of its own, all of them, or why that is another."""
     from . import received
 
     told = msgspec.json.decode(bundle, type=ready(Bundle))
-    return await asyncio.to_thread(_answer, board, lambda: BoardAnswer(offset=received.have(state_home(), told)))
+
+    def offset() -> BoardAnswer:
+        home = state_home()
+        note = received.adopt(home, told, at) if at else ""
+        return BoardAnswer(offset=received.have(home, told), note=note)
+
+    return await asyncio.to_thread(_answer, board, offset)
 
 
 async def put(board: str, bundle: bytes, offset: int, data: bytes) -> bytes:

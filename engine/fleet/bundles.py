@@ -100,7 +100,7 @@ def pack_path(path: Path) -> tuple[PackedBundle, str]:
     """
     try:
         if path.is_dir():
-            names = sorted(_below(path))
+            names = sorted(names_below(path))
             if len(names) > _MOST_FILES:
                 raise DataRefused(f"{path} has {len(names)} files", fix="pack it as a zip, which is read as it is")
             return pack(path, names), ""
@@ -109,7 +109,8 @@ def pack_path(path: Path) -> tuple[PackedBundle, str]:
         raise DataRefused(f"cannot read {error.filename or path} ({error.strerror})", fix="check the path") from None
 
 
-def _below(folder: Path) -> list[str]:
+def names_below(folder: Path) -> list[str]:
+    """All files below a folder, relative to it, with slashes."""
     walked = os.walk(folder, followlinks=True)
     return [(Path(root) / file).relative_to(folder).as_posix() for root, _, files in walked for file in files]
 
@@ -139,6 +140,11 @@ def paths_of(spec: RunSpec) -> list[str]:
     paths = [path for each in data for path in (each.path, each.calibration, each.tokenizer)]
     files = [file for step in spec.recipe.active for file in step.files]
     return list(filter(None, [spec.model, *paths, *files]))
+
+
+def data_names(spec: RunSpec) -> dict[str, str]:
+    """Where the samples lie, to what the dataset is called."""
+    return {each.path: each.name for each in (spec.calibration, spec.dataset) if each is not None and each.name}
 
 
 Plain = dict[str, Any] | list[Any] | str | float | bool | None

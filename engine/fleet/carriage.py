@@ -63,14 +63,14 @@ class Carriage:
 
     async def to_its_end(self, sent: Sent, name: str) -> BoardOutcome:
         """On one board, or on one that has a resource; that is sent what it lacks, and keeps what it was given."""
-        asked, packed = sent
+        asked, packed, names = sent
         may = able(self.boards, name)
         board = may[0] if name == may[0] else self._taker(asked.once) if asked.of_any else ""
         self.begun += [(each, asked.once) for each in may]
         try:
             if board:
                 for bundle in asked.bundles:
-                    await self.link.send(board, packed[bundle])
+                    await self.link.send(board, packed[bundle], at=self._own(board, names.get(bundle, "")))
             while True:
                 answer = await self.link.ensure(asked, board or name, (board,) if board else may)
                 board = answer.taker or answer.board
@@ -82,9 +82,13 @@ class Carriage:
                         self._takers.leave(asked.once)
                     return outcome
                 for missing in answer.missing:
-                    await self.link.send(board, packed[missing], lacking=True)
+                    await self.link.send(board, packed[missing], at=self._own(board, names.get(missing, "")), lacking=True)
         except EdgetuiError as error:
             return BoardOutcome(on=name, board=board, error=Failure.of("", error))
+
+    def _own(self, board: str, dataset: str) -> str:
+        """Where a board has a copy of its own of a dataset, by fleet.toml; empty: nowhere."""
+        return next((each.datasets.get(dataset, "") for each in self.boards if each.name == board), "") if dataset else ""
 
     def _taker(self, once: str) -> str:
         """The board that took it before and is still one of ours; empty: any may."""

@@ -134,9 +134,9 @@ class FleetLink:
             )
         return seen_s
 
-    async def send(self, board: str, packed: PackedBundle, *, lacking: bool = False) -> None:
-        """Send what a board does not have of a bundle, from where it ends there. `lacking`: the board says that it lacks it,
-        whatever was sent before.
+    async def send(self, board: str, packed: PackedBundle, *, at: str = "", lacking: bool = False) -> None:
+        """Send what a board does not have of a bundle, from where it ends there. `at`: where it may have a copy of its own;
+        `lacking`: the board says that it lacks it, whatever was sent before.
 
         Raises:
             EdgetuiError: it has no room for it, or is gone.
@@ -148,7 +148,14 @@ class FleetLink:
         async with self._sending.setdefault((board, packed.bundle.id), asyncio.Lock()):
             if (board, packed.bundle.id) in self._sent and not lacking:
                 return
-            offset = (await self.ask(board, have, bundle)).offset
+            answer = await self.ask(board, have, bundle, at)
+            offset = answer.offset
+            if answer.note and self._hear is not None:
+                self._hear(
+                    BoardTold(
+                        board=board, once="", run="", stage=f"its own {at} is not what is here: {answer.note}; it is sent"
+                    )
+                )
             while offset < whole:
                 piece = await asyncio.to_thread(packed.piece, offset)
                 offset = (await self.ask(board, put, bundle, offset, piece)).offset

@@ -22,6 +22,7 @@ from ..system.atomic_write import flush, write_atomic
 from ..system.disk import read_disk
 from ..system.hashing import sha256_of
 from ..system.locks import wait_for_lock
+from . import own_copies
 from .bundles import MARK, Bundle, Plain, replaced
 
 _TIME = (1_000_000_000, 1_000_000_000)
@@ -40,6 +41,36 @@ def _whole_mark(home: Path, bundle: str) -> Path:
     return home / "fleet" / "files" / f"{bundle}.whole"
 
 
+def _own_mark(home: Path, bundle: str) -> Path:
+    """Beside the folder: it leads to the board's own copy."""
+    return home / "fleet" / "files" / f"{bundle}.own"
+
+
+def adopt(home: Path, bundle: Bundle, at: str) -> str:
+    """Let the board's own copy stand for a bundle that is not here; why it cannot, empty: it does, or there was no need.
+
+    Raises:
+        StorageRefused: the folder cannot be written.
+    """
+    whole = _whole_mark(home, bundle.id)
+    try:
+        whole.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = wait_for_lock(whole.with_suffix(".lock"))  # hashing takes a while: who asks again meanwhile waits for the first
+    except OSError as error:
+        raise from_os_error(error, path=home) from None
+    try:
+        if whole.exists():
+            return ""
+        why = own_copies.adopt(folder_of(home, bundle.id), _own_mark(home, bundle.id), bundle, at)
+        if not why:
+            write_atomic(whole, msgspec.json.encode(bundle))
+        return why
+    except OSError as error:
+        raise from_os_error(error, path=home) from None
+    finally:
+        lock.release()
+
+
 def have(home: Path, bundle: Bundle) -> int:
     """How many bytes of the stream are here; all, where it is whole.
 
@@ -48,6 +79,7 @@ def have(home: Path, bundle: Bundle) -> int:
     """
     if _whole_mark(home, bundle.id).exists():
         return bundle.size_bytes
+    _forget_half_adopted(home, bundle.id)
     here = _offset(home, bundle)
     forget_old(home, time.time())
     try:
@@ -92,6 +124,7 @@ def put(home: Path, bundle: Bundle, offset: int, data: bytes) -> int:
 
 
 def _put(home: Path, bundle: Bundle, offset: int, data: bytes) -> int:
+    _forget_half_adopted(home, bundle.id)
     here = _offset(home, bundle)
     if offset != here or here == bundle.size_bytes:
         return here
@@ -157,6 +190,9 @@ def _inside(home: Path, bundle: str, name: str) -> Path:
 def missing(home: Path, bundles: Sequence[str]) -> tuple[str, ...]:
     """Which of these are not whole here; the others are kept for longer."""
     marks = {each: _whole_mark(home, each) for each in bundles}
+    for each, mark in marks.items():
+        if mark.exists() and not own_copies.unchanged(folder_of(home, each), _own_mark(home, each)):
+            _drop(home, each)
     for mark in marks.values():
         with suppress(OSError):
             os.utime(mark)
@@ -168,8 +204,20 @@ def forget_old(home: Path, now_s: float) -> None:
     for mark in (home / "fleet" / "files").glob("*.whole"):
         with suppress(OSError):
             if now_s - mark.stat().st_mtime > KEPT_S:
-                mark.unlink()
-                shutil.rmtree(folder_of(home, mark.stem), ignore_errors=True)
+                _drop(home, mark.stem)
+
+
+def _forget_half_adopted(home: Path, bundle: str) -> None:
+    """Who was killed while a board's own copy was taken on may have left a link to it: nothing may be written through that."""
+    if _own_mark(home, bundle).exists() and not _whole_mark(home, bundle).exists():
+        _drop(home, bundle)
+
+
+def _drop(home: Path, bundle: str) -> None:
+    """Its mark first: what is half gone is not whole."""
+    _whole_mark(home, bundle).unlink(missing_ok=True)
+    own_copies.forget(folder_of(home, bundle))
+    _own_mark(home, bundle).unlink(missing_ok=True)
 
 
 def placed(home: Path, portable: bytes) -> Plain:

@@ -31,6 +31,8 @@ class FleetBoard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Python there that has edgetui, e.g. `~/edgetui/.venv/bin/python`; empty: `python3`, on this machine ours."""
     env: dict[str, str] = {}
     """Variables of the environment of all that runs there."""
+    datasets: dict[str, str] = {}
+    """Datasets that it has already, by their names here, and where they lie there: held against our hashes, not sent."""
     resources: dict[BoardName, Positive] = {}
     """What it has, for `--on RESOURCE`: any one board that has it. Every board has `any`."""
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from edgetui import __version__
 from edgetui.engine.config import PACKAGE
@@ -18,6 +19,7 @@ from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.fleet.certificates import make_keys
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.events import RunBegan
+from edgetui.engine.schema.spec import Dataset
 from fleet_storm import storm
 from fleets import LoopbackFleet, needs_fleet
 from live_runs import end_all
@@ -362,3 +364,23 @@ async def test_keys_of_another_time_are_said_and_made_anew(fleet, light):
         assert first.read_bytes() != late
     (found,) = await fleet.fleet.carry([FleetAsk((light,), "one")], silent)
     assert found.error is None
+
+
+@pytest.mark.long
+async def test_a_dataset_that_a_board_has_is_not_sent_and_one_that_differs_is(fleet, light, tmp_path):
+    data = tmp_path / "digits.npz"
+    data.write_bytes((DEMO / "digits.npz").read_bytes())
+    other = tmp_path / "other.npz"
+    other.write_bytes(b"x")
+    named = msgspec.structs.replace(light, dataset=Dataset(kind="npz", path=str(DEMO / "digits.npz"), name="digits"))
+    fleet.add("has", datasets={"digits": str(data)})
+    fleet.add("differs", datasets={"digits": str(other)})
+    await fleet.fleet.bring_up()
+    told = []
+    found = await fleet.fleet.carry([FleetAsk((named,), "has"), FleetAsk((named,), "differs")], told.append)
+    assert [(each.error, each.runs[0].state) for each in found] == [(None, "done")] * 2
+    links = [path for path in (fleet.home_of("has") / "fleet" / "files").rglob("*.npz") if path.is_symlink()]
+    assert [path.resolve() for path in links] == [data.resolve()]
+    assert not [path for path in (fleet.home_of("differs") / "fleet" / "files").rglob("*.npz") if path.is_symlink()]
+    said = [each.stage for each in told if each.board == "differs" and "is not what is here" in each.stage]
+    assert said == [f"its own {other} is not what is here: digits.npz is another; it is sent"]

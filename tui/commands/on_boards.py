@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import UsageError
 from ...engine.fleet.asks import DrivenAsk, FleetAsk
-from ...engine.fleet.bundles import paths_of
+from ...engine.fleet.bundles import data_names, paths_of
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
 
@@ -97,7 +97,8 @@ async def search_on_boards(engine: Engine, asked: SearchAsked, on: str, *, again
     boards = engine.fleet().wanted(on)
     refuse_unsearchable(asked.spec, asked.goal, asked.builds, asked.over)
     await engine.check(asked.spec, elsewhere=True)
-    return await _driven(engine, asked, paths_of(asked.spec), boards, searched_table, again=again, as_json=as_json)
+    files = (paths_of(asked.spec), data_names(asked.spec))
+    return await _driven(engine, asked, files, boards, searched_table, again=again, as_json=as_json)
 
 
 async def sweep_on_boards(engine: Engine, asked: SweepAsked, on: str, *, again: bool, as_json: bool) -> int:
@@ -107,13 +108,13 @@ async def sweep_on_boards(engine: Engine, asked: SweepAsked, on: str, *, again: 
 
     boards = engine.fleet().wanted(on)
     parse_want(asked.said.want)
-    return await _driven(engine, asked, [asked.model], boards, swept_table, again=again, as_json=as_json)
+    return await _driven(engine, asked, ([asked.model], {}), boards, swept_table, again=again, as_json=as_json)
 
 
 async def _driven(
     engine: Engine,
     asked: DrivenAsked,
-    paths: Sequence[str],
+    files: tuple[list[str], dict[str, str]],
     boards: Sequence[str],
     table: Callable[[FleetOutcome, int, Paint], str],
     *,
@@ -126,7 +127,7 @@ async def _driven(
 
     engine.ask_no_more()
     plain, salt = msgspec.to_builtins(asked), _salt(again)
-    asks = [DrivenAsk(plain, tuple(paths), board, salt) for board in boards]
+    asks = [DrivenAsk(plain, tuple(files[0]), board, salt, files[1]) for board in boards]
     found, ending = await _carried(engine.fleet(), asks, _Lines(as_json, boards))
     if ending != "ended":
         return _left(ending)
