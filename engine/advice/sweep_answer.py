@@ -64,8 +64,6 @@ def parse_want(text: str) -> tuple[Limit, ...]:
         if limit.key in said:
             twice = f"{limit.key} is limited twice, to {said[limit.key]:g} and to {limit.value:g}"
             raise UsageError(twice, fix="leave one of them out")
-        if limit.metric.better == "less" and limit.value <= 0:
-            raise UsageError(f"no row has a {limit.key} of 0 or less", fix=f"write what it may be: {limit.key}<=12")
         said[limit.key] = limit.value
     return limits
 

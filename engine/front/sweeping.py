@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from ..advice.sweep_answer import answer_of, parse_want, rows_of, want_words
-from ..backends.cards import CARDS
 from ..errors import ModelRefused, StorageRefused, UsageError, nearest
 from ..library.models import is_plan, model_hash, open_axes
 from ..runs.carrying import begin_driver
@@ -26,6 +25,7 @@ from ..runs.sweep_plan import (
     Dimensions,
     points_of,
     read_setting,
+    refuse_backend,
     refuse_unmeasurable,
     sweep_time,
     threads_up_to,
@@ -69,8 +69,7 @@ class Sweeping(Studying, ABC):
         modes = await asyncio.to_thread(_modes, files, said.modes)
         has_power = await asyncio.to_thread(self._has_power)
         refuse_unmeasurable(said.want, has_power)
-        if refused := await asyncio.to_thread(CARDS[backend.name].refuse_here):
-            raise refused
+        await asyncio.to_thread(refuse_backend, backend)
         plan = is_plan(path)
         facts = None if plan else await self.inspect(path, said.shapes)
         if facts is not None and facts.open_axes:

@@ -115,6 +115,16 @@ def settings_of(backend: BackendSettings, point: SweepPoint) -> BackendSettings:
     return changed if isinstance(changed, BackendSettings) else settings_with(backend.name, changed)
 
 
+def refuse_backend(backend: BackendSettings) -> None:
+    """Refuse what is not here to execute anything, as far as that can be told without importing it.
+
+    Raises:
+        BackendRefused: it is not.
+    """
+    if refused := CARDS[backend.name].refuse_here():
+        raise refused
+
+
 def unmeasured(backend: BackendSettings, point: SweepPoint, *, plan: bool, dla_cores: int) -> str:
     """Why a point cannot be measured; empty: nothing known."""
     card = CARDS[backend.name]
