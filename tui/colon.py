@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from ..engine.errors import EdgetuiError, UsageError, nearest
+from ..engine.report.width import width_of
 from .fix_words import on_screen
 from .widgets.entry import Entry, Spans, begins_typing
 from .widgets.keybar import KeyBar, being_typed
@@ -111,7 +112,16 @@ class Colon:
                 command.do(words[1:])
             self._leave()
         except EdgetuiError as error:
-            self._say(((f"  error: {on_screen(error)}", "bad"),))
+            self._refuse(error)
+
+    def _refuse(self, error: EdgetuiError) -> None:
+        """Say why in the same row, where it has room, else over the header; what was typed can be mended."""
+        told = f"  error: {on_screen(error)}"
+        typed = self.entry.text if self.entry is not None else ""
+        if width_of(typed + told) + 4 > self.desk.size.width:
+            self.desk.show_error(error)
+            told = "  not done: why stands above"
+        self._say(((told, "bad"),))
 
     def _commands(self) -> dict[str, Worded]:
         from .command_list import commands

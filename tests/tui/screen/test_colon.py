@@ -198,7 +198,7 @@ async def test_a_paste_has_one_line_and_a_limit(bare_app: EdgetuiApp):
         assert "\x1b" not in bare_app.colon.entry.text
         assert all(len(row) <= 80 for row in screen_text(bare_app).splitlines())
         await pilot.press("enter")
-        await shows(pilot, "error:")
+        await shows(pilot, "error:", "not done: why stands above")
         await pilot.resize_terminal(50, 12)
         await pilot.pause()
         await pilot.press("a")
