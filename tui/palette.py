@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.timer import Timer, TimerCallback
 from textual.widgets import Input
 from textual.worker import Worker
 
@@ -82,6 +83,14 @@ class Palette(SafeDismiss, CommandPalette):
     def run_worker(self, *args: Any, **options: Any) -> Worker[Any]:  # noqa: ANN401
         """What looks for commands may still look when the palette has gone, and find no list."""
         return super().run_worker(*args, **options | {"exit_on_error": False})
+
+    def set_timer(self, delay: float, callback: TimerCallback | None = None, **options: Any) -> Timer:  # noqa: ANN401
+        """Textual's own of `no matches` and of being busy may come when the palette is being left, and found no list then."""
+
+        def unless_left() -> object:
+            return callback() if callback is not None and self.query(CommandList) else None
+
+        return super().set_timer(delay, unless_left, **options)
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close once: a second click or key that was on its way closes nothing else."""

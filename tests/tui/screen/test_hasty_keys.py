@@ -13,7 +13,7 @@ from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.link import Link
-from edgetui.tui.palette import Palette
+from edgetui.tui.palette import Commands, Palette
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.runs import RunsScreen
@@ -232,3 +232,15 @@ async def test_what_is_pasted_goes_into_the_filter(app: EdgetuiApp, past_run: Ca
         await pilot.press("slash")
         send(app, events.Paste("half"))
         await until(pilot, lambda: app.screen.letters == "half")
+
+
+async def test_a_palette_that_is_left_before_it_says_that_nothing_matches(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        await pilot.press("ctrl+p", *"zzqq")
+        palette = bare_app.screen
+        assert isinstance(palette, Palette)
+        for part in palette.query(Commands):
+            await part.remove()  # as it is while a screen goes
+        await asyncio.sleep(0.8)
+        assert bare_app.is_running
