@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel as Severity
 
     from ..engine.api import Engine
-    from .screens.monitor import Shown
+    from .screens.monitor_asked import Shown
 
 MOST = (1000, 500)
 """Columns and rows above which nothing is drawn. Serial lines may claim 65535x65535: cells for tens of gigabytes."""

@@ -134,7 +134,7 @@ def _screen(asked: MonitorFlags) -> int:
     elif asked.record is not None and asked.record.exists():
         raise StorageRefused(f"{asked.record} is there already", fix="give another file name; nothing is overwritten")
     from ..app import run_app
-    from ..screens.monitor import Shown
+    from ..screens.monitor_asked import Shown
 
     rate_hz = None if asked.interval_s is None else 1 / asked.interval_s
     return run_app(engine.config, engine, Shown(player, rate_hz, asked.source, asked.record, asked.field))

@@ -24,7 +24,7 @@ from ..widgets.bigdigits import PLAIN, fitting_rows, rows_of
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, wrap
-from .monitor import Shown
+from .monitor_asked import Shown
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .small import TooSmall, is_small
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -26,10 +26,10 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from ..widgets.motion import LEFT, RIGHT
 from .headlines import fitting
+from .monitor_asked import Shown
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:
-    from ...engine.api import Player
     from ..feed import Feed
 
 TABS = ("sensors", "past", "happened")
@@ -39,19 +39,6 @@ TRACK = 40
 REPLAYING = ("seek", "speed", "next_event")
 LIVE = ("record", "mark", "field")
 """Actions that make sense only there."""
-
-
-class Shown(NamedTuple):
-    """What `edgetui monitor` asks the screen for."""
-
-    player: Player | None = None
-    """A recording to show instead of the sensors."""
-    rate_hz: float | None = None
-    source: str = "auto"
-    record: Path | None = None
-    """A recording to begin with the first sample."""
-    field: bool = False
-    """Field mode in place of all."""
 
 
 class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):

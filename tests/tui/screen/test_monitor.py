@@ -12,7 +12,8 @@ from edgetui.engine.config import Config
 from edgetui.engine.telemetry.alerts import AlertRule
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.feed import MOST_AT_ONCE
-from edgetui.tui.screens.monitor import MonitorScreen, Shown
+from edgetui.tui.screens.monitor import MonitorScreen
+from edgetui.tui.screens.monitor_asked import Shown
 from laid_boards import lay_out_board, write_recording
 from screens import same_as_snapshot, screen_text, shows, until
 from textual.pilot import Pilot
