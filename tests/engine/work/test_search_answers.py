@@ -17,6 +17,7 @@ from edgetui.engine.schema.search import (
     CandidateChecked,
     CandidateMeasured,
     CostsFound,
+    SearchChoice,
     SearchLine,
     SearchRequest,
     UnitInfo,
@@ -143,3 +144,18 @@ def test_settings_become_steps_in_the_order_that_keeps_their_work(tmp_path: Path
     assert answers.recipe(answers.offered.plain, 0).step == ()
     assert answers.foretold(answers.offered.plain) == "it is FP32 as it came"
     assert "zeros=0.5" in answers.offered.words(settings)
+
+
+def test_on_a_board_with_power_modes_the_answer_has_the_sweep_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    spec = RunSpec(model="/m.onnx", recipe=INT8)
+    asked = SearchRequest(goal="least-energy fps>=30 drop<=0.01 size_mb<=5", over="settings", spec=spec, builds=9)
+    folder = create_search(tmp_path, asked)
+    answers = FoundSettings(folder, asked, Carrier(folder), ModelFacts(name="m"), None)
+    choice = SearchChoice(recipe="x", run="r1")
+    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path / "board"))
+    assert answers.sweep_of(choice) == ""
+    conf = tmp_path / "board" / "etc" / "nvpmodel.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("< POWER_MODEL ID=0 NAME=15W >\nCPU_ONLINE CORE_0 1\n< POWER_MODEL ID=1 NAME=7W >\nCPU_ONLINE CORE_0 1\n")
+    assert answers.sweep_of(choice) == 'edgetui sweep r1 --modes all --want "fps>=30"'
+    assert answers.sweep_of(None) == answers.sweep_of(SearchChoice(recipe="", run=None)) == ""
