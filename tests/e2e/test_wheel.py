@@ -103,6 +103,25 @@ def test_the_man_page_lies_where_pipx_looks(installed: Path):
     assert (installed / "share" / "man" / "man1" / "edgetui.1").read_text().startswith(".TH EDGETUI 1")
 
 
+@pytest.mark.parametrize(
+    ("program", "words"), [("pipx", ("install",)), ("uv", ("tool", "install", "--python", sys.executable))], ids=["pipx", "uv"]
+)
+def test_people_install_it_with(program: str, words: tuple[str, ...], wheel: Path, tmp_path: Path):
+    tools = tmp_path / "tools"
+    subprocess.run([sys.executable, "-m", "venv", str(tools)], check=True, timeout=120)
+    pip("install", "--quiet", program, python=str(tools / "bin" / "python"))
+    folders = {name: str(tmp_path / name) for name in ("PIPX_HOME", "PIPX_MAN_DIR", "UV_TOOL_DIR", "UV_CACHE_DIR")}
+    folders |= {"PIPX_BIN_DIR": str(tmp_path / "bin"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin"), "HOME": str(tmp_path)}
+    argv = [str(tools / "bin" / program), *words, str(wheel)]
+    done = subprocess.run(argv, env=os.environ | folders, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode and any(word in done.stdout + done.stderr for word in OFFLINE):
+        pytest.skip("needs the package index")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert ask(tmp_path, tmp_path, "--version").startswith("edgetui, version ")
+    if program == "pipx":
+        assert (tmp_path / "PIPX_MAN_DIR" / "man1" / "edgetui.1").is_file()
+
+
 @pytest.mark.parametrize("jetpack", GLIBC)
 def test_nothing_of_the_core_is_compiled_on_a_jetson(jetpack: str, tmp_path: Path):
     asked = msgspec.toml.decode((PACKAGE / "pyproject.toml").read_bytes())["project"]["dependencies"]
