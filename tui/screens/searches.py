@@ -13,6 +13,7 @@ from textual.containers import Container
 
 from ...engine.advice.goals import parse_goal
 from ...engine.advice.metrics import AIMS
+from ...engine.errors import UsageError
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
 from ..widgets.scatter import Dot, scatter
@@ -197,7 +198,12 @@ class SearchesScreen(ListedScreen):
             return
         said = []
         if choice.settings:
-            self.draft.change(backend=self.desk.engine.backend_with(self.draft.setup.backend, choice.settings))
+            try:
+                backend = self.desk.engine.backend_with(self.draft.setup.backend, choice.settings)
+            except UsageError as error:  # it was found with another backend
+                self.notify(str(error), timeout=5)
+                return
+            self.draft.change(backend=backend)
             said.append(f"the backend runs with {', '.join(f'{name} {value}' for name, value in choice.settings.items())}")
         if choice.recipe:
             recipe = recipe_of(choice.recipe, f"found-{found.search[:13]}")

@@ -171,6 +171,35 @@ async def test_the_best_so_far_becomes_the_recipe(bare_app: EdgetuiApp, own_stat
         assert bare_app.workbench.settings.draft.recipe.step[0].exclude == ("/head/fc",)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"threads": "1", "graph": "basic"}, "the backend runs with threads 1, graph basic"),
+        ({"cuda_graph": "on"}, "no setting"),
+    ],
+)
+async def test_what_a_plan_is_run_with_is_taken_over(
+    bare_app: EdgetuiApp, own_state: Path, settings: dict[str, str], said: str
+):
+    folder = searched(own_state)
+    choice = SearchChoice(recipe="", run="b", settings=settings)
+    folder.add(
+        SearchLine(answer=SearchDocument(search=folder.id, state="done", goal="fastest", over="settings", choice=choice))
+    )
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await open_searches(pilot)
+        await until(pilot, lambda: screen.shown is not None)
+        before = bare_app.workbench.settings.draft.setup
+        await pilot.press("t")
+        await shows(pilot, said)
+        after = bare_app.workbench.settings.draft.setup
+        assert not screen.draft.recipe.name.startswith("found-")
+        if "threads" in settings:
+            assert (after.backend.threads, after.backend.graph) == (1, "basic")
+        else:
+            assert after == before
+
+
 async def test_one_that_was_interrupted_shows_what_is_known(bare_app: EdgetuiApp, own_state: Path):
     folder = searched(own_state)
     mix = ("int8", "fp32", "int8")
