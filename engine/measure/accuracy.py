@@ -20,7 +20,7 @@ from ..schema.model_facts import TensorFacts
 from ..schema.ready import ready
 from ..tasks.said_classes import FIRST, said_classes
 from .class_averages import Averages, Classes, Floats, averages, bootstrapped
-from .statistics import bootstrap_mean, mcnemar_p, percentile_interval
+from .statistics import bootstrap_mean, mcnemar_p, paired_difference, percentile_interval
 
 Array = NDArray[np.generic]
 
@@ -153,9 +153,8 @@ class Sides:
         )
 
     def _points(self, a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Ratio:
-        apart = b.astype(np.float64) - a.astype(np.float64)
-        low, high = bootstrap_mean(apart, self._seed)
-        return Ratio(value=float(apart.mean()), low=low, high=high, interleaved=True)
+        value, low, high = paired_difference(a.astype(np.float64), b.astype(np.float64), self._seed)
+        return Ratio(value=value, low=low, high=high, interleaved=True)
 
 
 def refuse_classes(told: int, classes: int | None, labels: Classes) -> None:

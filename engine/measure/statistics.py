@@ -217,7 +217,24 @@ def paired_difference(baseline: Floats, candidate: Floats, seed: int) -> tuple[f
         raise ValueError(f"{len(baseline)} and {len(candidate)} samples are no pairs")
     apart = np.asarray(candidate, np.float64) - np.asarray(baseline, np.float64)
     low, high = bootstrap_mean(np.r_[apart, 1.0, -1.0], seed)
-    return float(apart.mean()), low, high
+    value = float(apart.mean())
+    return value, min(low, value), max(high, value)
+
+
+def agreement(same: Floats, seed: int) -> tuple[float, float, float]:
+    """The mean of shares from 0 to 1 (of samples that stay as they were, or of places in each), with its 95 % interval.
+
+    For the interval one sample that agrees and one that does not are added, as in `paired_difference`: ten samples that all
+    agree do not say that all others will.
+
+    Raises:
+        ValueError: no samples.
+    """
+    if not len(same):
+        raise ValueError("no samples")
+    low, high = bootstrap_mean(np.r_[np.asarray(same, np.float64), 0.0, 1.0], seed)
+    value = float(np.mean(same))
+    return value, min(low, value), max(high, value)
 
 
 def percentile_interval(value: float, drawn: Floats) -> tuple[float, float]:

@@ -7,12 +7,13 @@ search up again where it was killed, and sees all of its progress.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
 from msgspec import Struct
 
-from .mixes import Format, Mix
+from .mixes import FORMATS, CostTable, Floats, Format, Mix
 
 Half = Literal["A", "B"]
 """Of the labelled samples: A chooses, B alone is claimed from. No sample is in both."""
@@ -84,3 +85,24 @@ class Answerers(NamedTuple):
     effects: UnitEffects
     checks: AccuracyChecks
     costs: CostMeasurements
+
+
+class EarlierSearch(NamedTuple):
+    """What searches of models with the same layers leave to the next one."""
+
+    anew: Callable[[], CostTable] | None = None
+    """Where the table that is given was learnt: what makes one here. None: it was made here."""
+    first: Mix | None = None
+    """What they found, which half A is asked of before all others; None: nothing."""
+
+
+def effects_of(table: CostTable, asked: UnitEffects) -> Floats:
+    """Sensitivities of every unit in every format that it has, (units, formats)."""
+    found = np.zeros((len(table.units), len(FORMATS)))
+    for n, unit in enumerate(table.units):
+        for form in unit.costs:
+            if form != "fp32":
+                found[n, FORMATS.index(form)] = asked.effect(unit.name, form)
+    if not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError("a sensitivity is negative or no number")
+    return found

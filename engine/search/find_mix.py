@@ -13,43 +13,26 @@ against it, and where they differ by more than noise it is let go, and all is as
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..advice.goals import Goal
-from .asked import Answerers, Bounds, Checked, CostFigures, UnitEffects
+from .asked import Answerers, Bounds, Checked, CostFigures, EarlierSearch, effects_of
 from .corrected import BuiltMix, Liar, corrected_table
 from .front import CostFront, front
 from .mix_answer import MixAnswer, Why
-from .mixes import FORMATS, CostTable, Floats, Mix, Places, Prices, mix_of, places, total_effect
-from .verify import Checker, bisect, cheaper_mix, likely
+from .mixes import FORMATS, CostTable, Mix, Places, Prices, mix_of, places, total_effect
+from .verify import Checker, bisect, cheaper_mix, checks_for, likely
 from .wanted import wanted
 
 _ON_B = 2
 """Mixes that half B may be asked of."""
-_CHECKS = 12
-"""Up to ten units."""
 _ROUNDS = 4
 _STRANGE = 3.0
 """Standard deviations by which a built mix may differ from what a learnt table foretells."""
 _TABLE_NOISE = 0.02
 """That of a table which is right, as a logarithm: errors of many entries, which mostly cancel."""
-
-
-def checks_for(units: int) -> int:
-    """Accuracy checks that a chain of so many units is given, both halves together."""
-    return _CHECKS + 2 * max(0, math.ceil(math.log2(max(units, 1) / 10)))
-
-
-class EarlierSearch(NamedTuple):
-    """What searches of models with the same layers leave to the next one."""
-
-    anew: Callable[[], CostTable] | None = None
-    """Where the table that is given was learnt: what makes one here. None: it was made here."""
-    first: Mix | None = None
-    """What they found, which half A is asked of before all others; None: nothing."""
 
 
 def find_mix(
@@ -96,6 +79,8 @@ class _Search:
         """As measurements so far leave it."""
         self.liars: tuple[Liar, ...] = ()
         self.refuted: list[Mix] = []
+        self.last: list[Mix] = []
+        """Mixes that were measured for the answer."""
 
     @property
     def prices(self) -> Prices:
@@ -245,18 +230,45 @@ class _Search:
         """A mix that half B bore out, measured once more, in turns with those of one format throughout that are good enough.
         What is shown to be cheaper is the answer, if half B bears it out too.
         """
+        self.last.append(mix)
         figures = self.measure(mix, self.rivals(mix))
         if not self.keeps_limits(mix):
             return self.told(self.table.baseline, "not shown") if self.baseline_serves() else self.nearest()
         ratio = figures.ratios[self.wanted.quantity]
         if ratio.high >= 1 and self.baseline_serves():
-            return self.told(self.table.baseline, "not shown")
+            return self.shown_before() or self.told(self.table.baseline, "not shown")
         for rival, ratios in figures.beside.items():
-            if self.wanted.quantity in ratios and ratios[self.wanted.quantity].high < 1 and self.keeps_limits(rival):
+            cheaper = self.wanted.quantity in ratios and ratios[self.wanted.quantity].high < 1
+            if cheaper and self.keeps_limits(rival) and self.may_show(rival) and self.may_claim(rival):
                 slack = self.checker.slack(rival, "B")
                 if slack is not None and slack >= 0:
                     return self.shown(rival)
         return self.told(mix, "found", figures)
+
+    def shown_before(self) -> MixAnswer | None:
+        """Where the last measurement of the best shows nothing, as beside other work: the cheapest of what was shown to cost
+        less than FP32 and both halves bear out, measured once more where that is allowed. None: there is none.
+        """
+        last = dict(self.built)
+        shown = {mix: last[mix] for mix in last if last[mix].ratios[self.wanted.quantity].high < 1 and self.keeps_limits(mix)}
+        for mix in sorted(shown, key=self.measured_cost):
+            self.checker.budget = min(self.checks, self.checker.count + _ON_B)
+            if mix in self.refuted or (self.checker.slack(mix, "A") or 0.0) < 0 or not self.may_claim(mix):
+                continue
+            slack = self.checker.slack(mix, "B")
+            if slack is not None and slack >= 0:
+                return self.shown(mix) if self.may_show(mix) else self.told(mix, "found", shown[mix])
+            self.refuted += [] if slack is None else [mix]
+        return None
+
+    def may_show(self, mix: Mix) -> bool:
+        """Whether it may be measured once more, at last, which has not been done."""
+        return mix not in self.last and len(self.built) < self.builds
+
+    def may_claim(self, mix: Mix) -> bool:
+        """Whether half B was asked of it, or may still be asked of one more."""
+        asked = [each for each, half in self.checker.told if half == "B"]
+        return mix in asked or len(asked) < _ON_B
 
     def rivals(self, mix: Mix) -> list[Mix]:
         """Mixes of one format throughout, as far as units have it, that were built and that half A bears out."""
@@ -385,15 +397,3 @@ class _Search:
             checks=self.checker.count,
             builds=len(self.built),
         )
-
-
-def effects_of(table: CostTable, asked: UnitEffects) -> Floats:
-    """Sensitivities of every unit in every format that it has, (units, formats)."""
-    found = np.zeros((len(table.units), len(FORMATS)))
-    for n, unit in enumerate(table.units):
-        for form in unit.costs:
-            if form != "fp32":
-                found[n, FORMATS.index(form)] = asked.effect(unit.name, form)
-    if not np.isfinite(found).all() or (found < 0).any():
-        raise ValueError("a sensitivity is negative or no number")
-    return found

@@ -8,6 +8,7 @@ or two units of what was asked wins it back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
@@ -18,6 +19,8 @@ from .front import FrontPoint
 from .mixes import Floats, Mix, Places, Prices, mix_of, places, total_effect
 from .wanted import Wanted
 
+_CHECKS = 12
+"""Up to ten units."""
 _NEIGHBOURS = 0.005
 """Points of a front whose costs differ by less than this share are one for bisection."""
 _WORTH = 0.001
@@ -26,6 +29,11 @@ _UNIFORM = 12**-0.5
 """Standard deviation of what may lie anywhere in an interval of length 1."""
 _MOST_CHANGED = 24
 """Of longer chains, only so many of the units whose change alone saves most are changed in pairs."""
+
+
+def checks_for(units: int) -> int:
+    """Accuracy checks that a chain of so many units is given, both halves together."""
+    return _CHECKS + 2 * max(0, math.ceil(math.log2(max(units, 1) / 10)))
 
 
 class Checker:

@@ -17,8 +17,8 @@ from ..runs.folder import RunDir
 from ..schema.figures import Ratio
 from ..schema.search import CandidateChecked
 
-_SIDE = "candidate "
-"""What names of arrays begin with."""
+_SIDE = "classes candidate "
+"""What names of arrays begin with (`measure.recompute_outputs`)."""
 
 
 def paired(home: Path, one: CandidateChecked, other: CandidateChecked, seed: int) -> Ratio:

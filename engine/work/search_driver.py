@@ -42,8 +42,8 @@ from ..schema.search import (
 )
 from ..schema.sensitivity import Sensitivity
 from ..schema.steps import PrecisionFp16, QuantizeInt8, Recipe
-from ..search.asked import Answerers, CannotBeBuilt
-from ..search.find_mix import EarlierSearch, effects_of, find_mix
+from ..search.asked import Answerers, CannotBeBuilt, EarlierSearch, effects_of
+from ..search.find_mix import find_mix
 from ..search.mix_answer import MixAnswer
 from ..search.mixes import FORMATS, CostTable, Format, Mix, places, total_effect
 from .learnt_layers import known_costs, learnt_of, stamp_here

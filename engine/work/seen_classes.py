@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.samples import Batch, Samples
 from ..errors import DataRefused
-from ..measure.statistics import bootstrap_mean
+from ..measure.statistics import agreement
 from ..schema.output_figures import Accuracy
 from ..schema.spec import Dataset
 from ..tasks.decoder import Outputs
@@ -48,9 +48,8 @@ class SeenClasses:
         """Of the candidate: the share of samples of the same class, with its interval; empty where it is not known."""
         if self._why or not self._same:
             return Accuracy()
-        same = np.concatenate(self._same).astype(np.float64)
-        low, high = bootstrap_mean(same, seed)
-        return Accuracy(agreement=float(same.mean()), agreement_low=low, agreement_high=high)
+        value, low, high = agreement(np.concatenate(self._same).astype(np.float64), seed)
+        return Accuracy(agreement=value, agreement_low=low, agreement_high=high)
 
     def reasons(self) -> dict[str, str]:
         """Why figures are not known, by their path."""

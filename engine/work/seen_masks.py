@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data.samples import Batch, Samples
 from ..errors import DataRefused
-from ..measure.statistics import bootstrap_mean
+from ..measure.statistics import agreement
 from ..schema.output_figures import Accuracy, Fidelity
 from ..schema.spec import Dataset
 from ..tasks.decoder import Outputs
@@ -68,9 +68,8 @@ class SeenMasks:
         """Of the candidate: the mean share of places of the same class, with its interval over images."""
         if not self._like.images:
             return Accuracy()
-        same = np.array(self._like.equal)
-        low, high = bootstrap_mean(same, seed)
-        return Accuracy(agreement=float(same.mean()), agreement_low=low, agreement_high=high)
+        value, low, high = agreement(np.array(self._like.equal), seed)
+        return Accuracy(agreement=value, agreement_low=low, agreement_high=high)
 
     def reasons(self) -> dict[str, str]:
         """Why figures are not known, by their path."""

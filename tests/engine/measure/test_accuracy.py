@@ -7,6 +7,7 @@ import pytest
 from edgetui.engine.errors import DataRefused
 from edgetui.engine.measure.accuracy import AccuracyMeter, Sides
 from edgetui.engine.measure.class_averages import averages
+from edgetui.engine.measure.statistics import agreement
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,8 +156,20 @@ def test_equal_sides_show_no_difference():
     side = told([0, 1, 2], [0, 1, 1])
     found = Sides(side, side, seed=0).difference()
     for points in (found.top1_points, found.f1_points):
-        assert (points.value, points.low, points.high) == (0.0, 0.0, 0.0)
+        assert points.value == 0.0
+        assert points.low <= 0.0 <= points.high
     assert found.mcnemar_p == 1.0
+
+
+@pytest.mark.parametrize(("samples", "at_least"), [(10, 0.1), (100, 0.02), (1000, 0.002)])
+def test_few_samples_that_stay_as_they_were_say_little_of_others(samples, at_least):
+    side = told([0] * samples, [0] * samples)
+    points = Sides(side, side, seed=0).difference().top1_points
+    assert points.low < -at_least
+    assert points.high > at_least
+    value, low, high = agreement(np.ones(samples), seed=0)
+    assert (value, high) == (1.0, 1.0)
+    assert low < 1 - at_least
 
 
 def test_f1_and_top5_have_paired_differences():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from edgetui.engine.advice.goals import parse_goal
 from edgetui.engine.errors import UsageError
-from edgetui.engine.search.asked import Answerers, Bounds, CostFigures
-from edgetui.engine.search.find_mix import EarlierSearch, checks_for, find_mix
+from edgetui.engine.search.asked import Answerers, Bounds, CostFigures, EarlierSearch
+from edgetui.engine.search.find_mix import find_mix
 from edgetui.engine.search.mixes import CostTable, UnitCost
+from edgetui.engine.search.verify import checks_for
 from msgspec import structs
 from simulated_mixes import WORD, SimulatedNet
 
@@ -97,6 +98,41 @@ def test_what_is_found_is_not_slower_than_all_in_int8_where_that_is_good_enough(
     assert net.beside == [ALL_INT8], "it was measured in turns with what the table had chosen"
     assert (found.mix == ALL_INT8) == found_all
     assert [half for _, half in net.asked].count("B") == (2 if found_all else 1)
+
+
+class Disturbed(SimulatedNet):
+    """All in INT8 looks cheapest whenever it is measured, and something else works then: nothing is shown of it."""
+
+    always = False
+
+    def measure(self, mix, beside=()):
+        told = super().measure(mix, beside)
+        if mix == ALL_INT8 or self.always:
+            seen = told.ratios[WORD].value * 0.7
+            told = structs.replace(told, ratios={WORD: Bounds(seen, seen / 4, max(seen * 4, 1.01))}, beside={})
+        return told
+
+
+@pytest.mark.parametrize("builds", [4, 12])
+def test_what_was_shown_to_be_cheaper_is_the_answer_where_what_looks_cheapest_is_not(builds: int):
+    net = Disturbed(8, fragile=1, cost_noise=0.03)
+    net.noise[:, 2] *= 0.1
+    found = search(net, builds=builds)
+    assert ALL_INT8 in net.built
+    assert found.why == "found"
+    assert found.mix not in (ALL_INT8, FP32)
+    assert found.cost.high < 1
+    assert found.held_out is not None
+    assert found.builds <= builds
+    assert [half for _, half in net.asked].count("B") <= 2
+
+
+def test_where_no_measurement_shows_anything_fp32_stays():
+    net = Disturbed(8, fragile=1, cost_noise=0.03)
+    net.noise[:, 2] *= 0.1
+    net.always = True
+    found = search(net)
+    assert (found.mix, found.why) == (FP32, "not shown")
 
 
 def test_the_answer_says_what_it_costs_beside_all_in_int8():

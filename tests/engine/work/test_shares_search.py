@@ -56,7 +56,9 @@ def run_of(home: Path, name: str, spec: RunSpec, wrong: float) -> None:
     true = np.arange(SAMPLES) % 10
     said = np.where(np.arange(SAMPLES) < wrong * SAMPLES, (true + 1) % 10, true)
     arrays = {
-        f"{side} {key}": array for side in ("baseline", "candidate") for key, array in (("predicted", said), ("true", true))
+        f"classes {side} {key}": array
+        for side in ("baseline", "candidate")
+        for key, array in (("predicted", said), ("true", true))
     }
     np.savez_compressed(folder.artifacts / "evaluation.npz", **arrays)
 
