@@ -21,8 +21,6 @@ _BEATEN = 1.5
 """Times how far they move at the best spread of as many multiplications."""
 _LEVELS = 24
 """Multiplications for which the best spread is known."""
-_HALVINGS = 5
-"""Of the levels, in whose order they are tried: half of what can go, a quarter, three quarters, ..."""
 
 
 class ShareHopes:
@@ -39,21 +37,30 @@ class ShareHopes:
         least, found = self.table.macs_of(most), []
         for level in range(1, _LEVELS + 1):
             shares = spread(self.table, self.moves, self.table.macs - (self.table.macs - least) * level / _LEVELS)
-            if shares:
+            if shares and (not found or shares != found[-1][2]):
                 found.append((self.table.macs_of(shares), self.moves.of(shares), shares))
         return found
 
-    def seeds(self) -> list[Shares]:
-        """One share for all, at as many multiplications the spread that moves outputs least, then such spreads by bisection:
-        most of them are hopeless once a few are known.
+    def seeds(self, passes: Callable[[Shares], bool]) -> list[Shares]:
+        """What is tried first: the spread with fewest multiplications that half A bears out, found by bisection; one share for
+        all, and at as many multiplications the spread that moves outputs least; the spreads beside the first.
+
+        passes: whether half A bears shares out; asked a handful of times.
         """
+        asked: list[Shares] = []
+        low, high = -1, len(self._front)
+        while high - low > 1:
+            middle = (low + high) // 2
+            asked.append(self._front[middle][2])
+            if passes(asked[-1]):
+                low = middle
+            else:
+                high = middle
         first = self._first()
-        found = [first, spread(self.table, self.moves, self.table.macs_of(first))] if first else []
-        for halving in range(1, _HALVINGS + 1):
-            parts = [part / 2**halving for part in range(1, 2**halving, 2)]
-            found += [self._front[min(int(part * len(self._front)), len(self._front) - 1)][2] for part in parts if self._front]
+        beside = spread(self.table, self.moves, self.table.macs_of(first)) if first else None
+        best = [self._front[place][2] for place in (low, low - 1) if place >= 0]
         kept: list[Shares] = []
-        for each in found:
+        for each in (*best[:1], first, beside, *best[1:], *asked):
             if each and each not in kept:
                 kept.append(each)
         return kept

@@ -18,12 +18,14 @@ from ..runs.carrying import Carrier
 from ..runs.kept_rows import keyed
 from ..runs.queries import InspectQuestion, SensitivityQuestion, ask, end_server
 from ..runs.search_folder import SearchDir, points_of, runs_of, units_told
+from ..schema.channel_table import Shares
 from ..schema.figures import Ratio
 from ..schema.model_facts import ModelFacts
 from ..schema.ready import ready
 from ..schema.search import CandidateMeasured, EvenBeside, SearchChoice, SearchDocument, SearchLine, SearchRequest
 from ..schema.sensitivity import GROUPS, Sensitivity
 from ..schema.steps import PruneChannels, Recipe
+from ..search.asked import CannotBeBuilt
 from ..search.find_settings import find_settings, wanted_of
 from ..search.settings_asked import Settings, SettingsAnswer
 from ..search.share_hopes import ShareHopes, shares_of
@@ -76,8 +78,8 @@ class _SharesSearch:
 
     def drive(self) -> None:
         """To its answer."""
-        seeds = [settings_of(each, self.table) for each in self.hopes.seeds()]
         try:
+            seeds = [settings_of(each, self.table) for each in self.hopes.seeds(self._passes)]
             found = find_settings(
                 share_knobs(self.table),
                 self.goal,
@@ -93,6 +95,14 @@ class _SharesSearch:
                 self.folder.add(SearchLine(answer=self.folder.out_of_time()))
             return
         self.folder.add(SearchLine(answer=self._document(found, even)))
+
+    def _passes(self, shares: Shares) -> bool:
+        """Whether half A bears them out."""
+        try:
+            judged = self.answers.check_settings(settings_of(shares, self.table), "A")
+        except CannotBeBuilt:
+            return False
+        return wanted_of(self.goal).slack(judged) >= 0
 
     def _even(self, settings: Settings) -> EvenBeside | None:
         """One share for all, on both halves and as well measured as what was found; the answer where it is better."""
