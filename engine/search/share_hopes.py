@@ -34,7 +34,8 @@ class ShareHopes:
     def _spreads(self) -> list[tuple[float, float, Shares]]:
         """(multiplications, moved, shares), the most multiplications first."""
         most = {each.name: each.shares[-1] for each in self.table.groups}
-        least, found = self.table.macs_of(most), []
+        least = self.table.macs_of(most)
+        found: list[tuple[float, float, Shares]] = []
         for level in range(1, _LEVELS + 1):
             shares = spread(self.table, self.moves, self.table.macs - (self.table.macs - least) * level / _LEVELS)
             if shares and (not found or shares != found[-1][2]):
