@@ -127,7 +127,11 @@ class SearchesScreen(ListedScreen):
 
         found, width = self.shown, max(30, self.details.size.width - 2)
         if found is None:
-            told = ["no searches yet: r begins one for the model under the workbench's cursor", "", *self.HELP.split("\n")]
+            told = [
+                "no searches yet: r begins one for the model under the workbench's cursor",
+                "",
+                " ".join(self.HELP.split("\n")),
+            ]
             self.details.show([((f" {row}", ""),) for each in told for row in wrap(each, width) or [""]])
             self.query_one("#searches-picture", Lines).show([])
             return

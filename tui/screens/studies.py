@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.errors import UsageError
+from ...engine.report.width import width_of
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
+from ..widgets.lines import Details, Line, Lines, Rows, begun, wrap
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
@@ -73,10 +74,15 @@ class StudiesScreen(ListedScreen):
         studies = await self.desk.engine.studies()
         self.entries = {entry.key: entry for study in studies for entry in (StudyEntry(study, False), StudyEntry(study, True))}
         rows: list[tuple[str, Line]] = []
-        room = max(10, self.size.width - 54)
+        states = {
+            key: done_words(entry.newest).removeprefix("small, ") if entry.newest is not None else ""
+            for key, entry in self.entries.items()
+        }
+        name, state = (max(map(width_of, words), default=0) + 2 for words in (states, states.values()))
+        room = max(10, self.size.width - name - state - 2)
         for key, entry in self.entries.items():
-            said = done_words(entry.newest).removeprefix("small, ") if entry.newest is not None else ""
-            rows.append((key, ((f"{key:<24}", ""), (f"{said:<26}", "accent"), (shortened(entry.study.title, room), "dim"))))
+            said = (f"{states[key]:<{state}}" if state > 2 else "", "accent")
+            rows.append((key, ((f"{key:<{name}}", ""), said, (begun(entry.study.title, room), "dim"))))
         self.listed.fill(rows)
         await self._show(self.listed.cursor)
 

@@ -135,7 +135,7 @@ class SweepsScreen(ListedScreen):
         found, width = self.shown, max(30, self.details.size.width - 2)
         now, picture = self.query_one("#sweeps-now", Lines), self.query_one("#sweeps-picture", Lines)
         if found is None:
-            told = ["no sweeps yet: r begins one, and says first how long it takes", "", *self.HELP.split("\n")]
+            told = ["no sweeps yet: r begins one, and says first how long it takes", "", " ".join(self.HELP.split("\n"))]
             self.details.show([((f" {row}", ""),) for each in told for row in wrap(each, width) or [""]])
             now.show([])
             picture.show([])
