@@ -7,17 +7,22 @@ from pathlib import Path
 
 from ..errors import EdgetuiError, from_os_error
 from ..runs.assemble import assemble
+from ..runs.driven_folder import DrivenDir, folders_in
 from ..runs.folder import RunDir, run_paths, ticket
 from ..runs.index import current_stage, waiting_for
+from ..runs.search_folder import SearchDir
+from ..runs.sweep_folder import SWEEPS, SweepDir
 from ..schema.events import AnyEvent, Reading, StageBegan, decode
 from ..schema.fleet import BoardGlance, BoardRun
 from ..system.disk import read_disk
 from ..system.memory import read_memory
 from ..system.plain_files import open_plain
 from ..telemetry.single_sample import once
+from .driven_tasks import doing
 
 _MOST_BYTES = 1 << 20
 """Of events in one answer."""
+_LATELY = 5
 _KIB_MB = 1024 / 1e6
 
 
@@ -52,8 +57,23 @@ def look(home: Path) -> BoardGlance:
         ram_used_mb=memory.used * _KIB_MB if memory.used is not None else None,
         ram_total_mb=memory.total * _KIB_MB if memory.total is not None else None,
         free_mb=free,
+        driven=_driven(home),
         last=newest.name if newest is not None else "",
     )
+
+
+def _driven(home: Path) -> str:
+    """The newest search, sweep or study that somebody carries; those that nobody has begun lately are not looked at."""
+    with suppress(EdgetuiError):
+        folders: list[SearchDir | SweepDir] = [SweepDir(path) for path in folders_in(home / SWEEPS, "sweep.json")[:_LATELY]]
+        folders += [SearchDir(path) for path in folders_in(home / "searches", "search.json")[:_LATELY]]
+        for folder in folders:
+            if folder.alive():
+                at = doing(folder)
+                return f"{folder.id}: {at}" if at else folder.id
+        studies = folders_in(home / "studies", "study.json")[:_LATELY]
+        return next((path.name for path in studies if DrivenDir(path).alive()), "")
+    return ""
 
 
 def look_into(home: Path, run: str, offset: int) -> BoardRun:

@@ -65,6 +65,8 @@ def _whys(outcomes: Sequence[BoardOutcome], width: int, paint: Paint) -> list[st
     lines = []
     for outcome in outcomes:
         told = outcome.search or outcome.sweep
+        if outcome.error is not None:
+            lines.append(paint(paragraph(f"{outcome.board or outcome.on}: {outcome.error.what}", width, "  "), "worse"))
         if told is not None:
             where = f"`edgetui {_words(told)}` there has all of it"
             why = f"{told.why}; {where}" if told.why else where

@@ -49,7 +49,7 @@ def ram_words(now: BoardGlance) -> str:
 def does(now: BoardGlance) -> str:
     """What a board is at, in words."""
     if not now.run:
-        return "nothing"
+        return now.driven or "nothing"
     waits = f", {now.waiting} waiting" if now.waiting else ""
     return f"{now.run}{': ' + now.stage if now.stage else ''}{waits}"
 

@@ -103,6 +103,8 @@ class BoardGlance(Struct, frozen=True, kw_only=True):
     ram_total_mb: float | None = None
     free_mb: float | None = None
     """Room in its state folder."""
+    driven: str = ""
+    """The search, sweep or study that goes on there, and what it is at; empty: none does."""
     last: str = ""
     """The run that was asked for last there, going or ended; empty: none was."""
 

@@ -90,6 +90,11 @@ async def test_a_killed_driver_and_a_killed_worker_cost_no_second_sweep(fleet):
     while not (folders(fleet, "one") and folders(fleet, "one")[0].shots()):
         await asyncio.sleep(0.05)
     (folder,) = folders(fleet, "one")
+    told = ""
+    while not told.startswith(folder.id):
+        (board,) = (await fleet.fleet.status()).boards
+        told = board.now.driven if board.now is not None else ""
+    await fleet.fleet.close()
     os.killpg(int((folder.path / "alive.lock").read_text()), signal.SIGKILL)
     fleet.worker("one").kill()
     (found,) = await asyncio.wait_for(going, 200)

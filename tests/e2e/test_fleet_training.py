@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -13,13 +14,14 @@ from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.fleet.worker_process import OF_STEPS
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.runs import stages
-from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.runs.folder import RunDir, run_paths
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PrecisionFp16, PruneMagnitude, Recipe
 from edgetui.engine.schema.training_steps import TrainFinetune
 from fleets import LoopbackFleet, needs_fleet
 from live_runs import end_all
 from measuring import short_elsewhere
+from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
 WITHOUT_TORCH = """
@@ -160,3 +162,23 @@ async def test_what_was_trained_elsewhere_and_is_gone_is_never_trained_here(flee
     assert second.error is None
     assert second.runs[0].state == "done"
     assert (fleet.home_of("nano") / "cache" / key / "outcome.json").is_file()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["shop", "localhost"])
+def test_ctrl_c_ends_the_training_where_it_is(fleet, where):
+    pytest.importorskip("torch", reason="needs torch")
+    fleet.add("shop", "nano")
+    assert run("fleet", "up").returncode == 0
+    (fleet.folder / "trained.toml").write_text(RECIPE.replace("epochs = 1", "epochs = 500"))
+    words = ["--recipe", str(fleet.folder / "trained.toml"), "--dataset", str(fleet.folder / "digits.toml")]
+    words = ["run", str(DEMO / "digits.onnx"), *words, "--on", "nano", "--train-on", where]
+    going = subprocess.Popen([sys.executable, "-m", "edgetui", *words], stdout=subprocess.DEVNULL)
+    home = fleet.home if where == "localhost" else fleet.home_of("shop")
+    wait_until(lambda: any(RunDir(path).last_events() for path in run_paths(home)), limit_s=60)
+    going.send_signal(signal.SIGINT)
+    assert going.wait(60) == 130
+    (training,) = map(RunDir, run_paths(home))
+    wait_until(lambda: not training.alive())
+    assert training.result().state == "cancelled"
+    assert fleet.runs("nano") == []

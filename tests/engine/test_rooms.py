@@ -10,7 +10,7 @@ from functools import cache
 
 from package_trees import trees
 
-MOST_ROOMS, MOST_ARROWS = 26, 136
+MOST_ROOMS, MOST_ARROWS = 26, 138
 """Of `engine/`: 22 rooms and 102 arrows when they were made. A new one is a decision, to be written into ARCHITECTURE.md."""
 
 

@@ -129,6 +129,7 @@ class FleetScreen(ListedScreen):
             return
         standing, hello, now = each.standing, each.standing.hello, each.now
         free_mb = now.free_mb if now is not None and now.free_mb is not None else hello.free_mb
+        busy = now is not None and bool(now.run or now.driven)
         told = (
             ("stands", f"{standing.state}{': ' + standing.reason if standing.reason else ''}"),
             ("mend", standing.fix),
@@ -145,7 +146,8 @@ class FleetScreen(ListedScreen):
             ("run", f"{now.run}  (enter follows it)" if now is not None and now.run else ""),
             ("stage", now.stage if now is not None else ""),
             ("timed", f"{now.latency_ms:.3g} ms" if now is not None and now.latency_ms is not None else ""),
-            ("last run", f"{now.last}  (enter shows it)" if now is not None and now.last and not now.run else ""),
+            ("last run", f"{now.last}  (enter shows it)" if now is not None and now.last and not busy else ""),
+            ("carries", now.driven if now is not None else ""),
             ("waiting", str(now.waiting) if now is not None and now.waiting else ""),
         )
         width = max(40, self.size.width - 2)
@@ -162,9 +164,9 @@ class FleetScreen(ListedScreen):
         if each is None:
             return
         name, now = each.standing.board, each.now
-        run = now.run or now.last if now is not None else ""
+        run = now.run or ("" if now.driven else now.last) if now is not None else ""
         if not run:
-            why = f"{name} does not answer" if now is None else f"nothing was asked of {name} yet"
+            why = f"{name} does not answer" if now is None else now.driven or f"nothing was asked of {name} yet"
             self.notify(why, timeout=4)
             return
         self.app.push_screen(BoardRunScreen(self.fleet, name, run))
