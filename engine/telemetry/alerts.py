@@ -1,4 +1,4 @@
-"""Alerts: temperature, power, memory, throttling and silent sensors, with hysteresis, so that none flickers.
+"""Alerts on temperature, power, memory, loads, clocks, fan, throttling, silent sensors, with hysteresis, so that none flickers.
 
 One judge for each rule, whoever asks it: the same samples give the same alerts live, as lines, and when they are replayed.
 What does not speak is neither above nor below: an alert ends when what raised it says so.
@@ -18,6 +18,7 @@ from .quantities import WATCHED, watched_by
 from .sample import Sample
 
 _WORDS = (*WATCHED, "throttling", "silence")
+_SLOWING = ("temperature", "power", "ram", "throttling")
 if TYPE_CHECKING:
     Watch = str
 else:  # the table of quantities says what may be watched; a wrong word is refused as it is read
@@ -37,31 +38,54 @@ class AlertRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     watch: Watch
     above: Annotated[float, Meta(ge=0)] = 0.0
-    """°C, watts, percent of the memory, or seconds of silence; throttling needs no number."""
+    """°C, watts, percent, MHz, turns a minute, or seconds of silence; throttling needs no number."""
+    below: Annotated[float, Meta(gt=0)] | None = None
+    """In place of `above`: the alert begins under it, and ends above it and the hysteresis."""
     where: str = ""
     """A zone or rail by the beginning of its name; empty: the hottest zone, the total, any rail."""
     hysteresis: Annotated[float, Meta(ge=0)] | None = None
-    """How far below `above` the value must fall before the alert ends; None: a twentieth of `above`, of silence nothing."""
+    """How far back the value must go before the alert ends; None: a twentieth of the limit, of silence nothing."""
     for_s: Annotated[float, Meta(ge=0)] = 0.0
-    """How long it must be above before the alert begins."""
+    """How long it must be so before the alert begins."""
+    say: Annotated[str, Meta(max_length=60)] = ""
+    """Words of your own for it; empty: the rule itself."""
 
     def __post_init__(self) -> None:
         """A limit of 0 would be passed by everything."""
-        if self.watch != "throttling" and not self.above:
-            raise ValueError(f"an alert on {self.watch} needs `above`")
+        if self.below is not None and self.watch in ("throttling", "silence"):
+            raise ValueError(f"an alert on {self.watch} has no `below`")
+        if self.below is not None and self.above:
+            raise ValueError("an alert has `above` or `below`, not both")
+        if self.watch != "throttling" and not self.above and self.below is None:
+            raise ValueError(f"an alert on {self.watch} needs `above`{'' if self.watch == 'silence' else ' or `below`'}")
+
+    @property
+    def limit(self) -> float:
+        """What has to be passed."""
+        return self.above if self.below is None else self.below
+
+    def passed(self, value: float, limit: float) -> bool:
+        """Whether a value is on the wrong side of a limit."""
+        return value > limit if self.below is None else value < limit
+
+    @property
+    def slows(self) -> bool:
+        """Whether what it tells of may slow the machine down: a busy GPU, or a fan that stands, does not by itself."""
+        return self.below is None and self.watch in _SLOWING
 
     @property
     def ends_at(self) -> float:
         """The value at which the alert ends."""
-        usual = 0.0 if self.watch == "silence" else self.above / 20.0
-        return max(self.above - (usual if self.hysteresis is None else self.hysteresis), 0.0)
+        usual = 0.0 if self.watch == "silence" else self.limit / 20.0
+        back = usual if self.hysteresis is None else self.hysteresis
+        return max(self.above - back, 0.0) if self.below is None else self.below + back
 
     @property
     def text(self) -> str:
         """The rule in words: `temperature gpu above 90 °C`."""
         unit = "s" if self.watch == "silence" else next((q.watch_unit for q in watched_by(self.watch, self.where)), "")
-        above = "" if self.watch == "throttling" else f"above {self.above:g} {unit}".rstrip()
-        words = [self.watch, self.where, above]
+        side = "above" if self.below is None else "below"
+        words = [self.watch, self.where, "" if self.watch == "throttling" else f"{side} {self.limit:g} {unit}".rstrip()]
         return " ".join(word for word in words if word)
 
 
@@ -84,6 +108,8 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
     """What passed the limit; None: there is no figure to it, as to throttling."""
     detail: str = ""
     """Which zone, rail or reason."""
+    say: str = ""
+    """The rule's own words."""
 
     @property
     def text(self) -> str:
@@ -94,7 +120,8 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
     def about(self) -> str:
         """The rule, and what broke it."""
         figure = f" {self.value:.1f}".removesuffix(".0") if self.value is not None else ""
-        return f"{self.rule} ({self.detail}{figure})" if self.detail else self.rule
+        said = f"{self.say}: {self.rule}" if self.say else self.rule
+        return f"{said} ({self.detail}{figure})" if self.detail else said
 
 
 class Alerts:
@@ -114,7 +141,7 @@ class Alerts:
     @property
     def slowing(self) -> tuple[AlertEvent, ...]:
         """Those of them that tell of what may slow the machine down."""
-        return tuple(watcher.event for watcher in self._watchers if watcher.event is not None and watcher.slows)
+        return tuple(watcher.event for watcher in self._watchers if watcher.event is not None and watcher.rule.slows)
 
     def update(self, sample: Sample) -> list[AlertEvent]:
         """What begins or ends with this sample, and what began in the silence before it."""
@@ -130,8 +157,6 @@ class _Watcher(ABC):
 
     measures: ClassVar[bool] = True
     """What it judges is a figure; else an event has none."""
-    slows: ClassVar[bool] = True
-    """What it watches may slow the machine down."""
 
     def __init__(self, rule: AlertRule) -> None:
         self.rule = rule
@@ -150,7 +175,8 @@ class _Watcher(ABC):
         """It begins, or ends if it was on."""
         raised = self.event is None
         figure = value if self.measures else None
-        told = AlertEvent(t_s=t_s, wall=wall, rule=self.rule.text, raised=raised, value=figure, detail=detail)
+        rule = self.rule
+        told = AlertEvent(t_s=t_s, wall=wall, rule=rule.text, raised=raised, value=figure, detail=detail, say=rule.say)
         self.event = told if raised else None
         return told
 
@@ -159,13 +185,13 @@ class _Watcher(ABC):
 
 
 class _LevelWatcher(_Watcher):
-    """A value above a limit."""
+    """A value above a limit, or below one."""
 
     def __init__(self, rule: AlertRule) -> None:
         super().__init__(rule)
         self._over: dict[str, float] = {}
         """What was above when it last spoke, and when that was."""
-        self._above_since_s: float | None = None
+        self._over_since_s: float | None = None
         self._watched = watched_by(rule.watch, rule.where)
 
     def see(self, sample: Sample) -> list[AlertEvent]:
@@ -174,17 +200,18 @@ class _LevelWatcher(_Watcher):
         if not known:
             return []
         rule, t_s = self.rule, sample.t_s
-        limit = rule.above if self.event is None else rule.ends_at
+        limit = rule.limit if self.event is None else rule.ends_at
         keep_s = float("inf") if self.event is not None else max(rule.for_s, _REMEMBERED_S)
         self._over = {n: said_s for n, said_s in self._over.items() if n not in known and t_s - said_s <= keep_s}
-        self._over.update({name: t_s for name, value in known.items() if value > limit})
-        value, name = max((value, name) for name, value in known.items())
+        self._over.update({name: t_s for name, value in known.items() if rule.passed(value, limit)})
+        worst = max if rule.below is None else min
+        value, name = worst((value, name) for name, value in known.items())
         if not self._over:
-            self._above_since_s = None
+            self._over_since_s = None
             return [self._turn(t_s, sample.wall, value, self._detail(name, sample))] if self.event is not None else []
-        if self._above_since_s is None:
-            self._above_since_s = t_s
-        if self.event is not None or value <= limit or t_s - self._above_since_s < rule.for_s:
+        if self._over_since_s is None:
+            self._over_since_s = t_s
+        if self.event is not None or not rule.passed(value, limit) or t_s - self._over_since_s < rule.for_s:
             return []
         return [self._turn(t_s, sample.wall, value, self._detail(name, sample))]
 
@@ -244,8 +271,6 @@ class _SilenceWatcher(_Watcher):
 
     Zones fall silent by themselves when a block is gated, so only those that the rule names count.
     """
-
-    slows = False
 
     def __init__(self, rule: AlertRule, period_s: float | None) -> None:
         super().__init__(rule)

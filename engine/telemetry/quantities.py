@@ -126,6 +126,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         has_row=_has_gpu,
         chart="GPU",
         column="GPU %",
+        watch="gpu_load",
         csv_always=True,
     ),
     Quantity(key="gpu_freq_mhz", unit=MHZ, values=numbered("gpu_freq_mhz"), column="GPU MHz"),
@@ -149,6 +150,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         has_row=lambda sample: len(sample.cpu_load_pct) > 1,
         chart="CPU",
         column="CPU %",
+        watch="cpu_load",
         always=True,
     ),
     Quantity(
@@ -183,6 +185,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         values=one("swap_used_mb"),
         has_row=lambda sample: bool(sample.swap_total_mb),
         total="swap_total_mb",
+        watch="swap",
         about="swap_total_mb",
         csv_always=True,
     ),
@@ -215,8 +218,8 @@ QUANTITIES: tuple[Quantity, ...] = (
         watch="temperature",
         unwatched=is_constant,
     ),
-    Quantity(key="clocks_mhz", group="Clocks", unit=MHZ, values=each("clocks_mhz")),
-    Quantity(key="fan_rpm", group="Board", label="fan", unit=RPM, values=one("fan_rpm"), csv_always=True),
+    Quantity(key="clocks_mhz", group="Clocks", unit=MHZ, values=each("clocks_mhz"), watch="clock"),
+    Quantity(key="fan_rpm", group="Board", label="fan", unit=RPM, values=one("fan_rpm"), csv_always=True, watch="fan"),
 )
 
 BY_KEY = {quantity.key: quantity for quantity in QUANTITIES}

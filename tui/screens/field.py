@@ -298,6 +298,8 @@ def _clock(event: AlertEvent) -> str:
 def plain_words(event: AlertEvent) -> str:
     """`too hot: gpu 97, above 95 °C`."""
     watch, _, rule = event.rule.partition(" ")
+    if event.say:
+        watch, rule = event.say, event.rule
     figure = f" {event.value:.0f}" if event.value is not None else ""
     told = ", ".join(filter(None, [f"{event.detail}{figure}".strip(), rule]))
     return f"{_PLAIN.get(watch, watch)}{': ' if told else ''}{told}"

@@ -177,6 +177,59 @@ def test_the_default_rules_are_quiet_on_a_board_that_says_nothing() -> None:
 def test_a_rule_of_the_configuration_is_strict() -> None:
     rule = msgspec.convert({"watch": "temperature", "above": 80}, AlertRule)
     assert rule.text == "temperature above 80 °C"
-    for wrong in ({"watch": "humidity"}, {"watch": "ram", "over": 3}, {"watch": "ram", "above": -1}):
+    for wrong in (
+        {"watch": "humidity"},
+        {"watch": "ram", "over": 3},
+        {"watch": "ram", "above": -1},
+        {"watch": "fan"},
+        {"watch": "fan", "below": 0},
+        {"watch": "fan", "below": 500, "above": 3000},
+        {"watch": "throttling", "below": 3},
+        {"watch": "silence", "below": 3},
+        {"watch": "fan", "below": 500, "say": "x" * 61},
+    ):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert(wrong, AlertRule)
+
+
+def test_below_begins_under_its_limit_and_ends_above_the_hysteresis() -> None:
+    rule = AlertRule(watch="temperature", below=5, hysteresis=2, for_s=1)
+    assert rule.text == "temperature below 5 °C"
+    assert temperatures(rule, [8, 4.9, 4, 6, 6.9, 7.1, 4, 4]) == [(2.0, True), (5.0, False), (7.0, True)]
+    assert temperatures(rule, [None, None, None]) == []
+
+
+@given(st.lists(st.floats(5.0, 6.999), max_size=50))
+def test_below_does_not_flicker_either(values: list[float]) -> None:
+    assert len(temperatures(AlertRule(watch="temperature", below=5, hysteresis=2), [*values, 4.0, *values])) == 1
+
+
+def test_of_several_below_the_lowest_is_named_and_all_must_have_come_back() -> None:
+    alerts = Alerts((AlertRule(watch="clock", below=500, hysteresis=0),))
+    told = alerts.update(Sample(t_s=0.0, clocks_mhz={"EMC": 204.0, "VIC": 400.0, "APE": 900.0}))
+    assert [event.about for event in told] == ["clock below 500 MHz (EMC 204)"]
+    assert alerts.update(Sample(t_s=1.0, clocks_mhz={"EMC": 2133.0, "VIC": 400.0})) == []
+    assert [e.raised for e in alerts.update(Sample(t_s=2.0, clocks_mhz={"EMC": 2133.0, "VIC": 600.0}))] == [False]
+
+
+def test_a_rule_has_words_of_its_own() -> None:
+    alerts = Alerts((AlertRule(watch="fan", below=500, say="the fan stands"),))
+    told = alerts.update(Sample(t_s=0.0, fan_rpm=0))
+    assert [event.text for event in told] == ["alert: the fan stands: fan below 500 rpm (fan 0)"]
+    over = alerts.update(Sample(t_s=1.0, fan_rpm=2000))
+    assert [event.text for event in over] == ["alert over: the fan stands: fan below 500 rpm (fan 2000)"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sample"),
+    [
+        (AlertRule(watch="gpu_load", above=90), Sample(t_s=0.0, gpu_load_pct=99.0)),
+        (AlertRule(watch="cpu_load", above=90), Sample(t_s=0.0, cpu_load_pct=(100.0, 100.0))),
+        (AlertRule(watch="fan", below=500), Sample(t_s=0.0, fan_rpm=100)),
+        (AlertRule(watch="temperature", below=5), Sample(t_s=0.0, temps_c={"gpu": 1.0})),
+    ],
+)
+def test_what_does_not_slow_the_machine_down_marks_no_measurement(rule: AlertRule, sample: Sample) -> None:
+    alerts = Alerts((rule, AlertRule(watch="swap", above=50), AlertRule(watch="temperature", above=90)))
+    assert len(alerts.update(sample)) == 1
+    assert alerts.slowing == ()
