@@ -160,10 +160,14 @@ class Samples:
         return part
 
     def half(self, first: int) -> Samples:
-        """Every other one of the seeded, class-balanced order, from its `first` (0 or 1) on. Neither half makes up for a broken
+        """Every other one of each class in the seeded order, from its `first` (0 or 1) on. Neither half makes up for a broken
         one of its own.
+
+        Every other one of the order itself gave one half 147 and the other 353 of the 500 dogs of CIFAR-10's test set: classes
+        keep their places from round to round for long.
         """
-        part = Samples(self._reader, self._order[first::2], self.source, self._say)
+        places, rounds = _rounds(self.known_labels() if self.labels else np.zeros(len(self._order), np.int64))
+        part = Samples(self._reader, self._order[(rounds + places) % 2 == first], self.source, self._say)
         part.skipped = self.skipped
         return part
 
@@ -310,12 +314,18 @@ def balanced_order(labels: NDArray[np.int64] | None, n: int, seed: int) -> NDArr
     order = draw.permutation(n)
     if labels is None:
         return order.astype(np.int64)
+    _, rounds = _rounds(labels[order])
+    return order[np.argsort(rounds, kind="stable")].astype(np.int64)
+
+
+def _rounds(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each sample the place of its class among those that there are, and how many of the class come before it."""
     ascending = np.sort(labels)  # np.unique imports numpy.ma, which takes longer than most questions
     distinct = ascending[np.append(True, ascending[1:] != ascending[:-1])]
-    shuffled = np.searchsorted(distinct, labels)[order]
-    by_class = np.argsort(shuffled, kind="stable")
-    counts = np.bincount(shuffled)
+    places = np.searchsorted(distinct, labels).astype(np.int64)
+    by_class = np.argsort(places, kind="stable")
+    counts = np.bincount(places)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
-    rounds = np.empty(n, np.int64)
-    rounds[by_class] = np.arange(n) - starts
-    return order[np.argsort(rounds, kind="stable")].astype(np.int64)
+    rounds = np.empty(len(labels), np.int64)
+    rounds[by_class] = np.arange(len(labels)) - starts
+    return places, rounds

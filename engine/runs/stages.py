@@ -24,7 +24,7 @@ from ..system.cpu import read_processor
 
 KEYS = 2
 """How keys of new runs are made (`RunRequest.keys`)."""
-FORMAT = 4
+FORMAT = 5
 """Raised when the meaning of a stage's output changes."""
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
 OF_BACKENDS = tuple(dict.fromkeys(package for card in CARDS.values() for package in card.packages))

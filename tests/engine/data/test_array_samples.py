@@ -169,3 +169,21 @@ print(peak_rss_mb() - before)
 """
     grown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
     assert float(grown) < 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_halves_hold_as_many_of_each_class(saved, seed):
+    """Every other sample of the order: of ten classes one half had 147 and the other 353 of a class."""
+    count, classes = 1000, 10
+    path = saved(ids=np.arange(5 * count, dtype=np.int64).reshape(count, 5), labels=np.arange(count) % classes)
+    dataset = Dataset(kind="npz", path=str(path), task="classification")
+    samples = open_samples(dataset, (IDS,), SHAPES, "all", seed, NullReporter())
+    halves = [np.concatenate([batch.feeds["ids"][:, 0] // 5 for batch in samples.half(n).batches(100)]) for n in (0, 1)]
+    assert sorted([*halves[0], *halves[1]]) == list(range(count)), "no sample is in both"
+    counts = [np.bincount(half % classes, minlength=classes) for half in halves]
+    assert abs(counts[0] - counts[1]).max() <= 1, counts
+
+
+def test_halves_of_what_has_no_labels_are_as_large(saved):
+    samples = opened(saved(ids=np.zeros((11, 5), np.int64)))
+    assert [len(samples.half(n)) for n in (0, 1)] == [6, 5]
