@@ -142,7 +142,7 @@ class Colon:
         before, _, last = text.rpartition(" ")
         if not before:
             known = {name: command for name, command in self._commands().items() if name.startswith(last)}
-            return sorted(known, key=lambda name: (not known[name].wants, name))  # those that no key does come first
+            return sorted(known, key=lambda name: (not known[name].own, name))  # those that no key does come first
         command = self._commands().get(before.split(maxsplit=1)[0])
         many = len(before.split())
         return [each for each in command.choices(many - 1) if each.startswith(last)] if command is not None else []

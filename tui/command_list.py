@@ -29,9 +29,10 @@ def commands(desk: Desk, screen: Screen[object]) -> dict[str, Worded]:
         if name and active.enabled and not name.startswith(("move.", "find")) and name != "command":
             help_ = active.binding.tooltip or active.binding.description
             do = partial(_press, desk, active.binding.action, active.node)
-            found.setdefault(name, Worded(name, help_, do))
-            found.setdefault(name.rpartition(".")[2], Worded(name.rpartition(".")[2], help_, do))
+            for each in (name, name.rpartition(".")[2]):
+                found.setdefault(each, Worded(each, help_, do, own=False))
     found |= {"q": found["quit"]._replace(name="q")} if "quit" in found else {}
+    found |= {each.name: each for each in _anywhere(desk)}
     bench = _bench(desk)
     if bench is not None:
         found |= {each.name: each for each in _of_workbench(desk, bench)}
@@ -39,6 +40,15 @@ def commands(desk: Desk, screen: Screen[object]) -> dict[str, Worded]:
     if own is not None:
         found |= {each.name: each for each in own()}
     return found
+
+
+def _anywhere(desk: Desk) -> Iterable[Worded]:
+    """Pages that the command line prints too."""
+    from .screens.page import show_config, show_doctor
+
+    yield Worded("doctor", "what is missing here, and what mends it", lambda _: show_doctor(desk))
+    show = partial(show_config, desk)
+    yield Worded("config", "settings of edgetui.toml, and where they come from", lambda key: show("".join(key)), "[KEY]", 0, 1)
 
 
 def _press(desk: Desk, action: str, node: object, _: Words) -> None:

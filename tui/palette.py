@@ -152,12 +152,13 @@ class BenchCommands(Provider):
             self.runs = (await self.desk.engine.list())[:RUNS]
 
     def _typed(self) -> Iterator[PaletteEntry]:
-        """What can be typed behind a colon and wants words."""
+        """What can be typed behind a colon and no key does."""
         colon = getattr(self.app, "colon", None)
         if colon is not None and self.screen.query(KeyBar):
             for name, command in commands(self.desk, self.screen).items():
-                if command.wants:
-                    yield PaletteEntry(f":{name} {command.wants}", command.help, partial(colon.begin, f"{name} "))
+                if command.own:
+                    do = partial(colon.begin, f"{name} ") if command.wants else partial(command.do, ())
+                    yield PaletteEntry(f":{name} {command.wants}".rstrip(), command.help, do)
 
     def _obey(self, command: PaletteEntry) -> object:
         """Do it, unless the terminal has become too small meanwhile: nobody sees what it would do."""

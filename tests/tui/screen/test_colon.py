@@ -141,6 +141,20 @@ async def test_tab_completes_names_and_what_they_take(bare_app: EdgetuiApp):
         await pilot.press("escape")
 
 
+async def test_doctor_and_config_have_pages(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(100, 30), notifications=True) as pilot:
+        await ready(pilot)
+        await say(pilot, "doctor")
+        await shows(pilot, "Doctor", "onnxruntime")
+        await pilot.press("slash", *"state", "enter", "escape", "escape")
+        await until(pilot, lambda: bare_app.screen is bare_app.workbench)
+        await say(pilot, "config ui")
+        await shows(pilot, "ui.rate_hz", "4.0", "your own")
+        await pilot.press("escape")
+        await say(pilot, "config no.such")
+        await shows(pilot, "error:")
+
+
 async def test_past_commands_come_back(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(100, 30), notifications=True) as pilot:
         await ready(pilot)

@@ -1,0 +1,112 @@
+"""A page to read: what `edgetui doctor` and `edgetui config` print, on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from ...engine.config import PACKAGE
+from ..desk import AtDesk, Desk
+from ..widgets.keybar import KeyBar
+from ..widgets.lines import Line, Scrolling, hanging, wrap
+from .safe_dismiss import SafeDismiss, dismiss_once
+
+Told = Callable[[int], Awaitable[Sequence[Line]]]
+"""Rows of that width."""
+SIGNS = {"good": ("✓", "good"), "note": ("·", "dim"), "bad": ("✗", "bad")}
+
+
+class Page(AtDesk, SafeDismiss, ModalScreen[None]):
+    """Rows over the screen; / finds in them."""
+
+    DEFAULT_CSS = """
+    Page { align: center middle; background: $background 60%; }
+    Page > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back", id="page.back", tooltip="To where you came from"),
+        Binding("y", "copy", "copy", id="page.copy", tooltip="Copy the page to the clipboard of your terminal"),
+    ]
+
+    def __init__(self, title: str, told: Told) -> None:
+        super().__init__()
+        self.heading, self.told = title, told
+
+    def compose(self) -> ComposeResult:
+        """One page, and its keys."""
+        with Vertical() as frame:
+            frame.border_title = self.heading
+            yield Scrolling([((" looking …", "dim"),)], id="page-rows")
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Ask for it."""
+        self.query_one(Scrolling).focus()
+        self.desk.run_in_background(self._fill, "page")
+
+    async def _fill(self) -> None:
+        width = min(round(self.app.size.width * 0.96), 124) - 5
+        rows = await self.told(width)
+        self.query_one(Scrolling).show(rows)
+
+    def action_copy(self) -> None:
+        """To the clipboard."""
+        self.app.copy_to_clipboard(self.query_one(Scrolling).plain())
+        self.notify("copied", timeout=2)
+
+    def action_back(self) -> None:
+        """Close."""
+        dismiss_once(self)
+
+
+def show_doctor(desk: Desk) -> None:
+    """What this board offers, lacks, and how to mend it."""
+
+    async def told(width: int) -> Sequence[Line]:
+        from ...engine.doctor.check import examine
+
+        checks = await asyncio.to_thread(partial(examine, desk.engine.config, desk.engine.home))
+        names = max((len(check.name) for check in checks), default=0)
+        rows: list[Line] = []
+        for check in checks:
+            sign, tone = SIGNS[check.state]
+            lead: Line = ((f" {sign} ", tone), (f"{check.name:<{names}}  ", "dim"))
+            rows += hanging(lead, check.text, width, tone if check.state == "bad" else "")
+            if check.mend:
+                rows += hanging(((" " * (names + 5), ""), ("mend: ", "dim")), check.mend, width, "key")
+        return rows
+
+    desk.push_screen(Page("Doctor  what this machine offers, what is missing, and what mends it", told))
+
+
+def show_config(desk: Desk, key: str) -> None:
+    """Every setting that is `key` or below it, its value and where it comes from.
+
+    Raises:
+        ConfigRefused: there is no such setting.
+    """
+    from ...engine.library.setting_origins import settings
+
+    found = settings(key)
+    packaged = str(PACKAGE / "edgetui.toml")
+
+    async def told(width: int) -> Sequence[Line]:
+        names = max((len(each.key) for each in found.settings), default=0)
+        rows: list[Line] = []
+        for each in found.settings:
+            own = each.file not in (None, packaged)
+            lead: Line = ((f" {each.key:<{names}}  ", "dim"),)
+            rows += hanging(lead, "–" if each.value is None else str(each.value), width, "value" if own else "")
+            if own:
+                rows += [((" " * (names + 3) + row, "accent"),) for row in wrap(f"{each.file}:{each.line}", width - names - 3)]
+        told_own = f"your own: {found.own_file}" + ("" if found.own_file_is_there else ", which is not there")
+        return [*rows, (), *(((f" {row}", "dim"),) for row in wrap(told_own, width))]
+
+    desk.push_screen(Page(f"Settings  {key}".rstrip(), told))
