@@ -93,6 +93,9 @@ bench-start: $(VENV)/.core     ## first paint beside an empty Textual app
 bench-charts: $(VENV)/.core    ## four live charts beside other ways to draw them: processor time, bytes to the terminal
 	$(BIN)/python tests/benchmarks/charts.py $(BENCH_ARGS)
 
+bench-lists: $(VENV)/.core     ## ten thousand runs in the list, a run of a day, keys while the cores are busy
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/lists.py $(BENCH_ARGS)
+
 bench-lean: $(VENV)/.core      ## peak memory of every stage, of models of 102 and 400 MB
 	$(BIN)/python tests/benchmarks/lean.py $(BENCH_ARGS)
 

@@ -108,3 +108,55 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for row in (head, *rows)
     ]
     return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+
+
+class Session:
+    """A program on a pseudo-terminal that is asked one thing after another; killed at the end."""
+
+    def __init__(self, argv: Sequence[str], *, columns: int = 160, rows: int = 45, env: dict[str, str] | None = None) -> None:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"} | (env or {}))
+            os.execvp(argv[0], list(argv))  # noqa: S606
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.output = b""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+    def _read(self, limit_s: float) -> bytes:
+        if not select.select([self.fd], [], [], limit_s)[0]:
+            return b""
+        data = os.read(self.fd, 1 << 16)
+        if SYNC_ASKED in data:
+            os.write(self.fd, SYNC_ANSWER)
+        return data
+
+    def until(self, *words: bytes, limit_s: float = 120.0) -> None:
+        """Wait until all words have been written since the last call, in any order."""
+        end = time.perf_counter() + limit_s
+        while not all(word in self.output for word in words):
+            if time.perf_counter() > end:
+                raise TimeoutError(f"{words} never came; the end of what did: {self.output[-2000:]!r}")
+            self.output += self._read(0.05)
+        self.output = b""
+
+    def press(self, keys: bytes, word: bytes = b"", limit_s: float = 120.0) -> float:
+        """Seconds from keys to `word`, or to the first byte that is drawn."""
+        while self._read(0.0):
+            pass
+        self.output = b""
+        began = time.perf_counter()
+        os.write(self.fd, keys)
+        if word:
+            self.until(word, limit_s=limit_s)
+        else:
+            while not self._read(0.05):
+                if time.perf_counter() - began > limit_s:
+                    raise TimeoutError(f"nothing was drawn after {keys!r}")
+        return time.perf_counter() - began

@@ -120,7 +120,11 @@ class RunsScreen(RunDeeds, FilteredScreen):
 
     async def fill(self) -> None:
         """Read the list again."""
-        self.runs = await self.desk.engine.list()
+        found = await self.desk.engine.list()
+        if found != self.runs:
+            self.runs = found
+            self._by_id = {run.run: run for run in found}
+            self._place = _places(found)
         self.write()
 
     def shown(self) -> list[RunSummary]:
@@ -129,12 +133,10 @@ class RunsScreen(RunDeeds, FilteredScreen):
         if typed != self._typed:
             self._typed = typed
             self._read_filter()
-        asked = (self.runs, self._wanted, self.order)
+        asked = (id(self.runs), self._wanted, self.order)
         if asked != self._asked:
             self._asked = asked
             self._found = self.order.sort([run for run in self.runs if self._wanted.keeps(run)])
-            self._by_id = {run.run: run for run in self.runs}
-            self._place = _places(self.runs)
             self._fit()
         return self._found
 

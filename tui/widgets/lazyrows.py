@@ -58,6 +58,14 @@ class LazyRows(Rows):
             self.refresh()
             self.post_message(self.Moved(self, self.cursor))
 
+    def _nearest(self, place: int) -> str:
+        """From that place outwards: what is near is looked at alone."""
+        for far in range(len(self.keys)):
+            for at in (place - far, place + far):
+                if 0 <= at < len(self.keys) and self.keys[at]:
+                    return self.keys[at]
+        return ""
+
     def texts(self) -> Sequence[str]:
         """Keys, for what is filtered is not looked through; headings are passed over."""
         return self.keys
