@@ -29,7 +29,7 @@ from .jump import Jump
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
-from .widgets.entry import Entry
+from .widgets.entry import Entry, opens_line
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel as Severity
@@ -88,6 +88,8 @@ class EdgetuiApp(Desk):
             self._filters = [*(f for f in self._filters if not isinstance(f, Monochrome)), NoColor()]
         self.workbench = WorkbenchScreen()
         self.colon = Colon(self)
+        self._filtering = False
+        """A filter's key has come, perhaps not yet to its screen: letters behind it are the filter's (`/recipe:int8`)."""
         self.jump = Jump(self)
 
     def get_default_screen(self) -> Screen[Any]:
@@ -129,8 +131,13 @@ class EdgetuiApp(Desk):
     async def on_event(self, event: events.Event) -> None:
         """What is typed behind a colon, and letters that are jumped to, go no further."""
         fresh = isinstance(event, events.InputEvent | events.Paste | events.Resize) and not event.is_forwarded
-        if not (fresh and self.screen_stack and (self.jump.takes(event) or self.colon.takes(event))):
-            await super().on_event(event)
+        if fresh and self.screen_stack:
+            if isinstance(event, events.Key) and self.typing is None:
+                self._filtering = opens_line(self.screen, event) or (self._filtering and event.key not in ("enter", "escape"))
+            filtering = self._filtering and self.typing is None
+            if not filtering and (self.jump.takes(event) or self.colon.takes(event)):
+                return
+        await super().on_event(event)
 
     @property
     def typing(self) -> Entry | None:

@@ -20,6 +20,12 @@ Spans = tuple[tuple[str, str], ...]
 """As `lines.Line`, which looks for what is typed here."""
 
 
+def opens_line(screen: Screen[Any], event: events.Key) -> bool:
+    """Whether a key begins a line that a screen or its rows have typed: a filter, or letters to find."""
+    active = screen.active_bindings.get(event.key)
+    return active is not None and active.enabled and active.binding.action in ("filter", "find")
+
+
 class Entry:
     """Text and a caret. `press` takes a key; it answers whether the key was one for typing."""
 

@@ -199,6 +199,19 @@ async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: EdgetuiApp
         assert screen.order.text == "began"
 
 
+async def test_a_colon_at_once_behind_the_filter_key_is_the_filters(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and bare_app.screen.runs)
+        screen = bare_app.screen
+        press_at_once(bare_app, "slash", *"state:fai", "enter", "colon", *"q")
+        await until(pilot, lambda: screen.filter_text == "state:fai")
+        await until(pilot, lambda: bare_app.colon.entry is not None and bare_app.colon.entry.text == "q")
+        assert [run.state for run in screen.shown()] == ["failed"]
+
+
 async def test_letters_at_once_after_enter_on_a_value(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
