@@ -38,7 +38,9 @@ def test_rows_have_true_joules_and_the_answer_is_the_least(tmp_path: Path, drift
         assert row["rounds"] >= 3
     taken = rows.index(document["answer"])
     assert true[taken] <= (1 + NEAR) * min(true.values())
-    assert document["answer"]["mode"] == "7W"
+    high = document["answer"]["energy_j_per_inference"]["high"]
+    dearer = [number for number, row in enumerate(rows) if row["energy_j_per_inference"]["low"] > high]
+    assert all(true[number] > true[taken] for number in dearer)
     assert "the least of the 6 rows that reach power_w <= 60" in document["why"]
     assert board.mode == document["first_mode"] == "15W"
 
