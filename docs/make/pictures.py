@@ -26,15 +26,7 @@ from textual.pilot import Pilot
 OUT = PACKAGE / "docs" / "pictures"
 DEMO = PACKAGE / "profiles" / "demo"
 LARGE, SMALL = (160, 45), (80, 24)
-SCREENS = {
-    "runs": "R",
-    "monitor": "m",
-    "sensitivity": "e",
-    "searches": "f",
-    "studies": "P",
-    "layers": "L",
-    "help": "question_mark",
-}
+SCREENS = {"runs": "R", "monitor": "m", "sensitivity": "e", "layers": "L"}
 """Pictures by the key that leads to their screen from the workbench."""
 MOST_FRAMES, FRAME_S, LAST_S = 12, 1.2, 5.0
 

@@ -137,10 +137,10 @@ async def test_tmux_keeps_the_workbench_when_the_link_is_cut(sit, tmp_path: Path
         first = sit(f"{tmux} -u new-session -s bench {shlex.quote(WORKBENCH)}")
         await first.shows("Compression", "digits")
         first.press("?")
-        await first.shows("Save the screen as an SVG file")
+        await first.shows("Go to the pane Compression")
         first.cut()
         second = sit(f"{tmux} -u attach -t bench")
-        await second.shows("Save the screen as an SVG file")
+        await second.shows("Go to the pane Compression")
         second.press("\x1b")
         await asyncio.sleep(1.0)  # an escape that is followed at once is another key
         second.press("q")

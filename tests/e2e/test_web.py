@@ -71,7 +71,7 @@ async def test_a_browser_shows_the_workbench_and_a_key_changes_it(served: Served
         await page.shows("Compression")
         await page.shows("digits")
         await page.press("?")
-        await page.shows("Save the screen as an SVG file")
+        await page.shows("Go to the pane Compression")
         pages = [address for address in page.asked if not address.startswith((served.address, "data:"))]
         assert [address for address in pages if not address.endswith("/favicon.ico")] == []
         drawing = psutil.Process(served.process.pid).children(recursive=True)

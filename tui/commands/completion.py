@@ -93,6 +93,17 @@ def document_names(context: click.Context, parameter: click.Parameter, begun: st
     return _fitting(DOCUMENTS, begun)
 
 
+def setting_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Settings that `edgetui config` prints."""
+    del context, parameter
+    from ...engine.errors import EdgetuiError
+    from ...engine.library.setting_origins import settings
+
+    with contextlib.suppress(EdgetuiError, OSError):
+        return _fitting((each.key for each in settings().settings), begun)
+    return []
+
+
 def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Whatever the shell finds."""
     del context, parameter

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import setting_names
 from .printing import echo, echo_json, json_option, paint, width
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Every setting, its value, and the file and line that it comes from.")
-@click.argument("key", required=False, default="")
+@click.argument("key", required=False, default="", shell_complete=setting_names)
 @json_option
 def config(key: str, as_json: bool) -> int:
     """Every setting that is KEY or below it, such as `ui` or `ui.theme`: its value, and the file and line that it comes from.

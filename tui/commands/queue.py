@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, metavar="[RUN...]", shell_complete=run_names)
 @click.option("--first", is_flag=True, help="Next, once the board is free.")
 @click.option("--last", is_flag=True, help="After all others.")
-@click.option("--after", default="", metavar="RUN", help="Right after this one.")
+@click.option("--after", default="", metavar="RUN", shell_complete=run_names, help="Right after this one.")
 @json_option
 def queue(runs: tuple[str, ...], first: bool, last: bool, after: str, as_json: bool) -> int:
     """Who has the board and who waits for it, in order; with RUN: move it. `cancel` ends one that waits."""

@@ -50,6 +50,7 @@ def test_bash_is_offered_recipes_datasets_studies_and_documents(offered):
     assert "digits" in offered("run", "m.onnx", "--dataset", "dig")
     assert "qin2018" in offered("study", "qin")
     assert offered("schema", "sen") == ["sensitivity"]
+    assert offered("config", "ui.ra") == ["ui.rate_hz"]
 
 
 def test_bash_is_offered_runs_the_newest_first(offered, own_state):
