@@ -66,7 +66,18 @@ def outcome_table(found: FleetOutcome, width: int, paint: Paint) -> str:
         if not outcome.runs:
             rows.append((name, *("–",) * (len(rows[0]) - 2), _why(outcome)))
             tones.append(("",) * len(rows[0]))
-    return paint.table(rows, width=width, tones=tones, heads=True)
+    table = paint.table(rows, width=width, tones=tones, heads=True)
+    return "\n".join([table, *(paint(line, "dim") for line in _trained(found))])
+
+
+def _trained(found: FleetOutcome) -> list[str]:
+    """Where what learns was trained, each place once."""
+    places: dict[str, dict[str, None]] = {}
+    for outcome in found.on:
+        for result in outcome.runs:
+            if result.trained_on:
+                places.setdefault(result.trained_on, {})[result.recipe.name] = None
+    return [f"{', '.join(recipes)}: trained on {place}" for place, recipes in places.items()]
 
 
 def _why(outcome: BoardOutcome) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from edgetui.engine.report.driven_tables import searched_table, swept_table
+from edgetui.engine.report.fleet_table import outcome_table
 from edgetui.engine.report.table import plain
 from edgetui.engine.schema.failure import Failure
 from edgetui.engine.schema.figures import Ratio
 from edgetui.engine.schema.fleet import BoardOutcome, FleetOutcome
+from edgetui.engine.schema.result import Result
 from edgetui.engine.schema.search import CandidateChecked, SearchChoice, SearchDocument, SearchPoint
+from edgetui.engine.schema.stamps import RecipeStamp
 from edgetui.engine.schema.sweep import SweepReport, SweepRow, SweptFigure
 
 SEARCHED = SearchDocument(
@@ -68,3 +71,12 @@ def test_each_boards_cheapest_row_or_that_there_is_none():
     assert "7.90 W" in rows["a"] or "7.9 W" in rows["a"]
     assert rows["b"].split()[1] == "none"
     assert any("no row reaches" in line for line in told)
+
+
+def test_a_table_of_runs_says_where_they_were_trained_once():
+    result = Result(run="r", state="done", recipe=RecipeStamp(name="qat"), trained_on="shop")
+    here = Result(run="s", state="done", recipe=RecipeStamp(name="int8"))
+    outcomes = tuple(BoardOutcome(on=name, board=name, runs=(result, here)) for name in ("nano", "orin"))
+    lines = outcome_table(FleetOutcome(on=outcomes), 120, plain).splitlines()
+    assert lines[-1] == "qat: trained on shop"
+    assert len(lines) == 6
