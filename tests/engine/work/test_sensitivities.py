@@ -14,7 +14,7 @@ from edgetui.engine.errors import DataRefused, RecipeRefused
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.runs.kept_rows import KeptLine, KeptRows, keyed
 from edgetui.engine.runs.queries import SensitivityQuestion
-from edgetui.engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow
+from edgetui.engine.schema.sensitivity import GROUPS, UNITS, Sensitivity, SensitivityRow
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import Recipe, Step, changed, plain_step
 from edgetui.engine.system.reporter import NullReporter
@@ -291,3 +291,24 @@ def test_resnet20_keeps_its_outputs_at_a_thousandth_and_loses_them_past_a_hundre
     assert by[-3.0].offset_rate_abs < 0.05
     assert by[-1.0].offset_rate_abs > 2 * by[-2.0].offset_rate_abs > 10 * by[-3.0].offset_rate_abs
     assert 10**-3.1 <= told.knee <= 10**-1.9
+
+
+def test_groups_of_channels_are_cut_one_at_a_time_and_go_on_where_they_ended(tmp_path):
+    """What a search for shares asks: rows by group and share, and the table that multiplications follow from."""
+    net = Net()
+    x = net.node("Relu", net.conv(net.input("image", 1, 3, 12, 12), 3, 16))
+    x = net.node("Flatten", net.node("GlobalAveragePool", net.node("Relu", net.conv(x, 16, 16))))
+    model = tmp_path / "m.onnx"
+    onnx.save(net.model(net.node("Gemm", x, net.weight(5, 16), net.weight(5), transB=1)), model)
+    asked = question(model, "prune.channels", GROUPS)
+    whole, heard = found(tmp_path, asked)
+    assert [(row.place, row.value) for row in whole.rows] == [(0, 0.25), (0, 0.5), (1, 0.25), (1, 0.5)]
+    assert [row.key for row in heard] == [row.key for row in whole.rows]
+    assert whole.channels is not None
+    half = {whole.rows[0].unit: 0.5}
+    assert whole.channels.macs_of(half) < whole.channels.macs
+    assert 0 < whole.group_moves().of({whole.rows[0].unit: 0.25}) <= whole.group_moves().of(half)
+    again = msgspec.json.decode(msgspec.json.encode(whole), type=Sensitivity)
+    assert again == whole, "settings of the step among them, whose `amounts` are names with shares"
+    kept = KeptRows(tmp_path, asked.key).read()
+    assert kept == whole
