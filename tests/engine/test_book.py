@@ -71,6 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.long
 def test_the_book_is_built_and_fetches_nothing(built: Path):
     pages = list(built.rglob("*.html"))
     assert {page.stem for page in pages} >= {Path(page).stem for page in contents()}
@@ -78,6 +79,7 @@ def test_the_book_is_built_and_fetches_nothing(built: Path):
     assert [(page.name, fetched.findall(page.read_text())) for page in pages if fetched.search(page.read_text())] == []
 
 
+@pytest.mark.long
 def test_the_reference_has_every_command_setting_and_document(built: Path):
     from edgetui.engine.report.json_schemas import DOCUMENTS
     from edgetui.tui.cli import cli
