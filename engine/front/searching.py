@@ -21,7 +21,7 @@ from ..library.models import model_hash
 from ..runs.carrying import begin_driver
 from ..runs.index import Index
 from ..runs.input_hashes import data_hashes
-from ..runs.search_folder import DRIVER, SearchDir, create_search, same_search, search_folders
+from ..runs.search_folder import DRIVER, SearchDir, create_search, find_search, same_search, search_folders
 from ..runs.study_time import study_time
 from ..runs.sweep_plan import read_setting, settings_of
 from ..schema.search import Over, SearchDocument, SearchLine, SearchRequest
@@ -35,6 +35,7 @@ from .studying import Studying
 
 USUAL: dict[Over, tuple[int, int]] = {"formats": (5, 6), "settings": (11, 24), "channels": (11, 24)}
 """Measurements and checks of a search that ends well."""
+MOST_BUILDS = 1000
 MOST_CHECKS = 16
 """Of a search for formats."""
 CHECKS_A_BUILD = 2
@@ -125,6 +126,27 @@ class Searching(Studying):
             await asyncio.to_thread(begin_driver, folder, DRIVER)
         return folder.id
 
+    async def resume_search(self, search: str) -> SearchRequest:
+        """Take up a search that was ended, killed or failed; what it has found stays. Returns what was asked of it.
+
+        Raises:
+            StorageRefused: there is no such search, or it is going or done.
+        """
+        folder = self._search_folder(search)
+        if (state := await asyncio.to_thread(folder.state)) in ("done", "running"):
+            raise StorageRefused(f"search {search} is {state}", fix="begin another with `edgetui search`")
+        await asyncio.to_thread(begin_driver, folder, DRIVER)
+        return await asyncio.to_thread(folder.asked)
+
+    async def known_search(self, text: str) -> str:
+        """The id of the search that a text means; empty: none.
+
+        Raises:
+            StorageRefused: several have it in their ids.
+        """
+        folder = await asyncio.to_thread(find_search, self.home, text)
+        return "" if folder is None else folder.id
+
     def backend_with(self, backend: BackendSettings, settings: Mapping[str, str]) -> BackendSettings:
         """Settings of a backend with what a search has found of it (`SearchChoice.settings`).
 
@@ -209,7 +231,10 @@ def refuse_unsearchable(spec: RunSpec, goal: str, builds: int, over: Over) -> No
         raise DataRefused("there are no samples to check accuracy on", fix=(Fix("choose some: {}", "dataset"),))
     least = LEAST_BUILDS[over]
     if builds < least:
-        raise UsageError(f"{builds} builds are too few for an answer", fix=f"allow {least} at least")
+        said = "1 build is" if builds == 1 else f"{builds} builds are"
+        raise UsageError(f"{said} too few for an answer", fix=f"allow {least} at least")
+    if builds > MOST_BUILDS:
+        raise UsageError(f"{builds} builds are more than any search makes", fix=f"allow {MOST_BUILDS} at most")
     refuse_without_samples(spec)
 
 

@@ -22,7 +22,7 @@ def sweep_report(found: SweepReport, width: int, paint: Paint = plain) -> str:
     parts += ["", sweep_table(found.rows, found.answer, width, paint), ""]
     parts.append(paint(paragraph(found.why, width), "better" if found.answer is not None else "worse"))
     for reason, places in reasons_of(found.rows).items():
-        parts.append(paint(paragraph(f"{words.DASH} {', '.join(places)}: {reason}", width), "dim"))
+        parts.append(paint(paragraph(f"{words.DASH} {'; '.join(places)}: {reason}", width), "dim"))
     if found.mode_left:
         text = f"! the power mode {found.first_mode}, which was on before, is not back: {found.mode_left}; see `edgetui doctor`"
         parts.append(paint(paragraph(text, width), "worse"))

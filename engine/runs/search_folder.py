@@ -225,3 +225,17 @@ def same_search(home: Path, asked: SearchRequest) -> SearchDir | None:
             if folder.asked().same_as(asked):
                 return folder
     return None
+
+
+def find_search(home: Path, text: str) -> SearchDir | None:
+    """The search that an id, or a part that only one has, means; None: none.
+
+    Raises:
+        StorageRefused: several have it in their ids.
+    """
+    found = [folder for folder in search_folders(home) if text in folder.id]
+    whole = [folder for folder in found if folder.id == text]
+    if len(found) > 1 and not whole:
+        ids = ", ".join(folder.id for folder in found[:3])
+        raise StorageRefused(f"several searches have `{text}` in their ids: {ids}", fix="write more")
+    return next(iter(whole or found), None)

@@ -211,6 +211,8 @@ async def test_how_long_it_takes_is_said_of_what_is_searched(engine: Engine):
 async def test_what_cannot_come_to_an_answer_is_refused_before_it_begins(engine: Engine):
     with pytest.raises(UsageError, match="too few"):
         await engine.plan_search(spec_of(engine), "fastest", 2)
+    with pytest.raises(UsageError, match="more than any search makes"):
+        await engine.plan_search(spec_of(engine), "fastest", 10**14)
     with pytest.raises(UsageError, match="no goal"):
         await engine.plan_search(spec_of(engine), "quickest", 8)
     with pytest.raises(UsageError, match="2 aims"):
@@ -247,6 +249,40 @@ def test_the_command_follows_to_the_answer_and_prints_it_again(own_state: Path):
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["state"] == "done"
     assert search("--budget", "soon").returncode == 2
+
+
+@pytest.mark.long
+def test_a_search_is_ended_shown_and_taken_up_by_its_id(own_state: Path):
+    def edgetui(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edgetui", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+
+    asked = ("search", str(DEMO / "digits.onnx"), "--dataset", str(DEMO / "digits.toml"), "--goal", GOAL, "--preset", "quick")
+    begun = edgetui(*asked, "--budget", "3 builds", "--detach").stdout.split()[-1]
+    ended = edgetui("cancel", "search-digits")
+    assert ended.returncode == 0, ended.stderr
+    assert f"search {begun} is cancelled" in ended.stdout
+    again = edgetui("cancel", begun)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "is not running" in again.stderr
+    shown = edgetui("show", begun)
+    assert shown.returncode == 1
+    assert "it was ended before its answer" in shown.stderr
+    resumed = edgetui("resume", begun, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    found = json.loads(resumed.stdout)
+    assert (found["search"], found["state"]) == (begun, "done")
+    assert "answer  " in edgetui("show", begun).stdout
+    assert "is done" in edgetui("resume", begun).stderr
+
+
+@pytest.mark.long
+def test_what_is_no_model_is_refused_by_a_dry_run_too(own_state: Path, tmp_path: Path):
+    (tmp_path / "cut.onnx").write_bytes((DEMO / "digits.onnx").read_bytes()[:3000])
+    command = [sys.executable, "-m", "edgetui", "search", str(tmp_path / "cut.onnx"), "--dataset", str(DEMO / "digits.toml")]
+    said = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, timeout=100, check=False)
+    assert said.returncode == 1
+    assert "cut off or damaged" in said.stderr
 
 
 @pytest.mark.long

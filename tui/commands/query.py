@@ -20,6 +20,7 @@ from .follow import StatusLine
 from .options import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .printing import echo, echo_json, echo_notes, json_option, open_engine, paint, width
 from .run import progress_stream, together
+from .search_table import meant_search, print_search
 from .sweep_table import meant_sweep, print_sweep
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def overview() -> int:
 
 
 @click.command(short_help="What a run found, or each of a group.")
-@click.argument("run", metavar="RUN|GROUP|SWEEP", shell_complete=run_names)
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP", shell_complete=run_names)
 @click.option("--log", is_flag=True, help="Print the end of its log instead.")
 @click.option(
     "--latencies", is_flag=True, help="Print how its single inferences spread instead: quartiles, outliers, a histogram."
@@ -216,6 +217,8 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
     engine = open_engine()
     if not (log or latencies) and (sweep := asyncio.run(meant_sweep(engine, run))):
         return asyncio.run(print_sweep(engine, sweep, "ended", None, as_json))
+    if not (log or latencies) and (search := asyncio.run(meant_search(engine, run))):
+        return asyncio.run(print_search(engine, search, as_json))
     if log:
         return _log(engine, run, as_json)
     if latencies:

@@ -16,6 +16,7 @@ from .completion import files, run_names
 from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening
 from .options import make_spec, on_option, refuse_beside_on, refuse_without_on, run_options, train_on_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
+from .search_table import end_search, meant_search
 from .sweep_table import follow_or_end, meant_sweep, print_sweep
 
 if TYPE_CHECKING:
@@ -221,8 +222,8 @@ async def _watch(engine: Engine, run: str, as_json: bool) -> int:
     return await _print_results(engine, runs, as_json)
 
 
-@click.command(short_help="End a run, a group, or a sweep.")
-@click.argument("run", metavar="RUN|GROUP|SWEEP", shell_complete=run_names)
+@click.command(short_help="End a run, a group, a search, or a sweep.")
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP", shell_complete=run_names)
 @json_option
 def cancel(run: str, as_json: bool) -> int:
     """End a run; those that were started with it go on. What its finished stages made is kept for `resume`."""
@@ -233,6 +234,8 @@ async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
     if sweep := await meant_sweep(engine, run):
         await engine.end_sweep(sweep)
         return await print_sweep(engine, sweep, "ended", None, as_json)
+    if search := await meant_search(engine, run):
+        return await end_search(engine, search, as_json)
     runs = await engine.members(run)
     await engine.cancel(run)
     if as_json:
@@ -244,8 +247,8 @@ async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
     return 0
 
 
-@click.command(short_help="Take up a run that did not end well, a group, or a sweep.")
-@click.argument("run", metavar="RUN|GROUP|SWEEP", shell_complete=run_names)
+@click.command(short_help="Take up a run that did not end well, a group, a search, or a sweep.")
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP", shell_complete=run_names)
 @click.option("--detach", is_flag=True, help="Start it again, and come back.")
 @json_option
 def resume(run: str, detach: bool, as_json: bool) -> int:
@@ -259,6 +262,11 @@ def resume(run: str, detach: bool, as_json: bool) -> int:
 async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
     if sweep := await meant_sweep(engine, run):
         return await _resume_sweep(engine, sweep, detach, as_json)
+    if search := await meant_search(engine, run):
+        from .search import follow_search
+
+        with listening() as asked:
+            return await follow_search(engine, search, await engine.resume_search(search), asked, detach, as_json)
     with listening() as asked:
         runs = await engine.resume(run)
         if not detach:

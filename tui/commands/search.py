@@ -144,9 +144,9 @@ async def _list(engine: Engine, as_json: bool) -> int:
 async def _search(engine: Engine, asked: SearchRequest, *, detach: bool, dry_run: bool, again: bool, as_json: bool) -> int:
     import msgspec
 
-    from ...engine.report.search_report import search_report
     from ...engine.report.study_report import time_words
 
+    await engine.check(asked.spec, backend=True)
     time = await engine.search_time(asked)
     if dry_run:
         if as_json:
@@ -154,16 +154,26 @@ async def _search(engine: Engine, asked: SearchRequest, *, detach: bool, dry_run
         else:
             echo(paragraph(f"{time_words(time)}, and what finds out about each layer before", width()))
         return 0
-    await engine.check(asked.spec, backend=True)
     with listening() as ending:
         begun = await engine.begin_search(asked, again=again)
         engine.ask_no_more()
         if not as_json and await engine.search_alive(begun):
             echo(paint(f"search {begun}", "head"))
             echo(paragraph(f" {time_words(time)}, and what finds out about each layer before", width(), " "))
-        how: Ending = "left" if detach else await _follow(engine, begun, asked, ending, as_json)
-        if how == "interrupted":
-            await engine.end_search(begun)
+        return await follow_search(engine, begun, asked, ending, detach, as_json)
+
+
+async def follow_search(
+    engine: Engine, begun: str, asked: SearchRequest, ending: asyncio.Future[Ending], detach: bool, as_json: bool
+) -> int:
+    """Follow it to its end or until somebody has seen enough, and print its answer; the exit status."""
+    import msgspec
+
+    from ...engine.report.search_report import search_report
+
+    how: Ending = "left" if detach else await _follow(engine, begun, asked, ending, as_json)
+    if how == "interrupted":
+        await engine.end_search(begun)
     if detach and not as_json:
         echo(begun)
         echo("it goes on by itself; the same command follows it", sys.stderr)
