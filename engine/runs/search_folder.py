@@ -13,7 +13,7 @@ import msgspec
 
 from ..advice.goals import Goal, parse_goal
 from ..advice.metrics import AIMS
-from ..errors import DAMAGED, StorageRefused, from_os_error
+from ..errors import DAMAGED, StorageRefused, UsageError, from_os_error
 from ..library.recipes import recipe_toml
 from ..schema.figures import Ratio
 from ..schema.ready import ready
@@ -83,6 +83,11 @@ class SearchDir(DrivenDir):
     def document(self) -> SearchDocument:
         """Its answer, or as much as is known by now."""
         state = self.state()
+        asked = self.asked()
+        try:
+            parse_goal(asked.goal)
+        except UsageError as error:  # another version took it
+            return SearchDocument(search=self.id, state="failed", goal="", over=asked.over, why=f"{error}")
         answers = [line.answer for line in self.found() if line.answer is not None]
         if answers and state != "running":
             return msgspec.structs.replace(answers[-1], state=state)

@@ -11,7 +11,7 @@ import click
 from ...engine.advice import words
 from ...engine.schema.events import AnyEvent, Reading
 from .completion import files, recipe_names
-from .follow import StatusLine, listening
+from .follow import StatusLine, listening, progress_stream
 from .options import (
     backend_options,
     backend_settings,
@@ -24,7 +24,7 @@ from .options import (
     workload_option,
 )
 from .printing import echo, echo_json, json_option, open_engine, paint, width
-from .run import RUN_KEYS, ended_well, follower, leave, progress_stream
+from .run import RUN_KEYS, ended_well, follower, leave
 
 if TYPE_CHECKING:
     from ...engine.api import BenchQuestion, Engine

@@ -37,6 +37,13 @@ LEAST_BAR, MOST_BAR = 8, 30
 """Columns of a bar; with less room there is none."""
 
 
+def progress_stream(as_json: bool) -> TextIO | None:
+    """Where progress goes: standard output, but with --json the terminal behind standard error, if there is one."""
+    if not as_json:
+        return sys.stdout
+    return sys.stderr if sys.stderr.isatty() else None
+
+
 @contextlib.contextmanager
 def listening() -> Iterator[asyncio.Future[Ending]]:
     """From here on Ctrl+C and SIGTERM settle the future instead of ending us: a run that has just begun must not be lost."""

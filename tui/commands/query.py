@@ -16,10 +16,10 @@ from ...engine.report.sanitize import printed_lines
 from ...engine.report.table import paragraph
 from ..terminal import no_drawing
 from .completion import run_names, run_or_file
-from .follow import StatusLine
+from .follow import StatusLine, progress_stream
 from .options import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .printing import echo, echo_json, echo_notes, json_option, open_engine, paint, width
-from .run import progress_stream, together
+from .run import together
 from .search_table import meant_search, print_search
 from .sweep_table import meant_sweep, print_sweep
 

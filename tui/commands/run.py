@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +13,10 @@ from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from ..runview import numbered
 from .completion import files, run_names
-from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening
+from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening, progress_stream
 from .options import make_spec, on_option, refuse_beside_on, refuse_without_on, run_options, train_on_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
-from .search_table import end_search, meant_search
+from .search_table import end_search, follow_search, meant_search
 from .sweep_table import follow_or_end, meant_sweep, print_sweep
 
 if TYPE_CHECKING:
@@ -122,13 +122,6 @@ async def _one_word_for(engine: Engine, runs: Sequence[str]) -> str:
     if len(runs) == 1:
         return runs[0]
     return (await engine.result(runs[0])).group or " ".join(runs)
-
-
-def progress_stream(as_json: bool) -> TextIO | None:
-    """Where progress goes: standard output, but with --json the terminal behind standard error, if there is one."""
-    if not as_json:
-        return sys.stdout
-    return sys.stderr if sys.stderr.isatty() else None
 
 
 async def _finish(engine: Engine, runs: Sequence[str], ending: Ending, as_json: bool) -> int:
@@ -263,8 +256,6 @@ async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
     if sweep := await meant_sweep(engine, run):
         return await _resume_sweep(engine, sweep, detach, as_json)
     if search := await meant_search(engine, run):
-        from .search import follow_search
-
         with listening() as asked:
             return await follow_search(engine, search, await engine.resume_search(search), asked, detach, as_json)
     with listening() as asked:

@@ -14,10 +14,9 @@ from ...engine.schema.sensitivity import UNITS
 from ...engine.schema.step import Step
 from ...engine.schema.steps import STEPS, Recipe, plain_step
 from .completion import files, recipe_names
-from .follow import Ending, StatusLine, listening
+from .follow import Ending, StatusLine, listening, progress_stream
 from .options import backend_option, data_options, make_spec, shape_option, threads_option
 from .printing import echo, echo_json, json_option, open_engine, paint, width
-from .run import progress_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import click
 from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.table import paragraph
 from .completion import run_or_file
-from .follow import Ending, listening
+from .follow import Ending, listening, progress_stream
 from .options import (
     backend_option,
     backend_settings,
@@ -24,7 +24,6 @@ from .options import (
     trust_option,
 )
 from .printing import echo, echo_json, json_option, open_engine, paint, width
-from .run import progress_stream
 from .sweep_table import follow_or_end, follow_sweep, print_sweep
 
 if TYPE_CHECKING:

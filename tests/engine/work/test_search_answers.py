@@ -159,3 +159,11 @@ def test_on_a_board_with_power_modes_the_answer_has_the_sweep_that_goes_on(tmp_p
     conf.write_text("< POWER_MODEL ID=0 NAME=15W >\nCPU_ONLINE CORE_0 1\n< POWER_MODEL ID=1 NAME=7W >\nCPU_ONLINE CORE_0 1\n")
     assert answers.sweep_of(choice) == 'edgetui sweep r1 --modes all --want "fps>=30"'
     assert answers.sweep_of(None) == answers.sweep_of(SearchChoice(recipe="", run=None)) == ""
+
+
+def test_a_goal_that_another_version_took_spoils_no_list(tmp_path: Path):
+    spec = RunSpec(model="m.onnx", recipe=Recipe(name="int8", step=(QuantizeInt8(),)))
+    folder = create_search(tmp_path, SearchRequest(goal="fastest latency_ms<=0", spec=spec, builds=8))
+    found = folder.document()
+    assert (found.state, found.goal) == ("failed", "")
+    assert "latency_ms<=0" in found.why
