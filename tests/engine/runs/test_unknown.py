@@ -17,7 +17,7 @@ from edgetui.engine.schema.spec import RunRequest, RunSpec
 from edgetui.engine.schema.stamps import BackendStamp, BoardStamp
 from edgetui.engine.schema.steps import Recipe
 
-NO_REASON_NEEDED = ("error",)
+NO_REASON_NEEDED = ("error", "candidate_backend")  # null says something there: none; what executed the baseline
 
 
 def asked(measure: bool = True) -> RunRequest:
