@@ -271,7 +271,8 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
     if not runs:
         return "no runs yet: `edgetui run MODEL --recipe R`, or `edgetui demo`"
     columns = [each for each in listed() if each.wanted(run.difference for run in runs)]
-    shown: list[tuple[str, ...]] = [("run", "state", *(each.column.head for each in columns), "took")]
+    tagged = any(run.tags for run in runs)
+    shown: list[tuple[str, ...]] = [("run", "state", *(each.column.head for each in columns), "took", *(["tags"] * tagged))]
     many = len(shown[0])
     tones: list[tuple[str, ...]] = [("dim",) * many]
     for run in runs:
@@ -281,8 +282,10 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
         ruined = run.verdict.get("outputs") == RUINED
         state = f"{state}, outputs ruined" if ruined else state
         told = [each.text(run.difference) for each in columns]
-        shown.append((run.run, state, *told, words.seconds(run.seconds)))
+        shown.append((run.run, state, *told, words.seconds(run.seconds), *([" ".join(run.tags)] * tagged)))
         bad = ruined or run.state in ("failed", "crashed")
         keys = [each.of(run.difference)[0].key for each in columns]
-        tones.append(("", "worse" if bad else "", *(tone(run.verdict.get(key, "")) for key in keys), "dim"))
-    return paint.table(shown, width=width, tones=tones, right=range(2, many), heads=True)
+        tones.append(
+            ("", "worse" if bad else "", *(tone(run.verdict.get(key, "")) for key in keys), "dim", *(["accent"] * tagged))
+        )
+    return paint.table(shown, width=width, tones=tones, right=range(2, many - tagged), heads=True)

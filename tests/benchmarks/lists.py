@@ -152,9 +152,9 @@ def screen_times(env: dict[str, str], runs: int, busy: int, keys: int) -> dict[s
             found["open"].append(seen.press(b"R", b"%d of %d" % (runs, runs)))
             for _ in range(5):
                 time.sleep(0.5)
-                seen.press(b"/recipe:int8 ratio<0.", b"/ recipe:int8")
+                seen.press(b"/recipe:int8 ratio<0.", b"recipe:int8 ratio<0.")
                 time.sleep(0.5)
-                found["filter"].append(seen.press(b"5", b"/ recipe:int8 ratio<0.5"))
+                found["filter"].append(seen.press(b"5", b"recipe:int8 ratio<0.5"))
                 time.sleep(0.5)
                 seen.press(b"\x15\r", b"newest")
             if last:

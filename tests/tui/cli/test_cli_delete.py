@@ -107,6 +107,9 @@ def test_tags_and_notes_are_written_found_and_taken_away(run_of, tell):
     assert tell("tag", "int8").out == f"{second.name}  no tags and no note\n"
     found = json.loads(tell("runs", "--where", "tag:field", "--json").out)
     assert [(run["run"], run["note"]) for run in found] == [(first.name, "the lens was wet")]
+    listed = tell("runs").out.splitlines()
+    assert listed[0].endswith("tags")
+    assert any(line.startswith(first.name) and line.endswith("field wet") for line in listed)
     tell("tag", "both", "--remove", "field"), tell("note", "both", "--clear")
     assert json.loads(tell("tag", "both", "--json").out) == {"remarks": {first.name: {"tags": ["wet"], "note": ""}}}
     assert tell("runs", "--where", "tag:field").out == "none of 2 runs is so: tag:field\n"
