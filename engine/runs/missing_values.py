@@ -18,6 +18,7 @@ from ..schema.spec import RunSpec
 
 _PARTS = ("board", "backend", "baseline", "candidate", "difference", "fidelity", "payback")
 _SINCE = ("prunable_bytes", "plain_bytes")
+_OF_QUANTIZED = ("activation_low", "activation_high")
 
 
 def why_unknown(result: Result, spec: RunSpec, recorded: Collection[str] = ()) -> dict[str, str]:
@@ -46,7 +47,7 @@ def _missing(result: Result) -> Iterator[str]:
     for name in ("model", "dataset", "group", "guard", "guard_run"):
         if getattr(result, name) is None:
             yield name
-    for name in ("macs", *_SINCE):
+    for name in ("macs", *_SINCE, *_OF_QUANTIZED):
         if result.model is not None and getattr(result.model, name) is None:
             yield f"model.{name}"
     for place, pair in enumerate(result.pairs):
@@ -85,6 +86,8 @@ def _why(path: str, result: Result, spec: RunSpec, recorded: Collection[str]) ->
         return "no data were given"
     if words[-1] == "macs" and result.model is not None:
         return "the shape of a tensor inside the model cannot be told"
+    if words[-1] in _OF_QUANTIZED:
+        return "the model has no quantized activations"
     if words[-1] in _SINCE:
         return "the run is of a version that did not say it"
     if metric is not None and metric.sensor and (result.state == "done" or metric.sensor not in recorded):
