@@ -140,7 +140,7 @@ class Colon:
     def choices(self, text: str) -> list[str]:
         """What the last word may become: names of commands, then what the command takes."""
         before, _, last = text.rpartition(" ")
-        if not before:
+        if not before.strip():
             known = {name: command for name, command in self._commands().items() if name.startswith(last)}
             return sorted(known, key=lambda name: (not known[name].own, name))  # those that no key does come first
         command = self._commands().get(before.split(maxsplit=1)[0])

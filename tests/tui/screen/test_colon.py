@@ -155,6 +155,18 @@ async def test_doctor_and_config_have_pages(bare_app: EdgetuiApp):
         await shows(pilot, "error:")
 
 
+@pytest.mark.parametrize("text", [" ", "  ", " x", "set ", "set  ", "   set steps", "nothing here", '"', "\u3000 \u3000"])
+async def test_spaces_and_unknown_words_complete_to_nothing_bad(bare_app: EdgetuiApp, text: str):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("colon")
+        bare_app.colon.takes(events.Paste(f"x{text}"))
+        bare_app.colon.entry.text, bare_app.colon.entry.at = text, len(text)
+        await pilot.press("space", "tab", "tab", "enter")
+        await pilot.pause()
+        assert bare_app.is_running
+
+
 async def test_past_commands_come_back(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(100, 30), notifications=True) as pilot:
         await ready(pilot)
