@@ -28,6 +28,8 @@ _MOST_POINTS = 12
 _OF_RECIPES = ("format", "channels", "spread", "factors", "calibrator", "zeros")
 """Settings that recipes hold; the others are the backend's."""
 _GAP = "  "
+_SPARED = ("effect", "foretold")
+"""Columns that go first where there is no room."""
 _NAMES: dict[Over, str] = {"formats": "mixes", "settings": "settings", "channels": "shares"}
 
 
@@ -94,10 +96,16 @@ def _points(points: Sequence[SearchPoint], width: int, paint: Paint) -> list[str
 
 
 def _fitting(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
-    """Columns; where they do not fit, figures stand below what they are of, and a line of heads above all."""
+    """Columns, less what can be spared; where they still do not fit, figures stand below what they are of, and a line of heads
+    above all.
+    """
+    for spared in range(len(_SPARED) + 1):
+        kept = [n for n, head in enumerate(rows[0]) if head not in _SPARED[:spared]]
+        cut = [[row[n] for n in kept] for row in rows]
+        wide = [max(len(row[n]) for row in cut) for n in range(len(kept))]
+        if sum(wide) + len(_GAP) * (len(wide) - 1) <= width:
+            return [_joined(row[0].ljust(wide[0]), row[1:], wide[1:]) for row in cut]
     wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    if sum(wide) + len(_GAP) * (len(wide) - 1) <= width:
-        return [_joined(row[0].ljust(wide[0]), row[1:], wide[1:]) for row in rows]
     lines = [", ".join(rows[0])[:width]]
     for row in rows[1:]:
         lines += [*fill(row[0], width, "", "  "), _joined("", row[1:], wide[1:]).rstrip()[:width]]

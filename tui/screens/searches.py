@@ -103,13 +103,14 @@ class SearchesScreen(ListedScreen):
         self.found = {each.search: each for each in await self.desk.engine.searches()}
         rows: list[tuple[str, Line]] = []
         for key, each in self.found.items():
-            room = max(10, self.size.width - 64)
+            key_room = 40 if self.size.width >= 110 else 26
+            room = max(10, self.size.width - key_room - 20)
             said = f"{each.goal or 'fastest'}: {each.why}"
             rows.append(
                 (
                     key,
                     (
-                        (f"{shortened(key, 40):<41}", ""),
+                        (f"{shortened(key, key_room):<{key_room + 1}}", ""),
                         (f"{STATE_WORDS[each.state]:<14}", "accent"),
                         (shortened(said, room), "dim"),
                     ),

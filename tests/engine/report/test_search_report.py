@@ -48,3 +48,23 @@ def test_settings_that_do_nothing_are_left_out():
     settings = {**LONG, "zeros": "0.5", "threads": "1"}
     assert "zeros 0.5, threads 1" in " ".join(search_report(_found(settings), 120).split())
     assert "zeros" not in search_report(_found({**settings, "zeros": "0.0"}), 120)
+
+
+def test_mixes_are_a_table_as_long_as_their_figures_have_room():
+    """Within the box at 80 columns a row is a line: what is spared first is the effect, then what was foretold."""
+    ratio, points = Ratio(value=0.382, low=0.092, high=1.581), Ratio(value=0.0028, low=-0.0016, high=0.0076)
+    mixes = tuple(
+        SearchPoint(
+            formats={"int8": n, "fp32": 20 - n}, run="r", effect=0.003, foretold=0.836, measured=ratio, difference=points
+        )
+        for n in (10, 15)
+    )
+    found = SearchDocument(search="s1", state="done", goal="fastest", built=mixes, why="found")
+    for width, heads in ((100, 5), (76, 4), (66, 3)):
+        told = search_report(found, width).split("\n")
+        rows = [line for line in told if "10 FP32, 10 INT8" in line or "10 INT8, 10 FP32" in line]
+        assert len(rows) == 1
+        assert "0.382 [0.092, 1.581]" in rows[0]
+        assert len(rows[0]) <= width
+        head = next(line for line in told if line.startswith("units in"))
+        assert len(head.replace("units in", "units_in").split()) == heads
