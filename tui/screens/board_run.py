@@ -33,6 +33,7 @@ class BoardRunScreen(AtDesk, SafeDismiss, Screen[None]):
         "as on the workbench there. The board is asked every two seconds until the run has ended. Charts of sensors, its\n"
         "plans and its report are on the board: `ssh` there and `edgetui`."
     )
+    EXAMPLE = "y copies the figures; ssh to the board, then edgetui watch last, follows the same run with its charts."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "copy", id="board.copy", tooltip="Copy what is shown to the clipboard"),
         Binding("escape", "back", "back", id="board.back", tooltip="To the boards"),

@@ -13,12 +13,10 @@ import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.screen import Screen
 from textual.timer import Timer
 
 from ...engine.errors import EdgetuiError, RecipeRefused
 from ..background import in_background, refusal
-from ..desk import AtDesk
 from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
@@ -27,12 +25,11 @@ from ..panes.progress import RunPane
 from ..panes.run_rows import strip_lines
 from ..panes.settings import SettingsPane
 from ..panes.telemetry import LivePane
-from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
+from .doors import Doors
 from .end_runs import ask_to_end
 from .headlines import TABS, WORDS, header_line, tabs_line
-from .safe_dismiss import SafeDismiss
 
 ROOMY = 28
 """Rows of the screen from which on the strip below a single column has those of the figures as well."""
@@ -42,7 +39,7 @@ EDIT_SETTLES_S = 0.2
 """A forecast is asked for when the keys have been still so long."""
 
 
-class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
+class WorkbenchScreen(Doors):
     """All panes, and what can be done from any of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -83,7 +80,6 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         self._settling: Timer | None = None
         self._head: Line = ()
         self._state = ""
-        self.runs_look = RunsLook()
 
     def compose(self) -> ComposeResult:
         """Header, tabs (one column only), panes, a strip of the run (one column only), keys."""
@@ -314,61 +310,6 @@ class WorkbenchScreen(AtDesk, SafeDismiss, Screen[None]):
         """Take a run up again and watch it."""
         await self.desk.engine.resume(await self.desk.engine.group_of(run))
         self.desk.run_in_background(partial(self._follow, run), "follow")
-
-    def action_runs(self) -> None:
-        """The list of runs."""
-        from .runs import RunsScreen
-
-        self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume))
-
-    def action_studies(self) -> None:
-        """Studies, and their tables."""
-        from .studies import StudiesScreen
-
-        self.app.push_screen(StudiesScreen())
-
-    def action_fleet(self) -> None:
-        """The boards of fleet.toml."""
-        from .fleet import FleetScreen
-
-        self.app.push_screen(FleetScreen())
-
-    def action_searches(self) -> None:
-        """Searches: for the highlighted model, and those that were made."""
-        from .searches import SearchesScreen
-
-        draft = self.settings.draft
-        changed = partial(self.settings.take, draft) if draft is not None else lambda: None
-        self.app.push_screen(SearchesScreen(self.models.model, draft, changed))
-
-    def action_sweeps(self) -> None:
-        """Sweeps: of the highlighted model or the shown run's plan, and those that were made."""
-        from .sweeps import SweepsScreen, Target
-
-        run = view.run if (view := self.desk.link.view) is not None and view.state == "done" else ""
-        self.app.push_screen(SweepsScreen(Target(self.models.model, self.settings.draft, run)))
-
-    def action_layers(self) -> None:
-        """What is inside the run's plans."""
-        from .layers import LayersScreen, plans_of
-
-        view = self.desk.link.view
-        if view is not None:
-            self.app.push_screen(LayersScreen(plans_of(view.run, view.model, view.recipe)))
-
-    def action_sensitivity(self) -> None:
-        """What compressing each layer of the highlighted model costs."""
-        from .sensitivity import SensitivityScreen
-
-        model, draft = self.models.model, self.settings.draft
-        if model and draft is not None:
-            self.app.push_screen(SensitivityScreen(model, draft, partial(self.settings.take, draft)))
-
-    def action_monitor(self) -> None:
-        """Telemetry alone."""
-        from .monitor import MonitorScreen
-
-        self.app.push_screen(MonitorScreen())
 
     def action_undo(self) -> None:
         """Take the last change back."""

@@ -1,0 +1,91 @@
+"""From the workbench to every other screen, with what each needs of it.
+
+Apart from `workbench.py`, which has what is done on the workbench itself.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import partial
+
+from textual.screen import Screen
+
+from ..desk import AtDesk
+from ..panes.models import ModelsPane
+from ..panes.settings import SettingsPane
+from ..runview import RunsLook
+from .safe_dismiss import SafeDismiss
+
+
+class Doors(AtDesk, SafeDismiss, Screen[None]):
+    """A screen with a model under the cursor and settings."""
+
+    models: ModelsPane
+    settings: SettingsPane
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs_look = RunsLook()
+
+    @abstractmethod
+    async def open_run(self, run: str) -> None:
+        """Show a run here."""
+
+    @abstractmethod
+    async def resume(self, run: str) -> None:
+        """Take a run up again and watch it here."""
+
+    def action_runs(self) -> None:
+        """The list of runs."""
+        from .runs import RunsScreen
+
+        self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume))
+
+    def action_studies(self) -> None:
+        """Studies, and their tables."""
+        from .studies import StudiesScreen
+
+        self.app.push_screen(StudiesScreen())
+
+    def action_fleet(self) -> None:
+        """The boards of fleet.toml."""
+        from .fleet import FleetScreen
+
+        self.app.push_screen(FleetScreen())
+
+    def action_searches(self) -> None:
+        """Searches: for the highlighted model, and those that were made."""
+        from .searches import SearchesScreen
+
+        draft = self.settings.draft
+        changed = partial(self.settings.take, draft) if draft is not None else lambda: None
+        self.app.push_screen(SearchesScreen(self.models.model, draft, changed))
+
+    def action_sweeps(self) -> None:
+        """Sweeps: of the highlighted model or the shown run's plan, and those that were made."""
+        from .sweeps import SweepsScreen, Target
+
+        run = view.run if (view := self.desk.link.view) is not None and view.state == "done" else ""
+        self.app.push_screen(SweepsScreen(Target(self.models.model, self.settings.draft, run)))
+
+    def action_layers(self) -> None:
+        """What is inside the run's plans."""
+        from .layers import LayersScreen, plans_of
+
+        view = self.desk.link.view
+        if view is not None:
+            self.app.push_screen(LayersScreen(plans_of(view.run, view.model, view.recipe)))
+
+    def action_sensitivity(self) -> None:
+        """What compressing each layer of the highlighted model costs."""
+        from .sensitivity import SensitivityScreen
+
+        model, draft = self.models.model, self.settings.draft
+        if model and draft is not None:
+            self.app.push_screen(SensitivityScreen(model, draft, partial(self.settings.take, draft)))
+
+    def action_monitor(self) -> None:
+        """Telemetry alone."""
+        from .monitor import MonitorScreen
+
+        self.app.push_screen(MonitorScreen())
