@@ -27,6 +27,7 @@ RESOLVES = 0.03
 """Share by which two rows must differ before the cheaper of them is looked for with further rounds."""
 NARROW = 0.01
 """Half width, as a share, with which a figure that lies at a limit is left as it is."""
+_YET = "not measured yet"
 _SIGNS = {"more": ">=", "less": "<="}
 
 
@@ -73,8 +74,10 @@ def want_words(limits: Sequence[Limit]) -> str:
     return " and ".join(f"{each.key} {_SIGNS[each.metric.better]} {each.value:g}" for each in limits)
 
 
-def rows_of(asked: SweepRequest, shots: Sequence[Shot], modes: Mapping[str, str]) -> tuple[SweepRow, ...]:
-    """The table, a row a point in the order asked. `modes`: those that did not come, and why."""
+def rows_of(
+    asked: SweepRequest, shots: Sequence[Shot], modes: Mapping[str, str], *, going: bool = False
+) -> tuple[SweepRow, ...]:
+    """The table, a row a point in the order asked. `modes`: those that did not come, and why; `going`: it has not ended."""
     limits = parse_want(asked.want)
     rows = []
     for number, point in enumerate(asked.points):
@@ -82,7 +85,9 @@ def rows_of(asked: SweepRequest, shots: Sequence[Shot], modes: Mapping[str, str]
         row = msgspec.structs.replace(_figures(mine), **{name: getattr(point, name) for name in point.__struct_fields__})
         why = asked.reasons.get(number, "") or next((shot.reason for shot in mine if shot.reason), "")
         if not row.rounds:
-            row = msgspec.structs.replace(row, reason=why or modes.get(point.mode or "", "") or "not measured")
+            row = msgspec.structs.replace(
+                row, reason=why or modes.get(point.mode or "", "") or (_YET if going else "not measured")
+            )
         elif limits:
             known = all(_bounds(row, limit.key)[0] is not None for limit in limits)
             short = _short_of(row, limits)
@@ -188,7 +193,9 @@ def answer_of(rows: Sequence[SweepRow], want: str, no_joules: str = "") -> Sweep
     limits = parse_want(want)
     measured = [place for place, row in enumerate(rows) if row.fps is not None]
     if not measured:
-        return SweepAnswer(None, "nothing was measured")
+        return SweepAnswer(
+            None, "nothing is measured yet" if any(row.reason == _YET for row in rows) else "nothing was measured"
+        )
     cost = _cost([rows[place] for place in measured])
     reach = [p for p in measured if all(_safe(rows[p], limit) for limit in limits) and cost(rows[p]).value is not None]
     if not reach:

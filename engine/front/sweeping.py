@@ -197,11 +197,11 @@ def _report(folder: SweepDir, want: str | None) -> SweepReport:
         refuse_unmeasurable(want, asked.has_power)
         asked = msgspec.structs.replace(asked, want=want)
     shots, first, ended = folder.shots(), folder.first_mode(), folder.ending()
-    rows = rows_of(asked, shots, folder.modes())
+    state = folder.state()
+    rows = rows_of(asked, shots, folder.modes(), going=state == "running")
     without = any(row.fps is not None for row in rows) and all(row.energy_j_per_inference is None for row in rows)
     no_joules = next((shot.why_no_power for shot in shots if shot.why_no_power), "") if without else ""
     answer = answer_of(rows, asked.want, no_joules)
-    state = folder.state()
     left = first is not None and not first.back and state != "running"
     return SweepReport(
         sweep=folder.id,

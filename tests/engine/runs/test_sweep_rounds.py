@@ -12,7 +12,7 @@ import pytest
 from edgetui.engine.advice.sweep_answer import answer_of, parse_want, rows_of
 from edgetui.engine.runs.sweep_rounds import Rounds
 from edgetui.engine.runs.swept_board import SweptBoard
-from edgetui.engine.schema.sweep import SweepPoint
+from edgetui.engine.schema.sweep import SweepPoint, SweepRequest
 from edgetui.engine.schema.sweep_shot import Shot
 from swept_boards import GPU_MHZ, ORIN, ModedBoard, Roofline, SimulatedPlan, asked_of, folder_of
 
@@ -155,3 +155,13 @@ def test_rounds_that_were_measured_are_not_measured_again(lay):
     again.go(taken.append, lambda mode, why: None, lambda *_: None, lambda: False)
     assert {shot.round for shot in taken if shot.round < 2} == set()
     assert len([shot for shot in taken if shot.round == 2]) == len(asked.points)
+
+
+@pytest.mark.parametrize(
+    ("going", "why", "reason"), [(True, "is measured yet", "not measured yet"), (False, "was measured", "not measured")]
+)
+def test_what_is_still_going_says_yet(going: bool, why: str, reason: str):
+    asked = SweepRequest(name="m", path="m.onnx", points=(SweepPoint(threads=1), SweepPoint(threads=2)))
+    rows = rows_of(asked, (), {}, going=going)
+    assert {row.reason for row in rows} == {reason}
+    assert answer_of(rows, "").why == f"nothing {why}"
