@@ -24,8 +24,10 @@ from ..system.cpu import read_processor
 
 KEYS = 2
 """How keys of new runs are made (`RunRequest.keys`)."""
-FORMAT = 5
+FORMAT = 4
 """Raised when the meaning of a stage's output changes."""
+_HALVES = 2
+"""Raised when halves of samples are others: runs that judge on all keep their keys."""
 PACKAGES = ("edgetui", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow")
 OF_BACKENDS = tuple(dict.fromkeys(package for card in CARDS.values() for package in card.packages))
 """What plans of one backend are tied to, and nothing else is."""
@@ -221,8 +223,8 @@ class _Inputs:
     def evaluate(self, _place: int) -> list[object]:
         version = self._asked.versions.get(OF_DETECTION)  # a run that was begun without keeps its key
         guard = self._asked.guard and ("built" if self._asked.guard == self._asked.run else self._asked.guard)
-        half = self._spec.half
-        return [self._data, None, *([version] if version else []), *([guard] if guard else []), *([half] if half else [])]
+        half = [self._spec.half, _HALVES] if self._spec.half else []
+        return [self._data, None, *([version] if version else []), *([guard] if guard else []), *half]
 
 
 _SETTINGS: dict[str, Callable[[_Inputs, int], list[object]]] = {

@@ -27,7 +27,8 @@ def looked(a, b, *, labels=False, classes=(), truth="", task=""):
 
 def test_a_model_is_of_its_own_opinion():
     told = looked(SHARES, SHARES).figures(0)
-    assert (told.agreement, told.agreement_low, told.agreement_high) == (1, 1, 1)
+    assert told.agreement == told.agreement_high == 1
+    assert 0.85 < told.agreement_low < 1  # forty alike do not show that all are
 
 
 def test_another_opinion_is_counted():

@@ -33,7 +33,7 @@ def beside(label: str, text: str) -> list[str]:
     return row.partition(label)[2].split()
 
 
-@pytest.mark.parametrize(("size", "columns"), [((80, 24), 2), ((160, 45), 4)])
+@pytest.mark.parametrize(("size", "columns"), [((80, 24), 3), ((160, 45), 4)])
 async def test_runs_with_other_data_stand_beside_their_own_baseline(
     bare_app: EdgetuiApp, two: list[str], size: tuple[int, int], columns: int
 ) -> None:
@@ -43,7 +43,7 @@ async def test_runs_with_other_data_stand_beside_their_own_baseline(
         app.push_screen(CompareScreen(two))
         await shows(pilot, "FP32 shapes", "These runs differ in data (shapes; mirrored)", "no choice")
         text = screen_text(app)
-        assert [name in text for name in ("FP32 mirrored", "both #2")] == [columns == 4] * 2
+        assert [name in text for name in ("FP32 mirrored", "both #2")] == [True, columns == 4]
         assert "Take" not in text
         if columns == 4:
             assert beside("top-1", text)[0::2][:1] == ["0.810"]
@@ -53,7 +53,7 @@ async def test_runs_with_other_data_stand_beside_their_own_baseline(
             assert "on the front" not in text
         await pilot.press("right", "right")
         await shows(pilot, "FP32 mirrored", "both #2")
-        assert "0.270" in beside("top-1", screen_text(app)) or columns == 2
+        assert "0.270" in beside("top-1", screen_text(app)) or columns < 4
         await pilot.press("i", "i")
         await shows(pilot, "Weights before and after", "FP32 tiny")
 
