@@ -118,9 +118,12 @@ class Engine(Searching, Sweeping, Tidying):
         """
         end_server()
 
-    async def check(self, spec: RunSpec, *, backend: bool = False, elsewhere: bool = False) -> tuple[str, ...]:
+    async def check(
+        self, spec: RunSpec, *, backend: bool = False, elsewhere: bool = False, goal: str | None = None
+    ) -> tuple[str, ...]:
         """Refuse what would fail in the run's first moments, in a process of its own; returns what it would be warned of.
         `backend`: also what is missing here to execute it. `elsewhere`: what it needs installed need not be here.
+        `goal`: of a search, whose data have to tell how good outputs are.
 
         Raises:
             EdgetuiError: the model's inputs or the data cannot be read, or do not fit each other or the recipe.
@@ -135,7 +138,7 @@ class Engine(Searching, Sweeping, Tidying):
             if isinstance(event, Note) and event.level == "warning":
                 warned.append(event.text)
 
-        await ask(self.home, CheckQuestion(spec=spec, backend=backend, elsewhere=elsewhere), listen)
+        await ask(self.home, CheckQuestion(spec=spec, backend=backend, elsewhere=elsewhere, goal=goal), listen)
         return tuple(warned)
 
     def _write(self, specs: Sequence[RunSpec]) -> list[RunDir]:

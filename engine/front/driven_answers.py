@@ -38,7 +38,7 @@ class Planner(Protocol):
 
     home: Path
 
-    async def check(self, spec: RunSpec, *, backend: bool = False) -> tuple[str, ...]:
+    async def check(self, spec: RunSpec, *, backend: bool = False, goal: str | None = None) -> tuple[str, ...]:
         """Refuse what would fail."""
 
     async def plan_search(
@@ -95,8 +95,9 @@ def _answer(engine: Planner, order: DrivenOrder) -> DrivenTold:
 async def _planned(engine: Planner, asked: DrivenAsked, *, again: bool) -> SearchDir | SweepDir:
     """The folder of the same that was asked here before, else a new one."""
     if isinstance(asked, SearchAsked):
-        await engine.check(asked.spec, backend=True)
+        warned = await engine.check(asked.spec, backend=True, goal=asked.goal)
         search = await engine.plan_search(asked.spec, asked.goal, asked.builds, asked.seconds, asked.over)
+        search = structs.replace(search, warnings=warned)
         known = None if again else same_search(engine.home, search)
         return known or create_search(engine.home, structs.replace(search, learnt=not again))
     sweep = await engine.plan_sweep(Path(asked.model), asked.name, asked.backend, asked.said)

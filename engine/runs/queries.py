@@ -67,6 +67,8 @@ class CheckQuestion(_Question, frozen=True, kw_only=True, tag="check"):
     """Also for want of what executes it here, which the run's first stage finds out by itself."""
     elsewhere: bool = False
     """What it needs installed need not be here."""
+    goal: str | None = None
+    """Of a search, whose candidates data have to tell apart; None: it is of no search."""
 
     @property
     def executed(self) -> str:

@@ -89,9 +89,8 @@ class SearchDir(DrivenDir):
         except UsageError as error:  # another version took it
             return SearchDocument(search=self.id, state="failed", goal="", over=asked.over, why=f"{error}")
         answers = [line.answer for line in self.found() if line.answer is not None]
-        if answers and state != "running":
-            return msgspec.structs.replace(answers[-1], state=state)
-        return self.so_far(state)
+        known = msgspec.structs.replace(answers[-1], state=state) if answers and state != "running" else self.so_far(state)
+        return msgspec.structs.replace(known, warnings=tuple(dict.fromkeys((*asked.warnings, *known.warnings))))
 
     def out_of_time(self) -> SearchDocument:
         """The answer of one whose time is over."""

@@ -37,12 +37,14 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     data_hashes: tuple[str, ...] = ()
     learnt: bool = True
     """Take over what other searches have learnt of the same layers."""
+    warnings: tuple[str, ...] = ()
+    """What was known against it before it began."""
     wall: str = ""
     """When it was begun, ISO 8601."""
 
     def same_as(self, other: SearchRequest) -> bool:
         """Whether the same was asked: then what that has found need not be found again."""
-        return msgspec.structs.replace(other, id=self.id, wall=self.wall, learnt=self.learnt) == self
+        return msgspec.structs.replace(other, id=self.id, wall=self.wall, learnt=self.learnt, warnings=self.warnings) == self
 
 
 class UnitInfo(Struct, frozen=True, kw_only=True):

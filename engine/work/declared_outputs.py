@@ -32,13 +32,13 @@ def refuse_declared(
     Raises:
         DataRefused: no output tells what the labels tell.
     """
-    made = _zeros(inputs, shapes, outputs)
+    made = zeros(inputs, shapes, outputs)
     if made:
         batch = next(iter(shapes.values()), (1,))[0] if shapes else 1
         refuse_outputs(lambda _: made, samples, batch, spec)
 
 
-def _zeros(
+def zeros(
     inputs: Sequence[TensorFacts], shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[TensorFacts]
 ) -> dict[str, Array]:
     """Outputs of the declared shapes, without memory of their own; empty where one of them is open."""

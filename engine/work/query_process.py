@@ -79,7 +79,7 @@ def _check(question: CheckQuestion, home: Path, say: PipeReporter) -> Given:
     settings = question.spec.backend
     if question.backend:
         open_backend(settings, home).check(settings, execute=not settings.target)
-    check(question.spec, say, elsewhere=question.elsewhere)
+    check(question.spec, say, elsewhere=question.elsewhere, goal=question.goal)
     return None
 
 

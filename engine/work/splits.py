@@ -62,10 +62,16 @@ def _learns(needs: Collection[SampleNeed], dataset: Dataset) -> bool:
 
 
 def refuse_unfit(
-    spec: RunSpec, inputs: Sequence[TensorFacts], shapes: Shapes, say: Reporter, outputs: Sequence[TensorFacts] = ()
+    spec: RunSpec,
+    inputs: Sequence[TensorFacts],
+    shapes: Shapes,
+    say: Reporter,
+    outputs: Sequence[TensorFacts] = (),
+    goal: str | None = None,
 ) -> None:
     """Refuse data that cannot serve before any work is done: one sample of each part is read. Labels are held against the
     `outputs` as far as their declared shapes tell; the rest is for `evaluate_outputs.refuse_labels`, which runs the model.
+    `goal`: of a search, which needs to be told how good outputs are.
 
     Raises:
         DataRefused: there are none and a step needs some, or as `open_part`.
@@ -90,6 +96,11 @@ def refuse_unfit(
         from .declared_outputs import refuse_declared  # decoders and judges, which data without labels do without
 
         refuse_declared(spec, shown, inputs, shapes, outputs)
+    if shown is not None and goal is not None:
+        from .told_quality import refuse_untold, warn_of_few
+
+        refuse_untold(spec, shown, inputs, shapes, outputs)
+        warn_of_few(shown, goal, say)
     if any(step.need == "labelled" for step in steps):
         refuse_untrainable(opened["calibration"], opened["evaluation"])
 
@@ -130,9 +141,9 @@ def refuse_unread(refusals: Sequence[Refusal], backend: str, name: str) -> None:
         raise ModelRefused(f"{backend} cannot read {name}: {first.what}", fix=first.fixes or "export it again", node=first.node)
 
 
-def check(spec: RunSpec, say: Reporter, *, elsewhere: bool = False) -> None:
+def check(spec: RunSpec, say: Reporter, *, elsewhere: bool = False, goal: str | None = None) -> None:
     """The same, from the model's file alone: its inputs and operators are read, its weights are not. `elsewhere`: packages that
-    it needs need not be here.
+    it needs need not be here. `goal`: as `refuse_unfit`.
 
     Raises:
         ModelRefused: it cannot be read, an axis has no length, or ONNX Runtime shall execute it and does not know an operator.
@@ -152,4 +163,4 @@ def check(spec: RunSpec, say: Reporter, *, elsewhere: bool = False) -> None:
     if CARDS[spec.backend.name].checked_early:
         refuse_unread(lint(model, spec.backend.name), spec.backend.name, Path(spec.model).stem)
     inputs = [facts(value) for value in model.graph.input if value.name in names]
-    refuse_unfit(spec, inputs, input_shapes(model, spec.shapes), say, [facts(value) for value in model.graph.output])
+    refuse_unfit(spec, inputs, input_shapes(model, spec.shapes), say, [facts(value) for value in model.graph.output], goal)

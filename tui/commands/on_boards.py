@@ -96,7 +96,7 @@ async def search_on_boards(engine: Engine, asked: SearchAsked, on: str, *, again
 
     boards = engine.fleet().wanted(on)
     refuse_unsearchable(asked.spec, asked.goal, asked.builds, asked.over)
-    await engine.check(asked.spec, elsewhere=True)
+    await engine.check(asked.spec, elsewhere=True, goal=asked.goal)
     files = (paths_of(asked.spec), data_names(asked.spec))
     return await _driven(engine, asked, files, boards, searched_table, again=again, as_json=as_json)
 

@@ -141,16 +141,19 @@ async def _list(engine: Engine, as_json: bool) -> int:
 
 async def _search(engine: Engine, asked: SearchRequest, *, detach: bool, dry_run: bool, again: bool, as_json: bool) -> int:
     import msgspec
+    from msgspec import structs
 
     from ...engine.report.study_report import time_words
 
-    await engine.check(asked.spec, backend=True)
+    asked = structs.replace(asked, warnings=await engine.check(asked.spec, backend=True, goal=asked.goal))
     time = await engine.search_time(asked)
     if dry_run:
         if as_json:
             echo_json(msgspec.json.encode(time))
         else:
             echo(paragraph(f"{time_words(time)}, and what finds out about each layer before", width()))
+            for text in asked.warnings:
+                echo(paragraph(f"! {text}", width(), "  "))
         return 0
     with listening() as ending:
         begun = await engine.begin_search(asked, again=again)
@@ -158,4 +161,6 @@ async def _search(engine: Engine, asked: SearchRequest, *, detach: bool, dry_run
         if not as_json and await engine.search_alive(begun):
             echo(paint(f"search {begun}", "head"))
             echo(paragraph(f" {time_words(time)}, and what finds out about each layer before", width(), " "))
+            for text in asked.warnings:
+                echo(paragraph(f" ! {text}", width(), "   "))
         return await follow_search(engine, begun, asked, ending, detach, as_json)

@@ -170,14 +170,17 @@ class SearchesScreen(ListedScreen):
         self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal), answer)
 
     async def _plan(self, goal: str) -> None:
+        from msgspec import structs
+
         from ...engine.report.study_report import time_words
 
         assert self.draft is not None
         engine = self.desk.engine
         spec = await self.desk.link.search_spec(self.draft.setup, self.model, self.over)
         asked = await engine.plan_search(spec, goal, _BUILDS[self.over], over=self.over)
-        await engine.check(asked.spec, backend=True)
+        asked = structs.replace(asked, warnings=await engine.check(asked.spec, backend=True, goal=goal))
         cost = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
+        cost = "\n".join((cost, *(f"! {text}" for text in asked.warnings)))
         self.ask(f"Search over {self.over}: {goal}?", cost, partial(self._begin, asked))
 
     async def _begin(self, asked: SearchRequest) -> None:

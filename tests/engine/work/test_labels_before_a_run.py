@@ -12,6 +12,7 @@ from colour_segmenter import segmented
 from edgetui.engine.errors import DataRefused
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.measure.accuracy import AccuracyMeter, output_class_count
+from edgetui.engine.measure.statistics import agreement, paired_difference
 from edgetui.engine.schema.model_facts import TensorFacts
 from edgetui.engine.schema.spec import Dataset, RunSpec
 from edgetui.engine.schema.steps import Recipe
@@ -117,3 +118,61 @@ def test_what_the_file_leaves_open_is_left_to_the_run(tmp_path: Path):
     check(
         RunSpec(model=str(model), recipe=Recipe(name="none"), dataset=poses, shapes={"images": (1, 3, 64, 64)}), NullReporter()
     )
+
+
+class Warned(NullReporter):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def unlabelled(model: Path, n: int = 40) -> RunSpec:
+    spec = asked(model, [0] * n, task="none")
+    data = model.with_name("data.npz")
+    np.savez(data, x=np.zeros((n, CLASSES), np.float32))
+    return spec
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Path:
+    """Four numbers in, and what is no class of a sample out."""
+    ends = [("x", ["batch", CLASSES]), ("y", ["batch", 1, CLASSES, 1])]
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends]
+    to = helper.make_tensor("to", TensorProto.INT64, [4], [-1, 1, CLASSES, 1])
+    node = helper.make_node("Reshape", ["x", "to"], ["y"])
+    graph = helper.make_graph([node], "boxes", tensors[:1], tensors[1:], [to])
+    path = tmp_path / "boxes.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_search_whose_data_tell_nothing_is_refused_and_a_run_is_not(boxes: Path):
+    spec = unlabelled(boxes)
+    check(spec, NullReporter())
+    with pytest.raises(DataRefused, match="data has no labels, and the model's outputs are no classes") as refused:
+        check(spec, NullReporter(), goal="fastest drop<=0.1")
+    assert refused.value.fixes
+
+
+def test_classes_without_labels_are_compared_with_fp32s(model: Path):
+    check(unlabelled(model), NullReporter(), goal="fastest drop<=0.2")
+
+
+@pytest.mark.parametrize(("goal", "needed"), [("fastest drop<=0.05", 59), ("fastest", 299), ("fastest top1>=0.5", None)])
+def test_a_loss_that_a_half_cannot_bear_out_is_said(model: Path, goal: str, needed: int | None):
+    """Of forty samples without a calibration set of their own twenty are evaluated."""
+    warned = Warned()
+    check(asked(model, [0, 3] * 20), warned, goal=goal)
+    said = [text for text in warned.texts if "a half" in text]
+    assert [f"needs {needed}" in text for text in said] == [True] * (needed is not None)
+
+
+def test_what_is_said_to_be_needed_is_what_intervals_bear_out():
+    for n, borne_out in ((299, True), (250, False)):
+        same = np.ones(n)
+        assert (paired_difference(same, same, 0)[1] >= -0.01) == borne_out
+        assert (agreement(same, 0)[1] - 1 >= -0.01) == borne_out

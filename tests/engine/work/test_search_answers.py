@@ -82,6 +82,13 @@ def test_it_gives_nothing_that_half_a_does_not_bear_out(tmp_path: Path, differen
     assert "nothing is shown to serve" in found.why
 
 
+def test_what_was_known_against_it_stands_in_its_document_and_makes_no_other_question(tmp_path: Path):
+    asked = folder_of(tmp_path).asked()
+    warned = msgspec.structs.replace(asked, warnings=("too few samples",))
+    assert asked.same_as(warned)
+    assert create_search(tmp_path, warned).document().warnings == ("too few samples",)
+
+
 def test_another_budget_is_another_question(tmp_path: Path):
     asked = folder_of(tmp_path).asked()
     assert asked.same_as(msgspec.structs.replace(asked, id="another", wall="later"))
