@@ -73,8 +73,8 @@ def examine(config: Config, home: Path) -> tuple[Check, ...]:
         ("backend", _backends),
         ("system files", lambda: _root(files)),
         ("board", lambda: _board(files)),
+        ("power modes", lambda: _power_modes(files, home)),  # may put one back, and the sensors tell which is on
         ("sensors", lambda: _sensors(files)),
-        ("power modes", lambda: _power_modes(files, home)),
         ("memory", lambda: _memory(files)),
         ("state folder", lambda: _state(home)),
         ("disk", lambda: _disk(home)),

@@ -16,7 +16,7 @@ from msgspec import UNSET, structs
 
 from ..errors import RunFailed
 from ..schema.events import Note, RunBegan, RunEnded, StageBegan, StageEnded, StageFailed
-from ..schema.failure import Failure
+from ..schema.failure import KILLED, Failure
 from ..schema.result import State
 from ..schema.spec import RunRequest
 from ..system.atomic_write import write_atomic
@@ -153,7 +153,7 @@ class Member:
         if failed is None:
             killed = code == -signal.SIGKILL
             error = RunFailed(
-                "it was killed (out of memory?)" if killed else f"it ended with {exit_words(code)}",
+                KILLED if killed else f"it ended with {exit_words(code)}",
                 fix=f"close other programs, then `edgetui resume {self.run}`"
                 if killed
                 else f"see {self.folder.path / 'log.txt'}, then `edgetui resume {self.run}`",

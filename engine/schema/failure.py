@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+KILLED = "it was killed (out of memory?)"
+"""What is said of a process that ended by SIGKILL."""
+
+
 class SaysWhy:
     """What an event and a result say of a failure in one way; neither is part of the other."""
 
@@ -31,6 +35,11 @@ class SaysWhy:
     def refusal(self) -> Refusal:
         """The same as a value."""
         return Refusal(self.what, self.fixes or (Fix(self.fix),), self.node)
+
+    @property
+    def killed(self) -> bool:
+        """Somebody killed the process that worked, which says nothing of what it worked at."""
+        return self.what.endswith(KILLED)
 
 
 class Failure(SaysWhy, Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from ..advice.metrics import AIMS, LABELLED, LIMITED, METRICS
 from ..advice.sweep_answer import sweep_command
 from ..errors import RunFailed
 from ..runs.carrying import Carrier
+from ..runs.folder import RunDir
 from ..runs.search_folder import SearchDir
 from ..schema.figures import Ratio
 from ..schema.result import Result
@@ -124,7 +125,7 @@ class RunAnswers:
 
         Raises:
             OutOfBudget: there is no time left, or the search is to end.
-            RunFailed: it did not end, or failed though it was to be measured.
+            RunFailed: it was broken off twice, did not begin, or failed though it was to be measured.
         """
         if self._carrier.to_end() or self.out_of_time():
             raise OutOfBudget
@@ -134,16 +135,36 @@ class RunAnswers:
         )
         specs = [structs.replace(whole, recipe=each.recipe, candidate=each.own) for each in candidates]
         members = self._carrier.carry(self.next, specs)
+        if not self._carrier.to_end() and (broken := next(filter(broken_off, members), None)) is not None:
+            self.say(f"run {broken.name} was broken off; it is taken up once more")
+            members = self._carrier.carry(self.next, specs)
         if self._carrier.to_end():
             raise OutOfBudget
         results = [result for run in members if (result := run.result()) is not None]
         answers = half is not None or self.failure_answers
         lead = results[0] if len(results) == len(specs) else None
         if lead is None or not (lead.state == "done" or (answers and lead.state == "failed")):
-            run = members[0].name if members else ""
-            why = lead.error.what if lead is not None and lead.error is not None else "it did not end"
-            raise RunFailed(f"a run of the search failed: {why}", fix=f"see `edgetui show {run}`, then search again")
+            if not members:
+                raise RunFailed(
+                    "a run of the search did not begin", fix=f"see {self.folder.path / 'log.txt'}, then search again"
+                )
+            why = (
+                "it was broken off twice"
+                if lead is None
+                else lead.error.what
+                if lead.error is not None
+                else f"it is {lead.state}"
+            )
+            raise RunFailed(
+                f"a run of the search failed: {why}", fix=f"see `edgetui show {members[0].name}`, then search again"
+            )
         return results
+
+
+def broken_off(run: RunDir) -> bool:
+    """Whether a run's supervisor was killed, or a process of one of its stages."""
+    result = run.result()
+    return result is None or (result.error is not None and result.error.killed)
 
 
 def checked_figures(known: CandidateChecked) -> Checked:

@@ -9,22 +9,29 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import onnx
+import psutil
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.errors import DataRefused, RecipeRefused, UsageError
+from edgetui.engine.errors import DataRefused, RecipeRefused, RunFailed, UsageError
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.library.recipes import find_recipe
 from edgetui.engine.report.json_schemas import schema_of
-from edgetui.engine.runs.search_folder import SearchDir, search_folders
+from edgetui.engine.runs.carrying import Carrier
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.runs.search_folder import SearchDir, create_search, search_folders
+from edgetui.engine.schema.events import RunBegan, StageBegan
 from edgetui.engine.schema.search import SearchDocument, SearchRequest
 from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.work.run_answers import Candidate, RunAnswers
 from live_runs import end_all
 from measuring import short_elsewhere
 from onnx import numpy_helper
@@ -170,6 +177,61 @@ async def test_what_is_ended_goes_on_when_it_is_asked_again(engine: Engine):
     assert (await engine.search_document(search)).state == "cancelled"
     assert await engine.begin_search(asked) == search
     assert (await to_its_end(engine, search)).state == "done"
+
+
+def killed_as_they_come(folder: SearchDir, times: int, pids_of) -> threading.Thread:
+    """Kills what `pids_of` says of the search's first run, so many times, each once it has begun anew and works at a stage."""
+
+    def kill() -> None:
+        for before in range(times):
+            while not (runs := [run for run in folder.runs().get(0, {}).values() if begun_again(run, before)]):
+                time.sleep(0.02)
+            for pid in pids_of(runs[0]):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def begun_again(run: RunDir, before: int) -> bool:
+    borders = [event for event in run.events() if isinstance(event, RunBegan | StageBegan)]
+    return sum(isinstance(event, RunBegan) for event in borders) > before and isinstance(borders[-1], StageBegan)
+
+
+def supervisor_of(run: RunDir) -> list[int]:
+    return [pid for pid in (run.pid(),) if pid]
+
+
+def stages_of(run: RunDir) -> list[int]:
+    """Processes of the stage that works, and of those that wait for their turn."""
+    return [child.pid for child in psutil.Process(run.pid()).children(recursive=True) if not child.children()]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pids_of", [supervisor_of, stages_of], ids=["supervisor", "stage"])
+async def test_a_run_that_was_killed_is_taken_up_once_more(engine: Engine, pids_of):
+    folder = create_search(engine.home, await planned(engine))
+    answers = RunAnswers(folder, folder.asked(), Carrier(folder))
+    killing = killed_as_they_come(folder, 1, pids_of)
+    candidate = Candidate(("int8",), folder.asked().spec.recipe)
+    found = await asyncio.to_thread(answers.checked_as, candidate, "A")
+    killing.join(5)
+    assert not killing.is_alive(), "nothing was killed"
+    assert not found.failed
+    assert found.difference.low is not None
+    assert "is taken up once more" in "".join(line.note for line in folder.found() if line.note)
+
+
+@pytest.mark.long
+async def test_one_that_is_killed_twice_ends_the_search(engine: Engine):
+    folder = create_search(engine.home, await planned(engine))
+    answers = RunAnswers(folder, folder.asked(), Carrier(folder))
+    killed_as_they_come(folder, 2, supervisor_of)
+    candidate = Candidate(("int8",), folder.asked().spec.recipe)
+    with pytest.raises(RunFailed, match="it was broken off twice"):
+        await asyncio.to_thread(answers.checked_as, candidate, "A")
 
 
 @pytest.mark.long

@@ -25,6 +25,7 @@ from ...measure.rounds_again import Watched
 from ...measure.throttling import ThrottleWatch
 from ...runs.outcome import Outcome, over
 from ...runs.telemetry_log import RATE_HZ
+from ...schema.failure import KILLED
 from ...schema.figures import Difference, Escalation, Metrics, Ratio
 from ...schema.ready import ready
 from ...schema.stamps import BackendStamp, BoardStamp
@@ -235,7 +236,7 @@ def _answer(team: Team, name: str, plan: Path, feeds: Feeds, probe: subprocess.P
         raise RunFailed(refusal.what, fix=refusal.fixes, node=refusal.node)
     if probe.returncode == -signal.SIGKILL:
         raise RunFailed(
-            f"{what}: it was killed (out of memory?)",
+            f"{what}: {KILLED}",
             fix=f"close other programs, then `edgetui resume {job.asked.run}`",
         )
     raise RunFailed(what, fix=f"`edgetui show {job.asked.run}` and its log.txt tell more")

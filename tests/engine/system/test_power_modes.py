@@ -113,6 +113,12 @@ def test_doctor_puts_a_left_mode_back_and_says_so(board):
     assert board.mode == "15W"
 
 
+def test_what_doctor_says_is_on_was_asked_after_the_first_mode_was_put_back(board):
+    killed(board, 1)
+    (now,) = [check for check in examine(load_config(), board.home) if check.name == "power mode"]
+    assert now.text.startswith("15W")
+
+
 def test_doctor_prints_the_line_that_lets_a_user_set_modes(board, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     (board.bin / "sudo").write_text("#!/bin/sh\nexit 1\n")
