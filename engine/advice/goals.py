@@ -72,8 +72,9 @@ class Goal(Struct, frozen=True, kw_only=True):
         return self.max_drop if self.max_drop is not None or said else _LEAST_DROP
 
 
-def parse_goal(text: str) -> Goal:
+def parse_goal(text: str, said: str = _SAID) -> Goal:
     """A goal from words: an aim and limits, `least-energy top1>=0.80 memory_mb<=1024`, or `drop<=0.02`; empty: the default.
+    `said`: limits to write, for whoever has written none.
 
     Raises:
         UsageError: there is no such aim or metric, or a limit is none.
@@ -84,19 +85,19 @@ def parse_goal(text: str) -> Goal:
     for word in re.sub(r"\s*([<>]?=)\s*", r"\1", text.replace(",", " ")).split():
         if word in AIMS:
             aims.append(word)
-        elif (said := _WORD.fullmatch(word)) is None:
+        elif (told := _WORD.fullmatch(word)) is None:
             meant = re.split("[<>=]", word)[0]
             if meant != word:
-                raise UsageError(f"`{word}` is not a limit", fix=f"write {_SAID}")
+                raise UsageError(f"`{word}` is not a limit", fix=f"write {said}")
             raise UsageError(f"there is no goal `{word}`", fix=nearest(word, tuple(AIMS)))
-        elif said[1] == DROP:
+        elif told[1] == DROP:
             if drop is not None:
-                raise _twice(DROP, drop, float(said[3]) if _NUMBER.fullmatch(said[3]) else drop)
-            drop = _number(word, said[3], most=1.0)
-            if said[2] == ">=":
-                raise UsageError(f"`{word}` asks for a loss", fix=f"write {DROP}<={said[3]}")
+                raise _twice(DROP, drop, float(told[3]) if _NUMBER.fullmatch(told[3]) else drop)
+            drop = _number(word, told[3], 1.0, said)
+            if told[2] == ">=":
+                raise UsageError(f"`{word}` asks for a loss", fix=f"write {DROP}<={told[3]}")
         else:
-            limit = _limit(word, *said.groups())
+            limit = _limit(word, told[1], told[2], told[3], said)
             if (before := next((each for each in limits if each.key == limit.key), None)) is not None:
                 raise _twice(limit.key, before.value, limit.value)
             limits.append(limit)
@@ -112,22 +113,22 @@ def _twice(key: str, before: float, again: float) -> UsageError:
     return UsageError(f"{key} is limited twice, to {before:g} and to {again:g}", fix="leave one of them out")
 
 
-def _limit(word: str, key: str, sign: str, number: str) -> Limit:
+def _limit(word: str, key: str, sign: str, number: str, said: str) -> Limit:
     metric = LIMITED.get(key)
     if metric is None:
         raise UsageError(f"there is no metric `{key}` that a goal may limit", fix=nearest(key, (*LIMITED, DROP)))
     right = ">=" if metric.better == "more" else "<="
     if sign not in ("=", right):
         raise UsageError(f"`{word}` limits {key} on its better side", fix=f"write {key}{right}{number}")
-    limit = Limit(key, _number(word, number, metric.most))
+    limit = Limit(key, _number(word, number, metric.most, said))
     if limit.value == 0 and metric.better == "less" and not metric.quality and metric.path != "latency_ms.missed_deadlines":
         raise UsageError(f"`{word}` is kept by nothing: every plan has some {key}", fix="write the most that it may be")
     return limit
 
 
-def _number(word: str, number: str, most: float | None) -> float:
+def _number(word: str, number: str, most: float | None, said: str) -> float:
     if not _NUMBER.fullmatch(number):
-        raise UsageError(f"`{word}` is not a limit", fix=f"write {_SAID}")
+        raise UsageError(f"`{word}` is not a limit", fix=f"write {said}")
     value = float(number)
     if most is not None and value > most:
         share = f"{value / 100:g}" if value <= 100 else "0.80"

@@ -27,6 +27,7 @@ RESOLVES = 0.03
 """Share by which two rows must differ before the cheaper of them is looked for with further rounds."""
 NARROW = 0.01
 """Half width, as a share, with which a figure that lies at a limit is left as it is."""
+_SAID = "fps>=30 power_w<=12"
 _YET = "not measured yet"
 _SIGNS = {"more": ">=", "less": "<="}
 
@@ -50,14 +51,12 @@ def parse_want(text: str) -> tuple[Limit, ...]:
     Raises:
         UsageError: it limits what a sweep does not measure, one figure twice, or is none.
     """
-    goal = parse_goal(text)
+    goal = parse_goal(text, _SAID)
     limits = goal.limits
     if goal.max_drop is not None:
         raise UsageError("every row of a sweep loses as much accuracy: none", fix="leave `drop` out")
     if aims := [word for word in text.replace(",", " ").split() if word in AIMS]:
-        raise UsageError(
-            f"`{aims[0]}` is no limit: a sweep always takes the cheapest row", fix="write limits: fps>=30 power_w<=12"
-        )
+        raise UsageError(f"`{aims[0]}` is no limit: a sweep always takes the cheapest row", fix=f"write limits: {_SAID}")
     said: dict[str, float] = {}
     for limit in limits:
         if limit.key not in SWEPT:

@@ -25,7 +25,7 @@ from . import queries
 from .board_queue import Device, draw_ticket, enter
 from .carrying import Carrier, drive_detached
 from .sweep_folder import SweepDir
-from .sweep_plan import sweep_time
+from .sweep_plan import left_s
 from .sweep_rounds import Rounds
 from .swept_board import SweptBoard
 
@@ -94,7 +94,7 @@ class SweepDriver:
 
     def _measure(self, asked: SweepRequest) -> None:
         board = SweptBoard(self.folder, asked, self._ending)
-        self.folder.tell(Doing(text="building", left_s=self._left_s(asked)))
+        self.folder.tell(Doing(text="building", left_s=left_s(asked, self.folder.shots(), {})))
         for point, reason in board.build().items():
             self.folder.tell(ShotTold(shot=Shot(point=point, reason=reason)))
         queries.end_server()
@@ -107,9 +107,9 @@ class SweepDriver:
             where = f"{mode.name}, " if mode else ""
             text = f"{where}{many} row{'' if many == 1 else 's'}"
             now = mode.name if mode is not None else ""
-            self.folder.tell(
-                Doing(text=text, round=round_ + 1, left_s=self._left_s(asked), mode=now, hottest_c=board.hottest_c())
-            )
+            more = rounds.wanted(round_) if round_ >= asked.rounds else None
+            left = left_s(asked, rounds.shots, rounds.modes, more, built=True)
+            self.folder.tell(Doing(text=text, round=round_ + 1, left_s=left, mode=now, hottest_c=board.hottest_c()))
 
         try:
             rounds.go(
@@ -122,13 +122,6 @@ class SweepDriver:
             if first is not None:
                 why = board.back()
                 self.folder.tell(FirstModeTold(mode=first.name, back=not why, reason=why))
-
-    def _left_s(self, asked: SweepRequest) -> float:
-        """By what is still to be measured."""
-        known: dict[int, int] = {}
-        for shot in self.folder.shots():
-            known[shot.point] = asked.rounds if shot.reason else known.get(shot.point, 0) + 1
-        return sweep_time(asked, known).about_s
 
 
 def main() -> int:

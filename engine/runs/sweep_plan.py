@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from ..schema.ready import ready
 from ..schema.settings import BackendSettings, BackendTable, owners, settings_with
 from ..schema.spec import Preset
 from ..schema.sweep import Setting, SweepDevice, SweepPoint, SweepRequest, SweepTime
+from ..schema.sweep_shot import Shot
 from .sweep_rounds import MORE_ROUNDS
 
 WINDOW_S: dict[Preset, float] = {"quick": 1.0, "normal": 2.0, "precise": 5.0}
@@ -189,21 +190,45 @@ def refuse_unmeasurable(want: str, has_power: bool) -> None:
         )
 
 
-def sweep_time(asked: SweepRequest, known: Mapping[int, int] | None = None) -> SweepTime:
-    """How long it takes, and at most. `known`: rounds that points have already."""
-    left = [
-        max(0, asked.rounds - (known or {}).get(number, 0))
+def left_s(
+    asked: SweepRequest,
+    shots: Sequence[Shot],
+    not_come: Collection[str],
+    more: Collection[int] | None = None,
+    *,
+    built: bool = False,
+) -> float:
+    """By what is still to be measured, in seconds. `not_come`: modes whose points never are. `more`: points that are left of a
+    further round, whose end alone can be told; None: it is in none. `built`: no plan has to be.
+    """
+    known: dict[int, int] = {}
+    for shot in shots:
+        known[shot.point] = asked.rounds if shot.reason else known.get(shot.point, 0) + 1
+    for number, point in enumerate(asked.points):
+        if more is not None:
+            known[number] = asked.rounds - (number in more)
+        elif point.mode in not_come:
+            known[number] = asked.rounds
+    return sweep_time(asked, known, built=built).about_s
+
+
+def sweep_time(asked: SweepRequest, known: Mapping[int, int] | None = None, *, built: bool = False) -> SweepTime:
+    """How long it takes, and at most. `known`: rounds that points have already; `built`: their plans are there."""
+    left = {
+        number: max(0, asked.rounds - (known or {}).get(number, 0))
         for number in range(len(asked.points))
         if number not in asked.reasons
-    ]
-    windows, rounds = sum(left), max(left, default=0)
+    }
+    of_modes: dict[str | None, int] = {}
+    for number, many in left.items():
+        of_modes[asked.points[number].mode] = max(many, of_modes.get(asked.points[number].mode, 0))
+    windows, blocks = sum(left.values()), sum(of_modes.values())
     each_s = WINDOW_S[asked.preset] + WARM_UP_S + LOAD_S + (POWERED_S if asked.has_power else 0.0)
     switched = len(asked.modes)
-    blocks = rounds * max(1, switched)
     block_s = BEGIN_S + (2 * POWERED_S if asked.has_power else 0.0) + (SWITCH_S + COOL_S if switched else 0.0)
-    plans = len({plan_key(asked, point) for point in asked.points}) if windows and not asked.plan else 0
+    plans = len({plan_key(asked, point) for point in asked.points}) if windows and not (asked.plan or built) else 0
     about_s = windows * each_s + blocks * block_s + plans * BUILD_S
-    more = MORE_ROUNDS * len(left) * each_s if rounds else 0.0
+    more = MORE_ROUNDS * len(left) * each_s if windows else 0.0
     most_s = about_s + more + (blocks + MORE_ROUNDS * switched) * (COOL_MOST_S if switched else 0.0)
     return SweepTime(
         rows=len(asked.points),

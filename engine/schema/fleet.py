@@ -13,7 +13,14 @@ from .result import Result
 from .search import SearchDocument
 from .sweep import SweepReport
 
-BoardName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
+BoardName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=60,
+        description="letters, digits, `.`, `_` and `-`, a letter or digit first, 60 at most",
+    ),
+]
 
 
 class FleetBoard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -124,6 +124,7 @@ class Doing(_Told, frozen=True, kw_only=True, tag="doing"):
     round: int = 0
     """The first is 1; 0: not in one."""
     left_s: float | None = None
+    """Of the rounds that are sure; in a further one, of that."""
     mode: str = ""
     """The power mode that is on; empty: it is not known, or the board has none."""
     hottest_c: float | None = None

@@ -124,8 +124,10 @@ def _at(info: kinds.Type, value: Any, steps: Iterable[str | int]) -> tuple[kinds
 
 
 def _fitting(info: kinds.Type, value: object) -> kinds.Type:
-    """The part of a union that a value is meant as: of several tables the one that its tag names."""
-    if isinstance(info, kinds.Metadata):
+    """The part of a union that a value is meant as: of several tables the one that its tag names. What a description says in
+    words is left as it is.
+    """
+    if isinstance(info, kinds.Metadata) and not _description(info):
         info = info.type
     if not isinstance(info, kinds.UnionType):
         return info
@@ -167,7 +169,7 @@ def _choice(info: kinds.Type, value: object) -> str:
 def _wanted(info: kinds.Type) -> str:
     """What may be written, in words."""
     if isinstance(info, kinds.Metadata):
-        return _wanted(info.type)
+        return _description(info) or _wanted(info.type)
     if isinstance(info, kinds.UnionType):
         parts = [part for part in info.types if not isinstance(part, kinds.NoneType)]
         return " or ".join(dict.fromkeys(map(_wanted, parts)))
@@ -182,6 +184,10 @@ def _wanted(info: kinds.Type) -> str:
     if isinstance(info, kinds.BoolType):
         return "true or false"
     return "text in quotes" if isinstance(info, kinds.StrType) else "a table"
+
+
+def _description(info: kinds.Metadata) -> str:
+    return str((info.extra_json_schema or {}).get("description", ""))
 
 
 def _number(info: kinds.IntType | kinds.FloatType) -> str:

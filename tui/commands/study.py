@@ -54,7 +54,7 @@ def study(
     """
     engine = open_engine()
     if name is None:
-        if small or detach or dry_run or again:
+        if small or detach or dry_run or again or on is not None or train_on is not None:
             raise UsageError("no study is named", fix="give a name: `edgetui study` lists them")
         return asyncio.run(_list(engine, as_json))
     settings = backend_settings(engine, backend, threads, mode, device)

@@ -43,6 +43,13 @@ def test_what_is_wrong_in_it_is_said(written, text, said):
     assert refused.value.fix
 
 
+def test_what_a_name_may_be_is_said_of_one_that_is_none(written):
+    written('[[board]]\nname = "a b"\nhost = "b"\n')
+    with pytest.raises(ConfigRefused, match='name = "a b"` is not valid') as refused:
+        read_fleet()
+    assert refused.value.fix == "write letters, digits, `.`, `_` and `-`, a letter or digit first, 60 at most"
+
+
 def test_without_one_the_error_says_what_to_write(tmp_path, monkeypatch):
     monkeypatch.setenv("EDGETUI_FLEET", str(tmp_path / "none.toml"))
     with pytest.raises(ConfigRefused, match="there is no") as refused:

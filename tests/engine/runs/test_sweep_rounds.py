@@ -7,9 +7,11 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from edgetui.engine.advice.sweep_answer import answer_of, parse_want, rows_of
+from edgetui.engine.runs.sweep_plan import left_s
 from edgetui.engine.runs.sweep_rounds import Rounds
 from edgetui.engine.runs.swept_board import SweptBoard
 from edgetui.engine.schema.sweep import SweepPoint, SweepRequest
@@ -165,3 +167,27 @@ def test_what_is_still_going_says_yet(going: bool, why: str, reason: str):
     rows = rows_of(asked, (), {}, going=going)
     assert {row.reason for row in rows} == {reason}
     assert answer_of(rows, "").why == f"nothing {why}"
+
+
+def test_what_is_left_falls_to_nothing_though_a_mode_never_comes(tmp_path: Path):
+    """71 s were left to the end, and in all further rounds: those of rows whose mode was never on."""
+    board = ModedBoard(tmp_path)
+    points = [SweepPoint(mode=mode.name, batch=batch) for mode in board.values() for batch in BATCHES]
+    asked, none = asked_of(board, "", points), points[0].mode
+    assert none is not None
+    shots: list[Shot] = []
+    left = [left_s(asked, shots, {none})]
+    for round_ in range(asked.rounds):
+        shots += [Shot(point=n, round=round_) for n, point in enumerate(points) if point.mode != none]
+        left.append(left_s(asked, shots, {none}, built=True))
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0 < left[-2] < left[0] < left_s(asked, [], ())
+
+
+def test_in_a_further_round_what_is_left_is_that_of_the_round(tmp_path: Path):
+    board = ModedBoard(tmp_path)
+    points = [SweepPoint(mode=mode.name, batch=batch) for mode in board.values() for batch in BATCHES]
+    asked = asked_of(board, "", points)
+    shots = [Shot(point=n, round=round_) for n in range(len(points)) for round_ in range(asked.rounds)]
+    two, one = (left_s(asked, shots, (), more, built=True) for more in ((0, 1), (1,)))
+    assert 0 < one < two < left_s(asked, shots[::2], (), built=True)

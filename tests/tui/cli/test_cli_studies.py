@@ -44,6 +44,7 @@ def test_small_is_promised_within_a_quarter_of_an_hour(tell, name):
     [
         (("study", "zhang"), "there is no study `zhang`"),
         (("study", "--small"), "no study is named"),
+        (("study", "--on", "orin"), "no study is named"),
         (("study", "/nowhere/x.toml"), "there is no study file"),
         (("study", "zhang2023", "--tiny"), "--tiny"),
     ],

@@ -42,6 +42,9 @@ def test_before_it_starts_it_says_how_long_and_what(tell, board):
     ("words", "what"),
     [
         (("--modes", "40W"), "this board has no power mode `40W`"),
+        (("--modes", "none at all"), "`none at all`; it has "),
+        (("--want", "fps>=nan"), "is not a limit; write fps>=30 power_w<=12"),
+        (("--want", "fps=>30"), "is not a limit; write fps>=30 power_w<=12"),
         (("--want", "fps>=30 fps>=60"), "fps is limited twice, to 30 and to 60"),
         (("--want", "fps<=30"), "limits fps on its better side"),
         (("--want", "top1>=0.8"), "a sweep does not measure top1"),
