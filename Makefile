@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet zoo zoo-train clean
+.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +116,12 @@ bench-watched: $(VENV)/.core   ## what a screen at 4 Hz and the sampler cost who
 
 bench-repeat: $(VENV)/.core    ## the same run ten times: whether its ratios lie within their intervals, and how wide those are
 	$(BIN)/python tests/benchmarks/repeat.py $(BENCH_ARGS)
+
+bench-monkey: $(DEV)           ## 20 000 random keys, clicks and resizes over all screens: memory after each thousand
+	EDGETUI_MONKEY=20000 $(BIN)/python -m pytest -q -s -m long tests/tui/screen/test_monkey.py -k thousands
+
+bench-planted: $(DEV)          ## fragile blocks of three networks, 20 seeds each: do they stand first?
+	EDGETUI_PLANTED=20 $(BIN)/python -m pytest -q -m long tests/engine/work/test_planted_blocks.py
 
 bench-fleet: $(DEV)            ## boards on loopback: what waiting costs, a large model, 300 runs in a storm (EXTRAS=dev,fleet)
 	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/fleet.py $(BENCH_ARGS)

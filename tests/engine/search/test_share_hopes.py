@@ -106,6 +106,7 @@ def best_of_all(network: Network, drop: float) -> float:
     return min(network.table.macs_of(each) for each in tried if network.moved(each) / len(network.names) <= drop)
 
 
+@pytest.mark.long
 def test_planted_groups_are_spared_and_the_win_is_shown():
     claims, over = 0, []
     for seed in range(5):
