@@ -19,7 +19,7 @@ from .advice.goals import Goal
 from .advice.spread import Spread, Spreads
 from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
-from .errors import EdgetuiError, ModelRefused
+from .errors import EdgetuiError, ModelRefused, from_os_error
 from .front.searching import Searching
 from .front.studying import GroupOfStudy
 from .front.sweep_words import SweepWords
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .telemetry.energy import Readings
     from .telemetry.recording import Mark, Recorder
     from .telemetry.replay import Player
+    from .telemetry.run_clock import RunClock
     from .telemetry.sample import Sample, Stats
 
 __all__ = [
@@ -158,6 +159,21 @@ class Engine(Searching, Sweeping, Tidying):
                 return
             if alive or not isinstance(found[-1], RunEnded):
                 await asyncio.sleep(POLL_S)
+
+    async def telemetry_past(self, run: str, clock: RunClock, until_s: float, into: History) -> RunClock:
+        """What a run has kept of the board before the monotonic second `until_s`, put into a history: a day at most, read in
+        a thread. Returns the clock, put right by what was read.
+
+        Raises:
+            EdgetuiError: there is no such run, or what it has kept cannot be read.
+        """
+        from .runs.telemetry_past import read_past
+
+        folder = await self._find(run)
+        try:
+            return await asyncio.to_thread(read_past, folder.path, clock, until_s, into)
+        except OSError as error:
+            raise from_os_error(error) from error
 
     async def cancel(self, run: str) -> None:
         """End a run, or all of a group: SIGTERM to its processes, SIGKILL after 10 s. A group goes on without a run that is

@@ -26,6 +26,7 @@ from .desk import Desk
 from .endings import Endings
 from .hangup import leave_when_gone
 from .jump import Jump
+from .run_past import RunPast
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
@@ -114,6 +115,7 @@ class EdgetuiApp(Desk):
         endings = Endings(self)
         self.link.expect = endings.expect
         self.pace.always.append(endings.tick)
+        self.pace.always.append(RunPast(self).tick)
 
     def _take_in(self) -> None:
         """What the sensors say, whatever is on screen: a recording goes on, an alert is said."""

@@ -43,6 +43,10 @@ class LiveFeed:
         self.heard = 0
         """How often something has come: a picture of an older count is out of date."""
         self.recorder: Recorder | None = None
+        self.first_s: float | None = None
+        """When the first sample came, by the samples' clock."""
+        self.pasts = 0
+        """How often `add_past` brought something: charts that keep samples of their own take them again."""
         self.share_read = 1.0
         """Nothing has to be read before it can be shown."""
 
@@ -56,6 +60,7 @@ class LiveFeed:
         try:
             for number, sample in self._telemetry.since(self._seen):
                 self._seen, self.newest = number, sample
+                self.first_s = sample.t_s if self.first_s is None else self.first_s
                 self.heard += 1
                 self._history.add(sample)
                 self._fresh.append(sample)
@@ -82,6 +87,13 @@ class LiveFeed:
         samples = list(self._fresh)
         self._fresh.clear()
         return samples
+
+    def add_past(self, past: History) -> None:
+        """What a run has kept of the time before the first sample."""
+        if past.names:
+            self._history.add_past(past)
+            self.pasts += 1
+            self.heard += 1
 
     @property
     def source_name(self) -> str:

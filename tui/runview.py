@@ -25,6 +25,7 @@ from ..engine.schema.events import (
     StageFailed,
 )
 from ..engine.schema.result import Result
+from ..engine.telemetry.run_clock import RunClock
 from .fix_words import as_row
 
 StageState = Literal["waiting", "going", "done", "failed", "stopped"]
@@ -124,6 +125,8 @@ class RunView:
         """By the clock of samples when the run began, at the latest."""
         self._clock_s: float | None = None
         """The same, exactly."""
+        self._from_t = 0.0
+        """When it was begun or taken up again, by its own clock."""
 
     @property
     def measuring(self) -> bool:
@@ -152,8 +155,18 @@ class RunView:
         """When each stage began, by the clock of samples, and its name; empty where that cannot be told: of a run that ended
         before anybody looked, and measured nothing alone.
         """
-        clock_s = self._clock_s if self._clock_s is not None else self._least_s if not self.state else None
-        return [] if clock_s is None else [(clock_s + t, name) for t, name in self._begins]
+        clock = self.clock()
+        return [] if clock is None else [(clock.zero_s + t, name) for t, name in self._begins if t >= clock.from_t]
+
+    def clock(self) -> RunClock | None:
+        """Where its seconds lie on the clock of samples; None: it cannot be told of a run that has ended."""
+        if self._clock_s is not None:
+            return RunClock(self._clock_s, True, self._from_t)
+        return None if self.state or math.isinf(self._least_s) else RunClock(self._least_s, False, self._from_t)
+
+    def began_by(self, clock: RunClock) -> None:
+        """It began at this time, at the latest, as what it has written says."""
+        self._least_s = min(self._least_s, clock.zero_s)
 
     def stage_elapsed(self) -> float:
         """Seconds that the stage which is going has taken so far."""
@@ -203,6 +216,7 @@ class RunView:
     def _begin(self, event: RunBegan) -> None:
         self.stages = {name: StageView(name) for name in event.stages}
         self.state, self.failure, self.stage, self.result = "", None, "", None
+        self._clock_s, self._from_t = None, event.t
         self._say(event.t, "", "info", "taken up again" if event.resumed else "run began")
 
     @_fold.register

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Mapping
 
 from .quantities import series
 from .sample import Sample
@@ -31,6 +32,16 @@ class Series:
         for level in self._levels:
             level.add(t_s, value)
 
+    def add_line(self, begin_s: float, long_s: float, bucket: Bucket) -> None:
+        """What a stretch of time had, in any order; what is newer stays."""
+        for level in self._levels:
+            level.add_line(begin_s, long_s, bucket)
+
+    def add_newer(self, newer: Series) -> None:
+        """Whatever another series of the same figure has beyond this one."""
+        for mine, its in zip(self._levels, newer._levels, strict=True):
+            mine.add_newer(its)
+
     def buckets(self, begin_s: float, end_s: float, count: int) -> list[Bucket | None]:
         """`count` equal buckets over a span, oldest first; None where nothing was seen."""
         width_s = (end_s - begin_s) / count
@@ -53,12 +64,32 @@ class History:
     def add(self, sample: Sample) -> None:
         """Take one sample in. What it does not say leaves a hole."""
         for name, value in series(sample):
-            past = self._series.get(name)
-            if past is None:
-                if len(self._series) >= _MOST_SERIES:
-                    continue
-                past = self._series[name] = Series()
-            past.add(sample.t_s, value)
+            if (past := self._at(name)) is not None:
+                past.add(sample.t_s, value)
+
+    def add_line(self, begin_s: float, long_s: float, figures: Mapping[str, Bucket]) -> None:
+        """Take in a stretch of time that was kept as least, mean and largest of each series; in any order."""
+        for name, bucket in figures.items():
+            if (past := self._at(name)) is not None:
+                past.add_line(begin_s, long_s, bucket)
+
+    def add_past(self, past: History) -> None:
+        """Take in another history, of the time before this one began; `past` is of no use afterwards."""
+        found = {}
+        for name, mine in self._series.items():
+            before = past._series.pop(name, None)
+            if before is not None:
+                before.add_newer(mine)
+            found[name] = before or mine
+        room = _MOST_SERIES - len(found)
+        self._series = {**found, **dict(list(past._series.items())[:room])}
+
+    def _at(self, name: str) -> Series | None:
+        """The series of a name; None: there are too many."""
+        past = self._series.get(name)
+        if past is None and len(self._series) < _MOST_SERIES:
+            past = self._series[name] = Series()
+        return past
 
     def buckets(self, name: str, begin_s: float, end_s: float, count: int) -> list[Bucket | None]:
         """(min, mean, max) of each of `count` equal parts of a span; None where nothing was seen."""
@@ -92,6 +123,33 @@ class _Resolution:
                 self._high[k] = value
             self._sum[k] += value
             self._n[k] += 1
+        if self.newest is None or number > self.newest:
+            self.newest = number
+
+    def add_line(self, begin_s: float, long_s: float, bucket: Bucket) -> None:
+        """A stretch of time that may be older than what is here: into each bucket that begins in it, or the one it lies in."""
+        low, mean, high = bucket
+        first = int(begin_s / self.width_s)
+        last = max(first, int((begin_s + long_s) / self.width_s - 1e-9))
+        last = first if long_s <= self.width_s else last
+        if self.newest is None or last > self.newest - self._count:
+            for number in range(max(first, 0), last + 1):
+                self._join_in(number, low, mean, high, 1)
+
+    def add_newer(self, newer: _Resolution) -> None:
+        """The buckets of another one of this width."""
+        for k, number in enumerate(newer._number):
+            if number >= 0:
+                self._join_in(number, newer._low[k], newer._sum[k], newer._high[k], newer._n[k])
+
+    def _join_in(self, number: int, low: float, total: float, high: float, n: int) -> None:
+        k = number % self._count
+        if self._number[k] > number:
+            return
+        if self._number[k] == number:
+            low, high = min(low, self._low[k]), max(high, self._high[k])
+            total, n = total + self._sum[k], n + self._n[k]
+        self._number[k], self._low[k], self._high[k], self._sum[k], self._n[k] = number, low, high, total, n
         if self.newest is None or number > self.newest:
             self.newest = number
 

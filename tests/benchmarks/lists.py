@@ -62,7 +62,7 @@ def main() -> int:
     said = []
     for name, times in found.items():
         p99 = quantiles(times, n=100)[98] if len(times) >= 100 else max(times)
-        limit = WANTED[name.split()[0]]
+        limit = WANTED[name.split()[0].rstrip(",")]
         counted = p99 if name.startswith("key") else median(times)
         word = "yes" if counted <= limit else "no"
         said.append((name, str(len(times)), *(f"{1000 * each:.0f}" for each in (median(times), p99, limit)), word))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -17,7 +17,8 @@ from ..widgets.lines import Line, Lines
 from .pane import Pane
 
 if TYPE_CHECKING:
-    from ...engine.api import Sample
+    from ...engine.api import Bucket, History, Sample
+    from ..feed import LiveFeed
 
 WINDOWS_MIN = (1, 5, 30)
 WATT_DECIMALS = 2
@@ -25,6 +26,9 @@ READINGS = 300
 """Readings of a run that its two charts show."""
 
 
+FINE_S, FINE_STEP_S, COARSE_STEP_S = 290.0, 1.0, 5.0
+"""How far back the store of samples has quarters of a second, and what is asked of it there and before."""
+HELD_S = 3.0
 RUN_CHARTS = {"fps": "Frames/s", "latency": "Latency  ms"}
 """What the measuring run says: title by slot. The other slots are keys of quantities."""
 
@@ -41,6 +45,35 @@ def mark_at(bars: Sequence[Bar], t_s: float) -> int:
     """How the foot of a chart is marked at a time."""
     bar = next((bar for bar in reversed(bars) if bar.begin_s <= t_s <= bar.end_s), None)
     return 0 if bar is None else SOLID if bar.solid else DOTTED
+
+
+def _stretches(history: History, name: str, begin_s: float, end_s: float) -> Iterator[tuple[float, float, Bucket | None]]:
+    """(begin, seconds, what it had), from the first that had something: seconds of the last minutes, before them five at a
+    time, for that is what the store keeps. A hole of a few seconds is not one: lines of a run come once a second, and end
+    where samples begin.
+    """
+    fine_s = max(begin_s, end_s - FINE_S)
+    last: Bucket | None = None
+    missed_s = 0.0
+    for from_s, to_s, wanted_s in ((begin_s, fine_s, COARSE_STEP_S), (fine_s, end_s, FINE_STEP_S)):
+        count = round((to_s - from_s) / wanted_s)
+        if count < 1:
+            continue
+        long_s = (to_s - from_s) / count
+        for n, bucket in enumerate(history.buckets(name, from_s, to_s, count)):
+            missed_s = 0.0 if bucket is not None else missed_s + long_s
+            if bucket is not None:
+                last = bucket
+            if last is not None:
+                yield from_s + n * long_s, long_s, last if missed_s <= HELD_S else None
+
+
+def _spread(bucket: Bucket | None, count: int, divisor: float) -> list[float | None]:
+    """So many samples with the bucket's least, mean and largest."""
+    if bucket is None:
+        return [None] * count
+    low, mean, high = (value / divisor for value in bucket)
+    return [low, high, *[mean] * (count - 2)] if count > 2 else [mean] * count
 
 
 class LivePane(Pane, can_focus=True):
@@ -66,13 +99,16 @@ class LivePane(Pane, can_focus=True):
         self._last: dict[str, float] = {}
         self._subtitle = ""
         self._sampled = False
+        self._pasts = 0
+        """Of `LiveFeed.pasts`, those that the charts have."""
 
     def compose(self) -> ComposeResult:
         """Figures above, charts below."""
         self.figures = Lines(id="live-figures")
         graph = self.desk.graph
         points = round(WINDOWS_MIN[self.window] * 60 * self.desk.config.ui.rate_hz)
-        self.charts = [Chart("", graph=graph, points=points, id=f"chart-{n}") for n in range(4)]
+        kept = round(WINDOWS_MIN[-1] * 60 * self.desk.config.ui.rate_hz)
+        self.charts = [Chart("", graph=graph, points=points, kept=kept, id=f"chart-{n}") for n in range(4)]
         yield self.figures
         with Grid(id="charts", classes="-empty") as self.grid:
             yield from self.charts
@@ -89,6 +125,10 @@ class LivePane(Pane, can_focus=True):
         samples = feed.fresh() if feed is not None else []
         if samples:
             self._take(samples)
+        if feed is not None and feed.pasts != self._pasts and self.slots:
+            self._pasts = feed.pasts
+            for chart, name in zip(self.charts, self.slots, strict=False):
+                self._recall(feed, chart, name)
         self._listen()
         if not self.paused:
             if samples or not self._sampled:
@@ -113,6 +153,22 @@ class LivePane(Pane, can_focus=True):
                 if value is not None:
                     chart.value = f"{quantity.words(value, WATT_DECIMALS)} {quantity.unit.text}"
 
+    def _recall(self, feed: LiveFeed, chart: Chart, name: str) -> None:
+        """Let a chart begin with what the store has of its quantity: before the first sample that is a run's own recording."""
+        quantity, newest = BY_KEY.get(name), feed.newest
+        if quantity is None or newest is None:
+            return
+        view = self.desk.link.view
+        rate_hz, bars = self.desk.config.ui.rate_hz, view.bars() if view is not None else []
+        history, begin_s, end_s = feed.view(WINDOWS_MIN[-1] * 60)
+        samples: list[tuple[float | None, ...]] = []
+        marks: list[int] = []
+        for t_s, long_s, bucket in _stretches(history, name, begin_s, min(end_s, newest.t_s)):
+            values = _spread(bucket, max(1, round(long_s * rate_hz)), quantity.unit.divisor)
+            samples += [(value,) for value in values]
+            marks += [mark_at(bars, t_s + k / rate_hz) for k in range(len(values))]
+        chart.begin_with(samples, marks)
+
     def _arrange(self, sample: Sample | None) -> None:
         """Give the charts their quantities, when there are more than before."""
         slots = choose_slots(sample)
@@ -132,6 +188,7 @@ class LivePane(Pane, can_focus=True):
         if quantity is not None:
             high = quantity.top(sample) if sample else quantity.unit.high
             chart.become(f"{quantity.chart}  {quantity.unit.text}", low=quantity.unit.low, high=high)
+            self._pasts = 0  # the other charts have it already, and begin with it again
             return
         chart.become(RUN_CHARTS[name], series=2, low=0.0)
         chart.hint = "when measured"

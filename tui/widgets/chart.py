@@ -87,6 +87,7 @@ class Chart(Toned):
         graph: Graph = "braille",
         series: int = 1,
         points: int = 300,
+        kept: int = 0,
         low: float | None = None,
         high: float | None = None,
         id: str | None = None,  # noqa: A002
@@ -102,8 +103,10 @@ class Chart(Toned):
         """What stands beside the title as long as nothing has been read."""
         self.dots = DOTS[graph]
         self.points = points
+        self._kept = kept
+        """So many samples are kept where fewer are shown, for a window that is made longer."""
         self.fixed = (low, high)
-        self.samples: deque[tuple[float | None, ...]] = deque(maxlen=points)
+        self.samples: deque[tuple[float | None, ...]] = deque(maxlen=max(points, kept))
         self.count = 0
         self.range: Pair = (low or 0.0, high or 1.0)
         self._series = series
@@ -111,7 +114,7 @@ class Chart(Toned):
         self._buckets: list[deque[Pair | None]] = []
         self._bars: deque[int] = deque()
         """What is marked along the foot, a value for each bucket: 1 every dot, 2 every other one."""
-        self._marks: deque[int] = deque(maxlen=points)
+        self._marks: deque[int] = deque(maxlen=max(points, kept))
         """The same of each sample."""
         self._rows: list[tuple[str, str]] = []
         self._head = ""
@@ -123,6 +126,15 @@ class Chart(Toned):
         self._marks.append(mark)
         self._bucket(self.count, values, mark)
         self.count += 1
+
+    def begin_with(self, samples: Sequence[tuple[float | None, ...]], marks: Sequence[int]) -> None:
+        """In place of what was pushed before, these, oldest first; what stands beside the title stays."""
+        self.samples.clear()
+        self._marks.clear()
+        self.samples.extend(samples)
+        self._marks.extend(marks)
+        self.count = len(self.samples)
+        self._rebuild()
 
     def clear(self) -> None:
         """Forget all samples."""
@@ -141,8 +153,8 @@ class Chart(Toned):
     def window(self, points: int) -> None:
         """Show this many samples from now on."""
         self.points = points
-        self.samples = deque(self.samples, maxlen=points)
-        self._marks = deque(self._marks, maxlen=points)
+        self.samples = deque(self.samples, maxlen=max(points, self._kept))
+        self._marks = deque(self._marks, maxlen=max(points, self._kept))
         self._rebuild()
 
     def _rebuild(self) -> None:

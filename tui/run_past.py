@@ -1,0 +1,38 @@
+"""What a run that is looked at again has kept of the board: it comes into the charts after the first paint."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .desk import Desk
+from .feed import LiveFeed
+from .runview import RunView
+
+
+class RunPast:
+    """Told at each tick of the screen; reads once for each run that goes on and began before the first sample."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._asked: tuple[RunView, ...] = ()
+
+    def tick(self) -> None:
+        """Ask for what the runs that are followed have kept, when their events and the first sample are here."""
+        link = self.desk.link
+        feed, members = link.feed, link.members
+        if members is self._asked or feed is None or feed.first_s is None or link.view is None or not link.view.seen:
+            return
+        self._asked = members
+        going = [view for view in members if not view.state]
+        if going:
+            self.desk.run_in_background(partial(self._read, feed, feed.first_s, members), "run-past")
+
+    async def _read(self, feed: LiveFeed, first_s: float, members: tuple[RunView, ...]) -> None:
+        engine = self.desk.engine
+        past = engine.history()
+        for view in members:
+            clock = view.clock()
+            if clock is not None and clock.zero_s + clock.from_t < first_s:
+                view.began_by(await engine.telemetry_past(view.run, clock, first_s, past))
+        if self.desk.link.members is members:
+            feed.add_past(past)
