@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
 from ..schema.ready import ready
-from ..telemetry.history import LEVELS, Bucket, History
+from ..telemetry.history import LEVELS, History
 from ..telemetry.run_clock import RunClock
 from .telemetry_log import LINE_S
 
@@ -41,7 +42,7 @@ def read_past(folder: Path, clock: RunClock, until_s: float, into: History) -> R
         clock = _put_right(file.fileno(), clock)
         since_s = until_s - LONGEST_S
         line_of, at_of = msgspec.json.Decoder(dict), msgspec.json.Decoder(ready(_At))
-        within = False
+        gathered, within = _Gathered(into, until_s), False
         for number, line in enumerate(file):
             if number % _AT_ONCE == 0:
                 time.sleep(0)  # the screen's thread may draw
@@ -59,17 +60,56 @@ def read_past(folder: Path, clock: RunClock, until_s: float, into: History) -> R
                 continue
             if clock.zero_s + at >= until_s:
                 break
-            into.add_line(clock.zero_s + at - LINE_S, LINE_S, _figures(said))
+            gathered.add(clock.zero_s + at - LINE_S, said)
+        gathered.flush()
     return clock
 
 
-def _figures(said: dict[str, object]) -> dict[str, Bucket]:
-    """(least, mean, largest) by the name of the series."""
-    found = {}
-    for name, value in said.items():
-        if isinstance(value, list) and len(value) == 3 and all(isinstance(each, int | float) for each in value):
-            found[name] = (value[0], value[1], value[2])
-    return found
+class _Gathered:
+    """Lines that are so old that the history has wide buckets alone for them are put in together: a day of 23 series takes
+    0.9 s of a processor where line after line takes 13.
+    """
+
+    def __init__(self, into: History, until_s: float) -> None:
+        self._into, self._until_s = into, until_s
+        self._begin_s, self._long_s = 0.0, LINE_S
+        self._cells: dict[str, list[float]] = {}
+        """(least, sum, largest, lines) by series."""
+
+    def add(self, begin_s: float, said: dict[str, object]) -> None:
+        """One line."""
+        long_s = LINE_S
+        for (finer_s, count), (width_s, _) in pairwise(LEVELS):
+            if self._until_s - begin_s > finer_s * count + width_s:
+                long_s = width_s
+        if long_s != self._long_s or long_s == LINE_S or begin_s >= self._begin_s + long_s or begin_s < self._begin_s:
+            self.flush()
+            self._long_s = long_s
+            self._begin_s = begin_s if long_s == LINE_S else begin_s // long_s * long_s
+        cells = self._cells
+        for name, value in said.items():
+            if type(value) is not list or len(value) != 3:
+                continue
+            low, mean, high = value
+            cell = cells.get(name)
+            try:
+                if cell is None:
+                    cells[name] = [low + 0.0, mean + 0.0, high + 0.0, 1]
+                    continue
+                cell[1] += mean
+                if low < cell[0]:
+                    cell[0] = low
+                if high > cell[2]:
+                    cell[2] = high
+                cell[3] += 1
+            except TypeError:
+                continue
+
+    def flush(self) -> None:
+        """Put in what is here."""
+        figures = {name: (low, total / n, high) for name, (low, total, high, n) in self._cells.items()}
+        self._into.add_line(self._begin_s, self._long_s, figures)
+        self._cells.clear()
 
 
 def _put_right(fd: int, clock: RunClock) -> RunClock:

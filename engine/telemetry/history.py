@@ -33,9 +33,10 @@ class Series:
             level.add(t_s, value)
 
     def add_line(self, begin_s: float, long_s: float, bucket: Bucket) -> None:
-        """What a stretch of time had, in any order; what is newer stays."""
+        """What a stretch of time had, in any order; what is newer stays. Buckets much narrower than it hear nothing of it."""
         for level in self._levels:
-            level.add_line(begin_s, long_s, bucket)
+            if long_s <= 4 * level.width_s:
+                level.add_line(begin_s, long_s, bucket)
 
     def add_newer(self, newer: Series) -> None:
         """Whatever another series of the same figure has beyond this one."""

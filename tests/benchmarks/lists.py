@@ -27,9 +27,12 @@ import msgspec
 from edgetui.engine.advice.run_filter import RunFilter, RunOrder
 from edgetui.engine.runs.folder import create
 from edgetui.engine.runs.index import Index
+from edgetui.engine.runs.telemetry_past import read_past
 from edgetui.engine.schema import events
 from edgetui.engine.schema.result import encode
 from edgetui.engine.schema.spec import RunRequest, RunSpec
+from edgetui.engine.telemetry.history import History
+from edgetui.engine.telemetry.run_clock import RunClock
 from on_pty import Session, table
 from told_runs import RECIPE, outcome, went
 
@@ -56,7 +59,8 @@ def main() -> int:
         found = screen_times(env, asked.runs, asked.busy, asked.keys)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "state" / "edgetui"
-        make_day(home)
+        day = past_time(make_day(home))
+        print(table(("of the engine alone", "wall ms", "processor ms"), [day]), "\n")
         env = {"XDG_STATE_HOME": str(home.parent), "XDG_CONFIG_HOME": str(Path(folder) / "config")}
         found["day"] = [day_time(env) for _ in range(3)]
     said = []
@@ -194,7 +198,7 @@ def computing(count: int) -> Iterator[None]:
             worker.join()
 
 
-def make_day(home: Path) -> None:
+def make_day(home: Path) -> Path:
     """A run that has measured for a day: a reading a second, telemetry a line a second."""
     spec = RunSpec(model="/models/net.onnx", recipe=RECIPE)
     run = "20261120-1000-day"
@@ -207,9 +211,19 @@ def make_day(home: Path) -> None:
         for n in range(DAY_S):
             reading = events.Reading(n=len(past) + n + 1, t=10.0 + n, side="candidate", latency_ms=2.0, mean_ms=2.0)
             file.write(events.encode(reading) + b"\n")
+    names = ["total_mw", "gpu_load_pct", "ram_used_mb", "hottest_c", "fan_rpm"]
+    names += [f"{key}.{n}" for key in ("rails_mw", "temps_c", "cpu_load_pct") for n in range(6)]
+    figures = b",".join(b'"%s":[5000.125,5100.5,5200.75]' % name.encode() for name in names)
     with (folder.path / "telemetry.jsonl").open("wb") as file:
         for n in range(DAY_S):
-            file.write(b'{"t_s":%d.0,"total_mw":[5000,5100,5200],"temps_c":{"cpu":[40.0,41.0,42.0]}}\n' % n)
+            file.write(b'{"t":%d.0,"stage":"measure",%s}\n' % (n, figures))
+    return folder.path
+
+
+def past_time(folder: Path) -> tuple[str, str, str]:
+    """Telemetry of that day, as charts of a run that is looked at again take it in, beside the screen."""
+    clock = RunClock(0.0, exact=True)
+    return ("telemetry of a day, 23 series", *timed(lambda: read_past(folder, clock, float(DAY_S), History())))
 
 
 def day_time(env: dict[str, str]) -> float:
