@@ -16,6 +16,7 @@ from ..engine.config import Config
 from ..engine.errors import EdgetuiError
 from .background import in_background, refusal
 from .fix_words import on_screen
+from .late_toasts import mend_toasts
 from .link import Link
 from .pace import Pace
 from .screens.safe_dismiss import WIDGET_GONE, is_open
@@ -23,6 +24,9 @@ from .theme import choose_graph
 
 if TYPE_CHECKING:
     from ..engine.api import Engine
+
+
+mend_toasts()
 
 
 class Desk(App[int]):
