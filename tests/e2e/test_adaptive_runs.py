@@ -66,7 +66,9 @@ async def test_with_threshold_0_it_is_int8(engine, spec, monkeypatch):
     result = await done(engine, adaptive(spec, threshold=0.0))
     told = result.candidate.escalation
     assert (told.share, told.timed_share) == (0.0, 0.0)
-    assert told.narrow.quality_points.value == told.narrow.quality_points.low == told.narrow.quality_points.high == 0.0
+    points = told.narrow.quality_points
+    assert points.value == 0.0
+    assert -0.02 < points.low < 0 < points.high < 0.02  # that none differs here does not show that none would
     assert result.candidate.accuracy.top1 == told.narrow.quality
     assert "beats both plans" not in run_report(result, 160)
 

@@ -301,15 +301,15 @@ async def test_why_a_plan_could_not_be_loaded_alone_is_said(
     await ended(engine, run)
     job = Job(engine.home, RunDir.find(engine.home, run).asked(), "measure", tmp_path, NullReporter())
     plan, candidate = job.plans()
-    feeds = job.one_sample()
+    feeds, team = job.one_sample(), Team([job])
     with measure._probes(job) as (first, second):
         first.kill()
         with pytest.raises(RunFailed, match=r"the candidate alone failed: it was killed \(out of memory\?\)"):
-            measure._answer(job, "candidate", candidate, feeds, first)
+            measure._answer(team, "candidate", candidate, feeds, first)
         plan.unlink()
         plan.write_bytes(b"damaged")
         with pytest.raises(RunFailed, match=r"the baseline alone failed: .*baseline\.onnx") as told:
-            measure._answer(job, "baseline", plan, feeds, second)
+            measure._answer(team, "baseline", plan, feeds, second)
         assert told.value.fixes
 
 

@@ -59,7 +59,7 @@ def test_every_setting_reaches_the_builder_the_manifest_and_the_result(board):
     done = board.edgetui(*words, EDGETUI_CONFIG=str(board.folder / "own.toml"))
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["backend"]["provider"] == "TensorRT 10.3.0, Orin sm_87, no TF32, CUDA graph"
+    assert result["backend"]["provider"] == "TensorRT 10.3.0, Orin sm_87, no TF32, optimisation level 2, CUDA graph"
     assert result["backend"]["tf32"] is False
     assert result["candidate"]["device_ms"] == 0.5
     assert [text for text in result["warnings"] if "DLA core 0 runs 3 of 28 layers; 89% fall back" in text]
@@ -79,7 +79,7 @@ def test_every_setting_reaches_the_builder_the_manifest_and_the_result(board):
 def test_what_will_happen_names_the_settings_that_differ(board):
     words = ("run", MODEL, "--recipe", "int8", "--dataset", DATA, "--backend", "tensorrt", "--dry-run")
     told = board.edgetui(*words, EDGETUI_CONFIG=str(board.folder / "own.toml")).stdout
-    line = "tensorrt, for the GPU here, 2:4 sparse kernels allowed, DLA core 0, no TF32, CUDA graph"
+    line = "tensorrt, for the GPU here, 2:4 sparse kernels allowed, DLA core 0, no TF32, optimisation level 2, CUDA graph"
     assert line in " ".join(told.split())
 
 
