@@ -160,9 +160,9 @@ class Engine(Searching, Sweeping, Tidying):
             if alive or not isinstance(found[-1], RunEnded):
                 await asyncio.sleep(POLL_S)
 
-    async def telemetry_past(self, run: str, clock: RunClock, until_s: float, into: History) -> RunClock:
+    async def telemetry_past(self, run: str, clock: RunClock, until_s: float, into: History) -> RunClock | None:
         """What a run has kept of the board before the monotonic second `until_s`, put into a history: a day at most, read in
-        a thread. Returns the clock, put right by what was read.
+        a thread. Returns the clock, put right by what was read; None: the run has ended, and nothing was read.
 
         Raises:
             EdgetuiError: there is no such run, or what it has kept cannot be read.
@@ -170,6 +170,8 @@ class Engine(Searching, Sweeping, Tidying):
         from .runs.telemetry_past import read_past
 
         folder = await self._find(run)
+        if not await asyncio.to_thread(folder.alive):
+            return None
         try:
             return await asyncio.to_thread(read_past, folder.path, clock, until_s, into)
         except OSError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .desk import Desk
-from .feed import LiveFeed
 from .runview import RunView
+
+if TYPE_CHECKING:
+    from .feed import LiveFeed
 
 
 class RunPast:
@@ -29,10 +32,13 @@ class RunPast:
 
     async def _read(self, feed: LiveFeed, first_s: float, members: tuple[RunView, ...]) -> None:
         engine = self.desk.engine
-        past = engine.history()
+        past, read = engine.history(), False
         for view in members:
             clock = view.clock()
             if clock is not None and clock.zero_s + clock.from_t < first_s:
-                view.began_by(await engine.telemetry_past(view.run, clock, first_s, past))
-        if self.desk.link.members is members:
+                right = await engine.telemetry_past(view.run, clock, first_s, past)
+                if right is not None:
+                    view.began_by(right)
+                    read = True
+        if read and self.desk.link.members is members:
             feed.add_past(past)
