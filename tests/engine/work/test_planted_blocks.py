@@ -22,7 +22,7 @@ from planted import plant
 ZOO = PACKAGE / "profiles" / "zoo"
 DIGITS = str(ZOO / "digits.toml")
 BLOCKS = 3
-SEEDS = int(os.environ.get("EDGETUI_PLANTED", "4"))
+SEEDS = int(os.environ.get("EDGETUI_PLANTED", "2"))
 """All twenty take ten minutes of a processor."""
 
 
