@@ -17,8 +17,6 @@ import msgspec
 from ..engine.config import Config, Models, typed_path
 from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
 from ..engine.schema.events import AnyEvent, Queued
-from ..engine.schema.settings import BackendSettings
-from ..engine.schema.spec import Dataset, RunSpec
 from ..engine.schema.step import Step
 from ..engine.schema.steps import Recipe
 from ..engine.system.disk import read_disk
@@ -27,12 +25,12 @@ from .background import refusal
 from .draft import RunSetup
 from .fix_words import on_screen
 from .runview import RunView
+from .setups import Setups, utf8
 
 if TYPE_CHECKING:
-    from ..engine.api import Comparison, Engine, Forecast, RunSummary, SensitivityQuestion, Side, Spreads
+    from ..engine.api import Comparison, Engine, Forecast, RunSummary, Side, Spreads
     from ..engine.schema.model_facts import ModelFacts
     from ..engine.schema.plan import PlanFacts
-    from ..engine.schema.search import Over
     from ..engine.schema.sensitivity import Sensitivity
     from .feed import LiveFeed
 
@@ -43,10 +41,11 @@ SEEN_IN = 200
 """Of so many runs, the newest, one is looked for that quantized a model."""
 
 
-class Link:
+class Link(Setups):
     """One engine, and the run that is being watched."""
 
     def __init__(self, config: Config, engine: Engine | None = None) -> None:
+        super().__init__()
         self.config = config
         self._engine = engine
         self.view: RunView | None = None
@@ -65,7 +64,6 @@ class Link:
         self._trouble = ""
         self.feed: LiveFeed | None = None
         """The board's sensors, for the workbench and the monitor; None before `open_telemetry`."""
-        self._known: dict[str, Dataset] = {}
         self.expect: Callable[..., None] = lambda *_: None
         """Told of runs whose end is to be said."""
 
@@ -115,7 +113,7 @@ class Link:
 
     async def inspect(self, model: str, shapes: dict[str, tuple[int, ...]] | None = None) -> ModelFacts:
         """What is in a model. When nobody waits any more it is still read to the end: the engine remembers the answer."""
-        task = asyncio.ensure_future(self.engine.inspect(_utf8(model), shapes or {}))
+        task = asyncio.ensure_future(self.engine.inspect(utf8(model), shapes or {}))
         self._asking.add(task)
         task.add_done_callback(self._answered)
         return await asyncio.shield(task)
@@ -139,91 +137,6 @@ class Link:
             _log.info("an answer nobody may wait for any more", exc_info=error)
 
     # what would be run
-
-    def dataset_names(self) -> tuple[str, ...]:
-        """Names to choose from: those of edgetui.toml, and those that runs of this session used."""
-        return tuple(dict.fromkeys((*self.config.datasets, *self._known)))
-
-    def check_dataset(self, text: str) -> None:
-        """See whether a dataset can be read.
-
-        Raises:
-            DataRefused: it cannot; says why.
-        """
-        self._dataset(text)
-
-    def _dataset(self, text: str) -> Dataset | None:
-        if not text:
-            return None
-        return self._known.get(text) or self.engine.dataset(text)
-
-    def first_setup(self, recipes: Sequence[Recipe]) -> RunSetup:
-        """What a new run starts from: the defaults of edgetui.toml."""
-        chosen = self.config.defaults
-        recipe = next((r for r in recipes if r.name == chosen.recipe), recipes[0] if recipes else Recipe())
-        own = self.config.backend.onnxruntime
-        backend = BackendSettings(name=chosen.backend, threads=own.threads, graph=own.graph, **self._own_tables())
-        return RunSetup(recipe=recipe, dataset=chosen.dataset, preset=chosen.preset, backend=backend)
-
-    def _own_tables(self) -> dict[str, Any]:
-        """Tables of edgetui.toml that a backend's settings hold as they are."""
-        known = {field.name for field in msgspec.structs.fields(BackendSettings)}
-        return {name: getattr(self.config.backend, name) for name in known & set(self.config.backend.__struct_fields__)}
-
-    def setup_of(self, spec: RunSpec) -> dict[str, object]:
-        """What an earlier run asked, as fields of `RunSetup`, so that it can be changed and run again."""
-        names = []
-        for data in (spec.dataset, spec.calibration):
-            name = "" if data is None else data.name or data.path
-            if data is not None and name not in self.config.datasets:
-                self._known[name] = data
-            names.append(name)
-        return {
-            "recipe": spec.recipe,
-            "dataset": names[0],
-            "calibration": names[1],
-            "preset": spec.preset,
-            "workload": spec.workload,
-            "per_input": spec.per_input,
-            "backend": spec.backend,
-            "shapes": {spec.model: spec.shapes} if spec.shapes else {},
-        }
-
-    def spec(self, setup: RunSetup, model: str) -> RunSpec:
-        """The run as the engine wants it.
-
-        Raises:
-            DataRefused: a dataset is missing or cannot be read.
-            ModelRefused: the model has a name that cannot be written down.
-        """
-        return RunSpec(
-            model=str(_utf8(model)),
-            recipe=setup.recipe,
-            backend=setup.backend,
-            dataset=self._dataset(setup.dataset),
-            calibration=self._dataset(setup.calibration),
-            workload=setup.workload,
-            per_input=setup.per_input,
-            preset=setup.preset,
-            shapes=setup.shapes.get(model, {}),
-        )
-
-    async def search_spec(self, setup: RunSetup, model: str, over: Over) -> RunSpec:
-        """What a search for this model begins with: the step whose settings it takes, of the recipe that is edited if that has
-        it, else of one that ships.
-
-        Raises:
-            EdgetuiError: as `spec`.
-        """
-        from ..engine.library.recipes import find_recipe
-        from ..engine.schema.steps import PruneChannels, QuantizeInt8
-
-        kind, name = (PruneChannels, "channels-25") if over == "channels" else (QuantizeInt8, "int8")
-        step = next((each for each in setup.recipe.active if isinstance(each, kind)), None)
-        found = find_recipe(name, self.engine.config)
-        recipe = found if step is None else msgspec.structs.replace(found, step=(step,))
-        spec = await asyncio.to_thread(self.spec, setup, model)
-        return msgspec.structs.replace(spec, recipe=recipe, guard=False, per_input=0)
 
     async def forecast(self, setup: RunSetup, model: str) -> Forecast:
         """What will happen if this is run."""
@@ -323,24 +236,18 @@ class Link:
             self._layers[key] = await task
         return self._layers[key]
 
-    def _question(self, setup: RunSetup, model: str, step: Step, over: str, made_up: bool) -> SensitivityQuestion:
-        from ..engine.api import SensitivityQuestion
-
-        spec = msgspec.structs.replace(self.spec(setup, model), recipe=Recipe(name=step.method, step=(step,)))
-        return SensitivityQuestion(spec=spec, over=over, made_up=made_up)
-
     async def known_sensitivity(
         self, setup: RunSetup, model: str, step: Step, over: str, *, made_up: bool
     ) -> Sensitivity | None:
         """What is known by now of how far a step moves the outputs; None: nothing."""
-        question = await asyncio.to_thread(self._question, setup, model, step, over, made_up)
+        question = await asyncio.to_thread(self.question, setup, model, step, over, made_up)
         return await self.engine.known_sensitivity(question)
 
     async def sensitivity(
         self, setup: RunSetup, model: str, step: Step, over: str, *, made_up: bool, listen: Callable[[AnyEvent], None]
     ) -> Sensitivity:
         """How far a step moves the outputs; `listen` hears each row. Who is cancelled ends the process that computes."""
-        question = await asyncio.to_thread(self._question, setup, model, step, over, made_up)
+        question = await asyncio.to_thread(self.question, setup, model, step, over, made_up)
         task = asyncio.ensure_future(self.engine.sensitivity(question, listen))
         self._asking.add(task)
         task.add_done_callback(self._answered)
@@ -395,16 +302,3 @@ class Link:
         if self.feed is not None:
             self.feed.close()
             self.feed = None
-
-
-def _utf8(model: str) -> Path:
-    """A model's path, if it can be kept in files and documents, all of them UTF-8; Linux allows other names.
-
-    Raises:
-        ModelRefused: it cannot.
-    """
-    try:
-        model.encode()
-    except UnicodeEncodeError:
-        raise ModelRefused("its name is not UTF-8", fix="rename it, or make a link to it") from None
-    return Path(model)

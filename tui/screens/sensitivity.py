@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker
 
-from ...engine.advice.words import grouped
 from ...engine.errors import EdgetuiError
 from ...engine.report import sensitivity_table as told
 from ...engine.report.width import width_of
@@ -24,13 +23,14 @@ from ..desk import AtDesk
 from ..draft import RunSetup
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, shortened, side_by_side, wrap
+from ..widgets.lines import Line, Lines, Scrolling, shortened, side_by_side
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.sharebar import share_bar
 from ..widgets.table import Table
 from ..widgets.tones import tone
+from . import sensitivity_picture as drawn
 from .safe_dismiss import SafeDismiss, dismiss_once
-from .sensitivity_picture import ROWS, SensitivityView, bar_length, called, columns, curve, is_knee, views_of, weights_picture
+from .sensitivity_picture import ROWS, SensitivityView
 
 if TYPE_CHECKING:
     from ..draft import Draft
@@ -85,7 +85,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         """`changed` is called when the recipe has another `exclude`."""
         super().__init__()
         self.model, self.draft, self.changed = model, draft, changed
-        self.views = views_of(draft.recipe.active)
+        self.views = drawn.views_of(draft.recipe.active)
         self.at = 0
         self.found: Sensitivity | None = None
         self.rows: list[SensitivityRow] = []
@@ -182,7 +182,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         self.refresh_bindings()
 
     def _rows(self, text: str, kind: str) -> list[Line]:
-        return [((f" {row}", kind),) for row in wrap(text, max(20, self.app.size.width - 4))]
+        return drawn.wrapped(text, kind, self.app.size.width)
 
     def _say(self, message: Sequence[Line]) -> None:
         """Something in place of the table."""
@@ -214,11 +214,11 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         self.set_class(not units, "-swept")
         kept = self._current if self.table.cursor_row > 0 else None
         self.rows = list(found.rows)
-        names = columns(found, self.app.size.width)
+        names = drawn.columns(found, self.app.size.width)
         table.clear(columns=True)
         table.cell_padding = 0
         left = self.app.size.width - 4 - 11 * len(names)
-        longest = max((width_of(called(found, row)) for row in self.rows), default=0)
+        longest = max((width_of(drawn.called(found, row)) for row in self.rows), default=0)
         room = max(12, min(longest + 1, left - max(_LEAST_BAR, left // 4)))
         bar = max(_LEAST_BAR, left - room)
         table.add_column("", width=2, key="mark")
@@ -226,7 +226,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         table.add_column("", width=bar + 1, key="bar")
         for name in names:
             table.add_column(Text(told.COLUMNS[name], justify="right"), width=11, key=name)
-        most = max((bar_length(found, row) for row in self.rows), default=0.0)
+        most = max((drawn.bar_length(found, row) for row in self.rows), default=0.0)
         for row in self.rows:
             table.add_row(*self._cells(found, row, names, room, bar, most))
         if kept is not None:
@@ -238,11 +238,11 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
     def _cells(
         self, found: Sensitivity, row: SensitivityRow, names: Sequence[str], room: int, bar: int, most: float
     ) -> list[Text]:
-        knee = is_knee(found, row)
-        length = bar_length(found, row) / most if most else 0.0
+        knee = drawn.is_knee(found, row)
+        length = drawn.bar_length(found, row) / most if most else 0.0
         return [
             Text("● " if row.unit in self.marked else "  ", style=tone(self.app, "accent")),
-            Text(shortened(called(found, row), room - 1)),
+            Text(shortened(drawn.called(found, row), room - 1)),
             Text(share_bar(length, bar, self.desk.graph), style=tone(self.app, "warn" if knee else "accent")),
             *(Text(told.cell(row, name), justify="right") for name in names),
         ]
@@ -253,7 +253,9 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         width, graph = self.app.size.width - 2, self.desk.graph
         rows = ROWS if self.app.size.height < TALL else 2 * ROWS
         counted = found.histogram if self.counted else None
-        picture = curve(found, width, rows, graph) if counted is None else weights_picture(counted, width, rows, graph)
+        picture = (
+            drawn.curve(found, width, rows, graph) if counted is None else drawn.weights_picture(counted, width, rows, graph)
+        )
         self._fill("#sensitivity-picture", picture, rows)
 
     def write_head(self) -> None:
@@ -304,17 +306,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         self._fill("#sensitivity-detail", self._told(row), min(most, self.app.size.height // 4))
 
     def _told(self, row: SensitivityRow) -> list[Line]:
-        """What is known of a row, as lines."""
-        nodes = f"   {len(row.nodes)} node{'' if len(row.nodes) == 1 else 's'}" if row.nodes else ""
-        weights = f"   {grouped(row.weights)} weights" if row.weights else ""
-        name = row.unit or f"{self.view.over} {told.setting(row.value)}"
-        name = shortened(name, max(8, self.app.size.width - 2 - len(weights + nodes)))
-        figures = [
-            (f"{word} {told.cell(row, figure)}", "dim") for figure, word in told.COLUMNS.items() if figure not in row.reasons
-        ]
-        why = told.why_none(self._document(), row)
-        lines: list[Line] = [((f" {name}", "value"), (f"{weights}{nodes}", "dim")), *side_by_side(figures, self.app.size.width)]
-        return [*lines, *self._rows(why, "warn" if row.sqnr_db is None else "dim")] if why else lines
+        return drawn.row_words(self._document(), row, self.view.over, self.app.size.width)
 
     # actions
 

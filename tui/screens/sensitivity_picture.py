@@ -12,7 +12,7 @@ from ...engine.schema.step import Step
 from ...engine.schema.steps import plain_step
 from ..widgets.chart import Graph
 from ..widgets.histogram import Counted, histograms
-from ..widgets.lines import Line
+from ..widgets.lines import Line, shortened, side_by_side, wrap
 from ..widgets.sweep_bars import SweepBar, sweep_bars
 
 METHODS = ("quantize.int8", "precision.fp16", "prune.magnitude")
@@ -92,6 +92,24 @@ def weights_picture(counted: WeightHistogram, width: int, height: int, graph: Gr
         )
     )
     return histograms([before, after], width, height, counted.low, counted.high, "weight", graph)
+
+
+def row_words(found: Sensitivity, row: SensitivityRow, over: str, width: int) -> list[Line]:
+    """All that is known of a row, as lines."""
+    nodes = f"   {len(row.nodes)} node{'' if len(row.nodes) == 1 else 's'}" if row.nodes else ""
+    weights = f"   {grouped(row.weights)} weights" if row.weights else ""
+    name = shortened(row.unit or f"{over} {told.setting(row.value)}", max(8, width - 2 - len(weights + nodes)))
+    figures = [
+        (f"{word} {told.cell(row, figure)}", "dim") for figure, word in told.COLUMNS.items() if figure not in row.reasons
+    ]
+    why = told.why_none(found, row)
+    lines: list[Line] = [((f" {name}", "value"), (f"{weights}{nodes}", "dim")), *side_by_side(figures, width)]
+    return [*lines, *wrapped(why, "warn" if row.sqnr_db is None else "dim", width)] if why else lines
+
+
+def wrapped(text: str, kind: str, width: int) -> list[Line]:
+    """A text as lines of a screen that is so wide."""
+    return [((f" {row}", kind),) for row in wrap(text, max(20, width - 4))]
 
 
 def _short(value: float) -> str:

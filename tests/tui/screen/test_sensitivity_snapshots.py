@@ -107,7 +107,7 @@ async def opened(pilot) -> SensitivityScreen:
     await shows(pilot, "not known yet")
     for wanted in STATES.values():
         step = next(view.step for view in screen.views if (view.step.method, view.over) == (wanted.step, wanted.over))
-        question = keyed(app.link._question(screen._setup(), screen.model, step, wanted.over, True))
+        question = keyed(app.link.question(screen._setup(), screen.model, step, wanted.over, True))
         kept = KeptRows(app.link.engine.home, question.key)
         kept.add(KeptLine(end=wanted) if wanted.state == "done" else KeptLine(begin=wanted))
         for row in wanted.rows:
