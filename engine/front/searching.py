@@ -23,14 +23,13 @@ from ..runs.index import Index
 from ..runs.input_hashes import data_hashes
 from ..runs.search_folder import DRIVER, SearchDir, create_search, find_search, same_search, search_folders
 from ..runs.study_time import study_time
-from ..runs.sweep_plan import read_setting, settings_of
+from ..runs.sweep_plan import typed_settings
 from ..schema.search import Over, SearchDocument, SearchLine, SearchRequest
 from ..schema.settings import BackendSettings
 from ..schema.spec import Preset, RunSpec
 from ..schema.steps import PruneChannels, QuantizeInt8
 from ..schema.study import StudyGroup
 from ..schema.study_table import StudyTime
-from ..schema.sweep import SweepPoint
 from .studying import Studying
 
 USUAL: dict[Over, tuple[int, int]] = {"formats": (5, 6), "settings": (11, 24), "channels": (11, 24)}
@@ -153,9 +152,7 @@ class Searching(Studying):
         Raises:
             UsageError: the backend has no such setting, or no such value.
         """
-        threads = settings.get("threads")
-        others = {name: read_setting(backend, name, value) for name, value in settings.items() if name != "threads"}
-        return settings_of(backend, SweepPoint(threads=int(threads) if threads else None, settings=others))
+        return typed_settings(backend, settings)
 
     async def search_lines(self, search: str) -> Sequence[SearchLine]:
         """What was found by now.

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from .folder import RunDir, run_paths
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 """What a folder's own file says was asked: a request with an `id` and a `wall`."""
+Driven = TypeVar("Driven", bound="DrivenDir")
 _HEAD_BYTES = 800
 """Of run.toml, that hold whose run it is, whatever the recipe is."""
 
@@ -106,6 +108,29 @@ def create_asked(parent: Path, name: str, file: str, asked: Asked) -> Path:
     except OSError as error:
         raise from_os_error(error, path=parent) from None
     return path
+
+
+def asked_alike(folders: Sequence[Driven], alike: Callable[[Driven], bool]) -> Driven | None:
+    """The first of which that holds; what cannot be read is passed over."""
+    for folder in folders:
+        with suppress(StorageRefused):
+            if alike(folder):
+                return folder
+    return None
+
+
+def called(folders: Sequence[Driven], text: str, word: str) -> Driven | None:
+    """What an id, or a part that only one has, means; None: none. `word`: what several of them are called.
+
+    Raises:
+        StorageRefused: several have it in their ids.
+    """
+    found = [folder for folder in folders if text in folder.id]
+    whole = [folder for folder in found if folder.id == text]
+    if len(found) > 1 and not whole:
+        ids = ", ".join(folder.id for folder in found[:3])
+        raise StorageRefused(f"several {word} have `{text}` in their ids: {ids}", fix="write more")
+    return next(iter(whole or found), None)
 
 
 def _new_folder(parent: Path, stem: str) -> Path:

@@ -13,14 +13,14 @@ import msgspec
 
 from ..advice.goals import Goal, parse_goal
 from ..advice.metrics import AIMS
-from ..errors import DAMAGED, StorageRefused, UsageError, from_os_error
+from ..errors import DAMAGED, UsageError, from_os_error
 from ..library.recipes import recipe_toml
 from ..schema.figures import Ratio
 from ..schema.ready import ready
 from ..schema.result import State
 from ..schema.search import CandidateChecked, SearchChoice, SearchDocument, SearchLine, SearchPoint, SearchRequest, SearchUnit
 from ..system.plain_files import read_plain
-from .driven_folder import DrivenDir, create_asked, folders_in
+from .driven_folder import DrivenDir, asked_alike, called, create_asked, folders_in
 from .folder import RunDir
 
 FORMATS = ("fp32", "fp16", "int8")
@@ -224,11 +224,7 @@ def search_folders(home: Path) -> list[SearchDir]:
 
 def same_search(home: Path, asked: SearchRequest) -> SearchDir | None:
     """The newest folder in which the same was asked."""
-    for folder in search_folders(home):
-        with suppress(StorageRefused):
-            if folder.asked().same_as(asked):
-                return folder
-    return None
+    return asked_alike(search_folders(home), lambda folder: folder.asked().same_as(asked))
 
 
 def find_search(home: Path, text: str) -> SearchDir | None:
@@ -237,9 +233,4 @@ def find_search(home: Path, text: str) -> SearchDir | None:
     Raises:
         StorageRefused: several have it in their ids.
     """
-    found = [folder for folder in search_folders(home) if text in folder.id]
-    whole = [folder for folder in found if folder.id == text]
-    if len(found) > 1 and not whole:
-        ids = ", ".join(folder.id for folder in found[:3])
-        raise StorageRefused(f"several searches have `{text}` in their ids: {ids}", fix="write more")
-    return next(iter(whole or found), None)
+    return called(search_folders(home), text, "searches")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import StorageRefused
 from ..schema.result import Result, State
 from ..schema.study import StudyRequest
-from .driven_folder import DrivenDir, create_asked, folders_in
+from .driven_folder import DrivenDir, asked_alike, create_asked, folders_in
 
 
 class StudyDir(DrivenDir):
@@ -53,11 +51,7 @@ def study_folders(home: Path) -> list[StudyDir]:
 
 def same_study(home: Path, asked: StudyRequest) -> StudyDir | None:
     """The newest folder in which the same was asked."""
-    for folder in study_folders(home):
-        with suppress(StorageRefused):
-            if folder.asked().same_as(asked):
-                return folder
-    return None
+    return asked_alike(study_folders(home), lambda folder: folder.asked().same_as(asked))
 
 
 def standing(folder: StudyDir, asked: StudyRequest) -> Standing:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import DAMAGED, StorageRefused
+from ..errors import DAMAGED
 from ..schema.ready import ready
 from ..schema.result import State
 from ..schema.sweep import Doing, FirstModeTold, ModeTold, Remarked, ShotTold, SweepEnded, SweepRequest, Told
 from ..schema.sweep_shot import Shot
 from ..system.plain_files import read_plain
-from .driven_folder import DrivenDir, create_asked, folders_in
+from .driven_folder import DrivenDir, asked_alike, called, create_asked, folders_in
 
 SWEEPS = "sweeps"
 
@@ -115,11 +115,7 @@ def sweep_folders(home: Path) -> list[SweepDir]:
 
 def same_sweep(home: Path, asked: SweepRequest) -> SweepDir | None:
     """The newest folder in which the same was asked."""
-    for folder in sweep_folders(home):
-        with suppress(StorageRefused):
-            if folder.asked().same_as(asked):
-                return folder
-    return None
+    return asked_alike(sweep_folders(home), lambda folder: folder.asked().same_as(asked))
 
 
 def find_sweep(home: Path, text: str) -> SweepDir | None:
@@ -128,10 +124,4 @@ def find_sweep(home: Path, text: str) -> SweepDir | None:
     Raises:
         StorageRefused: several have it in their ids.
     """
-    found = [folder for folder in sweep_folders(home) if text in folder.id]
-    whole = [folder for folder in found if folder.id == text]
-    if len(found) > 1 and not whole:
-        raise StorageRefused(
-            f"several sweeps have `{text}` in their ids: {', '.join(f.id for f in found[:3])}", fix="write more"
-        )
-    return next(iter(whole or found), None)
+    return called(sweep_folders(home), text, "sweeps")

@@ -126,6 +126,17 @@ def refuse_backend(backend: BackendSettings) -> None:
         raise refused
 
 
+def typed_settings(backend: BackendSettings, said: Mapping[str, object]) -> BackendSettings:
+    """A backend's settings with others, as people type them: `threads` 2, `graph` off.
+
+    Raises:
+        UsageError: the backend has no such setting, or no such value.
+    """
+    others = {name: read_setting(backend, name, str(value)) for name, value in said.items() if name != "threads"}
+    threads = said.get("threads")
+    return settings_of(backend, SweepPoint(threads=int(str(threads)) if threads else None, settings=others))
+
+
 def unmeasured(backend: BackendSettings, point: SweepPoint, *, plan: bool, dla_cores: int) -> str:
     """Why a point cannot be measured; empty: nothing known."""
     card = CARDS[backend.name]

@@ -10,9 +10,8 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from ..backends.cards import CARDS
-from ..runs.sweep_plan import read_setting, settings_of, threads_up_to
+from ..runs.sweep_plan import threads_up_to, typed_settings
 from ..schema.settings import BackendSettings
-from ..schema.sweep import SweepPoint
 from ..search.settings_asked import Knob, Settings, Value
 from ..system.cpu import physical_cores
 
@@ -89,12 +88,7 @@ class Offered:
             UsageError: the backend has no such value.
         """
         changed = self.changed(settings)
-        if not changed:
-            return None
-        threads = changed.pop("threads", None)
-        read = {name: read_setting(self._backend, name, str(value)) for name, value in changed.items()}
-        point = SweepPoint(threads=None if threads is None else int(threads), settings=read)
-        return settings_of(self._backend, point)
+        return typed_settings(self._backend, changed) if changed else None
 
     def words(self, settings: Settings, *, outputs: bool = False) -> tuple[str, ...]:
         """`NAME=VALUE` of each, in order; of the backend's those that are not what they are by themselves. `outputs`: of those

@@ -22,6 +22,7 @@ from monkey import press_at_once, send
 from screens import shows, until
 from textual import events
 from textual.css.query import NoMatches
+from textual.pilot import Pilot
 from textual.screen import Screen
 
 
@@ -193,13 +194,19 @@ async def test_letters_at_once_after_another_filter_key_as_well(model: object, o
         await until(pilot, lambda: app.workbench.models.filter_text == "tin")
 
 
+async def runs_of(app: EdgetuiApp, pilot: Pilot[int]) -> RunsScreen:
+    """The list of runs, opened and filled."""
+    await until(pilot, lambda: app.workbench.settings.draft is not None)
+    await pilot.press("R")
+    await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
+    assert isinstance(app.screen, RunsScreen)
+    return app.screen
+
+
 async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done"), past_run("failed")
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
-        await pilot.press("R")
-        await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and bare_app.screen.runs)
-        screen = bare_app.screen
+        screen = await runs_of(bare_app, pilot)
         press_at_once(bare_app, "slash", *"Ds fail", "backspace", "backspace")
         await until(pilot, lambda: screen.filter_text == "Ds fa")
         assert bare_app.screen is screen
@@ -209,10 +216,7 @@ async def test_letters_at_once_after_the_filter_key_of_runs(bare_app: EdgetuiApp
 async def test_a_colon_at_once_behind_the_filter_key_is_the_filters(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done"), past_run("failed")
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
-        await pilot.press("R")
-        await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen) and bare_app.screen.runs)
-        screen = bare_app.screen
+        screen = await runs_of(bare_app, pilot)
         press_at_once(bare_app, "slash", *"state:fai", "enter", "colon", *"q")
         await until(pilot, lambda: screen.filter_text == "state:fai")
         await until(pilot, lambda: bare_app.colon.entry is not None and bare_app.colon.entry.text == "q")
