@@ -201,6 +201,9 @@ class SettingsPane(Pane):
         known = self._named()
         path = name.replace("step.", "steps.", 1) if name.startswith("step.") else name
         if path not in known:
+            shown = [row for row in known.values() if row.name.strip() == name]  # as it stands on the screen
+            if len(shown) == 1:
+                return shown[0]
             raise UsageError(f"there is no setting `{name[:60]}`", fix=nearest(name, known))
         return known[path]
 

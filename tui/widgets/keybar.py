@@ -32,6 +32,10 @@ SHORT = {
 }
 
 
+LEAST_BESIDE = 32
+"""Columns for what stands behind a line that is typed, where that is wide: what is typed comes first."""
+
+
 def key_name(key: str) -> str:
     """A key as a person reads it: `?`, `ctrl+p`, `R`."""
     first = key.split(",")[0]
@@ -93,7 +97,7 @@ class KeyBar(Widget):
         line: Line = ((" ", ""),)
         if typed is not None and typed.lead:
             beside = sum(width_of(text) for text, _ in typed.beside or ())
-            room = self.size.width - 4 - min(beside, self.size.width * 2 // 3)
+            room = self.size.width - 4 - min(beside, max(self.size.width // 3, LEAST_BESIDE))
             line = (*_led(typed, room), *(typed.beside or (("   ", ""),)))
             kept, last = ([], []) if typed.beside is not None else (kept, last)
         for _, key, words in [*sorted(kept, key=rest.index), *last]:

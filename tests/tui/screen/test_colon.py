@@ -79,6 +79,16 @@ async def test_settings_are_set_by_their_names_and_undone(bare_app: EdgetuiApp):
         await until(pilot, lambda: len(draft.recipe.step) == 1)
 
 
+async def test_names_as_they_stand_on_the_screen_are_known_and_a_long_value_is_seen(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await ready(pilot)
+        await say(pilot, "set threads 2")
+        assert bare_app.workbench.settings.draft.setup.backend.threads == 2
+        typed = "set data profiles/demo/digits.toml"
+        await pilot.press(*names(":" + typed))
+        await until(pilot, lambda: typed in foot(bare_app))
+
+
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
