@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from ...engine.advice.words import DASH, digits
 from ...engine.errors import EdgetuiError, StorageRefused
+from ...engine.report.width import cut
 from ..desk import AtDesk
 from ..fix_words import on_screen
 from ..panes.happened import hms
@@ -54,6 +55,8 @@ class FieldFigure(NamedTuple):
     name: str
     value: float | None
     text: str
+    why_not: str = ""
+    """Why there is no value."""
 
 
 class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
@@ -167,15 +170,17 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
         fps = self._fps()
         joules = watts / fps if watts is not None and fps else None
         small = joules is not None and joules < 1
+        untold = "no sample yet" if sample is None else ""
         return [
-            FieldFigure("FPS", fps, _text(fps)),
-            FieldFigure("W", watts, DASH if watts is None else f"{watts:.1f}"),
-            FieldFigure("°C", hottest, DASH if hottest is None else f"{hottest:.0f}"),
-            FieldFigure("RAM GB", used, DASH if used is None else f"{used:.1f}"),
+            FieldFigure("FPS", fps, _text(fps), "no run measures"),
+            FieldFigure("W", watts, DASH if watts is None else f"{watts:.1f}", untold or "no power sensor"),
+            FieldFigure("°C", hottest, DASH if hottest is None else f"{hottest:.0f}", untold or "no temperature sensor"),
+            FieldFigure("RAM GB", used, DASH if used is None else f"{used:.1f}", untold or "not told here"),
             FieldFigure(
                 "mJ/frame" if small or joules is None else "J/frame",
                 joules,
                 _text(None if joules is None else joules * (1000 if small else 1)),
+                "no run measures" if fps is None else untold or "no power sensor",
             ),
         ]
 
@@ -191,9 +196,12 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
         lines: list[Line] = []
         for figure in figures:
             drawn = rows_of(figure.text, large, self.desk.graph)
-            wide = max(12 if large == PLAIN else 0, *(len(row) for row in drawn))
+            least = 12 if large == PLAIN and figure.value is not None else 0
+            wide = max(least, *(len(row) for row in drawn))
             room = width - LABEL - wide - 6
             past = self._past_rows(figure, room, len(drawn)) if room >= 6 else [""] * len(drawn)
+            if figure.value is None:
+                past[len(drawn) // 2] = cut(figure.why_not, max(0, room + 2))
             for n, (row, beside) in enumerate(zip(drawn, past, strict=True)):
                 name = figure.name if n == len(drawn) // 2 else ""
                 lines.append(((f"  {name:<{LABEL - 2}}", "title"), (f"{row:<{wide}}", "value"), (f"    {beside}", "dim")))

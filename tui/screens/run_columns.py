@@ -97,8 +97,7 @@ def _figures() -> dict[str, RunColumn]:
         each.column.head: RunColumn(
             each.column.head,
             lambda run, room, each=each: each.text(run.difference, full=room.roomy),  # type: ignore[misc]
-            most=28,
-            narrow=12,
+            most=28,  # a figure stands whole or not at all: cut in its middle it would be another
             right=True,
             field=each.among[0][1].field,
         )
@@ -117,7 +116,7 @@ BOARD = RunColumn("board", lambda run, _: run.board, most=24, field="board")
 BACKEND = RunColumn("backend", lambda run, _: run.backend, field="backend")
 DATA = RunColumn("data", lambda run, _: run.data.rpartition("/")[2], most=20, field="data")
 NOTE = RunColumn("note", lambda run, _: run.note.replace("\n", " "), most=30, field="note")
-QUALITY = RunColumn("top-1", _quality, narrow=12, right=True, field="top1")
+QUALITY = RunColumn("top-1", _quality, right=True, field="top1")
 ALWAYS = (STATE, MODEL, RECIPE)
 _FIRST = ("time ratio",)
 _RATIOS = [column for head, column in FIGURES.items() if head not in _FIRST]

@@ -78,6 +78,16 @@ async def test_a_frame_takes_watts_over_frames_a_second(live):
         assert app.screen._now()[0].value is None
 
 
+@pytest.mark.parametrize("size", [(40, 12), (160, 45)])
+async def test_a_dash_has_its_reason(live, size: tuple[int, int]):
+    app = live()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.link.feed is not None and app.link.feed.newest is not None)
+        app.screen.draw()
+        await pilot.pause()
+        assert screen_text(app).count("no run measures") == 2  # frames, and joules a frame
+
+
 async def test_one_key_records_and_one_marks(live, own_state: Path):
     app = live()
     async with app.run_test(size=(40, 12), notifications=True) as pilot:

@@ -1,0 +1,20 @@
+"""Columns of the list of runs: a figure stands whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from edgetui.engine.schema.figures import Difference, Ratio
+from edgetui.engine.schema.run_summary import RunSummary
+from edgetui.tui.screens.run_columns import FIGURES, Room, fitted
+
+
+@pytest.mark.parametrize("width", [80, 90, 100, 120, 160, 200])
+def test_figures_are_never_cut(width: int) -> None:
+    difference = Difference(top1_points=Ratio(value=-0.0123, low=-0.02, high=-0.004), size_ratio=0.278)
+    run = RunSummary(run="r", state="done", model="resnet20_cifar10.onnx", recipe="prune-50-repair", difference=difference)
+    room = Room(width)
+    shown = {each.column.head: each.width for each in fitted([run], room)}
+    assert "model" in shown
+    for head, column in FIGURES.items():
+        if head in shown:
+            assert len(column.text(run, room)) <= shown[head], head
