@@ -39,20 +39,28 @@ class Endings:
             self.desk.run_in_background(self._look, "endings")
 
     async def _look(self) -> None:
+        ended: list[str] = []
         try:
             for run in list(self._going):
                 with suppress(EdgetuiError):  # deleted meanwhile
                     if await self.desk.engine.going(run):
                         continue
-                    self._tell(await self.desk.engine.ending_words(run))
+                    ended.append(await self.desk.engine.ending_words(run))
                 self._going.pop(run, None)
         finally:
             self._looking = False
+            if ended:
+                self._tell(ended)
 
-    def _tell(self, text: str) -> None:
-        """On the screen, and the terminal: its bell and a message of the desktop."""
+    def _tell(self, ended: list[str]) -> None:
+        """On the screen, and the terminal: its bell and a message of the desktop.
+
+        Runs that were measured in turns end together. Each with its whole verdict covered 8 rows of 24.
+        """
         desk = self.desk
-        desk.notify(text, title="run ended", timeout=6, markup=False)
+        short = "; ".join(words.partition(";")[0] for words in ended)
+        text = f"run ended: {ended[0]}" if len(ended) == 1 else f"{len(ended)} runs ended: {short}"
+        desk.notify(text, timeout=6, markup=False)
         when = desk.config.notify.terminal
         if when == "always" or (when == "unfocused" and not desk.app_focus):
             desk.write_to_terminal(told(text))

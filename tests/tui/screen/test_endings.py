@@ -8,6 +8,7 @@ import pytest
 from edgetui.engine.system.locks import take_lock
 from edgetui.tui import terminal
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.endings import Endings
 from screens import screen_text, shows, until
 
 
@@ -23,7 +24,21 @@ async def test_the_end_of_a_run_is_told_on_any_screen(bare_app: EdgetuiApp, past
         await pilot.pause(1.2)
         assert "run ended" not in screen_text(bare_app)
         lock.release()
-        await shows(pilot, "run ended", "tiny both: done, faster; smaller")
+        await shows(pilot, "run ended: tiny both: done, faster; smaller")
+
+
+async def test_runs_that_end_together_are_told_once(bare_app: EdgetuiApp, past_run: Callable[..., str], own_state):
+    """Three toasts of a group covered the verdict at 80 columns."""
+    runs = tuple(past_run("done") for _ in range(2))
+    locks = [take_lock(own_state / "runs" / run / "alive.lock") for run in runs]
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        endings = Endings(bare_app)
+        await endings._expect(runs)
+        for lock in locks:
+            assert lock is not None
+            lock.release()
+        await endings._look()
+        await shows(pilot, "2 runs ended: tiny both: done, faster; tiny both: done, faster")
 
 
 async def test_one_that_had_ended_before_is_no_news(bare_app: EdgetuiApp, past_run: Callable[..., str]):
