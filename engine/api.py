@@ -20,6 +20,7 @@ from .advice.spread import Spread, Spreads
 from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, from_os_error
+from .front.deploying import Deploying
 from .front.searching import Searching
 from .front.studying import GroupOfStudy
 from .front.sweep_words import SweepWords
@@ -78,7 +79,7 @@ __all__ = [
 POLL_S = 0.25
 
 
-class Engine(Searching, Sweeping, Tidying):
+class Engine(Searching, Sweeping, Tidying, Deploying):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:

@@ -10,6 +10,7 @@ import os
 import shlex
 import socket
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import Fix, Refusal
@@ -71,6 +72,17 @@ def start_of(board: FleetBoard, scheduler_port: int) -> Start:
     return Start((*_SSH, *tunnels, "--", board.host, program), None, back, theirs, contact)
 
 
+def shell_of(board: FleetBoard, script: str, words: Sequence[str]) -> tuple[str, ...]:
+    """A program that runs a line of sh there, with `words` as its `$1`, `$2`, ...: what a person typed is never part of the
+    line. A shell there that reads it first (ssh) gets each word in quotes.
+    """
+    variables = ("env", *(f"{name}={value}" for name, value in board.env.items())) if board.env else ()
+    argv = (*variables, "sh", "-c", script, "edgetui", *words)
+    if board.host == HERE:
+        return argv
+    return (*board.command, *argv) if board.command else (*_SSH, "--", board.host, shlex.join(argv))
+
+
 def login_of(board: FleetBoard) -> str:
     """The words before a command that somebody does there by hand."""
     return shlex.join(board.command) if board.command else f"ssh {board.host}"
@@ -94,7 +106,8 @@ class Complaint(NamedTuple):
     fix: str
 
 
-_COMPLAINTS = (
+_NO_HOST = "Could not resolve hostname"
+_OF_SSH = (
     Complaint(
         "REMOTE HOST IDENTIFICATION HAS CHANGED", True, "its host key is another than before",
         "if the board was set up anew, `ssh-keygen -R {host}` and connect once with `ssh {login}`; else somebody is between",
@@ -111,6 +124,9 @@ _COMPLAINTS = (
     Complaint("Connection timed out", False, "it does not answer", "is it on, and in the same network?"),
     Complaint("No route to host", False, "it cannot be reached", "is it on, and in the same network?"),
     Complaint("Network is unreachable", False, "it cannot be reached", "is this machine in its network?"),
+)  # fmt: skip
+_COMPLAINTS = (
+    *_OF_SSH,
     Complaint(
         "remote port forwarding failed", False, "its port for the fleet is taken, maybe by a link that has just died",
         "wait a minute, or end the other `edgetui fleet` that holds it",
@@ -128,6 +144,18 @@ _COMPLAINTS = (
     Complaint("No such file or directory", True, "it has no such Python", "name one with `python` in fleet.toml"),
     Complaint("No space left on device", True, "its disk is full", "free some space there"),
 )  # fmt: skip
+
+
+def ssh_complaint(board: FleetBoard, said: str, fix: str = "") -> Refusal | None:
+    """What ssh itself complained of on standard error; None: of nothing that we know. `fix`: what mends a name that no host
+    has, where it did not come from fleet.toml.
+    """
+    names = {"login": board.host, "host": board.host.rpartition("@")[2]}
+    for each in _OF_SSH:
+        if each.sign in said:
+            mend = fix if fix and each.sign == _NO_HOST else each.fix.format(**names)
+            return Refusal.of(f"{board.name}: {each.what}", mend)
+    return None
 
 
 def complaint_of(board: FleetBoard, said: str, status: int | None) -> tuple[Refusal, bool]:

@@ -22,6 +22,7 @@ from ..errors import UsageError, nearest
 from ..library.setting_origins import Settings
 from ..runs.board_queue import Waiting
 from ..runs.trash import Deleted
+from ..schema.deployment import Deployment
 from ..schema.failure import Failure
 from ..schema.field_docs import docs_of
 from ..schema.figures import Metrics
@@ -100,6 +101,7 @@ DOCUMENTS: dict[str, Document] = {
     "forecasts": Document(kind=SeveralForecasts, printed_by=("run --dry-run",)),
     "comparison": Document(kind=Comparison, printed_by=("compare", "demo")),
     "runs": Document(kind=tuple[RunSummary, ...], printed_by=("runs",)),
+    "deployment": Document(kind=Deployment, printed_by=("deploy",)),
     "queue": Document(kind=Waiting, printed_by=("queue",)),
     "restored": Document(kind=RestoredRuns, printed_by=("restore",)),
     "remarks": Document(kind=RemarkedRuns, printed_by=("tag", "note")),

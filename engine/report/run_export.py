@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -83,9 +84,14 @@ def copy_artifacts(result: Result, to: Path) -> tuple[Path, ...]:
     """
     sources = [Path(name) for name in result.artifacts.values()]
     with whole(to) as folder:
-        beside = [file for source in sources for file in source.parent.glob(f"{source.name}.*")]
-        copies = [Path(shutil.copyfile(file, folder / file.name)) for file in dict.fromkeys(sources + beside)]
+        copies = [Path(shutil.copyfile(file, folder / file.name)) for file in with_beside(sources)]
     return tuple(to / copy.name for copy in copies)
+
+
+def with_beside(files: Sequence[Path]) -> list[Path]:
+    """Files, then those that belong to them (external data, a manifest), each once."""
+    beside = [file for source in files for file in sorted(source.parent.glob(f"{glob.escape(source.name)}.*"))]
+    return list(dict.fromkeys([*files, *beside]))
 
 
 @contextlib.contextmanager

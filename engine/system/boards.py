@@ -35,6 +35,15 @@ _GPUS = {
     "gpu-gpc-0": "tegra264",
 }
 """Where each chip has its GPU, as NVIDIA's drivers name it; upstream's driver has no such folder."""
+TARGETS = {
+    "tegra124": ("sm_32",),
+    "tegra210": ("sm_53",),
+    "tegra186": ("sm_62",),
+    "tegra194": ("sm_72",),
+    "tegra234": ("sm_87",),
+    "tegra264": ("sm_110", "sm_101"),
+}
+"""What a chip's GPU is called where plans are built; Thor's had another number before CUDA 13."""
 
 
 class Total(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
 import subprocess
 import sys
 
@@ -12,7 +10,7 @@ import pytest
 from edgetui.engine.fleet.asks import FleetAsk
 from fleets import LoopbackFleet, needs_fleet
 from processes import wait_until
-from ssh_server import SshServer
+from ssh_server import know, known_as_orin
 
 pytestmark = pytest.mark.long
 
@@ -28,25 +26,8 @@ def fleet(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(tmp_path, tool, monkeypatch):
-    """An ssh server, and an `ssh` that knows it as `orin`, as somebody's ~/.ssh/config would."""
-    folder, bin_ = tmp_path / "ssh", tmp_path / "bin"
-    folder.mkdir()
-    bin_.mkdir()
-    made = SshServer(folder, tool)
-    know(folder, made.port, (folder / "host.pub").read_text())
-    (folder / "client").write_text(
-        f"Host orin\n HostName 127.0.0.1\n Port {made.port}\n User {getpass.getuser()}\n IdentityFile {folder}/user\n"
-        f" IdentitiesOnly yes\n UserKnownHostsFile {folder}/known\n GlobalKnownHostsFile /dev/null\n"
-    )
-    (bin_ / "ssh").write_text(f'#!/bin/sh\nexec {made.ssh} -F {folder}/client "$@"\n')
-    (bin_ / "ssh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
-    yield made
-    made.close()
-
-
-def know(folder, port, key):
-    (folder / "known").write_text(f"[127.0.0.1]:{port} {' '.join(key.split()[:2])}\n")
+    with known_as_orin(tmp_path, tool, monkeypatch) as made:
+        yield made
 
 
 def silent(told):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from processes import wait_until
 
 
@@ -49,3 +52,29 @@ class SshServer:
         """End it."""
         self.server.terminate()
         self.server.wait(10)
+
+
+@contextlib.contextmanager
+def known_as_orin(at: Path, tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+    """An ssh server, and an `ssh` that knows it as `orin`, as somebody's ~/.ssh/config would."""
+    folder, bin_ = at / "ssh", at / "bin"
+    folder.mkdir()
+    bin_.mkdir()
+    made = SshServer(folder, tool)
+    know(folder, made.port, (folder / "host.pub").read_text())
+    (folder / "client").write_text(
+        f"Host orin\n HostName 127.0.0.1\n Port {made.port}\n User {getpass.getuser()}\n IdentityFile {folder}/user\n"
+        f" IdentitiesOnly yes\n UserKnownHostsFile {folder}/known\n GlobalKnownHostsFile /dev/null\n"
+    )
+    (bin_ / "ssh").write_text(f'#!/bin/sh\nexec {made.ssh} -F {folder}/client "$@"\n')
+    (bin_ / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def know(folder: Path, port: int, key: str) -> None:
+    """Let the client know this key as the server's."""
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {' '.join(key.split()[:2])}\n")
