@@ -172,6 +172,13 @@ class Backend(Protocol):
         finally:
             session.close()
 
+    def refuse_plan(self, plan: Path, settings: BackendSettings) -> None:
+        """Refuse a plan that this machine cannot execute, as far as that is known without loading it.
+
+        Raises:
+            PlanRefused: it was built for another machine or with another version, was changed, or is not there.
+        """
+
     def load(self, plan: Path, settings: BackendSettings, *, cooperative: bool = False) -> Session:
         """Load a plan. `cooperative`: other sessions are run between its inferences, so nothing of it may stay busy after one;
         not for timing, which is done as a plan is deployed.

@@ -88,6 +88,8 @@ class Card:
     """Folder of the state home for what it keeps between builds; empty: nothing. The adapter takes its path."""
     packages: tuple[str, ...] = ()
     """What its plans are tied to beyond what every run is: names of packages whose versions are in its keys."""
+    must_have: tuple[str, ...] = ()
+    """Packages without which it executes nothing."""
     tied_to_gpu: bool = False
     """What it makes depends on the GPU and the NVIDIA libraries that are here."""
     needs_gpu: bool = False
@@ -100,6 +102,8 @@ class Card:
     kernels: Kernels = Kernels()
     plan_suffixes: tuple[str, ...] = ()
     """Names of files that can only be its plans."""
+    beside_plans: tuple[str, ...] = ()
+    """Of files that belong to a plan, what stands behind its name."""
     runs_models: bool = False
     """Loads a model as it is; others build a plan first."""
     sizes_in_file: bool = True

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import DataRefused
-from ..library.models import external_files
+from ..library.models import files_beside
 from ..schema.spec import RunSpec
 from ..system.hashing import sha256_of
 
@@ -104,7 +104,7 @@ def pack_path(path: Path) -> tuple[PackedBundle, str]:
             if len(names) > _MOST_FILES:
                 raise DataRefused(f"{path} has {len(names)} files", fix="pack it as a zip, which is read as it is")
             return pack(path, names), ""
-        return pack(path.parent, [path.name, *external_files(path)]), path.name
+        return pack(path.parent, [path.name, *files_beside(path)]), path.name
     except OSError as error:
         raise DataRefused(f"cannot read {error.filename or path} ({error.strerror})", fix="check the path") from None
 

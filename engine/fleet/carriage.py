@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import EdgetuiError
 from ..schema.failure import Failure
 from ..schema.fleet import BoardOutcome
+from ..schema.spec import RunSpec
 from .asked_once import BoardAnswer, BoardTold
 from .asks import DrivenAsk, FleetAsk, Sending, Sent, able
 from .keeping import Keeping
@@ -51,6 +52,14 @@ class Carriage:
             return outcome
 
         return tuple(await asyncio.gather(*map(one, range(len(asks)))))
+
+    async def train(self, ask: FleetAsk) -> tuple[RunSpec, ...]:
+        """Have what learns trained, for runs on this machine.
+
+        Raises:
+            EdgetuiError: it cannot be trained, or what came of it cannot be fetched.
+        """
+        return await self._trainer.trained_for_here(ask)
 
     async def _one(self, ask: FleetAsk | DrivenAsk, sent: Sent | None) -> BoardOutcome:
         if sent is not None or not isinstance(ask, FleetAsk):

@@ -9,15 +9,19 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ..advice.forecast import refuse_without_packages
+from ..backends.cards import CARDS
 from ..errors import DAMAGED, BackendRefused, StorageRefused, UsageError, from_os_error
 from ..library.recipes import missing_package
 from ..schema.fleet import BoardNow, BoardOutcome, BoardRun, BoardStanding, FleetBoard, FleetStatus
-from ..schema.spec import RunSpec
+from ..schema.spec import RunSpec, TrainedElsewhere
 from .asked_once import BoardTold
 from .asks import DrivenAsk, FleetAsk, able
 from .board_tasks import ended
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
     from .link import FleetLink
 
 UP_S = 90.0
+_INSTALL = "`python3 -m pip install 'edgetui[train]'` there, then `edgetui fleet down` and up"
+_TRAIN = f"{_INSTALL}; or --train-on a board that has it (localhost: this machine)"
+_EXECUTE = f"{_INSTALL}; or run with another backend"
 _BEGIN_S, _LOOK_S = 10.0, 0.1
 
 
@@ -173,10 +180,26 @@ class Fleet:
         Raises:
             DataRefused: a file cannot be read here.
         """
+        async with self._carrying(hear) as carriage:
+            return await carriage.carry(asks, tell)
+
+    async def train(
+        self, specs: Sequence[RunSpec], train_on: str, hear: Callable[[BoardTold], None], again: str = ""
+    ) -> tuple[RunSpec, ...]:
+        """Have what learns trained on a board, for runs on this machine: the same specs, which go on from what came of it.
+
+        Raises:
+            EdgetuiError: it cannot be trained there, or what came of it cannot be fetched.
+        """
+        async with self._carrying(hear) as carriage:
+            return await carriage.train(FleetAsk(tuple(specs), HERE, again, train_on))
+
+    @asynccontextmanager
+    async def _carrying(self, hear: Callable[[BoardTold], None]) -> AsyncIterator[Carriage]:
         carriage = Carriage(self._keeping, self._link(hear), hear)
         self._carriages.append(carriage)
         try:
-            return await carriage.carry(asks, tell)
+            yield carriage
         finally:
             await carriage.link.close()
 
@@ -208,20 +231,34 @@ class Fleet:
         for name in self.wanted(train_on):
             self.refuse_lacking(name, training)
 
-    def refuse_lacking(self, name: str, specs: Sequence[RunSpec]) -> None:
-        """Refuse where no board that a word means has what steps need.
+    def refuse_unmeasured_here(self, spec: RunSpec) -> None:
+        """Refuse what this machine cannot go on with when another one has trained.
+
+        Raises:
+            EdgetuiError: a step behind the last that learns, or the backend, is not installed here.
+        """
+        told = TrainedElsewhere(board="", keys={}) if learns(spec) else None
+        refuse_without_packages(msgspec.structs.replace(spec, trained=told))
+
+    def refuse_lacking(self, name: str, specs: Sequence[RunSpec], *, trained: bool = False) -> None:
+        """Refuse where no board that a word means has what runs need. `trained`: elsewhere.
 
         Raises:
             BackendRefused: so it is.
         """
-        packages = dict.fromkeys(package for spec in specs for step in spec.recipe.active for package in step.packages)
+        for spec in specs:
+            steps = spec.recipe.active[spec.recipe.last_learning + 1 if trained else 0 :]
+            self._refuse_without(name, tuple(package for step in steps for package in step.packages), "train", _TRAIN)
+            executed = CARDS[spec.backend.name]
+            self._refuse_without(name, executed.must_have, f"execute with {executed.title}", _EXECUTE)
+
+    def _refuse_without(self, name: str, packages: Sequence[str], cannot: str, fix: str) -> None:
         standing = self._keeping.standing()
         ups = [standing[board] for board in able(self._kept(), name) if board in standing and standing[board].state == "up"]
         lacking = [package for package in packages if not any(package in each.hello.packages for each in ups)]
         if lacking:
-            what = f"board {' and '.join(each.board for each in ups)} cannot train: its Python has no {lacking[0]}"
-            where = "`python3 -m pip install 'edgetui[train]'` there, then `edgetui fleet down` and up; or --train-on another"
-            raise BackendRefused(what, fix=where)
+            what = f"board {' and '.join(each.board for each in ups)} cannot {cannot}: its Python has no {lacking[0]}"
+            raise BackendRefused(what, fix=fix)
 
     def has(self, board: str) -> bool:
         """Whether a board of the fleet is called so."""

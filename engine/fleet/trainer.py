@@ -60,6 +60,21 @@ class Trainer:
         Raises:
             EdgetuiError: it cannot be trained, or what came of it cannot be fetched.
         """
+        specs, stages = await self._learnt(ask)
+        return await asyncio.to_thread(self._sending.sent, ask._replace(specs=specs, train_on=""), stages)
+
+    async def trained_for_here(self, ask: FleetAsk) -> tuple[RunSpec, ...]:
+        """The same for this machine: what was learnt has its place in the cache here.
+
+        Raises:
+            EdgetuiError: as `trained`.
+        """
+        specs, stages = await self._learnt(ask)
+        bundles = {key: packed.bundle.id for key, packed in stages.items()}
+        await asyncio.to_thread(trained_stages.place, self._home, bundles)
+        return specs
+
+    async def _learnt(self, ask: FleetAsk) -> tuple[tuple[RunSpec, ...], dict[str, PackedBundle]]:
         specs: list[RunSpec] = []
         stages: dict[str, PackedBundle] = {}
         for spec in ask.specs:
@@ -70,8 +85,7 @@ class Trainer:
             stages |= {left.key: packed for left, packed in training.left}
             keys = {left.name: left.key for left, _ in training.left}
             specs.append(msgspec.structs.replace(spec, trained=TrainedElsewhere(board=training.board, keys=keys)))
-        done = ask._replace(specs=tuple(specs), train_on="")
-        return await asyncio.to_thread(self._sending.sent, done, stages)
+        return tuple(specs), stages
 
     async def _training(self, ask: FleetAsk) -> TrainedThere:
         """What came of it; whoever asks for the same waits for the same."""

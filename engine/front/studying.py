@@ -20,6 +20,7 @@ from ..advice.study_rows import Experiments, Gathered, study_rows
 from ..errors import EdgetuiError, StorageRefused
 from ..library.studies import broken_studies, find_study, list_studies
 from ..runs.carrying import begin_driver
+from ..runs.driven_folder import called
 from ..runs.folder import RunDir
 from ..runs.index import Index
 from ..runs.study_driver import MODULE
@@ -151,6 +152,26 @@ class Studying(Finished, ABC):
         await asyncio.to_thread(folder.ask_to_end)
         while await asyncio.to_thread(folder.alive):
             await asyncio.sleep(0.1)
+
+    async def resume_study(self, study: str) -> None:
+        """Take a study up that was ended, killed or failed; what has ended well stays.
+
+        Raises:
+            StorageRefused: there is no such study, or it is going or done.
+        """
+        folder = await asyncio.to_thread(self._study_folder, study)
+        if (state := (await self._standing(folder))[1].state) in ("done", "running"):
+            raise StorageRefused(f"study {folder.id} is {state}", fix="begin it anew with `edgetui study --again`")
+        await asyncio.to_thread(begin_driver, folder, MODULE)
+
+    async def study_called(self, text: str) -> str:
+        """The id of the study that a text means; empty: none.
+
+        Raises:
+            StorageRefused: several have it in their ids.
+        """
+        folder = await asyncio.to_thread(lambda: called(study_folders(self.home), text, "studies"))
+        return "" if folder is None else folder.id
 
     async def study_table(self, study: str) -> StudyTable:
         """A study's table as far as it is known.

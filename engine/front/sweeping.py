@@ -9,20 +9,22 @@ import asyncio
 import contextlib
 import os
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from ..advice.sweep_answer import answer_of, parse_want, rows_of, want_words
-from ..errors import ModelRefused, StorageRefused, UsageError, close_to
+from ..errors import BackendRefused, ModelRefused, StorageRefused, UsageError, close_to
 from ..library.models import is_plan, model_hash, open_axes
 from ..runs.carrying import begin_driver
+from ..runs.queries import SweepCheckQuestion, ask
 from ..runs.sweep_driver import MODULE
 from ..runs.sweep_folder import SweepDir, create_sweep, find_sweep, same_sweep, sweep_folders
 from ..runs.sweep_plan import (
     ROUNDS,
     Dimensions,
+    executed_with,
     points_of,
     read_setting,
     refuse_backend,
@@ -31,10 +33,12 @@ from ..runs.sweep_plan import (
     threads_up_to,
     unmeasured,
 )
+from ..schema.failure import Failure
 from ..schema.model_facts import ModelFacts
 from ..schema.power_mode import PowerMode
+from ..schema.ready import ready
 from ..schema.settings import BackendSettings
-from ..schema.sweep import Doing, SweepListed, SweepReport, SweepRequest, SweepTime
+from ..schema.sweep import Doing, SweepListed, SweepPoint, SweepReport, SweepRequest, SweepTime
 from ..system import power_modes
 from ..system.boards import detect
 from ..system.cpu import physical_cores
@@ -90,6 +94,10 @@ class Sweeping(Studying, ABC):
         )
         points, cores = points_of(wanted), detect(files).profile.dla_cores
         why = {number: unmeasured(backend, point, plan=plan, dla_cores=cores) for number, point in enumerate(points)}
+        why |= await self._not_executed(path, backend, {n: point for n, point in enumerate(points) if not why[n]})
+        if all(why.values()):
+            fix = "sweep what can be executed here: another model, backend or device"
+            raise UsageError(f"nothing of it can be measured: {why[0]}", fix=fix)
         return SweepRequest(
             name=name,
             path=str(path),
@@ -106,6 +114,22 @@ class Sweeping(Studying, ABC):
             want=said.want,
             has_power=has_power,
         )
+
+    async def _not_executed(self, path: Path, backend: BackendSettings, points: Mapping[int, SweepPoint]) -> dict[int, str]:
+        """Of points why nothing here executes them, by their numbers; those that something does are not in it.
+
+        Raises:
+            EdgetuiError: nothing executes any of them, each for the same reason.
+        """
+        settings = {number: executed_with(backend, point) for number, point in points.items()}
+        each = tuple(dict.fromkeys(settings.values()))
+        answer = await ask(self.home, SweepCheckQuestion(model=str(path), plan=is_plan(path), backends=each), None)
+        told = msgspec.json.decode(answer, type=ready(list[Failure | None]))
+        failures = dict(zip(each, told, strict=True))
+        first = told[0] if told else None
+        if first is not None and all(one is not None and one.what == first.what for one in told):
+            raise BackendRefused(first.what, fix=first.fixes or first.fix)
+        return {number: failure.what for number, one in settings.items() if (failure := failures[one]) is not None}
 
     async def sweep_time(self, asked: SweepRequest, *, again: bool = False) -> SweepTime:
         """How long what is left of it will take; `again`: all of it."""

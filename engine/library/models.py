@@ -80,6 +80,17 @@ def model_hash(path: Path) -> str:
     return total.hexdigest()
 
 
+def files_beside(path: Path) -> list[str]:
+    """Names of the files that go with a model or a plan, below its folder, that are there.
+
+    Raises:
+        ModelRefused: it cannot be read.
+    """
+    card = by_suffix(path)
+    own = [path.name + end for end in card.beside_plans] if card is not None else []
+    return [*(name for name in own if (path.parent / name).is_file()), *external_files(path)]
+
+
 def external_files(path: Path) -> list[str]:
     """Names of the files that hold a model's external data, below its folder, that are there.
 

@@ -155,6 +155,20 @@ class SweepBuildQuestion(_Question, frozen=True, kw_only=True, tag="sweep-build"
         return self.model
 
 
+class SweepCheckQuestion(_Question, frozen=True, kw_only=True, tag="sweep-check"):
+    """Why is there nothing here that executes with these settings? An answer for each, none where there is something."""
+
+    model: str
+    plan: bool = False
+    """It is one, which other machines may refuse."""
+    backends: tuple[BackendSettings, ...]
+
+    @property
+    def executed(self) -> str:
+        """The model or plan."""
+        return self.model
+
+
 class SweepTry(Struct, frozen=True, kw_only=True):
     """A point of a sweep, as it is to be measured."""
 
@@ -192,6 +206,7 @@ Question = (
     | SpreadQuestion
     | RecomputeQuestion
     | SensitivityQuestion
+    | SweepCheckQuestion
     | SweepBuildQuestion
     | SweepQuestion
 )

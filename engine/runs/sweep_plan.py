@@ -116,6 +116,11 @@ def settings_of(backend: BackendSettings, point: SweepPoint) -> BackendSettings:
     return changed if isinstance(changed, BackendSettings) else settings_with(backend.name, changed)
 
 
+def executed_with(backend: BackendSettings, point: SweepPoint) -> BackendSettings:
+    """The same without what any machine has: by what is left it follows whether this one executes the point."""
+    return settings_of(backend, msgspec.structs.replace(point, threads=None))
+
+
 def refuse_backend(backend: BackendSettings) -> None:
     """Refuse what is not here to execute anything, as far as that can be told without importing it.
 

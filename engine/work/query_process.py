@@ -29,13 +29,16 @@ from ..runs.queries import (
     SensitivityQuestion,
     SpreadQuestion,
     SweepBuildQuestion,
+    SweepCheckQuestion,
     SweepQuestion,
 )
+from ..schema.failure import Failure
 from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts
 from ..schema.plan import PlanFacts
 from ..schema.ready import ready
 from ..schema.sensitivity import Sensitivity
+from ..schema.settings import BackendSettings
 from ..system.defects import keep_traceback
 from ..system.log import logger, start_log
 from ..system.parent_death import die_with_parent
@@ -44,7 +47,7 @@ from ..system.pipe_reporter import PipeReporter
 _log = logger(__name__)
 
 
-Given = ModelFacts | PlanFacts | Metrics | Spreads | Sensitivity | list[Recomputed] | None
+Given = ModelFacts | PlanFacts | Metrics | Spreads | Sensitivity | list[Recomputed] | list[Failure | None] | None
 """What is answered; None: nothing is to be said against it."""
 
 
@@ -125,6 +128,25 @@ def _sensitivity(question: SensitivityQuestion, home: Path, say: PipeReporter) -
 
 
 @_answer.register
+def _sweep_check(question: SweepCheckQuestion, home: Path, say: PipeReporter) -> Given:
+    from ..backends.cards import open_backend
+
+    del say
+
+    def why(settings: BackendSettings) -> Failure | None:
+        try:
+            backend = open_backend(settings, home)
+            backend.check(settings, execute=True)
+            if question.plan:
+                backend.refuse_plan(Path(question.model), settings)
+        except EdgetuiError as error:
+            return Failure.of("", _narrowed(error, question))
+        return None
+
+    return list(map(why, question.backends))
+
+
+@_answer.register
 def _sweep_build(question: SweepBuildQuestion, home: Path, say: PipeReporter) -> Given:
     from .sweep_windows import build_for_sweep
 
@@ -168,11 +190,7 @@ def main(words: Sequence[str]) -> int:
         os.write(fd, msgspec.json.encode({"answer": found}) + b"\n")
     except EdgetuiError as error:
         _log.info("refused", exc_info=True)
-        if question is not None and question.executed.endswith(".onnx"):
-            from .splits import narrowed
-
-            narrowed(error, Path(question.executed))
-        say.failed(error)
+        say.failed(error if question is None else _narrowed(error, question))
         return 1
     except MemoryError:
         say.failed(RunFailed("there is not enough memory to answer that", fix="close other programs, then try again"))
@@ -186,6 +204,15 @@ def main(words: Sequence[str]) -> int:
         say.failed(RunFailed(f"a defect of edgetui ({type(error).__name__}: {str(error)[:200]})", fix=f"report {trace}"))
         return 1
     return 0
+
+
+def _narrowed(error: EdgetuiError, question: Question) -> EdgetuiError:
+    """The same, without ways that lead to backends which refuse the model."""
+    if question.executed.endswith(".onnx"):
+        from .splits import narrowed
+
+        narrowed(error, Path(question.executed))
+    return error
 
 
 if __name__ == "__main__":

@@ -123,6 +123,17 @@ def test_this_machine_trains_without_being_a_board(fleet):
 
 
 @pytest.mark.long
+def test_a_board_trains_what_is_measured_here(fleet):
+    pytest.importorskip("torch", reason="needs torch")
+    fleet.add("shop")
+    assert run("fleet", "up").returncode == 0
+    result = json.loads(asked(fleet, "--train-on", "shop", "--json").stdout)
+    assert (result["state"], result["trained_on"]) == ("done", "shop")
+    assert {stage["name"]: stage["cached"] for stage in result["stages"]}["train.finetune"]
+    assert (len(fleet.runs("shop")), len(run_paths(fleet.home))) == (1, 1)
+
+
+@pytest.mark.long
 def test_who_cannot_train_is_refused_by_name_before_anything_starts(fleet):
     fleet.add("nano", env=without_torch(fleet))
     assert run("fleet", "up").returncode == 0
@@ -133,7 +144,17 @@ def test_who_cannot_train_is_refused_by_name_before_anything_starts(fleet):
     assert (nothing.returncode, nothing.stderr) == (2, "error: no step of these recipes learns; leave --train-on out\n")
     unknown = asked(fleet, "--on", "nano", "--train-on", "shop")
     assert "there is no board shop" in unknown.stderr
-    assert asked(fleet, "--train-on", "nano").returncode == 2
+    here = asked(fleet, "--train-on", "nano")
+    assert here.stderr.startswith("error: board nano cannot train: its Python has no torch; ")
+    study = fleet.folder / "study.toml"
+    study.write_text(
+        f'title = "t"\n[[model]]\nname = "digits"\nfile = "{DEMO / "digits.onnx"}"\n'
+        f'dataset = "{fleet.folder / "digits.toml"}"\nweights = "w"\n[[variant]]\nname = "one"\n'
+        f'recipe = "{fleet.folder / "trained.toml"}"\n[[experiment]]\nname = "e"\nworkload = "flat-out"\n'
+    )
+    whole = run("study", str(study), "--on", "nano")
+    assert (whole.returncode, whole.stdout) == (1, "")
+    assert whole.stderr.startswith("error: board nano cannot train: its Python has no torch; ")
     assert fleet.runs("nano") == []
 
 

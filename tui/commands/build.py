@@ -11,7 +11,7 @@ import click
 from ...engine.advice import words
 from ...engine.schema.events import AnyEvent, Reading
 from .completion import files, recipe_names
-from .follow import StatusLine, listening, progress_stream
+from .follow import RUN_KEYS, StatusLine, follower, listening, progress_stream
 from .options import (
     backend_options,
     backend_settings,
@@ -24,7 +24,7 @@ from .options import (
     workload_option,
 )
 from .printing import echo, echo_json, json_option, open_engine, paint, width
-from .run import RUN_KEYS, ended_well, follower, leave
+from .run import ended_well, leave
 
 if TYPE_CHECKING:
     from ...engine.api import BenchQuestion, Engine

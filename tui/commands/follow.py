@@ -13,14 +13,14 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from ...engine.advice import words
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import cut, width_of
 from ...engine.schema.events import AnyEvent, Queued, StageEnded, StageFailed
-from ..runview import RunView
+from ..runview import RunView, numbered
 from ..terminal import draws, told
 from .printing import colours, fit, width
 
@@ -33,6 +33,7 @@ INTERRUPTED, TERMINATED = 130, 143
 TICK_S = 0.5
 PLAIN_EVERY_S = 30.0
 GAP = "   "
+RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 LEAST_BAR, MOST_BAR = 8, 30
 """Columns of a bar; with less room there is none."""
 
@@ -249,3 +250,9 @@ def _keys(loop: asyncio.AbstractEventLoop, live: bool, press: Callable[[str], No
         loop.remove_reader(fd)
         with contextlib.suppress(termios.error):
             termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+async def follower(engine: Engine, runs: Sequence[str], as_json: bool, keys: str) -> Follower:
+    """Of a run, or of several with their recipes before the lines."""
+    labels = numbered([(await engine.spec(run)).recipe.name or run for run in runs]) if len(runs) > 1 else [""]
+    return Follower(engine, dict(zip(runs, labels, strict=True)), progress_stream(as_json), keys)

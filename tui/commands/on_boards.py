@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine.errors import UsageError
 from ...engine.fleet.asks import DrivenAsk, FleetAsk
 from ...engine.fleet.bundles import data_names, paths_of
+from ...engine.fleet.fleet_file import HERE
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
 
@@ -37,10 +38,7 @@ async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, tr
 
     fleet = engine.fleet()
     boards = fleet.wanted(on)
-    if train_on:
-        fleet.refuse_untrainable(train_on, specs)
-    for board in [] if train_on else boards:
-        fleet.refuse_lacking(board, specs)
+    _refuse_unable(fleet, boards, specs, train_on)
     for spec in specs:
         await engine.check(spec, elsewhere=True)
     engine.ask_no_more()
@@ -48,7 +46,7 @@ async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, tr
     asks = [FleetAsk(tuple(specs), name, salt, train_on) for name in boards]
     found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]))
     if ending != "ended":
-        return _left(ending)
+        return left_to_boards(ending)
     outcomes = [each for each in found if each is not None]
     if as_json:
         echo_json(msgspec.json.encode(FleetOutcome(on=tuple(outcomes))))
@@ -70,8 +68,7 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
     if not asked.groups:
         reasons = dict.fromkeys(each.reason for each in asked.left_out)
         raise UsageError(f"nothing of {asked.study.name} can be run: {'; '.join(reasons)}", fix="mend what its file names")
-    if train_on:
-        fleet.refuse_untrainable(train_on, [spec for group in asked.groups for spec in group.specs])
+    _refuse_unable(fleet, boards, [spec for group in asked.groups for spec in group.specs], train_on)
     engine.ask_no_more()
     salt = _salt(again)
     asks = [FleetAsk(group.specs, board, salt, train_on) for board in boards for group in asked.groups]
@@ -85,7 +82,7 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
     elif ending == "ended":
         echo("\n" + study_report(table, width(), paint))
     if ending != "ended":
-        return _left(ending)
+        return left_to_boards(ending)
     return max(_ended(each) for each in found if each is not None)
 
 
@@ -130,7 +127,7 @@ async def _driven(
     asks = [DrivenAsk(plain, tuple(files[0]), board, salt, files[1]) for board in boards]
     found, ending = await _carried(engine.fleet(), asks, _Lines(as_json, boards))
     if ending != "ended":
-        return _left(ending)
+        return left_to_boards(ending)
     told = FleetOutcome(on=tuple(each for each in found if each is not None))
     if as_json:
         echo_json(msgspec.json.encode(told))
@@ -139,11 +136,59 @@ async def _driven(
     return max(map(_ended, told.on))
 
 
+def _refuse_unable(fleet: Fleet, boards: Sequence[str], specs: Sequence[RunSpec], train_on: str) -> None:
+    """Refuse what a board lacks something for, before the first begins.
+
+    Raises:
+        EdgetuiError: so it is, with the board's name.
+    """
+    if train_on:
+        fleet.refuse_untrainable(train_on, specs)
+    for board in boards:
+        fleet.refuse_lacking(board, specs, trained=bool(train_on))
+
+
+async def trained_on(
+    engine: Engine, specs: Sequence[RunSpec], train_on: str, *, again: bool, as_json: bool
+) -> tuple[tuple[RunSpec, ...], Ending]:
+    """Specs for this machine that go on from what a board has trained; unless the following of that ended otherwise. Ctrl+C
+    cancels it there.
+    """
+    fleet = engine.fleet()
+    fleet.refuse_untrainable(train_on, specs)
+    for spec in specs:
+        fleet.refuse_unmeasured_here(spec)
+        await engine.check(spec, elsewhere=True)
+    if train_on == HERE and not fleet.has(HERE):
+        return tuple(specs), "ended"
+    lines = _Lines(as_json, [train_on])
+    training = asyncio.ensure_future(fleet.train(specs, train_on, lines.hear, _salt(again)))
+    ending = await _to_its_end(fleet, training)
+    return (training.result() if ending == "ended" else (), ending)
+
+
+async def _to_its_end(fleet: Fleet, work: asyncio.Future[Any]) -> Ending:
+    """Wait for what boards do, or until somebody has seen enough; who interrupts has it cancelled there."""
+    with listening() as asked:
+        both: set[asyncio.Future[Any]] = {work, asked}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+            return "ended"
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        if asked.result() == "interrupted":
+            await fleet.cancel()
+        return asked.result()
+
+
 def _salt(again: bool) -> str:
     return secrets.token_hex(8) if again else ""
 
 
-def _left(ending: Ending) -> int:
+def left_to_boards(ending: Ending) -> int:
+    """What becomes of it is said; the exit status."""
     if ending == "interrupted":
         echo("cancelled; the same command takes it up again", sys.stderr)
         return INTERRUPTED
@@ -161,19 +206,7 @@ async def _carried(
         found[number] = outcome
         lines.ended(outcome, sum(each is not None for each in found), len(found))
 
-    with listening() as asked:
-        running = asyncio.ensure_future(fleet.carry(asks, lines.hear, ended))
-        both: set[asyncio.Future[Any]] = {running, asked}
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-            return found, "ended"
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        if asked.result() == "interrupted":
-            await fleet.cancel()
-        return found, asked.result()
+    return found, await _to_its_end(fleet, asyncio.ensure_future(fleet.carry(asks, lines.hear, ended)))
 
 
 def _ended(outcome: BoardOutcome) -> int:

@@ -64,26 +64,15 @@ on_option = click.option(
 train_on_option = click.option(
     "--train-on",
     metavar="BOARD",
-    help="With --on: what learns is trained there once (localhost: on this machine), and measured on the boards.",
+    help="What learns is trained there once (localhost: on this machine), and measured here, or on the boards of --on.",
 )
 calibration_option = click.option(
     "--calibration", shell_complete=dataset_names, metavar="D", help="Samples to calibrate with; without it those of --dataset."
 )
 
 
-def refuse_without_on(**flags: object) -> None:
-    """Refuse flags that mean nothing without --on.
-
-    Raises:
-        UsageError: one is given.
-    """
-    for name, given in flags.items():
-        if given:
-            raise UsageError(f"--{name.replace('_', '-')} is for --on", fix="add --on BOARD,..., or leave it out")
-
-
-def refuse_beside_on(**flags: bool) -> None:
-    """Refuse flags that mean nothing beside --on.
+def refuse_beside(other: str, **flags: bool) -> None:
+    """Refuse flags that mean nothing beside another one.
 
     Raises:
         UsageError: one is given.
@@ -91,7 +80,7 @@ def refuse_beside_on(**flags: bool) -> None:
     for name, given in flags.items():
         if given:
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} is not for --on", fix="leave it out; asked again, what boards have begun is found")
+            raise UsageError(f"--{flag} is not for --{other}", fix="leave it out; asked again, what boards have begun is found")
 
 
 def data_options(function: F) -> F:

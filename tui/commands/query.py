@@ -21,6 +21,7 @@ from .options import backend_option, backend_settings, find_model, shape_option,
 from .printing import echo, echo_json, echo_notes, json_option, open_engine, paint, width
 from .run import together
 from .search_table import meant_search, print_search
+from .study_table import meant_study, print_study
 from .sweep_table import meant_sweep, print_sweep
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def overview() -> int:
 
 
 @click.command(short_help="What a run found, or each of a group.")
-@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP", shell_complete=run_names)
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP|STUDY", shell_complete=run_names)
 @click.option("--log", is_flag=True, help="Print the end of its log instead.")
 @click.option(
     "--latencies", is_flag=True, help="Print how its single inferences spread instead: quartiles, outliers, a histogram."
@@ -219,6 +220,8 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
         return asyncio.run(print_sweep(engine, sweep, "ended", None, as_json))
     if not (log or latencies) and (search := asyncio.run(meant_search(engine, run))):
         return asyncio.run(print_search(engine, search, as_json))
+    if not (log or latencies) and (study := asyncio.run(meant_study(engine, run))):
+        return asyncio.run(print_study(engine, study, "ended", as_json))
     if log:
         return _log(engine, run, as_json)
     if latencies:

@@ -11,12 +11,12 @@ import click
 
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
-from ..runview import numbered
 from .completion import files, run_names
-from .follow import INTERRUPTED, TERMINATED, Ending, Follower, listening, progress_stream
-from .options import make_spec, on_option, refuse_beside_on, refuse_without_on, run_options, train_on_option
+from .follow import INTERRUPTED, RUN_KEYS, TERMINATED, WATCH_KEYS, Ending, follower, listening, progress_stream
+from .options import make_spec, on_option, refuse_beside, run_options, train_on_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 from .search_table import end_search, follow_search, meant_search
+from .study_table import end_study, follow_study, meant_study, print_study
 from .sweep_table import follow_or_end, meant_sweep, print_sweep
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ...engine.schema.spec import RunSpec
 
 DEMO_RECIPES = ("int8", "prune-5-fp16")
-RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 
 
 @click.command("run", short_help="Compress MODEL by recipes, measure it beside the original.")
@@ -35,7 +34,7 @@ RUN_KEYS, WATCH_KEYS = "d detach · Ctrl+C cancel", "Ctrl+C stops watching"
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
 @on_option
 @train_on_option
-@click.option("--again", is_flag=True, help="With --on: anew, whatever the boards have done of it.")
+@click.option("--again", is_flag=True, help="With --on or --train-on: anew, whatever the boards have done of it.")
 @json_option
 def run_command(
     model: str,
@@ -57,18 +56,31 @@ def run_command(
     engine = open_engine()
     specs = [make_spec(engine, model, recipe=recipe, **flags) for recipe in recipes or (None,)]  # type: ignore[arg-type]
     if on is not None:
-        refuse_beside_on(detach=detach, dry_run=dry_run)
+        refuse_beside("on", detach=detach, dry_run=dry_run)
         from .on_boards import run_on_boards
 
         return asyncio.run(run_on_boards(engine, specs, on, train_on=train_on or "", again=again, as_json=as_json))
-    refuse_without_on(train_on=train_on)
-    if again:
-        raise UsageError("--again is for --on", fix="leave it out: a run here is always a new one")
+    if again and not train_on:
+        raise UsageError("--again is for --on and --train-on", fix="leave it out: a run here is always a new one")
+    if train_on:
+        refuse_beside("train-on", dry_run=dry_run)
     if dry_run:
         return asyncio.run(_dry_run(engine, specs, as_json))
     for spec in specs:
         refuse_without_samples(spec)
+    if train_on:
+        return asyncio.run(_trained_and_start(engine, specs, train_on, again=again, detach=detach, as_json=as_json))
     return asyncio.run(_start(engine, specs, detach, as_json))
+
+
+async def _trained_and_start(
+    engine: Engine, specs: Sequence[RunSpec], train_on: str, *, again: bool, detach: bool, as_json: bool
+) -> int:
+    """Runs here of what a board trains before."""
+    from .on_boards import left_to_boards, trained_on
+
+    trained, ending = await trained_on(engine, specs, train_on, again=again, as_json=as_json)
+    return left_to_boards(ending) if ending != "ended" else await _start(engine, trained, detach, as_json)
 
 
 async def _dry_run(engine: Engine, specs: Sequence[RunSpec], as_json: bool) -> int:
@@ -109,12 +121,6 @@ async def _start(engine: Engine, specs: Sequence[RunSpec], detach: bool, as_json
         one = await _one_word_for(engine, runs)
         echo(f"it goes on by itself; `edgetui watch {one}` follows it", sys.stderr)
     return 0
-
-
-async def follower(engine: Engine, runs: Sequence[str], as_json: bool, keys: str) -> Follower:
-    """Of a run, or of several with their recipes before the lines."""
-    labels = numbered([(await engine.spec(run)).recipe.name or run for run in runs]) if len(runs) > 1 else [""]
-    return Follower(engine, dict(zip(runs, labels, strict=True)), progress_stream(as_json), keys)
 
 
 async def _one_word_for(engine: Engine, runs: Sequence[str]) -> str:
@@ -215,8 +221,8 @@ async def _watch(engine: Engine, run: str, as_json: bool) -> int:
     return await _print_results(engine, runs, as_json)
 
 
-@click.command(short_help="End a run, a group, a search, or a sweep.")
-@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP", shell_complete=run_names)
+@click.command(short_help="End a run, a group, a search, a sweep, or a study.")
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP|STUDY", shell_complete=run_names)
 @json_option
 def cancel(run: str, as_json: bool) -> int:
     """End a run; those that were started with it go on. What its finished stages made is kept for `resume`."""
@@ -229,6 +235,8 @@ async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
         return await print_sweep(engine, sweep, "ended", None, as_json)
     if search := await meant_search(engine, run):
         return await end_search(engine, search, as_json)
+    if study := await meant_study(engine, run):
+        return await end_study(engine, study, as_json)
     runs = await engine.members(run)
     await engine.cancel(run)
     if as_json:
@@ -240,8 +248,8 @@ async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
     return 0
 
 
-@click.command(short_help="Take up a run that did not end well, a group, a search, or a sweep.")
-@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP", shell_complete=run_names)
+@click.command(short_help="Take up a run that did not end well, a group, a search, a sweep, or a study.")
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP|STUDY", shell_complete=run_names)
 @click.option("--detach", is_flag=True, help="Start it again, and come back.")
 @json_option
 def resume(run: str, detach: bool, as_json: bool) -> int:
@@ -258,6 +266,8 @@ async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
     if search := await meant_search(engine, run):
         with listening() as asked:
             return await follow_search(engine, search, await engine.resume_search(search), asked, detach, as_json)
+    if study := await meant_study(engine, run):
+        return await _resume_study(engine, study, detach, as_json)
     with listening() as asked:
         runs = await engine.resume(run)
         if not detach:
@@ -275,6 +285,13 @@ async def _resume_sweep(engine: Engine, sweep: str, detach: bool, as_json: bool)
         await engine.resume_sweep(sweep)
         ending: Ending = "left" if detach else await follow_or_end(engine, sweep, asked, progress_stream(as_json))
     return await print_sweep(engine, sweep, ending, None, as_json)
+
+
+async def _resume_study(engine: Engine, study: str, detach: bool, as_json: bool) -> int:
+    with listening() as asked:
+        await engine.resume_study(study)
+        ending: Ending = "left" if detach else await follow_study(engine, study, asked, as_json)
+    return await print_study(engine, study, ending, as_json)
 
 
 @click.command(short_help="The whole job on a small built-in model and data.")

@@ -19,7 +19,7 @@ from .options import (
     make_spec,
     on_option,
     preset_option,
-    refuse_beside_on,
+    refuse_beside,
     shape_option,
     workload_option,
 )
@@ -103,7 +103,7 @@ def search(
         from ...engine.front.driven_asks import SearchAsked
         from .on_boards import search_on_boards
 
-        refuse_beside_on(detach=detach, dry_run=dry_run)
+        refuse_beside("on", detach=detach, dry_run=dry_run)
         elsewhere = SearchAsked(spec=spec, goal=goal, over=over, builds=builds, seconds=seconds)
         return asyncio.run(search_on_boards(engine, elsewhere, on, again=again, as_json=as_json))
     asked = asyncio.run(engine.plan_search(spec, goal, builds, seconds, over))

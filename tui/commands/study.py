@@ -11,16 +11,14 @@ import click
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from .completion import study_names
-from .follow import INTERRUPTED, TERMINATED, Ending, listening
-from .options import backend_options, backend_settings, on_option, refuse_beside_on, refuse_without_on, train_on_option
-from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
-from .run import RUN_KEYS, follower
+from .follow import Ending, listening
+from .options import backend_options, backend_settings, on_option, refuse_beside, train_on_option
+from .printing import echo, echo_json, json_option, open_engine, paint, width
+from .study_table import follow_study, print_study
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
     from ...engine.schema.study import StudyRequest
-
-LOOK_S = 0.3
 
 
 @click.command(short_help="Do a published comparison here: the paper's figures beside ours.")
@@ -58,14 +56,34 @@ def study(
             raise UsageError("no study is named", fix="give a name: `edgetui study` lists them")
         return asyncio.run(_list(engine, as_json))
     settings = backend_settings(engine, backend, threads, mode, device)
-    asked = asyncio.run(engine.plan_study(name, small=small, backend=settings, elsewhere=on is not None))
+    asked = asyncio.run(engine.plan_study(name, small=small, backend=settings, elsewhere=bool(on or train_on)))
     if on is not None:
         from .on_boards import study_on_boards
 
-        refuse_beside_on(detach=detach, dry_run=dry_run)
+        refuse_beside("on", detach=detach, dry_run=dry_run)
         return asyncio.run(study_on_boards(engine, asked, on, train_on=train_on or "", again=again, as_json=as_json))
-    refuse_without_on(train_on=train_on)
+    if train_on:
+        refuse_beside("train-on", dry_run=dry_run)
+        return asyncio.run(_trained_study(engine, asked, train_on, detach=detach, again=again, as_json=as_json))
     return asyncio.run(_study(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
+
+
+async def _trained_study(
+    engine: Engine, asked: StudyRequest, train_on: str, *, detach: bool, again: bool, as_json: bool
+) -> int:
+    """A study here of what a board trains before."""
+    from msgspec import structs
+
+    from .on_boards import left_to_boards, trained_on
+
+    specs = [spec for group in asked.groups for spec in group.specs]
+    trained, ending = await trained_on(engine, specs, train_on, again=again, as_json=as_json)
+    if ending != "ended":
+        return left_to_boards(ending)
+    left = iter(trained)
+    groups = tuple(structs.replace(group, specs=tuple(next(left) for _ in group.specs)) for group in asked.groups)
+    asked = structs.replace(asked, groups=groups)
+    return await _study(engine, asked, detach=detach, dry_run=False, again=again, as_json=as_json)
 
 
 async def _list(engine: Engine, as_json: bool) -> int:
@@ -102,18 +120,12 @@ async def _study(engine: Engine, asked: StudyRequest, *, detach: bool, dry_run: 
             await _say_time(engine, asked, again=again, quiet=as_json)
         begun = await engine.begin_study(asked, again=again)
         engine.ask_no_more()
-        how: Ending = "left" if detach else await _follow(engine, begun, ending, as_json)
-        if how == "interrupted":
-            await engine.end_study(begun)
+        how: Ending = "left" if detach else await follow_study(engine, begun, ending, as_json)
     if detach and not as_json:
         echo(begun)
-        echo(f"it goes on by itself; {_again(asked)} follows it", sys.stderr)
+        echo("it goes on by itself; the same command follows it", sys.stderr)
         return 0
-    return await _print(engine, asked, begun, how, as_json)
-
-
-def _again(asked: StudyRequest) -> str:
-    return f"`edgetui study {asked.study.name}{' --small' if asked.small else ''}`"
+    return await print_study(engine, begun, how, as_json)
 
 
 async def _say_time(engine: Engine, asked: StudyRequest, *, again: bool, quiet: bool) -> None:
@@ -153,63 +165,4 @@ async def _dry_run(engine: Engine, asked: StudyRequest, *, again: bool, as_json:
     for group in asked.groups:
         many = f" ({group.repeat + 1})" if group.repeat else ""
         echo(f"  {group.experiment}{many}  {group.model}  {', '.join(spec.recipe.name for spec in group.specs)}")
-    return 0
-
-
-async def _follow(engine: Engine, begun: str, asked: asyncio.Future[Ending], as_json: bool) -> Ending:
-    """Follow group after group, until the last has ended or somebody has seen enough."""
-    groups = await engine.study_groups(begun)
-    for number, group in enumerate(groups):
-        if group.ended or not await _begins(engine, begun, number, asked):
-            continue
-        if not as_json:
-            repeat = f", repeat {group.group.repeat + 1}" if group.group.repeat else ""
-            echo(paint(f"\n{number + 1} of {len(groups)}: {group.group.experiment}, {group.group.model}{repeat}", "head"))
-        runs = (await engine.study_groups(begun))[number].runs
-        how = await (await follower(engine, runs, as_json, RUN_KEYS)).follow(asked)
-        if how != "ended":
-            return how
-    while await engine.study_alive(begun) and not asked.done():
-        await asyncio.wait({asked}, timeout=LOOK_S)
-    return asked.result() if asked.done() else "ended"
-
-
-async def _begins(engine: Engine, begun: str, number: int, asked: asyncio.Future[Ending]) -> bool:
-    """Wait until a group is carried; False: it is over, or was passed over, or nobody will begin it."""
-    while not asked.done():
-        groups = await engine.study_groups(begun)
-        if groups[number].going:
-            return True
-        later = any(group.going for group in groups[number + 1 :])
-        if groups[number].ended or later or not await engine.study_alive(begun):
-            return False
-        await asyncio.wait({asked}, timeout=LOOK_S)
-    return False
-
-
-async def _print(engine: Engine, asked: StudyRequest, begun: str, how: Ending, as_json: bool) -> int:
-    import msgspec
-
-    from ...engine.report.study_report import study_report
-
-    found = await engine.study_table(begun)
-    if as_json:
-        echo_json(msgspec.json.encode(found))
-    elif how == "ended":
-        echo("\n" + study_report(found, width(), paint))
-    if how == "left":
-        echo(f"study {begun} goes on; {_again(asked)} follows it", sys.stderr)
-        return 0
-    if how == "interrupted":
-        echo(f"ended; {_again(asked)} takes it up again", sys.stderr)
-        return INTERRUPTED
-    if how == "terminated":
-        return TERMINATED
-    for run in found.failed:
-        echo(f"warning: run {run} failed; `edgetui show {run}` says why, `edgetui resume {run}` tries it again", sys.stderr)
-    if found.state != "done":
-        echo_error(
-            f"study {begun} is not done: {found.done} of {found.groups} groups have ended; {_again(asked)} takes it up again"
-        )
-        return 1
     return 0

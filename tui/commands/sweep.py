@@ -19,7 +19,7 @@ from .options import (
     find_model,
     on_option,
     preset_option,
-    refuse_beside_on,
+    refuse_beside,
     shape_option,
     trust_option,
 )
@@ -104,8 +104,10 @@ def sweep(
         if on is not None:
             raise UsageError("no model is named", fix="give one: each board of --on sweeps it")
         return asyncio.run(_list(engine, as_json))
-    found = _target(engine, what, backend, trust) if on is None else _portable(engine, what, backend, trust)
+    found = _target(engine, what, backend, trust)
     if isinstance(found, str):
+        if on is not None:
+            raise UsageError(f"sweep {found} was made here", fix="name its model or plan: each board of --on sweeps that")
         return asyncio.run(_known(engine, found, want, as_json))
     path, name, chosen = found
     said = SweepWords(
@@ -124,7 +126,7 @@ def sweep(
         from ...engine.front.driven_asks import SweepAsked
         from .on_boards import sweep_on_boards
 
-        refuse_beside_on(detach=detach, dry_run=dry_run)
+        refuse_beside("on", detach=detach, dry_run=dry_run)
         elsewhere = SweepAsked(model=str(path), name=name, backend=chosen, said=said)
         return asyncio.run(sweep_on_boards(engine, elsewhere, on, again=again, as_json=as_json))
     return asyncio.run(_sweep(engine, (path, name, chosen), said, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
@@ -150,21 +152,6 @@ def _target(engine: Engine, what: str, backend: str | None, trust: bool) -> tupl
         if backend not in (None, plan.backend.name):
             raise UsageError(f"the plan of {what} is {plan.backend.name}'s", fix="leave --backend out") from None
         return Path(plan.plan), asyncio.run(engine.result(what)).run, plan.backend
-    return path, path.stem, backend_settings(engine, backend_of(path, backend), None, trust=trust)
-
-
-def _portable(engine: Engine, what: str, backend: str | None, trust: bool) -> tuple[Path, str, BackendSettings]:
-    """A model, which each board makes a plan of; its name, and the backend.
-
-    Raises:
-        ModelRefused: there is none.
-        UsageError: it is a plan, which fits the board that built it.
-    """
-    from ...engine.library.models import backend_of, is_plan
-
-    path = find_model(engine, what)
-    if is_plan(path):
-        raise UsageError(f"{path.name} is a plan, which fits the board that built it", fix="name the model: each board builds")
     return path, path.stem, backend_settings(engine, backend_of(path, backend), None, trust=trust)
 
 

@@ -157,6 +157,15 @@ class OnnxRuntime(Backend):
         """
         return self.load(plan, settings, resting=True)
 
+    def refuse_plan(self, plan: Path, settings: BackendSettings) -> None:
+        """Refuse what was built for another processor or by another onnxruntime.
+
+        Raises:
+            PlanRefused: so it is; or it is missing, or broken.
+        """
+        del settings
+        _built_here(plan)
+
     def load(
         self,
         plan: Path,
@@ -177,18 +186,7 @@ class OnnxRuntime(Backend):
             PlanRefused: built for another processor or another onnxruntime, missing, or broken.
             BackendRefused: onnxruntime cannot execute it; the message names the node.
         """
-        try:
-            built = read_metadata(plan)
-        except FileNotFoundError:
-            raise PlanRefused(f"{plan} is not there", fix="build it again with `edgetui build`") from None
-        except OSError as error:
-            raise PlanRefused(f"{plan} cannot be read ({error.strerror})", fix="check its permissions") from None
-        except ValueError as error:
-            raise PlanRefused(
-                f"{plan.name} is not an ONNX file, or a truncated one ({error})", fix="export or build it again"
-            ) from None
-        if BUILT_FOR in built:
-            _check_built_here(plan, built)
+        if _built_here(plan):
             settings = BackendSettings(name=settings.name, threads=settings.threads, graph="off")
         try:
             options = _options(settings, cooperative=cooperative)
@@ -353,6 +351,27 @@ def _facts(tensor: NodeArg) -> TensorFacts:
     """ONNX Runtime says `tensor(float)`; a dynamic axis is a text or None."""
     match = re.fullmatch(r"tensor\((\w+)\)", tensor.type)
     return TensorFacts(name=tensor.name, dtype=match[1] if match else tensor.type, shape=tuple(tensor.shape))
+
+
+def _built_here(plan: Path) -> bool:
+    """Whether a file is a plan that was built for this machine; False: a model.
+
+    Raises:
+        PlanRefused: it was built for another, is missing, or broken.
+    """
+    try:
+        built = read_metadata(plan)
+    except FileNotFoundError:
+        raise PlanRefused(f"{plan} is not there", fix="build it again with `edgetui build`") from None
+    except OSError as error:
+        raise PlanRefused(f"{plan} cannot be read ({error.strerror})", fix="check its permissions") from None
+    except ValueError as error:
+        raise PlanRefused(
+            f"{plan.name} is not an ONNX file, or a truncated one ({error})", fix="export or build it again"
+        ) from None
+    if BUILT_FOR in built:
+        _check_built_here(plan, built)
+    return BUILT_FOR in built
 
 
 def _check_built_here(plan: Path, built: dict[str, str]) -> None:

@@ -205,6 +205,16 @@ class TensorRt(Backend):
         finally:
             session.close()
 
+    def refuse_plan(self, plan: Path, settings: BackendSettings) -> None:
+        """Refuse what does not fit this machine, by what stands beside it.
+
+        Raises:
+            PlanRefused: so it is, or edgetui did not build it and `trust` is off.
+            BackendRefused: no TensorRT, or no GPU.
+        """
+        found = detect()
+        trt_manifest.check(plan, found, None if found.out_of_process else need_gpu(), trust=settings.tensorrt.trust)
+
     def load(self, plan: Path, settings: BackendSettings, *, cooperative: bool = False) -> Session:
         """Load a plan that fits this machine. `cooperative` changes nothing: a stream that waits keeps nothing busy.
 
@@ -216,7 +226,7 @@ class TensorRt(Backend):
         found = detect()
         if found.out_of_process:
             return self._by_command(plan, found, settings.tensorrt)
-        trt_manifest.check(plan, found, need_gpu(), trust=settings.tensorrt.trust)
+        self.refuse_plan(plan, settings)
         from .session import open_session
 
         session = open_session(found, trt_manifest.content(plan), settings.tensorrt, plan.name)

@@ -34,6 +34,7 @@ class TensorRtCard(Card):
     advice = Fix("run with {} on a board, which has TensorRT itself", "backend", name)
     kernels = Kernels(int8_everywhere=True, blocks_anywhere=False, integers_recurrent=False, integers_tables=False, sparse=True)
     plan_suffixes = (".plan", ".engine", ".trt")
+    beside_plans = (".json",)
     plan_is_deployed = True
     lowered_beside = "tensorrt"
     names_origins = True

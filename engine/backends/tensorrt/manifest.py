@@ -17,6 +17,7 @@ from ...schema.model_facts import TensorFacts
 from ...schema.ready import ready
 from ...schema.settings import TensorRtSettings
 from ...system.hashing import sha256_of
+from .card import CARD
 from .installed import Gpu, Installation
 
 _REBUILD = "build it again here: edgetui build MODEL --recipe R --backend tensorrt --out DIR"
@@ -57,7 +58,7 @@ _decoder = msgspec.json.Decoder(ready(Manifest))
 
 def beside(plan: Path) -> Path:
     """Where the manifest of a plan lies."""
-    return plan.with_name(plan.name + ".json")
+    return plan.with_name(plan.name + CARD.beside_plans[0])
 
 
 def write(manifest: Manifest, plan: Path) -> None:

@@ -108,6 +108,15 @@ class Torch(Backend):
         files.save(model, out)
         return f"plan of {out.stat().st_size / 1e6:.2f} MB, {count} nodes {settings.torch.mode}"
 
+    def refuse_plan(self, plan: Path, settings: BackendSettings) -> None:
+        """Refuse plans of others, and broken ones.
+
+        Raises:
+            PlanRefused: so it is.
+        """
+        del settings
+        _read(plan)
+
     def load(self, plan: Path, settings: BackendSettings, *, cooperative: bool = False) -> Session:
         """Load a plan of `build`, or any ONNX file of fixed shapes.
 

@@ -24,7 +24,7 @@ class TorchCard(Card):
     title = "PyTorch"
     adapter = "torch.adapter:Torch"
     keeps = "compiled"
-    packages = ("torch",)
+    packages = must_have = ("torch",)
     tied_to_gpu = True
     lowerings = (
         Lowering("torch", title, exact=True, one_scale="as in the paper", no_half_beside_integers="pairs are computed in it"),

@@ -173,6 +173,13 @@ def test_a_plan_is_one_of_its_backend_and_is_described_without_being_loaded(back
     assert plan.suffix == backend.suffix
 
 
+def test_a_plan_of_this_machine_is_not_refused_and_one_that_is_gone_is(kit, backend, plan):
+    backend.refuse_plan(plan, kit.settings)
+    plan.unlink()
+    with pytest.raises(PlanRefused, match="not there"):
+        backend.refuse_plan(plan, kit.settings)
+
+
 def test_it_computes_what_onnx_runtime_computes_of_its_file(kit, backend, session, models):
     reference = open_backend(BackendSettings(threads=1, graph="basic"), Path()).load(
         models(backend.target()), BackendSettings(threads=1, graph="basic")

@@ -59,6 +59,14 @@ def test_a_folder_arrives_whole_in_pieces_of_any_size(tmp_path_factory, sizes, p
     assert send(packed, there) == 0
 
 
+def test_a_plan_goes_with_what_says_who_built_it(tmp_path):
+    for name in ("a.plan", "a.plan.json", "a.json", "b.plan.json"):
+        (tmp_path / name).write_bytes(name.encode())
+    packed, name = pack_path(tmp_path / "a.plan")
+    assert name == "a.plan"
+    assert [file.name for file in packed.bundle.files] == ["a.plan", "a.plan.json"]
+
+
 @pytest.fixture
 def large(tmp_path, monkeypatch):
     monkeypatch.setattr(bundles, "PIECE_BYTES", 1000)

@@ -57,6 +57,27 @@ def test_what_cannot_be_is_refused_with_what_to_do(tell, words, what):
     assert "; " in said.err
 
 
+def test_one_that_was_begun_is_known_to_show_cancel_and_resume(tell, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'title = "t"\n[[model]]\nname = "digits"\nfile = "{DEMO / "digits.onnx"}"\ndataset = "{DEMO / "digits.toml"}"\n'
+        'weights = "w"\n[[variant]]\nname = "one"\nrecipe = "prune-5"\n[[experiment]]\nname = "e"\nworkload = "flat-out"\n'
+    )
+    begun = tell("study", str(file), "--detach").out.splitlines()[-1]
+    ended = tell("cancel", "mine")
+    assert ended.code == 0, ended.err
+    assert ended.out.strip() == f"study {begun} is cancelled; `edgetui resume {begun}` takes it up again"
+    shown = tell("show", begun)
+    assert shown.code == 1
+    assert "mine  cancelled  " in shown.out
+    assert shown.err.startswith(f"error: study {begun} is not done: ")
+    assert f"`edgetui resume {begun}` takes it up again" in shown.err
+    assert f"error: study {begun} is not running; " in tell("cancel", begun).err
+    assert tell("resume", begun, "--detach").err.startswith(f"study {begun} goes on")
+    assert f"error: study {begun} is running; begin it anew" in tell("resume", begun).err
+    assert tell("cancel", begun, "--json").code == 0
+
+
 def test_a_study_of_nothing_that_is_here_says_why(tell, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('like = "qin2018"\nmodels = ["nowhere.onnx"]\n')

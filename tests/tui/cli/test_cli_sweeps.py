@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.report.json_schemas import schema_of
+from edgetui.engine.system.onnx_metadata import BUILT_FOR, BUILT_WITH, add_metadata
 from swept_boards import ModedBoard
 
 MODEL = str(PACKAGE / "profiles" / "demo" / "digits.onnx")
@@ -120,18 +123,29 @@ def test_what_is_not_there_is_refused(tell):
         assert said.err.startswith("error: ")
 
 
-@pytest.mark.long
-def test_plans_that_cannot_be_executed_here_are_an_error_too(tell, tmp_path, monkeypatch):
+def test_what_nothing_here_executes_is_refused_before_anything_starts(tell, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
     (tmp_path / "other.plan").write_bytes(bytes(range(256)) * 8)
-    said = tell("sweep", str(tmp_path / "other.plan"))
-    assert said.code == 1
-    assert "nothing was measured: TensorRT plans cannot be run on this machine: there is no NVIDIA GPU" in said.err
+    for words in ((str(tmp_path / "other.plan"),), (MODEL, "--backend", "tensorrt", "--set", "optimization_level=3,5")):
+        said = tell("sweep", *words)
+        assert said.code == 1
+        assert said.err.startswith("error: ")
+        assert "here" in said.err
+        assert "TensorRT" in said.err
+    assert tell("sweep").out.strip() == "no sweeps yet"
 
 
-def test_where_no_row_was_measured_it_is_an_error_with_the_reason(tell, tmp_path, monkeypatch):
-    monkeypatch.setenv("EDGETUI_ROOT", str(tmp_path))
-    said = tell("sweep", MODEL, "--device", "gpu", "--threads", "1")
+def test_plans_of_another_machine_are_refused_before_anything_starts(tell, tmp_path):
+    plan = Path(shutil.copy(MODEL, tmp_path / "plan.onnx"))
+    add_metadata(plan, {BUILT_FOR: "another", BUILT_WITH: "1.0"})
+    said = tell("sweep", str(plan), "--threads", "1")
     assert said.code == 1
-    assert "error: nothing was measured: ONNX Runtime does not run on gpu; sweep what can be executed here" in said.err
-    assert "1 thread, gpu" in said.out
+    assert "plan.onnx was built for another processor (another; this one: " in said.err
+    assert tell("sweep").out.strip() == "no sweeps yet"
+
+
+def test_where_no_row_can_be_measured_it_is_refused_with_the_reason(tell):
+    said = tell("sweep", MODEL, "--modes", "none", "--device", "gpu", "--threads", "1")
+    assert said.code == 2
+    assert "error: nothing of it can be measured: ONNX Runtime does not run on gpu; sweep what can be executed here" in said.err
+    assert tell("sweep").out.strip() == "no sweeps yet"
