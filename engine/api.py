@@ -37,6 +37,7 @@ from .runs.launch import begin
 from .runs.queries import (
     BenchQuestion,
     CheckQuestion,
+    DatasetQuestion,
     ExportQuestion,
     InspectQuestion,
     Listen,
@@ -48,6 +49,7 @@ from .runs.queries import (
     expect_question,
     sides_of,
 )
+from .schema.dataset_probe import DatasetProbe
 from .schema.events import AnyEvent, Note, RunEnded
 from .schema.figures import Metrics
 from .schema.model_facts import ModelFacts
@@ -71,9 +73,9 @@ if TYPE_CHECKING:
     from .telemetry.sample import Sample, Stats
 
 __all__ = [
-    "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "Engine", "Folder", "Forecast", "Goal", "GroupOfStudy",
-    "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary", "Sample",
-    "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "SweepWords", "Telemetry", "sides_of",
+    "AlertEvent", "Alerts", "BenchQuestion", "Bucket", "Comparison", "DatasetQuestion", "Engine", "Folder", "Forecast",
+    "Goal", "GroupOfStudy", "History", "Mark", "ModelFile", "PlanQuestion", "Player", "Readings", "Recorder", "RunSummary",
+    "Sample", "SensitivityQuestion", "Side", "Spread", "Spreads", "Stats", "SweepWords", "Telemetry", "sides_of",
 ]  # fmt: skip
 
 POLL_S = 0.25
@@ -306,6 +308,25 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
         """What lies in the configured model folders, and what was exported from PyTorch."""
         own = self.home / FOLDER
         return tuple(list_folder(folder) for folder in (*self.config.models.folders, *([str(own)] if own.is_dir() else [])))
+
+    async def probe_dataset(self, question: DatasetQuestion, listen: Listen | None = None) -> DatasetProbe:
+        """What is in a dataset, and how it is fed into a model; `listen` hears how far it is. Who cancels the task ends the
+        process that looks.
+
+        Raises:
+            EdgetuiError: the dataset or the model cannot be read.
+        """
+        return msgspec.json.decode(await ask(self.home, question, listen), type=ready(DatasetProbe))
+
+    def dataset_parts(self, text: str) -> Dataset:
+        """`dataset`; of a folder with the parts `train` and `test` the second, calibrated with the first.
+
+        Raises:
+            DataRefused: as `dataset`.
+        """
+        from .library.datasets import read_parts
+
+        return read_parts(text, self.config.datasets)
 
     def dataset(self, text: str) -> Dataset:
         """A dataset by its name in edgetui.toml, or by path.

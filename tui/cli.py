@@ -19,6 +19,7 @@ from .. import __version__
 from .commands.build import bench, build
 from .commands.completion import completion
 from .commands.config import config
+from .commands.dataset import dataset
 from .commands.deploy import deploy
 from .commands.doctor import doctor
 from .commands.fleet import fleet
@@ -75,7 +76,7 @@ def cli(context: click.Context, web: bool, port: int) -> int:
 
 
 _WORK = (
-    demo, inspect, recipes, run_command, watch, cancel, resume, queue, runs, show, delete, restore, tag, note,
+    demo, inspect, dataset, recipes, run_command, watch, cancel, resume, queue, runs, show, delete, restore, tag, note,
     compare, export, deploy, study, build, bench, sensitivity, search, sweep, fleet,
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema, completion):

@@ -35,7 +35,7 @@ _NO_HEADER = (ValueError, SyntaxError, TokenError)
 
 
 @dataclass(frozen=True)
-class _Member:
+class ArrayMember:
     """An array in the archive, by its header alone."""
 
     entry: zipfile.ZipInfo
@@ -45,6 +45,7 @@ class _Member:
 
     @property
     def row_bytes(self) -> int:
+        """Of one sample."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
 
@@ -52,7 +53,7 @@ class _Member:
 class _Feed:
     """Which array feeds which input, and how."""
 
-    member: _Member
+    member: ArrayMember
     dtype: np.dtype[np.generic]
     whole: bool
     """A row is the whole input, batch axis included."""
@@ -73,7 +74,7 @@ def open_arrays(
     Raises:
         DataRefused: not an .npz, an array missing, or one whose shape or type does not fit.
     """
-    members = _members(path)
+    members = members_of(path)
     an_input = any(tensor.name == _LABELS for tensor in inputs)
     data = {name: member for name, member in members.items() if name != _LABELS or an_input}
     if not data:
@@ -100,7 +101,7 @@ def open_arrays(
         return Arrays(path, feeds, count, known_ids)
     if labels == "numbers":
         return Arrays(path, feeds, count, known_ids, numbers=_numbers(path, members[_LABELS], count))
-    return Arrays(path, feeds, count, known_ids, labels=_labels(path, members[_LABELS], count))
+    return Arrays(path, feeds, count, known_ids, labels=class_labels(path, members[_LABELS], count))
 
 
 class Arrays:
@@ -195,7 +196,7 @@ class _Source(Protocol):
 class _Stored:
     """A stored member: its bytes lie in the file as they are. Read, not mapped: mapped pages count as the process's memory."""
 
-    def __init__(self, path: Path, member: _Member, start: int) -> None:
+    def __init__(self, path: Path, member: ArrayMember, start: int) -> None:
         self._file = path.open("rb")
         self._start, self._row_bytes = start, member.row_bytes
 
@@ -213,7 +214,7 @@ class _Stored:
 class _Inflated:
     """A compressed member: rows that are not wanted are decompressed and dropped."""
 
-    def __init__(self, archive: zipfile.ZipFile, member: _Member) -> None:
+    def __init__(self, archive: zipfile.ZipFile, member: ArrayMember) -> None:
         self._file: IO[bytes] = archive.open(member.entry)
         self._file.read(member.header_bytes)
         self._next, self._row_bytes = 0, member.row_bytes
@@ -230,7 +231,7 @@ class _Inflated:
         self._file.close()
 
 
-def _source(path: Path, archive: zipfile.ZipFile, member: _Member) -> _Source:
+def _source(path: Path, archive: zipfile.ZipFile, member: ArrayMember) -> _Source:
     if member.entry.compress_type != zipfile.ZIP_STORED:
         return _Inflated(archive, member)
     with path.open("rb") as file:  # the local header repeats name and extra field, of lengths of its own
@@ -240,7 +241,12 @@ def _source(path: Path, archive: zipfile.ZipFile, member: _Member) -> _Source:
     return _Stored(path, member, start)
 
 
-def _members(path: Path) -> dict[str, _Member]:
+def members_of(path: Path) -> dict[str, ArrayMember]:
+    """The arrays of an .npz, by their headers alone.
+
+    Raises:
+        DataRefused: it is none, or an array of it cannot be read.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
@@ -253,7 +259,7 @@ def _members(path: Path) -> dict[str, _Member]:
         ) from None
 
 
-def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Member:
+def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> ArrayMember:
     name = entry.filename[:-4]
     try:
         with archive.open(entry) as file:
@@ -267,7 +273,7 @@ def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Me
         raise DataRefused(f"array {name} of {path} holds {dtype}, not numbers", fix="save numbers of a fixed type")
     if by_column and len(shape) > 1:
         raise DataRefused(f"array {name} of {path} is stored column by column", fix="save it through numpy.ascontiguousarray")
-    member = _Member(entry, dtype, tuple(shape), header_bytes)
+    member = ArrayMember(entry, dtype, tuple(shape), header_bytes)
     if not shape:
         raise DataRefused(f"array {name} of {path} is a single number", fix="save one row for each sample")
     if entry.file_size != header_bytes + member.row_bytes * shape[0]:
@@ -275,7 +281,7 @@ def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Me
     return member
 
 
-def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, ...]) -> _Feed:
+def _fitting(name: str, member: ArrayMember, tensor: TensorFacts, shape: tuple[int, ...]) -> _Feed:
     try:
         wanted = np.dtype(_NUMPY_NAMES.get(tensor.dtype, tensor.dtype))
     except TypeError:
@@ -293,7 +299,7 @@ def _fitting(name: str, member: _Member, tensor: TensorFacts, shape: tuple[int, 
     return _Feed(member, wanted, whole=row == shape)
 
 
-def _whole(path: Path, member: _Member) -> Array:
+def _whole(path: Path, member: ArrayMember) -> Array:
     if member.row_bytes * member.shape[0] > _LARGEST_LABELS:
         raise DataRefused(f"`labels` of {path} takes over {_LARGEST_LABELS / 1e6:.0f} MB", fix="save one label a sample")
     try:
@@ -303,7 +309,7 @@ def _whole(path: Path, member: _Member) -> Array:
         raise DataRefused(f"`labels` of {path} is damaged ({error})", fix="save it again") from None
 
 
-def _numbers(path: Path, member: _Member, count: int) -> NDArray[np.float64]:
+def _numbers(path: Path, member: ArrayMember, count: int) -> NDArray[np.float64]:
     """What shall be told, shape (count, ...)."""
     found = _whole(path, member).astype(np.float64)
     if len(found) != count:
@@ -319,7 +325,12 @@ def _numbers(path: Path, member: _Member, count: int) -> NDArray[np.float64]:
     return found
 
 
-def _labels(path: Path, member: _Member, count: int) -> NDArray[np.int64]:
+def class_labels(path: Path, member: ArrayMember, count: int) -> NDArray[np.int64]:
+    """The class of each of `count` samples.
+
+    Raises:
+        DataRefused: they are no classes, or not as many.
+    """
     whole = _whole(path, member).reshape(-1)
     odd = member.dtype.kind not in "iu" or len(whole) != count
     low, high = (0, 0) if odd or not len(whole) else (int(whole.min()), int(whole.max()))

@@ -26,6 +26,7 @@ _LAST_CLASS = 65_535
 _ORIENTATION, _SIDEWAYS = 0x0112, frozenset((5, 6, 7, 8))
 """EXIF's tag, and the values that swap width and height."""
 _GREY = 114
+_WITH_ALPHA = {"P": "PA", "L": "LA", "RGB": "RGBA"}
 
 
 def decode(
@@ -62,6 +63,37 @@ def decode_mask(data: bytes) -> NDArray[np.int32]:
     if low < 0 or high > _LAST_CLASS:
         raise ValueError(f"it has the number {low if low < 0 else high}, and classes are 0 to {_LAST_CLASS}")
     return mask
+
+
+def head_of(data: bytes) -> tuple[tuple[int, int], str]:
+    """Width and height of an image file, and pillow's word for its colours, with the alpha channel that a palette or a key
+    colour means. Its pixels are read too, of a large JPEG an eighth of them: most broken files begin well.
+
+    Raises:
+        OSError, SyntaxError, ValueError: no image, or a broken one.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        size, mode = image.size, image.mode
+        if size[0] * size[1] > _LARGEST_PIXELS:
+            raise ValueError(f"{size[0]} x {size[1]} pixels are too many")
+        if "transparency" in image.info:
+            mode = _WITH_ALPHA.get(mode, mode)
+        image.draft(None, (8, 8))
+        image.load()
+    return size, mode
+
+
+def small_picture(data: bytes, most: int) -> tuple[bytes, int]:
+    """An image as red, green and blue of each pixel, row by row, of at most so many pixels a side; and its width.
+
+    Raises:
+        OSError, SyntaxError, ValueError: no image, or a broken one.
+    """
+    shown, _ = opened(data, (most, most), gray=False, letterbox=False, upright=True)
+    shown.thumbnail((most, most))
+    return shown.tobytes(), shown.width
 
 
 def opened(data: bytes, size: tuple[int, int], *, gray: bool, letterbox: bool, upright: bool) -> tuple[Image, tuple[int, int]]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataRefused
 from ..library.annotated_images import IMAGE_SUFFIXES, is_hidden, suffix_of
+from ..library.dataset_parts import PARTS
 
-_PARTS = frozenset(["train", "training", "val", "valid", "validation", "test", "testing"])
 try:
     from lzma import LZMAError
 except ImportError:  # a Python built without it reads no such zip
@@ -33,6 +33,9 @@ _LARGEST_BYTES = 64_000_000
 
 class Store(Protocol):
     """Where the bytes of files come from."""
+
+    outside: int
+    """Names in it that lead out of it (`../`); they are passed over."""
 
     def files(self) -> dict[str, int]:
         """Files in it that are not hidden: name to size in bytes."""
@@ -83,7 +86,7 @@ def find_files(path: Path, *, labelled: bool, classes: Sequence[str] = ()) -> Im
         return ImageFiles(store, tuple(names), None, (), mean_bytes)
     folder_of = [name.split("/")[skip] for name in inside]
     found = _sorted_classes(set(folder_of) | (_empty_classes(path, inside, skip) if path.is_dir() else set()))
-    if {word.lower() for word in found} <= _PARTS:
+    if {word.lower() for word in found} <= PARTS:
         raise DataRefused(
             f"{path} holds parts ({', '.join(found)}), not classes",
             fix=f"name one of them as the dataset, e.g. {path / found[0]}" if path.is_dir() else "zip each part by itself",
@@ -118,7 +121,10 @@ def images_in(store: Store, path: Path) -> dict[str, int]:
     """
     listed = {name: size for name, size in store.files().items() if suffix_of(name) in IMAGE_SUFFIXES}
     if not listed:
-        raise DataRefused(f"{path} is empty: no image in it", fix=f"put images into it ({' '.join(sorted(IMAGE_SUFFIXES))})")
+        out = f", and {store.outside} names in it lead out of it (../), which are passed over" if store.outside else ""
+        raise DataRefused(
+            f"{path} is empty: no image in it{out}", fix=f"put images into it ({' '.join(sorted(IMAGE_SUFFIXES))})"
+        )
     return listed
 
 
@@ -147,6 +153,8 @@ def _sorted_classes(names: set[str]) -> tuple[str, ...]:
 
 
 class _Folder:
+    outside = 0
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -183,7 +191,8 @@ class _Zip:
             raise DataRefused(f"{path} cannot be read ({error.strerror})", fix="check its permissions") from None
 
         # Windows' own tools wrote backslashes into zips for years.
-        entries = ((entry.filename.replace("\\", "/"), entry) for entry in self._archive.infolist())
+        entries = [(entry.filename.replace("\\", "/"), entry) for entry in self._archive.infolist()]
+        self.outside = sum(".." in name.split("/") for name, _ in entries)
         self._entries = {name: entry for name, entry in entries if not name.endswith("/") and not is_hidden(name)}
 
     def files(self) -> dict[str, int]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from ..schema.spec import ImageInput
 from .samples import Array, Batch, Pixels
 
 Floats = NDArray[np.float64]
@@ -18,6 +20,7 @@ Floats = NDArray[np.float64]
 class Preprocessing(NamedTuple):
     """How training frameworks make inputs of pixels: (pixel / scale - mean) / std, in the order red, green, blue."""
 
+    name: str
     scale: float
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -25,15 +28,20 @@ class Preprocessing(NamedTuple):
 
 COMMON = {
     3: (
-        Preprocessing(255),
-        Preprocessing(255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        Preprocessing(255, (0.5,), (0.5,)),
-        Preprocessing(1),
-        Preprocessing(1, (123.68, 116.78, 103.94)),
+        Preprocessing("0 to 1", 255),
+        Preprocessing("ImageNet", 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        Preprocessing("-1 to 1", 255, (0.5,), (0.5,)),
+        Preprocessing("0 to 255", 1),
+        Preprocessing("Caffe", 1, (123.68, 116.78, 103.94)),
     ),
-    1: (Preprocessing(255), Preprocessing(255, (0.1307,), (0.3081,)), Preprocessing(255, (0.5,), (0.5,)), Preprocessing(1)),
+    1: (
+        Preprocessing("0 to 1", 255),
+        Preprocessing("MNIST", 255, (0.1307,), (0.3081,)),
+        Preprocessing("-1 to 1", 255, (0.5,), (0.5,)),
+        Preprocessing("0 to 255", 1),
+    ),
 }
-"""By the number of channels: torchvision's, ImageNet's, -1 to 1, pixels as they are, Caffe's; for grey pictures MNIST's."""
+"""By the number of channels; torchvision's own leaves 0 to 1."""
 
 
 class OtherPreprocessing(NamedTuple):
@@ -56,6 +64,16 @@ class OtherPreprocessing(NamedTuple):
         return Batch(feeds={**batch.feeds, pixels.name: made}, labels=batch.labels, n=batch.n)
 
 
+def other_way(pixels: Pixels, how: ImageInput) -> OtherPreprocessing:
+    """Feed as `how` says what was fed as `pixels` says."""
+    channels = len(pixels.gain)
+    mean, std = (np.resize(np.array(each or (plain,)), channels) for each, plain in ((how.mean, 0.0), (how.std, 1.0)))
+    gain, offset = 1 / (how.scale * std), -mean / std
+    if pixels.whole:
+        gain, offset = np.ones(channels), np.zeros(channels)
+    return OtherPreprocessing("", gain, offset, swapped=(how.color == "BGR") != pixels.bgr)
+
+
 def alternatives(pixels: Pixels) -> list[OtherPreprocessing]:
     """The usual ways that differ from the one there is; the first one swaps red and blue, where there are any."""
     channels, others = len(pixels.gain), []
@@ -70,6 +88,43 @@ def alternatives(pixels: Pixels) -> list[OtherPreprocessing]:
         if not (np.allclose(gain, now[0], rtol=0.05) and np.allclose(offset, now[1], rtol=0.05, atol=0.02)):
             others.append(OtherPreprocessing(_words(usual, turn), gain, offset, swapped=False))
     return others
+
+
+class NamedInput(NamedTuple):
+    """A usual way to feed images."""
+
+    name: str
+    input: ImageInput
+
+
+def usual_inputs(said: ImageInput, channels: int, *, whole: bool) -> list[NamedInput]:
+    """All usual ways to feed images into an input of 1 or 3 channels, and first the one that is `said` where it is another.
+    `whole`: the model takes whole pixels, so that only the order of colours is open.
+    """
+    found = []
+    for color in ("RGB", "BGR") if channels == 3 else ("GRAY",):
+        turn = -1 if color == "BGR" else 1
+        for usual in () if whole else COMMON[channels]:
+            changes = {"color": color, "scale": usual.scale, "mean": usual.mean[::turn], "std": usual.std[::turn]}
+            found.append(NamedInput(f"{color} {usual.name}", replace(said, **changes)))
+        if whole:
+            found.append(NamedInput(f"{color} whole pixels", replace(said, color=color)))
+    own = any(_alike(each.input, said) for each in found)
+    return found if own else [NamedInput("as described", said), *found]
+
+
+def _alike(one: ImageInput, other: ImageInput) -> bool:
+    """Whether they feed the same: a number for all channels is as good as three."""
+
+    def numbers(values: tuple[float, ...], default: float) -> Floats:
+        return np.resize(np.array(values or (default,)), 3)
+
+    return (
+        one.color == other.color
+        and one.scale == other.scale
+        and np.array_equal(numbers(one.mean, 0.0), numbers(other.mean, 0.0))
+        and np.array_equal(numbers(one.std, 1.0), numbers(other.std, 1.0))
+    )
 
 
 def _words(usual: Preprocessing, turn: int) -> str:

@@ -19,6 +19,7 @@ from ..schema.ready import ready
 from ..schema.spec import Dataset, DatasetKind, Task
 from ..schema.validation import explain
 from .annotated_images import KEYPOINTS, annotation_forms, mask_folder, masks_of
+from .dataset_parts import parts_of
 
 _FORMS = (
     "a folder or zip of class folders with images, or of images with boxes (VOC, YOLO, COCO) or masks, an .npz, a .tsv of "
@@ -60,6 +61,26 @@ def read_dataset(text: str, config_datasets: Mapping[str, str]) -> Dataset:
     dataset = _described(path) if path.suffix.lower() == ".toml" else _bare(path)
     name = text if named else dataset.name or path.stem
     return msgspec.structs.replace(dataset, name=name)
+
+
+def read_parts(text: str, config_datasets: Mapping[str, str]) -> Dataset:
+    """`read_dataset`, or of a folder with `train` and `test` in it the second, calibrated with the first.
+
+    Raises:
+        DataRefused: as `read_dataset`.
+    """
+    found = read_dataset(text, config_datasets)
+    parts = parts_of(Path(found.path)) if found.kind == "image-folder" and not found.calibration else None
+    if parts is None:
+        return found
+    own = _bare(parts[0])
+    kept = found if own.kind == found.kind else own
+    return msgspec.structs.replace(kept, name=found.name, path=own.path, calibration=str(parts[1]))
+
+
+def usual_task(kind: DatasetKind) -> Task:
+    """What labels of a kind are for where nobody says it."""
+    return _TASKS[kind][0]
 
 
 def kind_of(path: Path) -> DatasetKind:

@@ -22,6 +22,7 @@ from ..errors import UsageError, nearest
 from ..library.setting_origins import Settings
 from ..runs.board_queue import Waiting
 from ..runs.trash import Deleted
+from ..schema.dataset_probe import DatasetProbe
 from ..schema.deployment import Deployment
 from ..schema.failure import Failure
 from ..schema.field_docs import docs_of
@@ -108,6 +109,7 @@ DOCUMENTS: dict[str, Document] = {
     "deleted": Document(kind=DeletedRuns, printed_by=("delete",)),
     "metrics": Document(kind=Metrics, printed_by=("bench",)),
     "model": Document(kind=ModelFacts, printed_by=("inspect MODEL",)),
+    "dataset": Document(kind=DatasetProbe, printed_by=("dataset",)),
     "plan": Document(kind=PlanFacts, printed_by=("inspect PLAN", "inspect RUN")),
     "latencies": Document(kind=Spreads, printed_by=("show --latencies",)),
     "sensitivity": Document(kind=Sensitivity, printed_by=("sensitivity",)),

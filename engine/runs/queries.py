@@ -21,7 +21,7 @@ from ..schema.ready import ready
 from ..schema.result import Result
 from ..schema.sensitivity import UNITS
 from ..schema.settings import BackendSettings
-from ..schema.spec import Preset, RunSpec
+from ..schema.spec import Dataset, Preset, RunSpec
 from ..schema.workloads import FlatOut, Workload
 from ..system.log import logger
 from .fork_client import ForkedProcess, ForkServer
@@ -123,6 +123,21 @@ class RecomputeQuestion(_Question, frozen=True, kw_only=True, tag="recompute"):
     runs: tuple[RawSamples, ...]
 
 
+class DatasetQuestion(_Question, frozen=True, kw_only=True, tag="dataset"):
+    """What is in this dataset, and how is it fed into this model?"""
+
+    dataset: Dataset
+    model: str = ""
+    """Empty: the dataset alone is looked at."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    samples: int = 0
+    """That are tried in each way to feed them; 0: as many as some 12 seconds allow, 300 at most."""
+    shown: int = 8
+    """That are told of one by one."""
+    picture: int = 0
+    """Pixels a side of a small picture of each; 0: none is made."""
+
+
 class SensitivityQuestion(_Question, frozen=True, kw_only=True, tag="sensitivity"):
     """How far do outputs move when one unit is changed alone, or when a setting is swept over the whole model?"""
 
@@ -205,6 +220,7 @@ Question = (
     | PlanQuestion
     | SpreadQuestion
     | RecomputeQuestion
+    | DatasetQuestion
     | SensitivityQuestion
     | SweepCheckQuestion
     | SweepBuildQuestion

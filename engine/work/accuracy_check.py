@@ -52,7 +52,7 @@ def accuracy_doubt(session: Session, samples: Samples, batch: int, found: Accura
         share = np.bincount(predicted).max() / len(predicted)
         said += f" (it says the same class of {share:.0%})" if share > MOST_SAID else ""
     if order is not None and (way is None or order.top1 > way.top1):
-        return f"{said}; {_order_words(order, samples.classes)}"
+        return f"{said}; {order_words(order, samples.classes)}"
     if way is not None:
         return f"{said}; {way.words}"
     made = "`scale`, `mean`, `std` or `color` (BGR) of" if samples.pixels else "scale, mean or channels (BGR) of the arrays in"
@@ -62,7 +62,24 @@ def accuracy_doubt(session: Session, samples: Samples, batch: int, found: Accura
     )
 
 
-def _order_words(order: ClassOrder, classes: tuple[str, ...]) -> str:
+def told_of(session: Session, samples: Samples, batch: int, way: OtherPreprocessing | None) -> AccuracyMeter:
+    """What is told of all samples, fed otherwise than they come where a `way` is given."""
+    pixels = samples.pixels
+
+    def parts() -> Iterator[Batch]:
+        for part in samples.batches(batch, padded=True):
+            yield part if way is None or pixels is None else way.applied(part, pixels)
+
+    told = AccuracyMeter(len(samples.classes) or None)
+    for part, (outputs,) in infer_all((session,), parts()):
+        if part.labels is not None:
+            told.add(outputs, part.labels)
+    return told
+
+
+def order_words(order: ClassOrder, classes: tuple[str, ...]) -> str:
+    """What another order of the classes would win, and which are moved."""
+
     def named(label: int) -> str:
         return f"`{classes[label]}` (label {label})" if label < len(classes) else f"label {label}"
 
@@ -82,16 +99,7 @@ def _better_way(session: Session, samples: Samples, batch: int, *, many: bool) -
 
     def right_ones(count: int, way: OtherPreprocessing | None) -> Right:
         """Which of the first samples are told right."""
-
-        def parts() -> Iterator[Batch]:
-            for part in samples.take(count).batches(batch, padded=True):
-                yield part if way is None else way.applied(part, pixels)
-
-        told = AccuracyMeter(len(samples.classes) or None)
-        for part, (outputs,) in infer_all((session,), parts()):
-            if part.labels is not None:
-                told.add(outputs, part.labels)
-        return told.right()
+        return told_of(session, samples.take(count), batch, way).right()
 
     now = right_ones(few, None)
     gains = [(int(right_ones(few, way).sum()) - int(now.sum()), way) for way in alternatives(pixels)]

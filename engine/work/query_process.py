@@ -21,6 +21,7 @@ from ..runs.board_queue import Device, draw_ticket, enter
 from ..runs.queries import (
     BenchQuestion,
     CheckQuestion,
+    DatasetQuestion,
     ExportQuestion,
     InspectQuestion,
     PlanQuestion,
@@ -32,6 +33,7 @@ from ..runs.queries import (
     SweepCheckQuestion,
     SweepQuestion,
 )
+from ..schema.dataset_probe import DatasetProbe
 from ..schema.failure import Failure
 from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts
@@ -47,7 +49,7 @@ from ..system.pipe_reporter import PipeReporter
 _log = logger(__name__)
 
 
-Given = ModelFacts | PlanFacts | Metrics | Spreads | Sensitivity | list[Recomputed] | list[Failure | None] | None
+Given = ModelFacts | PlanFacts | Metrics | Spreads | Sensitivity | DatasetProbe | list[Recomputed] | list[Failure | None] | None
 """What is answered; None: nothing is to be said against it."""
 
 
@@ -118,6 +120,13 @@ def _recompute(question: RecomputeQuestion, home: Path, say: PipeReporter) -> Gi
 
     del home, say
     return [recompute(each) for each in question.runs]
+
+
+@_answer.register
+def _dataset(question: DatasetQuestion, home: Path, say: PipeReporter) -> Given:
+    from .probe_dataset import probe_dataset
+
+    return probe_dataset(home, question, say)
 
 
 @_answer.register
