@@ -48,7 +48,17 @@ def _anywhere(desk: Desk) -> Iterable[Worded]:
 
     yield Worded("doctor", "what is missing here, and what mends it", lambda _: show_doctor(desk))
     show = partial(show_config, desk)
+    yield Worded("deploy", "copy what a run made, here or to a host", partial(_deploy, desk), "[RUN] [PLACE]", 0, 2)
     yield Worded("config", "settings of edgetui.toml, and where they come from", lambda key: show("".join(key)), "[KEY]", 0, 1)
+
+
+def _deploy(desk: Desk, words: Words) -> None:
+    from .screens.deploy import open_deploy
+
+    shown = desk.link.view
+    if not words and shown is None:
+        raise UsageError("no run is shown", fix="write one: its id, a part of it, or `last`")
+    open_deploy(desk, words[0] if words else shown.run if shown else "", "".join(words[1:]))
 
 
 def _press(desk: Desk, action: str, node: object, _: Words) -> None:

@@ -22,5 +22,4 @@ def reservations(result: Result, found: Comparison | None) -> Iterator[str]:
         return
     goal, choice, *others = (sentence.rstrip(".") for sentence in found.advice)
     why = next((said for said in others if said.removeprefix("Runner-up: ").startswith(label)), "")
-    # in the words of `compare`, which says more
-    yield f"{goal.replace('Goal: ', 'for the goal ', 1)} the advice is another: {choice}" + (f". {why}" if why else "")
+    yield f"not what is advised ({goal[:1].lower()}{goal[1:]}): {choice}" + (f". {why}" if why else "")

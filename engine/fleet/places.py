@@ -72,7 +72,10 @@ def parse_place(text: str) -> DeployPlace:
         raise UsageError(f"`{text}` does not say which folder", fix=f"write e.g. {host}:models")
     board = next((board for board in fleet_boards() if board.name == host), None)
     if host == HERE or (board is not None and board.host == HERE):
-        return DeployPlace(board or FleetBoard(name="this machine", host=HERE), str(Path.home() / typed_path(folder)), text)
+        path = str(Path.home() / typed_path(folder))
+        return DeployPlace(
+            board or FleetBoard(name="this machine", host=HERE), path, text if board else path, board is not None
+        )
     folder = folder.removeprefix("~/") or "."
     where = folder if folder.startswith("/") else f"./{folder}"
     return DeployPlace(board or FleetBoard(name=host, host=host), where, text, board is not None)

@@ -98,7 +98,7 @@ class Deploying(Finished):
         used = await asyncio.to_thread(used_places, self.home)
         boards = await asyncio.to_thread(fleet_boards)
         logins = {f"{board.name}:": login_of(board).removeprefix("ssh ") for board in boards if board.host != "localhost"}
-        return (*((text, "used before") for text in used), *((text, login) for text, login in logins.items()))
+        return (*((text, "used before") for text in used), *((text, f"a board, {login}") for text, login in logins.items()))
 
 
 def _paths(result: Result, artifacts: Sequence[str]) -> list[Path]:

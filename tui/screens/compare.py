@@ -74,6 +74,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         Binding(
             "e", "export", "export", id="compare.export", show=False, tooltip="Write a report of these runs into a new folder"
         ),
+        Binding("E", "deploy", "deploy", id="compare.deploy", show=False, tooltip="Copy what the advised run made to a host"),
         Binding("y", "copy", "copy", id="compare.copy", tooltip="Copy the table to the clipboard"),
         Binding("escape", "back", "back", id="compare.back", tooltip="To the front, then to where you came from"),
     ]
@@ -311,6 +312,15 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
                 for owner, run, label in zip(owners, found.runs, found.columns, strict=True)
             ]
             self.app.push_screen(LayersScreen(plans, self.first))
+
+    def action_deploy(self) -> None:
+        """Copy what the run made that is advised; where none is, that of the first column shown."""
+        from .deploy import open_deploy
+
+        found = self.comparison
+        if found is not None:
+            advised = dict(zip(found.columns, found.runs, strict=True)).get(found.choice, "")
+            open_deploy(self.desk, advised or next(filter(None, found.runs[max(self.first, 1) :]), self.runs[0]))
 
     def action_export(self) -> None:
         """A report for the goal that is shown."""

@@ -76,6 +76,12 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
         if view is not None:
             self.app.push_screen(LayersScreen(plans_of(view.run, view.model, view.recipe)))
 
+    def action_deploy(self) -> None:
+        """Copy what the shown run made."""
+        from .deploy import open_deploy
+
+        open_deploy(self.desk, view.run if (view := self.desk.link.view) is not None else "")
+
     def action_sensitivity(self) -> None:
         """What compressing each layer of the highlighted model costs."""
         from .sensitivity import SensitivityScreen

@@ -48,6 +48,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         "Space marks runs, C compares the marked ones (or the one under the cursor\n"
         "with its baseline and with those that were started together with it: 1/3, 2/3, 3/3).\n"
         "e writes a report of them: one page with charts, tables, and the files that they made.\n"
+        "E copies what one made to a folder, here or on a host.\n"
         f"/ filters by words that must all hold: {HELP}.\n"
         "key:text has it, key=text is it, a|b is either, -word is not so; what has no key is looked for everywhere.\n"
         "s sorts by any field, by the same once more the other way; b gathers by model, recipe, board, tag.\n"
@@ -67,6 +68,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         Binding(
             "e", "export", "export", id="runs.export", show=False, tooltip="Write a report of the marked runs, or this one"
         ),
+        Binding("E", "deploy", "deploy", id="runs.deploy", show=False, tooltip="Copy what this run made, here or to a host"),
         Binding("y", "copy", "copy", id="runs.copy", show=False, tooltip="Copy the table to the clipboard"),
         Binding("escape", "back", "back", id="runs.back", tooltip="To the workbench"),
     ]
@@ -289,6 +291,12 @@ class RunsScreen(RunDeeds, FilteredScreen):
         chosen = self.chosen()
         if chosen:
             ask_for_report(self.desk, chosen)
+
+    def action_deploy(self) -> None:
+        """Copy what this run made."""
+        from .deploy import open_deploy
+
+        open_deploy(self.desk, self.current())
 
     def action_layers(self) -> None:
         """What is inside the plans of this run."""

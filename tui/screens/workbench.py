@@ -66,6 +66,7 @@ class WorkbenchScreen(Doors):
         ),
         Binding("W", "sweeps", "sweeps", id="sweeps", show=False, tooltip="Find the cheapest power mode, batch, threads"),
         Binding("e", "sensitivity", "sensitivity", id="sensitivity", show=False, tooltip="What compressing each layer does"),
+        Binding("E", "deploy", "deploy", id="deploy", show=False, tooltip="Copy what the shown run made, here or to a host"),
         Binding("m", "monitor", "monitor", id="monitor", tooltip="All sensors and their past: record, mark, watch alerts"),
         Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the last change of the settings back"),
         Binding("s", "save", "save recipe", id="save", show=False, tooltip="Save the recipe under a name"),
@@ -248,7 +249,7 @@ class WorkbenchScreen(Doors):
             return view is not None and view.state in ("crashed", "failed", "cancelled")
         if action == "member":
             return len(self.desk.link.members) > 1
-        return action != "layers" or view is not None
+        return action not in ("layers", "deploy") or view is not None
 
     def action_pane(self, name: str) -> None:
         """Go to a pane."""
