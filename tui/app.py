@@ -21,6 +21,7 @@ from textual.screen import Screen
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
+from .begun_elsewhere import BegunElsewhere
 from .colon import Colon
 from .desk import Desk
 from .endings import Endings
@@ -116,6 +117,8 @@ class EdgetuiApp(Desk):
         self.link.expect = endings.expect
         self.pace.always.append(endings.tick)
         self.pace.always.append(RunPast(self).tick)
+        if self.monitor is None:
+            self.pace.always.append(BegunElsewhere(self, self.workbench.follow).tick)
 
     def _take_in(self) -> None:
         """What the sensors say, whatever is on screen: a recording goes on, an alert is said."""

@@ -64,6 +64,10 @@ class Link(Setups):
         self._trouble = ""
         self.feed: LiveFeed | None = None
         """The board's sensors, for the workbench and the monitor; None before `open_telemetry`."""
+        self.submitting = 0
+        """Of runs that are being begun from here."""
+        self.own: set[str] = set()
+        """Runs that were begun from here."""
         self.expect: Callable[..., None] = lambda *_: None
         """Told of runs whose end is to be said."""
 
@@ -153,7 +157,12 @@ class Link(Setups):
     async def submit(self, setups: Sequence[RunSetup], model: str) -> str:
         """Start runs that differ in their recipes, together; returns the id of the first."""
         specs = [await asyncio.to_thread(self.spec, setup, model) for setup in setups]
-        runs = await self.engine.submit_all(specs)
+        self.submitting += 1
+        try:
+            runs = await self.engine.submit_all(specs)
+            self.own |= set(runs)
+        finally:
+            self.submitting -= 1
         self.engine.ask_no_more()
         self.expect(*runs)
         return runs[0]

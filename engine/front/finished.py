@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,6 +102,20 @@ class Finished(Sensing):
         """How a run ended, in a line: `resnet20 int8: done, faster; smaller`."""
         result = await self.result(run)
         return ending_words(Path(result.model.path).stem if result.model else run, result.recipe.name, result)
+
+    def runs_stamp(self) -> int:
+        """Another number whenever a run folder has come or gone; one look at one folder."""
+        try:
+            return os.stat(self.home / "runs").st_mtime_ns  # noqa: PTH116 - asked every second
+        except OSError:
+            return 0
+
+    async def part_of(self, run: str) -> str:
+        """The study or search that a run is part of, with its place in it, or what a fleet asked for it by; empty: somebody has
+        begun it alone.
+        """
+        asked = await asyncio.to_thread((await self._find(run)).asked)
+        return asked.study or asked.once
 
     async def group_of(self, run: str) -> str:
         """The id of the group that a run is a member of, or its own."""

@@ -147,9 +147,10 @@ class WorkbenchScreen(Doors):
             self.settings.take(self.settings.draft)
         if Path(spec.model).is_file():
             self.models.take(self.desk.engine.models(), spec.model)
-        self.desk.run_in_background(partial(self._follow, run), "follow")
+        self.desk.run_in_background(partial(self.follow, run), "follow")
 
-    async def _follow(self, run: str) -> None:
+    async def follow(self, run: str) -> None:
+        """Watch a run, and leave the settings as they are."""
         self.remove_class("-fresh")
         await self.desk.link.follow(run)
         self.run_pane.tick()
@@ -289,7 +290,7 @@ class WorkbenchScreen(Doors):
                 self.settings.refuse()
                 return
         run = await link.submit(setups, model)
-        self.desk.run_in_background(partial(self._follow, run), "follow")
+        self.desk.run_in_background(partial(self.follow, run), "follow")
         self.notify(f"{Path(model).stem}: the run goes on when you quit", timeout=3, markup=False)
 
     def action_cancel(self) -> None:
@@ -310,7 +311,7 @@ class WorkbenchScreen(Doors):
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it."""
         await self.desk.engine.resume(await self.desk.engine.group_of(run))
-        self.desk.run_in_background(partial(self._follow, run), "follow")
+        self.desk.run_in_background(partial(self.follow, run), "follow")
 
     def action_undo(self) -> None:
         """Take the last change back."""

@@ -1,0 +1,43 @@
+"""A run that another terminal begins is shown, unless something else is looked at; one begun from here is no news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgetui.engine.system.locks import take_lock
+from edgetui.tui.app import EdgetuiApp
+from screens import screen_text, shows, until
+
+
+def go(own_state: Path, run: str):
+    """Its supervisor lives."""
+    lock = take_lock(own_state / "runs" / run / "alive.lock")
+    assert lock is not None
+    return lock
+
+
+async def test_what_begins_elsewhere_is_shown_once_nothing_goes_here(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path
+):
+    app, first = bare_app, past_run("done")
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: app.link.view is not None and app.link.view.result is not None)
+        await pilot.pause(1.2)  # what was there has been looked at
+        second = past_run("measure")
+        lock = go(own_state, second)
+        await shows(pilot, "tiny both has begun elsewhere; it is shown")
+        await until(pilot, lambda: app.link.view.run == second)
+        third = past_run("measure")
+        other = go(own_state, third)
+        await shows(pilot, "tiny both has begun elsewhere; R lists it")
+        assert app.link.view.run == second, "what goes on here is still shown"
+        app.link.own.add(mine := "20261120-2314-tiny-both")
+        assert past_run("measure") == mine
+        held = go(own_state, mine)
+        app.clear_notifications()
+        await pilot.pause(2.2)
+        assert "elsewhere" not in screen_text(app)
+        for each in (lock, other, held):
+            each.release()
+    assert first != second
