@@ -30,6 +30,7 @@ from .library.models import Folder, ModelFile, list_folder
 from .library.recipes import list_recipes, missing_file, missing_package
 from .library.torch_models import FOLDER, export_path
 from .runs.asking import LOOK_S, Cancelling, meant, reopen, write
+from .runs.coming_after import refuse_ended_badly
 from .runs.folder import RunDir
 from .runs.index import Index
 from .runs.kept_rows import KeptRows, keyed
@@ -94,11 +95,13 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
         """`submit_all` of one."""
         return (await self.submit_all([spec]))[0]
 
-    async def submit_all(self, specs: Sequence[RunSpec]) -> tuple[str, ...]:
+    async def submit_all(self, specs: Sequence[RunSpec], after: str = "") -> tuple[str, ...]:
         """Write the run folders of recipes that are to be measured together and start their supervisor, detached; returns the
-        runs' ids once they have begun or stand in the queue.
+        runs' ids once they have begun or stand in the queue. `after`: a run, or a group, that has to end well before they
+        come into the queue.
 
         Raises:
+            StorageRefused: there is no such run, or it has ended otherwise.
             EdgetuiError: the model or data cannot be read, the state folder cannot be written, the supervisor did not start.
         """
         model = Path(specs[0].model).expanduser().absolute()
@@ -107,7 +110,9 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
         specs = [msgspec.structs.replace(spec, model=str(model)) for spec in specs]
         for spec in specs:
             await self.check(spec)
-        folders = await asyncio.to_thread(self._write, specs)
+        others = await asyncio.to_thread(meant, self.home, after) if after else []
+        await asyncio.to_thread(refuse_ended_badly, others)
+        folders = await asyncio.to_thread(self._write, specs, others)
         await asyncio.to_thread(begin, folders, self.home)
         return tuple(folder.name for folder in folders)
 
@@ -145,8 +150,8 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
         await ask(self.home, CheckQuestion(spec=spec, backend=backend, elsewhere=elsewhere, goal=goal), listen)
         return tuple(warned)
 
-    def _write(self, specs: Sequence[RunSpec]) -> list[RunDir]:
-        return write(self.home, specs)
+    def _write(self, specs: Sequence[RunSpec], after: Sequence[RunDir] = ()) -> list[RunDir]:
+        return write(self.home, specs, after=after)
 
     async def watch(self, run: str, since: int = 0) -> AsyncIterator[AnyEvent]:
         """All events numbered above `since`: the past first, then as they come, until the run has ended or crashed."""

@@ -79,6 +79,9 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
     def recipes(_: int) -> Iterable[str]:
         return [recipe.name for recipe in settings.draft.recipes] if settings.draft is not None else ()
 
+    def behind(place: int) -> Iterable[str]:
+        return recipes(place) if place == 1 else ()
+
     def names(place: int) -> Iterable[str]:
         return settings.names() if place == 0 else ()
 
@@ -118,6 +121,11 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
             settings.put("recipe", name)
         bench.action_run()
 
+    def after(words: Words) -> None:
+        for name in words[1:]:
+            settings.put("recipe", name)
+        desk.run_in_background(partial(bench.run_after, words[0]), "run")
+
     def add(words: Words) -> None:
         if words[0] not in STEPS:
             raise UsageError(f"there is no step `{words[0][:40]}`", fix=nearest(words[0], STEPS))
@@ -146,6 +154,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
         Worded("recipe", "start from a recipe", load, "NAME", 1, 1, recipes),
         Worded("run", "run the model, with a recipe by its name", run, "[RECIPE]", 0, 1, recipes),
+        Worded("after", "run the model once another run has ended well", after, "RUN [RECIPE]", 1, 2, behind),
         Worded("add", "add a step to the recipe", add, "STEP", 1, 1, lambda _: STEPS),
         Worded("save", "save the recipe under a name", save, "[NAME]", 0, 1),
         Worded("show", "show a run, by its id, a part of it, or `last`", show, "RUN", 1, 1),

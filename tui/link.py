@@ -154,12 +154,12 @@ class Link(Setups):
         await self.inspect(model, spec.shapes)
         return await self.engine.foresee(spec)
 
-    async def submit(self, setups: Sequence[RunSetup], model: str) -> str:
-        """Start runs that differ in their recipes, together; returns the id of the first."""
+    async def submit(self, setups: Sequence[RunSetup], model: str, after: str = "") -> str:
+        """Start runs that differ in their recipes, together, once `after` has ended well; returns the id of the first."""
         specs = [await asyncio.to_thread(self.spec, setup, model) for setup in setups]
         self.submitting += 1
         try:
-            runs = await self.engine.submit_all(specs)
+            runs = await self.engine.submit_all(specs, after)
             self.own |= set(runs)
         finally:
             self.submitting -= 1

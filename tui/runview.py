@@ -97,6 +97,8 @@ class RunView:
         self.eta_s: float | None = None
         """Of the stage that is going, from this board's history; None: not known."""
         self.waiting_for: str | None = None
+        self.waits_for_end = False
+        """That run has to end well; else it is for the board."""
         self.state = ""
         """Empty while it works; then done, failed, cancelled or crashed; lost: its folder can be read no longer."""
         self.failure: StageFailed | None = None
@@ -221,7 +223,7 @@ class RunView:
 
     @_fold.register
     def _wait(self, event: Queued) -> None:
-        self.waiting_for = event.waiting_for
+        self.waiting_for, self.waits_for_end = event.waiting_for, event.to_end
 
     @_fold.register
     def _open(self, event: StageBegan) -> None:

@@ -9,8 +9,11 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from ..errors import StorageRefused, from_os_error
 from ..runs.board_queue import Waiting, arrange, waiting
+from ..runs.coming_after import who_comes_after
 from ..runs.folder import RunDir
 from ..runs.remarks import read_remarks, renoted, retagged, write_remarks
 from ..runs.trash import Deleted, bring_back, deleted_runs, empty, put_aside, with_sizes
@@ -90,8 +93,8 @@ class Tidying(Finished):
         return await asyncio.to_thread(lambda: with_sizes(deleted_runs(self.home)))
 
     async def queue(self) -> Waiting:
-        """Who has the board, and who waits for it in which order."""
-        return await asyncio.to_thread(waiting, self.home)
+        """Who has the board, who waits for it in which order, and who for the end of another run."""
+        return await asyncio.to_thread(lambda: structs.replace(waiting(self.home), after=who_comes_after(self.home)))
 
     async def move(self, runs: Sequence[str], *, by: int = 0, after: str = "") -> Waiting:
         """Move runs that wait: by so many places (less than 0: earlier), or right `after` one that waits or works. What was
@@ -120,7 +123,7 @@ class Tidying(Finished):
             raise StorageRefused(f"{after} neither waits nor works", fix="`edgetui queue` lists who does")
         place = max(0, min(place, len(others)))
         arrange(self.home, [*others[:place], *first, *others[place:]])
-        return waiting(self.home)
+        return structs.replace(waiting(self.home), after=who_comes_after(self.home))
 
     async def queued_as(self, run: str) -> str:
         """Under which name it stands in the queue: a group under that of one of its runs."""

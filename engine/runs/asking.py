@@ -23,6 +23,7 @@ from ..library.models import model_hash
 from ..schema.spec import RunRequest, RunSpec
 from .assemble import close_cancelled
 from .board_queue import draw_ticket, enter
+from .coming_after import come_after, refuse_circle, waited_for
 from .folder import RunDir, check_room, create, group_members, new_name
 from .input_hashes import data_hashes, file_hashes, refuse_changed, samples_hash
 from .stages import KEYS, versions
@@ -31,9 +32,10 @@ CANCEL_S = 10.0
 LOOK_S = 0.05
 
 
-def write(home: Path, specs: Sequence[RunSpec], study: str = "", once: str = "") -> list[RunDir]:
+def write(home: Path, specs: Sequence[RunSpec], study: str = "", once: str = "", after: Sequence[RunDir] = ()) -> list[RunDir]:
     """Make the folders of runs that differ in their recipes alone, and put them into the queue, in the order given. `study`: of
-    which study and which of its groups they are; `once`: what `ensure.py` finds them by.
+    which study and which of its groups they are; `once`: what `ensure.py` finds them by; `after`: runs that have to end well
+    before these come into the queue.
 
     Raises:
         EdgetuiError: the model or the data cannot be read, or the state folder cannot be written.
@@ -73,8 +75,10 @@ def write(home: Path, specs: Sequence[RunSpec], study: str = "", once: str = "")
                 spec=spec,
             )
             create(home, asked)
-            if place == 0:
+            if place == 0 and not after:
                 enter(home, ticket, name)
+        if after:
+            come_after(home, folders, after)
     except (OSError, StorageRefused) as error:
         for folder in folders:
             shutil.rmtree(folder.path, ignore_errors=True)  # or it would be listed as one that crashed
@@ -130,10 +134,14 @@ def reopen(home: Path, folders: Sequence[RunDir]) -> list[RunDir]:
     asked = left[0].asked()
     check_room(home)
     refuse_changed(asked)
+    refuse_circle(home, left[0])
     try:
         for folder in left:
             folder.forget_ending()
-        enter(home, asked.ticket, asked.run)
+        if after := waited_for(left[0]):
+            come_after(home, left, [RunDir(home / "runs" / name) for name in after])
+        else:
+            enter(home, asked.ticket, asked.run)
     except OSError as error:
         raise from_os_error(error) from None
     return left

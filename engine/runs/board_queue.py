@@ -74,6 +74,8 @@ class Waiting(Struct, frozen=True, kw_only=True):
     """A run, or what else has it; empty: nobody."""
     waiting: tuple[str, ...] = ()
     """In their order. Of a group the first of its runs; sweeps and questions wait as well."""
+    after: dict[str, tuple[str, ...]] = {}
+    """Runs that come into the queue once others have ended well, and which those are."""
 
 
 def waiting(home: Path) -> Waiting:

@@ -12,6 +12,7 @@ from ..errors import StorageRefused
 from ..system.log import logger
 from . import queries
 from .board_queue import Device
+from .coming_after import waited_for
 from .folder import RunDir
 
 _log = logger(__name__)
@@ -51,6 +52,8 @@ def start(folders: Sequence[RunDir], home: Path) -> None:
 
 
 def _is_next(folder: RunDir, home: Path) -> bool:
-    """Whether it need not wait for the board, with all that it shares with our fork server."""
+    """Whether it need not wait, with all that it shares with our fork server."""
+    if waited_for(folder):
+        return False
     asked = folder.asked()
     return Device(home, asked.ticket, asked.run).free()

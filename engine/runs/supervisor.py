@@ -28,8 +28,9 @@ from ..schema.result import State
 from ..schema.spec import RunRequest
 from ..system.log import logger
 from . import outcome
-from .board_queue import Device
+from .board_queue import Device, enter
 from .cache import StageCache
+from .coming_after import wait_for_ends, waited_for
 from .detached import status_of
 from .fork_client import ForkServer
 from .input_hashes import refuse_changed, refuse_changed_data, refuse_changed_model
@@ -117,7 +118,7 @@ class Supervisor:
     def _carry(self, device: Device) -> None:
         failure: Failure | None = None
         try:
-            if device.acquire(self._wait, self._all_cancelled):
+            if self._after_others() and device.acquire(self._wait, self._all_cancelled):
                 self._work()
         except EdgetuiError as error:
             failure = Failure.of("", error)
@@ -133,6 +134,15 @@ class Supervisor:
         for member in self.members:
             member.end()
         device.release()
+
+    def _after_others(self) -> bool:
+        """Wait for runs that these come after, then enter the queue; False: they were cancelled meanwhile."""
+        lead = self.members[0]
+        if waited_for(lead.folder):
+            if not wait_for_ends(self.home, lead.folder, lambda run: self._wait(run, to_end=True), self._all_cancelled):
+                return False
+            enter(self.home, lead.asked.ticket, lead.run)
+        return True
 
     def _work(self) -> None:
         if self.waited:
@@ -153,12 +163,12 @@ class Supervisor:
     def _is_made(self, part: Errand) -> bool:
         return self.cache.path(part.stage.key).is_dir()
 
-    def _wait(self, run: str) -> None:
+    def _wait(self, run: str, *, to_end: bool = False) -> None:
         self.waited = True
         self.children.forks.close()  # 60 MB, which whoever has the board may need
         for member in self.going:
             _log.info("%s waits for %s", member.run, run)
-            member.say(Queued(waiting_for=run))
+            member.say(Queued(waiting_for=run, to_end=to_end))
 
     def _cancel(self) -> None:
         _log.info("%s: SIGTERM", ", ".join(member.run for member in self.members))

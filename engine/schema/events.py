@@ -36,6 +36,8 @@ class Queued(Event, frozen=True, kw_only=True, tag="queued"):
     """The board is busy: we wait for `waiting_for` (a run id, or empty when unknown)."""
 
     waiting_for: str = ""
+    to_end: bool = False
+    """That run has to end well, whoever has the board meanwhile."""
 
 
 class StageBegan(Event, frozen=True, kw_only=True, tag="stage-began"):

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.errors import RunFailed, StorageRefused
-from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.runs.folder import RunDir, create
 from edgetui.engine.schema import events
 from edgetui.engine.schema.result import Result
 from edgetui.engine.schema.settings import BackendSettings
-from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.spec import RunRequest, RunSpec
 from edgetui.engine.schema.steps import Recipe
 from edgetui.engine.system.reporter import NullReporter
 from edgetui.engine.work.job import Job
@@ -116,6 +116,24 @@ async def test_two_at_once_one_waits_and_says_for_whom(engine: Engine, light: Ru
     summaries = await engine.list()
     assert [(s.run, s.state) for s in summaries] == [(second, "done"), (first, "done")]
     assert all(stage.cached for stage in (await engine.result(second)).stages)
+
+
+async def test_one_that_comes_after_another_waits_for_its_good_end_also_after_a_kill(engine: Engine, light: RunSpec) -> None:
+    asked = RunRequest(run="before", ticket=0, wall="", edgetui="0", python="python", model_sha256="a" * 64, spec=light)
+    before = create(engine.home, asked)
+    with before.hold():
+        run = (await engine.submit_all([light], "before"))[0]
+        folder = RunDir.find(engine.home, run)
+        wait_until(lambda: any(isinstance(event, events.Queued) and event.to_end for event in folder.events()))
+        assert (await engine.queue()).after == {run: ("before",)}
+        kill_supervisor(folder)
+        await engine.resume(run)
+        assert (await engine.queue()).waiting == ()
+        assert (await engine.result(run)).state == "queued"
+        before.write_result(Result(run="before", state="done"))
+    await ended(engine, run)
+    assert (await engine.result(run)).state == "done"
+    assert (await engine.queue()).after == {}
 
 
 async def test_a_run_that_waits_is_light_and_one_that_need_not_begins_with_all_imported(

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, metavar="[RUN...]", shell_complete=run_names)
 @click.option("--first", is_flag=True, help="Next, once the board is free.")
 @click.option("--last", is_flag=True, help="After all others.")
-@click.option("--after", default="", metavar="RUN", shell_complete=run_names, help="Right after this one.")
+@click.option("--after", default="", metavar="RUN", shell_complete=run_names, help="Right after this one, however it ends.")
 @json_option
 def queue(runs: tuple[str, ...], first: bool, last: bool, after: str, as_json: bool) -> int:
-    """Who has the board and who waits for it, in order; with RUN: move it. `cancel` ends one that waits."""
+    """Who has the board and who waits for it, in order; with RUN: move it. `cancel` ends one that waits.
+
+    What was begun with `run --after` stands below: it comes into the queue when that run has ended well.
+    """
     if bool(runs) != (first + last + bool(after) == 1):
         raise UsageError("a run is moved with one of --first, --last and --after", fix="give a run and one of them, or nothing")
     return asyncio.run(_queue(open_engine(), runs, last, after, as_json))
@@ -41,5 +44,6 @@ async def _queue(engine: Engine, runs: tuple[str, ...], last: bool, after: str, 
         echo_json(msgspec.json.encode(found))
         return 0
     rows = [*([("works", found.holder)] if found.holder else []), *((f"{n}.", run) for n, run in enumerate(found.waiting, 1))]
+    rows += [("after", f"{run}  begins when {' and '.join(others)} has ended well") for run, others in found.after.items()]
     echo(paint.table(rows, width=width()) if rows else "nobody waits for the board")
     return 0

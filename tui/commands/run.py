@@ -32,6 +32,9 @@ DEMO_RECIPES = ("int8", "prune-5-fp16")
 @run_options
 @click.option("--detach", is_flag=True, help="Start it, print its id, and come back.")
 @click.option("--dry-run", is_flag=True, help="Only say what will happen.")
+@click.option(
+    "--after", default="", metavar="RUN|GROUP", shell_complete=run_names, help="Begin once this has ended well; else never."
+)
 @on_option
 @train_on_option
 @click.option("--again", is_flag=True, help="With --on or --train-on: anew, whatever the boards have done of it.")
@@ -41,6 +44,7 @@ def run_command(
     recipes: tuple[str, ...],
     detach: bool,
     dry_run: bool,
+    after: str,
     on: str | None,
     train_on: str | None,
     again: bool,
@@ -57,6 +61,8 @@ def run_command(
     specs = [make_spec(engine, model, recipe=recipe, **flags) for recipe in recipes or (None,)]  # type: ignore[arg-type]
     if on is not None:
         refuse_beside("on", detach=detach, dry_run=dry_run)
+        if after:
+            raise UsageError("--after is for runs here", fix="leave it out; each board does one run after another")
         from .on_boards import run_on_boards
 
         return asyncio.run(run_on_boards(engine, specs, on, train_on=train_on or "", again=again, as_json=as_json))
@@ -69,18 +75,18 @@ def run_command(
     for spec in specs:
         refuse_without_samples(spec)
     if train_on:
-        return asyncio.run(_trained_and_start(engine, specs, train_on, again=again, detach=detach, as_json=as_json))
-    return asyncio.run(_start(engine, specs, detach, as_json))
+        return asyncio.run(_trained_and_start(engine, specs, after, train_on, again=again, detach=detach, as_json=as_json))
+    return asyncio.run(_start(engine, specs, after, detach, as_json))
 
 
 async def _trained_and_start(
-    engine: Engine, specs: Sequence[RunSpec], train_on: str, *, again: bool, detach: bool, as_json: bool
+    engine: Engine, specs: Sequence[RunSpec], after: str, train_on: str, *, again: bool, detach: bool, as_json: bool
 ) -> int:
     """Runs here of what a board trains before."""
     from .on_boards import left_to_boards, trained_on
 
     trained, ending = await trained_on(engine, specs, train_on, again=again, as_json=as_json)
-    return left_to_boards(ending) if ending != "ended" else await _start(engine, trained, detach, as_json)
+    return left_to_boards(ending) if ending != "ended" else await _start(engine, trained, after, detach, as_json)
 
 
 async def _dry_run(engine: Engine, specs: Sequence[RunSpec], as_json: bool) -> int:
@@ -98,11 +104,11 @@ async def _dry_run(engine: Engine, specs: Sequence[RunSpec], as_json: bool) -> i
     return 1 if any(each.errors for each in found) else 0
 
 
-async def _start(engine: Engine, specs: Sequence[RunSpec], detach: bool, as_json: bool) -> int:
+async def _start(engine: Engine, specs: Sequence[RunSpec], after: str, detach: bool, as_json: bool) -> int:
     from ...engine.advice.forecast import cannot_win
 
     with listening() as asked:
-        runs = await engine.submit_all(specs)
+        runs = await engine.submit_all(specs, after)
         engine.ask_no_more()
         if not detach:
             if not as_json:

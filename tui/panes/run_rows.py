@@ -124,7 +124,10 @@ def fitting_rows(
 
 def queued_rows(view: RunView, width: int) -> list[Line]:
     """What the run waits for."""
-    return hanging((("  queued  ", "warn"),), f"the board is busy with {view.waiting_for or 'another run'}", width)
+    what = f"the board is busy with {view.waiting_for or 'another run'}"
+    if view.waits_for_end:
+        what = f"it begins when {view.waiting_for} has ended well"
+    return hanging((("  queued  ", "warn"),), what, width)
 
 
 def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:

@@ -35,11 +35,15 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it here."""
 
+    @abstractmethod
+    async def run_after(self, run: str) -> None:
+        """Start what is set here once a run has ended well."""
+
     def action_runs(self) -> None:
         """The list of runs."""
         from .runs import RunsScreen
 
-        self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume))
+        self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume, self.run_after))
 
     def action_studies(self) -> None:
         """Studies, and their tables."""

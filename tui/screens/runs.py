@@ -53,6 +53,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         "key:text has it, key=text is it, a|b is either, -word is not so; what has no key is looked for everywhere.\n"
         "s sorts by any field, by the same once more the other way; b gathers by model, recipe, board, tag.\n"
         "t puts tags on runs, a writes a note. D deletes, u has back what was deleted last.\n"
+        "w runs what the workbench has set once this run has ended well; if it does not, that run never begins and says why.\n"
         "{ and } move a run that waits for the board, A puts the marked ones right after the one under the cursor.\n"
         "✓ done  ▶ going  · waits  ✗ failed  ! interrupted  – cancelled. `edgetui runs --where --sort` prints the same."
     )
@@ -68,14 +69,22 @@ class RunsScreen(RunDeeds, FilteredScreen):
         Binding(
             "e", "export", "export", id="runs.export", show=False, tooltip="Write a report of the marked runs, or this one"
         ),
+        Binding(
+            "w",
+            "run_after",
+            "run after",
+            id="runs.run_after",
+            show=False,
+            tooltip="Run what the workbench has once this ended well",
+        ),
         Binding("E", "deploy", "deploy", id="runs.deploy", show=False, tooltip="Copy what this run made, here or to a host"),
         Binding("y", "copy", "copy", id="runs.copy", show=False, tooltip="Copy the table to the clipboard"),
         Binding("escape", "back", "back", id="runs.back", tooltip="To the workbench"),
     ]
 
-    def __init__(self, look: RunsLook, open_run: OnRun, resume: OnRun) -> None:
+    def __init__(self, look: RunsLook, open_run: OnRun, resume: OnRun, run_after: OnRun) -> None:
         super().__init__(look.filter_text)
-        self.look, self._open_run, self._take_up = look, open_run, resume
+        self.look, self._open_run, self._take_up, self._run_after = look, open_run, resume, run_after
         self.runs: tuple[RunSummary, ...] = ()
         self.marked = look.marked
         self.order = RunOrder(look.sort)
@@ -291,6 +300,13 @@ class RunsScreen(RunDeeds, FilteredScreen):
         chosen = self.chosen()
         if chosen:
             ask_for_report(self.desk, chosen)
+
+    def action_run_after(self) -> None:
+        """Start what is set in the workbench once this run has ended well."""
+        at = self.current()
+        if at:
+            self.go()
+            self.desk.run_in_background(partial(self._run_after, at), "run")
 
     def action_deploy(self) -> None:
         """Copy what this run made."""

@@ -274,7 +274,11 @@ class WorkbenchScreen(Doors):
         """Start a run, or say why it cannot be."""
         self.desk.run_in_background(self._run, "run")
 
-    async def _run(self) -> None:
+    async def run_after(self, run: str) -> None:
+        """Start a run that begins once another has ended well."""
+        await self._run(run)
+
+    async def _run(self, after: str = "") -> None:
         model, draft = self.models.model, self.settings.draft
         if not model or draft is None:
             raise RecipeRefused("no model is chosen", fix="highlight one in the pane Models, or press o to open a folder")
@@ -289,9 +293,10 @@ class WorkbenchScreen(Doors):
                 self.action_pane("settings")
                 self.settings.refuse()
                 return
-        run = await link.submit(setups, model)
+        run = await link.submit(setups, model, after)
         self.desk.run_in_background(partial(self.follow, run), "follow")
-        self.notify(f"{Path(model).stem}: the run goes on when you quit", timeout=3, markup=False)
+        then = f"it begins when {after} has ended well" if after else "the run goes on when you quit"
+        self.notify(f"{Path(model).stem}: {then}", timeout=3, markup=False)
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""

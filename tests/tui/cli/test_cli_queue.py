@@ -35,7 +35,7 @@ def queued(own_state: Path) -> list[str]:
 
 def test_runs_are_moved_by_any_name_that_means_them(queued: list[str], tell):
     works, one, group, _, sweep = queued
-    assert json.loads(tell("queue", "--json").out) == {"holder": works, "waiting": [one, group, sweep]}
+    assert json.loads(tell("queue", "--json").out) == {"holder": works, "waiting": [one, group, sweep], "after": {}}
     for words, order in (
         (("net-both", "--first"), [group, one, sweep]),
         (("int8", "--last"), [group, sweep, one]),
