@@ -14,16 +14,8 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 from ..engine.report.sanitize import sanitize
 from ..engine.report.width import width_of
+from .ascii_letters import LETTERS
 from .widgets.chart import Graph
-
-_TABLE: dict[int, str | int] = {
-    **dict.fromkeys(map(ord, "─━═▔▁▂"), "-"),
-    **dict.fromkeys(map(ord, "│┃║▌▐▎▏▕┤├"), "|"),
-    **dict.fromkeys(map(ord, "╭╮╰╯┌┐└┘┼╋┬┴"), "+"),
-    **dict.fromkeys(map(ord, "█▓▰▉▊▋"), "#"),
-    **dict.fromkeys(map(ord, "░▒▱"), "."),
-    **str.maketrans("▸▶▾✓✗·•●○◆↑↓←→‹›…–±×°²▲▼≥≤α", ">>vvx..*o*^v<><>.-~xo2+-><a"),
-}
 
 
 class LetterFilter(LineFilter):
@@ -59,7 +51,7 @@ class AsciiFilter(LetterFilter):
         """Translate frames and marks, put question marks for the rest."""
         if text.isascii():
             return text
-        return "".join(c if c.isascii() else "?" * width_of(c) for c in text.translate(_TABLE))
+        return "".join(c if c.isascii() else "?" * width_of(c) for c in text.translate(LETTERS))
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:

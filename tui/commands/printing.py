@@ -14,6 +14,7 @@ import click
 
 from ...engine.report.sanitize import sanitize
 from ...engine.report.table import Cells, Paint, plain
+from ..ascii_letters import WORDS
 from ..terminal import draws
 
 if TYPE_CHECKING:
@@ -27,26 +28,6 @@ _OURS = f"\x1b{os.urandom(8).hex()}"
 """Before each colour that `paint` writes: text from elsewhere may hold colours as well, but cannot know this."""
 _CODE = re.compile(r"\x1b\[[\d;]+m")
 _PAINTED = re.compile(rf"{_OURS}(\x1b\[[\d;]+m)")
-_ASCII = str.maketrans(
-    {
-        "±": "~",
-        "–": "-",
-        "·": "|",
-        "×": "x",
-        "─": "-",
-        "━": "=",
-        "╸": "=",
-        "╺": "-",
-        "µ": "u",
-        "→": "->",
-        "✓": "+",
-        "✗": "x",
-        "▶": ">",
-        "≥": ">=",
-        "…": "...",
-    }
-    | dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))
-)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
@@ -94,7 +75,7 @@ def fit(text: str, stream: TextIO) -> str:
     if unicode_ok():
         encoding = stream.encoding or "utf-8"
         return text if encoding.lower().startswith("utf") else text.encode(encoding, "replace").decode(encoding)
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    return text.translate(WORDS).encode("ascii", "replace").decode("ascii")
 
 
 @functools.cache

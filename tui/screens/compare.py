@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -34,6 +34,18 @@ if TYPE_CHECKING:
     from ...engine.schema.model_facts import ModelFacts
 
 Picture = Literal["front", "latencies", "boxes", "rates", "weights"]
+
+
+class ComparedPicture(Lines):
+    """Drawn when its size is known: one that was covered has none before."""
+
+    def __init__(self, draw: Callable[[], None]) -> None:
+        super().__init__(id="compare-picture", classes="pane")
+        self._draw = draw
+
+    def on_resize(self) -> None:
+        """Fit the new size."""
+        self._draw()
 
 
 class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
@@ -99,7 +111,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         yield Lines(id="compare-head")
         yield Scrolling(id="compare-table", classes="pane")
         with Container(id="compare-below"):
-            yield Lines(id="compare-picture", classes="pane")
+            yield ComparedPicture(self.write)
             yield Scrolling(id="compare-advice", classes="pane")
         yield KeyBar()
 
@@ -242,15 +254,20 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         self.typed = text
         self._advise(len(self.goals) - 1)
 
+    @property
+    def _front_is_seen(self) -> bool:
+        """The front is drawn, and not covered by the advice."""
+        return self.picture == "front" and bool(self.query_one("#compare-picture").display)
+
     def action_axes(self) -> None:
-        """Another cost."""
-        self.cost += self.picture == "front"
+        """Another cost; the front first, where it is not seen yet."""
+        self.cost += self._front_is_seen
         self._turn("front")
         self.add_class("-picture")
 
     def action_other_axis(self) -> None:
-        """Another axis up."""
-        self.up += self.picture == "front"
+        """Another axis up; the front first, where it is not seen yet."""
+        self.up += self._front_is_seen
         self._turn("front")
         self.add_class("-picture")
 
@@ -336,8 +353,11 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
-        """From another picture to the front, else where we came from."""
+        """From another picture to the front, from one that covers the advice to that, else where we came from."""
         if self.picture != "front":
             self._turn("front")
+        elif not self.query_one("#compare-advice").display:
+            self.remove_class("-picture")
+            self.call_after_refresh(self.write)
         else:
             dismiss_once(self)

@@ -15,9 +15,10 @@ from ...engine.schema.run_summary import RunSummary
 
 ROOMY = 140
 """From so many columns on intervals stand there, states are said in words, and what does not differ is named as well."""
-WIDE = 100
-"""From so many on names are whole, and the time stands beside the date."""
-LEAST_VERDICT, SAMPLE = 16, 300
+WIDE, WORDY = 100, 120
+"""From so many on names are whole, and the time stands beside the date; then heads are whole too."""
+LEAST_VERDICT, MOST_VERDICT, SAMPLE = 16, 56, 300
+"""What differs stands first in a verdict: figures come before the end of a long one."""
 STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
 
 
@@ -55,6 +56,8 @@ class RunColumn(NamedTuple):
     right: bool = False
     field: str = ""
     """What it is sorted by."""
+    least: int = 0
+    """So wide at least where there is room: from stage to stage of a run that goes nothing moves."""
 
     def cut(self, room: Room) -> int:
         """How wide it may be."""
@@ -70,8 +73,9 @@ class ShownColumn(NamedTuple):
 
 def _state(run: RunSummary, room: Room) -> str:
     stage = run.stage if run.state in ("running", "crashed", "failed") else ""
-    mark = STATE_MARKS.get(run.state, "?")
-    return f"{mark} {run.state} {stage}".rstrip() if room.wide else f"{mark} {stage}".rstrip()
+    word = run.state if room.wide and not (stage and run.state == "running") else ""
+    words = (STATE_MARKS.get(run.state, "?"), word, stage if run.state == "running" or room.roomy or not room.wide else "")
+    return " ".join(filter(None, words))
 
 
 def _began(run: RunSummary, room: Room) -> str:
@@ -106,7 +110,7 @@ def _figures() -> dict[str, RunColumn]:
 
 
 FIGURES = _figures()
-STATE = RunColumn("state", _state, narrow=10, field="state")
+STATE = RunColumn("state", _state, most=18, narrow=10, field="state", least=11)
 MODEL = RunColumn("model", lambda run, _: run.model.removesuffix(".onnx"), narrow=14, field="model")
 RECIPE = RunColumn("recipe", lambda run, room: (run.recipe or DASH) + room.place.get(run.run, ""), narrow=12, field="recipe")
 BEGAN = RunColumn("began", _began, field="began")
@@ -144,12 +148,16 @@ def fitted(runs: Sequence[RunSummary], room: Room) -> list[ShownColumn]:
     sample = runs[:SAMPLE]
     gap = 2 if room.wide else 1
     told = {column.head: [sanitize(column.text(run, room)) for run in sample] for column in ORDER}
+    wordy = room.width >= WORDY
     widths = {
-        column.head: min(column.cut(room), max([width_of(head_of(column, room)), *map(width_of, told[column.head])]))
+        column.head: min(
+            column.cut(room),
+            max(width_of(head_of(column, room)), column.least * wordy, *map(width_of, told[column.head]), 0),
+        )
         for column in ORDER
     }
     known = {head for head, cells in told.items() if any(cell.strip() not in ("", DASH) for cell in cells)}
-    verdict = max([LEAST_VERDICT, *(width_of(sanitize(verdict_of(run, room))) for run in sample)])
+    verdict = min(MOST_VERDICT, max([LEAST_VERDICT, *(width_of(sanitize(verdict_of(run, room))) for run in sample)]))
     kept = list(ALWAYS)
     asked = [column.head for column in (*ALWAYS, *BY_IMPORTANCE[:BESIDE_VERDICT]) if column in ALWAYS or column.head in known]
     over = 3 + sum(widths[head] + gap for head in asked) + LEAST_VERDICT - room.width
@@ -168,7 +176,7 @@ def fitted(runs: Sequence[RunSummary], room: Room) -> list[ShownColumn]:
 
 def head_of(column: RunColumn, room: Room) -> str:
     """A column's head; a short one where there is little room."""
-    return column.head.removeprefix("time ") if not room.wide else column.head
+    return column.head if room.width >= WORDY else column.head.removeprefix("time ")
 
 
 def verdict_of(run: RunSummary, room: Room) -> str:

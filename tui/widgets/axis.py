@@ -11,11 +11,11 @@ TICK_ROOM = 10
 """Columns that a tick wants for its number."""
 
 
-def ticks(low: float, high: float, width: int) -> list[tuple[int, str]]:
-    """Column and number of each tick on an axis of `width` columns from `low` to `high`."""
+def ticks(low: float, high: float, width: int, room: int = TICK_ROOM) -> list[tuple[int, str]]:
+    """Place and number of each tick on an axis of `width` columns, or rows, from `low` to `high`, one in `room`."""
     if high <= low or width < 2:
         return []
-    least = (high - low) / max(1, width // TICK_ROOM)
+    least = (high - low) / max(1, width // room)
     power = 10.0 ** math.floor(math.log10(least))
     step = next(power * k for k in _STEPS if power * k >= least * 0.999)
     first = math.ceil(low / step - 1e-9)

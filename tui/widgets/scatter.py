@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .chart import label, nice_range
+from .axis import axis_lines, place, ticks
+from .chart import nice_range
 from .lines import Line
 
 GUTTER = 7
+"""Columns for the numbers beside it, at least."""
+TICK_ROWS = 3
+"""Rows that a tick of the axis up wants."""
+Cells = list[list[tuple[str, str]]]
 
 
 class Dot(NamedTuple):
@@ -22,40 +27,42 @@ class Dot(NamedTuple):
 
 def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: str) -> list[Line]:
     """Rows of the picture, `height` of them; names are written beside the points where there is room."""
-    full = height >= 9  # below that the points need the rows of the unit and the legend
-    plot_rows, plot_width = height - (4 if full else 2), width - GUTTER - 2
-    if not dots or plot_rows < 3 or plot_width < 12:
-        return [((" not enough figures or room to draw", "dim"),)]
+    full = height >= 10  # below that the points need the rows of the unit and the legend
+    rows = height - (4 if full else 2)
+    if not dots:
+        return [((" not enough figures to draw", "dim"),)]
     xs = nice_range(min(d.x for d in dots), max(d.x for d in dots))
     ys = nice_range(min(d.y for d in dots), max(d.y for d in dots))
-    canvas = [[(" ", "")] * plot_width for _ in range(plot_rows)]
-    for dot in sorted(dots, key=lambda d: d.front):
-        column = round((dot.x - xs[0]) / (xs[1] - xs[0]) * (plot_width - 1))
-        row = round((ys[1] - dot.y) / (ys[1] - ys[0]) * (plot_rows - 1))
-        canvas[row][column] = ("●" if dot.front else "○", "good" if dot.front else "value")
-    for dot in sorted(dots, key=lambda d: not d.front):
-        column = round((dot.x - xs[0]) / (xs[1] - xs[0]) * (plot_width - 1))
-        row = round((ys[1] - dot.y) / (ys[1] - ys[0]) * (plot_rows - 1))
-        _write(canvas[row], column, dot)
+    marks = {rows - 1 - row: text for row, text in ticks(*ys, rows, TICK_ROWS)}
+    gutter = max(GUTTER, *(len(text) + 1 for text in marks.values())) if marks else GUTTER
+    columns = width - gutter - 2
+    if rows < 3 or columns < 12:
+        return [((" not enough room to draw", "dim"),)]
+    cells: Cells = [[(" ", "")] * columns for _ in range(rows)]
+    at = {dot: (rows - 1 - place(dot.y, *ys, rows), place(dot.x, *xs, columns)) for dot in dots}
+    for dot in sorted(dots, key=lambda dot: dot.front):
+        row, column = at[dot]
+        cells[row][column] = ("●" if dot.front else "○", "good" if dot.front else "value")
+    for dot in sorted(dots, key=lambda dot: not dot.front):
+        _write(cells, *at[dot], dot)
     lines: list[Line] = [((f" {y_unit}", "dim"),)] if full else []
-    for n, cells in enumerate(canvas):
-        marked = n in (0, plot_rows // 2, plot_rows - 1)
-        value = label(ys[1] - (ys[1] - ys[0]) * n / (plot_rows - 1), ys[1] - ys[0]) if marked else ""
-        lines.append(((f"{value:>{GUTTER - 1}} ┤", "dim"), *cells))
-    lines.append((("       ┼" + "─" * plot_width, "dim"),))
-    left, right = label(xs[0], xs[1] - xs[0]), f"{label(xs[1], xs[1] - xs[0])} {x_unit}"
-    lines.append(((" " * (GUTTER + 1) + left + right.rjust(plot_width - len(left)), "dim"),))
+    for n, row_cells in enumerate(cells):
+        edge = f"{marks[n]:>{gutter - 1}} ┤" if n in marks else f"{' ' * gutter}│"
+        lines.append(((edge, "dim"), *row_cells))
+    lines += axis_lines(*xs, columns, gutter + 1, x_unit)
     legend = (
         " ● on the front   ○ beaten by another" if any(dot.front for dot in dots) else ""
     )  # of what shares no baseline: none
     return [*lines, ((legend, "dim"),)] if full else lines
 
 
-def _write(cells: list[tuple[str, str]], column: int, dot: Dot) -> None:
-    """The name right of the point, or left of it where the right is taken."""
-    for start in (column + 2, column - 1 - len(dot.name)):
-        place = range(start, start + len(dot.name))
-        if place.start >= 0 and place.stop <= len(cells) and all(cells[i][0] == " " for i in place):
-            for i, ch in zip(place, dot.name, strict=True):
-                cells[i] = (ch, "value" if dot.front else "dim")
+def _write(cells: Cells, row: int, column: int, dot: Dot) -> None:
+    """The name right of the point, or left of it where the right is taken, or below or above it; else nowhere."""
+    room, size = len(cells[row]), len(dot.name)
+    beside = max(0, min(room - size, column - size // 2))
+    for y, start in ((row, column + 2), (row, column - 1 - size), (row + 1, beside), (row - 1, beside)):
+        free = range(start, start + size)
+        if 0 <= y < len(cells) and free.start >= 0 and free.stop <= room and all(cells[y][x][0] == " " for x in free):
+            for x, letter in zip(free, dot.name, strict=True):
+                cells[y][x] = (letter, "value" if dot.front else "dim")
             return

@@ -7,13 +7,16 @@ import io
 import re
 
 import pytest
+from edgetui.engine.config import PACKAGE
 from edgetui.engine.report.table import plain
 from edgetui.engine.report.width import width_of
+from edgetui.tui.ascii_letters import LETTERS, WORDS
 from edgetui.tui.commands.follow import StatusLine
 from edgetui.tui.commands.printing import echo, paint, unicode_ok
 
 ROWS = [("run", "state", "took"), ("20261120-2311-digits-int8", "done " * 12, "27 s"), ("漢字", "failed", "1 s")]
 TONES = [("dim",) * 3, ("", "better", "dim"), ("", "bad", "")]
+SOURCES = (".py", ".toml")
 CODE = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -83,6 +86,15 @@ def test_a_terminal_without_unicode_gets_ascii(monkeypatch, screen):
     drawn(screen, rows=ROWS[:2], tones=TONES[:2])
     assert screen.getvalue().isascii()
     assert "\n\x1b[2m-" in screen.getvalue()
+
+
+@pytest.mark.parametrize("letters", [LETTERS, WORDS], ids=["screen", "lines"])
+def test_each_sign_that_is_written_here_has_one_in_ascii(letters: dict[int, str | int]):
+    """A star and a degree were question marks."""
+    files = [path for room in ("tui", "engine", "profiles") for path in (PACKAGE / room).rglob("*.*") if path.suffix in SOURCES]
+    signs = {letter for path in files for letter in path.read_text() if not letter.isascii() and not letter.isalpha()}
+    assert len(signs) > 20
+    assert {sign for sign in signs if ord(sign) not in letters} == set()
 
 
 @pytest.mark.parametrize("name", ["dumb", ""])

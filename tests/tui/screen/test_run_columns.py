@@ -18,3 +18,14 @@ def test_figures_are_never_cut(width: int) -> None:
     for head, column in FIGURES.items():
         if head in shown:
             assert len(column.text(run, room)) <= shown[head], head
+
+
+@pytest.mark.parametrize("width", [120, 160, 200])
+def test_columns_stand_still_while_a_run_goes_from_stage_to_stage(width: int) -> None:
+    places = set()
+    for state, stage in (("queued", ""), ("running", "inspect"), ("running", "measure"), ("running", "evaluate"), ("done", "")):
+        run = RunSummary(run="r", state=state, stage=stage, model="net.onnx", recipe="int8", began="2026-11-20T23:11:00+00:00")
+        fits = fitted([run], Room(width))
+        assert fits[0].column.text(run, Room(width)).endswith(stage or state)
+        places.add(tuple((each.column.head, each.width) for each in fits))
+    assert len(places) == 1

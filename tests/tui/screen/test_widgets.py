@@ -242,6 +242,23 @@ def test_the_scatter_marks_the_front_and_names_points():
     assert any("ms" in row for row in text)
 
 
+def test_a_point_at_the_edge_is_named_below_and_ticks_are_round():
+    """`FP32` had no name where another point stands left of it; ticks were 0.788 for 0.7875."""
+    dots = [Dot(3.88, 0.81, "FP32", False), Dot(3.83, 0.81, "prune-threshold-1e-3", True), Dot(1.6, 0.76, "int8", True)]
+    text = ["".join(t for t, _ in line) for line in scatter(dots, 76, 13, "ms", "top-1")]
+    at = next(n for n, row in enumerate(text) if "prune-threshold-1e-3 ●○" in row)
+    assert text[at + 1].rstrip().endswith("FP32")
+    marks = [row.split()[0] for row in text if "┤" in row]
+    assert marks == ["0.825", "0.800", "0.775", "0.750"]
+    assert text[-2].split() == ["1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "ms"]
+
+
+def test_numbers_beside_a_scatter_never_push_it():
+    dots = [Dot(1.0, 12_345_678.0, "a", True), Dot(2.0, 9_000_000.0, "b", True)]
+    widths = {len("".join(t for t, _ in line)) for line in scatter(dots, 60, 12, "ms", "J")[1:-2]}
+    assert len(widths) == 1
+
+
 def key(name: str) -> events.Key:
     return events.Key(name, name if len(name) == 1 else None)
 
