@@ -25,6 +25,7 @@ from .screens.safe_dismiss import SafeDismiss
 from .screens.small import TooSmall
 from .screens.workbench import WorkbenchScreen
 from .widgets.keybar import KeyBar, key_name
+from .widgets.motion import is_motion
 
 if TYPE_CHECKING:
     from ..engine.api import RunSummary
@@ -111,7 +112,7 @@ class BenchCommands(Provider):
 
     def _bindings(self) -> Iterator[PaletteEntry]:
         seen = set()
-        for active in self.screen.active_bindings.values():
+        for active in sorted(self.screen.active_bindings.values(), key=lambda each: is_motion(each.binding.id)):
             binding = active.binding
             if not binding.id or binding.id in seen or not active.enabled or binding.id == "palette":
                 continue

@@ -27,6 +27,11 @@ class Setting(Struct, frozen=True):
     line: int | None
     """From 1."""
 
+    @property
+    def in_toml(self) -> str:
+        """The value as edgetui.toml would have it, in one line; a dash is no value."""
+        return _in_toml(self.value)
+
 
 class Settings(Struct, frozen=True):
     """All settings, or those below one key."""
@@ -55,6 +60,14 @@ def settings(key: str = "") -> Settings:
     return Settings(
         str(own.absolute()), own.is_file(), tuple(Setting(name, value, *_origin(name, files)) for name, value in chosen)
     )
+
+
+def _in_toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_in_toml(inner)}" for key, inner in value.items() if inner is not None) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_toml, value))}]"
+    return "–" if value is None else msgspec.json.encode(value).decode()
 
 
 def _origin(key: str, files: list[tuple[str, dict[str, int]]]) -> tuple[str | None, int | None]:

@@ -31,7 +31,7 @@ def config(key: str, as_json: bool) -> int:
         echo_json(msgspec.json.encode(found))
         return 0
     packaged = str(PACKAGE / "edgetui.toml")
-    rows = [(one.key, _in_toml(one.value), _origin(one, packaged)) for one in found.settings]
+    rows = [(one.key, one.in_toml, _origin(one, packaged)) for one in found.settings]
     tones = [
         ("", "dim" if one.value is None else "toml", "dim" if one.file in (None, packaged) else "accent")
         for one in found.settings
@@ -47,14 +47,3 @@ def _origin(setting: Setting, packaged: str) -> str:
     if setting.file is None:
         return "built in"
     return f"packaged:{setting.line}" if setting.file == packaged else f"{setting.file}:{setting.line}"
-
-
-def _in_toml(value: object) -> str:
-    """A value as edgetui.toml would have it, in one line."""
-    import msgspec
-
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_in_toml(inner)}" for key, inner in value.items() if inner is not None) + "}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_in_toml, value))}]"
-    return "–" if value is None else msgspec.json.encode(value).decode()

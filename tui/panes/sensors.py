@@ -29,6 +29,8 @@ MOST_CHARTS = 8
 LEAST_ZOOM_S = 2.0
 NARROW = 56
 """Below so many columns charts stand in one column."""
+STACKED = 12
+"""Where each chart has so many rows they stand below each other over the whole width: the past is long."""
 WINDOWS: tuple[tuple[float, str], ...] = (
     (60.0, "1 min"),
     (300.0, "5 min"),
@@ -173,8 +175,9 @@ class ChartsPane(Pane, can_focus=True):
         self.call_after_refresh(self.tick)
 
     def _columns(self) -> None:
-        wide = self.size.width >= NARROW and len(self.chosen) > 1
-        self.grid.styles.grid_size_columns = 2 if wide else 1
+        charts = len(self.chosen)
+        beside = charts > 1 and self.size.width >= NARROW and self.size.height < STACKED * charts
+        self.grid.styles.grid_size_columns = 2 if beside else 1
 
     def on_resize(self) -> None:
         """One column of charts, or two."""

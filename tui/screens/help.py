@@ -14,6 +14,7 @@ from ..desk import AtDesk
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
 from ..widgets.lines import Line, Scrolling, hanging, wrap
+from ..widgets.motion import is_motion
 from .safe_dismiss import SafeDismiss
 
 GENERAL = (
@@ -81,7 +82,7 @@ class HelpScreen(AtDesk, SafeDismiss, ModalScreen[None]):
         # what moves is the same everywhere, so what is this place's own stands first
         longest = max(map(len, words), default=0)
         room = min(60, width - KEYS - longest - 1)
-        for name, text in sorted(words.items(), key=lambda pair: pair[0].partition(".")[0] in ("move", "find")):
+        for name, text in sorted(words.items(), key=lambda pair: is_motion(pair[0])):
             first, *others = wrap(text, room)
             lines.append(((f" {' '.join(keys[name]):>{KEYS - 3}}  ", "key"), (f"{first:<{room}}", ""), (f" {name}", "dim")))
             lines += [((f"{' ' * KEYS}{row}", ""),) for row in others]

@@ -235,7 +235,9 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
         typed: Line = (("   / ", "accent"), *self.entry.spans()) if self.entry else ()
         kept = f"   filter `{self.filter_text}`: {len(self.shown())} shown" if self.filter_text and not self.entry else ""
         head: Line = ((" edgetui  Layers", "title"), (f"   {plan.label}", "value"), (many, "dim"), *typed, (kept, "accent"))
-        self.query_one("#layers-head", Lines).show([(*head, (f"   {plan.run}", "dim"))])
+        run = f"   {plan.run}"  # whole or not at all
+        fits = sum(width_of(text) for text, _ in head) + width_of(run) <= self.size.width
+        self.query_one("#layers-head", Lines).show([(*head, (run, "dim")) if fits else head])
         self.query_one("#layers-summary", Lines).show(self._summary())
 
     def _summary(self) -> list[Line]:

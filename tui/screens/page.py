@@ -103,7 +103,7 @@ def show_config(desk: Desk, key: str) -> None:
         for each in found.settings:
             own = each.file not in (None, packaged)
             lead: Line = ((f" {each.key:<{names}}  ", "dim"),)
-            rows += hanging(lead, "–" if each.value is None else str(each.value), width, "value" if own else "")
+            rows += hanging(lead, each.in_toml, width, "value" if own else "")
             if own:
                 rows += [((" " * (names + 3) + row, "accent"),) for row in wrap(f"{each.file}:{each.line}", width - names - 3)]
         told_own = f"your own: {found.own_file}" + ("" if found.own_file_is_there else ", which is not there")

@@ -103,7 +103,7 @@ class SearchesScreen(ListedScreen):
         self.found = {each.search: each for each in await self.desk.engine.searches()}
         rows: list[tuple[str, Line]] = []
         for key, each in self.found.items():
-            key_room = 40 if self.size.width >= 110 else 26
+            key_room = 40 if self.size.width >= 110 else 28
             room = max(10, self.size.width - key_room - 20)
             said = f"{each.goal or 'fastest'}: {each.why}"
             rows.append(

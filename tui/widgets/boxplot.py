@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ...engine.report.width import width_of
 from .axis import axis_lines, place, whole_parts
-from .lines import Line, Span
+from .lines import Line, Span, shortened
 
 GUTTER = 16
+"""Columns for names, at least; long ones get more, up to a fifth of the width."""
 
 
 class Box(NamedTuple):
@@ -30,7 +32,8 @@ class Box(NamedTuple):
 
 def boxplot(boxes: Sequence[Box], width: int, height: int, low: float, high: float, unit: str) -> list[Line]:
     """Rows of the picture, at most `height` of them: a name above or beside each box, as room allows, and the axis below."""
-    plot = width - GUTTER - 1
+    gutter = max(GUTTER, min(width // 5, max((width_of(box.name) for box in boxes), default=0) + 2))
+    plot = width - gutter - 1
     if not boxes or plot < 20 or height < len(boxes) + 2:
         return [((" not enough figures or room to draw", "dim"),)]
     spare = height - 2
@@ -40,11 +43,12 @@ def boxplot(boxes: Sequence[Box], width: int, height: int, low: float, high: flo
         body = _tall(box, plot, low, high) if tall else [_flat(box, plot, low, high)]
         middle = len(body) // 2
         for n, spans in enumerate(body):
-            name = f" {box.name[: GUTTER - 2]:<{GUTTER - 1}}" if n == middle else " " * GUTTER
+            shown = shortened(box.name, gutter - 2)
+            name = f" {shown}{' ' * (gutter - 1 - width_of(shown))}" if n == middle else " " * gutter
             lines.append(((name, box.tone if n == middle else ""), *spans))
         if box.beyond and (tall or spare >= 2 * len(boxes)):
-            lines.append(((" " * GUTTER, ""), (whole_parts(box.beyond, plot), "dim")))
-    return [*lines, *axis_lines(low, high, plot, GUTTER, unit)]
+            lines.append(((" " * gutter, ""), (whole_parts(box.beyond, plot), "dim")))
+    return [*lines, *axis_lines(low, high, plot, gutter, unit)]
 
 
 def _places(box: Box, width: int, low: float, high: float) -> tuple[int, int, int, int, int]:

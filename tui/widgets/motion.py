@@ -26,6 +26,11 @@ WORDS = {
 }
 
 
+def is_motion(name: str | None) -> bool:
+    """Whether a binding of that id moves or finds, as everywhere: lists of keys have them last."""
+    return (name or "").partition(".")[0] in ("move", "find")
+
+
 def motion(up: str, down: str, page_up: str, page_down: str, first: str, last: str) -> list[BindingType]:
     """Bindings of a list, by its actions."""
     actions = (up, down, page_up, page_down, first, last)

@@ -11,8 +11,8 @@ from .lines import Line
 
 GUTTER = 7
 """Columns for the numbers beside it, at least."""
-TICK_ROWS = 3
-"""Rows that a tick of the axis up wants."""
+TICK_ROWS, TICKS = 3, 6
+"""Rows that a tick of the axis up wants at least, and how many of them are enough."""
 Cells = list[list[tuple[str, str]]]
 
 
@@ -33,7 +33,7 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
         return [((" not enough figures to draw", "dim"),)]
     xs = nice_range(min(d.x for d in dots), max(d.x for d in dots))
     ys = nice_range(min(d.y for d in dots), max(d.y for d in dots))
-    marks = {rows - 1 - row: text for row, text in ticks(*ys, rows, TICK_ROWS)}
+    marks = {rows - 1 - row: text for row, text in ticks(*ys, rows, max(TICK_ROWS, rows // TICKS))}
     gutter = max(GUTTER, *(len(text) + 1 for text in marks.values())) if marks else GUTTER
     columns = width - gutter - 2
     if rows < 3 or columns < 12:
