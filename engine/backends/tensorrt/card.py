@@ -68,6 +68,7 @@ class TensorRtCard(Card):
         words += [] if asked.sparse is None else ["2:4 sparse kernels allowed" if asked.sparse else "no sparse kernels"]
         words += [f"DLA core {asked.dla_core}"] if asked.dla_core is not None else []
         words += [] if asked.tf32 else ["no TF32"]
+        words += [] if asked.optimization_level is None else [f"optimisation level {asked.optimization_level}"]
         words += ["CUDA graph"] if asked.cuda_graph and not asked.target else []
         return f"{self.name}, {', '.join(words)}"
 
