@@ -121,6 +121,16 @@ def test_the_interval_of_a_series_covers_the_truth_where_the_plain_one_does_not(
     assert 460 <= serial <= 490
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+def test_few_values_are_not_called_two_whatever_their_order(n):
+    rising = np.arange(1.0, n + 1)  # as like its neighbours as can be
+    assert serial_half_width(rising) == pytest.approx(t_quantile(0.975, 2) * rising.std(ddof=1) / math.sqrt(3))
+    draw = np.random.default_rng(n)
+    widths = [serial_half_width(values) / mean_half_width(values) for values in draw.standard_normal((500, n))]
+    assert max(widths) < 2.5
+    assert np.median(widths) == pytest.approx(1, abs=0.05)
+
+
 def test_confidences_are_corrected_for_the_number_of_comparisons():
     assert corrected(1) == pytest.approx(0.95)
     assert corrected(15) == pytest.approx(1 - 0.05 / 15)
