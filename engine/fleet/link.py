@@ -22,6 +22,7 @@ from . import received
 from .asked_once import AskedOnce, BoardAnswer, BoardTold, LeftStage
 from .bundles import PackedBundle
 from .certificates import AUTHORITY, CLIENT
+from .in_turn import InTurn
 from .keeping import Keeping
 from .quiet import TOPIC, of_files, set_up
 from .transport import LOOPBACK
@@ -48,6 +49,9 @@ class FleetLink:
         self._connecting = asyncio.Lock()
         self._sending: dict[tuple[str, str], asyncio.Lock] = {}
         self._sent: set[tuple[str, str]] = set()
+        self._in_turn = InTurn()
+        self._last_up_s: dict[tuple[str, ...], float] = {}
+        """When one of some boards was up last, for all that wait for them."""
 
     async def close(self) -> None:
         """Let go; nothing on a board ends with it."""
@@ -92,47 +96,55 @@ class FleetLink:
         from .board_tasks import ensure_run
 
         data = msgspec.json.encode(asked)
-        seen_s = time.monotonic()
+        self._last_up_s[boards] = time.monotonic()
         while True:
+            turn = self._in_turn.turn(on, lambda: self._joined(boards)) if len(boards) > 1 else contextlib.nullcontext()
             try:
-                client = await self._connected()
-                key = f"run-{asked.once}-{time.monotonic_ns()}"
-                future = client.submit(ensure_run, data, resources={on: 1}, pure=False, key=key)
-                waiting = asyncio.ensure_future(future.result())
-                try:
-                    while not (await asyncio.wait({waiting}, timeout=_SLICE_S))[0]:
-                        seen_s = self._seen(boards, seen_s)
-                    if not waiting.cancelled():
-                        return _answer(waiting.result())
-                finally:
-                    waiting.cancel()
-                    future.release()
+                async with turn:
+                    client = await self._connected()
+                    key = f"run-{asked.once}-{time.monotonic_ns()}"
+                    future = client.submit(ensure_run, data, resources={on: 1}, pure=False, key=key)
+                    waiting = asyncio.ensure_future(future.result())
+                    try:
+                        while not (await asyncio.wait({waiting}, timeout=_SLICE_S))[0]:
+                            self._look_up(boards)
+                        if not waiting.cancelled():
+                            return _answer(waiting.result())
+                    finally:
+                        waiting.cancel()
+                        future.release()
             except EdgetuiError:
                 raise
             except Exception as error:  # of many kinds, for a lost link and for a scheduler that is another: it is asked again
                 _log.debug("asked again, after %r", error)
-            seen_s = self._seen(boards, seen_s)
+            self._look_up(boards)
             await asyncio.sleep(_AGAIN_S)
 
-    def _seen(self, boards: tuple[str, ...], seen_s: float) -> float:
-        """When one of these was up last.
+    async def _joined(self, boards: tuple[str, ...]) -> int:
+        """How many of these the scheduler has."""
+        self._look_up(boards)
+        client = await self._connected()
+        told = await asyncio.wait_for(client.scheduler.identity(n_workers=-1), CONNECT_S)
+        return sum(worker["name"] in boards for worker in told["workers"].values())
+
+    def _look_up(self, boards: tuple[str, ...]) -> None:
+        """Note that one of these is up.
 
         Raises:
-            EdgetuiError: too long ago.
+            EdgetuiError: none is, and the last was too long ago.
         """
         if not self._keeping.up():
             raise _taken_down()
         standing = self._keeping.standing()
         if any(standing[board].state == "up" for board in boards if board in standing):
-            return time.monotonic()
-        if time.monotonic() - seen_s > PATIENCE_S:
+            self._last_up_s[boards] = time.monotonic()
+        elif time.monotonic() - self._last_up_s[boards] > PATIENCE_S:
             one = standing.get(boards[0])
             why = f" ({one.reason})" if one and one.reason else ""
             raise RunFailed(
                 f"board {', '.join(boards)} was away for {PATIENCE_S:.0f} s{why}",
                 fix="what it has begun goes on there: ask again when it is back (of a resource, --again asks another board)",
             )
-        return seen_s
 
     async def send(self, board: str, packed: PackedBundle, *, at: str = "", lacking: bool = False) -> None:
         """Send what a board does not have of a bundle, from where it ends there. `at`: where it may have a copy of its own;
