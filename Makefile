@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-start bench-charts bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
+.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-screen bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,14 +87,15 @@ bench-telemetry: $(DEV)  ## the sampler's beat and cost; the monitor beside psut
 clean:                         ## remove environments and what was built
 	rm -rf $(VENV) .venv-* .typecheck build *.egg-info
 
-bench-start: $(VENV)/.core     ## first paint beside an empty Textual app
-	$(BIN)/python tests/benchmarks/start.py $(BENCH_ARGS)
+# What the screen is measured beside, in an environment of its own: each wants other versions than ours. btop comes with the system.
+.venv-peers/.done: Makefile
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet 'harlequin==2.17.*' 'memray==1.20.*' 'textual-plotext==1.*'
+	@touch $@
 
-bench-charts: $(VENV)/.core    ## four live charts beside other ways to draw them: processor time, bytes to the terminal
-	$(BIN)/python tests/benchmarks/charts.py $(BENCH_ARGS)
-
-bench-lists: $(VENV)/.core     ## ten thousand runs in the list, a run of a day, keys while the cores are busy
-	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/lists.py $(BENCH_ARGS)
+# BENCH_ARGS="keys lists" measures parts; see tests/benchmarks/screen.py
+bench-screen: $(VENV)/.core .venv-peers/.done  ## all that the screen must reach, beside peers: first paint, charts, idle, keys, lists, reattaching, memory
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/screen.py $(BENCH_ARGS)
 
 bench-lean: $(VENV)/.core      ## peak memory of every stage, of models of 102 and 400 MB
 	$(BIN)/python tests/benchmarks/lean.py $(BENCH_ARGS)

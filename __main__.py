@@ -25,7 +25,7 @@ def main() -> None:
 
             Engine.expect_question()
         with interrupts_held():
-            from .tui.cli import run
+            from .tui.start import run
         status = run()
     except KeyboardInterrupt:  # while it imports, or between two of its own handlers
         status = 130

@@ -16,10 +16,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import DAMAGED, ConfigRefused, EdgetuiError
+from .schema.converted import converted
 from .schema.module_sources import ModelFactory, placed
-from .schema.settings import BackendName, BackendTable
-from .schema.spec import Preset
-from .schema.validation import converted
+from .schema.settings import BackendName, BackendTable, Preset
 from .telemetry.alerts import DEFAULT_RULES, AlertRule
 
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -18,6 +18,7 @@ from textual.command import Provider
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.theme import Theme
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
@@ -71,6 +72,7 @@ class EdgetuiApp(Desk):
     ALLOW_SELECT = False  # rows drawn line by line have no text to select, and a click on what has just gone ended the app
 
     def __init__(self, config: Config, engine: Engine | None = None, monitor: Shown | None = None) -> None:
+        self._themes: dict[str, Theme | None] = {}
         # a first screen's own CSS_PATH is not read
         super().__init__(
             config,
@@ -85,7 +87,7 @@ class EdgetuiApp(Desk):
         self.defect: BaseException | None = None
         for theme in themes():
             self.register_theme(theme)
-        self.theme = choose_theme(config.ui.theme, os.environ, self.available_themes, no_color=self.no_color)
+        self._begin_with(choose_theme(config.ui.theme, os.environ, self.available_themes, no_color=self.no_color))
         if self.no_color:  # Textual has chosen grey RGB, before it knew the theme: black on black with a terminal's own colours
             self._filters = [*(f for f in self._filters if not isinstance(f, Monochrome)), NoColor()]
         self.workbench = WorkbenchScreen()
@@ -93,6 +95,26 @@ class EdgetuiApp(Desk):
         self._filtering = False
         """A filter's key has come, perhaps not yet to its screen: letters behind it are the filter's (`/recipe:int8`)."""
         self.jump = Jump(self)
+
+    def _begin_with(self, name: str) -> None:
+        """Have a theme from the beginning. To change to it makes Textual read all style sheets twice, for 6 ms."""
+        self.set_reactive(EdgetuiApp.theme, name)
+        theme = self.current_theme
+        for word, on in ((f"-theme-{name}", True), ("-dark-mode", theme.dark), ("-light-mode", not theme.dark)):
+            self.set_class(on, word, update=False)
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """A theme by its name. Every row that is drawn asks; Textual has a table of all made for each: a sixth of a paint."""
+        if theme_name not in self._themes:
+            self._themes[theme_name] = super().get_theme(theme_name)
+        return self._themes[theme_name]
+
+    def register_theme(self, theme: Theme) -> None:
+        """A theme to choose."""
+        self._themes.clear()
+        super().register_theme(theme)
 
     def get_default_screen(self) -> Screen[Any]:
         """The workbench, or the monitor alone."""

@@ -6,7 +6,6 @@ would be keys of the screen else (`:run` opened the list of runs).
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -33,6 +32,8 @@ def parted(text: str) -> list[str]:
     Raises:
         UsageError: a quote is not closed.
     """
+    import shlex
+
     try:
         return shlex.split(text.strip().lstrip(":"))
     except ValueError:

@@ -13,8 +13,7 @@ from msgspec import Struct
 
 from ..engine.errors import RecipeRefused
 from ..engine.schema.ready import ready
-from ..engine.schema.settings import BackendSettings
-from ..engine.schema.spec import Preset
+from ..engine.schema.settings import BackendSettings, Preset
 from ..engine.schema.step import Step
 from ..engine.schema.steps import STEPS, Recipe, plain_step
 from ..engine.schema.workloads import FlatOut, Workload, parse_workload

@@ -16,23 +16,23 @@ import msgspec
 
 from ..engine.config import Config, Models, typed_path
 from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
-from ..engine.schema.events import AnyEvent, Queued
-from ..engine.schema.step import Step
-from ..engine.schema.steps import Recipe
 from ..engine.system.disk import read_disk
 from ..engine.system.log import logger
 from .background import refusal
-from .draft import RunSetup
 from .fix_words import on_screen
-from .runview import RunView
 from .setups import Setups, utf8
 
 if TYPE_CHECKING:
     from ..engine.api import Comparison, Engine, Forecast, RunSummary, Side, Spreads
+    from ..engine.schema.events import AnyEvent
     from ..engine.schema.model_facts import ModelFacts
     from ..engine.schema.plan import PlanFacts
     from ..engine.schema.sensitivity import Sensitivity
+    from ..engine.schema.step import Step
+    from ..engine.schema.steps import Recipe
+    from .draft import RunSetup
     from .feed import LiveFeed
+    from .runview import RunView
 
 _log = logger(__name__)
 
@@ -177,6 +177,8 @@ class Link(Setups):
 
     async def follow(self, run: str) -> None:
         """Watch a run, and those that were started with it, from the first event to the last; `view` is the run from now on."""
+        from .runview import RunView
+
         views = []
         for name in await self.engine.together(run):
             spec = await self.engine.spec(name)
@@ -228,6 +230,8 @@ class Link(Setups):
         Raises:
             EdgetuiError: there is no plan, or it cannot be loaded here.
         """
+        from ..engine.schema.events import Queued
+
         question = await self.engine.plan_of(run, side)
         try:
             key = (question.plan, Path(question.plan).stat().st_mtime_ns)

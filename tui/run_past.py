@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .desk import Desk
-from .runview import RunView
 
 if TYPE_CHECKING:
     from .feed import LiveFeed
+    from .runview import RunView
 
 
 class RunPast:

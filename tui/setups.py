@@ -16,14 +16,14 @@ import msgspec
 from ..engine.config import Config
 from ..engine.errors import ModelRefused
 from ..engine.schema.settings import BackendSettings
-from ..engine.schema.spec import Dataset, RunSpec
-from ..engine.schema.step import Step
-from ..engine.schema.steps import Recipe
-from .draft import RunSetup
 
 if TYPE_CHECKING:
     from ..engine.api import Engine, SensitivityQuestion
     from ..engine.schema.search import Over
+    from ..engine.schema.spec import Dataset, RunSpec
+    from ..engine.schema.step import Step
+    from ..engine.schema.steps import Recipe
+    from .draft import RunSetup
 
 
 class Setups(ABC):
@@ -59,6 +59,9 @@ class Setups(ABC):
 
     def first_setup(self, recipes: Sequence[Recipe]) -> RunSetup:
         """What a new run starts from: the defaults of edgetui.toml."""
+        from ..engine.schema.steps import Recipe
+        from .draft import RunSetup
+
         chosen = self.config.defaults
         recipe = next((r for r in recipes if r.name == chosen.recipe), recipes[0] if recipes else Recipe())
         own = self.config.backend.onnxruntime
@@ -96,6 +99,8 @@ class Setups(ABC):
             DataRefused: a dataset is missing or cannot be read.
             ModelRefused: the model has a name that cannot be written down.
         """
+        from ..engine.schema.spec import RunSpec
+
         return RunSpec(
             model=str(utf8(model)),
             recipe=setup.recipe,
@@ -132,6 +137,7 @@ class Setups(ABC):
             EdgetuiError: as `spec`.
         """
         from ..engine.api import SensitivityQuestion
+        from ..engine.schema.steps import Recipe
 
         spec = msgspec.structs.replace(self.spec(setup, model), recipe=Recipe(name=step.method, step=(step,)))
         return SensitivityQuestion(spec=spec, over=over, made_up=made_up)

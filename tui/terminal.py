@@ -11,6 +11,14 @@ from functools import lru_cache
 
 NONE = frozenset(["", "dumb", "unknown", "network", "dialup", "emacs-dumb", "vt52"])
 """Values of TERM that name no terminal of the usual kind, also where the terminal database is not installed."""
+USUAL = frozenset(["xterm", "tmux", "screen", "linux", "rxvt", "alacritty", "kitty", "foot", "wezterm", "ghostty"])
+"""First words of names that need no look into the database, which takes 2 ms."""
+_DRIVER = "textual.drivers.web_driver:WebDriver"
+
+
+def is_served() -> bool:
+    """Whether this process draws for a browser: its streams are pipes, and yet somebody looks."""
+    return os.environ.get("TEXTUAL_DRIVER") == _DRIVER
 
 
 def draws() -> bool:
@@ -24,6 +32,8 @@ def draws() -> bool:
 def _draws(name: str) -> bool:
     if name in NONE:
         return False
+    if name.partition("-")[0] in USUAL:
+        return True
     with suppress(ImportError):
         import curses
 

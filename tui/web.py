@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import os
 import re
 import secrets
 import shlex
@@ -27,14 +26,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
 HOST = "127.0.0.1"
-_DRIVER = "textual.drivers.web_driver:WebDriver"
 _FETCHED = re.compile(r"<link\s+rel=\"stylesheet\"\s+href=\"https://[^\"]*\"\s*/?>")
 _REFUSED = "refused: open the whole address that `edgetui --web` printed\n"
-
-
-def is_served() -> bool:
-    """Whether this process draws for a browser: its streams are pipes, and yet somebody looks."""
-    return os.environ.get("TEXTUAL_DRIVER") == _DRIVER
 
 
 def serve(port: int, say: Callable[[str], None]) -> int:

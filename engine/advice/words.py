@@ -6,9 +6,11 @@ Every table, sentence and screen takes its words from here, so that a figure loo
 from __future__ import annotations
 
 from math import floor, log10
+from typing import TYPE_CHECKING
 
-from ..schema.figures import Latency, Ratio
-from ..schema.model_facts import ModelFacts
+if TYPE_CHECKING:
+    from ..schema.figures import Latency, Ratio
+    from ..schema.model_facts import ModelFacts
 
 DASH = "–"
 _MOST_PLACES = 4

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..config import config_home, read_toml, refuse_nul
 from ..errors import ConfigRefused, nearest
+from ..schema.converted import converted
 from ..schema.fleet import FleetBoard, FleetFile
-from ..schema.validation import converted
 
 HERE = "localhost"
 ANY = "any"

@@ -25,8 +25,8 @@ from ..runs.search_folder import DRIVER, SearchDir, create_search, find_search, 
 from ..runs.study_time import study_time
 from ..runs.sweep_plan import typed_settings
 from ..schema.search import Over, SearchDocument, SearchLine, SearchRequest
-from ..schema.settings import BackendSettings
-from ..schema.spec import Preset, RunSpec
+from ..schema.settings import BackendSettings, Preset
+from ..schema.spec import RunSpec
 from ..schema.steps import PruneChannels, QuantizeInt8
 from ..schema.study import StudyGroup
 from ..schema.study_table import StudyTime

@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 from ..advice.sweep_answer import parse_want
 from ..errors import UsageError, nearest
-from ..schema.spec import Preset
+from ..schema.settings import Preset
 from ..schema.sweep import SweepDevice
 
 MOST: dict[str, int] = {"batch": 4096, "streams": 64, "threads": 1024}

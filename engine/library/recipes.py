@@ -15,10 +15,11 @@ import msgspec
 
 from ..config import PACKAGE, Config, config_home, read_toml, typed_path, what_is
 from ..errors import RecipeRefused, from_os_error, nearest
+from ..schema.converted import converted
 from ..schema.ready import ready
 from ..schema.step import Step
 from ..schema.steps import STEPS, Recipe
-from ..schema.validation import Invalid, converted, explain
+from ..schema.validation import Invalid, explain
 from ..system.atomic_write import write_atomic
 
 PACKAGED = PACKAGE / "profiles" / "recipes"

@@ -13,8 +13,8 @@ import msgspec
 
 from ..config import PACKAGE, config_home, read_toml, refuse_nul, typed_path, what_is
 from ..errors import ConfigRefused, nearest
+from ..schema.converted import converted
 from ..schema.study import Study, StudyExperiment, StudyModel, StudyRow
-from ..schema.validation import converted
 
 PACKAGED_STUDIES = PACKAGE / "profiles" / "studies"
 _OWN_KEYS = ("like", "models", "dataset", "calibration", "weights")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..backends.base import Session
 from ..schema.figures import Correction, Ratio
-from ..schema.spec import Preset
+from ..schema.settings import Preset
 from ..schema.workloads import Workload
 from ..system.reporter import Reporter
 from .issuer import Camera, Mixture

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..schema.spec import Preset
+from ..schema.settings import Preset
 from ..system.reporter import Reporter
 from ..telemetry.energy import Readings
 from .energy_figures import Found, Idle, Issue, Turn, Variant, found_in, ratio_half

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schema.figures import Latency
-from ..schema.spec import CAPS_S, Preset
+from ..schema.settings import Preset
+from ..schema.spec import CAPS_S
 from ..system.reporter import Reporter
 from .issuer import Infer, Issuer, timed_once
 from .statistics import LEAST_SAMPLES, percentile, serial_half_width

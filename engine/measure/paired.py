@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..backends.base import Session
 from ..errors import BackendRefused, Fix
 from ..schema.figures import Correction, Latency, Ratio
-from ..schema.spec import Preset
+from ..schema.settings import Preset
 from ..schema.workloads import Workload
 from ..system.reporter import Reporter
 from .issuer import ByItself, Camera, Findings, Issuer, Means, Mixture, by_blocks, issuer_of

@@ -18,13 +18,13 @@ import msgspec
 
 from ..config import read_toml
 from ..errors import DAMAGED, StorageRefused, from_os_error
+from ..schema.converted import converted
 from ..schema.events import AnyEvent, Queued, RunBegan, StageBegan
 from ..schema.events import decode as decode_event
 from ..schema.result import Result
 from ..schema.result import decode as decode_result
 from ..schema.result import encode as encode_result
 from ..schema.spec import RunRequest
-from ..schema.validation import converted
 from ..system.atomic_write import write_atomic
 from ..system.disk import read_disk
 from ..system.locks import is_held, take_lock

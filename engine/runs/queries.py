@@ -20,8 +20,8 @@ from ..schema.module_sources import ModelFactory
 from ..schema.ready import ready
 from ..schema.result import Result
 from ..schema.sensitivity import UNITS
-from ..schema.settings import BackendSettings
-from ..schema.spec import Dataset, Preset, RunSpec
+from ..schema.settings import BackendSettings, Preset
+from ..schema.spec import Dataset, RunSpec
 from ..schema.workloads import FlatOut, Workload
 from ..system.log import logger
 from .fork_client import ForkedProcess, ForkServer

@@ -10,7 +10,8 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..schema.spec import CAPS_S, Preset, RunRequest, RunSpec
+from ..schema.settings import Preset
+from ..schema.spec import CAPS_S, RunRequest, RunSpec
 from ..schema.study import StudyGroup
 from ..schema.study_table import StudyTime
 from .asking import guards

@@ -19,8 +19,7 @@ from ..backends.cards import CARDS
 from ..errors import UsageError, nearest
 from ..schema.power_mode import PowerMode
 from ..schema.ready import ready
-from ..schema.settings import BackendSettings, BackendTable, owners, settings_with
-from ..schema.spec import Preset
+from ..schema.settings import BackendSettings, BackendTable, Preset, owners, settings_with
 from ..schema.sweep import Setting, SweepDevice, SweepPoint, SweepRequest, SweepTime
 from ..schema.sweep_shot import Shot
 from .sweep_rounds import MORE_ROUNDS

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..errors import DAMAGED, Fix
 from .failure import SaysWhy
-from .ready import ready
+from .ready import LateDecoder
 from .sensitivity import SensitivityRow
 from .sweep_shot import Shot
 
@@ -177,7 +177,7 @@ AnyEvent = (
     | RunEnded
 )
 
-_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(ready(AnyEvent))
+_decoder: LateDecoder[AnyEvent] = LateDecoder(AnyEvent)
 encode = msgspec.json.encode
 
 

@@ -14,7 +14,7 @@ from .failure import Failure
 from .figures import Correction, Difference, Metrics, Pair
 from .model_facts import ModelFacts
 from .output_figures import Fidelity
-from .ready import ready
+from .ready import LateDecoder
 from .stamps import BackendStamp, BoardStamp, DatasetStamp, RecipeStamp
 
 State = Literal["done", "failed", "cancelled", "crashed", "running", "queued"]
@@ -102,7 +102,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 encode = msgspec.json.encode
-_decoder = msgspec.json.Decoder(ready(Result))
+_decoder = LateDecoder[Result](Result)
 
 
 def decode(data: bytes) -> Result:

@@ -13,6 +13,8 @@ BackendName = Literal[
     "torch",
 ]
 """Each has a card in `backends/NAME/card.py`."""
+Preset = Literal["quick", "normal", "precise"]
+"""How sure a latency shall be."""
 Megabytes = Annotated[int, Meta(ge=1)]
 Threads = Annotated[int, Meta(ge=0, extra={"words": {0: "one a core"}})]
 """`words`: what a screen says in a value's place."""

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from ..errors import Fix, UsageError
 from .numbers import Count, Number, Positive
-from .settings import BackendSettings
+from .settings import BackendSettings, Preset
 from .step import Step
 from .steps import Recipe
 from .workloads import FlatOut, Workload
@@ -78,9 +78,6 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 _WITHOUT_IMAGES: tuple[DatasetKind, ...] = ("npz", "text")
 _ADDED: dict[str, object] = {"classes": (), "decoder": "auto", "tokenizer": ""}
 _ADDED_TO_INPUT: dict[str, object] = {"letterbox": None}
-
-
-Preset = Literal["quick", "normal", "precise"]
 CAPS_S: dict[Preset, float] = {"quick": 10.0, "normal": 120.0, "precise": 120.0}
 """Longest time the timed loop takes, two variants together; more where the workload takes its time (`Issuing.least_s`)."""
 INPUT_CAP_S = 20.0

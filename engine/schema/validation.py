@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 from msgspec import inspect as kinds
 
-from ..errors import EdgetuiError, close_to, nearest
+from ..errors import close_to, nearest
 from .ready import ready
 
-T = TypeVar("T")
 _MESSAGE = re.compile(
     r"(?:Object (?P<problem>contains unknown|missing required) field `(?P<field>[^`]*)`|(?P<words>.*?))"
     r"(?: - at (?:`key` in )?`(?P<path>.*)`)?",
@@ -36,19 +35,6 @@ class Invalid(Struct, frozen=True, kw_only=True):
     """The key with the tables around it, e.g. `input.color`; empty: the table itself."""
     what: str
     fix: str
-
-
-def converted(data: object, kind: type[T], where: object, refuse: type[EdgetuiError]) -> T:
-    """TOML data as a struct; `where` names the file in the error.
-
-    Raises:
-        EdgetuiError: of the kind `refuse`; names the key, what was written and what may be.
-    """
-    try:
-        return msgspec.convert(data, ready(kind))
-    except msgspec.ValidationError as error:
-        why = explain(data, kind, error)
-        raise refuse(f"{where}: {why.what}", fix=why.fix) from None
 
 
 def explain(data: object, kind: object, error: msgspec.ValidationError) -> Invalid:

@@ -6,7 +6,6 @@ What does not speak is neither above nor below: an alert ends when what raised i
 
 from __future__ import annotations
 
-import statistics
 from abc import ABC, abstractmethod
 from collections import deque
 from datetime import datetime, timedelta
@@ -305,6 +304,8 @@ class _SilenceWatcher(_Watcher):
         """Judge the silence since the last sample. What it says does not depend on when it is asked."""
         if self.event is not None or self._last_s is None:
             return []
+        import statistics
+
         period_s = statistics.median(self._gaps_s) if self._gaps_s else self._period_s or 0.0
         limit_s = max(self.rule.above + self.rule.for_s, _PERIODS * period_s)
         if now_s - self._last_s <= limit_s:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from .sample import Sample
 
@@ -60,8 +61,7 @@ def numbered(field: str) -> Callable[[Sample], Values]:
     return lambda sample: zip(map(str, itertools.count()), getattr(sample, field), strict=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quantity:
+class Quantity(Struct, frozen=True, kw_only=True):
     """A row of the table. What is left out is left out on the screen as well."""
 
     key: str

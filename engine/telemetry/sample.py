@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from ..schema.ready import ready
+from ..schema.ready import LateDecoder
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -135,8 +135,8 @@ def wall_now() -> str:
 
 
 encode = msgspec.json.encode
-_decoder = msgspec.json.Decoder(ready(Sample))
-_stats_decoder = msgspec.json.Decoder(ready(Stats))
+_decoder = LateDecoder[Sample](Sample)
+_stats_decoder = LateDecoder[Stats](Stats)
 
 
 def decode(data: bytes | memoryview) -> Sample:

@@ -22,8 +22,7 @@ from ..runs.search_folder import SearchDir
 from ..schema.figures import Ratio
 from ..schema.result import Result
 from ..schema.search import BesideMix, CandidateChecked, CandidateMeasured, SearchChoice, SearchLine, SearchRequest
-from ..schema.settings import BackendSettings
-from ..schema.spec import Preset
+from ..schema.settings import BackendSettings, Preset
 from ..schema.steps import Recipe
 from ..search.asked import Bounds, CannotBeBuilt, Checked, CostFigures, Half
 from ..search.mixes import Format

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from edgetui.tui.cli import run
+from edgetui.tui.start import run
 
 TORCH = importlib.util.find_spec("torch") is not None
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
-from edgetui.tui.cli import run
+from edgetui.tui.start import run
 
 pytest.importorskip("textual_serve", reason="needs the extra web")
 import browser

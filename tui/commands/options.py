@@ -15,8 +15,8 @@ import msgspec
 from ...engine.config import typed_path, what_is
 from ...engine.errors import ModelRefused, UsageError, nearest
 from ...engine.library.torch_models import module_named
-from ...engine.schema.settings import BackendName, BackendSettings, owners, settings_with
-from ...engine.schema.spec import Preset, RunSpec, parse_shape
+from ...engine.schema.settings import BackendName, BackendSettings, Preset, owners, settings_with
+from ...engine.schema.spec import RunSpec, parse_shape
 from ...engine.schema.steps import Recipe
 from ...engine.schema.workloads import WORKLOADS, parse_workload
 from .completion import dataset_names, recipe_names

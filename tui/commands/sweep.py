@@ -97,7 +97,8 @@ def sweep(
     """
     from ...engine.front.sweep_words import SweepWords, setting
     from ...engine.front.sweep_words import devices as devices_of
-    from ...engine.schema.spec import Preset, parse_shape
+    from ...engine.schema.settings import Preset
+    from ...engine.schema.spec import parse_shape
 
     engine = open_engine()
     if what is None:

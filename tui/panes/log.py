@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.report.sanitize import printed_lines
 from ..background import in_background
-from ..runview import RunView, Told
 from ..widgets.lines import Line, Scrolling, hanging
 from .pane import Pane
+
+if TYPE_CHECKING:
+    from ..runview import RunView, Told
 
 TONES = {"warning": "warn", "error": "bad"}
 MARKS = {"warning": "! ", "error": "✗ "}

@@ -16,7 +16,6 @@ from ...engine.config import typed_path
 from ...engine.report.width import width_of
 from ..fix_words import as_row
 from ..widgets.entry import Entry, begins_typing
-from ..widgets.histogram import bars
 from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
 from ..widgets.motion import LEFT, RIGHT
 from .pane import Pane
@@ -315,6 +314,8 @@ def facts_lines(facts: ModelFacts, width: int, *, ascii_only: bool, full: bool =
     operators = "  ".join(f"{name} {n}" for name, n in facts.operators.items())
     lines += [((f" {text}", ""),) for text in wrap(operators, width)[: most - 1]]
     if facts.histogram:
+        from ..widgets.histogram import bars
+
         lines.append(((" weights", "dim"),))
         room = min(width, 32)
         lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, room, 2, "ascii" if ascii_only else "braille")]

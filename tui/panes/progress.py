@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.content import Content
 
 from ...engine.report.sanitize import sanitize
-from ..runview import RunView
-from ..widgets.lines import Scrolling
+from ..widgets.lines import Line, Scrolling
 from .pane import Pane
-from .run_rows import empty_rows, fitting_rows
+
+if TYPE_CHECKING:
+    from ..runview import RunView
 
 
 class RunPane(Pane):
@@ -51,6 +54,8 @@ class RunPane(Pane):
         if view is None:
             self.rows.show(empty_rows(self.key("run", "r")))
         else:
+            from .run_rows import fitting_rows  # not before there is a run: a fortieth of the first paint
+
             height, key = self.rows.size.height, self.key("resume", "ctrl+r")
             self.rows.show(fitting_rows(view, link.members, link.comparison, width, height, key))
         title = f"Run  {view.title}" if view else "Run"
@@ -73,3 +78,8 @@ class RunPane(Pane):
         if view.state == "done":
             return f"{self.key('layers', 'L')} layers"
         return "" if view.state == "lost" else f"{self.key('resume', 'ctrl+r')} resume"
+
+
+def empty_rows(run_key: str) -> list[Line]:
+    """What stands there before the first run."""
+    return [((" nothing has run yet: choose a model, a recipe and data, then press ", "dim"), (run_key, "key"))]

@@ -74,11 +74,6 @@ def advice_rows(found: Comparison | None, width: int, *, goal: bool = True) -> l
     return [row for text in found.advice[0 if goal else 1 : 2] for row in hanging((("  ", ""),), text, width, "value")]
 
 
-def empty_rows(run_key: str) -> list[Line]:
-    """What stands there before the first run."""
-    return [((" nothing has run yet: choose a model, a recipe and data, then press ", "dim"), (run_key, "key"))]
-
-
 def run_lines(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
     """All rows of the pane."""
     stages = stage_rows(list(view.stages.values()), width)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -11,19 +12,18 @@ from textual.content import Content
 from textual.message import Message
 
 from ...engine.errors import EdgetuiError, UsageError, nearest
-from ..draft import Draft
 from ..fix_words import on_screen
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, wrap
 from .forecast import forecast_rows
 from .pane import Pane
 from .precision_help import changes_precision, precision_lines
-from .setting_row import Around, SettingRow
 from .settings_keys import SettingsRows
-from .settings_rows import RECIPE, settings_rows
 
 if TYPE_CHECKING:
     from ...engine.api import Forecast
     from ...engine.schema.model_facts import ModelFacts
+    from ..draft import Draft
+    from .setting_row import Around, SettingRow
 
 WHAT = "what will happen"
 ROOMY = 16
@@ -53,15 +53,20 @@ class SettingsPane(Pane):
     def __init__(self) -> None:
         super().__init__(id="settings", classes="pane")
         self.draft: Draft | None = None
-        self.around = Around(
-            dataset_names=lambda: self.desk.link.dataset_names(), check_dataset=lambda text: self.desk.link.check_dataset(text)
-        )
         self.complaint = ""
         self._by_key: dict[str, SettingRow] = {}
         self.forecast_lines: list[Line] = []
         self._seen: dict[str, tuple[float, float]] = {}
         """A model's hash to between which values its activations were seen."""
         self._forecast: tuple[Forecast | None, str | EdgetuiError] = (None, "")
+
+    @cached_property
+    def around(self) -> Around:
+        """What rows read beside the draft."""
+        from .setting_row import Around
+
+        link = self.desk.link
+        return Around(dataset_names=link.dataset_names, check_dataset=link.check_dataset)
 
     def compose(self) -> ComposeResult:
         """Rows above; help for the row, and what will happen, below."""
@@ -104,12 +109,18 @@ class SettingsPane(Pane):
         rows = self.rows
         at = cursor or rows.cursor
         entry = rows.entry.spans() if rows.entry is not None else None
-        settings = list(settings_rows(self.draft, self.around))
+        settings = list(self._rows())
         if len(settings) > rows.size.height > 0:  # where room is short the rows stand closer
             settings = [row for row in settings if row.key or row.name]
         self._by_key = {row.key: row for row in settings if row.key}
         rows.fill([(row.key, row.line(entry, here=row.key == at)) for row in settings], cursor)
         self._say_help()
+
+    def _rows(self) -> Iterator[SettingRow]:
+        """Of the draft, from top to bottom."""
+        from .settings_rows import settings_rows  # after the first paint, which has none
+
+        return iter(()) if self.draft is None else settings_rows(self.draft, self.around)
 
     @property
     def _here(self) -> SettingRow | None:
@@ -187,7 +198,7 @@ class SettingsPane(Pane):
         """Rows that hold something, by the names of files and documents."""
         if self.draft is None:
             return {}
-        return {row.path: row for row in settings_rows(self.draft, self.around) if row.path}
+        return {row.path: row for row in self._rows() if row.path}
 
     def names(self) -> tuple[str, ...]:
         """What `put` takes."""
@@ -251,6 +262,8 @@ class SettingsPane(Pane):
 
     def unmark(self) -> None:
         """Measure the recipe that stands here alone."""
+        from .settings_rows import RECIPE
+
         self._do(lambda draft: draft.unmark())
         self.rows.point(RECIPE)
 
@@ -320,6 +333,8 @@ class SettingsPane(Pane):
 
     def flip(self) -> None:
         """Switch the step, or the field, of this row; of the recipe its mark, as in every list."""
+        from .settings_rows import RECIPE
+
         index = self._step_here
         if self.rows.cursor == RECIPE:
             self.mark()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ...engine.errors import RecipeRefused, nearest
 from ...engine.schema.field_docs import docs_of
-from ...engine.schema.spec import Preset
+from ...engine.schema.settings import Preset
 from ...engine.schema.steps import STEPS
 from ...engine.schema.workloads import Workload, offered
 from ..draft import Draft, RunFields, active_fields, backend_fields, backend_table

@@ -11,7 +11,6 @@ from textual.content import Content
 
 from ...engine.advice.words import digits
 from ...engine.telemetry.quantities import BY_KEY, IN_GROUPS
-from ..runview import Bar, RunView
 from ..widgets.chart import DOTTED, SOLID, Chart
 from ..widgets.lines import Line, Lines
 from .pane import Pane
@@ -19,6 +18,7 @@ from .pane import Pane
 if TYPE_CHECKING:
     from ...engine.api import Bucket, History, Sample
     from ..feed import LiveFeed
+    from ..runview import Bar, RunView
 
 WINDOWS_MIN = (1, 5, 30)
 WATT_DECIMALS = 2

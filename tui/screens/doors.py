@@ -6,15 +6,18 @@ Apart from `workbench.py`, which has what is done on the workbench itself.
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
 from ..desk import AtDesk
 from ..panes.models import ModelsPane
 from ..panes.settings import SettingsPane
-from ..runview import RunsLook
 from .safe_dismiss import SafeDismiss
+
+if TYPE_CHECKING:
+    from ..runview import RunsLook
 
 
 class Doors(AtDesk, SafeDismiss, Screen[None]):
@@ -23,9 +26,12 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
     models: ModelsPane
     settings: SettingsPane
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.runs_look = RunsLook()
+    @cached_property
+    def runs_look(self) -> RunsLook:
+        """How the list of runs was left."""
+        from ..runview import RunsLook
+
+        return RunsLook()
 
     @abstractmethod
     async def open_run(self, run: str) -> None:

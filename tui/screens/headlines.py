@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ..panes.run_rows import share_done
-from ..runview import RunView
 from ..widgets.lines import Line
+
+if TYPE_CHECKING:
+    from ..runview import RunView
 
 TABS = ("models", "settings", "live", "run", "log")
 WORDS = {"models": "Models", "settings": "Compression", "live": "Live", "run": "Run", "log": "Log"}
@@ -32,6 +34,8 @@ def tabs_line(view: RunView | None, tab: str) -> Line:
     for n, name in enumerate(TABS, 1):
         word = WORDS[name]
         if name == "run" and view is not None and not view.state:
+            from ..panes.run_rows import share_done
+
             share = share_done(view)
             going = f"▶ {view.stage}" + (f" {share:.0%}" if share is not None else "")
             word += " · queued" if view.queued else f" {going.rstrip()}"

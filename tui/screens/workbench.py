@@ -17,12 +17,10 @@ from textual.timer import Timer
 
 from ...engine.errors import EdgetuiError, RecipeRefused
 from ..background import in_background, refusal
-from ..draft import Draft
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
 from ..panes.pane import Pane
 from ..panes.progress import RunPane
-from ..panes.run_rows import strip_lines
 from ..panes.settings import SettingsPane
 from ..panes.telemetry import LivePane
 from ..widgets.keybar import KeyBar
@@ -116,6 +114,8 @@ class WorkbenchScreen(Doors):
 
     def _begin(self) -> None:
         """Fill the panes."""
+        from ..draft import Draft
+
         gc.enable()
         gc.freeze()  # what was imported stays; later collections need not walk it
         recipes = self.desk.engine.recipes()
@@ -177,6 +177,8 @@ class WorkbenchScreen(Doors):
             shown = view is not None and self.tab not in ("run", "log")
             self.strip.set_class(shown, "-shown")
             if view is not None and shown:
+                from ..panes.run_rows import strip_lines
+
                 rows = STRIP[self.size.height >= ROOMY]
                 self.strip.styles.height = rows
                 members = link.members

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from edgetui.engine.config import Config
 from edgetui.engine.errors import ConfigRefused
+from edgetui.engine.schema.converted import converted
 from edgetui.engine.schema.spec import Dataset, RunSpec
 from edgetui.engine.schema.steps import STEPS, Recipe
-from edgetui.engine.schema.validation import converted, explain
+from edgetui.engine.schema.validation import explain
 from edgetui.engine.telemetry.alerts import DEFAULT_RULES
 from hypothesis import given
 from hypothesis import strategies as st

@@ -75,7 +75,7 @@ def test_a_command_and_its_processes_write_into_one_file(own_state: Path, monkey
     told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert (told.stdout, told.stderr) == (quiet.stdout, quiet.stderr)
     text = (own_state / "edgetui.log").read_text()
-    assert "edgetui.tui.cli: edgetui" in text
+    assert "edgetui.tui.start: edgetui" in text
     assert "edgetui.engine.runs.queries: InspectQuestion: answered" in text
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from edgetui.engine.config import PACKAGE
-from edgetui.tui.cli import run
+from edgetui.tui.start import run
 from live_runs import end_all
 
 DEMO = PACKAGE / "profiles" / "demo"

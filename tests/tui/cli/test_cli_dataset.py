@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.schema.spec import Dataset
-from edgetui.tui.cli import run
+from edgetui.tui.start import run
 
 
 @pytest.fixture

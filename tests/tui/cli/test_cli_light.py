@@ -10,7 +10,7 @@ import pytest
 HEAVY = ("textual", "rich", "numpy", "onnx", "onnxruntime", "onnxscript", "torch", "tensorrt", "PIL", "psutil")
 SCRIPT = """
 import contextlib, io, sys
-from edgetui.tui.cli import run
+from edgetui.tui.start import run
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     run(sys.argv[1:])
 print(*(name for name in {heavy!r} if name in sys.modules))

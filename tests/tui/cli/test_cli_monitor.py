@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from edgetui.tui.cli import run
+from edgetui.tui.start import run
 from laid_boards import Laid, lay_out_board, write_recording
 from log_lines import R36
 
