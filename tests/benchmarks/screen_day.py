@@ -36,7 +36,7 @@ LATER_S = 200_000
 PICTURE_MS, MOST_TIMES, FLAT = 500.0, 1.6, 1.05
 PAST_MW, PAST_LABEL = 9_000_000, b"10000"
 """A power of the past that no board has: its axis tells that the past is in the chart."""
-SHARE = b"97 %"
+SHARE = b"97%"
 HOURS = (0, 1, 6, 12, 24)
 IDLE_S = 12.0
 
