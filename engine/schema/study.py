@@ -10,8 +10,8 @@ from typing import Literal
 from msgspec import Struct
 
 from .numbers import Count, Number, Share
-from .settings import BackendName
-from .spec import Preset, RunSpec
+from .settings import BackendName, Preset
+from .spec import RunSpec
 
 Shown = Literal["value", "change", "times", "points"]
 """`change`: per cent over the baseline; `times`: the baseline over it; `points`: hundredths over the baseline."""

@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from .power_mode import PowerMode
 from .result import State
-from .settings import BackendSettings
-from .spec import Preset
+from .settings import BackendSettings, Preset
 from .sweep_shot import Shot
 
 Setting = bool | int | float | str

@@ -67,7 +67,7 @@ def _cores_on(sample: Sample, _name: str, _value: Value) -> str:
     return f"{on} cores on" if on else ""
 
 
-class _Total(Quantity):
+class _Total(Quantity, frozen=True, kw_only=True):
     """Its column says what it covers, and is there wherever a rule makes it."""
 
     def cells(self, sample: Sample, watt_decimals: int) -> Iterator[tuple[str, str]]:
@@ -76,7 +76,7 @@ class _Total(Quantity):
             yield f"total W ({sample.total_scope})", self.words(sample.total_mw, watt_decimals)
 
 
-class _Hottest(Quantity):
+class _Hottest(Quantity, frozen=True, kw_only=True):
     """Its column names the zone."""
 
     def cells(self, sample: Sample, watt_decimals: int) -> Iterator[tuple[str, str]]:
