@@ -79,7 +79,8 @@ class BoardTold(Struct, frozen=True, kw_only=True):
     stage: str = ""
     """Of those: what they are at, in words."""
     waiting_for: str = ""
-    state: str = ""
+    trouble: str = ""
+    """What keeps it from being asked, said by this machine; empty: nothing does."""
 
 
 Tell = Callable[[BoardTold], None]

@@ -11,7 +11,8 @@ import msgspec
 from ..errors import DAMAGED, BackendRefused, Refusal
 from ..schema.fleet import BoardHello, FleetBoard
 from ..schema.ready import ready
-from .transport import Start, complaint_of
+from .complaints import complaint_of
+from .transport import Start
 from .worker_process import WorkerOrder
 
 HELLO_S, JOIN_S = 40.0, 60.0
@@ -26,6 +27,7 @@ class BoardProcess:
         self._board = board
         self._process = process
         self._said = bytearray()
+        self._overdue = ""
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
@@ -48,7 +50,7 @@ class BoardProcess:
         """What it says of itself; None: it ended, or said nothing in time. Lines before it are of a login shell."""
         await self._write(msgspec.json.encode(order))
         for _ in range(_LOGIN_LINES):
-            line = await self._line(HELLO_S)
+            line = await self._line(HELLO_S, f"it says nothing within {HELLO_S:.0f} s")
             if not line:
                 return None
             with suppress(*DAMAGED):
@@ -58,7 +60,8 @@ class BoardProcess:
     async def join(self) -> bool:
         """Let it come to the scheduler; whether it did."""
         await self._write(b"join")
-        return await self._line(JOIN_S) == b"joined\n"
+        late = f"it does not come to the fleet's scheduler within {JOIN_S:.0f} s"
+        return await self._line(JOIN_S, late) == b"joined\n"
 
     async def wait(self) -> None:
         """Until it has ended."""
@@ -80,7 +83,7 @@ class BoardProcess:
                 await process.wait()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._listening, 1.0)
-        return complaint_of(self._board, self._said.decode(errors="replace"), process.returncode)
+        return complaint_of(self._board, self._said.decode(errors="replace"), process.returncode, self._overdue)
 
     async def _write(self, line: bytes) -> None:
         assert self._process.stdin
@@ -88,13 +91,16 @@ class BoardProcess:
             self._process.stdin.write(line + b"\n")
             await self._process.stdin.drain()
 
-    async def _line(self, patience_s: float) -> bytes:
-        """A line of its standard output; empty: it ended, or said nothing in time."""
+    async def _line(self, patience_s: float, overdue: str) -> bytes:
+        """A line of its standard output; empty: it ended, or said nothing in time, which `overdue` says."""
         assert self._process.stdout
         try:
             return await asyncio.wait_for(self._process.stdout.readline(), patience_s)
-        except (asyncio.TimeoutError, ValueError):
-            return b""
+        except asyncio.TimeoutError:
+            self._overdue = overdue
+        except ValueError:  # a line without an end
+            pass
+        return b""
 
     async def _listen(self) -> None:
         """Keep the end of what it says on standard error."""

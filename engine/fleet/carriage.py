@@ -14,6 +14,7 @@ from ..schema.fleet import BoardOutcome
 from ..schema.spec import RunSpec
 from .asked_once import BoardAnswer, BoardTold
 from .asks import DrivenAsk, FleetAsk, Sending, Sent, able
+from .carried import Carried
 from .keeping import Keeping
 from .takers import Takers
 from .trainer import Trainer, learns
@@ -30,6 +31,7 @@ class Carriage:
         self.boards = keeping.kept().boards
         self.begun: list[tuple[str, str]] = []
         """Boards, and keys that they may have begun."""
+        self._fleet = keeping.folder
         self._sending = Sending(self.boards)
         self._takers = Takers(keeping.folder)
         self._trainer = Trainer(keeping.home, link, self._sending, self.to_its_end, hear)
@@ -40,13 +42,20 @@ class Carriage:
         return self._trainer.begun_here
 
     async def carry(
-        self, asks: Sequence[FleetAsk | DrivenAsk], ended: Callable[[int, BoardOutcome], None] | None
+        self, asks: Sequence[FleetAsk | DrivenAsk], ended: Callable[[int, BoardOutcome], None] | None, what: str
     ) -> tuple[BoardOutcome, ...]:
         """See `Fleet.carry`."""
+        with Carried(self._fleet, what, ((ask.on, _runs(ask)) for ask in asks)) as count:
+            return await self._carry(asks, ended, count)
+
+    async def _carry(
+        self, asks: Sequence[FleetAsk | DrivenAsk], ended: Callable[[int, BoardOutcome], None] | None, count: Carried
+    ) -> tuple[BoardOutcome, ...]:
         sent = await asyncio.to_thread(lambda: [None if _trains(ask) else self._sending.sent(ask) for ask in asks])
 
         async def one(number: int) -> BoardOutcome:
             outcome = await self._one(asks[number], sent[number])
+            count.done(asks[number].on, sum(result.state == "done" for result in outcome.runs))
             if ended is not None:
                 ended(number, outcome)
             return outcome
@@ -106,6 +115,10 @@ class Carriage:
             self._takers.leave(once)
             return ""
         return board
+
+
+def _runs(ask: FleetAsk | DrivenAsk) -> int:
+    return len(ask.specs) if isinstance(ask, FleetAsk) else 0
 
 
 def _trains(ask: FleetAsk | DrivenAsk) -> bool:

@@ -18,8 +18,9 @@ from typing import BinaryIO, NamedTuple
 
 from ..errors import StorageRefused, from_os_error
 from ..schema.deployment import DeployedFile
+from .complaints import ssh_complaint
 from .places import DeployPlace
-from .transport import shell_of, ssh_complaint
+from .transport import shell_of
 
 Told = Callable[[str, int, int], None]
 """Hears of a file how many bytes have gone, and of how many."""

@@ -88,7 +88,11 @@ async def _ask_all(boards: Sequence[FleetBoard]) -> list[Check]:
     homes: dict[str, str] = {}
     found = []
     for board, answer in zip(boards, answers, strict=True):
-        refusal = answer if isinstance(answer, Refusal) else refusal_of(board.name, answer, homes, login=login_of(board))
+        refusal = (
+            answer
+            if isinstance(answer, Refusal)
+            else refusal_of(board.name, answer, homes, login=login_of(board), python=board.python)
+        )
         if refusal is None and isinstance(answer, BoardHello):
             homes[answer.home] = board.name
             found.append(_good(board.name, answer))

@@ -20,12 +20,13 @@ from ..advice.forecast import refuse_without_packages
 from ..backends.cards import CARDS
 from ..errors import DAMAGED, BackendRefused, StorageRefused, UsageError, from_os_error
 from ..library.recipes import missing_package
-from ..schema.fleet import BoardNow, BoardOutcome, BoardRun, BoardStanding, FleetBoard, FleetStatus
+from ..schema.fleet import BoardGlance, BoardNow, BoardOutcome, BoardRun, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec, TrainedElsewhere
 from .asked_once import BoardTold
 from .asks import DrivenAsk, FleetAsk, able
 from .board_tasks import ended
 from .carriage import Carriage
+from .carried import carried
 from .certificates import make_keys, out_of_date
 from .fleet_file import HERE, fleet_file, read_fleet, wanted
 from .keeping import Keeping, KeptFleet
@@ -35,7 +36,7 @@ from .transport import free_port
 
 if TYPE_CHECKING:
     from ..doctor.check import Check
-    from .link import FleetLink
+    from .link import FleetLink, Seen
 
 UP_S = 90.0
 _INSTALL = "`python3 -m pip install 'edgetui[train]'` there, then `edgetui fleet down` and up"
@@ -53,8 +54,9 @@ class Fleet:
         self._carriages: list[Carriage] = []
         self._looking: FleetLink | None = None
 
-    async def bring_up(self) -> FleetStatus:
-        """Start the scheduler here and a worker on each board; returns when each is up, or is known not to be.
+    async def bring_up(self, hear: Callable[[Sequence[BoardStanding]], None] | None = None) -> FleetStatus:
+        """Start the scheduler here and a worker on each board; returns when each is up, or is known not to be. `hear` is told
+        meanwhile how they stand.
 
         Raises:
             ConfigRefused: fleet.toml is not there or not valid.
@@ -71,6 +73,8 @@ class Fleet:
             standing = self._keeping.standing()
             if standing and all(each.state != "starting" for each in standing.values()):
                 break
+            if hear is not None:
+                hear(tuple(standing.values()))
             await asyncio.sleep(_LOOK_S)
         return await self.status(glances=False)
 
@@ -110,13 +114,13 @@ class Fleet:
         boards = self._kept() if up else read_fleet()
         standing = self._keeping.standing() if up else {}
         known = [standing.get(board.name) or _down(board) for board in boards]
-        now = {}
+        seen: Seen = {}
         if glances and any(each.state == "up" for each in known):
             self._looking = self._looking or self._link()
             with suppress(OSError, asyncio.TimeoutError):
-                now = await self._looking.glances()
-        pairs = tuple(BoardNow(standing=each, now=now.get(each.board)) for each in known)
-        return FleetStatus(up=up, file=str(fleet_file()), boards=pairs)
+                seen = await self._looking.glances()
+        pairs = tuple(_now(each, *seen.get(each.board, (None, 0.0))) for each in known)
+        return FleetStatus(up=up, file=str(fleet_file()), boards=pairs, asked=carried(self._keeping.folder))
 
     async def look_into(self, board: str, run: str, offset: int = 0) -> BoardRun:
         """A run of a board that is up, from a byte of its events on.
@@ -172,16 +176,17 @@ class Fleet:
         asks: Sequence[FleetAsk | DrivenAsk],
         hear: Callable[[BoardTold], None],
         tell: Callable[[int, BoardOutcome], None] | None = None,
+        what: str = "",
     ) -> tuple[BoardOutcome, ...]:
         """Have runs, or whole searches and sweeps, done on boards, all boards at once and each one ask after another; what
         a board has done before is found there. Cancelling the task ends nothing there. `tell` hears each outcome with the
-        number of its ask.
+        number of its ask. `what`: what they are of, for who looks at the fleet, e.g. `study qin2018`.
 
         Raises:
             DataRefused: a file cannot be read here.
         """
         async with self._carrying(hear) as carriage:
-            return await carriage.carry(asks, tell)
+            return await carriage.carry(asks, tell, what)
 
     async def train(
         self, specs: Sequence[RunSpec], train_on: str, hear: Callable[[BoardTold], None], again: str = ""
@@ -263,6 +268,12 @@ class Fleet:
     def has(self, board: str) -> bool:
         """Whether a board of the fleet is called so."""
         return board in [each.name for each in self._kept()]
+
+
+def _now(standing: BoardStanding, now: BoardGlance | None, beat_wall_s: float) -> BoardNow:
+    """`beat_wall_s`: when the scheduler heard it last, seconds since 1970; 0: it does not know it."""
+    heard = time.time() if now is not None else beat_wall_s or standing.heard_wall_s
+    return BoardNow(standing=standing, now=now, heard_s=round(max(0.0, time.time() - heard), 1) if heard else None)
 
 
 def _down(board: FleetBoard) -> BoardStanding:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import EdgetuiError, from_os_error
 from ..runs.assemble import assemble
 from ..runs.driven_folder import DrivenDir, folders_in
-from ..runs.folder import RunDir, run_paths, ticket
+from ..runs.folder import RunDir, group_members, run_paths, ticket
 from ..runs.index import current_stage, waiting_for
 from ..runs.search_folder import SearchDir
 from ..runs.sweep_folder import SWEEPS, SweepDir
@@ -42,6 +42,7 @@ def look(home: Path) -> BoardGlance:
             sample = once("auto")[0]
             power = sample.total_mw / 1000 if sample.total_mw is not None else None
             warmest = max((value for value in sample.temps_c.values() if value is not None), default=None)
+    done, of = _together(home, working[0] if working else "")
     memory = read_memory(light=True)
     newest = max(map(RunDir, run_paths(home)), key=lambda run: ticket(run.path), default=None)
     with suppress(OSError):
@@ -59,7 +60,18 @@ def look(home: Path) -> BoardGlance:
         free_mb=free,
         driven=_driven(home),
         last=newest.name if newest is not None else "",
+        done=done,
+        of=of,
     )
+
+
+def _together(home: Path, run: str) -> tuple[int, int]:
+    """Of the runs that are measured together with one: how many are done, of how many."""
+    with suppress(EdgetuiError, OSError):
+        if run and (group := RunDir(home / "runs" / run).asked().group):
+            results = [member.result() for member in group_members(home, group)]
+            return sum(result is not None and result.state == "done" for result in results), len(results)
+    return 0, 0
 
 
 def _driven(home: Path) -> str:

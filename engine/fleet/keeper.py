@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 import traceback
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
@@ -99,7 +100,7 @@ class Keeper:
             hello = await worker.hello(order_of(board, start, self.keeping))
             if hello is not None:
                 self.standing[board.name] = msgspec.structs.replace(self.standing[board.name], hello=hello)
-                refusal = refusal_of(board.name, hello, self._homes(board.name), login=login_of(board))
+                refusal = refusal_of(board.name, hello, self._homes(board.name), login=login_of(board), python=board.python)
                 was_up = refusal is None and await worker.join()
                 if was_up:
                     self._say(board, "up")
@@ -116,7 +117,9 @@ class Keeper:
         """How a board stands from now on."""
         what = refusal.what.removeprefix(f"board {board.name}: ") if refusal else ""
         fix = refusal.fixes[0].words if refusal else ""
-        told = msgspec.structs.replace(self.standing[board.name], state=state, reason=what, fix=fix)
+        was = self.standing[board.name]
+        heard_wall_s = 0.0 if state == "up" else time.time() if was.state == "up" else was.heard_wall_s
+        told = msgspec.structs.replace(was, state=state, reason=what, fix=fix, heard_wall_s=heard_wall_s)
         if told != self.standing[board.name]:
             self.standing[board.name] = told
             _log.info("board %s is %s: %s", board.name, state, what)

@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..errors import BackendRefused, EdgetuiError, RunFailed
-from ..schema.fleet import BoardGlance, BoardRun
+from ..schema.fleet import BoardGlance, BoardRun, BoardStanding
 from ..schema.ready import ready
 from ..system.log import logger
 from . import received
 from .asked_once import AskedOnce, BoardAnswer, BoardTold, LeftStage
+from .away import PATIENCE_S, Away, Hear
 from .bundles import PackedBundle
 from .certificates import AUTHORITY, CLIENT
 from .in_turn import InTurn
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _log = logger(__name__)
-PATIENCE_S = 300.0
-"""How long a board may be away before what was asked of it is given up here. What it has begun goes on there."""
 CONNECT_S, ASK_S, GLANCE_S, CANCEL_S = 15.0, 60.0, 4.0, 20.0
 _SLICE_S, _AGAIN_S = 5.0, 1.0
-Hear = Callable[[BoardTold], None]
+Seen = dict[str, tuple[BoardGlance | None, float]]
+"""By the names of boards; see `FleetLink.glances`."""
 
 
 class FleetLink:
@@ -52,6 +52,8 @@ class FleetLink:
         self._in_turn = InTurn()
         self._last_up_s: dict[tuple[str, ...], float] = {}
         """When one of some boards was up last, for all that wait for them."""
+        self._away: dict[tuple[str, ...], Away] = {}
+        """What those are told meanwhile."""
 
     async def close(self) -> None:
         """Let go; nothing on a board ends with it."""
@@ -128,7 +130,7 @@ class FleetLink:
         return sum(worker["name"] in boards for worker in told["workers"].values())
 
     def _look_up(self, boards: tuple[str, ...]) -> None:
-        """Note that one of these is up.
+        """Note that one of these is up; who waits is told how they stand.
 
         Raises:
             EdgetuiError: none is, and the last was too long ago.
@@ -136,6 +138,7 @@ class FleetLink:
         if not self._keeping.up():
             raise _taken_down()
         standing = self._keeping.standing()
+        self._tell(boards, standing)
         if any(standing[board].state == "up" for board in boards if board in standing):
             self._last_up_s[boards] = time.monotonic()
         elif time.monotonic() - self._last_up_s[boards] > PATIENCE_S:
@@ -145,6 +148,9 @@ class FleetLink:
                 f"board {', '.join(boards)} was away for {PATIENCE_S:.0f} s{why}",
                 fix="what it has begun goes on there: ask again when it is back (of a resource, --again asks another board)",
             )
+
+    def _tell(self, boards: tuple[str, ...], standing: Mapping[str, BoardStanding]) -> None:
+        self._away.setdefault(boards, Away(boards, self._hear)).tell(standing)
 
     async def send(self, board: str, packed: PackedBundle, *, at: str = "", lacking: bool = False) -> None:
         """Send what a board does not have of a bundle, from where it ends there. `at`: where it may have a copy of its own;
@@ -208,13 +214,14 @@ class FleetLink:
 
         await self.ask(board, cancel, once, patience_s=CANCEL_S)
 
-    async def ask(self, board: str, task: Callable[..., Any], *words: object, patience_s: float = PATIENCE_S) -> BoardAnswer:
-        """A short question to one board, beside what it does, asked until it answers or for as long as `patience_s`.
+    async def ask(self, board: str, task: Callable[..., Any], *words: object, patience_s: float | None = None) -> BoardAnswer:
+        """A short question to one board, beside what it does, asked until it answers or for as long as `patience_s`; None: as
+        what boards are asked for, and who waits is told why.
 
         Raises:
             EdgetuiError: what it answered, or that it does not.
         """
-        end = time.monotonic() + patience_s
+        end = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
         while True:
             said: dict[str, bytes] = {}
             with contextlib.suppress(Exception):  # see `ensure`
@@ -226,8 +233,13 @@ class FleetLink:
                 return _raised(_answer(answer))
             if not self._keeping.up():
                 raise _taken_down()
+            standing = self._keeping.standing()
+            if patience_s is None:
+                self._tell((board,), standing)
             if time.monotonic() > end:
-                raise RunFailed(f"board {board} does not answer", fix="`edgetui fleet status` says how it stands")
+                one = standing.get(board)
+                why = f" ({one.reason})" if one is not None and one.reason else ""
+                raise RunFailed(f"board {board} does not answer{why}", fix="`edgetui fleet status` says how it stands")
             await asyncio.sleep(_AGAIN_S)
 
     async def _address(self, client: Client, board: str) -> str | None:
@@ -246,21 +258,25 @@ class FleetLink:
         assert told is not None
         return told
 
-    async def glances(self) -> dict[str, BoardGlance]:
-        """What each board that answers at once is doing."""
+    async def glances(self) -> Seen:
+        """Of each board that has joined, what it is doing where it answers at once, and when the scheduler heard it last."""
         from .board_tasks import glance
 
         client = await self._connected()
         info = await asyncio.wait_for(client.scheduler.identity(n_workers=-1), ASK_S)
         names = {address: str(worker["name"]) for address, worker in info["workers"].items()}
 
-        async def one(address: str) -> tuple[str, BoardGlance] | None:
+        async def one(address: str) -> BoardGlance | None:
             with contextlib.suppress(Exception):
                 said = await asyncio.wait_for(client.run(glance, workers=[address]), GLANCE_S)
-                return names[address], msgspec.json.decode(said[address], type=ready(BoardGlance))
+                return msgspec.json.decode(said[address], type=ready(BoardGlance))
             return None
 
-        return dict(filter(None, await asyncio.gather(*map(one, names))))
+        found = await asyncio.gather(*map(one, names))
+        return {
+            name: (now, float(info["workers"][address].get("last_seen", 0.0)))
+            for (address, name), now in zip(names.items(), found, strict=True)
+        }
 
 
 def _taken_down() -> BackendRefused:

@@ -16,22 +16,27 @@ LEAST_FREE_MB = 50.0
 
 
 def refusal_of(
-    board: str, hello: BoardHello, homes: Mapping[str, str], now_s: float | None = None, login: str = ""
+    board: str, hello: BoardHello, homes: Mapping[str, str], now_s: float | None = None, login: str = "", python: str = ""
 ) -> Refusal | None:
     """Why a board may not join; None: it may. `homes`: state folders of boards that are up, to their names; `login`: the words
-    before a command that is to be done there.
+    before a command that is to be done there, `python` what its Python is called.
 
     The versions of Python may differ: only names of functions, and bytes, go over the wire.
     """
     ours = importlib.metadata.version("distributed")
+    pip = f"`{python or 'python3'} -m pip install"
     off_s = hello.wall_s - (time.time() if now_s is None else now_s)
     if hello.edgetui != __version__:
-        return _no(board, f"it has edgetui {hello.edgetui}, this machine {__version__}", f"install edgetui {__version__} there")
+        return _no(
+            board,
+            f"it has edgetui {hello.edgetui}, this machine {__version__}",
+            f"{pip} edgetui=={__version__}` there, or the newer of both on both",
+        )
     if hello.distributed is None:
-        return _no(board, "its Python has no distributed", "`python3 -m pip install 'edgetui[fleet]'` there")
+        return _no(board, "its Python has no distributed", f"{pip} 'edgetui[fleet]'` there")
     if hello.distributed != ours:
         what = f"it has distributed {hello.distributed}, this machine {ours}"
-        return _no(board, what, f"`python3 -m pip install distributed=={ours}` there")
+        return _no(board, what, f"{pip} distributed=={ours}` there")
     if hello.home in homes:
         what = f"it is {homes[hello.home]}: they share the state folder {hello.home}"
         return _no(board, what, "take one of them out of fleet.toml, or give it XDG_STATE_HOME in its `env`")

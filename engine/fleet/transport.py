@@ -1,4 +1,4 @@
-"""How a worker is started on a board: by ssh, here, or through a command; and what ssh's complaints mean.
+"""How a worker is started on a board: by ssh, here, or through a command.
 
 All three are a program with standard input and output. Over ssh both directions of the fleet's traffic go through its tunnel:
 the board reaches the scheduler on its own loopback address, and the scheduler the board's worker on ours.
@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import Fix, Refusal
 from ..schema.fleet import FleetBoard
 from .fleet_file import HERE
 
@@ -94,78 +93,3 @@ def _program(board: FleetBoard) -> str:
     quoted = f"~/{shlex.quote(python[2:])}" if python.startswith("~/") else shlex.quote(python)
     variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in board.env.items())
     return f"{variables} exec {quoted} -c {shlex.quote(_BOOT)}".lstrip()
-
-
-class Complaint(NamedTuple):
-    """What a program said on standard error, and what it means."""
-
-    sign: str
-    refuses: bool
-    """Somebody must do something; else it may pass by itself."""
-    what: str
-    fix: str
-
-
-_NO_HOST = "Could not resolve hostname"
-_OF_SSH = (
-    Complaint(
-        "REMOTE HOST IDENTIFICATION HAS CHANGED", True, "its host key is another than before",
-        "if the board was set up anew, `ssh-keygen -R {host}` and connect once with `ssh {login}`; else somebody is between",
-    ),
-    Complaint("Host key verification failed", True, "its host key is not known here", "connect once with `ssh {login}`"),
-    Complaint(
-        "Permission denied (", True, "it does not take our ssh key", "`ssh-copy-id {login}`, then try `ssh {login}`"
-    ),
-    Complaint("Could not resolve hostname", True, "no host has that name", "correct `host` in fleet.toml"),
-    Complaint(
-        "Too many authentication failures", True, "it does not take our ssh keys", "name one with IdentityFile in ~/.ssh/config"
-    ),
-    Complaint("Connection refused", False, "nobody answers ssh there", "start its ssh server, or wait until it has booted"),
-    Complaint("Connection timed out", False, "it does not answer", "is it on, and in the same network?"),
-    Complaint("No route to host", False, "it cannot be reached", "is it on, and in the same network?"),
-    Complaint("Network is unreachable", False, "it cannot be reached", "is this machine in its network?"),
-)  # fmt: skip
-_COMPLAINTS = (
-    *_OF_SSH,
-    Complaint(
-        "remote port forwarding failed", False, "its port for the fleet is taken, maybe by a link that has just died",
-        "wait a minute, or end the other `edgetui fleet` that holds it",
-    ),
-    Complaint("python-too-old", True, "its Python is older than 3.10", "name another with `python` in fleet.toml"),
-    Complaint(
-        "No module named 'edgetui", True, "its Python has no edgetui that can be in a fleet",
-        "`{python} -m pip install 'edgetui[fleet]'` there, or name another with `python` in fleet.toml",
-    ),
-    Complaint(
-        "No module named", True, "its Python lacks a package of edgetui", "`{python} -m pip install 'edgetui[fleet]'` there"
-    ),
-    Complaint("command not found", True, "it has no such Python", "name one with `python` in fleet.toml"),
-    Complaint("not found", True, "it has no such Python", "name one with `python` in fleet.toml"),
-    Complaint("No such file or directory", True, "it has no such Python", "name one with `python` in fleet.toml"),
-    Complaint("No space left on device", True, "its disk is full", "free some space there"),
-)  # fmt: skip
-
-
-def ssh_complaint(board: FleetBoard, said: str, fix: str = "") -> Refusal | None:
-    """What ssh itself complained of on standard error; None: of nothing that we know. `fix`: what mends a name that no host
-    has, where it did not come from fleet.toml.
-    """
-    names = {"login": board.host, "host": board.host.rpartition("@")[2]}
-    for each in _OF_SSH:
-        if each.sign in said:
-            mend = fix if fix and each.sign == _NO_HOST else each.fix.format(**names)
-            return Refusal.of(f"{board.name}: {each.what}", mend)
-    return None
-
-
-def complaint_of(board: FleetBoard, said: str, status: int | None) -> tuple[Refusal, bool]:
-    """Why a worker ended, from what it said on standard error; and whether somebody must mend it."""
-    login = board.host or shlex.join(board.command)
-    names = {"login": login, "host": login.rpartition("@")[2], "python": board.python or "python3"}
-    for each in _COMPLAINTS:
-        if each.sign in said:
-            where = f"board {board.name}: {each.what}"
-            return Refusal(where, (Fix(each.fix.format(**names)),)), each.refuses
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    told = f": {lines[-1].strip()[:200]}" if lines else ""
-    return Refusal(f"board {board.name}: its worker ended ({status}){told}", (Fix("`edgetui fleet doctor` says more"),)), False

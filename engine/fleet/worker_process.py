@@ -35,6 +35,8 @@ IN_MEMORY = "/dev/shm"  # noqa: S108 - the files are in a folder of mode 0700
 OF_STEPS = ("torch",)
 """As `runs/stages.OF_STEPS`, whose imports a worker does not need."""
 TAKEN = "fleet-worker.lock"
+NO_STATE = "state-folder"
+"""What it says of a state folder that it cannot use; why stands behind it."""
 
 
 class WorkerOrder(Struct, frozen=True, kw_only=True):
@@ -81,8 +83,11 @@ def hello(home: Path, taken: bool) -> BoardHello:
 
 def _hold(home: Path) -> Lock | None:
     """Keep the state folder for this worker alone: two of them would measure beside each other."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return take_lock(home / TAKEN, patience_s=PATIENCE_S)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return take_lock(home / TAKEN, patience_s=PATIENCE_S)
+    except OSError as error:
+        sys.exit(f"{NO_STATE}: {error.strerror}: {error.filename or home}")
 
 
 async def work(order: WorkerOrder) -> None:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from ..advice.words import seconds
 from ..schema.figures import Ratio
-from ..schema.fleet import BoardGlance, BoardNow, BoardOutcome, FleetOutcome, FleetStatus
+from ..schema.fleet import BoardAsked, BoardGlance, BoardNow, BoardOutcome, FleetOutcome, FleetStatus
 from ..schema.result import Result
 from .table import Paint
 
+SECONDS_S = 120
 _TONES = {"up": "better", "refused": "bad", "away": "worse"}
 
 
 def status_table(found: FleetStatus, width: int, paint: Paint) -> str:
-    """A row a board."""
-    rows: list[Sequence[str]] = [("board", "state", "where", "machine", "does", "timed", "power", "RAM", "free")]
-    tones: list[Sequence[str]] = [("head",) * len(rows[0])]
-    for each in found.boards:
-        rows.append(_row(each))
-        tones.append(("", _TONES.get(each.standing.state, "dim"), "dim", *("",) * 6))
-    return paint.table(rows, width=width, tones=tones, heads=True)
+    """A row a board, without columns that say nothing of any; below it what is waited for here."""
+    heads = ("board", "state", "where", "machine", "does", "timed", "power", "RAM", "free", "last")
+    cells = [_row(each) for each in found.boards]
+    shown = [place for place in range(len(heads)) if any(row[place] not in ("", "–") for row in cells)]
+    rows: list[Sequence[str]] = [[row[place] for place in shown] for row in (heads, *cells)]
+    states = [_TONES.get(each.standing.state, "dim") for each in found.boards]
+    tones: list[Sequence[str]] = [("head",) * len(shown), *(("", tone, "dim", *("",) * (len(shown) - 3)) for tone in states)]
+    table = paint.table(rows, width=width, tones=tones, heads=True)
+    return "\n".join([table, *(paint(line, "dim") for line in asked_words(found.asked))])
 
 
 def _row(each: BoardNow) -> tuple[str, ...]:
@@ -36,6 +41,7 @@ def _row(each: BoardNow) -> tuple[str, ...]:
         "–" if now.power_w is None else f"{now.power_w:.1f} W",
         ram_words(now),
         "–" if free_mb is None else f"{free_mb / 1000:.1f} GB",
+        heard_words(each),
     )
 
 
@@ -46,12 +52,38 @@ def ram_words(now: BoardGlance) -> str:
     return f"{now.ram_used_mb / 1000:.1f}/{now.ram_total_mb / 1000:.1f}"
 
 
-def does(now: BoardGlance) -> str:
-    """What a board is at, in words."""
+def does(now: BoardGlance, room: int = 1000) -> str:
+    """What a board is at, in words, the fewer the less room there is: its stage stays longest."""
     if not now.run:
         return now.driven or "nothing"
+    done = f", {now.done} of {now.of}" if now.of else ""
+    long = f"{done} runs done" if done else ""
     waits = f", {now.waiting} waiting" if now.waiting else ""
-    return f"{now.run}{': ' + now.stage if now.stage else ''}{waits}"
+    stage, name = now.stage or "begins", re.sub(r"^\d{8}-\d{4}-", "", now.run)
+    ways = (
+        f"{now.run}: {stage}{long}{waits}",
+        f"{name}: {stage}{long}{waits}",
+        f"{stage}{long}{waits}",
+        f"{stage}{done}{waits}",
+    )
+    return next((way for way in ways if len(way) <= room), ways[-1])
+
+
+def heard_words(each: BoardNow, *, whole: bool = False) -> str:
+    """How long ago a board was heard, e.g. `43 s`; `whole`: as a sentence."""
+    if each.heard_s is None:
+        return "not since the fleet came up" if whole else "–"
+    ago = "now" if each.heard_s < 1 else f"{each.heard_s:.0f} s" if each.heard_s < SECONDS_S else seconds(each.heard_s)
+    return f"{ago} ago" if whole and ago != "now" else ago
+
+
+def asked_words(asked: Sequence[BoardAsked]) -> list[str]:
+    """What is waited for here, all boards together: `study qin2018: 18 of 27 runs done`."""
+    done: dict[str, tuple[int, int]] = {}
+    for each in asked:
+        before = done.get(each.what, (0, 0))
+        done[each.what] = (before[0] + each.done, before[1] + each.of)
+    return [f"{what + ': ' if what else ''}{of[0]} of {of[1]} runs done" for what, of in done.items()]
 
 
 def outcome_table(found: FleetOutcome, width: int, paint: Paint) -> str:

@@ -120,12 +120,14 @@ class RunDir:
             since = event.t if isinstance(event, Queued) else None
         return waited
 
-    def events_from(self, offset: int) -> tuple[list[AnyEvent], int]:
-        """Whole lines from a byte offset on, and the offset behind them."""
+    def events_from(self, offset: int, about_bytes: int = -1) -> tuple[list[AnyEvent], int]:
+        """Whole lines from a byte offset on, and the offset behind them; all that there are, or so many bytes of them."""
         try:
             with open_plain(self.path / "events.jsonl") as file:
                 file.seek(offset)
-                data = file.read()
+                data = file.read(about_bytes)
+                if about_bytes > 0:
+                    data += file.readline()
         except FileNotFoundError:
             return [], offset
         end = data.rfind(b"\n") + 1

@@ -88,6 +88,19 @@ class BoardStanding(Struct, frozen=True, kw_only=True):
     """How often its worker was started."""
     hello: BoardHello = BoardHello()
     resources: tuple[str, ...] = ()
+    heard_wall_s: float = 0.0
+    """When it was heard last, seconds since 1970, of one that is not up; 0: not since the fleet came up."""
+
+
+class BoardAsked(Struct, frozen=True, kw_only=True):
+    """Runs that somebody waits for on this machine."""
+
+    on: str
+    """Where they were asked for: a board, or a resource."""
+    what: str = ""
+    """What they are of, e.g. `study qin2018`; empty: of nothing else."""
+    done: int
+    of: int
 
 
 class BoardGlance(Struct, frozen=True, kw_only=True):
@@ -114,6 +127,9 @@ class BoardGlance(Struct, frozen=True, kw_only=True):
     """The search, sweep or study that goes on there, and what it is at; empty: none does."""
     last: str = ""
     """The run that was asked for last there, going or ended; empty: none was."""
+    done: int = 0
+    of: int = 0
+    """Of the runs that are measured together with the one that goes on: how many are done, of how many."""
 
 
 class BoardRun(Struct, frozen=True, kw_only=True):
@@ -137,6 +153,8 @@ class BoardNow(Struct, frozen=True, kw_only=True):
 
     standing: BoardStanding
     now: BoardGlance | None = None
+    heard_s: float | None = None
+    """How long ago it was heard last; None: not since the fleet came up."""
 
 
 class FleetStatus(Struct, frozen=True, kw_only=True):
@@ -146,6 +164,8 @@ class FleetStatus(Struct, frozen=True, kw_only=True):
     file: str
     """Its fleet.toml."""
     boards: tuple[BoardNow, ...] = ()
+    asked: tuple[BoardAsked, ...] = ()
+    """What somebody on this machine waits for."""
 
 
 class BoardOutcome(Struct, frozen=True, kw_only=True):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 
+import psutil
 import pytest
+from edgetui.engine.fleet import link
 from edgetui.engine.fleet.asks import FleetAsk
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema.events import RunBegan
 from fleets import LoopbackFleet, needs_fleet
 from processes import wait_until
 from ssh_server import know, known_as_orin
@@ -51,6 +56,53 @@ async def test_a_run_goes_through_the_tunnel_and_outlives_a_cut_link(fleet, serv
     assert len(fleet.runs("orin")) == 1
     await fleet.fleet.take_down()
     await asyncio.to_thread(wait_until, lambda: not fleet.processes("worker_process"))
+
+
+async def test_a_board_that_goes_off_in_the_middle_is_told_waited_for_and_taken_up_again(fleet, server, light, monkeypatch):
+    fleet.add("orin", host="orin", python=sys.executable)
+    await fleet.fleet.bring_up()
+    said = []
+    going = asyncio.ensure_future(fleet.fleet.carry([FleetAsk((light,), "orin")], said.append))
+    while not (fleet.runs("orin") and RunDir(fleet.runs("orin")[0]).pid()):
+        await asyncio.sleep(0.05)
+    monkeypatch.setattr(link, "_SLICE_S", 0.5)
+    go_off(fleet, server)
+    run = RunDir(fleet.runs("orin")[0])
+    await asyncio.to_thread(wait_until, lambda: any(each.trouble for each in said))
+    (orin,) = (await asyncio.wait_for(fleet.fleet.status(), 10)).boards
+    assert (orin.standing.state, orin.now) == ("away", None)
+    assert f"is away: {orin.standing.reason}; it is waited for" in said[-1].trouble
+    assert orin.heard_s is not None
+    assert server.serve()
+    (found,) = await asyncio.wait_for(going, 120)
+    assert (found.error, found.runs[0].state, found.runs[0].run) == (None, "done", run.name)
+    assert [event.resumed for event in run.events() if isinstance(event, RunBegan)] == [False, True]
+    assert "is up again" in [each.stage for each in said]
+    monkeypatch.setattr(link, "PATIENCE_S", 1.0)
+    go_off(fleet, server)
+    (lost,) = await asyncio.wait_for(fleet.fleet.carry([FleetAsk((light,), "orin", again="x")], silent), 60)
+    assert lost.error is not None
+    assert "board orin does not answer" in lost.error.what
+
+
+def go_off(fleet, server):
+    """As a power cut: the ssh server, its sessions, the worker and all of a run at once."""
+    sessions = psutil.Process(server.server.pid).children(recursive=True)
+    mine = [*fleet.processes("worker_process"), *sessions]
+    mine += [process for process in fleet.processes("edgetui.engine") if str(fleet.folder / "orin") in where(process)]
+    for process in {process.pid: process for process in mine}.values():
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    server.server.kill()
+    server.server.wait(10)
+
+
+def where(process):
+    """The state folder of a process."""
+    try:
+        return str(process.environ().get("XDG_STATE_HOME", ""))
+    except psutil.Error:
+        return ""
 
 
 async def test_what_ssh_refuses_is_said_by_board_and_mended_without_a_restart(fleet, server, tmp_path, tool):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from ...engine.errors import EdgetuiError
 from .doctor import print_checks
+from .follow import StatusLine, progress_stream
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
     from ...engine.fleet.fleet_front import Fleet
-    from ...engine.schema.fleet import FleetStatus
+    from ...engine.schema.fleet import BoardStanding, FleetStatus
 
 
 @click.command(short_help="Several boards by ssh: bring them up, see how they stand.")
@@ -36,9 +39,24 @@ async def _fleet(fleet: Fleet, action: str, as_json: bool) -> int:
         if not as_json:
             echo("the fleet is down; runs on its boards go on" if was_up else "the fleet was not up")
             return 0
-    found = await fleet.bring_up() if action == "up" else await fleet.status()
+    found = await (_up(fleet, as_json) if action == "up" else fleet.status())
     await fleet.close()
     return _print(found, action, as_json)
+
+
+async def _up(fleet: Fleet, as_json: bool) -> FleetStatus:
+    """Bring it up; a terminal's last line says whom it waits for."""
+    line, began_s = StatusLine(progress_stream(as_json)), time.monotonic()
+
+    def hear(standing: Sequence[BoardStanding]) -> None:
+        late = ", ".join(each.board for each in standing if each.state == "starting")
+        up = sum(each.state == "up" for each in standing)
+        line.rewrite(f" {up} of {len(standing)} boards are up, waiting for {late}", hint=f"{time.monotonic() - began_s:.0f} s")
+
+    try:
+        return await fleet.bring_up(hear)
+    finally:
+        line.erase()
 
 
 def _print(found: FleetStatus, action: str, as_json: bool) -> int:

@@ -72,7 +72,8 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
     engine.ask_no_more()
     salt = _salt(again)
     asks = [FleetAsk(group.specs, board, salt, train_on) for board in boards for group in asked.groups]
-    found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]))
+    what = f"study {asked.study.name}"
+    found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]), what)
     by_board = {board: found[n * len(asked.groups) : (n + 1) * len(asked.groups)] for n, board in enumerate(boards)}
     table = await engine.study_over(
         asked, {board: [each.runs if each else () for each in outcomes] for board, outcomes in by_board.items()}
@@ -197,7 +198,7 @@ def left_to_boards(ending: Ending) -> int:
 
 
 async def _carried(
-    fleet: Fleet, asks: Sequence[FleetAsk | DrivenAsk], lines: _Lines
+    fleet: Fleet, asks: Sequence[FleetAsk | DrivenAsk], lines: _Lines, what: str = ""
 ) -> tuple[list[BoardOutcome | None], Ending]:
     """What came of each ask, None of those that have not ended, and how the following of them ended."""
     found: list[BoardOutcome | None] = [None] * len(asks)
@@ -206,7 +207,7 @@ async def _carried(
         found[number] = outcome
         lines.ended(outcome, sum(each is not None for each in found), len(found))
 
-    return found, await _to_its_end(fleet, asyncio.ensure_future(fleet.carry(asks, lines.hear, ended)))
+    return found, await _to_its_end(fleet, asyncio.ensure_future(fleet.carry(asks, lines.hear, ended, what)))
 
 
 def _ended(outcome: BoardOutcome) -> int:
@@ -243,10 +244,10 @@ class _Lines:
 
     def hear(self, told: BoardTold) -> None:
         """A board says what it is at."""
-        text = f"waiting for {told.waiting_for}" if told.waiting_for else told.stage
+        text = told.trouble or (f"waiting for {told.waiting_for}" if told.waiting_for else told.stage)
         if text and self._said.get(told.board) != text:
             self._said[told.board] = text
-            self._line.keep(f" ▶ {told.board:<{self._wide}}  {text}")
+            self._line.keep(f" {'!' if told.trouble else '▶'} {told.board:<{self._wide}}  {text}")
 
     def ended(self, outcome: BoardOutcome, done: int, of: int) -> None:
         """An ask has ended."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _TONES = {"up": "good", "refused": "bad", "away": "warn", "starting": "accent"}
 _SIGNS = {"up": "●", "starting": "◌"}
-NAME, LEAST, RAM = 16, 34, 11
+NAME, FPS, WATTS, WARM, RAM, LAST = 16, 7, 6, 5, 10, 8
+FIGURES = FPS + WATTS + WARM + RAM
 
 
 class FleetScreen(ListedScreen):
@@ -45,6 +46,8 @@ class FleetScreen(ListedScreen):
     def __init__(self) -> None:
         super().__init__()
         self.boards: dict[str, BoardNow] = {}
+        self._asked: dict[str, list[str]] = {}
+        """What somebody here waits for, by the boards' names."""
         self._fleet: Fleet | None = None
 
     @property
@@ -86,10 +89,17 @@ class FleetScreen(ListedScreen):
         self._show(found)
 
     def _show(self, found: FleetStatus) -> None:
+        from ...engine.report.fleet_table import asked_words
+
         self.boards = {each.standing.board: each for each in found.boards}
+        self._asked = {}
+        for told in found.asked:
+            self._asked.setdefault(told.on, []).extend(asked_words([told]))
         up = sum(each.standing.state == "up" for each in found.boards)
-        self._title(f"{up} of {len(found.boards)} boards are up" if found.up else "down; u brings it up")
-        heads = f"   {'board':<{NAME}}{'does':<{self._room}}{'FPS':>7}{'W':>7}{'°C':>5}{'RAM GB':>{RAM}}"
+        asked = "".join(f"   {line}" for line in asked_words(found.asked))
+        self._title(f"{up} of {len(found.boards)} boards are up{asked}" if found.up else f"down; u brings it up{asked}")
+        figures = f"{'FPS':>{FPS}}{'W':>{WATTS}}{'°C':>{WARM}}{'RAM GB':>{RAM}}{'last':>{LAST}}"
+        heads = f"   {'board':<{NAME}}{'does':<{self._room}}{figures}"
         self.query_one("#fleet-heads", Lines).show([((heads, "dim"),)])
         self.listed.fill([(name, self._row(each)) for name, each in self.boards.items()])
         self._show_board()
@@ -97,26 +107,27 @@ class FleetScreen(ListedScreen):
     @property
     def _room(self) -> int:
         """Columns for what a board does."""
-        return max(20, self.size.width - NAME - LEAST)
+        return max(20, self.size.width - NAME - FIGURES - LAST - 4)
 
     def _row(self, each: BoardNow) -> Line:
-        from ...engine.report.fleet_table import does, ram_words
+        from ...engine.report.fleet_table import does, heard_words, ram_words
 
         standing, now = each.standing, each.now
         tone = _TONES.get(standing.state, "dim")
         if now is None:
             said = standing.state if not standing.reason else f"{standing.state}: {standing.reason}"
-            figures = ""
+            room, figures = self._room + FIGURES, ""
         else:
-            said = does(now)
-            cells = ((now.fps, 7, ".1f"), (now.power_w, 7, ".1f"), (now.temp_c, 5, ".0f"))
+            said, room = does(now, self._room - 1), self._room
+            cells = ((now.fps, FPS, ".1f"), (now.power_w, WATTS, ".1f"), (now.temp_c, WARM, ".0f"))
             figures = "".join(f"{'–' if value is None else format(value, form):>{wide}}" for value, wide, form in cells)
             figures += f"{ram_words(now):>{RAM}}"
         return (
             (f"{_SIGNS.get(standing.state, '○')} ", tone),
             (f"{shortened(standing.board, NAME - 1):<{NAME}}", ""),
-            (f"{shortened(said, self._room - 1):<{self._room}}", "" if now is not None and now.run else tone),
+            (f"{shortened(said, room - 1):<{room}}", "" if now is not None and now.run else tone),
             (figures, "value"),
+            (f"{heard_words(each):>{LAST}}", "dim"),
         )
 
     def on_rows_moved(self) -> None:
@@ -127,6 +138,8 @@ class FleetScreen(ListedScreen):
         each = self.boards.get(self.listed.cursor)
         if each is None:
             return
+        from ...engine.report.fleet_table import heard_words
+
         standing, hello, now = each.standing, each.standing.hello, each.now
         free_mb = now.free_mb if now is not None and now.free_mb is not None else hello.free_mb
         busy = now is not None and bool(now.run or now.driven)
@@ -139,12 +152,15 @@ class FleetScreen(ListedScreen):
                 "has",
                 f"edgetui {hello.edgetui}, Python {hello.python}, distributed {hello.distributed}" if hello.edgetui else "",
             ),
+            ("heard", heard_words(each, whole=True)),
+            ("asked", "; ".join(self._asked.get(standing.board, ()))),
             ("state", hello.home),
             ("free", "" if free_mb is None else f"{free_mb / 1000:.1f} GB"),
             ("resources", ", ".join(standing.resources)),
             ("workers", f"{standing.tries} were started" if standing.tries > 1 else ""),
             ("run", f"{now.run}  (enter follows it)" if now is not None and now.run else ""),
             ("stage", now.stage if now is not None else ""),
+            ("group", f"{now.done} of {now.of} runs done" if now is not None and now.of else ""),
             ("timed", f"{now.latency_ms:.3g} ms" if now is not None and now.latency_ms is not None else ""),
             ("last run", f"{now.last}  (enter shows it)" if now is not None and now.last and not busy else ""),
             ("carries", now.driven if now is not None else ""),

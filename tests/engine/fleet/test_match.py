@@ -45,6 +45,13 @@ def test_one_that_does_not_is_refused_by_name(fitting, change, said):
     assert refusal.fixes
 
 
+def test_what_is_to_be_installed_is_installed_by_the_boards_own_python(fitting):
+    without = replace(fitting, distributed=None)
+    refusal = refusal_of("orin", without, {}, now_s=1e9, python="~/venv/bin/python")
+    assert refusal is not None
+    assert refusal.fixes[0].words == "`~/venv/bin/python -m pip install 'edgetui[fleet]'` there"
+
+
 def test_a_clock_is_set_from_the_machine_that_knows_the_time(fitting):
     wrong = replace(fitting, wall_s=0.0)
     refusal = refusal_of("nano", wrong, {}, now_s=1.7e9, login="docker exec -i box")

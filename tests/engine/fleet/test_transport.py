@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
 
+import msgspec
 import pytest
-from edgetui.engine.fleet.transport import complaint_of, start_of
+from edgetui.engine.fleet.complaints import complaint_of
+from edgetui.engine.fleet.transport import start_of
+from edgetui.engine.fleet.worker_process import WorkerOrder
 from edgetui.engine.schema.fleet import FleetBoard
 
 ORIN = FleetBoard(name="orin", host="me@orin.local", python="~/my env/bin/python", env={"A": "it's"})
@@ -54,10 +58,16 @@ SAID = [
     ("No ED25519 host key is known for orin.local\nHost key verification failed.", True, "its host key is not known here"),
     ("Error: remote port forwarding failed for listen port 5000", False, "its port for the fleet is taken"),
     ("python-too-old 3.8", True, "its Python is older than 3.10"),
-    ("bash: line 1: /opt/py: No such file or directory", True, "it has no such Python"),
+    ("bash: line 1: /home/me/my env/bin/python: No such file or directory", True, "it has no such Python"),
+    ("sh: 1: exec: /home/me/my env/bin/python: not found", True, "it has no such Python"),
+    ("zsh:1: no such file or directory: /home/me/my env/bin/python", True, "it has no such Python"),
+    ("bash: /home/me/my env/bin/python: Permission denied", True, "its Python may not be executed"),
+    ("bash: nvcc: command not found\npython-too-old 3.8", True, "its Python is older than 3.10"),
+    ("bash: nvcc: command not found", False, "its worker ended (255): bash: nvcc"),
     ("ModuleNotFoundError: No module named 'edgetui'", True, "its Python has no edgetui"),
     ("ModuleNotFoundError: No module named 'msgspec'", True, "its Python lacks a package"),
-    ("No space left on device: /home/me/.local", True, "its disk is full"),
+    ("state-folder: No space left on device: /home/me/.local", True, "its disk is full"),
+    ("state-folder: Permission denied: /data/x", True, "its state folder cannot be used (Permission denied: /data/x)"),
 ]
 
 
@@ -72,3 +82,21 @@ def test_what_ssh_and_python_complain_of_is_said_by_board(said, refuses, meaning
 def test_what_nobody_foresaw_is_said_as_it_is():
     refusal, _ = complaint_of(ORIN, "Segmentation fault", 139)
     assert refusal.what == "board orin: its worker ended (139): Segmentation fault"
+    assert refusal.fixes[0].words == "try it by hand: `ssh me@orin.local ~/my env/bin/python -m edgetui doctor`"
+    assert complaint_of(ORIN, "", -9)[0].what == "board orin: its worker was ended by SIGKILL"
+    assert complaint_of(ORIN, "", -9, "it says nothing within 40 s")[0].what == "board orin: it says nothing within 40 s"
+
+
+def test_a_state_folder_that_cannot_be_used_is_told_by_the_worker_before_it_imports_dask():
+    order = msgspec.json.encode(WorkerOrder(board="a", scheduler="", port=0, resources={}, authority="", key=""))
+    environment = os.environ | {"XDG_STATE_HOME": "/proc/1/nothing"}
+    command = [sys.executable, "-m", "edgetui.engine.fleet.worker_process"]
+    told = subprocess.run(command, input=order + b"\n", env=environment, capture_output=True, check=False)
+    refusal, _ = complaint_of(ORIN, told.stderr.decode(), told.returncode)
+    assert refusal.what.startswith("board orin: its state folder cannot be used (No such file or directory: /proc/1/nothing")
+
+
+def test_a_changed_key_is_forgotten_by_the_command_that_ssh_names():
+    said = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n  remove with:\n  ssh-keygen -f /k -R [10.0.0.2]:22\n"
+    assert "`ssh-keygen -f /k -R [10.0.0.2]:22` and" in complaint_of(ORIN, said, 255)[0].fixes[0].words
+    assert "`ssh-keygen -R orin.local` and" in complaint_of(ORIN, said.partition("remove")[0], 255)[0].fixes[0].words

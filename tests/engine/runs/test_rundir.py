@@ -74,6 +74,24 @@ def test_a_half_line_left_by_a_kill_is_cut_off_and_nothing_before_it(
     assert [event.text for event in folder.events() if isinstance(event, events.Note)] == ["line 0", "line 1", "after"]
 
 
+@pytest.mark.parametrize("about_bytes", [1, 100, 1000, 100_000])
+def test_in_pieces_of_any_size_events_are_the_same(folder: RunDir, about_bytes: int) -> None:
+    log = EventLog(folder)
+    for number in range(30):
+        log.write(events.Note(text=str(number) * number))
+    log.close()
+    file = folder.path / "events.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"type":"note","n":99,')
+    found, offset = [], 0
+    while True:
+        piece, end = folder.events_from(offset, about_bytes)
+        if end == offset:
+            break
+        found, offset = found + piece, end
+    assert found == folder.events()
+    assert len(found) == 30
+
+
 def test_kinds_of_a_later_version_are_passed_over(folder: RunDir) -> None:
     (folder.path / "events.jsonl").write_bytes(
         b'{"kind":"of-tomorrow","n":1}\n{"kind":"note","n":2,"text":"x","tint":"blue"}\nno json\n'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.fleet.asks import FleetAsk
-from edgetui.engine.schema.fleet import BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
+from edgetui.engine.schema.fleet import BoardAsked, BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PruneMagnitude, Recipe
 from edgetui.tui.screens.fleet import FleetScreen
@@ -20,18 +20,31 @@ from screens import screen_text, shows, until
 BOARDS = FleetStatus(
     up=True,
     file="fleet.toml",
+    asked=(
+        BoardAsked(on="orin-1", what="study filippou2024", done=11, of=14),
+        BoardAsked(on="agx", what="study filippou2024", done=7, of=13),
+    ),
     boards=(
         BoardNow(
             standing=BoardStanding(board="orin-1", host="me@orin", state="up", hello=BoardHello(machine="Orin Nano")),
             now=BoardGlance(
-                run="20261130-2015-yolo-int8", stage="measure", latency_ms=21.2, fps=47.1, ram_used_mb=4100, ram_total_mb=7400
+                run="20261130-2015-yolo-int8",
+                stage="measure",
+                latency_ms=21.2,
+                fps=47.1,
+                ram_used_mb=4100,
+                ram_total_mb=7400,
+                of=3,
+                done=1,
             ),
+            heard_s=1.2,
         ),
         BoardNow(standing=BoardStanding(board="agx", host="agx", state="up"), now=BoardGlance(power_w=9.8, temp_c=41.0)),
         BoardNow(
             standing=BoardStanding(
                 board="nano", host="nano", state="refused", reason="its clock is 30.0 years behind", fix="set it there"
-            )
+            ),
+            heard_s=43.0,
         ),
     ),
 )
@@ -52,8 +65,11 @@ async def test_boards_are_rows_and_the_one_under_the_cursor_is_told(bare_app, si
         await shows(pilot, "there is no", "[[board]]")
         screen._show(BOARDS)
         await shows(pilot, "2 of 3 boards are up", "measure", "47.1", "9.8", "41", "Orin Nano", "4.1/7.4", "21.2 ms")
+        await shows(pilot, "study filippou2024: 18 of 27 runs done", "study filippou2024: 11 of 14", "last", "measure, 1 of 3")
         await pilot.press("G")
-        await shows(pilot, "its clock is 30.0 years behind", "set it there")
+        await shows(pilot, "its clock is 30.0 years behind", "set it there", "43 s ago")
+        (row,) = [row for row in screen_text(bare_app).splitlines() if "○ nano" in row]
+        assert row.rstrip().endswith(" 43 s")
         assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
         await pilot.press("escape")
         assert not isinstance(bare_app.screen, FleetScreen)
