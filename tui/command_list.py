@@ -85,6 +85,9 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
     def names(place: int) -> Iterable[str]:
         return settings.names() if place == 0 else ()
 
+    def data_names(place: int) -> Iterable[str]:
+        return desk.link.dataset_names() if place == 0 else ()
+
     def known_models(_: int) -> Iterable[str]:
         return [Path(model.path).stem for folder in models.folders or () for model in folder.models]
 
@@ -101,6 +104,9 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
             settings.put(words[0], " ".join(words[1:]))
 
     def open_path(words: Words) -> None:
+        if not words:
+            bench.browse("a model or data")
+            return
         path = desk.link.open_folder(" ".join(words))
         models.take(desk.engine.models(), path)
         bench.action_pane("models")
@@ -148,9 +154,13 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
 
         desk.push_screen(CompareScreen(words))
 
+    def describe(words: Words) -> None:
+        bench.describe(" ".join(words)) if words else bench.action_dataset()
+
     own = (
+        Worded("dataset", "look into a dataset, and describe it in a file", describe, "[PATH]", 0, None, data_names),
         Worded("set", "change a setting, or go to it", put, "KEY [VALUE]", 1, None, names),
-        Worded("open", "a folder of models, or one model", open_path, "PATH", 1, None),
+        Worded("open", "a folder of models, or one model; alone: look for one", open_path, "[PATH]", 0, None),
         Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
         Worded("recipe", "start from a recipe", load, "NAME", 1, 1, recipes),
         Worded("run", "run the model, with a recipe by its name", run, "[RECIPE]", 0, 1, recipes),

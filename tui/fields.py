@@ -17,7 +17,7 @@ from msgspec import inspect as kinds
 from ..engine.errors import RecipeRefused
 from ..engine.schema.validation import explain
 
-Kind = Literal["choice", "switch", "share", "whole", "number", "words", "shares", "text"]
+Kind = Literal["choice", "switch", "share", "whole", "number", "numbers", "sizes", "words", "shares", "text"]
 NONE = "–"
 
 
@@ -37,6 +37,8 @@ class Field(NamedTuple):
 
     def told(self, value: object) -> str:
         """A value as its row shows it."""
+        if self.kind == "sizes" and isinstance(value, tuple):
+            return "x".join(map(str, value))
         return (self.words.get(value) if self.words else None) or shown(value)
 
 
@@ -79,9 +81,17 @@ def _field(name: str, info: kinds.Type, annotation: object) -> Field | None:
         return Field(name, kind, optional, low=low, high=high, above=info.gt is not None, words=words)
     if isinstance(info, kinds.VarTupleType) and isinstance(info.item_type, kinds.StrType):
         return Field(name, "words", optional)
+    if isinstance(info, kinds.VarTupleType) and isinstance(_bare(info.item_type), kinds.FloatType):
+        return Field(name, "numbers", optional)
+    if isinstance(info, kinds.TupleType) and all(isinstance(_bare(each), kinds.IntType) for each in info.item_types):
+        return Field(name, "sizes", optional)
     if isinstance(info, kinds.DictType):
         return Field(name, "shares", optional, low=0, high=1)
     return Field(name, "text", optional) if isinstance(info, kinds.StrType) else None
+
+
+def _bare(info: kinds.Type) -> kinds.Type:
+    return info.type if isinstance(info, kinds.Metadata) else info
 
 
 def shown(value: object) -> str:
@@ -93,7 +103,7 @@ def shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, tuple):
-        return ", ".join(str(item) for item in value)
+        return ", ".join(f"{item:.10g}" if isinstance(item, float) else str(item) for item in value)
     if isinstance(value, dict):
         return ", ".join(f"{name}={shown(share)}" for name, share in value.items())
     return str(value)
@@ -107,7 +117,7 @@ def parse(field: Field, text: str) -> object:
     """
     text = text.strip()
     if text in ("", NONE, "-", "none"):
-        if field.kind == "words":
+        if field.kind in ("words", "numbers"):
             return ()
         if field.kind == "shares":
             return {}
@@ -118,6 +128,8 @@ def parse(field: Field, text: str) -> object:
         raise RecipeRefused(f"{field.name} needs a value", fix=f"give {_wanted(field)}")
     if field.kind == "words":
         return tuple(word.strip() for word in text.split(",") if word.strip())
+    if field.kind in ("numbers", "sizes"):
+        return _numbers(field, text)
     if field.kind == "shares":
         named = [word.rpartition("=") for word in text.split(",") if word.strip()]
         return {name.strip(): _number(field, share.strip() if name.strip() else "") for name, _, share in named}
@@ -131,6 +143,15 @@ def parse(field: Field, text: str) -> object:
     if field.kind == "text":
         return text
     return _number(field, text)
+
+
+def _numbers(field: Field, text: str) -> tuple[float | int, ...]:
+    """`0.5, 0.5` or `224x224`."""
+    parts = text.replace("x", " ").replace(",", " ").strip("[] ").split()
+    try:
+        return tuple(int(part) if field.kind == "sizes" else float(part) for part in parts)
+    except ValueError:
+        raise RecipeRefused(f"{field.name} cannot be `{text}`", fix=f"give {_wanted(field)}") from None
 
 
 def _number(field: Field, text: str) -> float | int:
@@ -149,6 +170,10 @@ def _wanted(field: Field) -> str:
         return "one of " + ", ".join(str(choice) for choice in field.choices)
     if field.kind == "shares":
         return "layers with shares from 0 to 1, such as conv1=0.5, /head/*=0.25"
+    if field.kind == "sizes":
+        return "width and height, e.g. 224x224"
+    if field.kind == "numbers":
+        return "one number a channel, e.g. 0.485, 0.456, 0.406, or one for all"
     number = "a whole number" if field.kind == "whole" else "a number"
     if field.low is None:
         return number
@@ -165,9 +190,12 @@ def nudged(field: Field, value: object, by: int) -> object:
         choices = (None, *field.choices) if field.optional else field.choices
         at = choices.index(value) if value in choices else 0
         return choices[(at + by) % len(choices)]
+    if field.kind == "switch" and field.optional:
+        order = (None, True, False)
+        return order[(order.index(value) + by) % 3]
     if field.kind == "switch":
         return not value
-    if field.kind in ("words", "shares", "text"):
+    if field.kind in ("words", "shares", "text", "numbers", "sizes"):
         return value
     if not isinstance(value, int | float):
         return 0.1 if field.kind == "share" else field.low or 1

@@ -13,6 +13,8 @@ from ..engine.schema.ready import ready
 from ..engine.system.atomic_write import write_atomic
 
 FILE = "screen.json"
+PLACES = "places.json"
+MOST_PLACES = 12
 
 
 class MonitorLook(Struct, frozen=True, kw_only=True):
@@ -38,3 +40,18 @@ def keep_look(home: Path, look: MonitorLook) -> None:
     with suppress(OSError):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(home / FILE, msgspec.json.encode(look))
+
+
+def kept_places(home: Path) -> tuple[str, ...]:
+    """Folders from which something was taken, the newest first."""
+    with suppress(OSError, *DAMAGED):
+        return msgspec.json.decode((home / PLACES).read_bytes(), type=ready(tuple[str, ...]))
+    return ()
+
+
+def keep_place(home: Path, folder: str) -> None:
+    """Keep a folder from which something was taken; a disk that is full loses it."""
+    places = (folder, *(place for place in kept_places(home) if place != folder))[:MOST_PLACES]
+    with suppress(OSError):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(home / PLACES, msgspec.json.encode(places))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -23,7 +23,8 @@ from .fix_words import on_screen
 from .setups import Setups, utf8
 
 if TYPE_CHECKING:
-    from ..engine.api import Comparison, Engine, Forecast, RunSummary, Side, Spreads
+    from ..engine.api import Comparison, DatasetQuestion, Engine, Forecast, RunSummary, Side, Spreads
+    from ..engine.schema.dataset_probe import DatasetProbe
     from ..engine.schema.events import AnyEvent
     from ..engine.schema.model_facts import ModelFacts
     from ..engine.schema.plan import PlanFacts
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .feed import LiveFeed
     from .runview import RunView
 
+Found = TypeVar("Found")
 _log = logger(__name__)
 
 
@@ -121,6 +123,21 @@ class Link(Setups):
         self._asking.add(task)
         task.add_done_callback(self._answered)
         return await asyncio.shield(task)
+
+    async def look_into(self, model: Path) -> ModelFacts:
+        """What is in a model that is passed by: who is cancelled ends the process that reads it."""
+        return await self._asked(self.engine.inspect(utf8(str(model))))
+
+    async def probe_dataset(self, question: DatasetQuestion, listen: Callable[[AnyEvent], None] | None = None) -> DatasetProbe:
+        """What is in a dataset, and how a model is fed with it. Who is cancelled ends the process that looks."""
+        return await self._asked(self.engine.probe_dataset(question, listen))
+
+    async def _asked(self, work: Coroutine[Any, Any, Found]) -> Found:
+        """Wait for an answer; whoever is cancelled ends the work, and so does the end of the screen."""
+        task = asyncio.ensure_future(work)
+        self._asking.add(task)
+        task.add_done_callback(self._answered)
+        return await task
 
     async def activations(self, model: ModelFacts) -> tuple[float, float] | None:
         """Between which values its activations lie, by the newest run that quantized this very file; None: there is none."""
@@ -218,10 +235,7 @@ class Link(Setups):
 
     async def latencies(self, runs: Sequence[str]) -> Spreads:
         """How the single latencies of runs spread."""
-        task = asyncio.ensure_future(self.engine.latencies(runs))
-        self._asking.add(task)
-        task.add_done_callback(self._answered)
-        return await task
+        return await self._asked(self.engine.latencies(runs))
 
     async def layers(self, run: str, side: Side, wait: Callable[[str], None], *, again: bool = False) -> PlanFacts:
         """What is inside a run's plan; remembered while the file stays as it is, unless it is asked `again`. `wait` hears for
@@ -243,10 +257,7 @@ class Link(Setups):
                 if isinstance(event, Queued):
                     wait(event.waiting_for or "another program")
 
-            task = asyncio.ensure_future(self.engine.inspect_plan(question, listen))
-            self._asking.add(task)
-            task.add_done_callback(self._answered)
-            self._layers[key] = await task
+            self._layers[key] = await self._asked(self.engine.inspect_plan(question, listen))
         return self._layers[key]
 
     async def known_sensitivity(
@@ -261,10 +272,7 @@ class Link(Setups):
     ) -> Sensitivity:
         """How far a step moves the outputs; `listen` hears each row. Who is cancelled ends the process that computes."""
         question = await asyncio.to_thread(self.question, setup, model, step, over, made_up)
-        task = asyncio.ensure_future(self.engine.sensitivity(question, listen))
-        self._asking.add(task)
-        task.add_done_callback(self._answered)
-        return await task
+        return await self._asked(self.engine.sensitivity(question, listen))
 
     # the board
 

@@ -14,7 +14,7 @@ from ..config import what_is
 from ..errors import StorageRefused, from_os_error
 from ..schema.spec import Dataset, ImageInput
 from ..system.atomic_write import write_atomic
-from .datasets import usual_task
+from .datasets import tasks_of
 
 _PATHS = ("path", "calibration", "tokenizer")
 
@@ -25,7 +25,7 @@ def dataset_toml(dataset: Dataset, file: Path) -> str:
 
     table: dict[str, Any] = msgspec.to_builtins(dataset)
     del table["input"]
-    usual = msgspec.to_builtins(Dataset(kind=dataset.kind, path="", task=usual_task(dataset.kind), name=file.stem))
+    usual = msgspec.to_builtins(Dataset(kind=dataset.kind, path="", task=tasks_of(dataset.kind)[0], name=file.stem))
     document = tomlkit.document()
     for key in ("kind", *(key for key in table if key != "kind")):
         if key == "kind" or table[key] != usual[key]:

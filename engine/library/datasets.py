@@ -78,9 +78,14 @@ def read_parts(text: str, config_datasets: Mapping[str, str]) -> Dataset:
     return msgspec.structs.replace(kept, name=found.name, path=own.path, calibration=str(parts[1]))
 
 
-def usual_task(kind: DatasetKind) -> Task:
-    """What labels of a kind are for where nobody says it."""
-    return _TASKS[kind][0]
+def tasks_of(kind: DatasetKind) -> tuple[Task, ...]:
+    """What labels of a kind may be for, the usual first; `none` goes with each."""
+    return _TASKS[kind]
+
+
+def decoders_of(kind: DatasetKind) -> tuple[str, ...]:
+    """What reads outputs that labels of a kind are held against, beside `auto`."""
+    return _DECODERS.get(kind, ())
 
 
 def kind_of(path: Path) -> DatasetKind:

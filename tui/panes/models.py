@@ -68,7 +68,7 @@ class ModelsPane(Pane):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
-        Binding("o", "open", "open", id="models.open", tooltip="Add a folder of models, or one model, to the list"),
+        Binding("o", "open", "open", id="models.open", tooltip="Look for models and data in folders, with a preview"),
         Binding("d", "details", "details", id="models.details", tooltip="All of what is known about the model, to scroll"),
         Binding("ctrl+l", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
     ]

@@ -65,6 +65,8 @@ class SettingRow:
     """Its value is yes or no."""
     marked = True
     """Arrows are drawn around its value: ← → change it."""
+    browsed = False
+    """Its value is a path, which can be looked for in folders."""
     offers = False
     """Its value is shown under the cursor alone."""
 

@@ -50,6 +50,13 @@ class SettingsPane(Pane):
     class Edited(Message):
         """The draft has changed."""
 
+    class DataWanted(Message):
+        """Data shall be looked for; the workbench shows where."""
+
+        def __init__(self, row: str) -> None:
+            super().__init__()
+            self.row = row
+
     def __init__(self) -> None:
         super().__init__(id="settings", classes="pane")
         self.draft: Draft | None = None
@@ -266,6 +273,16 @@ class SettingsPane(Pane):
 
         self._do(lambda draft: draft.unmark())
         self.rows.point(RECIPE)
+
+    @property
+    def browses(self) -> bool:
+        """Whether the value of this row is a path that can be looked for."""
+        return self._here is not None and self._here.browsed
+
+    def browse(self) -> None:
+        """Look for the path of this row in folders."""
+        if self._here is not None and self._here.browsed:
+            self.post_message(self.DataWanted(self._here.path))
 
     def add_step(self) -> None:
         """Add the step that is offered, and go to it."""

@@ -20,7 +20,7 @@ from .setting_row import LABEL, Around, Heading, RowActions, SettingRow
 if TYPE_CHECKING:
     from ...engine.schema.model_facts import ModelFacts, TensorFacts
 
-NO_DATA = "   ← → chooses, enter types a path"
+NO_DATA = "   ← → chooses, o browses folders"
 BAR = 10
 ON = Field("on", "switch", optional=False)
 """Whether a step is done."""
@@ -227,7 +227,7 @@ class RunRow(SettingRow):
 class DataRow(RunRow):
     """A dataset, by name or path."""
 
-    typed = True
+    typed = browsed = True
 
     def __init__(self, draft: Draft, name: str, label: str, around: Around, none: str = NONE, hint: str = "") -> None:
         super().__init__(draft, name, label)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -18,6 +19,7 @@ from .safe_dismiss import SafeDismiss
 
 if TYPE_CHECKING:
     from ..runview import RunsLook
+    from .browse import Take, Wanted
 
 
 class Doors(AtDesk, SafeDismiss, Screen[None]):
@@ -36,6 +38,10 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
     @abstractmethod
     async def open_run(self, run: str) -> None:
         """Show a run here."""
+
+    @abstractmethod
+    def take_data(self, path: str, row: str = "dataset") -> None:
+        """Use these data from now on."""
 
     @abstractmethod
     async def resume(self, run: str) -> None:
@@ -77,6 +83,29 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
 
         run = view.run if (view := self.desk.link.view) is not None and view.state == "done" else ""
         self.app.push_screen(SweepsScreen(Target(self.models.model, self.settings.draft, run)))
+
+    def action_dataset(self) -> None:
+        """Describe the data of the next run, or others."""
+        draft = self.settings.draft
+        self.describe(draft.setup.dataset if draft is not None else "")
+
+    def describe(self, path: str) -> None:
+        """What is in a dataset, how the highlighted model is fed with it, and its description as a file."""
+        from .dataset import DatasetScreen
+
+        model, draft = self.models.model, self.settings.draft
+        shapes = draft.setup.shapes.get(model, {}) if draft is not None else {}
+        self.app.push_screen(DatasetScreen(path, model, shapes, self.take_data, self.look_for))
+
+    def look_for(self, wanted: Wanted, take: Take) -> None:
+        """Folders and files, from where something was taken last."""
+        from ..kept_look import kept_places
+        from .browse import BrowseScreen
+
+        places = [Path(self.models.model).parent] if self.models.model and wanted != "data" else []
+        places += [Path(place) for place in kept_places(self.desk.engine.home)]
+        start = next((place for place in places if place.is_dir()), Path.cwd())
+        self.app.push_screen(BrowseScreen(wanted, start, take))
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

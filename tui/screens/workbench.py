@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual.app import ComposeResult
@@ -15,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.timer import Timer
 
-from ...engine.errors import EdgetuiError, RecipeRefused
+from ...engine.errors import DataRefused, EdgetuiError, RecipeRefused
 from ..background import in_background, refusal
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
@@ -28,6 +27,10 @@ from ..widgets.lines import Line, Lines
 from .doors import Doors
 from .end_runs import ask_to_end
 from .headlines import TABS, WORDS, header_line, tabs_line
+
+if TYPE_CHECKING:
+    from ...engine.library.folder_entries import EntryKind
+    from .browse import Wanted
 
 ROOMY = 28
 """Rows of the screen from which on the strip below a single column has those of the figures as well."""
@@ -58,6 +61,7 @@ class WorkbenchScreen(Doors):
             "P", "studies", "studies", id="studies", show=False, tooltip="Papers, done again here: their figures beside ours"
         ),
         Binding("F", "fleet", "fleet", id="fleet", show=False, tooltip="Several boards: how each stands, what it is doing"),
+        Binding("D", "dataset", "dataset", id="dataset", show=False, tooltip="Look into a dataset, and describe it in a file"),
         Binding("L", "layers", "layers", id="layers", show=False, tooltip="What is inside the plans of the run that is shown"),
         Binding(
             "f", "searches", "searches", id="searches", show=False, tooltip="Find which layers to put into INT8 for a goal"
@@ -350,14 +354,39 @@ class WorkbenchScreen(Doors):
         ask_to_save(self.desk, self.settings)
 
     def on_models_pane_folder_wanted(self) -> None:
-        """Ask for a folder of models, or one model."""
-        from .dialogs import Ask
+        """Look for a folder of models, one model, or data."""
+        self.browse("a model or data")
 
-        link = self.desk.link
+    def on_settings_pane_data_wanted(self, event: SettingsPane.DataWanted) -> None:
+        """Look for data, for the row that asked."""
+        self.browse("data", event.row)
 
-        def take(text: str | None) -> None:
-            if text:
-                model = link.open_folder(text)
+    def browse(self, wanted: Wanted, row: str = "dataset") -> None:
+        """Look in folders; data go into that row of the settings."""
+
+        def take(path: str, kind: EntryKind) -> None:
+            from ...engine.library.folder_entries import glance_at
+
+            if kind in ("data", "image") or (kind == "folder" and (wanted == "data" or glance_at(Path(path)).data)):
+                self.take_data(path if kind != "image" else str(Path(path).parent), row)
+            elif wanted == "data":
+                raise DataRefused(f"{Path(path).name} is no data", fix="take a folder, a .zip, an .npz, a .tsv or a .toml")
+            else:
+                model = self.desk.link.open_folder(path)
                 self.models.take(self.desk.engine.models(), model)
 
-        self.app.push_screen(Ask("Open a folder of .onnx files, or one file", str(Path.cwd()) + os.sep, link.open_folder), take)
+        self.look_for(wanted, take)
+
+    def take_data(self, path: str, row: str = "dataset") -> None:
+        """Use these data from now on.
+
+        Raises:
+            EdgetuiError: they cannot be read, or are parts that only a description can name.
+        """
+        if Path(path).is_dir() and self.desk.engine.dataset_parts(path).path != path:
+            raise DataRefused(
+                f"{Path(path).name} holds parts, `train` and `test`",
+                fix=f"describe it: {self.settings.key('dataset', 'D')}, or :dataset {path}",
+            )
+        self.settings.put(row, path)
+        self.notify(f"{'data' if row == 'dataset' else row}: {path}", timeout=3, markup=False)

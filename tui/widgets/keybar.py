@@ -25,6 +25,8 @@ SHORT = {
     "right_curly_bracket": "}",
     "escape": "esc",
     "colon": ":",
+    "full_stop": ".",
+    "tilde": "~",
     "left": "←",
     "right": "→",
     "up": "↑",

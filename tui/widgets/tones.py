@@ -29,7 +29,11 @@ _cache: dict[tuple[str, bool, str], Style] = {}
 
 
 def tone(app: App[Any], name: str) -> Style:
-    """The style called `name` in the app's theme, to be laid over a widget's own style: dim, value, accent, good, ..."""
+    """The style called `name` in the app's theme, to be laid over a widget's own style: dim, value, accent, good, ...; or
+    colours themselves, `#rrggbb on #rrggbb`.
+    """
+    if name[:1] == "#":  # of pictures: too many to be kept here
+        return Style.parse(name)
     key = (app.theme, app.no_color, name)
     found = _cache.get(key)
     if found is None:
@@ -51,6 +55,8 @@ class Toned(Widget):
 
     def style_of(self, name: str) -> Style:
         """A tone over the widget's own style, resolved once for each state of the widget."""
+        if name[:1] == "#":
+            return tone(self.app, name)
         found = self._styles.get(name)
         if found is None:
             found = self._styles[name] = self.rich_style + tone(self.app, name)

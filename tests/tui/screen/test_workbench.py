@@ -106,7 +106,7 @@ async def test_a_folder_that_is_opened_stands_in_the_tree_with_its_model_highlig
     (there / "second.onnx").write_bytes(model.read_bytes())
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).models.model)
-        await pilot.press("o")
+        await pilot.press("o", "p")
         await until(pilot, lambda: app.focused is not None and app.focused.id == "ask-line")
         app.focused.value = str(there / "missing")
         await pilot.press("enter")
@@ -125,10 +125,7 @@ async def test_a_folder_that_is_opened_has_the_cursor_on_its_first_model(app: Ed
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await until(pilot, lambda: bench_of(app).models.model)
         for folder in (f"{there}{os.sep}", str(tmp_path / "empty"), str(there)):  # the second time it is known already
-            await pilot.press("o")
-            await until(pilot, lambda: app.focused is not None and app.focused.id == "ask-line")
-            app.focused.value = folder
-            await pilot.press("enter")
+            await pilot.press("colon", *f"open {folder}", "enter")
             rows = bench_of(app).models.tree_rows
             expected = f"folder:{folder}" if folder.endswith("empty") else str(there / "first.onnx")
             await until(pilot, lambda rows=rows, expected=expected: rows.cursor == expected)
