@@ -48,8 +48,18 @@ def _anywhere(desk: Desk) -> Iterable[Worded]:
 
     yield Worded("doctor", "what is missing here, and what mends it", lambda _: show_doctor(desk))
     show = partial(show_config, desk)
+    yield Worded("draw", "choose what the charts draw, and in which order", partial(_draw, desk))
     yield Worded("deploy", "copy what a run made, here or to a host", partial(_deploy, desk), "[RUN] [PLACE]", 0, 2)
     yield Worded("config", "settings of edgetui.toml, and where they come from", lambda key: show("".join(key)), "[KEY]", 0, 1)
+
+
+def _draw(desk: Desk, _: Words) -> None:
+    from .screens.monitor import MonitorScreen
+
+    if isinstance(desk.screen, MonitorScreen):
+        desk.screen.action_draw()
+    elif (bench := _bench(desk)) is not None:
+        bench.live.open_draw()
 
 
 def _deploy(desk: Desk, words: Words) -> None:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
@@ -16,6 +18,7 @@ from ..engine.config import Config
 from ..engine.errors import EdgetuiError
 from .background import in_background, refusal
 from .fix_words import on_screen
+from .kept_look import MonitorLook, keep_look, kept_look
 from .late_toasts import mend_toasts
 from .link import Link
 from .pace import Pace
@@ -39,6 +42,7 @@ class Desk(App[int]):
         self.graph = choose_graph(config.ui.graph, os.environ)
         self.deleted: list[tuple[str, ...]] = []
         """Runs that were deleted from the screen, what went last at the end: what `u` has back."""
+        self._drawn: MonitorLook | None = None
 
     @property
     def config(self) -> Config:
@@ -49,6 +53,18 @@ class Desk(App[int]):
     def engine(self) -> Engine:
         """The engine; imported when it is first asked something, which is after the first paint."""
         return self.link.engine
+
+    @property
+    def drawn(self) -> MonitorLook:
+        """What is drawn of the sensors, on the workbench as in the monitor."""
+        if self._drawn is None:
+            self._drawn = kept_look(self.engine.home)
+        return self._drawn
+
+    def draw(self, look: MonitorLook) -> None:
+        """Draw this from now on, also the next time."""
+        self._drawn = look
+        self.run_in_background(partial(asyncio.to_thread, keep_look, self.engine.home, look), "keep-look")
 
     def show_error(self, error: EdgetuiError) -> None:
         """Say what happened and what to do."""

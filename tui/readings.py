@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..engine.advice.words import DASH
-from ..engine.telemetry.quantities import GROUPS, IN_GROUPS, QUANTITIES
-from ..engine.telemetry.quantity import Figure
+from ..engine.telemetry.quantities import BY_KEY, GROUPS, IN_GROUPS, QUANTITIES
+from ..engine.telemetry.quantity import Figure, Quantity
 
 if TYPE_CHECKING:
     from ..engine.api import Sample
@@ -33,6 +33,27 @@ def groups(sample: Sample, watt_decimals: int = 2) -> list[Group]:
         found["Board"].append(Figure("", "throttled", ", ".join(sample.throttled) or "no"))
     found["Board"] += [Figure("", name, f"{count:g}") for name, count in sample.counters.items()]
     return [Group(title, figures) for title, figures in found.items() if figures]
+
+
+PREFIXED = ("GPU", "CPU")
+"""Groups whose figures do not say by themselves what they are of."""
+
+
+def drawable(sample: Sample, watt_decimals: int = 2) -> dict[str, tuple[Quantity, Figure]]:
+    """Every series that this board tells, by its name, with its quantity and what it is now."""
+    return {figure.key: (q, figure) for q in IN_GROUPS for figure in q.rows(sample, watt_decimals) if figure.key}
+
+
+def chart_name(quantity: Quantity, figure: Figure) -> str:
+    """What a chart of one series is called."""
+    return f"{quantity.group} {figure.label}" if quantity.group in PREFIXED else figure.label
+
+
+def series_value(name: str, sample: Sample) -> float | None:
+    """A series' value in a sample, as the sample has it."""
+    key, _, part = name.partition(".")
+    quantity = BY_KEY.get(key)
+    return None if quantity is None else next((value for each, value in quantity.values(sample) if each == part), None)
 
 
 def clock(sample: Sample) -> str:

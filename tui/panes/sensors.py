@@ -12,7 +12,7 @@ from textual.containers import Grid
 
 from ...engine.advice.words import DASH
 from ...engine.telemetry.quantities import IN_GROUPS
-from ..readings import groups
+from ..readings import chart_name, drawable, groups
 from ..runview import Bar
 from ..widgets.chart import DOTTED, SOLID
 from ..widgets.lines import Line, Rows, wrap
@@ -38,8 +38,6 @@ WINDOWS: tuple[tuple[float, str], ...] = (
     (7200.0, "2 h"),
     (86400.0, "24 h"),
 )
-PREFIXED = ("GPU", "CPU")
-"""Groups whose figures do not say by themselves what they are of."""
 
 
 def first_choice(sample: Sample) -> list[str]:
@@ -189,15 +187,16 @@ class ChartsPane(Pane, can_focus=True):
         if feed is None or feed.newest is None:
             return
         sample = feed.newest
-        about = {figure.key: (q, figure) for q in IN_GROUPS for figure in q.rows(sample, feed.watt_decimals)}
+        about = drawable(sample, feed.watt_decimals)
         for chart in self.charts[: len(self.chosen)]:
             if chart.series not in about:
                 chart.value = ""
                 continue
             quantity, figure = about[chart.series]
-            name = f"{quantity.group} {figure.label}" if quantity.group in PREFIXED else figure.label
             unit = quantity.unit
-            chart.become_series(f"{name}  {unit.text}", 1 / unit.divisor, unit.low, quantity.top(sample))
+            chart.become_series(
+                f"{chart_name(quantity, figure)}  {unit.text}", 1 / unit.divisor, unit.low, quantity.top(sample)
+            )
             chart.value = figure.value or DASH
             beside = about.get(self.over.get(chart.series, ""))
             chart.over, chart.second = (None, "") if beside is None else (_over(*beside, sample), chart.second)
@@ -313,10 +312,9 @@ class ChartsPane(Pane, can_focus=True):
 
 def _over(quantity: Quantity, figure: Figure, sample: Sample) -> Over:
     """A quantity that is drawn over another."""
-    name = f"{quantity.group} {figure.label}" if quantity.group in PREFIXED else figure.label
     unit = quantity.unit
     fixed = (unit.low, quantity.top(sample))
-    return Over(figure.key, f"{name} {unit.text}", 1 / unit.divisor, fixed, figure.value or DASH)
+    return Over(figure.key, f"{chart_name(quantity, figure)} {unit.text}", 1 / unit.divisor, fixed, figure.value or DASH)
 
 
 def _long(seconds: float) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import structs
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.content import Content
 
 from ...engine.advice.words import digits
 from ...engine.telemetry.quantities import BY_KEY, IN_GROUPS
+from ..kept_look import LIVE_CHARTS, MonitorLook
+from ..readings import chart_name, drawable, series_value
 from ..widgets.chart import DOTTED, SOLID, Chart
 from ..widgets.lines import Line, Lines
 from .pane import Pane
@@ -26,6 +30,7 @@ READINGS = 300
 """Readings of a run that its two charts show."""
 
 
+USUAL = MonitorLook()
 FINE_S, FINE_STEP_S, COARSE_STEP_S = 290.0, 1.0, 5.0
 """How far back the store of samples has quarters of a second, and what is asked of it there and before."""
 HELD_S = 3.0
@@ -33,8 +38,16 @@ RUN_CHARTS = {"fps": "Frames/s", "latency": "Latency  ms"}
 """What the measuring run says: title by slot. The other slots are keys of quantities."""
 
 
-def choose_slots(sample: Sample | None) -> list[str]:
-    """Which quantities are drawn, four at most: frames a second always, then what this board can say, by interest."""
+def choose_slots(sample: Sample | None, look: MonitorLook = USUAL) -> list[str]:
+    """Which quantities are drawn, four at most: those that were chosen, as far as this board has them; else frames a second,
+    then what this board can say, by interest.
+    """
+    if look.charts and sample:
+        can = [each for each in look.sensors if each in drawable(sample)]
+        if look.with_run:
+            return [each for each in look.charts if each in can or each in RUN_CHARTS][:LIVE_CHARTS]
+        if can:
+            return [*can[:1], "fps", *can[1:3], "latency"][:LIVE_CHARTS]
     drawn = (quantity for quantity in IN_GROUPS if quantity.chart and quantity.single)
     can = [quantity.key for quantity in drawn if sample and quantity.value(sample) is not None][:3]
     slots = [*can[:1], "fps", *can[1:]]
@@ -85,9 +98,14 @@ class LivePane(Pane, can_focus=True):
         "What the board's sensors say: power, temperature, load and memory, as far as there are sensors;\n"
         "and frames a second and latency of the run that measures. p stops the picture, the data go on.\n"
         "w changes how much of the past is shown. While a measurement window is open the picture moves once a second,\n"
-        "so that the screen's own work is not in the reading. Dots along the foot are windows of energy: all of them are the\n"
+        "so that the screen's own work is not in the reading. d chooses what is drawn, for the monitor as well.\n"
+        "Dots along the foot are windows of energy: all of them are the\n"
         "original's, every other one a candidate's."
     )
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "draw", "draw", id="live.draw", tooltip="Choose what is drawn, and in which order"),
+    ]
 
     def __init__(self) -> None:
         super().__init__(id="live", classes="pane")
@@ -99,6 +117,7 @@ class LivePane(Pane, can_focus=True):
         self._last: dict[str, float] = {}
         self._subtitle = ""
         self._sampled = False
+        self._look = USUAL
         self._pasts = 0
         """Of `LiveFeed.pasts`, those that the charts have."""
 
@@ -144,18 +163,18 @@ class LivePane(Pane, can_focus=True):
         bars = view.bars() if view is not None else []
         marks = [mark_at(bars, sample.t_s) for sample in samples]
         for chart, name in zip(self.charts, self.slots, strict=False):
-            quantity = BY_KEY.get(name)
+            quantity = BY_KEY.get(name.partition(".")[0])
             if quantity is None:
                 continue
             for sample, mark in zip(samples, marks, strict=True):
-                value = quantity.value(sample)
+                value = series_value(name, sample)
                 chart.push(None if value is None else value / quantity.unit.divisor, mark=mark)
                 if value is not None:
                     chart.value = f"{quantity.words(value, WATT_DECIMALS)} {quantity.unit.text}"
 
     def _recall(self, feed: LiveFeed, chart: Chart, name: str) -> None:
         """Let a chart begin with what the store has of its quantity: before the first sample that is a run's own recording."""
-        quantity, newest = BY_KEY.get(name), feed.newest
+        quantity, newest = BY_KEY.get(name.partition(".")[0]), feed.newest
         if quantity is None or newest is None:
             return
         view = self.desk.link.view
@@ -170,24 +189,30 @@ class LivePane(Pane, can_focus=True):
         chart.begin_with(samples, marks)
 
     def _arrange(self, sample: Sample | None) -> None:
-        """Give the charts their quantities, when there are more than before."""
-        slots = choose_slots(sample)
-        if slots == self.slots or len(slots) < len(self.slots):
+        """Give the charts their quantities, when there are more than before, or others were chosen."""
+        look = self.desk.drawn
+        slots, chosen = choose_slots(sample, look), look != self._look and sample is not None
+        if slots == self.slots or (len(slots) < len(self.slots) and not chosen):
             return
-        self.slots = slots
+        self.slots, self._look = slots, look if sample is not None else self._look
         self.grid.remove_class("-empty")
         self.grid.set_class(len(slots) < 3, "-row")
         for n, chart in enumerate(self.charts):
             chart.set_class(n >= len(slots), "-empty")
             if n < len(slots):
                 self._assign(chart, slots[n], sample)
+        self._pasts = -1 if chosen else self._pasts
 
     def _assign(self, chart: Chart, name: str, sample: Sample | None) -> None:
         """Give a chart its quantity."""
-        quantity = BY_KEY.get(name)
+        quantity = BY_KEY.get(name.partition(".")[0])
         if quantity is not None:
             high = quantity.top(sample) if sample else quantity.unit.high
-            chart.become(f"{quantity.chart}  {quantity.unit.text}", low=quantity.unit.low, high=high)
+            title = quantity.chart if quantity.single else ""
+            if not title and sample is not None and name in (found := drawable(sample)):
+                title = chart_name(*found[name])
+            chart.become(f"{title}  {quantity.unit.text}", low=quantity.unit.low, high=high)
+            chart.window(round(WINDOWS_MIN[self.window] * 60 * self.desk.config.ui.rate_hz))
             self._pasts = 0  # the other charts have it already, and begin with it again
             return
         chart.become(RUN_CHARTS[name], series=2, low=0.0)
@@ -263,6 +288,27 @@ class LivePane(Pane, can_focus=True):
         if self._subtitle != title + foot:
             self._subtitle = title + foot
             self.border_title, self.border_subtitle = Content(title), Content(foot)
+
+    def action_draw(self) -> None:
+        """Choose what is drawn."""
+        self.open_draw()
+
+    def open_draw(self) -> None:
+        """The page that asks what is drawn, once the sensors have said what there is."""
+        from ..screens.draw import DrawScreen
+
+        feed = self.desk.link.feed
+        if feed is None or feed.newest is None:
+            self.notify("no sensor has said anything yet", timeout=3)
+            return
+        look = self.desk.drawn
+        now = look.charts if look.with_run else tuple(self.slots)
+        more = [each for each in look.charts if each not in now]
+        self.app.push_screen(DrawScreen(feed.newest, [*now, *more], self._drawn, run=True))
+
+    def _drawn(self, charts: list[str]) -> None:
+        self.desk.draw(structs.replace(self.desk.drawn, charts=tuple(charts), with_run=bool(charts)))
+        self._arrange(self.desk.link.feed.newest if self.desk.link.feed is not None else None)
 
     def pause(self) -> None:
         """Stop the picture, or let it go on."""

@@ -11,23 +11,21 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.screen import Screen
 
 from ...engine.advice.words import size
 from ...engine.errors import EdgetuiError, StorageRefused
-from ..desk import AtDesk
 from ..feed import LiveFeed, ReplayFeed
-from ..kept_look import MonitorLook, keep_look, kept_look
 from ..panes.happened import HappenedPane, hms
 from ..panes.pane import Pane
-from ..panes.sensors import MOST_CHARTS, WINDOWS, ChartsPane, SensorsPane
+from ..panes.sensors import WINDOWS, ChartsPane, SensorsPane
 from ..readings import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from ..widgets.motion import LEFT, RIGHT
 from .headlines import fitting
 from .monitor_asked import Shown
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .monitor_charts import MonitorCharts
+from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
     from ..feed import Feed
@@ -41,7 +39,7 @@ LIVE = ("record", "mark", "field")
 """Actions that make sense only there."""
 
 
-class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
+class MonitorScreen(MonitorCharts):
     """The screen; alone (`edgetui monitor`), or over the workbench."""
 
     CSS_PATH = "monitor.tcss"
@@ -58,6 +56,7 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
             "o", "over", "over", id="monitor.over", show=False, tooltip="Draw this figure over the last chart, or no longer"
         ),
         Binding("f", "field", "field", id="monitor.field", tooltip="Five large figures, for the sun and a slow link"),
+        Binding("d", "draw", "draw", id="monitor.draw", tooltip="Choose what is drawn, and in which order"),
         Binding(LEFT, "seek(-1)", "back", id="monitor.back", tooltip="Replay: a tenth of the window back"),
         Binding(RIGHT, "seek(1)", "on", id="monitor.on", tooltip="Replay: a tenth of the window on"),
         Binding("minus", "speed(-1)", "slower", id="monitor.slower", show=False, tooltip="Replay: slower"),
@@ -124,14 +123,6 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
             self._remember()
         self.desk.pace.settle()
         self.tick()
-
-    def _remember(self) -> None:
-        """What was drawn the last time; figures that this board does not tell stay empty."""
-        look = kept_look(self.desk.engine.home)
-        if look.charts:
-            self.past.own_choice, self.past.over = True, dict(look.over)
-            self.past.choose(list(look.charts[:MOST_CHARTS]))
-        self.past.window = min(max(look.window, 0), len(WINDOWS) - 1)
 
     async def _open(self, shown: Shown) -> None:
         await asyncio.to_thread(self.desk.link.look_at_board)
@@ -241,54 +232,6 @@ class MonitorScreen(AtDesk, SafeDismiss, Screen[None]):
         if action in REPLAYING:
             return self.replay is not None
         return self.replay is None if action in LIVE else True
-
-    def action_chart(self) -> None:
-        """Draw the figure under the cursor, or no longer."""
-        key = self.sensors.rows.cursor
-        chosen = list(self.past.chosen)
-        if key in chosen:
-            chosen.remove(key)
-        elif key not in self.sensors.drawable:
-            self.notify("this quantity has no chart over time", timeout=3)
-            return
-        elif len(chosen) == MOST_CHARTS:
-            self.notify(f"{MOST_CHARTS} charts are the most; space on another takes it away", timeout=3)
-            return
-        else:
-            chosen.append(key)
-        self._chosen(chosen)
-
-    def _chosen(self, chosen: list[str]) -> None:
-        self.past.own_choice = True
-        self.past.choose(chosen)
-        self.tick()
-        self.sensors.tick()
-        self._keep()
-
-    def action_over(self) -> None:
-        """Draw the figure under the cursor over the last chart, or no longer."""
-        key, past = self.sensors.rows.cursor, self.past
-        base = next((base for base, other in past.over.items() if other == key), None)
-        if base is not None:
-            del past.over[base]
-        elif key not in self.sensors.drawable:
-            self.notify("this quantity has no chart over time", timeout=3)
-            return
-        else:
-            others = [each for each in past.chosen if each != key]
-            if not others:
-                self.notify("there is no other chart to draw it over", timeout=3)
-                return
-            past.over[others[-1]] = key
-            past.chosen = others
-        self._chosen(list(past.chosen))
-
-    def _keep(self) -> None:
-        """Remember what is drawn, for the next time."""
-        if self.replay is None:
-            look = MonitorLook(charts=tuple(self.past.chosen), over=dict(self.past.over), window=self.past.window)
-            work = partial(asyncio.to_thread, keep_look, self.desk.engine.home, look)
-            self.desk.run_in_background(work, "keep-look")
 
     def action_pause(self) -> None:
         """Stop the picture, or let it go on; a replay itself stands still."""
