@@ -117,7 +117,7 @@ class BenchCommands(Provider):
             if not binding.id or binding.id in seen or not active.enabled or binding.id == "palette":
                 continue
             seen.add(binding.id)
-            words = f"{binding.description}  ({key_name(binding.key)})"
+            words = f"{binding.description}  ({key_name(binding.key, self.desk.graph)})"
             yield PaletteEntry(words, binding.tooltip, partial(self.app.run_action, binding.action, active.node))
 
     def _choices(self) -> Iterator[PaletteEntry]:

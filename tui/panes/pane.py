@@ -26,7 +26,7 @@ class Pane(AtDesk, Vertical):
 
     def key(self, name: str, default: str) -> str:
         """The key of a binding as it is now: the user's own, or the one that it has without."""
-        return key_name(self.desk.config.ui.keys.get(name, default))
+        return key_name(self.desk.config.ui.keys.get(name, default), self.desk.graph)
 
     def on_descendant_focus(self) -> None:
         """Details take more room while they have the focus."""

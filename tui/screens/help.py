@@ -77,7 +77,7 @@ class HelpScreen(AtDesk, SafeDismiss, ModalScreen[None]):
         for active in self.keys:
             binding = active.binding
             if binding.id and active.enabled:
-                keys.setdefault(binding.id, []).append(key_name(binding.key))
+                keys.setdefault(binding.id, []).append(key_name(binding.key, self.desk.graph))
                 words[binding.id] = binding.tooltip or binding.description
         # what moves is the same everywhere, so what is this place's own stands first
         longest = max(map(len, words), default=0)

@@ -27,32 +27,31 @@ SHORT = {
     "colon": ":",
     "full_stop": ".",
     "tilde": "~",
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
 }
+ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
+"""Words where there is no UTF-8: what would stand for them are the signs of other keys."""
 
 
 LEAST_BESIDE = 32
 """Columns for what stands behind a line that is typed, where that is wide: what is typed comes first."""
 
 
-def key_name(key: str) -> str:
-    """A key as a person reads it: `?`, `ctrl+p`, `R`."""
+def key_name(key: str, graph: str = "braille") -> str:
+    """A key as a person reads it: `?`, `ctrl+p`, `R`; `graph` is what the terminal can show."""
     first = key.split(",")[0]
     if first.startswith("shift+") and len(first) == 7:
         return first[-1].upper()
-    return SHORT.get(first, first)
+    return SHORT.get(first, first) if graph == "ascii" else (SHORT | ARROWS).get(first, first)
 
 
 def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
     """(binding id, key, words) of what can be pressed now, the focused widget's own first."""
     found = []
+    graph = getattr(screen.app, "graph", "braille")
     for active in screen.active_bindings.values():
         binding = active.binding
         if binding.show and active.enabled:
-            found.append((binding.id or "", key_name(binding.key), binding.description))
+            found.append((binding.id or "", key_name(binding.key, graph), binding.description))
     unique: dict[tuple[str, str], tuple[str, str, str]] = {}
     for id_, key, words in found:
         unique.setdefault((id_ or words, words), (id_, key, words))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -126,12 +127,18 @@ class Lines(Toned):
         width = self.size.width
         mark = self._scroll_mark(y)
         over = tone(self.app, cover) if cover else None
-        segments = [Segment(sanitize(text), self.style_of(name) + over if over else self.style_of(name)) for text, name in line]
+        segments = [Segment(sanitize(text), self._covered(name, over)) for text, name in line]
         rest = self.style_of("") + over if over else self.style_of("")
         strip = Strip(segments).adjust_cell_length(width - len(mark), rest)
         if mark:
             strip = Strip([*strip, Segment(mark, self.style_of("dim"))], width)
         return strip
+
+    def _covered(self, name: str, over: Style | None) -> Style:
+        """A tone with `over` laid on it. A row that is turned round is one block, not one of each colour, but for the caret."""
+        if over is None or not over.reverse:
+            return self.style_of(name) + over if over else self.style_of(name)
+        return self.style_of("") if name == "edit" else self.style_of("") + over
 
     def _scroll_mark(self, y: int) -> str:
         """An arrow at the right edge where rows are out of sight."""

@@ -61,8 +61,9 @@ def _write(cells: Cells, row: int, column: int, dot: Dot) -> None:
     room, size = len(cells[row]), len(dot.name)
     beside = max(0, min(room - size, column - size // 2))
     for y, start in ((row, column + 2), (row, column - 1 - size), (row + 1, beside), (row - 1, beside)):
-        free = range(start, start + size)
-        if 0 <= y < len(cells) and free.start >= 0 and free.stop <= room and all(cells[y][x][0] == " " for x in free):
-            for x, letter in zip(free, dot.name, strict=True):
+        stop = start + size
+        around = range(max(0, start - 1), min(room, stop + 1))  # a gap to what stands there already
+        if 0 <= y < len(cells) and start >= 0 and stop <= room and all(cells[y][x][0] == " " for x in around):
+            for x, letter in enumerate(dot.name, start):
                 cells[y][x] = (letter, "value" if dot.front else "dim")
             return

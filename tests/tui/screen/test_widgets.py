@@ -9,6 +9,7 @@ from edgetui.tui.theme import choose_graph, choose_theme
 from edgetui.tui.widgets.chart import DOTS, DOTTED, GUTTER, SOLID, Chart, Graph, label, nice_range
 from edgetui.tui.widgets.entry import Entry
 from edgetui.tui.widgets.histogram import bars
+from edgetui.tui.widgets.keybar import key_name
 from edgetui.tui.widgets.lines import Scrolling
 from edgetui.tui.widgets.scatter import Dot, scatter
 from hypothesis import given
@@ -261,6 +262,11 @@ def test_numbers_beside_a_scatter_never_push_it():
 
 def key(name: str) -> events.Key:
     return events.Key(name, name if len(name) == 1 else None)
+
+
+def test_arrows_are_words_where_they_cannot_be_shown():
+    """`<` for `←` read as the key of that sign."""
+    assert [key_name("left,h"), key_name("left,h", "ascii"), key_name("slash", "ascii")] == ["←", "left", "/"]
 
 
 def test_a_line_that_is_typed():
