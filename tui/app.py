@@ -15,6 +15,7 @@ from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.css.stylesheet import Stylesheet
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.screen import Screen
@@ -49,6 +50,14 @@ def _palette() -> type[Provider]:
     from .palette import BenchCommands
 
     return BenchCommands
+
+
+class ParsedOnce(Stylesheet):
+    """Style sheets that are read once. Textual reads all again when a screen brings its own: a third of opening it."""
+
+    def reparse(self) -> None:
+        """Read what is new, and all only where variables have changed: then nothing is kept."""
+        self.parse()
 
 
 class EdgetuiApp(Desk):
@@ -103,7 +112,7 @@ class EdgetuiApp(Desk):
         for word, on in ((f"-theme-{name}", True), ("-dark-mode", theme.dark), ("-light-mode", not theme.dark)):
             self.set_class(on, word, update=False)
         self._refresh_truecolor_filter(self.ansi_theme)
-        self.stylesheet.set_variables(self.get_css_variables())
+        self.stylesheet = ParsedOnce(variables=self.get_css_variables())
 
     def get_theme(self, theme_name: str) -> Theme | None:
         """A theme by its name. Every row that is drawn asks; Textual has a table of all made for each: a sixth of a paint."""

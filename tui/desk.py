@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
-from textual.dom import DOMNode
+from textual.message_pump import MessagePump
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
@@ -92,8 +92,11 @@ class Desk(App[int]):
         in_background(self, attempted, group)
 
 
-class AtDesk(DOMNode):
-    """A screen or a pane: it finds the desk that it stands on."""
+class AtDesk(MessagePump):
+    """A screen or a pane: it finds the desk that it stands on.
+
+    No node of the tree by itself: Textual takes styles from the first base that is one, and would find none of `Screen`.
+    """
 
     @property
     def desk(self) -> Desk:
