@@ -80,8 +80,8 @@ def look(dataset: Dataset, said: ExportNotes, say: Reporter, shown: int, picture
     return _images(files, counts, shown, picture, labelled=files.labels is not None, counted="samples")
 
 
-def count(dataset: Dataset, path: Path, say: Reporter) -> int:
-    """How many samples a calibration set has.
+def count(dataset: Dataset, path: Path, say: Reporter, names: Sequence[str] = ()) -> int:
+    """How many samples a calibration set has. `names`: the classes of the set that it goes with, which it should have too.
 
     Raises:
         DataRefused: as `look`.
@@ -90,7 +90,13 @@ def count(dataset: Dataset, path: Path, say: Reporter) -> int:
         return next((each.shape[0] for name, each in members_of(path).items() if name != "labels"), 0)
     if dataset.kind == "text":
         return len(read_texts(path, dataset.classes, say, labelled=False))
-    return len(find_files(path, labelled=False).names)
+    files = find_files(path, labelled=False)
+    if names and dataset.kind == "image-folder":
+        try:
+            find_files(path, labelled=True, classes=names)
+        except DataRefused as error:
+            say.warn(f"to calibrate with: {error.what}")
+    return len(files.names)
 
 
 def _counted(labels: NDArray[np.int64], names: Sequence[str]) -> list[ClassCounted]:

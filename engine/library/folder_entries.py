@@ -17,7 +17,11 @@ from .annotated_images import IMAGE_SUFFIXES, suffix_of
 from .dataset_parts import parts_of
 
 EntryKind = Literal["folder", "model", "plan", "data", "image", "other"]
-_DATA = frozenset([".zip", ".npz", ".tsv", ".toml"])
+_KINDS: dict[str, EntryKind] = {
+    ".onnx": "model",
+    **dict.fromkeys((".zip", ".npz", ".tsv", ".toml"), "data"),
+    **dict.fromkeys(IMAGE_SUFFIXES, "image"),
+}
 _GLANCED, _INNER, _EACH = 2000, 20, 200
 """Entries of a folder that are glanced at, folders in it, and entries of each of those."""
 _DIGITS = re.compile(r"(\d{1,18})")
@@ -40,7 +44,7 @@ class FolderEntry(NamedTuple):
 
 
 def entries_of(folder: Path) -> list[FolderEntry]:
-    """All names in it, folders first, numbers in names as numbers: 50 000 take a quarter of a second.
+    """All names in it, folders first, numbers in names as numbers: 50 000 take 0.7 s on a busy machine.
 
     Raises:
         StorageRefused: it cannot be read, or is no folder.
@@ -54,6 +58,8 @@ def entries_of(folder: Path) -> list[FolderEntry]:
 
 
 def _by_number(name: str) -> list[tuple[int, int, str]]:
+    if name.isalpha():
+        return [(1, 0, name.casefold())]
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(name.casefold())]
 
 
@@ -70,18 +76,18 @@ def _entry(entry: os.DirEntry[str]) -> FolderEntry:
         )
     if not entry.is_file():
         return FolderEntry(entry.name, "other", None, "a pipe, a socket or a device")
-    reads = os.access(entry.path, os.R_OK)
+    # who may read what everybody may need not be asked: of 50 000 names that was a third of the time
+    reads = stat.st_mode & 0o444 == 0o444 or os.access(entry.path, os.R_OK)
     return FolderEntry(entry.name, kind_of_name(entry.name), stat.st_size, "" if reads else "you may not read it")
 
 
 def kind_of_name(name: str) -> EntryKind:
     """What a file is by its name."""
     suffix = suffix_of(name)
-    if suffix == ".onnx":
-        return "model"
-    if suffix and by_suffix(Path(name)) is not None:
-        return "plan"
-    return "data" if suffix in _DATA else "image" if suffix in IMAGE_SUFFIXES else "other"
+    known = _KINDS.get(suffix)
+    if known is not None:
+        return known
+    return "plan" if suffix and by_suffix(Path(name)) is not None else "other"
 
 
 class FolderGlance(NamedTuple):

@@ -71,7 +71,7 @@ def probe_dataset(home: Path, question: DatasetQuestion, say: Reporter) -> Datas
     found = DatasetProbe(
         dataset=dataset,
         samples=seen.samples,
-        calibration_samples=count(dataset, Path(dataset.calibration), heard) if dataset.calibration else None,
+        calibration_samples=count(dataset, Path(dataset.calibration), heard, seen.names) if dataset.calibration else None,
         labelled=seen.labelled,
         classes=seen.classes,
         counted=seen.counted,

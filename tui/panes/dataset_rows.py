@@ -94,5 +94,5 @@ def listed(draft: DatasetDraft | None, found: DatasetProbe | None, path: str, mo
 def _row(draft: DatasetDraft, each: DraftField) -> DatasetRow:
     choice = each.field.kind in ("choice", "switch")
     key = f"{'input' if each.of_input else 'field'}:{each.field.name}"
-    label = f"  {each.field.name}" if each.of_input else each.field.name
+    label = f"  {'input' if each.field.name == 'name' else each.field.name}" if each.of_input else each.field.name
     return DatasetRow(key, label, each.field.told(draft.value(each)) or NONE, typed=not choice, marked=choice, field=each)

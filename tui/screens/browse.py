@@ -88,6 +88,8 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
         """None: being read."""
         self.trouble = ""
         self.shows_hidden = False
+        self._listed: list[tuple[str, FolderEntry]] = []
+        """Names that are not hidden, in small letters, each with what has it."""
         self._by_key: dict[str, FolderEntry] = {}
         self._looked = ""
         """What the preview is of."""
@@ -132,7 +134,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
 
     def go(self, folder: Path, cursor: str = "") -> None:
         """Show another folder, with the cursor on a name."""
-        self.folder, self.entries, self.trouble = folder, None, ""
+        self.folder, self.entries, self.trouble, self._listed = folder, None, "", []
         self.filter_text, self.entry = "", None
         self.write()
 
@@ -141,11 +143,16 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
                 found = await asyncio.to_thread(entries_of, folder)
             except EdgetuiError as error:
                 found, self.trouble = [], on_screen(error)
-            self.entries = found
+            self._list(found)
             self.write(f":{cursor}" if cursor else "")
             self._look_again()
 
         in_background(self, read, "browse-folder")
+
+    def _list(self, entries: list[FolderEntry]) -> None:
+        """Once a folder, and not at each letter of a filter."""
+        self.entries = entries
+        self._listed = [(each.name.casefold(), each) for each in entries if self.shows_hidden or not each.hidden]
 
     def _draw(self, key: str) -> Line:
         room = max(10, self.rows.size.width - 3)
@@ -163,22 +170,19 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
     def write(self, cursor: str | None = None) -> None:
         """Names that have the filter's letters."""
         letters = self.filter_text.casefold()
-        listed = [each for each in self.entries or () if self.shows_hidden or not each.hidden]
-        kept = [each for each in listed if letters in each.name.casefold()]
-        self._by_key = {f":{each.name}": each for each in kept}
+        self._by_key = {f":{each.name}": each for name, each in self._listed if letters in name}
         first = next(iter(self._by_key), UP)
         wanted = cursor if cursor in self._by_key else first if cursor is not None or self.rows.cursor in ("", UP) else None
         self.rows.take([UP, *self._by_key] if not letters else list(self._by_key), self._draw, wanted)
-        self.write_head(len(kept), len(listed))
+        self.write_head()
 
-    def write_head(self, kept: int | None = None, listed: int | None = None) -> None:
+    def write_head(self) -> None:
         """Where we are, and the filter."""
-        if kept is None or listed is None:
-            kept, listed = len(self._by_key), len(self.entries or ())
+        kept, listed = len(self._by_key), len(self._listed)
         if self.entries is None:
             many = "reading …"
         else:
-            hidden = sum(each.hidden for each in self.entries) if not self.shows_hidden else 0
+            hidden = len(self.entries) - listed
             many = (
                 f"{grouped(kept)} of {grouped(listed)}"
                 if self.filter_text
@@ -311,6 +315,8 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
     def action_hidden(self) -> None:
         """Show or hide names that begin with a dot."""
         self.shows_hidden = not self.shows_hidden
+        if self.entries is not None:
+            self._list(self.entries)
         self.write()
 
     def action_home(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgetui.engine.data.dataset_look import Look, look
+from edgetui.engine.data.dataset_look import Look, count, look
 from edgetui.engine.errors import DataRefused
 from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.system.reporter import NullReporter
@@ -94,3 +94,12 @@ def test_texts_are_counted_by_their_labels(tmp_path: Path):
     found = found_in(path)
     assert [each.count for each in found.classes] == [1, 2]
     assert {each.facts for each in found.shown} == {"good", "bad", "fine"}
+
+
+def test_a_calibration_set_of_other_classes_is_counted_and_said(zipped, two_classes):
+    say, mine = NullReporter(), zipped({f"cow/{n}.png": picture("RGB") for n in range(3)}, "other.zip")
+    of = read_dataset(str(zipped(two_classes)), {})
+    assert count(of, mine, say, ("cat", "dog")) == 3
+    assert "cow" in say.warnings[0]
+    assert count(of, Path(of.path), fresh := NullReporter(), ("cat", "dog")) == 6
+    assert fresh.warnings == []
