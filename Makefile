@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long check schemas docs docs-serve man pictures format bench-ptq bench-screen bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
+.PHONY: help demo test test-long test-rare check schemas docs docs-serve man pictures format bench-ptq bench-screen bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,16 +24,20 @@ $(DEV): $(VENV)/.core
 demo: $(VENV)/.core            ## the whole job on a small built-in model
 	$(BIN)/edgetui demo
 
+# FILES: of these alone. Only files that have long tests are read for them: reading all takes each worker ten seconds.
 # Twice as many workers as cores on a small machine: tests wait for processes of their own a good part of their time.
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 3 ? 2 * n : 4)))
 
 # Tests start some hundred processes; without its compiled files each would compile the package anew.
-test test-long: export PYTHONDONTWRITEBYTECODE =
+test test-long test-rare: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)                   ## every test that this machine can run, but for the long ones
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not (long or rare)" $(FILES) $(PYTEST_ARGS)
 
 test-long: $(DEV)              ## real builds, trainings, runs broken in every stage, newcomers' copies
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "long and not rare" $(or $(FILES),$(shell grep -rl mark.long tests --include='test_*.py')) $(PYTEST_ARGS)
+
+test-rare: $(DEV)              ## further variants of what the long tests do once, an hour of them: before a release
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m rare $(shell grep -rl mark.rare tests --include='test_*.py') $(PYTEST_ARGS)
 
 # TensorRT's signatures for mypy. Without its dependency, TensorRT itself, which no index has whole; what its generator wrote
 # wrong is mended: `in` as a parameter's name, and a parameter without a default behind one that has it.

@@ -83,14 +83,13 @@ async def test_with_threshold_1_it_is_the_higher_precision(engine, spec, monkeyp
     assert result.fidelity.cosine > 0.999999
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("limit", "value", "degrees", "moved"),
     [
-        ("power_w", 4.5, 40, True),
-        ("power_w", 60.0, 40, False),
-        ("temperature_c", 60.0, 92, True),
-        ("temperature_c", 60.0, 40, False),
+        pytest.param("power_w", 4.5, 40, True, marks=pytest.mark.long),
+        pytest.param("power_w", 60.0, 40, False, marks=pytest.mark.rare),
+        pytest.param("temperature_c", 60.0, 92, True, marks=pytest.mark.rare),
+        pytest.param("temperature_c", 60.0, 40, False, marks=pytest.mark.long),
     ],
 )
 def test_watts_and_heat_of_a_board_lower_the_threshold(tmp_path, monkeypatch, limit, value, degrees, moved):

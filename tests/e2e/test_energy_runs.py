@@ -15,7 +15,7 @@ from edgetui.engine.schema import events
 from moved_rails import IDLE_W
 from powered_boards import DEMO, PoweredBoard, Truth
 
-pytestmark = pytest.mark.long
+LONG, RARE = pytest.mark.long, pytest.mark.rare
 DATA = ("--dataset", str(DEMO / "digits.toml"))
 
 
@@ -38,11 +38,11 @@ def assert_near(found: dict[str, Any], true: Truth) -> None:
 @pytest.mark.parametrize(
     ("source", "kind", "scope", "method", "rate_hz"),
     [
-        ("rails", "", "module", "trapezoid", 20),
-        ("rapl", "", "package", "counter", 20),
-        ("tegrastats", "", "module", "trapezoid", 10),
-        ("jtop", "", "module", "trapezoid", 2),
-        ("nvml", "driver", "gpu", "counter", 20),
+        pytest.param("rails", "", "module", "trapezoid", 20, marks=RARE),  # as in the other tests here
+        pytest.param("rapl", "", "package", "counter", 20, marks=LONG),
+        pytest.param("tegrastats", "", "module", "trapezoid", 10, marks=LONG),
+        pytest.param("jtop", "", "module", "trapezoid", 2, marks=RARE),  # as slow as "slow" below
+        pytest.param("nvml", "driver", "gpu", "counter", 20, marks=LONG),
     ],
 )
 def test_every_source_gives_joules_near_the_true_ones(
@@ -67,9 +67,9 @@ def test_every_source_gives_joules_near_the_true_ones(
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
-        ("frozen", "all the time, whether a plan ran or not"),
-        ("negative", "readings of less than 0 W passed over"),
-        ("ones", "readings of 65535 mW"),
+        pytest.param("frozen", "all the time, whether a plan ran or not", marks=LONG),
+        pytest.param("negative", "readings of less than 0 W passed over", marks=RARE),
+        pytest.param("ones", "readings of 65535 mW", marks=LONG),
     ],
 )
 def test_a_sensor_that_lies_gives_the_reason_and_no_figure(kind: str, why: str, tmp_path: Path, shortly: None) -> None:
@@ -81,6 +81,7 @@ def test_a_sensor_that_lies_gives_the_reason_and_no_figure(kind: str, why: str, 
     assert not [stage["name"] for stage in document["stages"] if stage["energy_j"] is not None and stage["energy_j"] < 0]
 
 
+@LONG
 def test_a_board_whose_power_does_not_follow_the_load_shows_no_difference(tmp_path: Path, shortly: None) -> None:
     with PoweredBoard(tmp_path, "rails", "deaf") as board:
         document = board.run(*DATA)
@@ -112,7 +113,10 @@ def slow_for_a_while(board: PoweredBoard, stage: str, ended: threading.Event) ->
             return
 
 
-@pytest.mark.parametrize(("stage", "figure"), [("measure", "latency_ms"), ("energy", "energy_j_per_inference")])
+@pytest.mark.parametrize(
+    ("stage", "figure"),
+    [pytest.param("measure", "latency_ms", marks=RARE), pytest.param("energy", "energy_j_per_inference", marks=LONG)],
+)
 def test_what_is_measured_while_a_clock_has_fallen_is_measured_again(
     stage: str, figure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +136,7 @@ def test_what_is_measured_while_a_clock_has_fallen_is_measured_again(
     assert document["baseline"][figure]["throttled"] == document["candidate"][figure]["throttled"] == 0
 
 
+@LONG
 def test_a_frame_at_ten_a_second_has_its_idle_power_in_it(tmp_path: Path, shortly: None) -> None:
     with PoweredBoard(tmp_path) as board:
         document = board.run(*DATA, "--workload", "paced:10")
@@ -146,6 +151,7 @@ def test_a_frame_at_ten_a_second_has_its_idle_power_in_it(tmp_path: Path, shortl
         assert images["measured_s"] == pytest.approx(found["windows"] * 1.0, abs=0.25 * found["windows"])
 
 
+@LONG
 def test_the_same_plan_twice_shows_no_difference(tmp_path: Path) -> None:
     recipe = tmp_path / "nothing.toml"
     recipe.write_text('title = "Changes nothing"\n\n[[step]]\nmethod = "prune.magnitude"\nthreshold = 1e-30\n')
@@ -159,7 +165,10 @@ def test_the_same_plan_twice_shows_no_difference(tmp_path: Path) -> None:
         assert_near(found, true[side])
 
 
-@pytest.mark.parametrize(("workload", "per", "rate_hz"), [("paced:30", "inference", 30), ("cycle", "frame", 30)])
+@pytest.mark.parametrize(
+    ("workload", "per", "rate_hz"),
+    [pytest.param("paced:30", "inference", 30, marks=RARE), pytest.param("cycle", "frame", 30, marks=LONG)],
+)
 def test_joules_at_a_beat_have_the_waits_in_them(
     workload: str, per: str, rate_hz: float, tmp_path: Path, shortly: None
 ) -> None:
@@ -187,7 +196,8 @@ FAILS = (
 )
 
 
-@pytest.mark.parametrize("kind", ["slow", "repeats", "stalls", "goes"])
+@pytest.mark.parametrize("kind", ["slow", pytest.param("repeats", marks=RARE), "stalls", pytest.param("goes", marks=RARE)])
+@LONG
 def test_a_sensor_that_fails_has_an_honest_interval_or_the_reason(kind: str, tmp_path: Path, shortly: None) -> None:
     """2 Hz, each value four times, silent for 3 s of 12, gone after 25 s."""
     with PoweredBoard(tmp_path, "rails", kind) as board:

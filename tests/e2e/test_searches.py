@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,11 +85,12 @@ async def to_its_end(engine: Engine, search: str, limit_s: float = 400) -> Searc
 
 
 @pytest.mark.long
-async def test_a_search_answers_and_is_not_done_twice(engine: Engine):
+async def test_a_search_answers_once_and_the_same_when_it_was_killed_twice(engine: Engine):
+    """Of size, which is the same whenever it is measured."""
     asked = await planned(engine)
     assert (await engine.search_time(asked)).runs > asked.builds
-    search = await engine.begin_search(asked)
-    found = await to_its_end(engine, search)
+    first = await engine.begin_search(asked)
+    found = await to_its_end(engine, first)
     assert (found.state, found.goal) == ("done", GOAL), found.why
     assert found.choice is not None
     assert found.choice.run is not None
@@ -101,65 +103,58 @@ async def test_a_search_answers_and_is_not_done_twice(engine: Engine):
     assert {"fp32", "int8"} >= set(found.front[0].formats)
     result = await engine.result(found.choice.run)
     assert result.difference.size_ratio < 0.6
+    assert_of_the_schema(found)
+    assert await engine.begin_search(await planned(engine)) == first, "what is done is left as it is"
+    assert not await engine.search_alive(first)
+    search = await engine.begin_search(asked, again=True)
+    await killed_after(engine, search, (3, 6))
+    again = await to_its_end(engine, search)
+    assert again.state == "done"
+    assert again.choice is not None
+    assert again.choice.recipe == found.choice.recipe
+    assert (again.checks, again.builds) == (found.checks, found.builds)
+    assert len(again.runs) == len(found.runs), "no run is left over"
+
+
+def assert_of_the_schema(found: SearchDocument) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed here")
     jsonschema.validate(json.loads(msgspec.json.encode(found)), schema_of("search"))
-    assert await engine.begin_search(await planned(engine)) == search, "what is done is left as it is"
-    assert not await engine.search_alive(search)
-    assert await engine.begin_search(await planned(engine, "fastest")) != search
 
 
-@pytest.mark.long
-async def test_killed_twice_and_taken_up_again_gives_the_same_answer(engine: Engine):
-    """Of size, which is the same whenever it is measured."""
-    asked = await planned(engine)
-    undisturbed = await to_its_end(engine, await engine.begin_search(asked))
-    search = await engine.begin_search(asked, again=True)
+async def killed_after(engine: Engine, search: str, found: Sequence[int]) -> None:
+    """The driver, once so much has been found, and taken up again each time."""
     folder = SearchDir(engine.home / "searches" / search)
-    for lines in (3, 6):
-        await asyncio.wait_for(until(lambda lines=lines: len(folder.found()) >= lines), 200)
-        os.killpg(driver_of(folder), signal.SIGKILL)
-        wait_until(lambda: not folder.alive())
-        assert folder.state() == "crashed"
-        assert await engine.begin_search(asked) == search
-    found = await to_its_end(engine, search)
-    assert found.state == "done"
-    assert (found.checks, found.builds) == (undisturbed.checks, undisturbed.builds)
-    assert found.choice is not None
-    assert undisturbed.choice is not None
-    assert found.choice.recipe == undisturbed.choice.recipe
-    assert len(found.runs) == len(undisturbed.runs), "no run is left over"
-
-
-@pytest.mark.long
-async def test_a_search_for_shares_killed_in_each_phase_gives_the_same_choice(engine: Engine):
-    """While groups are asked, before and after the first check, and while what was found stands beside one share for all."""
-    pytest.importorskip("optuna", reason="needs optuna")
-    spec = spec_of(engine, recipe=find_recipe("channels-25", engine.config))
-    asked = await engine.plan_search(spec, "smallest drop<=0.1", 9, over="channels")
-    undisturbed = await to_its_end(engine, await engine.begin_search(asked))
-    assert (undisturbed.state, undisturbed.over) == ("done", "channels"), undisturbed.why
-    assert undisturbed.choice is not None
-    assert undisturbed.choice.run is not None
-    assert "prune.channels" in undisturbed.choice.recipe
-    assert (await engine.result(undisturbed.choice.run)).difference.size_ratio < 0.6
-    shutil.rmtree(engine.home / "cache", ignore_errors=True)
-    search = await engine.begin_search(asked, again=True)
-    folder = SearchDir(engine.home / "searches" / search)
-    whole = len(SearchDir(engine.home / "searches" / undisturbed.search).found())
-    for lines in (1, 2, 3, whole // 2, whole - 2):
+    for lines in found:
         await asyncio.wait_for(until(lambda lines=lines: len(folder.found()) >= lines), 200)
         with suppress(ProcessLookupError):
             os.killpg(driver_of(folder), signal.SIGKILL)
         wait_until(lambda: not folder.alive())
         assert folder.state() == "crashed"
-        assert await engine.begin_search(asked) == search
+        assert await engine.begin_search(folder.asked()) == search
+
+
+@pytest.mark.parametrize("beside", [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.rare)])
+async def test_a_search_for_shares_killed_in_each_phase_gives_a_choice_the_same_as_undisturbed(engine: Engine, beside: bool):
+    """While groups are asked, before and after the first check, and while what was found stands beside one share for all."""
+    pytest.importorskip("optuna", reason="needs optuna")
+    spec = spec_of(engine, recipe=find_recipe("channels-25", engine.config))
+    asked = await engine.plan_search(spec, "smallest drop<=0.1", 9, over="channels")
+    undisturbed = await to_its_end(engine, await engine.begin_search(asked)) if beside else None
+    shutil.rmtree(engine.home / "cache", ignore_errors=True)
+    search = await engine.begin_search(asked, again=True)
+    await killed_after(engine, search, (1, 2, 3, 8, 12))
     found = await to_its_end(engine, search)
+    assert (found.state, found.over) == ("done", "channels"), found.why
     assert found.choice is not None
-    assert found.choice.recipe == undisturbed.choice.recipe
-    assert (found.checks, found.builds) == (undisturbed.checks, undisturbed.builds)
-    assert len(found.runs) == len(undisturbed.runs), "no run is left over"
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed here")
-    jsonschema.validate(json.loads(msgspec.json.encode(found)), schema_of("search"))
+    assert found.choice.run is not None
+    assert "prune.channels" in found.choice.recipe
+    assert (await engine.result(found.choice.run)).difference.size_ratio < 0.6
+    assert_of_the_schema(found)
+    if undisturbed is not None:
+        assert undisturbed.choice is not None
+        assert found.choice.recipe == undisturbed.choice.recipe
+        assert (found.checks, found.builds) == (undisturbed.checks, undisturbed.builds)
+        assert len(found.runs) == len(undisturbed.runs), "no run is left over"
 
 
 async def until(true) -> None:
@@ -167,7 +162,7 @@ async def until(true) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 async def test_what_is_ended_goes_on_when_it_is_asked_again(engine: Engine):
     asked = await planned(engine)
     search = await engine.begin_search(asked)
@@ -296,31 +291,15 @@ async def test_what_cannot_come_to_an_answer_is_refused_before_it_begins(engine:
 
 
 @pytest.mark.long
-def test_the_command_follows_to_the_answer_and_prints_it_again(own_state: Path):
-    def search(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "edgetui", "search", str(DEMO / "digits.onnx"), "--dataset", str(DEMO / "digits.toml")]
-        command += ["--goal", GOAL, "--budget", "5 builds", "--preset", "quick", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
-
-    first = search()
-    assert first.returncode == 0, first.stderr
-    assert "units; the most sensitive is" in first.stdout
-    assert "on half A" in first.stdout
-    assert "answer  " in first.stdout
-    again = search("--json")
-    assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["state"] == "done"
-    assert search("--budget", "soon").returncode == 2
-
-
-@pytest.mark.long
-def test_a_search_is_ended_shown_and_taken_up_by_its_id(own_state: Path):
+def test_the_command_ends_shows_takes_up_and_follows_a_search_by_its_id_and_prints_it_again(own_state: Path):
     def edgetui(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "edgetui", *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
     asked = ("search", str(DEMO / "digits.onnx"), "--dataset", str(DEMO / "digits.toml"), "--goal", GOAL, "--preset", "quick")
-    begun = edgetui(*asked, "--budget", "3 builds", "--detach").stdout.split()[-1]
+    assert edgetui(*asked, "--budget", "soon").returncode == 2
+    asked += ("--budget", "3 builds")
+    begun = edgetui(*asked, "--detach").stdout.split()[-1]
     ended = edgetui("cancel", "search-digits")
     assert ended.returncode == 0, ended.stderr
     assert f"search {begun} is cancelled" in ended.stdout
@@ -330,9 +309,14 @@ def test_a_search_is_ended_shown_and_taken_up_by_its_id(own_state: Path):
     shown = edgetui("show", begun)
     assert shown.returncode == 1
     assert "it was ended before its answer" in shown.stderr
-    resumed = edgetui("resume", begun, "--json")
+    resumed = edgetui("resume", begun)
     assert resumed.returncode == 0, resumed.stderr
-    found = json.loads(resumed.stdout)
+    assert "units; the most sensitive is" in resumed.stdout
+    assert "on half A" in resumed.stdout
+    assert "answer  " in resumed.stdout
+    printed = edgetui(*asked, "--json")
+    assert printed.returncode == 0, printed.stderr
+    found = json.loads(printed.stdout)
     assert (found["search"], found["state"]) == (begun, "done")
     assert "answer  " in edgetui("show", begun).stdout
     assert "is done" in edgetui("resume", begun).stderr

@@ -71,10 +71,13 @@ def test_a_whole_sweep_and_its_document(board):
     assert board.calls == before
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("after", "moment_s"),
-    [*(("doctor", moment_s) for moment_s in (0.0, 0.4, 1.1, 2.3, 4.0)), ("resume", 0.0), ("resume", 1.1), ("resume", 2.3)],
+    [
+        *(pytest.param("doctor", moment_s, marks=pytest.mark.long) for moment_s in (0.0, 0.4, 1.1, 2.3, 4.0)),
+        *(pytest.param("resume", moment_s, marks=pytest.mark.rare) for moment_s in (0.0, 2.3)),
+        pytest.param("resume", 1.1, marks=pytest.mark.long),
+    ],
 )  # who resumes measures the rest as well, which takes a minute each
 def test_a_killed_sweep_leaves_no_mode_behind(board, after, moment_s):
     board.slow(0.3)  # so that some are killed while a mode is being set

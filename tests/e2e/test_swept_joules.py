@@ -22,8 +22,13 @@ def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGETUI_MEASURE_S", "0.3")
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("drift", [0.0, 0.02], ids=["steady", "idle power rises by 1.2 W a minute"])
+@pytest.mark.parametrize(
+    "drift",
+    [
+        pytest.param(0.0, marks=pytest.mark.rare, id="steady"),
+        pytest.param(0.02, marks=pytest.mark.long, id="idle power rises by 1.2 W a minute"),
+    ],
+)
 def test_rows_have_true_joules_and_the_answer_is_the_least(tmp_path: Path, drift: float) -> None:
     with PoweredSweepBoard(tmp_path / "laid", MODES, WATTS, drift) as board:
         document = board.sweep(MODEL, "--modes", "all", "--batch", "1,8", "--threads", "1", "--want", "power_w<=60")

@@ -104,7 +104,11 @@ def test_the_man_page_lies_where_pipx_looks(installed: Path):
 
 
 @pytest.mark.parametrize(
-    ("program", "words"), [("pipx", ("install",)), ("uv", ("tool", "install", "--python", sys.executable))], ids=["pipx", "uv"]
+    ("program", "words"),
+    [
+        pytest.param("pipx", ("install",), id="pipx"),
+        pytest.param("uv", ("tool", "install", "--python", sys.executable), marks=pytest.mark.rare, id="uv"),
+    ],
 )
 def test_people_install_it_with(program: str, words: tuple[str, ...], wheel: Path, tmp_path: Path):
     tools = tmp_path / "tools"

@@ -37,9 +37,15 @@ LARGE = [
 ALL = bool(os.environ.get("EDGETUI_ALL_GRAPHS"))
 GRAPHS = LARGE if ALL else SMALL
 # One recipe of each kind: the others differ in their numbers only. On the face detector each costs 3 s.
+SLOW = ("prune-50-repair", "sparse-2-4")  # half a minute of least squares each, for a graph of the same form
 KINDS = ("int8", "fp16", "prune-5-fp16", "weights-4")
 PAIRS = [
-    *(pytest.param("resnet20_cifar10", name, marks=() if name in KINDS else pytest.mark.long) for name in RECIPES),
+    *(
+        pytest.param(
+            "resnet20_cifar10", name, marks=() if name in KINDS else pytest.mark.rare if name in SLOW else pytest.mark.long
+        )
+        for name in RECIPES
+    ),
     *(pytest.param("ultraface_rfb320", name, marks=pytest.mark.long) for name in (RECIPES if ALL else KINDS)),
 ]
 ELSEWHERE = TensorRtSettings(target="sm_86")

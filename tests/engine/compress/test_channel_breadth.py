@@ -23,8 +23,13 @@ from one_stage import DETECTORS, OneStage
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 HEAVY = ("bvlc_alexnet", "densenet121", "inception_v2", "resnet50", "vgg19", "zfnet512")
+LARGEST = ("vgg19", "zfnet512")  # half a gigabyte and more, in the form of bvlc_alexnet
 NAMES = sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx"))
-GRAPHS = [pytest.param(name, marks=[pytest.mark.long] if name in HEAVY else []) for name in NAMES]
+GRAPHS = [
+    pytest.param(name, marks=pytest.mark.rare if name in LARGEST else pytest.mark.long if name in HEAVY else ())
+    for name in NAMES
+]
+BUILT = [pytest.param(name, marks=pytest.mark.rare if name in HEAVY else pytest.mark.long) for name in NAMES]
 QUARTER = PruneChannels(amount=0.25, statistics=False, repair=False)
 
 
@@ -74,8 +79,7 @@ def test_one_stage_detectors(kind: str, sliced: bool, tmp_path: Path) -> None:
     hold_against(source, out, tmp_path)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("kind", [*sorted(DETECTORS), *NAMES])
+@pytest.mark.parametrize("kind", [*(pytest.param(kind, marks=pytest.mark.long) for kind in sorted(DETECTORS)), *BUILT])
 def test_what_is_left_builds(kind: str, rtx: Installation, tmp_path: Path) -> None:
     make: Callable[[OneStage], onnx.ModelProto] | None = DETECTORS.get(kind)
     model = LIGHT / f"light_{kind}.onnx" if make is None else Bench(tmp_path).save(make(OneStage()))

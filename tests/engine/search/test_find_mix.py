@@ -44,8 +44,7 @@ def test_the_same_answers_bring_the_same_questions():
     assert (one.asked, one.built) == (other.asked, other.built)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("samples", [600, 2500])
+@pytest.mark.parametrize("samples", [pytest.param(600, marks=pytest.mark.long), pytest.param(2500, marks=pytest.mark.rare)])
 def test_of_200_searches_5_percent_at_most_claim_what_is_not_so(samples):
     nets = [SimulatedNet(seed, samples=samples) for seed in range(200)]
     found = [search(net) for net in nets]

@@ -25,7 +25,7 @@ UNWANTED = frozenset({"run", "resume", "runs.resume", "screenshot"})
 
 pytestmark = pytest.mark.long
 SEEDS = (1, 2, 3)
-MOVES = int(os.environ.get("EDGETUI_MONKEY", "4000"))
+MOVES = int(os.environ.get("EDGETUI_MONKEY", "2000"))
 """Of the long game; `make bench-monkey` plays 20 000, which take five minutes of a processor."""
 
 
