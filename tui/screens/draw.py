@@ -22,7 +22,7 @@ from .safe_dismiss import SafeDismiss, dismiss_once
 if TYPE_CHECKING:
     from ...engine.api import Sample
 
-RUN_WORDS = {"fps": ("Frames/s", "of the run that measures"), "latency": ("Latency  ms", "of the run that measures")}
+RUN_WORDS = {"fps": ("Frames/s", "of the run that measures"), "latency": ("Latency", "of the run that measures")}
 
 
 class DrawScreen(SafeDismiss, ModalScreen[None]):
@@ -30,7 +30,7 @@ class DrawScreen(SafeDismiss, ModalScreen[None]):
 
     DEFAULT_CSS = """
     DrawScreen { align: center middle; background: $background 60%; }
-    DrawScreen > Vertical { width: 56; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
+    DrawScreen > Vertical { width: 68; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
     DrawScreen > Vertical { background: $background; }
     DrawScreen KeyBar { height: 1; }
     """

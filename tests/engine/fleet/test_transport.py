@@ -10,7 +10,7 @@ import sys
 import msgspec
 import pytest
 from edgetui.engine.fleet.complaints import complaint_of
-from edgetui.engine.fleet.transport import start_of
+from edgetui.engine.fleet.transport import shell_of, start_of
 from edgetui.engine.fleet.worker_process import WorkerOrder
 from edgetui.engine.schema.fleet import FleetBoard
 
@@ -42,6 +42,21 @@ def test_a_command_is_put_before_a_shell_line():
     assert start.argv[:6] == ("docker", "exec", "-i", "box", "sh", "-c")
     assert start.scheduler == "10.0.0.1:7"
     assert start_of(FleetBoard(name="a", host="localhost"), 1).argv[0] == sys.executable
+
+
+def test_what_a_person_typed_is_a_word_and_never_part_of_the_line():
+    words = ("a b", "$(reboot)", "it's; `x`", "-n")
+    own = ("env", "A=it's", "sh", "-c", "echo $1", "edgetui", *words)
+    far = shell_of(ORIN, "echo $1", words)
+    assert far[-3:-1] == ("--", "me@orin.local")
+    assert tuple(shlex.split(far[-1])) == own
+    assert shell_of(FleetBoard(name="a", command=("docker", "exec", "-i", "box")), "x", ())[:4] == (
+        "docker",
+        "exec",
+        "-i",
+        "box",
+    )
+    assert shell_of(FleetBoard(name="a", host="localhost", env=ORIN.env), "echo $1", words) == own
 
 
 SAID = [

@@ -12,6 +12,7 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.background import in_background
 from edgetui.tui.link import Link
 from edgetui.tui.palette import Commands, Palette
 from edgetui.tui.screens.choose import Choose
@@ -268,3 +269,19 @@ async def test_a_palette_that_is_left_before_it_says_that_nothing_matches(bare_a
             await part.remove()  # as it is while a screen goes
         await asyncio.sleep(0.8)
         assert bare_app.is_running
+
+
+async def test_work_whose_screen_was_left_meanwhile_is_no_defect(bare_app: EdgetuiApp):
+    """Its answer came as the screen of layers went: one of three monkeys found it."""
+    screen, left = Screen[None](), asyncio.Event()
+
+    async def look() -> None:
+        await left.wait()
+        screen.query_one("#gone")
+
+    async with bare_app.run_test():
+        await bare_app.push_screen(screen)
+        work = in_background(screen, look, "look")
+        screen.display = False  # as in the moment of leaving, before its work is ended with it
+        left.set()
+        await work.wait()
