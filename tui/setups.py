@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..engine.config import Config
+from ..engine.config import Config, config_home
 from ..engine.errors import ModelRefused
 from ..engine.schema.settings import BackendSettings
 
@@ -41,8 +41,9 @@ class Setups(ABC):
         """The engine."""
 
     def dataset_names(self) -> tuple[str, ...]:
-        """Names to choose from: those of edgetui.toml, and those that runs of this session used."""
-        return tuple(dict.fromkeys((*self.config.datasets, *self._known)))
+        """Names to choose from: those of edgetui.toml, those that runs of this session used, and files of your own."""
+        own = sorted(str(path) for path in descriptions().glob("*.toml"))
+        return tuple(dict.fromkeys((*self.config.datasets, *self._known, *own)))
 
     def check_dataset(self, text: str) -> None:
         """See whether a dataset can be read.
@@ -141,6 +142,11 @@ class Setups(ABC):
 
         spec = msgspec.structs.replace(self.spec(setup, model), recipe=Recipe(name=step.method, step=(step,)))
         return SensitivityQuestion(spec=spec, over=over, made_up=made_up)
+
+
+def descriptions() -> Path:
+    """Where descriptions of datasets are written that have no other place."""
+    return config_home() / "datasets"
 
 
 def utf8(model: str) -> Path:

@@ -18,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.screen import Screen
 
-from ...engine.config import config_home, typed_path
+from ...engine.config import typed_path
 from ...engine.errors import DataRefused, EdgetuiError, ModelRefused
 from ...engine.library.folder_entries import EntryKind
 from ..background import in_background, refusal
@@ -28,6 +28,7 @@ from ..fields import NONE
 from ..fix_words import on_screen
 from ..panes.dataset_lines import PICTURE, found_lines, note_lines, sample_lines, shows_pictures, tried_lines
 from ..panes.dataset_rows import FILE, FILED, LABEL, MODEL, PATH, WRITE, DatasetRow, DatasetRows, listed
+from ..setups import descriptions
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, hanging
 from .safe_dismiss import SafeDismiss, dismiss_once
@@ -125,7 +126,7 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
                 return
             self.draft, self.trouble = DatasetDraft(dataset), ""
             name = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.name).strip("-.") or "dataset"
-            self.file = str(config_home() / "datasets" / f"{name}.toml")
+            self.file = str(descriptions() / f"{name}.toml")
             await self._probe()
 
         self.path, self.found = path, None
@@ -393,7 +394,6 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
     def action_copy(self) -> None:
         """The description to the clipboard of the user's own terminal (OSC 52)."""
         self.app.copy_to_clipboard(self._toml())
-        self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
         """Leave; nothing is written."""

@@ -383,7 +383,9 @@ class WorkbenchScreen(Doors):
         Raises:
             EdgetuiError: they cannot be read, or are parts that only a description can name.
         """
-        if Path(path).is_dir() and self.desk.engine.dataset_parts(path).path != path:
+        from ...engine.library.dataset_parts import parts_of
+
+        if parts_of(Path(path)) is not None and self.desk.engine.dataset(path).kind == "image-folder":
             raise DataRefused(
                 f"{Path(path).name} holds parts, `train` and `test`",
                 fix=f"describe it: {self.settings.key('dataset', 'D')}, or :dataset {path}",

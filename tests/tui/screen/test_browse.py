@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgetui.engine.errors import DataRefused
 from edgetui.engine.library.folder_entries import entries_of, glance_at
 from edgetui.engine.runs import queries
 from edgetui.tui.app import EdgetuiApp
@@ -117,6 +118,10 @@ async def test_data_are_taken_for_the_row_that_asked_and_a_model_is_not(app: Edg
         screen.rows.point(":first.onnx")
         await pilot.press("enter")
         await shows(pilot, "first.onnx is no data")
+        (shelf / "train.tsv").touch()
+        (shelf / "test.tsv").touch()
+        with pytest.raises(DataRefused, match="holds parts"):
+            app.workbench.take_data(str(shelf))
         screen.rows.point(":some.npz")
         await pilot.press("t")
         await until(pilot, lambda: app.screen is app.workbench)

@@ -131,6 +131,7 @@ async def test_the_file_is_written_with_what_was_typed_and_becomes_the_data(app:
         await until(pilot, lambda: app.screen is app.workbench)
         written = config_home() / "datasets" / "set.toml"
         assert app.workbench.settings.draft.setup.dataset == str(written)
+        assert str(written) in app.link.dataset_names()  # to choose again
         assert read_dataset(str(written), {}) == Dataset(kind="npz", path=str(path), task="none", name="set")
 
 
