@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 BARS = " ▁▂▃▄▅▆▇█"
 INDENT = "  "
+ID_ROOM = 34
+"""Columns for a run's id in the list, where there are fewer than it is long."""
+RUNS_LAST = ("took", "accuracy")
+"""Columns of the list that others go before; the time ratio never goes."""
 LABEL_COLUMNS, COLUMN_COLUMNS = 22, 19
 """Least room on the terminal for a row's label and for a cell before it is wrapped too often to be read."""
 
@@ -288,4 +292,20 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
         tones.append(
             ("", "worse" if bad else "", *(tone(run.verdict.get(key, "")) for key in keys), "dim", *(["accent"] * tagged))
         )
-    return paint.table(shown, width=width, tones=tones, right=range(2, many - tagged), heads=True)
+    kept = _columns_kept(shown, width)
+    right = [kept.index(n) for n in range(2, many - tagged) if n in kept]
+    chosen = [[row[n] for n in kept] for row in shown]
+    return paint.table(chosen, width=width, tones=[[row[n] for n in kept] for row in tones], right=right, heads=True)
+
+
+def _columns_kept(shown: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Columns that leave an id its room: at 80 columns all of them broke it into five lines. The least important goes first."""
+    heads = shown[0]
+    kept = list(range(len(heads)))
+    needed = [max(width_of(row[n]) for row in shown) for n in kept]
+    needed[0] = min(needed[0], ID_ROOM)
+    leave = ["tags", *(head for head in reversed(heads[2:]) if head not in ("tags", "time ratio", *RUNS_LAST)), *RUNS_LAST]
+    for head in leave:
+        if sum(needed[n] + GAP for n in kept) - GAP > width and head in heads:
+            kept.remove(heads.index(head))
+    return kept

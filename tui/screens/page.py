@@ -30,6 +30,8 @@ class Page(AtDesk, SafeDismiss, ModalScreen[None]):
     Page { align: center middle; background: $background 60%; }
     Page > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
     """
+    HELP = "What the command of that name prints, to scroll, to look through and to copy."
+    EXAMPLE = "/ tensorrt enter goes to the first row with these letters, n to the next; y copies the page."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="page.back", tooltip="To where you came from"),
         Binding("y", "copy", "copy", id="page.copy", tooltip="Copy the page to the clipboard of your terminal"),

@@ -182,6 +182,25 @@ def test_the_list_of_runs():
     assert "edgetui demo" in runs_report((), 100)
 
 
+def test_ids_in_the_list_of_runs_have_room_before_figures_have():
+    """At 80 columns an id stood in five lines."""
+    difference = Difference(latency_ratio=Ratio(value=0.5), size_ratio=0.28, top1_points=Ratio(value=-0.012))
+    run = RunSummary(
+        run="20261201-0435-resnet20_cifar10-prune-30-int8",
+        state="running",
+        stage="measure",
+        difference=difference,
+        seconds=61.0,
+    )
+    run = msgspec.structs.replace(run, tags=("field", "rain"))
+    for width in (80, 100, 160):
+        heads, *rows = runs_report([run], width).splitlines()
+        assert len(rows) <= 2, width
+        assert "0.500" in rows[0]
+        assert ("tags" in heads) == (width == 160)
+        assert max(map(len, rows)) <= width
+
+
 def test_markdown_is_a_table_of_the_same_rows(make):
     found = compare([make()])
     text = markdown(evidence([make(toml='[[step]]\nmethod = "quantize.int8"')]))
