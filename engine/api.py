@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,8 +80,8 @@ __all__ = [
 ]  # fmt: skip
 
 POLL_S = 0.25
-PIECE_BYTES = 1 << 17
-"""Of events at once: a thousand, which a screen takes in 4 ms."""
+PIECE_BYTES = 1 << 19
+"""Of events at once: four thousand, which a screen takes in 13 ms."""
 
 
 class Engine(Searching, Sweeping, Tidying, Deploying):
@@ -155,9 +155,10 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
     def _write(self, specs: Sequence[RunSpec], after: Sequence[RunDir] = ()) -> list[RunDir]:
         return write(self.home, specs, after=after)
 
-    async def watch(self, run: str, since: int = 0) -> AsyncIterator[AnyEvent]:
+    async def watch(self, run: str, since: int = 0, caught_up: Callable[[], None] | None = None) -> AsyncIterator[AnyEvent]:
         """All events numbered above `since`: the past first, then as they come, until the run has ended or crashed. A long past
-        comes in pieces, between which whoever listens has its turn: a day in one took 0.3 s of a screen.
+        comes in pieces, between which whoever listens has its turn: a day in one took 0.3 s of a screen. `caught_up` hears
+        that the past is over.
         """
         folder = await self._find(run)
         offset = 0
@@ -169,6 +170,9 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
                     yield event
             if not alive and end == offset:
                 return
+            if caught_up is not None and end - offset < PIECE_BYTES:
+                caught_up()
+                caught_up = None
             if end - offset < PIECE_BYTES and (alive or not (found and isinstance(found[-1], RunEnded))):
                 await asyncio.sleep(POLL_S)
             offset = end

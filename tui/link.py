@@ -213,7 +213,7 @@ class Link(Setups):
 
     async def _watch(self, view: RunView) -> None:
         try:
-            async for event in self.engine.watch(view.run):
+            async for event in self.engine.watch(view.run, caught_up=view.catch_up):
                 view.take(event)
             result = await self.engine.result(view.run)
         except (EdgetuiError, OSError) as error:

@@ -23,7 +23,9 @@ class RunPast:
         """Ask for what the runs that are followed have kept, when their events and the first sample are here."""
         link = self.desk.link
         feed, members = link.feed, link.members
-        if members is self._asked or feed is None or feed.first_s is None or link.view is None or not link.view.seen:
+        if members is self._asked or feed is None or feed.first_s is None or not members:
+            return
+        if not all(view.caught_up for view in members):  # a day of telemetry read beside takes 0.9 s of the same processor
             return
         self._asked = members
         going = [view for view in members if not view.state]

@@ -115,6 +115,8 @@ class RunView:
         self.logged = 0
         self.seen = 0
         """Number of the last event."""
+        self.caught_up = False
+        """Its past is taken; until then it shows what was long ago."""
         self.furthest = 0.0
         """Of the stage that is going; see `reach`."""
         self.windows: deque[MeasuredWindow] = deque(maxlen=WINDOWS)
@@ -181,6 +183,10 @@ class RunView:
         """
         self.furthest = max(self.furthest, share)
         return self.furthest
+
+    def catch_up(self) -> None:
+        """What was there when it was looked at is taken."""
+        self.caught_up = True
 
     def take(self, event: AnyEvent) -> None:
         """Fold one event in."""

@@ -68,6 +68,8 @@ class Fleet:
             raise not_installed()
         if not self._keeping.up() or self._kept() != boards or out_of_date(self._keeping.keys):
             await asyncio.to_thread(self._start, boards)
+        elif any(each.state != "up" for each in self._keeping.standing().values()):
+            await asyncio.to_thread(self._keeping.hurry)
         end = time.monotonic() + UP_S
         while time.monotonic() < end:
             standing = self._keeping.standing()

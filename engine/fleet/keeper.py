@@ -38,6 +38,7 @@ class Keeper:
     def __init__(self, keeping: Keeping) -> None:
         self.keeping = keeping
         self.fleet: KeptFleet = keeping.kept()
+        self._at_once = asyncio.Event()
         self.standing = {
             board.name: BoardStanding(
                 board=board.name,
@@ -49,9 +50,10 @@ class Keeper:
         }
 
     async def keep(self) -> None:
-        """Until SIGTERM."""
+        """Until SIGTERM; SIGUSR1 has boards that are not up tried at once."""
         end = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._hurry)
         self._tell()
         tasks = [asyncio.create_task(self._keep_scheduler())]
         tasks += [asyncio.create_task(self._keep_board(board)) for board in self.fleet.boards]
@@ -84,7 +86,16 @@ class Keeper:
                 refusal, refuses, was_up = from_os_error(error).refusal, True, False
             pause_s = REFUSED_AGAIN_S if refuses else AGAIN_S if was_up else min(2 * pause_s, MOST_AGAIN_S)
             self._say(board, "refused" if refuses else "away", refusal)
-            await asyncio.sleep(pause_s)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._at_once.wait(), pause_s)
+
+    def _hurry(self) -> None:
+        """Who waits now begins; who waits later does as ever."""
+        for board in self.fleet.boards:
+            if self.standing[board.name].state != "up":
+                self._say(board, "starting")
+        at_once, self._at_once = self._at_once, asyncio.Event()
+        at_once.set()
 
     async def _carry(self, board: FleetBoard) -> tuple[Refusal, bool, bool]:
         """A board's worker from its start to its end: why it ended, whether somebody must mend that, whether it was up."""

@@ -33,7 +33,7 @@ from told_runs import RECIPE, went
 DAY_S, HZ, LAPSE_S = 86_400, 4.0, 100.0
 LATER_S = 200_000
 """So far the namespace's clock is on: a day ago it was running."""
-PICTURE_MS, MOST_TIMES, FLAT = 500.0, 1.6, 1.05
+PICTURE_MS, KEY_MS, MOST_TIMES, FLAT = 500.0, 100.0, 1.6, 1.05
 PAST_MW, PAST_LABEL = 9_000_000, b"10000"
 """A power of the past that no board has: its axis tells that the past is in the chart."""
 SHARE = b"97%"
@@ -67,10 +67,11 @@ def _reading(n: int) -> events.Reading:
 
 
 def reattach(rounds: int) -> list[Row]:
-    """From exec to the first picture of the run, and to charts with its past; beside a screen without a run."""
+    """From exec to the first picture of the run, and to charts with its past; and what a key waits while it is read."""
     picture: list[float] = []
     beyond: list[float] = []
     charts: list[float] = []
+    keys: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         env = places(Path(folder)) | still_board(Path(folder) / "board")
         run = make_run(Path(env["XDG_STATE_HOME"]) / "edgetui", DAY_S)
@@ -80,13 +81,20 @@ def reattach(rounds: int) -> list[Row]:
                     first_s = seen.until(*PANES)
                     picture_s = seen.until(SHARE)
                     charts_s = seen.until(PAST_LABEL)
+                with Session(EDGETUI, env=env) as seen:
+                    seen.until(*PANES)
+                    key_s = seen.press(b"?", b"scroll")
                 if n:
+                    keys.append(1000 * key_s)
                     picture.append(1000 * picture_s)
                     beyond.append(1000 * (picture_s - first_s))
                     charts.append(1000 * (charts_s - first_s))
     rows = [Row("reattach after 24 h", "run's picture, after the first paint", median(beyond))]
     rows[0].asked, rows[0].held = f"at most {PICTURE_MS:g}", rows[0].value is not None and rows[0].value <= PICTURE_MS
     rows.append(Row("reattach after 24 h", "the same, from exec", median(picture)))
+    key = Row("reattach after 24 h", "the help, its key pressed at the first paint", median(keys), asked=f"at most {KEY_MS:g}")
+    key.held = key.value is not None and key.value <= KEY_MS
+    rows.append(key)
     rows.append(Row("reattach after 24 h", "charts with the day, after the first paint", median(charts)))
     return rows
 

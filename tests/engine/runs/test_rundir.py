@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from edgetui.engine.errors import StorageRefused
+from edgetui.engine.runs import folder as runs_folder
 from edgetui.engine.runs.board_queue import draw_ticket
 from edgetui.engine.runs.event_log import EventLog
 from edgetui.engine.runs.folder import RunDir, create, new_name
+from edgetui.engine.runs.index import current_stage
 from edgetui.engine.schema import events
 from edgetui.engine.schema.result import Result
 from edgetui.engine.schema.spec import RunRequest, RunSpec
@@ -90,6 +92,26 @@ def test_in_pieces_of_any_size_events_are_the_same(folder: RunDir, about_bytes: 
         found, offset = found + piece, end
     assert found == folder.events()
     assert len(found) == 30
+
+
+@given(readings=st.lists(st.integers(0, 9), min_size=1, max_size=6), tail=st.integers(1, 700), look=st.integers(1, 90))
+def test_which_stage_is_being_done_is_found_however_long_ago_it_began(
+    tmp_path_factory: pytest.TempPathFactory, readings: list[int], tail: int, look: int
+) -> None:
+    folder = create(tmp_path_factory.mktemp("run"), asked())
+    log = EventLog(folder)
+    log.write(events.RunBegan(stages=("a",)))
+    for number, many in enumerate(readings):
+        log.write(events.StageBegan(stage=f"stage-{number}"))
+        for _ in range(many):
+            log.write(events.Note(text='{"kind":"stage-began","stage":"none"}'))
+    log.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs_folder, "_TAIL_BYTES", tail)
+        patch.setattr(runs_folder, "_LOOK_BYTES", look)
+        past = folder.last_events()
+    assert current_stage(past) == f"stage-{len(readings) - 1}"
+    assert [event.n for event in past] == sorted(event.n for event in past)
 
 
 def test_kinds_of_a_later_version_are_passed_over(folder: RunDir) -> None:
