@@ -18,7 +18,8 @@ TRIED_HEADS = ("fed as", "top-1", "95 %", "beside the best")
 def found_pairs(found: DatasetProbe) -> list[tuple[str, str]]:
     """What is known, each with its name."""
     dataset = found.dataset
-    pairs = [("kind", f"{dataset.kind}, {f'for {dataset.task}' if found.labelled else 'without labels'}")]
+    purpose = "" if dataset.task == dataset.kind else f", for {dataset.task}"
+    pairs = [("kind", f"{dataset.kind}{purpose if found.labelled else ', without labels'}")]
     apart = "a share of them calibrates"
     if found.calibration_samples is not None:
         apart = f"{words.grouped(found.calibration_samples)} others calibrate ({Path(dataset.calibration).name})"

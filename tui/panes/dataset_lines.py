@@ -35,7 +35,7 @@ def found_lines(found: DatasetProbe, width: int) -> list[Line]:
 
 def sample_lines(shown: Sequence[SampleShown], width: int, most_rows: int = 1000) -> list[Line]:
     """A few samples: pictures where there are some, else a row each."""
-    drawn = [(each.picture, each.picture_width, each.label or each.name) for each in shown if each.picture]
+    drawn = [(each.picture, each.picture_width, each.label or each.name.rpartition("/")[2]) for each in shown if each.picture]
     lines = gallery(drawn, width - 1, PICTURE, most_rows) if drawn else []
     for each in shown:
         if drawn and not each.broken:

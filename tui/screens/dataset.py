@@ -1,5 +1,4 @@
 """Describing a dataset: what is found in it and how the model is fed stand beside the fields of its file, written at the end.
-
 What is asked of data and model is done by a process of its own; whoever leaves the screen, or asks again, ends it.
 """
 
@@ -394,6 +393,7 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
     def action_copy(self) -> None:
         """The description to the clipboard of the user's own terminal (OSC 52)."""
         self.app.copy_to_clipboard(self._toml())
+        self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
         """Leave; nothing is written."""
