@@ -24,7 +24,8 @@ class RunPane(Pane):
         "The run that was started last, or was opened in the list of runs (R). It goes on when you quit.\n"
         "Stages: ✓ done, ▶ at work, · to come, ✗ failed, – stopped. The bar's time comes from this board's own history.\n"
         "Frames a second and latency are those of the measured loop, baseline and candidate on the same backend;\n"
-        "the ratio is candidate over baseline, with its 95 % interval. L shows the layers of its plans."
+        "the ratio is candidate over baseline, with its 95 % interval. L shows the layers of its plans, E copies them\n"
+        "to a folder or a host."
     )
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class RunPane(Pane):
         if not view.state:
             return f"{self.key('cancel', 'c')} cancel"
         if view.state == "done":
-            return f"{self.key('layers', 'L')} layers"
+            return f"{self.key('deploy', 'E')} deploy   {self.key('layers', 'L')} layers"
         return "" if view.state == "lost" else f"{self.key('resume', 'ctrl+r')} resume"
 
 
