@@ -168,11 +168,11 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
             for event in found:
                 if event.n > since:
                     yield event
-            if not alive and end == offset:
-                return
             if caught_up is not None and end - offset < PIECE_BYTES:
                 caught_up()
                 caught_up = None
+            if not alive and end == offset:
+                return
             if end - offset < PIECE_BYTES and (alive or not (found and isinstance(found[-1], RunEnded))):
                 await asyncio.sleep(POLL_S)
             offset = end
