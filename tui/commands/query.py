@@ -17,12 +17,13 @@ from ...engine.report.table import paragraph
 from ..terminal import no_drawing
 from .completion import run_names, run_or_file
 from .follow import StatusLine, progress_stream
+from .meant import meant
 from .options import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
 from .printing import echo, echo_json, echo_notes, json_option, open_engine, paint, width
 from .run import together
-from .search_table import meant_search, print_search
-from .study_table import meant_study, print_study
-from .sweep_table import meant_sweep, print_sweep
+from .search_table import print_search
+from .study_table import print_study
+from .sweep_table import print_sweep
 
 if TYPE_CHECKING:
     from ...engine.api import Engine, PlanQuestion, Side
@@ -216,12 +217,13 @@ def show(run: str, log: bool, latencies: bool, as_json: bool) -> int:
     from ...engine.schema import result as documents
 
     engine = open_engine()
-    if not (log or latencies) and (sweep := asyncio.run(meant_sweep(engine, run))):
-        return asyncio.run(print_sweep(engine, sweep, "ended", None, as_json))
-    if not (log or latencies) and (search := asyncio.run(meant_search(engine, run))):
-        return asyncio.run(print_search(engine, search, as_json))
-    if not (log or latencies) and (study := asyncio.run(meant_study(engine, run))):
-        return asyncio.run(print_study(engine, study, "ended", as_json))
+    kind, driven = (None, "") if log or latencies else asyncio.run(meant(engine, run))
+    if kind == "sweep":
+        return asyncio.run(print_sweep(engine, driven, "ended", None, as_json))
+    if kind == "search":
+        return asyncio.run(print_search(engine, driven, as_json))
+    if kind == "study":
+        return asyncio.run(print_study(engine, driven, "ended", as_json))
     if log:
         return _log(engine, run, as_json)
     if latencies:

@@ -13,11 +13,12 @@ from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
 from .completion import files, run_names
 from .follow import INTERRUPTED, RUN_KEYS, TERMINATED, WATCH_KEYS, Ending, follower, listening, progress_stream
+from .meant import meant
 from .options import make_spec, on_option, refuse_beside, run_options, train_on_option
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
-from .search_table import end_search, follow_search, meant_search
-from .study_table import end_study, follow_study, meant_study, print_study
-from .sweep_table import follow_or_end, meant_sweep, print_sweep
+from .search_table import end_search, follow_search
+from .study_table import end_study, follow_study, print_study
+from .sweep_table import follow_or_end, print_sweep
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -236,13 +237,14 @@ def cancel(run: str, as_json: bool) -> int:
 
 
 async def _cancel(engine: Engine, run: str, as_json: bool) -> int:
-    if sweep := await meant_sweep(engine, run):
-        await engine.end_sweep(sweep)
-        return await print_sweep(engine, sweep, "ended", None, as_json)
-    if search := await meant_search(engine, run):
-        return await end_search(engine, search, as_json)
-    if study := await meant_study(engine, run):
-        return await end_study(engine, study, as_json)
+    kind, driven = await meant(engine, run)
+    if kind == "sweep":
+        await engine.end_sweep(driven)
+        return await print_sweep(engine, driven, "ended", None, as_json)
+    if kind == "search":
+        return await end_search(engine, driven, as_json)
+    if kind == "study":
+        return await end_study(engine, driven, as_json)
     runs = await engine.members(run)
     await engine.cancel(run)
     if as_json:
@@ -267,13 +269,14 @@ def resume(run: str, detach: bool, as_json: bool) -> int:
 
 
 async def _resume(engine: Engine, run: str, detach: bool, as_json: bool) -> int:
-    if sweep := await meant_sweep(engine, run):
-        return await _resume_sweep(engine, sweep, detach, as_json)
-    if search := await meant_search(engine, run):
+    kind, driven = await meant(engine, run)
+    if kind == "sweep":
+        return await _resume_sweep(engine, driven, detach, as_json)
+    if kind == "search":
         with listening() as asked:
-            return await follow_search(engine, search, await engine.resume_search(search), asked, detach, as_json)
-    if study := await meant_study(engine, run):
-        return await _resume_study(engine, study, detach, as_json)
+            return await follow_search(engine, driven, await engine.resume_search(driven), asked, detach, as_json)
+    if kind == "study":
+        return await _resume_study(engine, driven, detach, as_json)
     with listening() as asked:
         runs = await engine.resume(run)
         if not detach:

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 LOOK_S = 0.5
 
 
-async def meant_search(engine: Engine, text: str) -> str:
-    """The id of the search that a text means where no run has it in its name; empty: none."""
-    search = await engine.known_search(text)
-    if not search or search == text:
-        return search
-    return "" if any(text in run.run for run in await engine.list()) else search
-
-
 async def print_search(engine: Engine, search: str, as_json: bool) -> int:
     """The document, or the answer and what led to it; 1 and an error where it has none and nobody works for it."""
     import msgspec

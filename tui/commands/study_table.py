@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 LOOK_S = 0.3
 
 
-async def meant_study(engine: Engine, text: str) -> str:
-    """The id of the study that a text means where no run has it in its name; empty: none."""
-    study = await engine.study_called(text)
-    if not study or study == text:
-        return study
-    return "" if any(text in run.run for run in await engine.list()) else study
-
-
 async def end_study(engine: Engine, study: str, as_json: bool) -> int:
     """End it, and say so; 1 where nobody works for it."""
     import msgspec

@@ -16,14 +16,6 @@ LOOK_S = 0.3
 ENDED_BY: dict[Ending, int] = {"interrupted": INTERRUPTED, "terminated": TERMINATED}
 
 
-async def meant_sweep(engine: Engine, text: str) -> str:
-    """The id of the sweep that a text means where no run has it in its name; empty: none."""
-    sweep = await engine.known_sweep(text)
-    if not sweep or sweep == text:
-        return sweep
-    return "" if any(text in run.run for run in await engine.list()) else sweep
-
-
 async def follow_sweep(engine: Engine, sweep: str, asked: asyncio.Future[Ending], out: TextIO | None) -> Ending:
     """A line of what it does, until it has ended or somebody has seen enough."""
     from ...engine.advice import words
