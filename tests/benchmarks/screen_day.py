@@ -34,8 +34,8 @@ DAY_S, HZ, LAPSE_S = 86_400, 4.0, 100.0
 LATER_S = 200_000
 """So far the namespace's clock is on: a day ago it was running."""
 PICTURE_MS, KEY_MS, MOST_TIMES, FLAT = 500.0, 100.0, 1.6, 1.05
-PAST_MW, PAST_LABEL = 9_000_000, b"10000"
-"""A power of the past that no board has: its axis tells that the past is in the chart."""
+PAST_MW, PAST_DOTS = 9_000_000, "⣿⣿⣿⣿⣿⣿⣿⣿".encode()
+"""A power of the past that no board has: it fills the chart, where a board that stands still draws a line."""
 SHARE = b"97%"
 HOURS = (0, 1, 6, 12, 24)
 IDLE_S = 12.0
@@ -80,7 +80,7 @@ def reattach(rounds: int) -> list[Row]:
                 with Session(EDGETUI, env=env) as seen:
                     first_s = seen.until(*PANES)
                     picture_s = seen.until(SHARE)
-                    charts_s = seen.until(PAST_LABEL)
+                    charts_s = seen.until(PAST_DOTS)
                 with Session(EDGETUI, env=env) as seen:
                     seen.until(*PANES)
                     key_s = seen.press(b"?", b"scroll")

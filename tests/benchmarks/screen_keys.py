@@ -26,7 +26,7 @@ ASKED_MS = 100.0
 QUIET_S, BETWEEN_S = 0.06, 0.05
 ZOO = REPO / "profiles" / "zoo"
 RUNS = 60
-RECIPE = """name = "busy-{n}"
+RECIPE = """title = "Busy {n}"
 [[step]]
 method = "prune.magnitude"
 amount = {amount}
@@ -34,13 +34,21 @@ amount = {amount}
 method = "quantize.int8"
 calibrator = "entropy"
 """
-SCREENS: dict[str, tuple[bytes, bytes, bytes, tuple[bytes, ...]]] = {
-    "the workbench": (b"", b"", b"", (b"2", b"j", b"j", b"k", b"j", b"\t", b"1", b"j", b"k", b"3", b"w", b"4", b"5")),
-    "the list of runs": (b"R", b"%d of" % RUNS, b"\x1b", (b"j", b"j", b"j", b"k", b"G", b"k", b"g", b" ", b"s", b"\x1b", b"b")),
-    "a comparison": (b"RC", b"Advice", b"\x1b\x1b", (b"i", b"i", b"i", b"b", b"b", b"b", b"t", b"a")),
-    "the monitor": (b"m", b"VDD_IN", b"\x1b", (b"j", b"j", b"k", b"w", b"w", b" ", b"j", b"\t", b"\t")),
+SCREENS: dict[str, tuple[tuple[tuple[bytes, bytes], ...], bytes, tuple[bytes, ...]]] = {
+    "the workbench": ((), b"", (b"2", b"j", b"j", b"k", b"j", b"\t", b"1", b"j", b"k", b"3", b"w", b"4", b"5")),
+    "the list of runs": (
+        ((b"R", b" of %d" % RUNS),),
+        b"\x1b",
+        (b"j", b"j", b"j", b"k", b"G", b"k", b"g", b" ", b"s", b"\x1b", b"b"),
+    ),
+    "a comparison": (
+        ((b"R", b" of %d" % RUNS), (b"C", b"Advice")),
+        b"\x1b\x1b",
+        (b"i", b"i", b"i", b"b", b"b", b"b", b"t", b"a"),
+    ),
+    "the monitor": (((b"m", b"VDD_IN"),), b"\x1b", (b"j", b"j", b"k", b"w", b"w", b" ", b"j", b"\t", b"\t")),
 }
-"""Of each: keys that open it, a word that is there then, keys that leave it, and keys that are pressed in turns."""
+"""Of each: keys that open it, each with a word that is there then; keys that leave it; and keys that are pressed in turns."""
 
 
 def keys(many: int) -> list[Row]:
@@ -54,8 +62,8 @@ def keys(many: int) -> list[Row]:
             seen.until(b"Models", b"Log")
             seen.drain(8.0)
             psutil.cpu_percent()
-            for name, (door, word, back, pressed) in SCREENS.items():
-                if door:
+            for name, (doors, back, pressed) in SCREENS.items():
+                for door, word in doors:
                     opened.append(1000 * seen.press(door, word))
                     seen.drain(1.0)
                 found[name] = [1000 * took_s for took_s in _pressed(seen, pressed, many)]
