@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -37,12 +38,12 @@ calibrator = "entropy"
 SCREENS: dict[str, tuple[tuple[tuple[bytes, bytes], ...], bytes, tuple[bytes, ...]]] = {
     "the workbench": ((), b"", (b"2", b"j", b"j", b"k", b"j", b"\t", b"1", b"j", b"k", b"3", b"w", b"4", b"5")),
     "the list of runs": (
-        ((b"R", b" of %d" % RUNS),),
+        ((b"R", b"sorted"),),
         b"\x1b",
         (b"j", b"j", b"j", b"k", b"G", b"k", b"g", b" ", b"s", b"\x1b", b"b"),
     ),
     "a comparison": (
-        ((b"R", b" of %d" % RUNS), (b"C", b"Advice")),
+        ((b"R", b"sorted"), (b"C", b"Advice")),
         b"\x1b\x1b",
         (b"i", b"i", b"i", b"b", b"b", b"b", b"t", b"a"),
     ),
@@ -107,7 +108,9 @@ def compressing(folder: Path, env: dict[str, str]) -> Iterator[None]:
             recipe.write_text(RECIPE.format(n=n, amount=0.3 + n / 1000))
             command = [*EDGETUI, "run", str(ZOO / "people-pose-resnet18.onnx"), "--dataset", str(ZOO / "people.toml")]
             command += ["--recipe", str(recipe), "--preset", "quick"]
-            subprocess.run(command, env=os.environ | env, capture_output=True, check=not stop.is_set())
+            done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, check=False)
+            if done.returncode and not stop.is_set():
+                sys.exit(f"the run beside the screen failed: {done.stderr[-500:]}")
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
