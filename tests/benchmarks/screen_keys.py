@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -99,6 +98,7 @@ def _pressed(seen: Session, pressed: tuple[bytes, ...], many: int) -> Iterator[f
 def compressing(folder: Path, env: dict[str, str]) -> Iterator[None]:
     """Runs of the engine, one after another, each with a share of its own so that nothing comes from the cache."""
     stop = threading.Event()
+    failed: list[str] = []
 
     def work() -> None:
         for n in range(1, 1000):
@@ -110,12 +110,15 @@ def compressing(folder: Path, env: dict[str, str]) -> Iterator[None]:
             command += ["--recipe", str(recipe), "--preset", "quick"]
             done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, check=False)
             if done.returncode and not stop.is_set():
-                sys.exit(f"the run beside the screen failed: {done.stderr[-500:]}")
+                failed.append(done.stderr[-500:])
+                return
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
         yield
+        if failed:
+            raise RuntimeError(f"the run beside the screen failed: {failed[0]}")
     finally:
         stop.set()
         for process in psutil.process_iter():
