@@ -43,13 +43,13 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; choose of {', '.join(parts)}")
     rows: list[Row] = []
-    began_s = time.monotonic()
-    loads = []
     for name in asked.parts or parts:
-        loads.append(f"{name} {os.getloadavg()[0]:.1f}")
-        rows += parts[name]()
-    print(f"{os.cpu_count()} cores, load before each part: {', '.join(loads)}; {time.monotonic() - began_s:.0f} s\n")
-    print(printed(rows))
+        load, began_s = os.getloadavg()[0], time.monotonic()
+        found = parts[name]()
+        print(f"{name}: load {load:.1f} before, {time.monotonic() - began_s:.0f} s\n\n{printed(found)}\n", flush=True)
+        rows += found
+    if len(asked.parts) != 1:
+        print(f"all, on {os.cpu_count()} cores\n\n{printed(rows)}")
     return 1 if any(row.held is False for row in rows) else 0
 
 
