@@ -46,9 +46,10 @@ SCREENS: dict[str, tuple[tuple[tuple[bytes, bytes], ...], bytes, tuple[bytes, ..
         b"\x1b\x1b",
         (b"i", b"i", b"i", b"b", b"b", b"b", b"t", b"a"),
     ),
-    "the monitor": (((b"m", b"VDD_IN"),), b"\x1b", (b"j", b"j", b"k", b"w", b"w", b" ", b"j", b"\t", b"\t")),
+    "the monitor": (((b"m", b"VDD_IN"),), b"\x1b", (b"j", b"j", b"k", b"w", b"j", b"k", b"w", b"k")),
 }
-"""Of each: keys that open it, each with a word that is there then; keys that leave it; and keys that are pressed in turns."""
+"""Of each: keys that open it, each with a word that is there then; keys that leave it; and keys that are pressed in turns,
+all of which paint: one that painted nothing would be given the next tick."""
 
 
 def keys(many: int) -> list[Row]:
