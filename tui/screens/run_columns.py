@@ -87,12 +87,13 @@ def _began(run: RunSummary, room: Room) -> str:
     return began.strftime("%H:%M" if run.began[:10] == room.today else "%d %b" if run.began[:4] == room.today[:4] else "%b %y")
 
 
-def _quality(run: RunSummary, _: Room) -> str:
+def _quality(run: RunSummary, room: Room) -> str:
     """The candidate's top-1, or what labels say of another task, with its name."""
     for metric, labelled in LABELLED:
         if metric.limited_as in run.figures:
             told = f"{run.figures[metric.limited_as]:.3f}"
-            return told if metric.limited_as == "top1" else f"{labelled.word} {told}"
+            word = labelled.word if room.width >= WORDY else labelled.word.removesuffix("50-95").removesuffix(" mAP")
+            return told if metric.limited_as == "top1" else f"{word} {told}"
     return DASH
 
 

@@ -20,6 +20,27 @@ def test_figures_are_never_cut(width: int) -> None:
             assert len(column.text(run, room)) <= shown[head], head
 
 
+def test_a_detector_among_classifiers_takes_no_column_from_a_list_of_100() -> None:
+    """`mAP50-95 0.466` in the column of top-1 cost the one of the time that a run took."""
+    began = "2026-11-20T23:11:00+00:00"
+    ratio = Difference(latency_ratio=Ratio(value=0.512))
+    runs = [
+        RunSummary(
+            run=name,
+            state="done",
+            model="resnet20_cifar10.onnx",
+            recipe="prune-30-int8",
+            began=began,
+            seconds=84.0,
+            difference=ratio,
+            figures={figure: 0.466},
+            verdict={"size": "smaller", "memory": "smaller"},
+        )
+        for name, figure in (("a", "top1"), ("b", "map50_95"), ("c", "oks_map"))
+    ]
+    assert {"took", "began", "top-1", "time ratio"} <= {each.column.head for each in fitted(runs, Room(100))}
+
+
 @pytest.mark.parametrize("width", [120, 160, 200])
 def test_columns_stand_still_while_a_run_goes_from_stage_to_stage(width: int) -> None:
     places = set()
