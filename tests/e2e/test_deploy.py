@@ -66,12 +66,12 @@ async def test_over_ssh_a_cut_link_goes_on_where_it_was(engine, server, tmp_path
         await engine.deploy(prepared, f"orin:{to}", anyway)
     await cutting
     (part,) = to.iterdir()
-    assert 1_000_000 < part.stat().st_size < SIZE
+    assert 0 < part.stat().st_size < SIZE
     assert (await engine.deploy_places()) == ()
-    before = proxy.passed
+    before, come = proxy.passed, part.stat().st_size
     await proxy.start()
     done = await engine.deploy(prepared, f"orin:{to}", anyway)
-    assert proxy.passed - before < SIZE - 1_000_000
+    assert proxy.passed - before < SIZE - come + 200_000
     assert {file.state for file in done.files} == {"copied"}
     assert sorted(each.name for each in to.iterdir()) == ["model.onnx", "model.onnx.data"]
     again = await engine.deploy(prepared, f"orin:{to}", anyway)
