@@ -82,10 +82,10 @@ _COMPLAINTS = (
 
 
 def ssh_complaint(board: FleetBoard, said: str, fix: str = "") -> Refusal | None:
-    """What ssh itself complained of on standard error; None: of nothing that we know. `fix`: what mends a name that no host
-    has, where it did not come from fleet.toml.
+    """What ssh itself complained of on standard error, of a link that nobody mends; None: of nothing that we know, or that it
+    was cut. `fix`: what mends a name that no host has, where it did not come from fleet.toml.
     """
-    found = _found(_OF_SSH, board, said)
+    found = _found([each for each in _OF_SSH if each.fix != _BY_ITSELF], board, said)
     if found is None:
         return None
     each, what, mend = found

@@ -46,8 +46,8 @@ async def test_a_model_exchanged_as_a_run_begins_is_not_kept_under_the_name_of_t
     shutil.copy(light.model, copy)
     spec = msgspec.structs.replace(light, model=str(copy))
 
-    def write(specs: Sequence[RunSpec]) -> list[RunDir]:
-        folders = written(specs)
+    def write(specs: Sequence[RunSpec], others: Sequence[str] = ()) -> list[RunDir]:
+        folders = written(specs, others)
         shutil.copy(other, copy)
         return folders
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 from pathlib import Path
 
 from edgetui.engine.config import PACKAGE
@@ -13,6 +12,7 @@ from edgetui.engine.telemetry.quantities import BY_KEY, GROUPS, IN_GROUPS, QUANT
 from edgetui.engine.telemetry.recording_export import to_csv
 from edgetui.engine.telemetry.replay import Recording
 from edgetui.engine.telemetry.sample import Sample, encode
+from msgspec.structs import replace
 
 BESIDE = {"t_s", "wall", "time", "source", "total_scope", "power_mode", "silent", "counters", "throttled"}
 """Fields that are no figure over time."""
