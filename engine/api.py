@@ -155,16 +155,19 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
     def _write(self, specs: Sequence[RunSpec], after: Sequence[RunDir] = ()) -> list[RunDir]:
         return write(self.home, specs, after=after)
 
-    async def watch(self, run: str, since: int = 0, caught_up: Callable[[], None] | None = None) -> AsyncIterator[AnyEvent]:
+    async def watch(
+        self, run: str, since: int = 0, caught_up: Callable[[], None] | None = None, past_readings: int | None = None
+    ) -> AsyncIterator[AnyEvent]:
         """All events numbered above `since`: the past first, then as they come, until the run has ended or crashed. A long past
         comes in pieces, between which whoever listens has its turn: a day in one took 0.3 s of a screen. `caught_up` hears
-        that the past is over.
+        that the past is over. Of the past's readings come only the newest so many, where that is said.
         """
         folder = await self._find(run)
         offset = 0
+        readings_from = 0 if past_readings is None else await asyncio.to_thread(folder.readings_from, past_readings)
         while True:
             alive = folder.alive()
-            found, end = await asyncio.to_thread(folder.events_from, offset, PIECE_BYTES)
+            found, end = await asyncio.to_thread(folder.events_from, offset, PIECE_BYTES, readings_from)
             for event in found:
                 if event.n > since:
                     yield event

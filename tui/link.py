@@ -212,8 +212,10 @@ class Link(Setups):
                 self.comparison = found
 
     async def _watch(self, view: RunView) -> None:
+        from .runview import READINGS
+
         try:
-            async for event in self.engine.watch(view.run, caught_up=view.catch_up):
+            async for event in self.engine.watch(view.run, caught_up=view.catch_up, past_readings=READINGS):
                 view.take(event)
             result = await self.engine.result(view.run)
         except (EdgetuiError, OSError) as error:

@@ -19,7 +19,7 @@ import msgspec
 from ..config import read_toml
 from ..errors import DAMAGED, StorageRefused, from_os_error
 from ..schema.converted import converted
-from ..schema.events import AnyEvent, Queued, RunBegan, StageBegan
+from ..schema.events import AnyEvent, Queued, Reading, RunBegan, StageBegan
 from ..schema.events import decode as decode_event
 from ..schema.result import Result
 from ..schema.result import decode as decode_result
@@ -33,6 +33,7 @@ from ..system.plain_files import open_plain, read_plain
 RESERVE_BYTES = 262_144
 _TAIL_BYTES, _LOOK_BYTES = 65_536, 1 << 20
 _BORDERS = tuple(f'{{"kind":"{kind.__struct_config__.tag}"'.encode() for kind in (StageBegan, RunBegan))
+_READING = f'{{"kind":"{Reading.__struct_config__.tag}"'.encode()
 """How lines of these begin; within a text quotes have a stroke before them."""
 _HEAD_BYTES = 800
 """Of run.toml, that hold its ticket, group and place, whatever the recipe is."""
@@ -136,8 +137,31 @@ class RunDir:
             since = event.t if isinstance(event, Queued) else None
         return waited
 
-    def events_from(self, offset: int, about_bytes: int = -1) -> tuple[list[AnyEvent], int]:
-        """Whole lines from a byte offset on, and the offset behind them; all that there are, or so many bytes of them."""
+    def readings_from(self, newest: int) -> int:
+        """The byte from which on there are so many readings; 0: there are no more."""
+        try:
+            with open_plain(self.path / "events.jsonl") as file:
+                end = file.seek(0, os.SEEK_END)
+                while end > 0:
+                    start = max(0, end - _LOOK_BYTES)
+                    file.seek(start)
+                    data = file.read(end - start + len(_READING) - 1)
+                    here = data.count(_READING)
+                    if here > newest:
+                        at = len(data)
+                        for _ in range(newest):
+                            at = data.rfind(_READING, 0, at)
+                        return start + at if newest else end
+                    newest -= here
+                    end = start
+        except FileNotFoundError:
+            pass
+        return 0
+
+    def events_from(self, offset: int, about_bytes: int = -1, readings_from: int = 0) -> tuple[list[AnyEvent], int]:
+        """Whole lines from a byte offset on, and the offset behind them; all that there are, or so many bytes of them. Readings
+        that begin before the byte `readings_from` are left out: most of a long run, and each takes longer to read than to skip.
+        """
         try:
             with open_plain(self.path / "events.jsonl") as file:
                 file.seek(offset)
@@ -147,8 +171,9 @@ class RunDir:
         except FileNotFoundError:
             return [], offset
         end = data.rfind(b"\n") + 1
-        found = (decode_event(line) for line in data[:end].splitlines())
-        return [event for event in found if event is not None], offset + end
+        newer = min(max(0, readings_from - offset), end)
+        lines = [line for line in data[:newer].splitlines() if not line.startswith(_READING)] + data[newer:end].splitlines()
+        return [event for event in map(decode_event, lines) if event is not None], offset + end
 
     def log_end(self, last_bytes: int) -> str:
         """The end of log.txt; empty while there is none."""

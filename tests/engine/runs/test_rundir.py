@@ -114,6 +114,37 @@ def test_which_stage_is_being_done_is_found_however_long_ago_it_began(
     assert [event.n for event in past] == sorted(event.n for event in past)
 
 
+@given(
+    past=st.lists(st.booleans(), max_size=30),
+    newest=st.integers(0, 32),
+    look=st.integers(1, 400),
+    about_bytes=st.integers(1, 400),
+)
+def test_of_the_past_only_the_newest_readings_come_and_all_else(
+    tmp_path_factory: pytest.TempPathFactory, past: list[bool], newest: int, look: int, about_bytes: int
+) -> None:
+    """Readings among notes whose text looks like one."""
+    folder = RunDir(tmp_path_factory.mktemp("run"))
+    log = EventLog(folder)
+    for reading in past:
+        log.write(events.Reading(side="x", latency_ms=1.0, mean_ms=1.0) if reading else events.Note(text='{"kind":"reading"'))
+    log.close()
+    every = folder.events()
+    told = [event.n for event in every if isinstance(event, events.Reading)]
+    wanted = [event for event in every if event.n not in told[: max(0, len(told) - newest)]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs_folder, "_LOOK_BYTES", look)
+        begin = folder.readings_from(newest)
+    found, offset = [], 0
+    while True:
+        some, end = folder.events_from(offset, about_bytes, begin)
+        found += some
+        if end == offset:
+            break
+        offset = end
+    assert found == wanted
+
+
 def test_kinds_of_a_later_version_are_passed_over(folder: RunDir) -> None:
     (folder.path / "events.jsonl").write_bytes(
         b'{"kind":"of-tomorrow","n":1}\n{"kind":"note","n":2,"text":"x","tint":"blue"}\nno json\n'
