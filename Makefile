@@ -34,7 +34,7 @@ test: $(DEV)                   ## every test that this machine can run, but for 
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not (long or rare)" $(FILES) $(PYTEST_ARGS)
 
 test-long: $(DEV)              ## real builds, trainings, runs broken in every stage, newcomers' copies
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "long and not rare" $(or $(FILES),$(shell grep -rl mark.long tests --include='test_*.py')) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "long and not rare" $(or $(FILES),$(shell grep -rl mark.long tests/e2e tests/tui tests/engine --include='test_*.py')) $(PYTEST_ARGS)
 
 test-rare: $(DEV)              ## further variants of what the long tests do once, an hour of them: before a release
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m rare $(shell grep -rl mark.rare tests --include='test_*.py') $(PYTEST_ARGS)

@@ -136,7 +136,7 @@ def test_what_is_measured_while_a_clock_has_fallen_is_measured_again(
     assert document["baseline"][figure]["throttled"] == document["candidate"][figure]["throttled"] == 0
 
 
-@LONG
+@RARE
 def test_a_frame_at_ten_a_second_has_its_idle_power_in_it(tmp_path: Path, shortly: None) -> None:
     with PoweredBoard(tmp_path) as board:
         document = board.run(*DATA, "--workload", "paced:10")

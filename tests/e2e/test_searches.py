@@ -135,14 +135,17 @@ async def killed_after(engine: Engine, search: str, found: Sequence[int]) -> Non
 
 @pytest.mark.parametrize("beside", [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.rare)])
 async def test_a_search_for_shares_killed_in_each_phase_gives_a_choice_the_same_as_undisturbed(engine: Engine, beside: bool):
-    """While groups are asked, before and after the first check, and while what was found stands beside one share for all."""
+    """While groups are asked, before and after the first check; the rare one also half way, and while what was found stands
+    beside one share for all.
+    """
     pytest.importorskip("optuna", reason="needs optuna")
     spec = spec_of(engine, recipe=find_recipe("channels-25", engine.config))
     asked = await engine.plan_search(spec, "smallest drop<=0.1", 9, over="channels")
     undisturbed = await to_its_end(engine, await engine.begin_search(asked)) if beside else None
     shutil.rmtree(engine.home / "cache", ignore_errors=True)
     search = await engine.begin_search(asked, again=True)
-    await killed_after(engine, search, (1, 2, 3, 8, 12))
+    whole = 0 if undisturbed is None else len(SearchDir(engine.home / "searches" / undisturbed.search).found())
+    await killed_after(engine, search, (1, 2, 3, *((whole // 2, whole - 2) if whole else ())))
     found = await to_its_end(engine, search)
     assert (found.state, found.over) == ("done", "channels"), found.why
     assert found.choice is not None
@@ -331,7 +334,7 @@ def test_what_is_no_model_is_refused_by_a_dry_run_too(own_state: Path, tmp_path:
     assert "cut off or damaged" in said.stderr
 
 
-@pytest.mark.long
+@pytest.mark.rare
 async def test_a_model_that_was_trained_again_begins_with_what_was_learnt_of_its_layers(engine: Engine, tmp_path: Path):
     """Smaller is the same whenever it is measured: the learnt table holds."""
     first = await to_its_end(engine, await engine.begin_search(await planned(engine, builds=8)))

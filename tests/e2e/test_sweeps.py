@@ -100,8 +100,9 @@ def test_a_killed_sweep_leaves_no_mode_behind(board, after, moment_s):
         assert len(taken) == len(set(taken))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("how", ["cancel", "SIGTERM"])
+@pytest.mark.parametrize(
+    "how", [pytest.param("cancel", marks=pytest.mark.long), pytest.param("SIGTERM", marks=pytest.mark.rare)]
+)
 def test_a_sweep_that_is_ended_puts_the_mode_back_and_goes_on_later(board, how):
     folder = begun(board)
     pid = driver(folder)

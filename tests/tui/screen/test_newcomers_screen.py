@@ -32,7 +32,7 @@ async def main():
     async with app.run_test(size=(80, 24)) as pilot:
         first = app.screen
         await until(pilot, lambda: app.workbench.settings.draft is not None)
-        await pilot.press("E")
+        await pilot.press("f8")
         await until(pilot, lambda: app.screen is not first and app.screen.query_one("#endings", Lines).lines)
         screen = app.screen
         rows = screen.query_one("#endings", Lines).plain().splitlines()
