@@ -169,6 +169,8 @@ def _read(path: Path) -> ModelProto:
     Raises:
         PlanRefused: it is missing, broken, or another backend's plan.
     """
+    if not path.exists():
+        raise PlanRefused(f"{path} is not there", fix="build it again with `edgetui build`")
     try:
         model = files.load(path)
     except ModelRefused as error:
