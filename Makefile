@@ -7,7 +7,7 @@ EXTRAS ?= dev
 DEV = $(VENV)/.with-$(EXTRAS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-long test-rare check schemas docs docs-serve man pictures format bench-ptq bench-screen bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
+.PHONY: help demo test test-long test-all test-rare check schemas docs docs-serve man pictures format bench-ptq bench-screen bench-telemetry bench-lean bench-stages bench-statistics bench-sweeps bench-energy bench-watched bench-repeat bench-magnitudes bench-fleet bench-monkey bench-planted zoo zoo-train clean
 
 help:                          ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,15 @@ demo: $(VENV)/.core            ## the whole job on a small built-in model
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 3 ? 2 * n : 4)))
 
 # Tests start some hundred processes; without its compiled files each would compile the package anew.
-test test-long test-rare: export PYTHONDONTWRITEBYTECODE =
+test test-long test-all test-rare: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)                   ## every test that this machine can run, but for the long ones
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not (long or rare)" $(FILES) $(PYTEST_ARGS)
 
 test-long: $(DEV)              ## real builds, trainings, runs broken in every stage, newcomers' copies
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "long and not rare" $(or $(FILES),$(shell grep -rl mark.long tests/e2e tests/tui tests/engine --include='test_*.py')) $(PYTEST_ARGS)
+
+test-all: $(DEV)               ## both of these in one go
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not rare" $(FILES) $(PYTEST_ARGS)
 
 test-rare: $(DEV)              ## further variants of what the long tests do once, an hour of them: before a release
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m rare $(shell grep -rl mark.rare tests --include='test_*.py') $(PYTEST_ARGS)

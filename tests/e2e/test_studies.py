@@ -194,7 +194,7 @@ async def test_killed_twice_and_taken_up_again_gives_the_same_table(engine: Engi
     assert len(table.runs) == len(undisturbed.runs), "no run is left over"
 
 
-@pytest.mark.long
+@pytest.mark.rare
 async def test_a_group_whose_supervisor_is_killed_is_done_before_the_study_ends(engine: Engine, file: Path):
     file.write_text(TEXT.replace('name = "one"\n', 'name = "one"\nvariants = ["weights"]\n'))
     study = await engine.begin_study(await planned(engine, file))

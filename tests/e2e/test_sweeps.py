@@ -74,7 +74,8 @@ def test_a_whole_sweep_and_its_document(board):
 @pytest.mark.parametrize(
     ("after", "moment_s"),
     [
-        *(pytest.param("doctor", moment_s, marks=pytest.mark.long) for moment_s in (0.0, 0.4, 1.1, 2.3, 4.0)),
+        *(pytest.param("doctor", moment_s, marks=pytest.mark.long) for moment_s in (0.0, 1.1, 4.0)),
+        *(pytest.param("doctor", moment_s, marks=pytest.mark.rare) for moment_s in (0.4, 2.3)),
         *(pytest.param("resume", moment_s, marks=pytest.mark.rare) for moment_s in (0.0, 2.3)),
         pytest.param("resume", 1.1, marks=pytest.mark.long),
     ],

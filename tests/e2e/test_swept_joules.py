@@ -50,7 +50,7 @@ def test_rows_have_true_joules_and_the_answer_is_the_least(tmp_path: Path, drift
     assert board.mode == document["first_mode"] == "15W"
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_limit_of_power_holds_by_what_the_sensor_says(tmp_path: Path) -> None:
     with PoweredSweepBoard(tmp_path / "laid", MODES, WATTS, 0.0) as board:
         document = board.sweep(MODEL, "--modes", "25W,7W", "--threads", "1", "--rounds", "2")
@@ -67,7 +67,7 @@ def test_a_limit_of_power_holds_by_what_the_sensor_says(tmp_path: Path) -> None:
     assert nothing["why"].startswith("none reaches power_w <= ")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_sensor_that_freezes_gives_no_joules_and_says_why(tmp_path: Path) -> None:
     with PoweredSweepBoard(tmp_path / "laid", MODES, WATTS, 0.0, "frozen") as board:
         document = board.sweep(MODEL, "--modes", "15W,7W", "--threads", "1", "--rounds", "2")
