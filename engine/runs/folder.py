@@ -138,10 +138,10 @@ class RunDir:
         return waited
 
     def readings_from(self, newest: int) -> int:
-        """The byte from which on there are so many readings; 0: there are no more."""
+        """The byte at which the newest so many readings begin, one at least; 0: there are no more."""
         try:
             with open_plain(self.path / "events.jsonl") as file:
-                end = file.seek(0, os.SEEK_END)
+                first = end = file.seek(0, os.SEEK_END)
                 while end > 0:
                     start = max(0, end - _LOOK_BYTES)
                     file.seek(start)
@@ -151,7 +151,9 @@ class RunDir:
                         at = len(data)
                         for _ in range(newest):
                             at = data.rfind(_READING, 0, at)
-                        return start + at if newest else end
+                        return start + at if newest else first
+                    if here:
+                        first = start + data.find(_READING)
                     newest -= here
                     end = start
         except FileNotFoundError:

@@ -116,7 +116,7 @@ def test_which_stage_is_being_done_is_found_however_long_ago_it_began(
 
 @given(
     past=st.lists(st.booleans(), max_size=30),
-    newest=st.integers(0, 32),
+    newest=st.integers(1, 32),
     look=st.integers(1, 400),
     about_bytes=st.integers(1, 400),
 )
