@@ -52,7 +52,7 @@ class BegunElsewhere:
         finally:
             self._looking = False
         if self._known is None:
-            self._known = {run.run for run in runs}
+            self._known, self._until_s = {run.run for run in runs}, 0.0  # what is there by now is no news
             return
         fresh = [run for run in runs if run.run not in self._known and run.run not in self.desk.link.own]
         begun = [run for run in fresh if run.state in ("running", "queued")]

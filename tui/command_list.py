@@ -59,7 +59,7 @@ def _draw(desk: Desk, _: Words) -> None:
     if isinstance(desk.screen, MonitorScreen):
         desk.screen.action_draw()
     elif (bench := _bench(desk)) is not None:
-        bench.live.open_draw()
+        bench.live.action_draw()
 
 
 def _deploy(desk: Desk, words: Words) -> None:

@@ -112,11 +112,10 @@ def _beside_model(
         refuse_unfit(spec, inputs, shapes, heard, outputs)
     except EdgetuiError as error:
         return structs.replace(found, refusals=(error.refusal,))
-    how = structs.replace(found.dataset.input, size=dataset.input.size, layout=dataset.input.layout)
-    how = structs.replace(how, letterbox=dataset.input.letterbox)
-    found = structs.replace(
-        found, dataset=structs.replace(found.dataset, input=how)
-    )  # colours are for what is shown to be best
+    known = dataset.input
+    # colours are for what is shown to be best
+    how = structs.replace(found.dataset.input, size=known.size, layout=known.layout, letterbox=known.letterbox)
+    found = structs.replace(found, dataset=structs.replace(found.dataset, input=how))
     ways = usual_inputs(dataset.input, channels, whole=whole) if channels else []
     return _tried(home, found, question, _Fitting(dataset, inputs, shapes, said), ways, say)
 

@@ -156,14 +156,6 @@ class SettingsPane(Pane):
         self.complaint = "this cannot run yet: mend what is marked ✗ below"
         self._say_help()
 
-    def on_rows_moved(self, event: Rows.Moved) -> None:
-        """The marks of choice and the help go with the cursor."""
-        event.stop()
-        if self.rows.entry is None:
-            self.rows.end()
-        self.complaint = ""
-        self.rewrite()
-
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Enter: type, switch, or add."""
         event.stop()

@@ -43,7 +43,8 @@ def choose_slots(sample: Sample | None, look: MonitorLook = USUAL) -> list[str]:
     then what this board can say, by interest.
     """
     if look.charts and sample:
-        can = [each for each in look.sensors if each in drawable(sample)]
+        here = drawable(sample)
+        can = [each for each in look.sensors if each in here]
         if look.with_run:
             return [each for each in look.charts if each in can or each in RUN_CHARTS][:LIVE_CHARTS]
         if can:
@@ -290,10 +291,6 @@ class LivePane(Pane, can_focus=True):
             self.border_title, self.border_subtitle = Content(title), Content(foot)
 
     def action_draw(self) -> None:
-        """Choose what is drawn."""
-        self.open_draw()
-
-    def open_draw(self) -> None:
         """The page that asks what is drawn, once the sensors have said what there is."""
         from ..screens.draw import DrawScreen
 

@@ -305,14 +305,6 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
             self.complaint = on_screen(refusal(error))
         self.rewrite()
 
-    def on_rows_moved(self, event: Rows.Moved) -> None:
-        """The help goes with the cursor."""
-        event.stop()
-        if self.rows.entry is None:
-            self.rows.end()
-        self.complaint = ""
-        self.rewrite()
-
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Enter: write, or the next value; what is typed begins before."""
         event.stop()

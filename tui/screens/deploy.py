@@ -115,8 +115,7 @@ class DeployScreen(AtDesk, SafeDismiss, ModalScreen[None]):
         for note in found.notes:
             rows += [("", ()), *(("", line) for line in hanging(((" ! ", "warn"),), note, width - 2, "warn"))]
         rows += [("", ()), ("", ((" copy to", "title"),))]
-        choices = (*self.places, (FOLDER, "asks which"), (HOST, "asks which"))
-        choices = (*choices, (REPORT, "in a new folder"))
+        choices = (*self.places, (FOLDER, "asks which"), (HOST, "asks which"), (REPORT, "in a new folder"))
         beside = max(len(about) for _, about in choices)
         wide = min(max(len(text) for text, _ in choices), max(width // 2, width - beside - 4))
         for text, about in choices:

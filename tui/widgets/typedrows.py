@@ -95,6 +95,14 @@ class TypedRows(Rows):
             return self.entry is not None or not event.key.endswith("tab")
         return entry.press(event)
 
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """What was typed stays with its row; marks and help go with the cursor."""
+        event.stop()
+        if self.entry is None:
+            self.end()
+        self.owner.complaint = ""
+        self.owner.rewrite()
+
     def on_paste(self, event: events.Paste) -> None:
         """A pasted path goes into the value."""
         if self.entry is not None and self.seeking is None:
