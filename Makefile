@@ -39,7 +39,7 @@ test-long: $(DEV)              ## real builds, trainings, runs broken in every s
 test-all: $(DEV)               ## both of these in one go
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not rare" $(FILES) $(PYTEST_ARGS)
 
-test-rare: $(DEV)              ## further variants of what the long tests do once, an hour of them: before a release
+test-rare: $(DEV)              ## further variants of what the long tests do once, seven minutes: before a release
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m rare $(shell grep -rl mark.rare tests --include='test_*.py') $(PYTEST_ARGS)
 
 # TensorRT's signatures for mypy. Without its dependency, TensorRT itself, which no index has whole; what its generator wrote
