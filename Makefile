@@ -126,7 +126,7 @@ bench-repeat: $(VENV)/.core    ## the same run ten times: whether its ratios lie
 	$(BIN)/python tests/benchmarks/repeat.py $(BENCH_ARGS)
 
 bench-monkey: $(DEV)           ## 20 000 random keys, clicks and resizes over all screens: memory after each thousand
-	EDGETUI_MONKEY=20000 $(BIN)/python -m pytest -q -s -m long tests/tui/screen/test_monkey.py -k thousands
+	EDGETUI_MONKEY=20000 $(BIN)/python -m pytest -q -s -m long tests/tui/screen/test_thousands_of_moves.py
 
 bench-planted: $(DEV)          ## fragile blocks of three networks, 20 seeds each: do they stand first?
 	EDGETUI_PLANTED=20 $(BIN)/python -m pytest -q -m long tests/engine/work/test_planted_blocks.py

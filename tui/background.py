@@ -25,13 +25,13 @@ def in_background(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], 
         try:
             await work()
         except WIDGET_GONE:
-            if _stays(node):
+            if stays(node):
                 raise
 
     return node.run_worker(attempted, group=group, exclusive=True)
 
 
-def _stays(node: DOMNode) -> bool:
+def stays(node: DOMNode) -> bool:
     """Whether the screen that it stands on is open; an app has many."""
     if isinstance(node, App):
         return True

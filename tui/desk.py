@@ -12,17 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
+from textual.dom import DOMNode
 from textual.message_pump import MessagePump
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
-from .background import in_background, refusal
+from .background import in_background, refusal, stays
 from .fix_words import on_screen
 from .kept_look import MonitorLook, keep_look, kept_look
 from .late_toasts import mend_toasts
 from .link import Link
 from .pace import Pace
-from .screens.safe_dismiss import WIDGET_GONE, is_open
+from .screens.safe_dismiss import WIDGET_GONE
 from .theme import choose_graph
 
 if TYPE_CHECKING:
@@ -75,9 +76,14 @@ class Desk(App[int]):
         if self._driver is not None:
             self._driver.write(codes)
 
-    def run_in_background(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
-        """Do something with the engine beside the screen; the newest of a group ends the one before."""
-        screen = self.screen
+    def run_in_background(
+        self, work: Callable[[], Coroutine[Any, Any, None]], group: str, asker: DOMNode | None = None
+    ) -> None:
+        """Do something with the engine beside the screen; the newest of a group ends the one before.
+
+        It goes on when `asker`, a screen or a pane, has gone; by itself the screen that is on top.
+        """
+        asked_by = asker or self.screen
 
         async def attempted() -> None:
             try:
@@ -86,7 +92,7 @@ class Desk(App[int]):
                 self.show_error(refusal(error))
             except WIDGET_GONE:
                 # the answer came after the screen that had asked was left: there is nothing to show it on
-                if is_open(screen):
+                if stays(asked_by):
                     raise
 
         in_background(self, attempted, group)
@@ -103,3 +109,10 @@ class AtDesk(MessagePump):
         """The app, as far as screens and panes need it."""
         assert isinstance(self.app, Desk)
         return self.app
+
+    def run_in_background(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
+        """Do something with the engine, for this screen; what is asked in the moment in which it is left is not for the one
+        below, which is on top by then.
+        """
+        assert isinstance(self, DOMNode)
+        self.desk.run_in_background(work, group, self)

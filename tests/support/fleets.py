@@ -24,14 +24,15 @@ def needs_fleet() -> None:
 class LoopbackFleet:
     """A fleet.toml below a folder, and the state folders of its boards."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, home: Path | None = None) -> None:
+        """`home`: the state folder here, else one below `folder`."""
         self.folder = folder
-        self.home = folder / "here" / "edgetui"
-        self.home.mkdir(parents=True)
+        self.home = home or folder / "here" / "edgetui"
+        self.home.mkdir(parents=True, exist_ok=True)
         self.boards: list[FleetBoard] = []
         self.file = folder / "fleet.toml"
         monkeypatch.setenv("EDGETUI_FLEET", str(self.file))
-        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "here"))
+        monkeypatch.setenv("XDG_STATE_HOME", str(self.home.parent))
         self.fleet = Fleet(self.home)
         self.keeping = Keeping(self.home)
 

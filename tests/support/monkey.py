@@ -1,4 +1,8 @@
-"""Plays with a running app: random keys, clicks, wheels, pastes and sizes from a seed, sent as a terminal sends them."""
+"""Plays with a running app: random keys, clicks, wheels, pastes and sizes from a seed, sent as a terminal sends them.
+
+Chance alone stays where it is: half of its keys, commands and sizes are what it has done least, so that it comes everywhere.
+`visits.py` counts where it was.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ import asyncio
 import random
 import time
 import unicodedata
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
+from edgetui.engine.errors import EdgetuiError
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.command_list import commands
 from rich.cells import cell_len
 from screens import until
 from textual import events
@@ -17,7 +24,9 @@ from textual.app import App
 from textual.dom import NoScreen
 from textual.geometry import Size
 from textual.pilot import Pilot
+from visits import USUAL, Visits
 
+Choice = TypeVar("Choice")
 ALWAYS = (
     *("up", "down", "left", "right", "enter", "escape", "tab", "shift+tab", "space", "home", "end", "pageup", "pagedown"),
     *("slash", "backspace", "delete", "ctrl+p", "ctrl+u", "ctrl+l", "question_mark", "n", "N", "plus", "minus", "colon", "J"),
@@ -26,6 +35,7 @@ CHARACTERS = {"space": " ", "slash": "/", "question_mark": "?", "plus": "+", "mi
 DID = 500
 """Moves that are told when something fails; what is older is made again by the seed."""
 LEAVING = {"q", "ctrl+q", "ctrl+c", "ctrl+z"}
+LEAVING_WORDS = {"q", "quit", "leave", "suspend"}
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 PASTES = (
     "0.5",
@@ -37,7 +47,9 @@ PASTES = (
     "x" * 400,
     "[/",
 )
-SIZES = ((10, 5), (59, 30), (60, 16), (80, 24), (119, 39), (120, 40), (160, 45), (250, 80), (200, 16), (60, 80))
+SIZES = (*USUAL, (10, 5), (20, 5), (59, 30), (119, 39), (160, 45), (250, 80), (200, 16), (60, 80))
+WRITTEN = ("last", "none", "all", "/", "~", ".", "x", "0.5", "int8", "--", "日本", "a b", "x" * 200)
+"""Words behind a command."""
 
 
 def send(app: App[int], event: events.Event) -> None:
@@ -60,6 +72,9 @@ class Monkey:
         self.app, self.unwanted = app, unwanted
         self.dice = random.Random(seed)
         self.did: deque[str] = deque(maxlen=DID)
+        self.visits = Visits()
+        self._pressed: Counter[object] = Counter()
+        """How often a key was pressed on a screen, a command typed, and a size chosen."""
 
     async def play(self, moves: int, pauses: Sequence[float] = (0, 0, 0, 0.001, 0.01, 0.05)) -> None:
         """So many moves, one of `pauses` seconds apart; what the screen shows is looked at now and then."""
@@ -68,12 +83,23 @@ class Monkey:
                 return
             self._move()
             await asyncio.sleep(self.dice.choice(pauses))
+            self.visits.note(self.app)
             if n % 10 == 9:
                 look(self.app)
 
     def _move(self) -> None:
-        kind = self.dice.choices(("key", "bound", "letter", "size", "click", "wheel", "paste"), (30, 40, 10, 4, 10, 4, 2))[0]
-        getattr(self, f"_{kind}")()
+        kinds = ("key", "bound", "letter", "size", "click", "wheel", "paste", "command")
+        getattr(self, f"_{self.dice.choices(kinds, (28, 40, 10, 4, 10, 4, 2, 2))[0]}")()
+
+    def _least(self, among: Iterable[Choice], key: object = None) -> Choice:
+        """One of these by chance, or, as often, one that was had least; `key`: where."""
+        choices = list(among)
+        if self.dice.random() < 0.5:
+            seldom = min(self._pressed[key, each] for each in choices)
+            choices = [each for each in choices if self._pressed[key, each] == seldom]
+        chosen = self.dice.choice(choices)
+        self._pressed[key, chosen] += 1
+        return chosen
 
     def _press(self, key: str) -> None:
         if key in LEAVING:
@@ -91,11 +117,34 @@ class Monkey:
 
     def _bound(self) -> None:
         active = self.app.screen.active_bindings.values()
-        keys = [a.binding.key for a in active if a.binding.id not in self.unwanted and "answer(True)" not in a.binding.action]
+        keys = [
+            a.binding.key
+            for a in active
+            if a.enabled and a.binding.id not in self.unwanted and "answer(True)" not in a.binding.action
+        ]
         if any("answer(True)" in a.binding.action for a in active) and "yes" not in self.unwanted:
             keys.append("y")
         if keys:
-            self._press(self.dice.choice(keys))
+            self._press(self._least(keys, (type(self.app.screen), type(self.app.focused))))
+
+    def _command(self) -> None:
+        """What is typed behind a colon, with the words that it takes or others."""
+        known = commands(self.app, self.app.screen)
+        names = [name for name in known if name not in (*self.unwanted, *LEAVING_WORDS)]
+        if not names:
+            return
+        name = self._least(names, ":")
+        words: list[str] = []
+        for place in range(self.dice.choice((0, 1, 1, 2))):
+            try:
+                found = list(known[name].choices(place))
+            except EdgetuiError:
+                found = []
+            words.append(self.dice.choice(found if found and self.dice.random() < 0.8 else WRITTEN))
+        self._press("colon")
+        for letter in f"{' '.join((name, *words))}":
+            self._press({" ": "space", "/": "slash"}.get(letter, letter))
+        self._press("enter")
 
     def _letter(self) -> None:
         letter = self.dice.choice("abcdefghijklmnoprstuvwxyzABCRLMDgGS0123456789.-_[]/~é日")
@@ -103,7 +152,11 @@ class Monkey:
             self._press(letter)
 
     def _size(self) -> None:
-        w, h = self.dice.choice((*SIZES, (self.dice.randint(10, 250), self.dice.randint(5, 80))))
+        """Half of them the usual one at which this screen was least."""
+        if self.dice.random() < 0.5:
+            w, h = self._least(USUAL, type(self.app.screen))
+        else:
+            w, h = self.dice.choice((*SIZES, (self.dice.randint(10, 250), self.dice.randint(5, 80))))
         self.did.append(f"{w}x{h}")
         self.app._driver._size = Size(w, h)  # type: ignore[union-attr,assignment]
         self._send(events.Resize(Size(w, h), Size(w, h)))

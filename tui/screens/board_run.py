@@ -62,7 +62,7 @@ class BoardRunScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def _read(self) -> None:
         if self.is_current and not (self.view is not None and self.view.state):
-            self.desk.run_in_background(self._fill, "board-run")
+            self.run_in_background(self._fill, "board-run")
 
     async def _fill(self) -> None:
         try:

@@ -119,7 +119,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         """Ask the engine."""
         self.query_one("#compare-head", Lines).show([((" edgetui  Compare", "title"),)])
         self.query_one("#compare-table").focus()
-        self.desk.run_in_background(self._ask, "compare")
+        self.run_in_background(self._ask, "compare")
 
     async def _ask(self) -> None:
         asked = self.goals[self.goal]
@@ -227,7 +227,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         self._turn("front")
         self.remove_class("-picture")
         self.goal = goal
-        self.desk.run_in_background(self._ask, "compare")
+        self.run_in_background(self._ask, "compare")
 
     def action_type_goal(self) -> None:
         """A goal with limits, in words."""
@@ -288,9 +288,9 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         self.set_class(picture != "front", "-picture")
         self.set_class(picture != "front", "-wide")
         if picture == "weights" and self.weights is None:
-            self.desk.run_in_background(self._inspect, "compare-picture")
+            self.run_in_background(self._inspect, "compare-picture")
         elif picture in ("latencies", "boxes") and self.latencies is None:
-            self.desk.run_in_background(self._spread, "compare-picture")
+            self.run_in_background(self._spread, "compare-picture")
         self.call_after_refresh(self.write)
 
     async def _spread(self) -> None:

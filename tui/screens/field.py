@@ -110,7 +110,7 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def _begin(self) -> None:
         if self.feed is None and self.shown is not None:
-            self.desk.run_in_background(self._open, "telemetry")
+            self.run_in_background(self._open, "telemetry")
         self.desk.pace.settle()
         self.draw()
 
@@ -128,7 +128,7 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
         view = self.desk.link.view
         if now >= self._look_s and (view is None or view.state):
             self._look_s = now + LOOK_S
-            self.desk.run_in_background(self._follow, "field-look")
+            self.run_in_background(self._follow, "field-look")
         if now >= self._next_s:
             self._next_s = now + EVERY_S
             if self.feed is not None and self._to_record is not None and self.feed.newest is not None:
@@ -146,7 +146,7 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
             async def follow() -> None:
                 await link.follow(going.run)
 
-            self.desk.run_in_background(follow, "follow")
+            self.run_in_background(follow, "follow")
 
     def _remember(self) -> None:
         for figure in self._now():

@@ -54,7 +54,7 @@ class HelpScreen(AtDesk, SafeDismiss, ModalScreen[None]):
         self.query_one(Scrolling).focus()
         self._write()
         if self.pane is not None:
-            self.desk.run_in_background(partial(self._learn, self.pane), "help")
+            self.run_in_background(partial(self._learn, self.pane), "help")
 
     async def _learn(self, pane: Pane) -> None:
         await pane.learn_for_help()

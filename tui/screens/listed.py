@@ -43,7 +43,7 @@ class ListedScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def _read(self) -> None:
         if self.is_current:
-            self.desk.run_in_background(self.fill, self.KIND)
+            self.run_in_background(self.fill, self.KIND)
 
     @abstractmethod
     async def fill(self) -> None:
@@ -51,7 +51,7 @@ class ListedScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def do(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Change something in the background."""
-        self.desk.run_in_background(work, f"{self.KIND}-change")
+        self.run_in_background(work, f"{self.KIND}-change")
 
     def ask(self, question: str, cost: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Change something, after a yes; the cost is wrapped as the screen is wide."""

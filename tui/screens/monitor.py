@@ -116,9 +116,9 @@ class MonitorScreen(MonitorCharts):
             self.refresh_bindings()
             for note in shown.player.recording.said:
                 self.notify(f"note: {note}", timeout=8, markup=False)
-            self.desk.run_in_background(partial(asyncio.to_thread, self.replay.read), "replay-read")
+            self.run_in_background(partial(asyncio.to_thread, self.replay.read), "replay-read")
         elif shown is not None:
-            self.desk.run_in_background(partial(self._open, shown), "telemetry")
+            self.run_in_background(partial(self._open, shown), "telemetry")
         if self.replay is None:
             self._remember()
         self.desk.pace.settle()
@@ -141,7 +141,7 @@ class MonitorScreen(MonitorCharts):
         if self.replay is not None:
             self.replay.pump()
             if self.replay.behind:
-                self.desk.run_in_background(partial(asyncio.to_thread, self.replay.catch_up), "replay-place")
+                self.run_in_background(partial(asyncio.to_thread, self.replay.catch_up), "replay-place")
             self.lines["transport"].show([self._transport(self.replay)])
         elif live is not None and self._to_record is not None and live.newest is not None:
             path, self._to_record = self._to_record, None

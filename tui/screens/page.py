@@ -51,7 +51,7 @@ class Page(AtDesk, SafeDismiss, ModalScreen[None]):
     def on_mount(self) -> None:
         """Ask for it."""
         self.query_one(Scrolling).focus()
-        self.desk.run_in_background(self._fill, "page")
+        self.run_in_background(self._fill, "page")
 
     async def _fill(self) -> None:
         width = min(round(self.app.size.width * 0.96), 124) - 5

@@ -76,7 +76,7 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         """Take the run up again."""
         run = self.summary()
         if run is not None:
-            self.desk.run_in_background(partial(self.take_up, run.run), "resume")
+            self.run_in_background(partial(self.take_up, run.run), "resume")
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""
@@ -203,4 +203,4 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
             finally:
                 await self.fill()
 
-        self.desk.run_in_background(done, "runs-do")
+        self.run_in_background(done, "runs-do")

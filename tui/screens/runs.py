@@ -127,7 +127,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
 
     def _read(self) -> None:
         if self.is_current:
-            self.desk.run_in_background(self.fill, "runs")
+            self.run_in_background(self.fill, "runs")
 
     async def fill(self) -> None:
         """Read the list again."""
@@ -272,7 +272,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         at = self.current()
         if at:
             self.go()
-            self.desk.run_in_background(partial(self._open_run, at), "open")
+            self.run_in_background(partial(self._open_run, at), "open")
 
     def action_mark(self) -> None:
         """Mark or unmark, and go one down."""
@@ -306,7 +306,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         at = self.current()
         if at:
             self.go()
-            self.desk.run_in_background(partial(self._run_after, at), "run")
+            self.run_in_background(partial(self._run_after, at), "run")
 
     def action_deploy(self) -> None:
         """Copy what this run made."""

@@ -10,6 +10,7 @@ from textual import events
 from textual.app import ScreenError
 from textual.css.query import QueryError
 from textual.dom import NoScreen
+from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
@@ -46,6 +47,14 @@ class SafeDismiss(MessagePump):
             return
         try:
             await super().on_event(event)
+        except WIDGET_GONE:
+            if is_open(self):
+                raise
+
+    async def _on_message(self, message: Message) -> None:
+        """Handle what a widget said, perhaps before it went: events and messages come here by two ways."""
+        try:
+            await super()._on_message(message)
         except WIDGET_GONE:
             if is_open(self):
                 raise

@@ -88,7 +88,7 @@ class StudiesScreen(ListedScreen):
 
     def on_rows_moved(self) -> None:
         """Another study."""
-        self.desk.run_in_background(lambda: self._show(self.listed.cursor), "studies-table")
+        self.run_in_background(lambda: self._show(self.listed.cursor), "studies-table")
 
     async def _show(self, key: str) -> None:
         """The table of a study; of one that was not begun the paper's figures, and what it is."""

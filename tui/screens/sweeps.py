@@ -127,7 +127,7 @@ class SweepsScreen(ListedScreen):
 
     def on_rows_moved(self) -> None:
         """Another sweep."""
-        self.desk.run_in_background(self._read_shown, "sweeps-shown")
+        self.run_in_background(self._read_shown, "sweeps-shown")
 
     def _show(self) -> None:
         from . import sweep_picture
@@ -234,7 +234,7 @@ class SweepsScreen(ListedScreen):
         def answer(text: str | None) -> None:
             if text is not None and found is not None:
                 self.wishes[found.sweep] = text  # an empty one: the cheapest of all
-                self.desk.run_in_background(self._read_shown, "sweeps-shown")
+                self.run_in_background(self._read_shown, "sweeps-shown")
 
         question = "Limits of fps, latency_ms, power_w, energy_j (fps>=30 power_w<=12): the cheapest row within them"
         now = self.wishes.get(found.sweep, self.known[found.sweep].want)

@@ -126,8 +126,8 @@ class WorkbenchScreen(Doors):
         self.settings.take(Draft(self.desk.link.first_setup(recipes), recipes))
         self.models.take(self.desk.engine.models())
         self.desk.pace.settle()
-        self.desk.run_in_background(self._restore, "restore")
-        self.desk.run_in_background(self._look_around, "telemetry")
+        self.run_in_background(self._restore, "restore")
+        self.run_in_background(self._look_around, "telemetry")
 
     async def _look_around(self) -> None:
         """The board's name, and its sensors."""
@@ -151,7 +151,7 @@ class WorkbenchScreen(Doors):
             self.settings.take(self.settings.draft)
         if Path(spec.model).is_file():
             self.models.take(self.desk.engine.models(), spec.model)
-        self.desk.run_in_background(partial(self.follow, run), "follow")
+        self.run_in_background(partial(self.follow, run), "follow")
 
     async def follow(self, run: str) -> None:
         """Watch a run, and leave the settings as they are."""
@@ -278,7 +278,7 @@ class WorkbenchScreen(Doors):
 
     def action_run(self) -> None:
         """Start a run, or say why it cannot be."""
-        self.desk.run_in_background(self._run, "run")
+        self.run_in_background(self._run, "run")
 
     async def run_after(self, run: str) -> None:
         """Start a run that begins once another has ended well."""
@@ -300,7 +300,7 @@ class WorkbenchScreen(Doors):
                 self.settings.refuse()
                 return
         run = await link.submit(setups, model, after)
-        self.desk.run_in_background(partial(self.follow, run), "follow")
+        self.run_in_background(partial(self.follow, run), "follow")
         then = f"it begins when {after} has ended well" if after else "the run goes on when you quit"
         self.notify(f"{Path(model).stem}: {then}", timeout=3, markup=False)
 
@@ -317,12 +317,12 @@ class WorkbenchScreen(Doors):
         """Take the run up again."""
         view = self.desk.link.view
         if view is not None:
-            self.desk.run_in_background(partial(self.resume, view.run), "resume")
+            self.run_in_background(partial(self.resume, view.run), "resume")
 
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it."""
         await self.desk.engine.resume(await self.desk.engine.group_of(run))
-        self.desk.run_in_background(partial(self.follow, run), "follow")
+        self.run_in_background(partial(self.follow, run), "follow")
 
     def action_undo(self) -> None:
         """Take the last change back."""

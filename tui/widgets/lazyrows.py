@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import overload
 
 from .lines import Line, Rows
@@ -32,6 +33,10 @@ class Drawn(Sequence[Line]):
             self._lines[at] = self._draw(self._keys[at])
         return self._lines[at]
 
+    def shown(self, at: int) -> Line | None:
+        """A row as it was drawn; None: nobody has seen it. What would draw it may know nothing of its key any more."""
+        return self._lines.get(at) if at < len(self._keys) else ()
+
 
 class LazyRows(Rows):
     """Rows with a cursor, of which only keys are known. Their screen filters them."""
@@ -45,6 +50,7 @@ class LazyRows(Rows):
         """
         place = max(0, self.place())
         old, height = self.lines, self.size.height
+        drawn = old.shown if isinstance(old, Drawn) else partial(self._at, old)
         self.keys = [key if key[:1] != " " else "" for key in keys]
         wanted = cursor if cursor in self.keys and cursor else self.cursor
         before = self.cursor
@@ -52,7 +58,7 @@ class LazyRows(Rows):
         self.lines = Drawn(keys, draw)  # type: ignore[assignment]
         seen = range(self.top, self.top + height)
         marks = self._edges(len(old))
-        self._repaint([y for y, n in enumerate(seen) if self._at(old, n) != self._at(self.lines, n) or y in marks])
+        self._repaint([y for y, n in enumerate(seen) if drawn(n) != self._at(self.lines, n) or y in marks])
         self._into_view()
         if self.cursor != before:
             self.refresh()

@@ -13,12 +13,14 @@ from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Ui
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.background import in_background
+from edgetui.tui.desk import AtDesk
 from edgetui.tui.link import Link
 from edgetui.tui.palette import Commands, Palette
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.runs import RunsScreen
 from edgetui.tui.screens.safe_dismiss import SafeDismiss
+from edgetui.tui.widgets.lines import Rows
 from monkey import press_at_once, send
 from screens import shows, until
 from textual import events
@@ -285,3 +287,51 @@ async def test_work_whose_screen_was_left_meanwhile_is_no_defect(bare_app: Edget
         screen.display = False  # as in the moment of leaving, before its work is ended with it
         left.set()
         await work.wait()
+
+
+async def test_what_is_asked_by_a_screen_that_is_being_left_is_not_for_the_one_below(bare_app: EdgetuiApp):
+    """The cursor of Sweeps moved in the moment of leaving: its work found the workbench on top, and no rows of its own."""
+
+    class Listing(AtDesk, SafeDismiss, Screen[None]):
+        """Looks for rows that it has not."""
+
+        async def fill(self) -> None:
+            self.query_one("#gone")
+
+    async with bare_app.run_test() as pilot:
+        screen = Listing()
+        await bare_app.push_screen(screen)
+        await bare_app.pop_screen()
+        screen.run_in_background(screen.fill, "fill")
+        await bare_app.workers.wait_for_complete([each for each in bare_app.workers if each.group == "fill"])
+        await pilot.pause()
+        assert bare_app.is_running
+
+
+class Pointed(SafeDismiss, Screen[None]):
+    """Looks for a widget that it has not when a row says something."""
+
+    def on_rows_moved(self) -> None:
+        self.query_one("#none")
+
+
+async def test_what_a_row_says_of_a_screen_that_is_being_left_ends_nothing(bare_app: EdgetuiApp):
+    async with bare_app.run_test() as pilot:
+        screen = Pointed()
+        await bare_app.push_screen(screen)
+        screen.display = False  # as in the moment of leaving
+        screen.post_message(Rows.Moved(Rows(), "a"))
+        await pilot.pause()
+        assert bare_app.is_running
+
+
+async def test_what_a_row_says_of_a_screen_that_stands_is_not_hidden(bare_app: EdgetuiApp):
+    async def look() -> None:
+        async with bare_app.run_test() as pilot:
+            screen = Pointed()
+            await bare_app.push_screen(screen)
+            screen.post_message(Rows.Moved(Rows(), "a"))
+            await pilot.pause()
+
+    with pytest.raises(NoMatches, match="none"):
+        await look()

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from edgetui.engine.config import PACKAGE, load_config
 from edgetui.engine.library.recipes import find_recipe, recipe_toml
-from edgetui.engine.runs.search_folder import SearchDir, create_search
-from edgetui.engine.schema.figures import Ratio
+from edgetui.engine.runs.search_folder import create_search
 from edgetui.engine.schema.search import (
     CandidateChecked,
     CandidateMeasured,
@@ -26,49 +25,7 @@ from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.searches import SearchesScreen
 from screens import screen_text, shows, until
-
-WHY = "15 units INT8, 5 units FP32: 0.446 of FP32's latency_ms (95 %: 0.44 to 0.452)"
-
-
-def ratio(value: float, wide: float = 0.01) -> Ratio:
-    return Ratio(value=value, low=value - wide, high=value + wide)
-
-
-def searched(home: Path) -> SearchDir:
-    recipe = find_recipe("int8", load_config())
-    spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=recipe)
-    return create_search(home, SearchRequest(goal="fastest drop<=0.01", spec=spec, builds=8))
-
-
-def answered(folder: SearchDir) -> None:
-    recipe = find_recipe("int8", load_config())
-    recipe = msgspec.structs.replace(recipe, step=(msgspec.structs.replace(recipe.step[0], exclude=("/head/fc",)),))
-    points = [
-        SearchPoint(formats={"int8": 20}, measured=ratio(0.41), difference=ratio(-0.031), run="a", effect=0.2, foretold=0.42),
-        SearchPoint(
-            formats={"int8": 15, "fp32": 5},
-            measured=ratio(0.446),
-            difference=ratio(-0.002),
-            run="b",
-            effect=0.01,
-            foretold=0.45,
-        ),
-        SearchPoint(
-            formats={"int8": 10, "fp32": 10}, measured=ratio(0.7), difference=ratio(-0.001), run="c", effect=0.005, foretold=0.7
-        ),
-    ]
-    document = SearchDocument(
-        search=folder.id,
-        state="done",
-        goal="fastest drop<=0.01",
-        choice=SearchChoice(recipe=recipe_toml(recipe), run="b"),
-        built=tuple(points),
-        sensitivity=(SearchUnit(unit="/stem/conv", format="int8", kl=0.12, sqnr_db=20.0),),
-        checks=5,
-        builds=6,
-        why=WHY,
-    )
-    folder.add(SearchLine(answer=document))
+from told_searches import answered, ratio, searched
 
 
 async def open_searches(pilot) -> SearchesScreen:

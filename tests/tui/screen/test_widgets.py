@@ -10,6 +10,7 @@ from edgetui.tui.widgets.chart import DOTS, DOTTED, GUTTER, SOLID, Chart, Graph,
 from edgetui.tui.widgets.entry import Entry
 from edgetui.tui.widgets.histogram import bars
 from edgetui.tui.widgets.keybar import key_name
+from edgetui.tui.widgets.lazyrows import LazyRows
 from edgetui.tui.widgets.lines import Scrolling
 from edgetui.tui.widgets.scatter import Dot, scatter
 from hypothesis import given
@@ -327,3 +328,26 @@ async def test_a_list_at_its_foot_leaves_no_empty_room_when_it_grows_or_its_rows
         assert rows.top == 1
         rows.show(rows.lines[:4])
         assert rows.top == 0
+
+
+class OneLazyList(App[None]):
+    CSS = "LazyRows { height: 5; }"
+
+    def compose(self) -> ComposeResult:
+        yield LazyRows()
+
+
+async def test_rows_that_nobody_has_seen_are_not_drawn_when_others_come() -> None:
+    """A folder that was read again at once: what draws a row knew its name no more."""
+    async with OneLazyList().run_test(size=(20, 12)) as pilot:
+        rows = pilot.app.query_one(LazyRows)
+        known = {str(n): ((f"row {n}", ""),) for n in range(100)}
+        rows.take(list(known), known.__getitem__)
+        await until(pilot, lambda: rows.size.height == 5)
+        rows.point("60")
+        assert rows.top > 50  # and nothing was drawn there yet
+        known.clear()
+        known["b"] = (("another", ""),)
+        rows.take(["b"], known.__getitem__)
+        await pilot.pause()
+        assert rows.plain() == "another"

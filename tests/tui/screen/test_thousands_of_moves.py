@@ -1,0 +1,215 @@
+"""A long game of a monkey: it comes to every screen at every usual size, nothing ends the app, and nothing is left behind.
+
+`make bench-monkey` plays it whole: beside real runs, a fleet of one board, and with processes of the engine killed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.util
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import PACKAGE, Config, Defaults, Models
+from edgetui.engine.errors import EdgetuiError
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema import events as ev
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.tui.app import EdgetuiApp
+from fleets import LoopbackFleet
+from laid_boards import lay_out_board
+from monkey import Monkey, back_to
+from told_searches import answered, searched
+from told_sweeps import swept
+from visits import USUAL, every_screen
+
+pytestmark = pytest.mark.long
+MOVES = int(os.environ.get("EDGETUI_MONKEY", "2000"))
+SEED = int(os.environ.get("EDGETUI_SEED", "20000"))
+WHOLE = MOVES >= 10_000
+"""With all that takes more than CI has time for."""
+GROWTH_MB = 40
+"""What the process may take more after the second half of the moves than after the first."""
+UNWANTED = frozenset({"run", "after", "resume", "runs.resume"})
+"""What would start runs by the hundred: beside the whole game one is always going."""
+DEMO = PACKAGE / "profiles" / "demo"
+
+
+@pytest.fixture
+def full_home(
+    shared: Path, tmp_path: Path, own_state: Path, model: Path, past_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> RunDir:
+    """A board with sensors, and of everything that can be listed some; returns the run that is going."""
+    for name, value in lay_out_board(shared / "sysfs" / "orin_nano_super_r36.json", tmp_path)[1].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EDGETUI_FLEET", str(tmp_path / "none.toml"))
+    monkeypatch.chdir(tmp_path / "home")  # what is written where it was started
+    runs = [past_run(to, model) for to in ("done", "failed", "measure", "done", "measure")]
+    answered(searched(own_state))
+    swept(own_state)
+    rng = np.random.default_rng(0)
+    np.savez("some.npz", image=rng.random((6, 1, 8, 8), np.float32), labels=np.arange(6) % 3)
+    return RunDir(own_state / "runs" / runs[-1])
+
+
+async def keep_telling(folder: RunDir) -> None:
+    """As a supervisor does that measures: a reading and a note, again and again; until somebody deletes its folder."""
+    n = 10_000
+    while (folder.path / "events.jsonl").exists():
+        n += 2
+        told = (
+            ev.Reading(n=n, t=n / 10, side="candidate", latency_ms=1.1, mean_ms=1.2, half_width=0.02, samples=n),
+            ev.Note(n=n + 1, t=n / 10, stage="measure", text=f"note {n}"),
+        )
+        with (folder.path / "events.jsonl").open("ab") as file:
+            file.write(b"".join(ev.encode(each) + b"\n" for each in told))
+        await asyncio.sleep(0.05)
+
+
+async def keep_running(config: Config, home: Path) -> None:
+    """One real run after another, whatever becomes of them."""
+    engine, n = Engine(config, home), 0
+    while True:
+        n += 1
+        with suppress(EdgetuiError, OSError):
+            spec = RunSpec(model=str(DEMO / "digits.onnx"), recipe=engine.recipes()[0], preset="quick", seed=n)
+            run = await engine.submit(spec)
+            async for _ in engine.watch(run):
+                pass
+        await asyncio.sleep(0.5)
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """What works for a state folder, ourselves left out."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            mine = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            if mine and process.environ().get("XDG_STATE_HOME", "").startswith(str(home)):
+                found.append(process)
+    return found
+
+
+async def keep_killing(home: Path, seed: int, told: Counter[str]) -> None:
+    """Every three seconds some process of the engine; every half minute all, so that what was begun never piles up."""
+    dice, n = random.Random(seed), 0
+    while True:
+        await asyncio.sleep(3)
+        n += 1
+        there = await asyncio.to_thread(processes_of, home)
+        for process in there if n % 10 == 0 else dice.sample(there, min(1, len(there))):
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                told[next((word.rpartition(".")[2] for word in words if word.startswith("edgetui.")), "another")] += 1
+                process.kill()
+
+
+class Growth:
+    """What of the process is counted after each thousand of moves."""
+
+    def __init__(self, app: EdgetuiApp) -> None:
+        self.app, self.process = app, psutil.Process()
+        self.megabytes: list[float] = []
+        self._kinds: list[Counter[str]] = []
+
+    def note(self) -> str:
+        """Count, and say it in a row."""
+        gc.collect()
+        self.megabytes.append(self.process.memory_info().rss / 2**20)
+        objects = gc.get_objects()
+        kinds = Counter(type(each).__qualname__ for each in objects)
+        self._kinds.append(kinds)
+        screens = sum(n for kind, n in kinds.items() if kind in every_screen())
+        return (
+            f"{len(self.megabytes)}000 moves {self.megabytes[-1]:.0f} MB  {len(objects)} objects, {screens} screens of which "
+            f"{len(self.app.screen_stack)} stand, {widgets(self.app)} widgets, {kinds['Timer']} timers, "
+            f"{len(asyncio.all_tasks())} tasks, {len(self.app.workers)} workers, {self.process.num_threads()} threads, "
+            f"{self.process.num_fds()} files, {len(self.app.pace._drawers)} drawers"
+        )
+
+    def grown(self) -> str:
+        """Kinds of objects of which there are more at the end than in the middle, the most first."""
+        if not self._kinds:
+            return "nothing was counted"
+        more = self._kinds[-1] - self._kinds[len(self._kinds) // 2 - 1]
+        return ", ".join(f"{kind} +{n}" for kind, n in more.most_common(25))
+
+
+def widgets(app: EdgetuiApp) -> int:
+    """On all screens."""
+    return sum(len(screen.query("*")) for screen in app.screen_stack)
+
+
+@asynccontextmanager
+async def beside(*works: asyncio.Future[None]) -> AsyncIterator[None]:
+    """Have these go on meanwhile; what fails in one fails the test."""
+    try:
+        yield
+        for work in works:
+            if work.done():
+                work.result()
+    finally:
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, own_state: Path, full_home: RunDir, past_run, monkeypatch) -> Iterator[LoopbackFleet | None]:
+    """One board with a run, where the extra is installed."""
+    if not WHOLE or importlib.util.find_spec("distributed") is None:
+        yield None
+        return
+    fleet = LoopbackFleet(tmp_path / "fleet", monkeypatch, own_state)
+    fleet.add("one")
+    shutil.copytree(own_state / "runs" / past_run("done"), fleet.home_of("one") / "runs" / "20261120-2300-of-a-board")
+    yield fleet
+    fleet.close()
+
+
+async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
+    full_home: RunDir, own_state: Path, tmp_path: Path, fleet: LoopbackFleet | None
+):
+    defaults = Defaults(dataset=str(DEMO / "digits.toml"))
+    config = Config(models=Models(folders=("~/models", str(DEMO))), defaults=defaults)
+    app = EdgetuiApp(config, Engine(config, own_state))
+    monkey, growth, killed = Monkey(app, SEED, UNWANTED), Growth(app), Counter[str]()
+    screens = every_screen()
+    if fleet is not None:
+        await fleet.fleet.bring_up()
+    works = [asyncio.ensure_future(keep_telling(full_home))]
+    if WHOLE:
+        works += map(asyncio.ensure_future, (keep_running(config, own_state), keep_killing(own_state.parent, SEED, killed)))
+    try:
+        async with beside(*works):
+            with full_home.hold():
+                async with app.run_test(size=(120, 40), notifications=True) as pilot:
+                    for _ in range(MOVES // 1000):
+                        await monkey.play(1000, (0, 0, 0, 0.001))
+                        assert app.is_running, [*monkey.did]
+                        print(growth.note(), flush=True)
+                    await back_to(app, pilot)
+                    assert widgets(app) < 120
+                    assert len(app.pace._drawers) < 60
+    finally:
+        print(monkey.visits.table(screens), f"killed: {dict(killed)}", f"more: {growth.grown()}", sep="\n")
+        never = monkey.visits.never(screens)
+        print(f"never on top: {', '.join(never) or 'none'}")
+        for process in processes_of(own_state.parent):
+            with suppress(psutil.Error):
+                process.kill()
+    half = len(growth.megabytes) // 2
+    assert growth.megabytes[-1] - growth.megabytes[half - 1] < GROWTH_MB, growth.megabytes
+    if WHOLE:
+        assert never == ([] if fleet is not None else ["BoardRunScreen"])
+        assert not [size for size in USUAL if not any(at == size for _, at in monkey.visits.seen)]
