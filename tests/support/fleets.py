@@ -28,7 +28,8 @@ class LoopbackFleet:
         """`home`: the state folder here, else one below `folder`."""
         self.folder = folder
         self.home = home or folder / "here" / "edgetui"
-        self.home.mkdir(parents=True, exist_ok=True)
+        for needed in (folder, self.home):
+            needed.mkdir(parents=True, exist_ok=True)
         self.boards: list[FleetBoard] = []
         self.file = folder / "fleet.toml"
         monkeypatch.setenv("EDGETUI_FLEET", str(self.file))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -35,3 +37,21 @@ def wait_until(true: Callable[[], object], complaint: str = "waited in vain", li
     while not true():
         assert time.monotonic() < end, complaint
         time.sleep(0.01)
+
+
+def working_for(home: Path) -> list[psutil.Process]:
+    """What works for a state folder below `home`, ourselves left out."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            mine = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            if mine and process.environ().get("XDG_STATE_HOME", "").startswith(str(home)):
+                found.append(process)
+    return found
+
+
+def kill_all(home: Path) -> None:
+    """Leave nothing behind that was begun for it."""
+    for process in working_for(home):
+        with suppress(psutil.Error):
+            process.kill()

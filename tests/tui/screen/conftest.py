@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
@@ -18,7 +19,10 @@ from edgetui.engine.telemetry.client import Telemetry
 from edgetui.engine.telemetry.source_choice import choose
 from edgetui.engine.telemetry.sources.source import SourceRefused
 from edgetui.tui.app import EdgetuiApp
+from laid_boards import lay_out_board
 from told_runs import RECIPE, outcome, went
+from told_searches import answered, searched
+from told_sweeps import swept
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +136,20 @@ def past_run(own_state: Path, tmp_path: Path) -> Callable[..., str]:
         return asked.run
 
     return write
+
+
+@pytest.fixture
+def full_home(
+    shared: Path, tmp_path: Path, own_state: Path, model: Path, past_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> RunDir:
+    """A board with sensors, and of everything that can be listed some; returns the run that is going."""
+    for name, value in lay_out_board(shared / "sysfs" / "orin_nano_super_r36.json", tmp_path)[1].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EDGETUI_FLEET", str(tmp_path / "none.toml"))
+    monkeypatch.chdir(tmp_path / "home")  # what is written where it was started
+    runs = [past_run(to, model) for to in ("done", "failed", "measure", "done", "measure")]
+    answered(searched(own_state))
+    swept(own_state)
+    rng = np.random.default_rng(0)
+    np.savez("some.npz", image=rng.random((6, 1, 8, 8), np.float32), labels=np.arange(6) % 3)
+    return RunDir(own_state / "runs" / runs[-1])

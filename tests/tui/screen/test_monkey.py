@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,20 @@ from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.monitor import Shown
 from monkey import Monkey, back_to, look_closely
+from processes import kill_all
 
-UNWANTED = frozenset({"run", "resume", "runs.resume", "screenshot"})
-"""What would start real work or write where the test runs."""
-
-
+UNWANTED = frozenset({"run", "after", "resume", "runs.resume"})
+"""What would start runs."""
 pytestmark = pytest.mark.long
 SEEDS = (1, 2, 3)
+
+
+@pytest.fixture(autouse=True)
+def a_place_of_its_own(tmp_path: Path, own_state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is written where it was started goes with the test, and so does what it has begun."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    kill_all(own_state.parent)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

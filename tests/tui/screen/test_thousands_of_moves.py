@@ -12,11 +12,10 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 from edgetui.engine.api import Engine
@@ -27,10 +26,8 @@ from edgetui.engine.schema import events as ev
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.tui.app import EdgetuiApp
 from fleets import LoopbackFleet
-from laid_boards import lay_out_board
 from monkey import Monkey, back_to
-from told_searches import answered, searched
-from told_sweeps import swept
+from processes import kill_all, working_for
 from visits import USUAL, every_screen
 
 pytestmark = pytest.mark.long
@@ -43,23 +40,6 @@ GROWTH_MB = 40
 UNWANTED = frozenset({"run", "after", "resume", "runs.resume"})
 """What would start runs by the hundred: beside the whole game one is always going."""
 DEMO = PACKAGE / "profiles" / "demo"
-
-
-@pytest.fixture
-def full_home(
-    shared: Path, tmp_path: Path, own_state: Path, model: Path, past_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> RunDir:
-    """A board with sensors, and of everything that can be listed some; returns the run that is going."""
-    for name, value in lay_out_board(shared / "sysfs" / "orin_nano_super_r36.json", tmp_path)[1].items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("EDGETUI_FLEET", str(tmp_path / "none.toml"))
-    monkeypatch.chdir(tmp_path / "home")  # what is written where it was started
-    runs = [past_run(to, model) for to in ("done", "failed", "measure", "done", "measure")]
-    answered(searched(own_state))
-    swept(own_state)
-    rng = np.random.default_rng(0)
-    np.savez("some.npz", image=rng.random((6, 1, 8, 8), np.float32), labels=np.arange(6) % 3)
-    return RunDir(own_state / "runs" / runs[-1])
 
 
 async def keep_telling(folder: RunDir) -> None:
@@ -89,24 +69,13 @@ async def keep_running(config: Config, home: Path) -> None:
         await asyncio.sleep(0.5)
 
 
-def processes_of(home: Path) -> list[psutil.Process]:
-    """What works for a state folder, ourselves left out."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            mine = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
-            if mine and process.environ().get("XDG_STATE_HOME", "").startswith(str(home)):
-                found.append(process)
-    return found
-
-
 async def keep_killing(home: Path, seed: int, told: Counter[str]) -> None:
     """Every three seconds some process of the engine; every half minute all, so that what was begun never piles up."""
     dice, n = random.Random(seed), 0
     while True:
         await asyncio.sleep(3)
         n += 1
-        there = await asyncio.to_thread(processes_of, home)
+        there = await asyncio.to_thread(working_for, home)
         for process in there if n % 10 == 0 else dice.sample(there, min(1, len(there))):
             with suppress(psutil.Error):
                 words = process.cmdline()
@@ -205,9 +174,7 @@ async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
         print(monkey.visits.table(screens), f"killed: {dict(killed)}", f"more: {growth.grown()}", sep="\n")
         never = monkey.visits.never(screens)
         print(f"never on top: {', '.join(never) or 'none'}")
-        for process in processes_of(own_state.parent):
-            with suppress(psutil.Error):
-                process.kill()
+        kill_all(own_state.parent)
     half = len(growth.megabytes) // 2
     assert growth.megabytes[-1] - growth.megabytes[half - 1] < GROWTH_MB, growth.megabytes
     if WHOLE:
