@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ KEPT = 500
 NEAR_S = 1800.0
 """So much of the past before the place of a replay is kept in fine buckets."""
 MOST_AT_ONCE = 400
-"""Samples that are taken in on the screen's own thread; more are read beside it."""
+"""Samples that are taken in on the screen's own thread at a time: of a replay more are read beside it, of the sensors more
+wait for the next tick (of a screen that was stopped meanwhile, with Ctrl-Z, there are thousands)."""
 READ_AT_ONCE = 500
-UNDRAWN = 1200
-"""Samples that wait for the workbench's charts while they are not on screen: five minutes at 4 Hz."""
+UNDRAWN_S = 10.0
+"""So long samples wait for the workbench's charts while they are not on screen; then charts take their past of the store. A
+sample is 2.5 kB."""
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 
 
@@ -36,7 +39,7 @@ class LiveFeed:
         self._engine, self._telemetry = engine, telemetry
         self._history, self._alerts = engine.history(), engine.alerts(1 / telemetry.wanted_hz)
         self._happened: deque[Mark | AlertEvent] = deque(maxlen=KEPT)
-        self._fresh: deque[Sample] = deque(maxlen=UNDRAWN)
+        self._fresh: deque[Sample] = deque()
         self._seen = 0
         self.watt_decimals = watt_decimals
         self.newest: Sample | None = None
@@ -46,7 +49,7 @@ class LiveFeed:
         self.first_s: float | None = None
         """When the first sample came, by the samples' clock."""
         self.pasts = 0
-        """How often `add_past` brought something: charts that keep samples of their own take them again."""
+        """How often the store got what `fresh` never had: charts that keep samples of their own take them again."""
         self.share_read = 1.0
         """Nothing has to be read before it can be shown."""
 
@@ -57,17 +60,20 @@ class LiveFeed:
             StorageRefused: the recording cannot be written; it has ended.
         """
         told: list[AlertEvent] = []
+        many = 0
         try:
-            for number, sample in self._telemetry.since(self._seen):
+            for number, sample in islice(self._telemetry.since(self._seen), MOST_AT_ONCE):
+                many += 1
                 self._seen, self.newest = number, sample
                 self.first_s = sample.t_s if self.first_s is None else self.first_s
                 self.heard += 1
                 self._history.add(sample)
-                self._fresh.append(sample)
+                self._put_by(sample)
                 if self.recorder is not None:
                     self.recorder.write(sample)
                 told += self._tell(self._alerts.update(sample))
-            told += self._tell(self._alerts.tick(self.now_s))
+            if many < MOST_AT_ONCE:  # else what has not been looked at yet is no silence
+                told += self._tell(self._alerts.tick(self.now_s))
             if self.recorder is not None:
                 self.recorder.flush_if_due()
         except BaseException:
@@ -82,8 +88,15 @@ class LiveFeed:
                 self.recorder.alert(event)
         return events
 
+    def _put_by(self, sample: Sample) -> None:
+        """Keep a sample for `fresh`."""
+        if self._fresh and sample.t_s - self._fresh[0].t_s > UNDRAWN_S:
+            self._fresh.clear()
+            self.pasts += 1
+        self._fresh.append(sample)
+
     def fresh(self) -> list[Sample]:
-        """Samples that `pump` has taken in since the last call, oldest first."""
+        """Samples that `pump` has taken in since the last call, oldest first; see `pasts` for what was before them."""
         samples = list(self._fresh)
         self._fresh.clear()
         return samples

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -82,15 +83,21 @@ class Telemetry:
         self._look()
         return self._newest()
 
-    def since(self, n: int) -> list[tuple[int, Sample]]:
-        """All samples after number `n` that are still in the ring, oldest first, each with its number."""
+    def since(self, n: int) -> Iterator[tuple[int, Sample]]:
+        """All samples after number `n` that are still in the ring, oldest first, each with its number.
+
+        Each is read as it is asked for: a whole ring at once is 20 MB that the process never gives back, and whoever was
+        stopped for a while finds one.
+        """
         self._look()
         if self._ring is None:
-            return []
+            return
         newest = self._newest()
         first = max(n, self._base, newest - self._ring.count + 1) + 1
-        found = ((k, self._get(k)) for k in range(first, newest + 1))
-        return [(k, sample) for k, sample in found if sample is not None]
+        for k in range(first, newest + 1):
+            sample = self._get(k)
+            if sample is not None:
+                yield k, sample
 
     def stats(self) -> Stats:
         """What the sampler says about itself; all zeros before it has said anything."""

@@ -10,7 +10,7 @@ import bisect
 import itertools
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -146,8 +146,8 @@ class Readings(Protocol):
     def newest_number(self) -> int:
         """Its number."""
 
-    def since(self, n: int) -> list[tuple[int, Sample]]:
-        """Samples after number `n`."""
+    def since(self, n: int) -> Iterable[tuple[int, Sample]]:
+        """Samples after number `n`; to be gone through once."""
 
     def stats(self) -> Stats:
         """What the sampler says about itself."""

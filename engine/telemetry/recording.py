@@ -112,12 +112,13 @@ class Recorder:
 
     def pump(self, readings: Readings) -> list[Sample]:
         """Take over all samples since the last call; returns them."""
-        fresh = readings.since(self._seen)
-        for n, sample in fresh:
+        fresh = []
+        for n, sample in readings.since(self._seen):
             self._seen = n
             self._lines.append(encode(sample))
+            fresh.append(sample)
         self.flush_if_due()
-        return [sample for _, sample in fresh]
+        return fresh
 
     def write(self, sample: Sample) -> None:
         """One sample."""

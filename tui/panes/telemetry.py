@@ -31,7 +31,7 @@ READINGS = 300
 
 
 USUAL = MonitorLook()
-FINE_S, FINE_STEP_S, COARSE_STEP_S = 290.0, 1.0, 5.0
+FINE_S, FINE_STEP_S, COARSE_STEP_S = 290.0, 0.25, 5.0
 """How far back the store of samples has quarters of a second, and what is asked of it there and before."""
 HELD_S = 3.0
 RUN_CHARTS = {"fps": "Frames/s", "latency": "Latency  ms"}
@@ -62,18 +62,19 @@ def mark_at(bars: Sequence[Bar], t_s: float) -> int:
 
 
 def _stretches(history: History, name: str, begin_s: float, end_s: float) -> Iterator[tuple[float, float, Bucket | None]]:
-    """(begin, seconds, what it had), from the first that had something: seconds of the last minutes, before them five at a
-    time, for that is what the store keeps. A hole of a few seconds is not one: lines of a run come once a second, and end
-    where samples begin.
+    """(begin, seconds, what it had), from the first that had something: samples of the last minutes, before them five seconds
+    at a time, for that is what the store keeps. A hole of a few seconds is not one: lines of a run come once a second, and
+    end where samples begin.
     """
-    fine_s = max(begin_s, end_s - FINE_S)
+    fine_s = max(begin_s, end_s - FINE_S) // COARSE_STEP_S * COARSE_STEP_S  # where buckets of both widths begin
+    newest_s = (end_s // FINE_STEP_S + 1) * FINE_STEP_S
     last: Bucket | None = None
     missed_s = 0.0
-    for from_s, to_s, wanted_s in ((begin_s, fine_s, COARSE_STEP_S), (fine_s, end_s, FINE_STEP_S)):
-        count = round((to_s - from_s) / wanted_s)
+    for from_s, to_s, long_s in ((begin_s, fine_s, COARSE_STEP_S), (fine_s, newest_s, FINE_STEP_S)):
+        count = round((to_s - from_s) / long_s)
         if count < 1:
             continue
-        long_s = (to_s - from_s) / count
+        from_s = to_s - count * long_s
         for n, bucket in enumerate(history.buckets(name, from_s, to_s, count)):
             missed_s = 0.0 if bucket is not None else missed_s + long_s
             if bucket is not None:

@@ -25,7 +25,7 @@ def telemetry(own_state: Path):
 
 def test_samples_arrive_and_are_numbered_without_gaps(telemetry: Telemetry) -> None:
     wait_until(lambda: telemetry.newest_number() >= 5)
-    samples = telemetry.since(0)
+    samples = list(telemetry.since(0))
     assert [n for n, _ in samples] == list(range(1, len(samples) + 1))
     stamps = [sample.t_s for _, sample in samples]
     assert stamps == sorted(set(stamps))
@@ -35,7 +35,7 @@ def test_samples_arrive_and_are_numbered_without_gaps(telemetry: Telemetry) -> N
     assert newest.ram_total_mb is not None
     assert newest.ram_total_mb > 100
     assert 0 <= time.monotonic() - newest.t_s < 10
-    assert telemetry.since(telemetry.newest_number() + 100) == []
+    assert list(telemetry.since(telemetry.newest_number() + 100)) == []
 
 
 def test_it_says_about_itself_what_it_does(telemetry: Telemetry) -> None:
@@ -101,7 +101,7 @@ time.sleep(60)
 def test_opening_does_not_wait_for_the_sampler(own_state: Path) -> None:
     with open_telemetry(own_state, "host") as telemetry:
         assert telemetry.newest() is None
-        assert telemetry.since(0) == []
+        assert list(telemetry.since(0)) == []
         assert telemetry.source == "host"
         assert telemetry.stats().samples == 0
 

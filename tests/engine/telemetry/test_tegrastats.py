@@ -199,7 +199,7 @@ def test_the_command_is_read_line_by_line_and_ended(fake_tegrastats, tmp_path: P
 def test_through_the_sampler_no_line_is_lost(fake_tegrastats, own_state: Path) -> None:
     fake_tegrastats('k=1000\nwhile :; do k=$((k+1)); echo "RAM 1/2MB CPU [1%@2] VDD_IN ${k}mW/1mW"; sleep 0.05; done')
     with open_telemetry(own_state, "tegrastats", 2.0) as telemetry:
-        wait_until(lambda: len(telemetry.since(0)) >= 12)
+        wait_until(lambda: len(list(telemetry.since(0))) >= 12)
         seen = [sample.rails_mw["VDD_IN"] for _, sample in telemetry.since(0)]
     assert seen == list(range(seen[0] or 0, (seen[0] or 0) + len(seen)))  # type: ignore[operator]
 
