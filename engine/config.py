@@ -126,6 +126,12 @@ def typed_path(text: str) -> Path:
         return Path(text)
 
 
+def shown_path(path: str) -> str:
+    """As people would type it: what lies below home begins with `~`."""
+    home = str(Path.home())
+    return f"~{path.removeprefix(home)}" if path == home or path.startswith(f"{home}/") else path
+
+
 def config_file() -> Path:
     """The user's configuration file, which need not exist."""
     named = os.environ.get("EDGETUI_CONFIG")
@@ -153,13 +159,29 @@ def config_layers() -> list[tuple[Path, dict[str, Any]]]:
     packaged, own = PACKAGE / "edgetui.toml", config_file()
     layers = [(packaged, read_toml(packaged, ConfigRefused))]
     if own.is_file():
-        mine = read_toml(own, ConfigRefused)
+        mine = _keys_by_name(read_toml(own, ConfigRefused))
         refuse_nul(mine, own, ConfigRefused)
         converted(mine, Config, own, ConfigRefused)
         layers.append((own, mine))
     elif os.environ.get("EDGETUI_CONFIG"):
         raise ConfigRefused(f"there is no file {own}", fix="correct or unset EDGETUI_CONFIG")
     return layers
+
+
+def _keys_by_name(data: dict[str, Any]) -> dict[str, Any]:
+    """The same with `runs.tag = "f2"` under [ui.keys] as one name, which without quotes is a table within a table to TOML."""
+    ui = data.get("ui")
+    if not isinstance(ui, dict) or not isinstance(ui.get("keys"), dict):
+        return data
+
+    def flat(table: dict[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                yield from flat(value, f"{before}{name}.")
+            else:
+                yield f"{before}{name}", value
+
+    return {**data, "ui": {**ui, "keys": dict(flat(ui["keys"], ""))}}
 
 
 def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:

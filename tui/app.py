@@ -34,6 +34,7 @@ from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
 from .widgets.entry import Entry, opens_line
+from .widgets.keybar import keys_of
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel as Severity
@@ -139,7 +140,7 @@ class EdgetuiApp(Desk):
 
     def on_mount(self) -> None:
         """Leave cleanly when the link or the system ends us; a SIGHUP that is ignored makes the input thread spin for ever."""
-        self.set_keymap(self.config.ui.keys)
+        self.set_keymap({name: keys_of(text) for name, text in self.config.ui.keys.items()})
         if not self.is_headless:
             leave_when_gone(lambda status: self.exit(status, status))
         self.watch(self, "app_focus", self.pace.settle, init=False)

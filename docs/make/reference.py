@@ -21,6 +21,7 @@ from edgetui.engine.library.setting_origins import key_lines
 from edgetui.engine.report.json_schemas import DOCUMENTS, schema_of, written
 from edgetui.engine.schema.field_docs import docs_of
 from edgetui.tui.cli import cli
+from edgetui.tui.widgets.keybar import key_name
 from textual.binding import Binding
 
 if TYPE_CHECKING:
@@ -82,14 +83,55 @@ def keys() -> str:
     found: dict[str, dict[str, tuple[str, str]]] = {}
     for binding in _bindings():
         if binding.id:
-            place = binding.id.rpartition(".")[0] or "everywhere and workbench"
-            found.setdefault(place, {}).setdefault(binding.id, (binding.key, binding.tooltip or binding.description))
-    lines = ['# Keys\n\nOther keys are set by name, such as `run = "f5"`, under `[ui.keys]` in `edgetui.toml`.\n']
-    for place in sorted(found):
-        lines.append(f"## {place}\n")
-        rows = [(f"`{key.replace(',', '` `')}`", words, f"`{name}`") for name, (key, words) in found[place].items()]
-        lines.append(_table(("key", "what it does", "name"), rows))
+            first, dot, _ = binding.id.partition(".")
+            found.setdefault(first if dot else "", {}).setdefault(
+                binding.id, (binding.key, binding.tooltip or binding.description)
+            )
+    unknown = set(found) - set(PLACES)
+    assert not unknown, f"PLACES has no heading for {unknown}"
+    lines = [
+        "# Keys\n\n`?` on the screen shows those of what has the focus. Others are set by name under `[ui.keys]` in",
+        '`edgetui.toml`, such as `run = "f5"` or `runs.earlier = "("`.\n',
+    ]
+    for place, heading in PLACES.items():
+        if place in found:
+            rows = [
+                (" ".join(f"`{key_name(each)}`" for each in key.split(",")), words, f"`{name}`")
+                for name, (key, words) in found[place].items()
+            ]
+            lines.append(f"## {heading}\n\n{_table(('key', 'what it does', 'name'), rows)}")
     return "\n".join(lines)
+
+
+PLACES = {
+    "": "The workbench, and everywhere",
+    "move": "In rows",
+    "find": "What was found in rows",
+    "pane": "Panes of the workbench",
+    "models": "Models",
+    "settings": "Compression",
+    "live": "Live",
+    "log": "Log",
+    "browse": "Folders",
+    "dataset": "A dataset",
+    "draw": "What is drawn",
+    "runs": "Runs",
+    "compare": "Compare",
+    "deploy": "Deploy",
+    "layers": "Layers",
+    "sensitivity": "Sensitivity",
+    "searches": "Searches",
+    "sweeps": "Sweeps",
+    "studies": "Studies",
+    "fleet": "Fleet",
+    "board": "The run of a board",
+    "monitor": "Monitor",
+    "past": "Charts of the monitor",
+    "field": "Field mode",
+    "details": "Text that scrolls",
+    "page": "Pages of text",
+}
+"""The first part of a binding's name, and what it is called in the book."""
 
 
 def _bindings() -> Iterator[Binding]:

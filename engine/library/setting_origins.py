@@ -71,8 +71,9 @@ def _in_toml(value: object) -> str:
 
 
 def _origin(key: str, files: list[tuple[str, dict[str, int]]]) -> tuple[str | None, int | None]:
-    """The first of the files that has the key, and its line there."""
-    return next(((file, lines[key]) for file, lines in files if key in lines), (None, None))
+    """The first of the files that has the key, and its line there. A name with a dot may stand there without its quotes."""
+    names = (key, key.replace('"', ""))
+    return next(((file, lines[name]) for file, lines in files for name in names if name in lines), (None, None))
 
 
 def key_lines(text: str) -> dict[str, int]:

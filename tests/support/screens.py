@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
 SNAPSHOTS = Path(__file__).resolve().parents[1] / "tui" / "screens"
 CHANGING = re.compile(r"\d+ GB free   \d\d:\d\d")
+FOLDER = re.compile(r"/tmp/edgetui-\w{8}")
+"""A temporary one, for screens that show whole paths."""
 SILENT = "no sensors can be read; `edgetui doctor` says why"
 WAITING = re.compile(r"waiting for the first sample …( {19}|$)", re.MULTILINE)
 """A collector that found nothing tries again after a while, and for that moment the pane waits."""
+
+
+@pytest.fixture
+def short_tmp_path() -> Iterator[Path]:
+    """In place of `tmp_path` where snapshots show paths: they have the same length in each test, and little of it."""
+    with tempfile.TemporaryDirectory(prefix="edgetui-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def short_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of `own_state`: below that home."""
+    monkeypatch.delenv("EDGETUI_CONFIG", raising=False)
+    for name in ("state", "config"):
+        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / "home" / name))
+    return tmp_path / "home" / "state" / "edgetui"
 
 
 def screen_text(app: App) -> str:
@@ -46,7 +66,7 @@ async def shows(pilot: Pilot, *words: str) -> None:
 def same_as_snapshot(app: App, name: str) -> None:
     """Compare with tests/tui/screens/NAME.txt; EDGETUI_SNAPSHOTS=write writes it instead."""
     path = SNAPSHOTS / f"{name}.txt"
-    text = screen_text(app)
+    text = FOLDER.sub("/tmp/edgetui-########", screen_text(app))
     if os.environ.get("EDGETUI_SNAPSHOTS") == "write":
         path.write_text(text)
     assert path.is_file(), f"no snapshot {path.name}: EDGETUI_SNAPSHOTS=write makes it"

@@ -29,7 +29,8 @@ def swept(home: Path, batches: tuple[int | None, ...] = (1,), *, ended: bool = T
         want=WANT if power else "fps>=30",
         has_power=power,
     )
-    folder = create_sweep(home, asked)
+    made = create_sweep(home, asked).path
+    folder = SweepDir(made.rename(made.with_name("20261120-2315-sweep-digits")))  # the same minute in every snapshot
     folder.tell(FirstModeTold(mode="25W"))
     folder.tell(Doing(text="15W, 1 row", round=2, left_s=240.0, mode="15W", hottest_c=48.1))
     folder.tell(ModeTold(mode="10W", reason="needs a reboot: not set (nvpmodel says 25W)"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual.binding import Binding, BindingType
 
+from ...engine.config import shown_path
 from ..dataset_draft import DatasetDraft, DraftField, fed_as
 from ..fields import NONE
 from ..widgets.lines import Line, shortened
@@ -54,7 +55,7 @@ class DatasetRow(NamedTuple):
             return ((self.value, "key"),)
         if here and entry is not None:
             return ((f"{self.label:<{LABEL}}", "accent"), *entry)
-        body: Line = ((shortened(self.value, room), "value"),)
+        body: Line = ((shortened(shown_path(self.value), room), "value"),)
         if here and self.marked:
             body = (("‹ ", "accent"), *body, (" ›", "accent"))
         return ((f"{self.label:<{LABEL}}", "dim"), *body)

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ...engine.advice.words import count, percent, reads, size
-from ...engine.config import typed_path
+from ...engine.config import shown_path, typed_path
 from ...engine.report.width import width_of
 from ..fix_words import as_row
 from ..widgets.entry import Entry, begins_typing
@@ -157,7 +157,7 @@ class ModelsPane(Pane):
 
     def _folder(self, folder: Folder, width: int) -> tuple[int, list[tuple[str, Line]]]:
         root = f"{typed_path(folder.path)}{os.sep}"
-        name = shortened(folder.path.replace(str(Path.home()), "~", 1), width - 2)
+        name = shortened(shown_path(folder.path), width - 2)
         models = [m for m in folder.models if self.filter_text.lower() in m.path.lower()]
         folded = folder.path in self.folded
         rows: list[tuple[str, Line]] = [(f"folder:{folder.path}", ((f"{'▸' if folded else '▾'} {name}", "dim"),))]

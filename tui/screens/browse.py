@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from ...engine.advice.words import grouped, size
-from ...engine.config import typed_path
+from ...engine.config import shown_path, typed_path
 from ...engine.errors import DataRefused, EdgetuiError
 from ...engine.library.folder_entries import EntryKind, FolderEntry, FolderGlance, entries_of, glance_at, kind_of_name
 from ...engine.report.sanitize import sanitize
@@ -157,7 +157,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
     def _draw(self, key: str) -> Line:
         room = max(10, self.rows.size.width - 3)
         if key == UP:
-            return ((f"../   {shortened(str(self.folder.parent), room - 6)}", "dim"),)
+            return ((f"../   {shortened(shown_path(str(self.folder.parent)), room - 6)}", "dim"),)
         entry = self._by_key[key]
         beside = entry.why or ("" if entry.size_bytes is None else size(entry.size_bytes))
         wanted = entry.kind == "folder" or entry.kind in WANTED[self.wanted]
@@ -191,9 +191,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
             many += f", {hidden} hidden" if hidden else ""
         head: Line = ((f" edgetui  Open {self.wanted}  ", "title"),)
         room = max(8, self.size.width - sum(width_of(text) for text, _ in head) - width_of(many) - 6)
-        path = str(self.folder)
-        home = str(Path.home())
-        shown = shortened(f"~{path.removeprefix(home)}" if path == home or path.startswith(f"{home}/") else path, room)
+        shown = shortened(shown_path(str(self.folder)), room)
         typed: Line = ()
         if self.entry is not None:
             typed = (("   / ", "accent"), *self.entry.spans())
@@ -214,7 +212,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
     async def _look(self) -> None:
         key, width = self.rows.cursor, max(20, self.preview.size.width - 2)
         entry = self._by_key.get(key)
-        title: list[Line] = [((f" {shortened(key[1:] if entry else str(self.folder.parent), width)}", "title"),)]
+        title: list[Line] = [((f" {shortened(key[1:] if entry else shown_path(str(self.folder.parent)), width)}", "title"),)]
         if self.trouble:
             self.preview.show(hanging(((" ✗ ", "bad"),), self.trouble, width, "bad"))
             return

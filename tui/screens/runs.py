@@ -62,7 +62,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         Binding("enter", "open", "open", id="runs.open", tooltip="Show the run in the workbench"),
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
         Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
-        Binding("slash", "filter", "filter", id="runs.filter", tooltip=f"Show only runs that are so: {HELP}"),
+        Binding("slash", "filter", "filter", id="runs.filter", tooltip="Show only runs that are so: recipe:int8 top1>0.8"),
         Binding("s", "sort", "sort", id="runs.sort", tooltip="Sort by any field; by the same once more: the other way"),
         Binding("b", "gather", "gather", id="runs.gather", show=False, tooltip="Gather by model, recipe, board, tag, state"),
         Binding("L", "layers", "layers", id="runs.layers", tooltip="What is inside the run's plans: layers with their time"),

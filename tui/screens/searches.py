@@ -15,7 +15,7 @@ from ...engine.advice.goals import parse_goal
 from ...engine.advice.metrics import AIMS
 from ...engine.errors import UsageError
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Details, Line, Lines, Rows, shortened, wrap
+from ..widgets.lines import Details, Line, Lines, Rows, begun, shortened, wrap
 from ..widgets.scatter import Dot, scatter
 from .listed import ListedScreen
 
@@ -112,7 +112,7 @@ class SearchesScreen(ListedScreen):
                     (
                         (f"{shortened(key, key_room):<{key_room + 1}}", ""),
                         (f"{STATE_WORDS[each.state]:<14}", "accent"),
-                        (shortened(said, room), "dim"),
+                        (begun(said, room), "dim"),
                     ),
                 )
             )

@@ -14,7 +14,7 @@ from textual.containers import Container
 from ...engine.advice.sweep_answer import parse_want
 from ...engine.errors import ModelRefused
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Details, Line, Lines, Rows, begun, shortened, wrap
+from ..widgets.lines import Details, Line, Lines, Rows, begun, hanging, shortened, wrap
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
@@ -148,11 +148,11 @@ class SweepsScreen(ListedScreen):
         second = "   ".join(filter(None, (doing, mode)))
         now.show(
             [
-                ((shortened(head, max(12, self.size.width - len(said) - 1)), "value"), (said, "accent")),
+                ((begun(head, max(12, self.size.width - len(said) - 1)), "value"), (said, "accent")),
                 ((f" {begun(second, self.size.width - 2)}", "bad" if found.mode_left else "dim"),),
             ]
         )
-        notes = [line for note in found.notes for line in [((f" ! {note}", "warn"),)]]
+        notes = [line for note in found.notes for line in hanging(((" ! ", "warn"),), note, width, "warn")]
         self.details.show([*sweep_picture.table(found, width), *notes])
         picture.show(sweep_picture.chart(found, picture.size.width, picture.size.height))
 

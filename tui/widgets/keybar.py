@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding, InvalidBinding
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -27,6 +28,7 @@ SHORT = {
     "colon": ":",
     "full_stop": ".",
     "tilde": "~",
+    "equals_sign": "=",
 }
 ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 """Words where there is no UTF-8: what would stand for them are the signs of other keys."""
@@ -42,6 +44,14 @@ def key_name(key: str, graph: str = "braille") -> str:
     if first.startswith("shift+") and len(first) == 7:
         return first[-1].upper()
     return SHORT.get(first, first) if graph == "ascii" else (SHORT | ARROWS).get(first, first)
+
+
+def keys_of(text: str) -> str:
+    """Keys as people write them, `{` or `f5,ctrl+t`, by the names that Textual has for them; what names none stays as it is."""
+    try:
+        return ",".join(binding.key for binding in Binding.make_bindings([Binding(text, "", "")]))
+    except InvalidBinding:
+        return text
 
 
 def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:

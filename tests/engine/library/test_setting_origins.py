@@ -52,6 +52,14 @@ def test_the_users_file_wins_and_the_rest_is_packaged(own):
     assert (PACKAGE / "edgetui.toml").read_text().splitlines()[packaged.line - 1] == 'theme = "auto"'
 
 
+def test_names_of_keys_need_no_quotes(own):
+    """To TOML the first is a table within a table."""
+    own('[ui.keys]\ncompare.goal = "g"\n"move.first" = "home"\nrun = "f5"')
+    assert load_config().ui.keys == {"compare.goal": "g", "move.first": "home", "run": "f5"}
+    found = {one.key: (one.value, one.line) for one in settings("ui.keys").settings}
+    assert found == {'ui.keys."compare.goal"': ("g", 2), 'ui.keys."move.first"': ("home", 3), "ui.keys.run": ("f5", 4)}
+
+
 def test_blocks_of_ones_own_replace_all_alerts(own):
     own('[[alerts]]\nwatch = "throttling"\n\n[[alerts]]\nwatch = "power"\nabove = 30\n')
     found = settings("alerts").settings

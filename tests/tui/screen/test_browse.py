@@ -16,13 +16,13 @@ from edgetui.tui.kept_look import kept_places
 from edgetui.tui.screens.browse import BrowseScreen
 from edgetui.tui.widgets.pictures import gallery, half_blocks
 from monkey import look_closely
-from screens import screen_text, shows, until
+from screens import same_as_snapshot, screen_text, shows, until
 
 
 @pytest.fixture
 def shelf(tmp_path: Path, model: Path) -> Path:
     """A folder with a model, data, a hidden one and what cannot be read."""
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "home" / "shelf"
     (folder / "inner").mkdir(parents=True)
     (folder / "first.onnx").write_bytes(model.read_bytes())
     (folder / "later10.txt").touch()
@@ -71,6 +71,7 @@ async def test_what_the_cursor_stands_on_is_looked_into(app: EdgetuiApp, shelf: 
         assert ".hidden" not in screen_text(app)
         screen.rows.point(":first.onnx")
         await shows(pilot, "opset 17", "logits")
+        same_as_snapshot(app, f"browse-{size[0]}x{size[1]}")
         screen.rows.point(":some.npz")
         await shows(pilot, "6 samples of 3 classes")
         screen.rows.point(":gone.zip")

@@ -18,8 +18,9 @@ from edgetui.tui.screens.browse import BrowseScreen
 from edgetui.tui.screens.dataset import DatasetScreen
 from monkey import look_closely
 from PIL import Image
-from screens import shows, until
+from screens import same_as_snapshot, short_state, short_tmp_path, shows, until
 
+tmp_path, own_state = short_tmp_path, short_state
 IMAGES = Dataset(kind="image-folder", path="/x.zip", name="x")
 
 
@@ -84,7 +85,7 @@ def test_what_pixels_become_is_told_of_each_channel_that_differs():
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Sixteen classes of grey noise, as many as the model tells apart; it was never trained."""
-    draw, path = np.random.default_rng(0), tmp_path / "noise.zip"
+    draw, path = np.random.default_rng(0), tmp_path / "home" / "noise.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(16 * 4):
             picture = io.BytesIO()
@@ -107,6 +108,7 @@ async def test_ways_to_feed_the_model_are_tried_and_none_is_better_than_guessing
         screen = await described(pilot, pictures)
         await until(pilot, lambda: screen.found is not None and screen.found.tried)
         await shows(pilot, "None of 4 ways")
+        same_as_snapshot(app, "dataset-80x24")
         await look_closely(app, pilot)
         screen.rows.point("way")
         await pilot.press("right")
@@ -119,14 +121,15 @@ async def test_ways_to_feed_the_model_are_tried_and_none_is_better_than_guessing
 
 
 async def test_the_file_is_written_with_what_was_typed_and_becomes_the_data(app: EdgetuiApp, tmp_path: Path):
-    path = tmp_path / "set.npz"
+    path = tmp_path / "home" / "set.npz"
     np.savez(path, image=np.zeros((40, 1, 8, 8), np.float32), labels=np.arange(40) % 16)
-    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
         screen = await described(pilot, path)
         screen.rows.point("field:task")
         await pilot.press("left")
         assert screen.draft.dataset.task == "none"
         await until(pilot, lambda: not screen.doing and screen.found.untried)
+        same_as_snapshot(app, "dataset-160x45")
         await pilot.press("w")
         await until(pilot, lambda: app.screen is app.workbench)
         written = config_home() / "datasets" / "set.toml"

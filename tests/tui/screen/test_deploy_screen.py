@@ -11,8 +11,10 @@ from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.deploy import DeployScreen
 from edgetui.tui.screens.dialogs import Ask, Confirm
-from screens import screen_text, shows, until
+from screens import same_as_snapshot, screen_text, short_state, short_tmp_path, shows, until
 from textual.widgets import Input
+
+tmp_path, own_state = short_tmp_path, short_state
 
 
 @pytest.fixture
@@ -25,6 +27,16 @@ def plan(past_run: Callable[..., str], own_state: Path) -> Path:
     assert result is not None
     folder.write_result(msgspec.structs.replace(result, artifacts={"plan": str(made)}))
     return made
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_paths_and_places_have_room(bare_app: EdgetuiApp, plan: Path, size: tuple[int, int]):
+    assert len(str(plan)) > 80
+    async with bare_app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.link.view is not None)
+        await pilot.press("E")
+        await shows(pilot, "plan.onnx", "copy to", "a folder here")
+        same_as_snapshot(bare_app, f"deploy-{size[0]}x{size[1]}")
 
 
 async def copy_to(pilot, place: Path) -> None:

@@ -12,7 +12,7 @@ from edgetui.tui.panes.telemetry import choose_slots
 from edgetui.tui.screens.draw import DrawScreen
 from edgetui.tui.screens.monitor import MonitorScreen
 from laid_boards import lay_out_board
-from screens import shows, until
+from screens import same_as_snapshot, shows, until
 
 
 @pytest.fixture
@@ -35,6 +35,12 @@ async def test_what_is_chosen_on_the_workbench_is_drawn_there_and_in_the_monitor
         for key in page.chosen[2:]:
             rows.point(key)
             await pilot.press("space")
+        await pilot.pause()
+        same_as_snapshot(app, "draw-160x45")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: rows.size.height < 24)
+        same_as_snapshot(app, "draw-80x24")
+        await pilot.resize_terminal(160, 45)
         rows.point("temps_c.cpu-thermal")
         await pilot.press("space", "left_square_bracket", "left_square_bracket", "escape")
         assert live.slots == ["temps_c.cpu-thermal", "total_mw", "fps"]

@@ -18,7 +18,7 @@ from edgetui.tui.screens.monitor import MonitorScreen, Shown
 from edgetui.tui.screens.small import TooSmall
 from edgetui.tui.widgets.bigdigits import HALF, PLAIN, WHOLE, rows_of
 from laid_boards import lay_out_board
-from screens import screen_text, shows, until
+from screens import same_as_snapshot, screen_text, shows, until
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ async def test_figures_are_as_large_as_there_is_room_for(live, size: tuple[int, 
         assert "not recording" in text
         assert "record" in rows[-1]
         assert "mark" in rows[-1]
+        same_as_snapshot(app, f"field-{size[0]}x{size[1]}")
 
 
 async def test_a_frame_takes_watts_over_frames_a_second(live):

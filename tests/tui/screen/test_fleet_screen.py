@@ -15,7 +15,7 @@ from edgetui.engine.schema.steps import PruneMagnitude, Recipe
 from edgetui.tui.screens.fleet import FleetScreen
 from fleets import LoopbackFleet, needs_fleet
 from measuring import short_elsewhere
-from screens import screen_text, shows, until
+from screens import same_as_snapshot, screen_text, shows, until
 
 BOARDS = FleetStatus(
     up=True,
@@ -66,6 +66,7 @@ async def test_boards_are_rows_and_the_one_under_the_cursor_is_told(bare_app, si
         screen._show(BOARDS)
         await shows(pilot, "2 of 3 boards are up", "measure", "47.1", "9.8", "41", "Orin Nano", "4.1/7.4", "21.2 ms")
         await shows(pilot, "study filippou2024: 18 of 27 runs done", "study filippou2024: 11 of 14", "last", "measure, 1 of 3")
+        same_as_snapshot(bare_app, f"fleet-{size[0]}x{size[1]}")
         await pilot.press("G")
         await shows(pilot, "its clock is 30.0 years behind", "set it there", "43 s ago")
         (row,) = [row for row in screen_text(bare_app).splitlines() if "○ nano" in row]

@@ -24,8 +24,8 @@ from edgetui.engine.schema.spec import RunSpec
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.searches import SearchesScreen
-from screens import screen_text, shows, until
-from told_searches import answered, ratio, searched
+from screens import same_as_snapshot, screen_text, shows, until
+from told_searches import answered, of_that_day, ratio, searched
 
 
 async def open_searches(pilot) -> SearchesScreen:
@@ -43,9 +43,12 @@ async def test_a_search_shows_its_answer_its_front_and_its_layers(bare_app: Edge
         screen = await open_searches(pilot)
         await shows(pilot, "-search-digits", "done", "15 units INT8, 5 units FP32", "fastest drop<=0.01")
         assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
+        same_as_snapshot(bare_app, f"searches-{size[0]}x{size[1]}")
         if size[0] < 110:
             await pilot.press("a")
         await shows(pilot, "points of accuracy", "★ 15 INT8")
+        if size[0] < 110:
+            same_as_snapshot(bare_app, f"searches-front-{size[0]}x{size[1]}")
         if size[0] >= 110:
             await shows(pilot, "/stem/conv")
         await pilot.press("a", "d")
@@ -61,7 +64,7 @@ def answered_shares(home: Path) -> None:
     """Shares of channels, and one share for all beside them."""
     recipe = find_recipe("channels-25", load_config())
     spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=recipe)
-    folder = create_search(home, SearchRequest(goal="fastest drop<=0.04", spec=spec, builds=12, over="channels"))
+    folder = of_that_day(create_search(home, SearchRequest(goal="fastest drop<=0.04", spec=spec, builds=12, over="channels")))
     own = msgspec.structs.replace(recipe.step[0], amount=0.0, amounts={"/layer1/conv1": 0.5, "/layer3/conv2": 0.25})
     points = [
         SearchPoint(
@@ -109,6 +112,7 @@ async def test_shares_stand_beside_one_share_for_all(bare_app: EdgetuiApp, own_s
         if size[0] < 110:
             await pilot.press("escape", "a")
         await shows(pilot, "points of accuracy", "★ 65 % MACs")
+        same_as_snapshot(bare_app, f"searches-channels-{size[0]}x{size[1]}")
         assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
         await pilot.press("o", "o")
         await shows(pilot, "r searches over channels")

@@ -8,7 +8,7 @@ import pytest
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.studies import StudiesScreen
-from screens import screen_text, shows, until
+from screens import same_as_snapshot, screen_text, shows, until
 
 
 async def open_studies(pilot) -> StudiesScreen:
@@ -27,6 +27,7 @@ async def test_studies_are_listed_with_what_they_are(bare_app: EdgetuiApp, own_s
         assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
         await pilot.press("G")
         await shows(pilot, "Zhang et al. 2023", "Orin Nano")
+        same_as_snapshot(bare_app, f"studies-{size[0]}x{size[1]}")
         await pilot.press("d", "escape")
         assert screen.listed.has_focus
         await pilot.press("escape")

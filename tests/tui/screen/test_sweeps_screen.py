@@ -14,7 +14,7 @@ from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.sweep_picture import columns
 from edgetui.tui.screens.sweep_setup import SweepSetup
 from edgetui.tui.screens.sweeps import SweepsScreen
-from screens import screen_text, shows, until
+from screens import same_as_snapshot, screen_text, shows, until
 from textual.widgets import Input
 from told_sweeps import swept
 
@@ -42,9 +42,12 @@ async def test_a_sweep_shows_its_table_its_answer_and_its_chart(bare_app: Edgetu
         screen = await open_sweeps(pilot)
         await shows(pilot, "-sweep-digits", "done", "★ 25W", "needs a reboot", "184 ± 1", "over power_w 12")
         await shows(pilot, "the power mode is 25W again", "wanted: fps >= 30 and power_w <= 12")
+        same_as_snapshot(bare_app, f"sweeps-{size[0]}x{size[1]}")
         if size[0] < 150:
             await pilot.press("a")
         await shows(pilot, "mJ a frame", "★ 25W, batch 1", "on the front")
+        if size[0] < 150:
+            same_as_snapshot(bare_app, f"sweeps-chart-{size[0]}x{size[1]}")
         assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
         await pilot.press("a", "d")
         assert screen.details.has_focus

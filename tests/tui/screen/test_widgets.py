@@ -9,7 +9,7 @@ from edgetui.tui.theme import choose_graph, choose_theme
 from edgetui.tui.widgets.chart import DOTS, DOTTED, GUTTER, SOLID, Chart, Graph, label, nice_range
 from edgetui.tui.widgets.entry import Entry
 from edgetui.tui.widgets.histogram import bars
-from edgetui.tui.widgets.keybar import key_name
+from edgetui.tui.widgets.keybar import key_name, keys_of
 from edgetui.tui.widgets.lazyrows import LazyRows
 from edgetui.tui.widgets.lines import Scrolling
 from edgetui.tui.widgets.scatter import Dot, scatter
@@ -268,6 +268,16 @@ def key(name: str) -> events.Key:
 def test_arrows_are_words_where_they_cannot_be_shown():
     """`<` for `←` read as the key of that sign."""
     assert [key_name("left,h"), key_name("left,h", "ascii"), key_name("slash", "ascii")] == ["←", "left", "/"]
+
+
+def test_keys_may_be_set_as_they_are_written():
+    assert [keys_of(text) for text in ("{", "f5,ctrl+t", "-,=", "T", "slash")] == [
+        "left_curly_bracket",
+        "f5,ctrl+t",
+        "minus,equals_sign",
+        "T",
+        "slash",
+    ]
 
 
 def test_a_line_that_is_typed():
