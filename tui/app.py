@@ -30,11 +30,12 @@ from .endings import Endings
 from .hangup import leave_when_gone
 from .jump import Jump
 from .run_past import RunPast
+from .screens.dialog import EVERYWHERE
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
 from .widgets.entry import Entry, opens_line
-from .widgets.keybar import keys_of
+from .widgets.keybar import KeyBar, keys_of
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel as Severity
@@ -70,13 +71,8 @@ class EdgetuiApp(Desk):
     HORIZONTAL_BREAKPOINTS = [(0, "-one"), (120, "-two"), (160, "-three")]  # noqa: RUF012  (Textual declares it so)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-high"), (54, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+p", "command_palette", "palette", id="palette", tooltip="Everything that can be done, by name"),
-        Binding("colon", "command", "command", show=False, id="command", tooltip="Type a command: :set, :open, :run, :q"),
-        Binding("J", "jump", "jump", show=False, id="jump", tooltip="Go to a part of the screen by its letter"),
-        Binding("question_mark", "help", "help", id="help", tooltip="What has the focus, and its keys"),
+        *EVERYWHERE,
         Binding("q", "leave", "quit", id="quit", tooltip="Leave; a run goes on"),
-        Binding("S", "picture", "screenshot", id="screenshot", show=False, tooltip="Save the screen as an SVG file"),
-        Binding("ctrl+z", "suspend_process", "suspend", id="suspend", show=False, tooltip="Back to the shell; `fg` returns"),
     ]
     ENABLE_COMMAND_PALETTE = True
     ALLOW_SELECT = False  # rows drawn line by line have no text to select, and a click on what has just gone ended the app
@@ -193,6 +189,13 @@ class EdgetuiApp(Desk):
             self.push_screen(TooSmall())
         elif not small and isinstance(self.screen, TooSmall):
             self.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A dialog without a row of keys has nothing to type a command into, and few parts."""
+        del parameters
+        return (
+            action not in ("command_palette", "command", "jump") or not self.screen.is_modal or bool(self.screen.query(KeyBar))
+        )
 
     def action_leave(self) -> None:
         """Quit; the run goes on."""

@@ -1,6 +1,7 @@
-"""Runs that another terminal has begun: noticed within two seconds, by the folder of all runs, which changes with each.
+"""Runs that another terminal has begun or taken up again: noticed within two seconds, by the folder of all runs, which changes
+with each.
 
-A stat a second; the list is read only when that folder has changed, and nothing is drawn unless a run has begun.
+A stat a second; the list is read only when that folder has changed, and nothing is drawn unless a run goes that did not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 SETTLES_S = 20.0
 """A folder is there before its run is: so long it may take to begin."""
+GOING = ("running", "queued")
 
 
 class BegunElsewhere:
@@ -26,8 +28,10 @@ class BegunElsewhere:
     def __init__(self, desk: Desk, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """`follow` shows a run."""
         self.desk, self._follow = desk, follow
-        self._known: set[str] | None = None
-        """Runs that are no news; None: not looked yet."""
+        self._known: dict[str, int] | None = None
+        """Runs that are no news, and when what carries them took them (`taken_at`); 0: nobody did when it was seen first.
+        None: not looked yet.
+        """
         self._stamp = -1
         self._until_s = 0.0
         self._next_s = 0.0
@@ -47,36 +51,48 @@ class BegunElsewhere:
             self.desk.run_in_background(self._look, "begun-elsewhere")
 
     async def _look(self) -> None:
+        engine, own = self.desk.engine, self.desk.link.own
         try:
-            runs = await self.desk.engine.list()
+            runs = await engine.list()
         finally:
             self._looking = False
-        if self._known is None:
-            self._known, self._until_s = {run.run for run in runs}, 0.0  # what is there by now is no news
+        if self.desk.link.submitting:  # begun meanwhile, and perhaps in the list: looked at once it is known to be ours
             return
-        fresh = [run for run in runs if run.run not in self._known and run.run not in self.desk.link.own]
-        begun = [run for run in fresh if run.state in ("running", "queued")]
+        going = {run.run: engine.taken_at(run.run) for run in runs if run.state in GOING}
+        if self._known is None:
+            self._known, self._until_s = {run.run: going.get(run.run, 0) for run in runs}, 0.0  # what is there is no news
+            return
+        known = self._known
+        fresh = [run for run in runs if run.run not in known and run.run not in own]
+        begun = [run for run in fresh if run.run in going]
+        again = [
+            run for run in runs if run.run in known and run.run not in own and going.get(run.run, 0) not in (0, known[run.run])
+        ]
         newest_known = next((run.run for run in runs if run not in fresh), "")
+        own -= {run.run for run in runs if run.state != "crashed"}  # whoever takes one of them up later is somebody else
         # one that nobody holds may be about to begin
-        self._known |= {run.run for run in runs if run.state != "crashed" or run not in fresh}
-        if not {run.run for run in runs} - self._known:
+        known |= {run.run: 0 for run in runs if run.run not in known and (run.state != "crashed" or run not in fresh)} | going
+        if not {run.run for run in runs} - known.keys():
             self._until_s = min(self._until_s, time.monotonic() + 2 * LOOK_S)
         if begun:
-            await self._tell(begun, newest_known)
+            await self._tell(begun, newest_known, "has begun elsewhere")
+        elif again:
+            await self._tell(again, newest_known, "was taken up again elsewhere")
 
-    async def _tell(self, begun: list[RunSummary], newest_before: str) -> None:
-        """Show the oldest of them where the screen still shows what was the newest before and that has ended; say so, unless it
+    async def _tell(self, begun: list[RunSummary], newest_before: str, what: str) -> None:
+        """Show the oldest of them where what is shown has ended and is one of them, or was the newest before; say so, unless it
         is part of a study or a search, of which there are many.
         """
         link, first = self.desk.link, begun[-1]
         view = link.view
-        shown = view is None or (bool(view.state) and view.run == newest_before)
+        mine = newest_before, *(run.run for run in begun)
+        shown = view is None or (bool(view.state) and view.run in mine)
         part = await self.desk.engine.part_of(first.run)
         if not part:
             link.expect(*(run.run for run in begun))
             name = f"{first.model.removesuffix('.onnx')} {first.recipe}"
             others = f" and {len(begun) - 1} more" if len(begun) > 1 else ""
             where = "it is shown" if shown else "R lists it"
-            self.desk.notify(f"{name}{others} has begun elsewhere; {where}", timeout=5, markup=False)
+            self.desk.notify(f"{name}{others} {what}; {where}", timeout=5, markup=False)
         if shown:
             self.desk.run_in_background(partial(self._follow, first.run), "follow")

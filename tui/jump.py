@@ -5,6 +5,9 @@ Keys are taken from the moment it begins, as those of a command are: the letter 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -19,15 +22,24 @@ LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """Those under the fingers first."""
 
 
+class JumpPlace(NamedTuple):
+    """What a letter goes to."""
+
+    at: tuple[int, int] | None
+    """Column and row of the letter; None: it is out of sight, and the row of keys names it."""
+    word: str
+    go: Callable[[], object]
+
+
 class Sign(Widget):
     """A letter over a part."""
 
     DEFAULT_CSS = "Sign { position: absolute; overlay: screen; width: 3; height: 1; }"
 
-    def __init__(self, letter: str, at: Widget) -> None:
+    def __init__(self, letter: str, at: tuple[int, int]) -> None:
         super().__init__()
         self.letter = letter
-        self.styles.offset = (at.region.x, at.region.y)
+        self.styles.offset = at
 
     def compose(self) -> ComposeResult:
         """The letter."""
@@ -41,18 +53,22 @@ class Jump:
         self.desk = desk
         self.entry: Entry | None = None
         """What the row of keys says meanwhile; None: nothing is jumped to."""
-        self._targets: dict[str, Widget] = {}
+        self._targets: dict[str, JumpPlace] = {}
         self._screen: Screen[object] | None = None
 
     def begin(self) -> None:
-        """Put letters on all parts in sight."""
+        """Put letters on all parts in sight, and on what stands for those that are not: a screen names them (`jump_places`)."""
         self.end()
         screen = self.desk.screen
         parts = [part for part in screen.focus_chain if part.is_on_screen and part.region.width > 2 and part.region.height]
-        self._screen, self._targets = screen, dict(zip(LETTERS, parts, strict=False))
+        places = [JumpPlace((part.region.x, part.region.y), part.id or "", part.focus) for part in parts]
+        hidden: Callable[[], list[JumpPlace]] = getattr(screen, "jump_places", list)
+        self._screen, self._targets = screen, dict(zip(LETTERS, [*places, *hidden()], strict=False))
         self.entry = Entry("", lead="jump")
-        self.entry.beside = (("   a letter goes to the part that it stands on   esc stays", "dim"),)
-        screen.mount_all(Sign(letter, part) for letter, part in self._targets.items())
+        unseen = [(letter, place.word) for letter, place in self._targets.items() if place.at is None]
+        named = [span for letter, word in unseen for span in ((f"   {letter}", "key"), (f" {word}", "dim"))]
+        self.entry.beside = (("   a letter goes to the part that it stands on", "dim"), *named, ("   esc stays", "dim"))
+        screen.mount_all(Sign(letter, place.at) for letter, place in self._targets.items() if place.at is not None)
         screen.refresh_bindings()
 
     def takes(self, event: events.Event) -> bool:
@@ -63,10 +79,10 @@ class Jump:
         if not isinstance(event, events.Key):
             return False
         if self.entry is not None:
-            part = self._targets.get(event.key)
+            place = self._targets.get(event.key)
             self.end()
-            if part is not None and part.is_attached:
-                part.focus()
+            if place is not None:
+                place.go()
             return True
         if screen.query(KeyBar) and being_typed(screen) is None and begins_typing(screen, event, "jump"):
             self.begin()

@@ -67,9 +67,9 @@ class Link(Setups):
         self.feed: LiveFeed | None = None
         """The board's sensors, for the workbench and the monitor; None before `open_telemetry`."""
         self.submitting = 0
-        """Of runs that are being begun from here."""
+        """Of runs that are being begun, or taken up again, from here."""
         self.own: set[str] = set()
-        """Runs that were begun from here."""
+        """Runs that were begun, or taken up again, from here, and have not been seen to go since."""
         self.expect: Callable[..., None] = lambda *_: None
         """Told of runs whose end is to be said."""
 
@@ -183,6 +183,14 @@ class Link(Setups):
         self.engine.ask_no_more()
         self.expect(*runs)
         return runs[0]
+
+    async def resume(self, run: str) -> None:
+        """Take a run, or the group that it was started with, up again."""
+        self.submitting += 1
+        try:
+            self.own |= set(await self.engine.resume(await self.engine.group_of(run)))
+        finally:
+            self.submitting -= 1
 
     # runs
 

@@ -98,13 +98,20 @@ class Finished(Sensing):
         """Whether a run has not ended: its supervisor lives."""
         return await asyncio.to_thread((await self._find(run)).alive)
 
+    def taken_at(self, run: str) -> int:
+        """Another number each time that somebody begins to carry a run, or takes it up again; 0: nobody has."""
+        try:
+            return os.stat(self.home / "runs" / run / "alive.lock").st_mtime_ns  # noqa: PTH116 - asked every second
+        except OSError:
+            return 0
+
     async def ending_words(self, run: str) -> str:
         """How a run ended, in a line: `resnet20 int8: done, faster; smaller`."""
         result = await self.result(run)
         return ending_words(Path(result.model.path).stem if result.model else run, result.recipe.name, result)
 
     def runs_stamp(self) -> int:
-        """Another number whenever a run folder has come or gone; one look at one folder."""
+        """Another number whenever a run folder has come or gone, or a run was taken up again; one look at one folder."""
         try:
             return os.stat(self.home / "runs").st_mtime_ns  # noqa: PTH116 - asked every second
         except OSError:

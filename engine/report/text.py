@@ -282,7 +282,7 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
     for run in runs:
         state = f"{run.state} in {run.stage}" if run.stage and run.state != "done" else run.state
         if run.waiting_for and run.state == "queued":
-            state = f"queued behind {run.waiting_for}"
+            state = f"queued {'after' if run.waits_for_end else 'behind'} {run.waiting_for}"
         ruined = run.verdict.get("outputs") == RUINED
         state = f"{state}, outputs ruined" if ruined else state
         told = [each.text(run.difference) for each in columns]

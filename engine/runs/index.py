@@ -299,6 +299,7 @@ def _look(folder: RunDir) -> _Known | None:
         seconds=_worked_s(folder, past),
         stage=current_stage(past),
         waiting_for=waiting_for(past),
+        waits_for_end=waits_for_end(past),
     )
     base = _with_remarks(base, folder)
     if result is None:
@@ -332,6 +333,7 @@ def _with_result(base: RunSummary, result: Result) -> RunSummary:
         state=result.state,
         stage=result.error.stage if result.error else "",
         waiting_for="",
+        waits_for_end=False,
         latency_ratio=result.difference.latency_ratio,
         size_ratio=result.difference.size_ratio,
         top1_points=result.difference.top1_points,
@@ -374,9 +376,20 @@ def current_stage(past: list[events.AnyEvent]) -> str:
 
 def waiting_for(past: list[events.AnyEvent]) -> str:
     """For whom a queued run waits; empty when it does not."""
+    queued = _queued(past)
+    return "" if queued is None else queued.waiting_for or "another program"
+
+
+def waits_for_end(past: list[events.AnyEvent]) -> bool:
+    """Whether a run waits for another to end well, not for the board."""
+    queued = _queued(past)
+    return queued is not None and queued.to_end
+
+
+def _queued(past: list[events.AnyEvent]) -> events.Queued | None:
     for event in reversed(past):
         if isinstance(event, events.Queued):
-            return event.waiting_for or "another program"
+            return event
         if isinstance(event, events.StageBegan | events.RunBegan | events.RunEnded):
-            return ""
-    return ""
+            return None
+    return None

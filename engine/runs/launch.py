@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StorageRefused
@@ -36,6 +38,8 @@ def begin(folders: Sequence[RunDir], home: Path) -> None:
                 fix=f"see {folders[0].path / 'log.txt'}, then `edgetui resume`",
             )
         time.sleep(LOOK_S)
+    with suppress(OSError):  # a run that is taken up again changes the folder of all in no other way; screens look at that one
+        os.utime(home / "runs")
 
 
 def start(folders: Sequence[RunDir], home: Path) -> None:

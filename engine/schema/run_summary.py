@@ -40,6 +40,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     stage: str = ""
     """The stage that is being done, or in which the run ended early."""
     waiting_for: str = ""
+    waits_for_end: bool = False
+    """That run has to end well, whoever has the board; else it is waited for the board."""
     seconds: float | None = None
     """From the first event to the last, without the time in the queue."""
     latency_ratio: Ratio = Ratio()

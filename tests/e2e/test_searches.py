@@ -312,11 +312,13 @@ def test_the_command_ends_shows_takes_up_and_follows_a_search_by_its_id_and_prin
     shown = edgetui("show", begun)
     assert shown.returncode == 1
     assert "it was ended before its answer" in shown.stderr
-    resumed = edgetui("resume", begun)
+    resumed = edgetui("resume", begun, "--detach")
     assert resumed.returncode == 0, resumed.stderr
-    assert "units; the most sensitive is" in resumed.stdout
-    assert "on half A" in resumed.stdout
-    assert "answer  " in resumed.stdout
+    watched = edgetui("watch", begun)
+    assert watched.returncode == 0, watched.stderr
+    assert "units; the most sensitive is" in watched.stdout
+    assert "on half A" in watched.stdout
+    assert "answer  " in watched.stdout
     printed = edgetui(*asked, "--json")
     assert printed.returncode == 0, printed.stderr
     found = json.loads(printed.stdout)

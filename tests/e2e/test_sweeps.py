@@ -116,7 +116,10 @@ def test_a_sweep_that_is_ended_puts_the_mode_back_and_goes_on_later(board, how):
     assert folder.state() == "cancelled"
     assert board.mode == "15W"
     kept = folder.shots()
-    assert edgetui(board, "resume", folder.id).returncode == 0
+    assert edgetui(board, "resume", folder.id, "--detach").returncode == 0
+    watched = edgetui(board, "watch", folder.id)
+    assert watched.returncode == 0, watched.stderr
+    assert "of 6" in watched.stdout or "round" in watched.stdout, "what it does is told as it goes"
     assert folder.state() == "done"
     assert folder.shots()[: len(kept)] == kept
     assert board.mode == "15W"

@@ -19,6 +19,7 @@ from .printing import echo, echo_error, echo_json, json_option, open_engine, pai
 from .search_table import end_search, follow_search
 from .study_table import end_study, follow_study, print_study
 from .sweep_table import follow_or_end, print_sweep
+from .watch_driven import watch_driven
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -208,15 +209,18 @@ def ended_well(result: Result) -> int:
     return 1
 
 
-@click.command(short_help="Follow a run that is going, or a group.")
-@click.argument("run", metavar="RUN|GROUP", shell_complete=run_names)
+@click.command(short_help="Follow a run that is going, a group, a search, a sweep, or a study.")
+@click.argument("run", metavar="RUN|GROUP|SEARCH|SWEEP|STUDY", shell_complete=run_names)
 @json_option
 def watch(run: str, as_json: bool) -> int:
-    """Follow a run that is going, from its beginning. Ctrl+C stops watching; the run goes on."""
+    """Follow a run, or a search, a sweep, a study, from its beginning. Ctrl+C stops watching; it goes on."""
     return asyncio.run(_watch(open_engine(), run, as_json))
 
 
 async def _watch(engine: Engine, run: str, as_json: bool) -> int:
+    kind, driven = await meant(engine, run)
+    if kind is not None:
+        return await watch_driven(engine, kind, driven, as_json)
     runs = await engine.members(run)
     with listening() as asked:
         ending = await (await follower(engine, runs, as_json, WATCH_KEYS)).follow(asked)

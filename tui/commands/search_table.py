@@ -55,7 +55,7 @@ async def follow_search(
 
     from ...engine.report.search_report import search_report
 
-    how: Ending = "left" if detach else await _follow(engine, begun, asked, ending, as_json)
+    how: Ending = "left" if detach else await follow_lines(engine, begun, asked.goal, ending, as_json, "Ctrl+C ends it")
     if how == "interrupted":
         await engine.end_search(begun)
     if detach and not as_json:
@@ -79,13 +79,17 @@ async def follow_search(
     return 0
 
 
-async def _follow(engine: Engine, begun: str, asked: SearchRequest, ending: asyncio.Future[Ending], as_json: bool) -> Ending:
-    """A line for each thing that is found, the run that is going below them, until the end or somebody has seen enough."""
+async def follow_lines(
+    engine: Engine, begun: str, goal: str, ending: asyncio.Future[Ending], as_json: bool, hint: str
+) -> Ending:
+    """A line for each thing that is found, the run that is going below them, until the end or somebody has seen enough; the
+    search is left as it is. `hint`: the keys, shown on a terminal.
+    """
     from ...engine.advice.metrics import AIMS
     from ...engine.report.search_report import line_text
 
     line, told = StatusLine(progress_stream(as_json)), 0
-    quantity = AIMS[parse_goal(asked.goal).aim].limited_as
+    quantity = AIMS[parse_goal(goal).aim].limited_as
     while True:
         alive = await engine.search_alive(begun)
         lines = await engine.search_lines(begun)
@@ -97,5 +101,5 @@ async def _follow(engine: Engine, begun: str, asked: SearchRequest, ending: asyn
             line.erase()
             return ending.result() if ending.done() else "ended"
         run = await engine.search_run(begun)
-        line.rewrite(f" ▶ {run}" if run else " ▶ …", hint="Ctrl+C ends it")
+        line.rewrite(f" ▶ {run}" if run else " ▶ …", hint=hint)
         await asyncio.wait({ending}, timeout=LOOK_S)

@@ -34,13 +34,16 @@ async def end_study(engine: Engine, study: str, as_json: bool) -> int:
 
 async def follow_study(engine: Engine, begun: str, asked: asyncio.Future[Ending], as_json: bool) -> Ending:
     """Follow group after group, until the last has ended or somebody has seen enough; Ctrl+C ends the study."""
-    how = await _follow(engine, begun, asked, as_json)
+    how = await follow_groups(engine, begun, asked, as_json)
     if how == "interrupted":
         await engine.end_study(begun)
     return how
 
 
-async def _follow(engine: Engine, begun: str, asked: asyncio.Future[Ending], as_json: bool) -> Ending:
+async def follow_groups(
+    engine: Engine, begun: str, asked: asyncio.Future[Ending], as_json: bool, keys: str = RUN_KEYS
+) -> Ending:
+    """The same; the study is left as it is. `keys`: what a terminal shows of them."""
     groups = await engine.study_groups(begun)
     for number, group in enumerate(groups):
         if group.ended or not await _begins(engine, begun, number, asked):
@@ -49,7 +52,7 @@ async def _follow(engine: Engine, begun: str, asked: asyncio.Future[Ending], as_
             repeat = f", repeat {group.group.repeat + 1}" if group.group.repeat else ""
             echo(paint(f"\n{number + 1} of {len(groups)}: {group.group.experiment}, {group.group.model}{repeat}", "head"))
         runs = (await engine.study_groups(begun))[number].runs
-        how = await (await follower(engine, runs, as_json, RUN_KEYS)).follow(asked)
+        how = await (await follower(engine, runs, as_json, keys)).follow(asked)
         if how != "ended":
             return how
     while await engine.study_alive(begun) and not asked.done():

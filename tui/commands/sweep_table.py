@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine
+from .follow import INTERRUPTED, TERMINATED, WATCH_KEYS, Ending, StatusLine
 from .printing import echo, echo_error, echo_json, paint, width
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ LOOK_S = 0.3
 ENDED_BY: dict[Ending, int] = {"interrupted": INTERRUPTED, "terminated": TERMINATED}
 
 
-async def follow_sweep(engine: Engine, sweep: str, asked: asyncio.Future[Ending], out: TextIO | None) -> Ending:
-    """A line of what it does, until it has ended or somebody has seen enough."""
+async def follow_sweep(
+    engine: Engine, sweep: str, asked: asyncio.Future[Ending], out: TextIO | None, hint: str = WATCH_KEYS
+) -> Ending:
+    """A line of what it does, until it has ended or somebody has seen enough; the sweep is left as it is."""
     from ...engine.advice import words
 
     line, shown = StatusLine(out), ""
@@ -26,7 +28,7 @@ async def follow_sweep(engine: Engine, sweep: str, asked: asyncio.Future[Ending]
             left = f", about {words.seconds(doing.left_s)} left" if doing.left_s else ""
             text = f" {f'round {doing.round}, ' if doing.round else ''}{doing.text}{left}"
             if line.live:
-                line.rewrite(text, hint="Ctrl+C ends it")
+                line.rewrite(text, hint=hint)
             elif text != shown and line.out is not None:
                 line.keep(text)
             shown = text
@@ -38,7 +40,7 @@ async def follow_sweep(engine: Engine, sweep: str, asked: asyncio.Future[Ending]
 
 async def follow_or_end(engine: Engine, sweep: str, asked: asyncio.Future[Ending], out: TextIO | None) -> Ending:
     """The same; who is asked to end ends it too, and waits until the first power mode is back."""
-    how = await follow_sweep(engine, sweep, asked, out)
+    how = await follow_sweep(engine, sweep, asked, out, "Ctrl+C ends it")
     if how in ENDED_BY and await engine.sweep_doing(sweep) is not None:
         await engine.end_sweep(sweep)
     return how

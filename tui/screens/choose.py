@@ -9,14 +9,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from ..widgets.entry import Entry
 from ..widgets.lines import Line, Lines, Rows, begun, shortened, wrap
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .dialog import Dialog
+from .safe_dismiss import dismiss_once
 
 
-class Choose(SafeDismiss, ModalScreen[str]):
+class Choose(Dialog[str]):
     """Enter answers with the name under the cursor; escape with ""."""
 
     DEFAULT_CSS = """
@@ -25,6 +25,8 @@ class Choose(SafeDismiss, ModalScreen[str]):
     Choose Rows { height: auto; max-height: 100%; }
     Choose #choose-whole { dock: bottom; }
     """
+    HELP = "One of these is chosen with enter. / leaves those that have all the words that are typed, in their name or title."
+    EXAMPLE = "/ int8 enter takes the first that has int8 in its name or title."
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "give_up", "back")]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], now: str) -> None:

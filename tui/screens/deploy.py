@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.worker import Worker
 
 from ...engine.advice.words import size
 from ...engine.errors import EdgetuiError
 from ..background import in_background, refusal
-from ..desk import AtDesk, Desk
+from ..desk import Desk
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Rows, hanging, shortened, wrap
 from ..widgets.sharebar import share_bar
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .dialog import Dialog
+from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
     from ...engine.front.deploying import Answer
@@ -34,7 +34,7 @@ _PATH, _PLACE = "path ", "place "
 _SIGNS = {"was there": ("·", "dim"), "copied": ("✓", "good"), "replaced": ("✓", "warn")}
 
 
-class DeployScreen(AtDesk, SafeDismiss, ModalScreen[None]):
+class DeployScreen(Dialog[None]):
     """One run's files and where they may go."""
 
     DEFAULT_CSS = """

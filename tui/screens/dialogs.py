@@ -9,15 +9,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ...engine.errors import EdgetuiError, RecipeRefused
 from ..fix_words import on_screen
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .dialog import Dialog
+from .safe_dismiss import dismiss_once
 
 
-class Confirm(SafeDismiss, ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """A question that y answers with yes; everything else with no."""
 
     DEFAULT_CSS = """
@@ -26,6 +26,8 @@ class Confirm(SafeDismiss, ModalScreen[bool]):
     Confirm > Vertical { background: $surface; }
     Confirm Static { width: auto; }
     """
+    HELP = "What cannot be taken back is asked before it is done. Only y does it; everything else leaves all as it is."
+    EXAMPLE = "esc, and nothing has been done."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes"),
         Binding("n,escape,enter", "answer(False)", "no"),
@@ -47,7 +49,7 @@ class Confirm(SafeDismiss, ModalScreen[bool]):
         dismiss_once(self, yes)
 
 
-class Ask(SafeDismiss, ModalScreen[str]):
+class Ask(Dialog[str]):
     """A line of text; `check` refuses what cannot be while it is still on screen. Escape answers None.
 
     With `replaces` the first letter typed takes the place of the text that stands there; without, it is added.
@@ -59,6 +61,8 @@ class Ask(SafeDismiss, ModalScreen[str]):
     Ask Input { background: $panel; }
     Ask #ask-refused { color: $error; }
     """
+    HELP = "A line to type: enter takes it, and where it cannot be so the reason stands below it; esc leaves all as it is."
+    EXAMPLE = "ctrl+u erases what stands before the caret."
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "cancel")]
 
     def __init__(

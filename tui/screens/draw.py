@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from ...engine.advice.words import DASH
 from ...engine.report.width import width_of
@@ -17,7 +16,8 @@ from ..panes.sensors import MOST_CHARTS
 from ..readings import chart_name, drawable
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Rows, shortened
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .dialog import Dialog
+from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
     from ...engine.api import Sample
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RUN_WORDS = {"fps": ("Frames/s", "of the run that measures"), "latency": ("Latency", "of the run that measures")}
 
 
-class DrawScreen(SafeDismiss, ModalScreen[None]):
+class DrawScreen(Dialog[None]):
     """A row for each series; those that are drawn stand first, in their order."""
 
     DEFAULT_CSS = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ...engine.report.width import width_of
 from ..widgets.lines import Line
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ def fitting(facts: str, room: int, between: str = " · ") -> str:
     while len(facts) > room:
         facts = facts.rpartition(between)[0] or facts.rpartition(" ")[0].rstrip() or facts[:room]
     return facts
+
+
+def tab_columns(line: Line) -> dict[str, int]:
+    """The column at which each tab of `tabs_line` begins."""
+    columns, at = {}, 0
+    for name, (text, _) in zip(TABS, line, strict=True):
+        columns[name] = at
+        at += width_of(text)
+    return columns
 
 
 def tabs_line(view: RunView | None, tab: str) -> Line:

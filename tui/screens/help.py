@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
-from ..desk import AtDesk
 from ..panes.pane import Pane
 from ..widgets.keybar import key_name
 from ..widgets.lines import Line, Scrolling, hanging, wrap
 from ..widgets.motion import is_motion
-from .safe_dismiss import SafeDismiss
+from .dialog import Dialog
 
 GENERAL = (
     "Choose a model, choose or edit a recipe, press r. The run goes on when you quit, when the link drops, and shows its\n"
@@ -27,7 +26,7 @@ KEYS = 14
 """Columns for keys."""
 
 
-class HelpScreen(AtDesk, SafeDismiss, ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """A page over the screen it explains."""
 
     DEFAULT_CSS = """
@@ -76,15 +75,22 @@ class HelpScreen(AtDesk, SafeDismiss, ModalScreen[None]):
         words: dict[str, str] = {}
         for active in self.keys:
             binding = active.binding
-            if binding.id and active.enabled:
-                keys.setdefault(binding.id, []).append(key_name(binding.key, self.desk.graph))
-                words[binding.id] = binding.tooltip or binding.description
+            name = binding.id or (f" {binding.action}" if binding.show else "")  # what answers a question has no name
+            if name and active.enabled:
+                keys.setdefault(name, []).append(key_name(binding.key, self.desk.graph))
+                words[name] = binding.tooltip or binding.description
         # what moves is the same everywhere, so what is this place's own stands first
         longest = max(map(len, words), default=0)
         room = min(60, width - KEYS - longest - 1)
         for name, text in sorted(words.items(), key=lambda pair: is_motion(pair[0])):
             first, *others = wrap(text, room)
-            lines.append(((f" {' '.join(keys[name]):>{KEYS - 3}}  ", "key"), (f"{first:<{room}}", ""), (f" {name}", "dim")))
+            lines.append(
+                (
+                    (f" {' '.join(keys[name]):>{KEYS - 3}}  ", "key"),
+                    (f"{first:<{room}}", ""),
+                    ("" if name[0] == " " else f" {name}", "dim"),
+                )
+            )
             lines += [((f"{' ' * KEYS}{row}", ""),) for row in others]
         if self.pane:
             lines += [(), *(((f" {row}", "dim"),) for row in wrap(" ".join(GENERAL.splitlines()), width))]

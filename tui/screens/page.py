@@ -10,20 +10,20 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from ...engine.config import PACKAGE
-from ..desk import AtDesk, Desk
+from ..desk import Desk
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Scrolling, hanging, wrap
-from .safe_dismiss import SafeDismiss, dismiss_once
+from .dialog import Dialog
+from .safe_dismiss import dismiss_once
 
 Told = Callable[[int], Awaitable[Sequence[Line]]]
 """Rows of that width."""
 SIGNS = {"good": ("✓", "good"), "note": ("·", "dim"), "bad": ("✗", "bad")}
 
 
-class Page(AtDesk, SafeDismiss, ModalScreen[None]):
+class Page(Dialog[None]):
     """Rows over the screen; / finds in them."""
 
     DEFAULT_CSS = """

@@ -183,5 +183,5 @@ def head_of(column: RunColumn, room: Room) -> str:
 def verdict_of(run: RunSummary, room: Room) -> str:
     """What stands at the right end: the verdict, why there is none, or for whom it waits."""
     if run.state == "queued" and run.waiting_for:
-        return f"waits for {run.waiting_for}"
+        return f"after {run.waiting_for}" if run.waits_for_end else f"waits for {run.waiting_for}"
     return verdict_words(run.verdict, differing=not room.roomy) or (run.error.what if run.error else DASH)

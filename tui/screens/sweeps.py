@@ -183,7 +183,9 @@ class SweepsScreen(ListedScreen):
             "modes": f"all: {modes}" if modes else "this board has none",
             "batch": nothing if not modes else "as it is",
             "streams": "1",
-            "threads": "" if modes else nothing,
+            "threads": "as they are" if modes else nothing,
+            "device": "as it is",
+            "set": "as they are",
             "rounds": "as the preset has it",
         }
         heading = shortened(f"Sweep {self._of}", 60)

@@ -16,6 +16,7 @@ from textual.timer import Timer
 
 from ...engine.errors import DataRefused, EdgetuiError, RecipeRefused
 from ..background import in_background, refusal
+from ..jump import JumpPlace
 from ..panes.log import LogPane
 from ..panes.models import ModelsPane
 from ..panes.pane import Pane
@@ -26,7 +27,7 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from .doors import Doors
 from .end_runs import ask_to_end
-from .headlines import TABS, WORDS, header_line, tabs_line
+from .headlines import TABS, WORDS, header_line, tab_columns, tabs_line
 
 if TYPE_CHECKING:
     from ...engine.library.folder_entries import EntryKind
@@ -195,6 +196,17 @@ class WorkbenchScreen(Doors):
             self.query_one(f"#{name}").set_class(name == self.tab, "-tab")
         self.call_after_refresh(self.desk.pace.tick)  # what was hidden has not been drawn for a while
 
+    def jump_places(self) -> list[JumpPlace]:
+        """Panes that are not shown in this layout: on their tabs, else named."""
+        shown = self.has_class("-one") and bool(self.tabs.lines)
+        columns = tab_columns(self.tabs.lines[0]) if shown else {}
+        row = self.tabs.region.y
+        return [
+            JumpPlace((columns[name], row) if name in columns else None, WORDS[name], partial(self.action_pane, name))
+            for name in TABS
+            if not self.query_one(f"#{name}").display
+        ]
+
     def on_descendant_focus(self) -> None:
         """The tab follows the focus."""
         for pane in self.query(Pane):
@@ -321,7 +333,7 @@ class WorkbenchScreen(Doors):
 
     async def resume(self, run: str) -> None:
         """Take a run up again and watch it."""
-        await self.desk.engine.resume(await self.desk.engine.group_of(run))
+        await self.desk.link.resume(run)
         self.run_in_background(partial(self.follow, run), "follow")
 
     def action_undo(self) -> None:

@@ -174,7 +174,11 @@ def test_the_list_of_runs():
             seconds=61.0,
         ),
     )
-    text = runs_report(runs, 100)
+    waits = RunSummary(run="d", state="queued", waiting_for="b")
+    comes = RunSummary(run="e", state="queued", waiting_for="b", waits_for_end=True)
+    text = runs_report((*runs, waits, comes), 100)
+    assert "queued behind b" in text
+    assert "queued after b" in text
     assert text.count("done, outputs ruined") == 1
     assert "crashed in build" in text
     assert "0.500" in text

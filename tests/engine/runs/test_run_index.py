@@ -98,7 +98,10 @@ def test_a_damaged_row_is_read_again_from_its_folder(folder: RunDir, tmp_path: P
         assert [(run.run, run.state) for run in index.list()] == [("one", "done")]
 
 
-@pytest.mark.parametrize("last", [events.Queued(n=9, waiting_for="two"), events.RunBegan(n=9)])
+@pytest.mark.parametrize(
+    "last",
+    [events.Queued(n=9, waiting_for="two"), events.Queued(n=9, waiting_for="two", to_end=True), events.RunBegan(n=9)],
+)
 @pytest.mark.parametrize("lines", [10, 5_000, 30_000])
 def test_hours_of_events_change_nothing_in_what_a_run_is_doing(
     folder: RunDir, tmp_path: Path, lines: int, last: events.AnyEvent
@@ -115,6 +118,7 @@ def test_hours_of_events_change_nothing_in_what_a_run_is_doing(
     (run,) = Index(tmp_path).list()
     waits = isinstance(last, events.Queued)
     assert (run.stage, run.waiting_for) == (("build", "two") if waits else ("", ""))
+    assert run.waits_for_end == (waits and last.to_end)
 
 
 def test_what_a_run_took_is_work_and_not_waiting(folder: RunDir, tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_one_that_was_begun_is_known_to_show_cancel_and_resume(tell, tmp_path):
     assert "mine  cancelled  " in shown.out
     assert shown.err.startswith(f"error: study {begun} is not done: ")
     assert f"`edgetui resume {begun}` takes it up again" in shown.err
+    watched = tell("watch", "mine")
+    assert (watched.code, watched.out, watched.err) == (shown.code, shown.out, shown.err), "over at once, and said the same"
     assert f"error: study {begun} is not running; " in tell("cancel", begun).err
     assert tell("resume", begun, "--detach").err.startswith(f"study {begun} goes on")
     assert f"error: study {begun} is running; begin it anew" in tell("resume", begun).err

@@ -1,10 +1,13 @@
-"""A run that another terminal begins is shown, unless something else is looked at; one begun from here is no news."""
+"""What another terminal begins or takes up again is shown, unless something else is looked at; from here it is no news."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema.events import RunBegan, encode
 from edgetui.engine.system.locks import take_lock
 from edgetui.tui.app import EdgetuiApp
 from screens import screen_text, shows, until
@@ -41,3 +44,33 @@ async def test_what_begins_elsewhere_is_shown_once_nothing_goes_here(
         for each in (lock, other, held):
             each.release()
     assert first != second
+
+
+async def test_what_is_taken_up_again_elsewhere_is_shown_once_more(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path
+):
+    app, run = bare_app, past_run("measure")
+    folder = RunDir(own_state / "runs" / run)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await until(pilot, lambda: app.link.view is not None and app.link.view.state == "crashed")
+        await pilot.pause(1.2)
+        with folder.hold():
+            with (folder.path / "events.jsonl").open("ab") as file:
+                file.write(encode(RunBegan(n=90, t=90.0, stages=("measure",), resumed=True)) + b"\n")
+            os.utime(own_state / "runs")
+            await shows(pilot, "tiny both was taken up again elsewhere; it is shown")
+            await until(pilot, lambda: app.link.view.run == run and not app.link.view.state)
+            app.clear_notifications()
+            os.utime(own_state / "runs")
+            await pilot.pause(1.2)
+            assert "elsewhere" not in screen_text(app), "it is said once"
+        await until(pilot, lambda: app.link.view.state == "crashed")
+        with folder.hold():  # the list was not read in between
+            os.utime(own_state / "runs")
+            await shows(pilot, "tiny both was taken up again elsewhere; it is shown")
+        app.clear_notifications()
+        app.link.own.add(run)
+        with folder.hold():
+            os.utime(own_state / "runs")
+            await until(pilot, lambda: run not in app.link.own)
+            assert "elsewhere" not in screen_text(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from edgetui.engine.schema.figures import Difference, Ratio
 from edgetui.engine.schema.run_summary import RunSummary
-from edgetui.tui.screens.run_columns import FIGURES, Room, fitted
+from edgetui.tui.screens.run_columns import FIGURES, Room, fitted, verdict_of
 
 
 @pytest.mark.parametrize("width", [80, 90, 100, 120, 160, 200])
@@ -50,3 +50,9 @@ def test_columns_stand_still_while_a_run_goes_from_stage_to_stage(width: int) ->
         assert fits[0].column.text(run, Room(width)).endswith(stage or state)
         places.add(tuple((each.column.head, each.width) for each in fits))
     assert len(places) == 1
+
+
+def test_what_begins_after_a_run_is_told_from_what_waits_for_the_board() -> None:
+    waits = RunSummary(run="r", state="queued", waiting_for="b")
+    comes = RunSummary(run="r", state="queued", waiting_for="b", waits_for_end=True)
+    assert [verdict_of(run, Room(100)) for run in (waits, comes)] == ["waits for b", "after b"]

@@ -12,10 +12,10 @@ from edgetui.engine.schema.sweep_shot import Shot
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.sweep_picture import columns
-from edgetui.tui.screens.sweep_setup import SweepSetup
+from edgetui.tui.screens.sweep_setup import ROWS, SweepSetup
 from edgetui.tui.screens.sweeps import SweepsScreen
 from screens import same_as_snapshot, screen_text, shows, until
-from textual.widgets import Input
+from textual.widgets import Input, Static
 from told_sweeps import swept
 
 
@@ -128,7 +128,7 @@ async def test_a_sweep_is_begun_from_the_form_after_a_yes(app: EdgetuiApp, own_s
         await open_sweeps(pilot)
         await shows(pilot, "no sweeps yet", "r sweeps tiny.onnx")
         await pilot.press("r")
-        await shows(pilot, "Sweep tiny.onnx", "this board has none", "limits, e.g. fps>=30")
+        await shows(pilot, "Sweep tiny.onnx", "this board has none", "limits: the cheapest", "e.g. fps>=30")
         await typed(pilot, "fps<=30")
         await shows(pilot, "limits fps on its better side")
         await typed(pilot, "fps>=1")
@@ -143,8 +143,23 @@ async def test_a_sweep_is_begun_from_the_form_after_a_yes(app: EdgetuiApp, own_s
         assert app.screen.said()["want"] == "fps>=1jk", "letters are letters here"
         await pilot.press("backspace", "backspace")
         await pilot.press("down", "down")
-        await typed(pilot, "1,x")
+        await pilot.press("1", "comma", "x")
         await shows(pilot, "batch `1,x` is not numbers from 1 to 4096")
+        for row in ROWS:
+            line = app.screen.query_one(f"#sweep-{row.name}", Input)
+            line.focus()
+            await shows(pilot, "e.g.", row.example.split()[-1])
+            assert line.placeholder, "an empty row says what it means"
+            row.check(row.example)
+            if row.check is not str:
+                line.value = "§"
+                await until(pilot, lambda: str(app.screen.query_one("#sweep-refused", Static).content))
+                line.value = ""
+        app.screen.query_one("#sweep-rounds", Input).value = "1"
+        app.screen.query_one("#sweep-modes", Input).focus()
+        await pilot.press("enter")
+        await shows(pilot, "`1` is no number of rounds")
+        assert app.screen.focused.id == "sweep-rounds", "the row that is wrong"
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, SweepsScreen))
 
