@@ -30,7 +30,7 @@ class DrawScreen(Dialog[None]):
 
     DEFAULT_CSS = """
     DrawScreen { align: center middle; background: $background 60%; }
-    DrawScreen > Vertical { width: 68; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
+    DrawScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
     DrawScreen > Vertical { background: $background; }
     DrawScreen KeyBar { height: 1; }
     """

@@ -97,7 +97,7 @@ class KeyBar(Widget):
         typed = being_typed(self.screen)
         hints = [("", key, words) for key, words in typed.hints] if typed is not None else key_hints(self.screen)
         last = [hint for name in LAST for hint in hints if hint[0] == name]
-        rest = [hint for hint in hints if hint not in last]
+        rest = sorted((hint for hint in hints if hint not in last), key=lambda hint: hint[0] == "palette")
         room = self.size.width - 1 - sum(_width(hint) for hint in last)
         room -= width_of(typed.lead + typed.text) + 4 if typed is not None and typed.lead else 0
         kept = []
