@@ -302,7 +302,7 @@ class Link(Setups):
         """Free space where runs are kept, in words; whole GB, so that it seldom changes."""
         for folder in (self.engine.home, *self.engine.home.parents):
             with suppress(OSError):
-                return f"{read_disk(folder).free_bytes / 1e9:.0f} GB free"
+                return f"disk {read_disk(folder).free_bytes / 1e9:.0f} GB free"
         return ""
 
     # telemetry

@@ -170,6 +170,8 @@ def share_done(view: RunView) -> float | None:
     return view.furthest or None
 
 
+MOST_BAR = 120
+"""Columns of a bar on the widest screens: the time behind it stays near."""
 TIME_ROOM = 26
 """Columns for `31 s of about 46 s`: the bar's length depends on the screen's width alone, so that it stands still."""
 
@@ -181,7 +183,7 @@ def bar_rows(view: RunView, width: int) -> list[Line]:
     time_words = f"{elapsed:.0f} s"
     if view.eta_s:
         time_words += f" of about {max(view.eta_s, elapsed):.0f} s"
-    room = max(10, min(60, width - STAGE - 9 - TIME_ROOM))
+    room = max(10, min(MOST_BAR, width - STAGE - 9 - TIME_ROOM))
     full = 0 if share is None else round(share * room)
     percent_words = f" {share:4.0%}" if share is not None else "    –"
     bar: Line = (

@@ -17,6 +17,7 @@ from ..kept_look import LIVE_CHARTS, MonitorLook
 from ..readings import chart_name, drawable, series_value
 from ..widgets.chart import DOTTED, SOLID, Chart
 from ..widgets.lines import Line, Lines
+from .live_figures import figures, whole_figures
 from .pane import Pane
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class LivePane(Pane, can_focus=True):
         if not self.paused:
             if samples or not self._sampled:
                 self._sampled = self._sampled or bool(samples)
-                self.figures.show([self._figures(samples[-1] if samples else None)])
+                self.figures.show(self._figures(samples[-1] if samples else None))
             for chart in self.charts:
                 chart.draw()
             self._frame()
@@ -256,30 +257,13 @@ class LivePane(Pane, can_focus=True):
             chart.value = digits(figures["candidate"]) if "candidate" in figures else ""
             chart.second = f"FP32 {digits(figures['baseline'])}" if "baseline" in figures else ""
 
-    def _figures(self, sample: Sample | None) -> Line:
-        """One row of what the board says now; figures have a fixed width, so that nothing jumps."""
+    def _figures(self, sample: Sample | None) -> list[Line]:
+        """What the board says now, in the rows that there are; figures have a fixed width, so that nothing jumps."""
         if sample is None:
             if self.desk.link.trouble():
-                return ((" no sensors can be read; ", "warn"), ("`edgetui doctor` says why", "dim"))
-            return ((" waiting for the first sample …", "dim"),)
-        line: Line = ((" ", ""),)
-        for name, rail in list(sample.rails_mw.items())[:4]:
-            line = (*line, (f"{name} ", "dim"), ("–" if rail is None else f"{rail / 1000:5.2f}", "value"), (" W  ", "dim"))
-        load, used_mib = sample.cpu_mean_pct, sample.ram_used_mb
-        if load is not None:
-            line = (*line, ("CPU ", "dim"), (f"{load:3.0f}", "value"), (" %  ", "dim"))
-        if used_mib is not None and sample.ram_total_mb:
-            line = (
-                *line,
-                ("RAM ", "dim"),
-                (f"{used_mib / 1024:4.1f}", "value"),
-                (f"/{sample.ram_total_mb / 1024:.1f} GB  ", "dim"),
-            )
-        if sample.hottest is not None:
-            line = (*line, (f"{sample.hottest[1]:5.1f}", "value"), (" °C  ", "dim"))
-        if sample.throttled:
-            line = (*line, (f"! throttled: {', '.join(sample.throttled)}", "warn"))
-        return line
+                return [((" no sensors can be read; ", "warn"), ("`edgetui doctor` says why", "dim"))]
+            return [((" waiting for the first sample …", "dim"),)]
+        return whole_figures(figures(sample), self.figures.size.width, max(1, self.figures.size.height))
 
     def _frame(self) -> None:
         """Title and foot of the frame; written only when they change, for that repaints the pane."""

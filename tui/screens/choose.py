@@ -10,10 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from ...engine.report.width import width_of
 from ..widgets.entry import Entry
 from ..widgets.lines import Line, Lines, Rows, begun, shortened, wrap
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once
+
+LEAST_WIDE, AROUND = 60, 8
+"""Columns of the frame, with the keys at its foot; and those of it that are neither a name's nor a title's."""
 
 
 class Choose(Dialog[str]):
@@ -21,7 +25,7 @@ class Choose(Dialog[str]):
 
     DEFAULT_CSS = """
     Choose { align: center middle; background: $background 60%; }
-    Choose > Vertical { width: 96; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
+    Choose > Vertical { width: 60; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
     Choose Rows { height: auto; max-height: 100%; }
     Choose #choose-whole { dock: bottom; }
     """
@@ -46,7 +50,9 @@ class Choose(Dialog[str]):
             yield Lines(id="choose-whole")
 
     def on_mount(self) -> None:
-        """The cursor begins on what is chosen now."""
+        """As wide as the longest title; the cursor begins on what is chosen now."""
+        wide = [max(map(width_of, column)) for column in zip(*self.choices, strict=True)]
+        self.query_one(Vertical).styles.width = max(LEAST_WIDE, sum(wide) + AROUND)
         self.query_one(Rows).focus()
         self._write(self.now)
 

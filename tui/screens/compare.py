@@ -25,6 +25,7 @@ from ..widgets.motion import LEFT, RIGHT
 from ..widgets.scatter import Dot, scatter
 from ..worded import Worded
 from .compare_table import movable, table_lines
+from .headlines import fitting
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .spreads import box_lines, latency_lines, rate_lines
 
@@ -139,8 +140,10 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         if found is None:
             return
         table = self.query_one("#compare-table", Scrolling)
-        table.border_title = Content(sanitize(found.title))
-        table.show(table_lines(found, self.first, max(20, table.size.width - 2)))
+        table.border_title = Content(fitting(sanitize(found.title), max(20, table.size.width - 2)))
+        rows = table_lines(found, self.first, max(20, table.size.width - 2))
+        table.styles.max_height = len(rows) + 2  # what it does not need is the picture's
+        table.show(rows)
         advice = self.query_one("#compare-advice", Scrolling)
         advice.border_title = f"Advice  goal: {self.goals[self.goal]}"
         width = max(10, advice.size.width - 2)

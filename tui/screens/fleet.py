@@ -49,6 +49,8 @@ class FleetScreen(ListedScreen):
         self._asked: dict[str, list[str]] = {}
         """What somebody here waits for, by the boards' names."""
         self._fleet: Fleet | None = None
+        self._found: FleetStatus | None = None
+        """What was shown last."""
 
     @property
     def fleet(self) -> Fleet:
@@ -69,6 +71,13 @@ class FleetScreen(ListedScreen):
         """Say that boards are asked."""
         self._title("asking the boards")
 
+    def on_resize(self) -> None:
+        """Rows as wide as the screen is now."""
+        if self._found is not None:
+            self.call_after_refresh(self._show, self._found)
+        else:
+            self._read()
+
     async def on_unmount(self) -> None:
         """Leave the scheduler."""
         if self._fleet is not None:
@@ -83,6 +92,7 @@ class FleetScreen(ListedScreen):
             found = await self.fleet.status()
         except ConfigRefused as error:
             self._title("there is none")
+            self.add_class("-none")
             width = max(40, self.size.width - 2)
             self.details.show(list(hanging(((" ", ""),), f"{error.what}; {error.fix}", width, "warn")))
             return
@@ -91,6 +101,8 @@ class FleetScreen(ListedScreen):
     def _show(self, found: FleetStatus) -> None:
         from ...engine.report.fleet_table import asked_words
 
+        self._found = found
+        self.remove_class("-none")
         self.boards = {each.standing.board: each for each in found.boards}
         self._asked = {}
         for told in found.asked:

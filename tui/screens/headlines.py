@@ -9,15 +9,21 @@ from ...engine.report.width import width_of
 from ..widgets.lines import Line
 
 if TYPE_CHECKING:
+    from ...engine.api import Sample
     from ..runview import RunView
 
 TABS = ("models", "settings", "live", "run", "log")
 WORDS = {"models": "Models", "settings": "Compression", "live": "Live", "run": "Run", "log": "Log"}
 
 
-def header_line(board: str, free: str, width: int) -> Line:
-    """`edgetui  Orin Nano ...   75 GB free   14:02`; what has no room is left out."""
+def header_line(board: str, free: str, width: int, now: Sample | None = None) -> Line:
+    """`edgetui  Orin Nano · 25W ...   RAM 3.1/7.4 GB   disk 75 GB free   14:02`; what has no room is left out."""
     right = f" {free}   {datetime.now().strftime('%H:%M')} "
+    if now is not None and now.power_mode:
+        name, _, others = board.partition(" · ")
+        board = " · ".join(filter(None, (name, now.power_mode, others)))
+    if now is not None and now.ram_used_mb is not None and now.ram_total_mb:
+        right = f" RAM {now.ram_used_mb / 1024:.1f}/{now.ram_total_mb / 1024:.1f} GB  {right}"
     room = max(0, width - 10 - len(right))
     return ((" edgetui  ", "title"), (f"{fitting(board, room):<{room}}", ""), (right, "dim"))
 

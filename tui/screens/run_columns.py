@@ -172,6 +172,11 @@ def fitted(runs: Sequence[RunSummary], room: Room) -> list[ShownColumn]:
         if column.head in known and left - widths[column.head] - gap >= wanted:
             kept.append(column)
             left -= widths[column.head] + gap
+    for column in (MODEL, RECIPE):  # what no column and no verdict needs is theirs again
+        whole = min(column.most, max([widths[column.head], *map(width_of, told[column.head])]))
+        given = max(0, min(left - verdict, whole - widths[column.head]))
+        widths[column.head] += given
+        left -= given
     return [ShownColumn(column, widths[column.head]) for column in ORDER if column in kept]
 
 

@@ -126,7 +126,9 @@ class SearchesScreen(ListedScreen):
     def _show(self) -> None:
         from ...engine.report.search_report import search_report
 
-        found, width = self.shown, max(30, self.details.size.width - 2)
+        found = self.shown
+        self.set_class(found is None, "-none")
+        width = max(30, (self.size.width - 2 if found is None else self.details.size.width) - 2)
         if found is None:
             told = [
                 "no searches yet: r begins one for the model under the workbench's cursor",

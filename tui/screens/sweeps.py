@@ -132,7 +132,9 @@ class SweepsScreen(ListedScreen):
     def _show(self) -> None:
         from . import sweep_picture
 
-        found, width = self.shown, max(30, self.details.size.width - 2)
+        found = self.shown
+        self.set_class(found is None, "-none")
+        width = max(30, (self.size.width - 2 if found is None else self.details.size.width) - 2)
         now, picture = self.query_one("#sweeps-now", Lines), self.query_one("#sweeps-picture", Lines)
         if found is None:
             told = ["no sweeps yet: r begins one, and says first how long it takes", "", " ".join(self.HELP.split("\n"))]

@@ -173,7 +173,8 @@ class WorkbenchScreen(Doors):
             self._state = state
             self.refresh_bindings()
         link = self.desk.link
-        head = header_line(link.board, link.disk_free(), self.size.width)
+        now = link.feed.newest if link.feed is not None else None
+        head = header_line(link.board, link.disk_free(), self.size.width, now)
         if head != self._head:
             self._head = head
             self.header.show([head])

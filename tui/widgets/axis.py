@@ -6,7 +6,7 @@ import math
 
 from .lines import Line
 
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 2.0, 5.0, 10.0)
 TICK_ROOM = 10
 """Columns that a tick wants for its number."""
 
@@ -20,7 +20,7 @@ def ticks(low: float, high: float, width: int, room: int = TICK_ROOM) -> list[tu
     step = next(power * k for k in _STEPS if power * k >= least * 0.999)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    places = max(0, -math.floor(math.log10(step) + 1e-9) + (abs(step / power - 2.5) < 1e-6))
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
     return [(place(n * step, low, high, width), f"{n * step:.{places}f}") for n in range(first, last + 1)]
 
 

@@ -17,6 +17,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
+from .axis import ticks
 from .tones import Toned
 from .uplines import CURSOR, DIM, UpLine, overlaid
 
@@ -24,6 +25,8 @@ Graph = Literal["braille", "block", "ascii"]
 Pair = tuple[float, float]
 
 GUTTER = 6
+TICK_ROWS = 4
+"""Rows that a number beside a picture wants at least."""
 _TONES = {"1": "accent", "2": "second", DIM: "dim", CURSOR: "value"}
 """Of what a cell shows."""
 SOLID, DOTTED = 1, 2
@@ -62,7 +65,7 @@ def nice_range(low: float, high: float, floor: float | None = None, ceiling: flo
     span = max(top - bottom, abs(top) * 0.02)
     span = span if span > 1e-9 else 1.0  # all 0: no eleventh decimal
     step = 10.0 ** math.floor(math.log10(span))
-    step = next(step * k for k in (0.25, 0.5, 1.0, 2.5) if step * k * 4 >= span)
+    step = next(step * k for k in (0.2, 0.5, 1.0, 2.0) if step * k * 5 >= span * (1 - 1e-9))
     bottom = math.floor(bottom / step) * step if floor is None else floor
     top = math.ceil(top / step) * step if ceiling is None else ceiling
     return (bottom, top if top > bottom else bottom + step)
@@ -75,6 +78,16 @@ def label(value: float, span: float) -> str:
     places = max(0, 1 - math.floor(math.log10(span))) if span > 0 else 2
     text = f"{value:.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def axis_numbers(bottom: float, top: float, rows: int) -> dict[int, str]:
+    """Numbers beside a picture, by the row that each stands at: both ends, and round ones between where it is tall."""
+    span = top - bottom
+    found = {rows - 1: label(bottom, span), 0: label(top, span)}
+    for row, text in ticks(bottom, top, rows, TICK_ROWS) if rows > 2 * TICK_ROWS else []:
+        if min(abs(rows - 1 - row - other) for other in (0, rows - 1)) >= TICK_ROWS - 1:
+            found[rows - 1 - row] = label(float(text), span)
+    return found
 
 
 class Chart(Toned):
@@ -119,6 +132,8 @@ class Chart(Toned):
         self._rows: list[tuple[str, str]] = []
         self._head = ""
         self._shape = (0, 0)
+        self._marked_rows: tuple[object, dict[int, str]] = (None, {})
+        """Numbers at rows of the axis, and for which range and height."""
 
     def push(self, *values: float | None, mark: int = 0) -> None:
         """Take one sample of every series (None: a gap). Nothing is drawn until `draw`. `mark`: how the foot is marked."""
@@ -279,9 +294,9 @@ class Chart(Toned):
         return cells
 
     def _axis(self, y: int, rows: int) -> str:
-        bottom, top = self.range
-        text = label(top if y == 0 else bottom, top - bottom) if y in (0, rows - 1) else ""
-        return f"{text:>{GUTTER - 1}} "
+        if self._marked_rows[0] != (self.range, rows):
+            self._marked_rows = (self.range, rows), axis_numbers(*self.range, rows)
+        return f"{self._marked_rows[1].get(y, ''):>{GUTTER - 1}} "
 
     def _masks(self, buckets: deque[Pair | None]) -> list[tuple[int, int]]:
         """For each cell from left to right, the dots of its left and right column as bits from the top."""

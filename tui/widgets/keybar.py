@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from textual.app import ComposeResult
 from textual.binding import Binding, InvalidBinding
 from textual.screen import Screen
@@ -16,20 +18,15 @@ LAST = ("help", "quit")
 FIRST = ("run", "runs")
 """Those that get room before others do."""
 SHORT = {
-    "question_mark": "?",
     "slash": "/",
+    "backslash": "\\",
     "minus": "-",
     "plus": "+",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
+    "at": "@",
+    "underscore": "_",
     "escape": "esc",
-    "colon": ":",
-    "full_stop": ".",
-    "tilde": "~",
-    "equals_sign": "=",
 }
+"""Of keys that do not have the name of their sign in Unicode."""
 ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 """Words where there is no UTF-8: what would stand for them are the signs of other keys."""
 
@@ -43,7 +40,17 @@ def key_name(key: str, graph: str = "braille") -> str:
     first = key.split(",")[0]
     if first.startswith("shift+") and len(first) == 7:
         return first[-1].upper()
-    return SHORT.get(first, first) if graph == "ascii" else (SHORT | ARROWS).get(first, first)
+    short = SHORT if graph == "ascii" else SHORT | ARROWS
+    return short.get(first) or _sign(first)
+
+
+def _sign(name: str) -> str:
+    """`=` of `equals_sign`; what is no sign's name stays."""
+    try:
+        sign = unicodedata.lookup(name.replace("_", " "))
+    except KeyError:
+        return name
+    return sign if sign.isprintable() and not sign.isspace() else name
 
 
 def keys_of(text: str) -> str:

@@ -245,14 +245,14 @@ def test_the_scatter_marks_the_front_and_names_points():
 
 
 def test_a_point_at_the_edge_is_named_below_and_ticks_are_round():
-    """`FP32` had no name where another point stands left of it; ticks were 0.788 for 0.7875."""
+    """`FP32` had no name where another point stands left of it; ticks were 0.788 for 0.7875, and then 0.7875."""
     dots = [Dot(3.88, 0.81, "FP32", False), Dot(3.83, 0.81, "prune-threshold-1e-3", True), Dot(1.6, 0.76, "int8", True)]
     text = ["".join(t for t, _ in line) for line in scatter(dots, 76, 13, "ms", "top-1")]
     at = next(n for n, row in enumerate(text) if "prune-threshold-1e-3 ●○" in row)
     assert text[at + 1].rstrip().endswith("FP32")
     marks = [row.split()[0] for row in text if "┤" in row]
-    assert marks == ["0.825", "0.800", "0.775", "0.750"]
-    assert text[-2].split() == ["1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "ms"]
+    assert marks == ["0.80", "0.78", "0.76"]
+    assert text[-2].split() == ["1.5", "2.0", "2.5", "3.0", "3.5", "ms"]
 
 
 def test_numbers_beside_a_scatter_never_push_it():
