@@ -206,7 +206,7 @@ class EdgetuiApp(Desk):
         from .palette import Palette
 
         if not isinstance(self.screen, (Palette, TooSmall)):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())
 
     def search_themes(self) -> None:
         """The palette, of themes."""

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from ..engine.errors import ModelRefused, UsageError, nearest
@@ -71,8 +72,8 @@ def _deploy(desk: Desk, words: Words) -> None:
     open_deploy(desk, words[0] if words else shown.run if shown else "", "".join(words[1:]))
 
 
-def _press(desk: Desk, action: str, node: object, _: Words) -> None:
-    desk.call_later(desk.run_action, action, node)
+def _press(desk: Desk, action: str, node: DOMNode, _: Words) -> None:
+    desk.call_later(desk.act, action, node)
 
 
 def _bench(desk: Desk) -> WorkbenchScreen | None:

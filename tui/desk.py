@@ -76,6 +76,11 @@ class Desk(App[int]):
         if self._driver is not None:
             self._driver.write(codes)
 
+    async def act(self, action: str, node: DOMNode) -> None:
+        """Do what a key of `node` does; nothing where it has gone meanwhile."""
+        if stays(node):
+            await self.run_action(action, node)
+
     def run_in_background(
         self, work: Callable[[], Coroutine[Any, Any, None]], group: str, asker: DOMNode | None = None
     ) -> None:

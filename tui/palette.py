@@ -118,7 +118,7 @@ class BenchCommands(Provider):
                 continue
             seen.add(binding.id)
             words = f"{binding.description}  ({key_name(binding.key, self.desk.graph)})"
-            yield PaletteEntry(words, binding.tooltip, partial(self.app.run_action, binding.action, active.node))
+            yield PaletteEntry(words, binding.tooltip, partial(self.desk.act, binding.action, active.node))
 
     def _choices(self) -> Iterator[PaletteEntry]:
         screen = self.screen

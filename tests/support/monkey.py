@@ -89,7 +89,7 @@ class Monkey:
 
     def _move(self) -> None:
         kinds = ("key", "bound", "letter", "size", "click", "wheel", "paste", "command")
-        getattr(self, f"_{self.dice.choices(kinds, (28, 40, 10, 4, 10, 4, 2, 2))[0]}")()
+        getattr(self, f"_{self.dice.choices(kinds, (26, 40, 9, 6, 9, 4, 2, 4))[0]}")()
 
     def _least(self, among: Iterable[Choice], key: object = None) -> Choice:
         """One of these by chance, or, as often, one that was had least; `key`: where."""
@@ -142,6 +142,7 @@ class Monkey:
                 found = []
             words.append(self.dice.choice(found if found and self.dice.random() < 0.8 else WRITTEN))
         self._press("colon")
+        self._press("ctrl+u")  # what was refused before still stands there
         for letter in f"{' '.join((name, *words))}":
             self._press({" ": "space", "/": "slash"}.get(letter, letter))
         self._press("enter")

@@ -226,7 +226,12 @@ class DeployScreen(Dialog[None]):
         question = f"Replace {', '.join(others)} in {looked.to}?" if others else f"Copy to {looked.to} all the same?"
         why = [*notes, *(["What is there under that name is another file, and would be gone."] if others else [])]
         answered: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self.app.push_screen(Confirm(question, "\n".join(why)), answered.set_result)
+
+        def answer(yes: bool | None) -> None:
+            if not answered.done():  # the copying may have been stopped in the moment in which it was asked
+                answered.set_result(yes)
+
+        self.app.push_screen(Confirm(question, "\n".join(why)), answer)
         if not await answered:
             return "stop"
         return "replace" if others else "go"

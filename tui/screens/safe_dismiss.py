@@ -4,6 +4,8 @@ before it stands has no widgets to fill.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import isawaitable
 from typing import TypeVar
 
 from textual import events
@@ -58,3 +60,17 @@ class SafeDismiss(MessagePump):
         except WIDGET_GONE:
             if is_open(self):
                 raise
+
+    def call_after_refresh(self, callback: Callable[..., object], *args: object, **named: object) -> bool:
+        """Have it called when all is drawn, unless this screen has been left by then: the one that is on top calls it."""
+
+        async def unless_left() -> None:
+            try:
+                called = callback(*args, **named)
+                if isawaitable(called):
+                    await called
+            except WIDGET_GONE:
+                if is_open(self):
+                    raise
+
+        return super().call_after_refresh(unless_left)

@@ -56,6 +56,19 @@ async def test_escape_twice_closes_the_palette_once(bare_app: EdgetuiApp):
         await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen))
 
 
+async def test_the_palette_over_what_has_come_over_the_palette(bare_app: EdgetuiApp):
+    """What a colon had asked for came while the palette was looked through."""
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        await pilot.press("ctrl+p")
+        bare_app.workbench.action_runs()
+        await until(pilot, lambda: isinstance(bare_app.screen, RunsScreen))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: [type(each) for each in bare_app.screen_stack[1:]] == [Palette, RunsScreen, Palette])
+        await pilot.press("escape", "escape", "escape")
+        await until(pilot, lambda: bare_app.screen is bare_app.workbench)
+
+
 async def test_enter_twice_on_a_run_opens_it_and_stays(bare_app: EdgetuiApp, past_run: Callable[..., str]):
     past_run("done")
     async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -304,6 +317,21 @@ async def test_what_is_asked_by_a_screen_that_is_being_left_is_not_for_the_one_b
         await bare_app.pop_screen()
         screen.run_in_background(screen.fill, "fill")
         await bare_app.workers.wait_for_complete([each for each in bare_app.workers if each.group == "fill"])
+        await pilot.pause()
+        assert bare_app.is_running
+
+
+async def test_what_was_to_be_drawn_once_there_is_room_and_a_key_by_its_name_come_too_late(bare_app: EdgetuiApp):
+    """The screen below draws for one that was left: Textual gives callbacks to the one that is on top."""
+    called = []
+    async with bare_app.run_test() as pilot:
+        screen = Hasty()
+        await bare_app.push_screen(screen)
+        screen.call_after_refresh(called.append, "drawn")
+        await until(pilot, lambda: called)
+        screen.call_after_refresh(screen.query_one, "#none")
+        await bare_app.pop_screen()
+        await bare_app.act("quit", screen)
         await pilot.pause()
         assert bare_app.is_running
 

@@ -69,18 +69,30 @@ async def keep_running(config: Config, home: Path) -> None:
         await asyncio.sleep(0.5)
 
 
+def part_of(process: psutil.Process) -> str:
+    """Which room and module of the engine it is, or "another"."""
+    with suppress(psutil.Error):
+        for word in process.cmdline():
+            if word.startswith("edgetui.engine."):
+                return word.removeprefix("edgetui.engine.")
+    return "another"
+
+
 async def keep_killing(home: Path, seed: int, told: Counter[str]) -> None:
-    """Every three seconds some process of the engine; every half minute all, so that what was begun never piles up."""
+    """Every three seconds some process of the engine; every half minute all, so that what was begun never piles up. The
+    fleet has two minutes.
+    """
     dice, n = random.Random(seed), 0
     while True:
         await asyncio.sleep(3)
         n += 1
-        there = await asyncio.to_thread(working_for, home)
-        for process in there if n % 10 == 0 else dice.sample(there, min(1, len(there))):
+        there = [(process, part_of(process)) for process in await asyncio.to_thread(working_for, home)]
+        if n % 40:
+            there = [(process, part) for process, part in there if not part.startswith("fleet.")]
+        for process, part in there if n % 10 == 0 else dice.sample(there, min(1, len(there))):
             with suppress(psutil.Error):
-                words = process.cmdline()
-                told[next((word.rpartition(".")[2] for word in words if word.startswith("edgetui.")), "another")] += 1
                 process.kill()
+                told[part] += 1
 
 
 class Growth:
