@@ -231,6 +231,11 @@ class EdgetuiApp(Desk):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """Viewers that are no browser drop blanks at the ends of a text, where nothing says that they stay."""
+        drawn = super().export_screenshot(title=title, simplify=simplify)
+        return drawn.replace("<svg ", '<svg xml:space="preserve" ', 1)
+
     def action_picture(self) -> None:
         """Save the screen."""
         try:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from .fix_words import on_screen
 from .kept_look import MonitorLook, keep_look, kept_look
 from .late_toasts import mend_toasts
 from .link import Link
+from .locale_told import told_environ
 from .pace import Pace
 from .screens.safe_dismiss import WIDGET_GONE
 from .theme import choose_graph
@@ -40,7 +40,7 @@ class Desk(App[int]):
         super().__init__(**textual)
         self.link = Link(config, engine)
         self.pace = Pace(self, config.ui.rate_hz)
-        self.graph = choose_graph(config.ui.graph, os.environ)
+        self.graph = choose_graph(config.ui.graph, told_environ())
         self.deleted: list[tuple[str, ...]] = []
         """Runs that were deleted from the screen, what went last at the end: what `u` has back."""
         self._drawn: MonitorLook | None = None

@@ -1,22 +1,34 @@
-"""A toast that is made in the moment in which its time is over ends as others do.
+"""What Textual's toasts lack: one whose time is over as it is made ends as others do, and none covers what is to be read.
 
-Textual gives it a timer of less than no time, whose loop has no end: the program stood still with a whole core.
+Textual gives a toast that is made in the moment in which its time is over a timer of less than no time, whose loop has no end:
+the program stood still with a whole core.
 """
 
 from __future__ import annotations
 
 from textual.notifications import Notification
-from textual.widgets._toast import Toast
+from textual.widgets._toast import Toast, ToastRack
 
 LEAST_S = 0.01
 
 
 def mend_toasts() -> None:
-    """Give every toast some time."""
+    """Give every toast some time; where they take more than the header's row they get room, and the rest moves down."""
     made = Toast.__init__
 
     def with_time(self: Toast, notification: Notification) -> None:
         made(self, notification)
         self._timeout = max(self._timeout, LEAST_S)
 
+    def with_room(self: Toast) -> None:
+        for rack in self.ancestors:
+            if isinstance(rack, ToastRack):
+                toasts = [toast for toast in rack.query(Toast) if toast.is_attached and not gone(toast)]
+                rack.set_class(sum(toast.size.height for toast in toasts) > 1, "-room")
+
+    def gone(toast: Toast) -> bool:
+        return toast._notification not in toast.app._notifications
+
     Toast.__init__ = with_time  # type: ignore[method-assign]
+    Toast.on_resize = with_room  # type: ignore[attr-defined]
+    Toast.on_unmount = with_room  # type: ignore[attr-defined]

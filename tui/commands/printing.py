@@ -15,6 +15,7 @@ import click
 from ...engine.report.sanitize import sanitize
 from ...engine.report.table import Cells, Paint, plain
 from ..ascii_letters import WORDS
+from ..locale_told import told_environ
 from ..terminal import draws
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def fit(text: str, stream: TextIO) -> str:
 @functools.cache
 def unicode_ok() -> bool:
     """Whether the locale speaks UTF-8. Python's own UTF-8 mode hides LANG=C, so the variables are asked."""
-    said = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
+    told = told_environ()
+    said = told.get("LC_ALL") or told.get("LC_CTYPE") or told.get("LANG") or ""
     return "utf" in (said or locale.getpreferredencoding(do_setlocale=False)).lower()
 
 

@@ -129,3 +129,26 @@ async def test_nothing_is_cut_off_on_any_screen(
                     await whole(pilot, "boards", anew=partial(app.screen._show, BOARDS))
                 await pilot.press("escape")
                 await until(pilot, lambda: app.screen is app.workbench)
+
+
+LONG = (
+    "error: the plan cannot be read: /home/me/.local/state/edgetui/runs/20261120-2311-tiny/plan.onnx is damaged; begin anew "
+    * 2
+)
+
+
+async def test_what_is_said_for_a_moment_covers_no_more_than_the_header(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    """At 80x24 an error of four rows lay over the stages, the bar and the verdict."""
+    past_run()
+    app = bare_app
+    async with app.run_test(size=SIZES[0], notifications=True) as pilot:
+        await shows(pilot, "faster")
+        await pilot.press("4")
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            app.notify("saved", timeout=30)
+            app.notify(LONG, severity="error", timeout=30, markup=False)
+            await shows(pilot, "is damaged", "faster", "verify", "FP32", "? help")
+            app.clear_notifications()
+            await until(pilot, lambda: "is damaged" not in screen_text(app))
+            await until(pilot, lambda: screen_text(app).startswith(" edgetui"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -303,6 +306,20 @@ def test_a_line_that_is_typed():
 )
 def test_which_dots_a_terminal_gets(wanted: str, environ: dict[str, str], found: str):
     assert choose_graph(wanted, environ) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [({"LANG": "C"}, "ascii"), ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "braille"), ({"LANG": "C.UTF-8"}, "braille")],
+)
+def test_what_python_says_of_a_plain_locale_is_not_taken_for_the_terminals_word(said: dict[str, str], found: str):
+    """Where LANG is C, Python sets LC_CTYPE=C.UTF-8: charts were braille there."""
+    program = (
+        "from edgetui.tui.theme import *; from edgetui.tui.locale_told import *; print(choose_graph('auto', told_environ()))"
+    )
+    environ = {name: value for name, value in os.environ.items() if name not in ("LANG", "LC_ALL", "LC_CTYPE")} | said
+    told = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == found
 
 
 @pytest.mark.parametrize(
