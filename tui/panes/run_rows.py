@@ -35,6 +35,8 @@ TONES = {"better": ("▲", "good"), "worse": ("▼", "bad"), "": ("=", "value")}
 """Mark and style of a verdict."""
 STAGE = 16
 """Columns of a stage's name: `prune.magnitude` fits."""
+TOOK = 7
+"""Columns of a stage's time: ` 0.4 s`, ` cached`."""
 STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "warn", "lost": "warn"}
 
 
@@ -76,7 +78,7 @@ def advice_rows(found: Comparison | None, width: int, *, goal: bool = True) -> l
 
 def run_lines(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
     """All rows of the pane."""
-    stages = stage_rows(list(view.stages.values()), width)
+    stages = stage_rows(list(view.stages.values()), width, steady=not view.state)
     lines: list[Line] = [*stages, ()]
     if view.queued:
         lines += queued_rows(view, width)
@@ -125,8 +127,10 @@ def queued_rows(view: RunView, width: int) -> list[Line]:
     return hanging((("  queued  ", "warn"),), what, width)
 
 
-def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:
-    """`✓ inspect 0.4 s   ▶ measure   · evaluate`, over as many rows as it takes."""
+def stage_rows(stages: Sequence[StageView], width: int, *, steady: bool = False) -> list[Line]:
+    """`✓ inspect 0.4 s   ▶ measure   · evaluate`, over as many rows as it takes; `steady`: each keeps the room for its time,
+    so that nothing moves as stages end.
+    """
     rows: list[Line] = []
     row: Line = ()
     used = 0
@@ -134,6 +138,7 @@ def stage_rows(stages: Sequence[StageView], width: int) -> list[Line]:
         mark, tone = MARKS[stage.state]
         took = f" {seconds(stage.seconds)}" if stage.state == "done" and stage.seconds is not None else ""
         took = " cached" if stage.cached else took
+        took = f"{took:<{TOOK}}" if steady else took
         size_ = 1 + 2 + width_of(stage.name) + width_of(took) + 2
         if row and used + size_ > width:
             rows.append(row)

@@ -23,6 +23,14 @@ NAME, FPS, WATTS, WARM, RAM, LAST = 16, 7, 6, 5, 10, 8
 FIGURES = FPS + WATTS + WARM + RAM
 
 
+class BoardRows(Rows):
+    """Boards; what enter does with one stands first among the keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "follow", id="fleet.open", tooltip="Follow the run that the board does, or did last")
+    ]
+
+
 class FleetScreen(ListedScreen):
     """All boards at a glance. Each look asks every board."""
 
@@ -35,7 +43,6 @@ class FleetScreen(ListedScreen):
         "temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open", id="fleet.open", tooltip="Follow the run that the board does, or did last"),
         Binding("u", "up", "up", id="fleet.up", tooltip="Start a scheduler here and a worker on each board"),
         Binding("x", "down", "down", id="fleet.down", tooltip="End scheduler and workers; asks first"),
         Binding("d", "details", "details", id="fleet.details", tooltip="Go into what is known of the board, to scroll"),
@@ -63,7 +70,7 @@ class FleetScreen(ListedScreen):
         """Title, heads, boards, the one under the cursor, keys."""
         yield Lines(id="fleet-title")
         yield Lines(id="fleet-heads")
-        yield Rows(id="fleet-list")
+        yield BoardRows(id="fleet-list")
         yield Details(id="fleet-board")
         yield KeyBar()
 

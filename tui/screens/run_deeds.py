@@ -11,10 +11,19 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from ..desk import AtDesk
+from ..widgets.lazyrows import LazyRows
 from .safe_dismiss import SafeDismiss
 
 if TYPE_CHECKING:
     from ...engine.schema.run_summary import RunSummary
+
+
+class RunRows(LazyRows):
+    """Runs; what enter does with one stands first among the keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "open", id="runs.open", tooltip="Show the run in the workbench")
+    ]
 
 
 class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
@@ -51,6 +60,13 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
     ]
     marked: set[str]
     runs: Sequence[RunSummary]
+
+    def idle_keys(self) -> frozenset[str]:
+        """Names of keys that would do nothing for the run under the cursor: the row of keys leaves them out."""
+        run = self.summary()
+        going = run is not None and run.state in ("running", "queued")
+        ended = run is not None and run.state in ("crashed", "failed", "cancelled")
+        return frozenset(name for name, of_use in (("runs.resume", ended), ("runs.cancel", going)) if not of_use)
 
     @abstractmethod
     async def fill(self) -> None:

@@ -18,13 +18,14 @@ from ...engine.errors import UsageError
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import width_of
 from ..fix_words import on_screen
+from ..panes.run_glance import RunGlance
 from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
 from ..widgets.lines import Line, Lines, Rows, Span, begun, shortened, wrap
 from .filtered import FilteredScreen
 from .run_columns import ORDER, Room, ShownColumn, fitted, head_of, verdict_of
-from .run_deeds import RunDeeds
+from .run_deeds import RunDeeds, RunRows
 from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ class RunsScreen(RunDeeds, FilteredScreen):
     )
     FILTER = "runs.filter"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open", id="runs.open", tooltip="Show the run in the workbench"),
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run for comparing"),
         Binding("C", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
         Binding("slash", "filter", "filter", id="runs.filter", tooltip="Show only runs that are so: recipe:int8 top1>0.8"),
@@ -100,12 +100,14 @@ class RunsScreen(RunDeeds, FilteredScreen):
         self._place: dict[str, str] = {}
         self._columns: list[ShownColumn] = []
         self._room = Room(80)
+        self._idle: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Title, heads, rows, what is known of the row under the cursor, keys."""
         yield Lines(id="runs-title")
         yield Lines(id="runs-heads")
-        yield LazyRows(id="runs-rows")
+        yield RunRows(id="runs-rows")
+        yield RunGlance(id="runs-glance")
         yield Lines(id="runs-about")
         yield KeyBar()
 
@@ -231,6 +233,10 @@ class RunsScreen(RunDeeds, FilteredScreen):
     def _write_about(self) -> None:
         """All that the row under the cursor has no room for: its id, tags, note and whole verdict."""
         run, about = self.summary(), self.query_one("#runs-about", Lines)
+        if (idle := self.idle_keys()) != self._idle:
+            self._idle = idle
+            self.query_one(KeyBar).write()
+        self.query_one(RunGlance).look(run)
         width = max(20, self.app.size.width - 2)
         if self.entry is not None or self._trouble:
             about.show([((f" {row}", "bad" if self._trouble else "dim"),) for row in wrap(self._trouble or HELP, width)])

@@ -65,9 +65,10 @@ def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
     """(binding id, key, words) of what can be pressed now, the focused widget's own first."""
     found = []
     graph = getattr(screen.app, "graph", "braille")
+    idle: frozenset[str] = getattr(screen, "idle_keys", frozenset)()
     for active in screen.active_bindings.values():
         binding = active.binding
-        if binding.show and active.enabled:
+        if binding.show and active.enabled and binding.id not in idle:
             found.append((binding.id or "", key_name(binding.key, graph), binding.description))
     unique: dict[tuple[str, str], tuple[str, str, str]] = {}
     for id_, key, words in found:

@@ -39,6 +39,22 @@ async def test_the_list_says_how_each_run_ended(bare_app: EdgetuiApp, past_run: 
         await shows(pilot, "✓ done", "✗ failed", "! crashed", "0.480 [0.470, 0.490]", "faster; smaller", "3 of 3")
 
 
+async def test_a_high_screen_shows_what_became_of_the_run_under_the_cursor(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    """At 200x60 five runs stood above fifty blank rows, and the keys named what none of them could have done to it."""
+    app = bare_app
+    past_run("done"), past_run("failed")
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await open_list(pilot)
+        await shows(pilot, "it was killed", "give it more memory", "enter open", "r resume")
+        assert "c cancel" not in screen_text(app)
+        await pilot.press("G")
+        await shows(pilot, "candidate", "cosine 0.9991", "of the time")
+        assert "give it more memory" not in screen_text(app)
+        assert "r resume" not in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "cosine" not in screen_text(app))
+
+
 @pytest.mark.parametrize("width", [80, 100, 120, 160, 200])
 async def test_date_time_and_top1_stand_there_and_no_verdict_is_cut_beside_empty_columns(
     bare_app: EdgetuiApp, past_run: Callable[..., str], width: int

@@ -171,6 +171,21 @@ def test_rows_fit_the_width(model, ruined):
     assert len(stage_rows(list(view.stages.values()), 58)) > len(stage_rows(list(view.stages.values()), 158))
 
 
+@pytest.mark.parametrize("width", [58, 78, 118, 158])
+def test_stages_stand_still_while_a_run_goes(width: int):
+    """The row of the bar went down as times came beside the stages, and all of them to the right."""
+    places = set()
+    for end in range(2, len(went())):
+        view = told(went()[:end])
+        rows = [text([line]) for line in run_lines(view, width)]
+        names = ("inspect", "normalise", "lower", "build", "verify")
+        at = [next((n, row.index(name)) for n, row in enumerate(rows) if name in row) for name in names]
+        places.add((*at, next(n for n, row in enumerate(rows) if "░" in row)))
+        if view.sides:
+            break
+    assert len(places) == 1
+
+
 def test_where_rows_are_few_the_verdict_and_both_sides_come_first(model):
     view = told(went())
     view.result, view.state = outcome("r", model), "done"
