@@ -192,8 +192,9 @@ class _Trial:
         """
         several = len(ways) > 1 and len(self._samples) >= 4 * LEAST
         choosing = self._samples.half(0) if several else self._samples
-        n = min(self._most or self._affordable(len(ways) + several), len(choosing))
-        self._total = n * (max(len(ways), 1) + several)
+        looks = max(len(ways), 1) + several  # arrays are fed in one way, as they are
+        n = min(self._most or self._affordable(looks), len(choosing))
+        self._total = n * looks
         if not ways:
             meter = self._told(self._samples.take(n), None)
             tried = (_row("as they are", None, meter, meter),)

@@ -109,3 +109,14 @@ def test_images_without_labels_are_not_tried_and_it_is_said_why(reddish: Path, t
     file.write_text('kind = "image-folder"\npath = "set.zip"\ntask = "none"\n')
     found = probed(tmp_path, read_dataset(str(file), {}), reddish)
     assert "no labels" in found.untried
+
+
+def test_arrays_are_fed_as_they_are_over_as_many_samples_as_there_is_time_for(reddish: Path, tmp_path: Path):
+    """There is one way to feed them, which was divided by as none."""
+    path = tmp_path / "set.npz"
+    image = np.zeros((40, 3, 8, 8), np.float32)
+    image[::2, 0] = image[1::2, 2] = 1.0
+    np.savez(path, image=image, labels=np.arange(40) % 2)
+    found = probed(tmp_path, read_dataset(str(path), {}), reddish, samples=0)
+    assert [(row.name, row.top1) for row in found.tried] == [("as they are", 1.0)]
+    assert found.above_chance
