@@ -70,8 +70,12 @@ docs: $(VENV)/.with-docs       ## the book, into build/book/index.html; a link t
 docs-serve: $(VENV)/.with-docs ## the book on http://127.0.0.1:8000, anew with each change
 	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs serve
 
-pictures: $(VENV)/.core        ## the book's pictures, from the real program: some minutes
-	$(BIN)/python docs/make/pictures.py
+$(VENV)/.for-pictures: $(VENV)/.core
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[fleet]'
+	@touch $@
+
+pictures: $(VENV)/.for-pictures ## the book's pictures, from the real program: a quarter of an hour; PICTURES="looks data" makes parts
+	$(BIN)/python docs/make/pictures.py $(PICTURES)
 
 man: $(VENV)/.core             ## the man page docs/edgetui.1, anew from the commands
 	$(BIN)/python docs/make/man.py

@@ -14,6 +14,7 @@ from .commands.config import config
 from .commands.dataset import dataset
 from .commands.deploy import deploy
 from .commands.doctor import doctor
+from .commands.examples import at_the_end
 from .commands.fleet import fleet
 from .commands.keep import delete, note, restore, tag
 from .commands.monitor import monitor
@@ -67,3 +68,5 @@ _WORK = (
 )  # fmt: skip
 for _command in (*_WORK, monitor, doctor, config, schema, completion):
     cli.add_command(_command)
+for _name, _command in cli.commands.items():
+    _command.epilog = at_the_end(_name)

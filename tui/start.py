@@ -53,6 +53,8 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _obey(words: Sequence[str]) -> int:
     """A command; what the parser refuses is said in our form."""
     with interrupts_held():
+        import re
+
         import click
 
         from ..engine.errors import UsageError
@@ -63,7 +65,9 @@ def _obey(words: Sequence[str]) -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "edgetui"
         what = error.format_message().rstrip(".").replace("'", "`")
-        return _refused(words, UsageError(f"{what[:1].lower()}{what[1:]}", fix=f"see `{path} --help`"), error.exit_code)
+        what, near, names = re.sub(r"\. \(?Did you mean (.*\?)\)?$", r"\n\1", what).partition("\n")
+        what, meant = f"{what[:1].lower()}{what[1:]}", f"did you mean {names} " if near else ""
+        return _refused(words, UsageError(what, fix=f"{meant}see `{path} --help`"), error.exit_code)
     except click.Abort:
         return INTERRUPTED
 

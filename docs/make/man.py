@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgetui import __version__
 from edgetui.tui.cli import cli
+from edgetui.tui.commands.examples import EXAMPLES
 from reference import described, options, top, usage
 
 PAGE = Path(__file__).resolve().parents[1] / "edgetui.1"
@@ -43,6 +44,7 @@ def page() -> str:
     for name, command in cli.commands.items():
         context, called = usage(name, command)
         out += [f'.SS "{escaped(called)}"', *paragraphs(described(command)), *tagged(options(command, context))]
+        out += [".PP", ".EX", *map(verbatim, EXAMPLES[name]), ".EE"]
     for heading, rows in (("FILES", FILES), ("ENVIRONMENT", VARIABLES), ("EXIT STATUS", STATUS)):
         out += [f'.SH "{heading}"', *tagged(rows.items())]
     return "\n".join(out) + "\n"
@@ -52,6 +54,11 @@ def escaped(text: str) -> str:
     """Text of which roff obeys nothing."""
     text = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq").replace("'", "\\(aq")
     return f"\\&{text}" if text.startswith(".") else text
+
+
+def verbatim(line: str) -> str:
+    """A line that stands as it is."""
+    return f"\\&{line}".replace("-", "\\-").replace('"', "\\(dq").replace("'", "\\(aq")
 
 
 def paragraphs(text: str) -> list[str]:

@@ -1,123 +1,272 @@
 """Pictures of the book, from the real program at fixed sizes: `make pictures` writes docs/pictures/ and docs/workbench.svg.
 
-The demo's model is compressed and measured here, in a folder of its own; screens are then shown and drawn one by one. `run.svg`
-moves: frames of the workbench while a run goes, by CSS alone. Nothing in any of them is fetched.
+Everything that they show is done here before: runs, a search, a sweep, a study, a fleet of two boards that are this machine,
+over the models and samples that ship. `python docs/make/pictures.py PART...` makes parts anew (PARTS), each within some
+minutes, so that a machine can be left alone for it. `run.svg` moves: frames of the workbench while a run goes, by CSS alone.
+Nothing in any of them is fetched.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 os.environ.update(TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0", TEXTUAL_FPS="15", COLORTERM="truecolor", LANG="C.UTF-8")
 
+import numpy as np
 from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE, Config, Defaults, Models, state_home
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.screens.monitor import Shown
+from PIL import Image
 from textual.pilot import Pilot
 
 OUT = PACKAGE / "docs" / "pictures"
-DEMO = PACKAGE / "profiles" / "demo"
-LARGE, SMALL = (160, 45), (80, 24)
-SCREENS = {"runs": "R", "monitor": "m", "sensitivity": "e", "layers": "L"}
-"""Pictures by the key that leads to their screen from the workbench."""
+DEMO, ZOO = PACKAGE / "profiles" / "demo", PACKAGE / "profiles" / "zoo"
+HOME = Path(tempfile.gettempdir()) / "edgetui-book"
+"""Short, for one screen shows whole paths; kept for the parts, gone when all were made."""
+LARGE, WIDE, MIDDLE, SMALL, LEAST = (160, 45), (150, 34), (110, 32), (80, 24), (40, 12)
 MOST_FRAMES, FRAME_S, LAST_S = 12, 1.2, 5.0
 
+Say = Callable[[EdgetuiApp, Pilot[object]], Awaitable[None]]
 
-def main() -> None:
-    """Make all of them."""
+
+def main(parts: list[str]) -> None:
+    """Make all of them, or these."""
     OUT.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="edgetui-") as home:
-        folder = Path(home) / "models"
-        folder.mkdir()
-        (folder / "digits.onnx").write_bytes((DEMO / "digits.onnx").read_bytes())
-        os.environ.update(HOME=home, XDG_STATE_HOME=f"{home}/state", XDG_CONFIG_HOME=f"{home}/config")
-        if "moving" not in sys.argv:  # alone it is quick
-            command([sys.executable, "-m", "edgetui", "demo"])
-            asked = ["sensitivity", str(folder / "digits.onnx"), "--dataset", str(DEMO / "digits.toml")]
-            command([sys.executable, "-m", "edgetui", *asked])
-        config = Config(
-            models=Models(folders=(str(folder),)),
-            datasets={"digits": str(DEMO / "digits.toml")},
-            defaults=Defaults(dataset="digits"),
-        )
-        if "moving" not in sys.argv:
-            asyncio.run(still(config))
-        asyncio.run(moving(config))
+    if not parts:
+        shutil.rmtree(HOME, ignore_errors=True)
+    lay_out()
+    for part in parts or PARTS:
+        asyncio.run(PARTS[part]())
+    if not parts:
+        shutil.rmtree(HOME)
 
 
-def command(argv: list[str]) -> None:
+def lay_out() -> None:
+    """A home with models, and with samples as people have them: pictures in folders."""
+    os.environ.update(HOME=str(HOME), XDG_STATE_HOME=f"{HOME}/state", XDG_CONFIG_HOME=f"{HOME}/config")
+    os.environ["EDGETUI_FLEET"] = str(HOME / "fleet.toml")
+    models, data = HOME / "models", HOME / "data"
+    models.mkdir(parents=True, exist_ok=True)
+    data.mkdir(exist_ok=True)
+    shutil.copy(DEMO / "digits.onnx", models)
+    for name in ("digits-resnet20", "bccd-yolo-n"):
+        shutil.copy(ZOO / f"{name}.onnx", models)
+    digits = np.load(DEMO / "digits.npz")
+    with zipfile.ZipFile(data / "digits.zip", "w") as archive:
+        for number, (digit, label) in enumerate(zip(digits["image"], digits["labels"], strict=True)):
+            picture = io.BytesIO()
+            Image.fromarray((digit[0] * 255).astype(np.uint8)).save(picture, "PNG")
+            archive.writestr(f"{label}/{number}.png", picture.getvalue())
+    boards = (
+        f'[[board]]\nname = "{name}"\nhost = "localhost"\nenv = {{ XDG_STATE_HOME = "{HOME}/{name}" }}\n' for name in BOARDS
+    )
+    (HOME / "fleet.toml").write_text("\n".join(boards))
+
+
+BOARDS = ("bench", "window")
+DIGITS = ("models/digits.onnx", "--dataset", str(DEMO / "digits.toml"))
+
+
+def edgetui(*words: str) -> None:
     """Do what a person would do before."""
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd=os.environ["HOME"])
+    subprocess.run([sys.executable, "-m", "edgetui", *words], check=True, stdout=subprocess.DEVNULL, cwd=HOME)
 
 
-async def still(config: Config) -> None:
-    """A picture of each screen, and of the workbench in both sizes."""
-    for size, name in ((LARGE, "workbench"), (SMALL, "workbench-80")):
-        app = EdgetuiApp(config, Engine(config, state_home()))
-        async with app.run_test(size=size) as pilot:
-            await settled(pilot, lambda app=app: app.workbench.models.facts)
+def config() -> Config:
+    """Where models and data lie."""
+    data = {"digits": str(DEMO / "digits.toml"), "cells": str(ZOO / "bccd.toml")}
+    return Config(models=Models(folders=("~/models",)), datasets=data, defaults=Defaults(dataset="digits"))
+
+
+async def shown(size: tuple[int, int], does: Say, told: Shown | None = None) -> None:
+    """The app at a size, for as long as something is done with it."""
+    own = config()
+    app = EdgetuiApp(own, Engine(own, state_home()), told)
+    async with app.run_test(size=size) as pilot:
+        if told is None:
+            await settled(pilot, lambda: app.workbench.models.folders)
+            app.workbench.models.rewrite(str(HOME / DIGITS[0]))
+            await settled(pilot, lambda: app.workbench.models.facts)
+            await has(app, pilot, "✓")
             app.workbench.load_recipe("int8")
-            if size == SMALL:
-                await pilot.press("4")
-            await settle(pilot, 6)
-            write(name, picture(app))
-            for screen, key in SCREENS.items() if size == LARGE else ():
-                await pilot.press(key)
-                await settle(pilot, 8 if screen in ("sensitivity", "layers") else 3)
-                write(screen, picture(app))
-                await pilot.press("escape")
-                await settle(pilot, 0.5)
-            if size == LARGE:
-                await pilot.press("R")
-                await settle(pilot, 2)
-                await pilot.press("space", "down", "space", "C")
-                await settle(pilot, 3)
-                write("compare", picture(app))
+        await does(app, pilot)
+
+
+async def at(name: str, size: tuple[int, int], keys: str, *words: str) -> None:
+    """A picture of what these keys lead to from the workbench, once all words are there."""
+
+    async def does(app: EdgetuiApp, pilot: Pilot[object]) -> None:
+        for key in keys.split():
+            await pilot.press(*(key.removeprefix("'") if key.startswith("'") else [key]))
+            await pilot.pause(0.3)
+        await has(app, pilot, *words)
+        await pilot.pause(2)
+        write(name, picture(app))
+
+    await shown(size, does)
+
+
+async def runs() -> None:
+    """The demo's two runs, on the workbench."""
+    edgetui("demo")
+
+    async def workbench(app: EdgetuiApp, pilot: Pilot[object]) -> None:
+        if app.size.width == SMALL[0]:
+            await pilot.press("4")
+        await has(app, pilot, "of the time")
+        await pilot.pause(6)
+        write("workbench-80" if app.size.width == SMALL[0] else "workbench", picture(app))
+
+    await shown(LARGE, workbench)
+    await shown(SMALL, workbench)
     (OUT / "workbench.svg").replace(PACKAGE / "docs" / "workbench.svg")
 
 
-async def moving(config: Config) -> None:
+async def looks() -> None:
+    """The screens that look at those runs, and at their model."""
+    edgetui("sensitivity", *DIGITS)
+    await at("runs", SMALL, "R", "2 of 2")
+    await at("monitor", LARGE, "m", "Memory")
+    await at("sensitivity", MIDDLE, "e", "SQNR")
+    await at("layers", MIDDLE, "R down L", "%")
+    await at("compare", LARGE, "R space down space C", "Front", "Take")
+    await at("deploy", MIDDLE, "E", "copy to", "a folder here")
+
+
+async def data() -> None:
+    """Looking for data, what is in them, and what is drawn."""
+    await at("browse", MIDDLE, "o tilde slash 'data enter right down", "classes")
+    await at("dataset", MIDDLE, f"colon 'dataset space '{HOME}/data/digits.zip enter", "fed as")
+    await at("draw", SMALL, "3 d", "not drawn")
+
+
+async def search() -> None:
+    """Which layers to put into INT8."""
+    asked = ["models/digits-resnet20.onnx", "--dataset", str(ZOO / "digits.toml"), "--goal", "fastest drop<=0.02"]
+    edgetui("search", *asked, "--budget", "5 builds")
+    await at("search", WIDE, "f", "answer")
+
+
+async def sweep() -> None:
+    """Threads and batches, for a computer has no power modes."""
+    edgetui("sweep", "models/digits.onnx", "--modes", "none", "--threads", "1,2", "--batch", "1,4,16", "--want", "fps>=2000")
+    await at("sweep", WIDE, "W", "★")
+
+
+async def study() -> None:
+    """A paper, done again."""
+    edgetui("study", "filippou2024", "--small")
+    await at("study", WIDE, "P down", "before")
+
+
+async def fleet() -> None:
+    """Two boards that are this machine, while they work."""
+    edgetui("fleet", "up")
+    try:
+        asked = ["run", *DIGITS, "--recipe", "int8", "--recipe", "prune-5", "--on", ",".join(BOARDS), "--preset", "quick"]
+        with subprocess.Popen([sys.executable, "-m", "edgetui", *asked], stdout=subprocess.DEVNULL, cwd=HOME) as going:
+
+            async def measured(app: EdgetuiApp, pilot: Pilot[object]) -> None:
+                await pilot.press("F")
+                await has(app, pilot, "2 of 2 boards", "measure", "runs done", " ms")
+                write("fleet", picture(app))
+
+            await shown(MIDDLE, measured)
+            going.wait(240)
+    finally:
+        edgetui("fleet", "down")
+
+
+async def field() -> None:
+    """Five figures while a run measures."""
+    edgetui("run", *DIGITS, "--recipe", "int8", "--preset", "quick", "--detach")
+
+    async def does(app: EdgetuiApp, pilot: Pilot[object]) -> None:
+        end = time.monotonic() + 90
+        while app.screen._fps() is None and time.monotonic() < end:  # type: ignore[attr-defined]
+            await pilot.pause(0.5)
+        await pilot.press("r")
+        await pilot.pause(8)
+        await pilot.press("m")
+        await pilot.pause(1.5)
+        write("field", picture(app))
+        await pilot.press("r")
+
+    await shown(LEAST, does, Shown(field=True))
+    edgetui("watch", "last")
+
+
+async def moving() -> None:
     """The workbench from `r` to the verdict, a frame where something has changed."""
-    app = EdgetuiApp(config, Engine(config, state_home()))
     frames: list[str] = []
-    async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot, lambda: app.workbench.models.facts)
+
+    async def does(app: EdgetuiApp, pilot: Pilot[object]) -> None:
         app.workbench.load_recipe("prune-30-int8")
         await pilot.press("2")
-        await settle(pilot, 3)
+        await pilot.pause(3)
         frames.append(picture(app))
         await pilot.press("r")
-        await settle(pilot, 0.5)
+        await pilot.pause(0.5)
         await pilot.press("4")
         end = time.monotonic() + 240
         while time.monotonic() < end:
-            await settle(pilot, 1.0)
+            await pilot.pause(1.0)
             if (frame := picture(app)) != frames[-1]:
                 frames.append(frame)
             if "run done" in frame.replace("&#160;", " "):
                 break
+
+    await shown((100, 30), does)
     some = min(MOST_FRAMES, len(frames))
     write("run", animated([frames[round(n * (len(frames) - 1) / (some - 1))] for n in range(some)]))
 
 
+PARTS: dict[str, Callable[[], Awaitable[None]]] = {
+    "runs": runs,
+    "looks": looks,
+    "data": data,
+    "search": search,
+    "sweep": sweep,
+    "study": study,
+    "fleet": fleet,
+    "field": field,
+    "moving": moving,
+}
+
+
 async def settled(pilot: Pilot[object], true: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + 60
-    while not true() and time.monotonic() < end:
+    """Wait until something is so.
+
+    Raises:
+        SystemExit: it never is; a picture of anything else would be wrong.
+    """
+    end = time.monotonic() + 120
+    while not true():
+        if time.monotonic() > end:
+            raise SystemExit(f"never came:\n{rows(pilot.app)}")  # type: ignore[arg-type]
         await pilot.pause(0.1)
 
 
-async def settle(pilot: Pilot[object], seconds: float) -> None:
-    """Let the screen come to rest."""
-    await pilot.pause(seconds)
+async def has(app: EdgetuiApp, pilot: Pilot[object], *words: str) -> None:
+    """Wait until the screen shows all words."""
+    await settled(pilot, lambda: all(word in rows(app) for word in words))
+
+
+def rows(app: EdgetuiApp) -> str:
+    """The screen as text."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 def picture(app: EdgetuiApp) -> str:
@@ -152,4 +301,4 @@ def write(name: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

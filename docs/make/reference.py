@@ -10,7 +10,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 import edgetui.tui
@@ -21,6 +21,7 @@ from edgetui.engine.library.setting_origins import key_lines
 from edgetui.engine.report.json_schemas import DOCUMENTS, schema_of, written
 from edgetui.engine.schema.field_docs import docs_of
 from edgetui.tui.cli import cli
+from edgetui.tui.commands.examples import EXAMPLES
 from edgetui.tui.widgets.keybar import key_name
 from textual.binding import Binding
 
@@ -74,6 +75,7 @@ def commands() -> str:
     for name, command in cli.commands.items():
         inner, called = usage(name, command)
         lines.append(f"## {name}\n\n```text\n{called}\n```\n\n{described(command)}\n")
+        lines.append("```text\n" + "\n".join(EXAMPLES[name]) + "\n```\n")
         lines.append(_table(("option", ""), [(f"`{flag}`", words) for flag, words in options(command, inner)]))
     return "\n".join(lines)
 
@@ -163,9 +165,18 @@ def configuration() -> str:
             said_there = said_there[step]
         for field in msgspec.structs.fields(kind):
             key = f"{name}.{field.encode_name}"
-            said = _comment_above(lines, places[key]) if key in places else docs_of(kind).get(field.name, "")
+            above = _comment_above(lines, places[key]) if key in places else ""
+            said = above or docs_of(kind).get(field.name, "")
             rows.append((f"`{field.encode_name}`", f"`{_default(field, said_there)}`", _kind(field.type), said))
         out.append(f"## {name}\n\n{_table(('key', 'default', 'what it may be', ''), rows)}")
+    for field in msgspec.structs.fields(Config):
+        said = docs_of(Config).get(field.name, "")
+        if get_origin(field.type) is dict:
+            _, kind = get_args(field.type)
+            known = msgspec.structs.fields(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else ()
+            rows = [(f"`{each.encode_name}`", _kind(each.type), docs_of(kind).get(each.name, "")) for each in known]
+            name = f"{field.name}.NAME" if rows else field.name
+            out.append(f"## {name}\n\n{said}\n\n{_table(('key', 'what it may be', ''), rows)}")
     out.append(f"## The file as it ships\n\n```toml\n{text}```\n")
     return "\n".join(out)
 
@@ -263,9 +274,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """No row ends within a cell, and none begins another; what looks like a tag is shown."""
-    code = re.split(r"(`[^`]*`)", " ".join(text.split()).replace("|", "\\|"))
-    return "".join(part if part.startswith("`") else part.replace("<", "&lt;").replace("*", "\\*") for part in code)
+    """No row ends within a cell, and none begins another; what looks like a tag is shown. Within code a bar is no border."""
+    code = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    return "".join(each if each.startswith("`") else re.sub(r"[|*]", r"\\\g<0>", each).replace("<", "&lt;") for each in code)
 
 
 if __name__ == "__main__":

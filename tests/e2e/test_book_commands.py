@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -22,6 +23,7 @@ import pytest
 from book_blocks import BOOK, ShellBlock, shell_blocks
 from edgetui.engine.config import PACKAGE
 from edgetui.tui.cli import cli
+from edgetui.tui.commands.examples import EXAMPLES
 from live_runs import end_all
 from measuring import short_elsewhere
 from PIL import Image
@@ -77,10 +79,16 @@ def run_blocks(page: str, desk: Path, *kinds: str) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize("page", sorted({block.page for block in RUN}))
 def test_commands_of_a_page_do_what_it_says(page: str, desk: Path):
-    # A page that looks at `last` begins with a reader who has a run.
-    if "last" in "".join(block.text for block in RUN if block.page == page):
+    # A page that looks at `last` begins with a reader who has a run, one that looks at a recording with one who has made it.
+    if page != "first-run.md" and "last" in "".join(block.text for block in RUN if block.page == page):
         made = ["edgetui", "run", "model.onnx", "--recipe", "int8", "--dataset", "images.zip"]
         subprocess.run(made, cwd=desk, capture_output=True, check=True, timeout=300)
+    if any("--replay" in block.text for block in RUN if block.page == page):
+        recording = ["edgetui", "monitor", "--plain", "--interval", "0.2", "--record", "flight.jsonl"]
+        with subprocess.Popen(recording, cwd=desk, stdout=subprocess.PIPE) as going:
+            assert going.stdout is not None
+            assert [going.stdout.readline() for _ in range(4)][-1], "a line a sample"
+            going.send_signal(signal.SIGINT)
     run_blocks(page, desk, "run", "long")
 
 
@@ -124,6 +132,16 @@ def test_commands_that_cannot_be_run_here_are_valid(block: ShellBlock):
                 pytest.fail(f"{name_of(block)}: {line}: {error.format_message()}")
 
 
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "examples/README.md"])
+def test_commands_outside_the_book_are_valid(file: str):
+    blocks = re.findall(r"^```\w*\n(.*?)^```", (PACKAGE / file).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [re.sub(r"\s+# .*$", "", line) for block in blocks for line in block.splitlines() if re.match(r"\s*edgetui ", line)]
+    for line in lines:
+        for words in edgetui_commands(line.strip()):
+            parsed(words)
+    assert lines or file != "README.md"
+
+
 def test_commands_within_a_sentence_are_valid():
     wrong = []
     for page in sorted(BOOK.glob("*.md")):
@@ -135,6 +153,16 @@ def test_commands_within_a_sentence_are_valid():
             wrong += [f"{page.name}: {said}" for word in rest if word.startswith("--") and word.partition("=")[0] not in known]
             assert name in cli.commands
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_examples_of_a_commands_help_are_valid_and_fit_a_narrow_screen(name: str):
+    for line in EXAMPLES[name]:
+        (words,) = edgetui_commands(line)
+        assert words[0] == name
+        assert len(line) <= 77
+        parsed(words)
+    assert str(cli.commands[name].epilog).endswith(f"  {EXAMPLES[name][-1]}")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def completion(shell: str, as_json: bool) -> int:
     assert found is not None
     maker = found(cli=click.Command("edgetui"), ctx_args={}, prog_name="edgetui", complete_var=_VARIABLE)
     script = maker.source_template % maker.source_vars()  # not source(): that of bash starts a bash to ask its version
+    script = script.replace('string split ","', 'string split --max 1 ","')  # fish: what an option does may have commas
     if as_json:
         import msgspec
 
@@ -104,6 +105,55 @@ def setting_names(context: click.Context, parameter: click.Parameter, begun: str
     return []
 
 
+def board_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Boards of fleet.toml, behind those that are typed already."""
+    del context, parameter
+    before, comma, last = begun.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{name}") for name in _boards() if name.startswith(last)]
+
+
+def place_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Folders here, and boards of fleet.toml."""
+    del context, parameter
+    return [*_files(begun), *_fitting((f"{name}:" for name in _boards()), begun)]
+
+
+def artifact_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What the run of the same line made."""
+    del parameter
+    from ...engine.config import state_home
+    from ...engine.runs.folder import RunDir
+
+    run = str(context.params.get("run") or "last")
+    names = [name for name in _runs() if run in (name, "last") or run in name]
+    result = RunDir(state_home() / "runs" / names[0]).result() if names else None
+    return _fitting(result.artifacts if result is not None else (), begun)
+
+
+def workload_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Workloads, with a colon where a number follows."""
+    del context, parameter
+    from ...engine.schema.workloads import WORKLOADS
+
+    return _fitting((f"{name}:" if kind.number else name for name, kind in WORKLOADS.items()), begun)
+
+
+def field_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What runs can be sorted by."""
+    del context, parameter
+    from ...engine.advice.run_fields import NAMES
+
+    return _fitting(NAMES, begun)
+
+
+def source_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What can be read from, were it here."""
+    del context, parameter
+    from ...engine.telemetry.source_choice import ORDER
+
+    return _fitting(("auto", *ORDER), begun)
+
+
 def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Whatever the shell finds."""
     del context, parameter
@@ -113,6 +163,15 @@ def files(context: click.Context, parameter: click.Parameter, begun: str) -> lis
 def _files(begun: str) -> list[CompletionItem]:
     """Files come first: bash forgets what stood before them, and offers them where no name fits."""
     return [CompletionItem(begun, type="file")]
+
+
+def _boards() -> Iterator[str]:
+    from ...engine.errors import EdgetuiError
+    from ...engine.fleet.fleet_file import fleet_file, read_fleet
+
+    with contextlib.suppress(EdgetuiError, OSError):
+        if fleet_file().is_file():
+            yield from (board.name for board in read_fleet())
 
 
 def _runs() -> Iterator[str]:

@@ -11,7 +11,7 @@ import click
 from ...engine.advice.words import size
 from ...engine.errors import UsageError
 from ...engine.report.table import paragraph
-from .completion import run_names
+from .completion import artifact_names, place_names, run_names
 from .follow import StatusLine, progress_stream
 from .printing import echo, echo_json, json_option, open_engine, paint, width
 from .query import GoalOption
@@ -27,14 +27,23 @@ _TONES = {"replaced": "worse", "differs there": "worse", "was there": "dim", "co
 @click.command(short_help="Copy what a run made to a folder here, or to a host by ssh.")
 @click.argument("run", shell_complete=run_names)
 @click.option(
-    "--to", default="", metavar="FOLDER|HOST:FOLDER", help="Where; HOST is a board of fleet.toml, or as ssh takes it."
+    "--to",
+    default="",
+    metavar="FOLDER|HOST:FOLDER",
+    shell_complete=place_names,
+    help="Where; HOST is a board of fleet.toml, or as ssh takes it.",
 )
 @click.option(
-    "--file", "artifacts", multiple=True, metavar="WORD", help="This artifact alone (onnx, plan, onnx_tensorrt); repeat."
+    "--file",
+    "artifacts",
+    multiple=True,
+    metavar="WORD",
+    shell_complete=artifact_names,
+    help="This artifact alone (onnx, plan, onnx_tensorrt); may be repeated.",
 )
 @click.option("--replace", is_flag=True, help="Also in place of a file that is another.")
 @click.option("--dry-run", is_flag=True, help="Only look there, and say what would be copied.")
-@click.option("--goal", default="", metavar="GOAL", cls=GoalOption)
+@click.option("--goal", default="", metavar="GOAL", cls=GoalOption, help="What is wanted most, within which limits.")
 @json_option
 def deploy(run: str, to: str, artifacts: tuple[str, ...], replace: bool, dry_run: bool, goal: str, as_json: bool) -> int:
     """Copy the plan that a run made, what built it and the file it was built of; each is held against its hash there.

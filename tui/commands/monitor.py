@@ -13,6 +13,7 @@ import click
 
 from ..interrupts import interrupts_held
 from ..terminal import draws, no_drawing
+from .completion import source_names
 from .printing import echo, echo_notes, open_engine, paint, width
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class MonitorFlags(NamedTuple):
     metavar="X",
     help="Replay so many times as fast as it was.  [default: lines as fast as they can be read; screen: 1]",
 )
-@click.option("--source", metavar="S", help="auto, jetson, tegrastats, jtop, nvml or host.  [default: auto]")
+@click.option(
+    "--source", metavar="S", shell_complete=source_names, help="auto, jetson, tegrastats, jtop, nvml or host.  [default: auto]"
+)
 @click.option("--until-alert", is_flag=True, help="End with exit status 3 when an alert of edgetui.toml begins.")
 @click.option("--plain", is_flag=True, help="Lines, on a terminal too.")
 @click.option("--field", is_flag=True, help="On a screen of 40x12 or more: five large figures, for the sun and a slow link.")

@@ -19,7 +19,7 @@ from ...engine.schema.settings import BackendName, BackendSettings, Preset, owne
 from ...engine.schema.spec import RunSpec, parse_shape
 from ...engine.schema.steps import Recipe
 from ...engine.schema.workloads import WORKLOADS, parse_workload
-from .completion import dataset_names, recipe_names
+from .completion import board_names, dataset_names, recipe_names, workload_names
 
 if TYPE_CHECKING:
     from ...engine.api import Engine
@@ -47,6 +47,7 @@ workload_option = click.option(
     "--workload",
     default="flat-out",
     metavar="|".join(f"{name}[:{kind.number_word}]" if kind.number else name for name, kind in WORKLOADS.items()),
+    shell_complete=workload_names,
     help="How inferences are issued.",
     show_default=True,
 )
@@ -59,11 +60,15 @@ per_input_option = click.option(
     help="Time N samples one by one as well, each until its own 95 % interval is under 5 %.",
 )
 on_option = click.option(
-    "--on", metavar="BOARD,...", help="On boards of the fleet, each for itself; a RESOURCE is one board that has it."
+    "--on",
+    metavar="BOARD,...",
+    shell_complete=board_names,
+    help="On boards of the fleet, each for itself; a RESOURCE is one board that has it.",
 )
 train_on_option = click.option(
     "--train-on",
     metavar="BOARD",
+    shell_complete=board_names,
     help="What learns is trained there once (localhost: on this machine), and measured here, or on the boards of --on.",
 )
 calibration_option = click.option(
@@ -136,7 +141,7 @@ def find_model(engine: Engine, text: str) -> Path:
     if os.sep not in text and text.removesuffix(".onnx") in known:
         return Path(known[text.removesuffix(".onnx")])
     names = [*known, *engine.config.factories]
-    hint = f", or: {nearest(text, names)}" if names else ""
+    hint = f"; {nearest(text, names)}" if names else ""
     raise ModelRefused(f"there is no model {text}", fix=f"check the path{hint}")
 
 

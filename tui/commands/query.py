@@ -15,7 +15,7 @@ from ...engine.errors import ModelRefused, UsageError
 from ...engine.report.sanitize import printed_lines
 from ...engine.report.table import paragraph
 from ..terminal import no_drawing
-from .completion import run_names, run_or_file
+from .completion import field_names, run_names, run_or_file
 from .follow import StatusLine, progress_stream
 from .meant import meant
 from .options import backend_option, backend_settings, find_model, shape_option, threads_option, trust_option
@@ -162,9 +162,15 @@ class FilterOption(click.Option):
         return super().get_help_record(ctx)
 
 
-@click.command()
-@click.option("--where", default="", metavar="FILTER", cls=FilterOption)
-@click.option("--sort", default="began", metavar="FIELD", help="By a field, the best or newest first; -FIELD turns it round.")
+@click.command(short_help="All runs, the newest first, or those that are asked for.")
+@click.option("--where", default="", metavar="FILTER", cls=FilterOption, help="Those alone of which all words are so.")
+@click.option(
+    "--sort",
+    default="began",
+    metavar="FIELD",
+    shell_complete=field_names,
+    help="By a field, the best or newest first; -FIELD turns it round.",
+)
 @click.option("--rebuild", is_flag=True, help="Read every run folder anew and write the index again.")
 @json_option
 def runs(where: str, sort: str, rebuild: bool, as_json: bool) -> int:
@@ -290,8 +296,9 @@ class FrontOption(click.Option):
     default="",
     metavar="GOAL",
     cls=GoalOption,
+    help="What is wanted most, within which limits.",
 )
-@click.option("--front", default="", metavar="AXES", cls=FrontOption)
+@click.option("--front", default="", metavar="AXES", cls=FrontOption, help="What the front is over.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
 def compare(runs: tuple[str, ...], goal: str, front: str, markdown: bool, as_json: bool) -> int:
@@ -325,7 +332,7 @@ def compare(runs: tuple[str, ...], goal: str, front: str, markdown: bool, as_jso
     type=click.Path(path_type=Path),
     help="A new folder; a new .csv or .json.",
 )
-@click.option("--goal", default="", metavar="GOAL", cls=GoalOption)
+@click.option("--goal", default="", metavar="GOAL", cls=GoalOption, help="What is wanted most, within which limits.")
 @click.option("--layers", is_flag=True, help="Look into the plans as well, once nothing else measures.")
 @click.option("--mlflow", default="", metavar="URI", help="Log the runs there as well, where mlflow is installed.")
 @json_option

@@ -63,8 +63,7 @@ def tried_lines(found: DatasetProbe, width: int) -> list[Line]:
     for n, row in enumerate(cells):
         tone = "dim" if n == 0 else "good" if n == 1 and found.above_chance else ""
         head = f" {row[0]:<{wide[0]}}  {row[1]:>{wide[1]}}  {row[2]:<{wide[2]}}"
-        beside = shortened(row[3], width - width_of(head) - 3) if width - width_of(head) > 12 else ""
-        lines.append(((head, tone), (f"  {beside}", "dim")))
+        lines += hanging(((head, tone), ("  ", "")), row[3] if width - width_of(head) > 12 else "", width - 1, "dim")
     each = " each" if len(found.tried) > 1 else ""
     return [*lines, ((f" FP32 over {found.tried[0].n} samples{each}", "dim"),)]
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ...engine.api import Side
     from ...engine.schema.plan import LayerFacts, PlanFacts
 
-WIDE = 110
-"""From so many columns on what a layer reads has a column of its own."""
+WIDE, WIDEST = 110, 134
+"""Columns from which on bars and operators have room, and what a layer reads a column of its own beside the layer's name."""
 NOTE_TONES = {told.REFORMAT: "warn", told.ISLAND: "warn", told.SPARSE: "good"}
 SORTS: tuple[tuple[str, Callable[[tuple[int, LayerFacts]], object]], ...] = (
     ("slowest first", lambda pair: -(pair[1].milliseconds or 0)),
@@ -171,7 +171,9 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
         table.cell_padding = 0
         wide = self.app.size.width >= WIDE
         widths = {"ms": 8, "share": 8, "": 18 if wide else 8, "precision" if wide else "prec.": 11 if wide else 7}
-        widths |= {"operator": 24 if wide else 14, "note": 13 if wide else 12} | ({"reads": 22} if wide else {})
+        widths |= {"operator": 24 if wide else 14, "note": 13 if wide else 12} | (
+            {"reads": 22} if self.app.size.width >= WIDEST else {}
+        )
         for name, width in widths.items():
             table.add_column(Text(name, justify="right" if name in ("ms", "share") else "left"), width=width, key=name)
         self._room = max(10, self.app.size.width - sum(widths.values()) - 1)
@@ -220,7 +222,11 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
             _cut(layer.kind or DASH, 23 if full else 13),
             Text(note, style=tone(self.app, NOTE_TONES.get(note, ""))),
         ]
-        return [*cells, *([_cut(", ".join(layer.inputs), 21)] if full else []), _cut(told.label(layer), self._room)]
+        return [
+            *cells,
+            *([_cut(", ".join(layer.inputs), 21)] if self.app.size.width >= WIDEST else []),
+            _cut(told.label(layer), self._room),
+        ]
 
     @property
     def can_filter(self) -> bool:

@@ -102,7 +102,7 @@ class StudiesScreen(ListedScreen):
             text = study_report(await self.desk.engine.study_table(entry.newest.id), width)
         else:
             study = await self.desk.engine.about_study(entry.study.study)
-            told = [study.title, study.paper, study.board, *study.notes, "r begins it"]
+            told = ["r begins it", study.title, study.paper, study.board, *study.notes]
             text = "\n".join(row for each in told if each for row in wrap(each, width))
         if key == self.listed.cursor:
             self.details.show([((f" {row}", ""),) for row in text.split("\n")])

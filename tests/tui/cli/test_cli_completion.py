@@ -53,6 +53,22 @@ def test_bash_is_offered_recipes_datasets_studies_and_documents(offered):
     assert offered("config", "ui.ra") == ["ui.rate_hz"]
 
 
+def test_bash_is_offered_boards_places_workloads_and_sources(offered, tmp_path, monkeypatch):
+    boards = tmp_path / "fleet.toml"
+    boards.write_text('[[board]]\nname = "orin"\nhost = "orin"\n[[board]]\nname = "nano"\nhost = "nano"\n')
+    monkeypatch.setenv("EDGETUI_FLEET", str(boards))
+    assert offered("run", "m.onnx", "--on", "orin,n") == ["orin,nano"]
+    assert offered("deploy", "last", "--to", "or") == ["orin:"]
+    assert offered("run", "m.onnx", "--workload", "pa") == ["paced:"]
+    assert "latency_ms" in offered("runs", "--sort", "lat")
+    assert offered("monitor", "--source", "j") == ["jetson", "jtop"]
+
+
+def test_fish_has_whole_sentences_of_what_an_option_does(tell):
+    """It cut them at their first comma."""
+    assert "string split --max 1" in tell("completion", "fish").out
+
+
 def test_bash_is_offered_runs_the_newest_first(offered, own_state):
     for name in ("20260101-0000-old", "20260202-0000-new", ".made"):
         (own_state / "runs" / name).mkdir(parents=True)

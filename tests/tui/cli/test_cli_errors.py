@@ -42,7 +42,8 @@ def test_all_commands_of_the_contract_are_there():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["rnu"], "`rnu`"),
+        (["rnu"], "`rnu`; did you mean `run`? see `edgetui"),
+        (["runs", "--wher", "x"], "`--wher`; did you mean one of: `--help`, `--where`? see"),
         (["run"], "argument"),
         (["run", "m.onnx", "--preset", "slow"], "`quick`"),
         (["run", "m.onnx", "--presett"], "--presett"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from edgetui.engine.api import Engine
+from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import UsageError
 from edgetui.engine.report.width import width_of
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.colon import MOST, parted
+from edgetui.tui.command_list import commands
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.runs import RunsScreen
@@ -181,6 +184,14 @@ async def test_spaces_and_unknown_words_complete_to_nothing_bad(bare_app: Edgetu
         await pilot.press("space", "tab", "tab", "enter")
         await pilot.pause()
         assert bare_app.is_running
+
+
+async def test_the_book_has_every_command_that_can_be_typed(bare_app: EdgetuiApp):
+    book = (PACKAGE / "docs" / "screen.md").read_text()
+    async with bare_app.run_test(size=(80, 24)):
+        known = [command for command in commands(bare_app, bare_app.screen).values() if command.own]
+    assert [command.name for command in known if not re.search(rf"`:{command.name}[ `]", book)] == []
+    assert len(known) > 12
 
 
 async def test_past_commands_come_back(bare_app: EdgetuiApp):
