@@ -34,6 +34,8 @@ class Field(NamedTuple):
     """`low` itself is not allowed."""
     words: Mapping[object, str] = MappingProxyType({})
     """What is shown in a value's place."""
+    usual: object = None
+    """What it is where nothing is said."""
 
     def told(self, value: object) -> str:
         """A value as its row shows it."""
@@ -45,8 +47,10 @@ class Field(NamedTuple):
 @lru_cache
 def fields_of(kind: type[Struct]) -> tuple[Field, ...]:
     """The editable fields of a struct, in order; nested tables are left out."""
-    found = (_field(f.encode_name, kinds.type_info(f.type), f.type) for f in msgspec.structs.fields(kind))
-    return tuple(field for field in found if field is not None)
+    found = ((_field(f.encode_name, kinds.type_info(f.type), f.type), f.default) for f in msgspec.structs.fields(kind))
+    return tuple(
+        field._replace(usual=None if usual is msgspec.NODEFAULT else usual) for field, usual in found if field is not None
+    )
 
 
 def _choices(annotation: object) -> tuple[object, ...]:
@@ -163,6 +167,48 @@ def _number(field: Field, text: str) -> float | int:
     except ValueError:
         raise RecipeRefused(f"{field.name} cannot be `{text}`", fix=f"give {_wanted(field)}") from None
     return value
+
+
+EXAMPLES: Mapping[Kind, str] = MappingProxyType(
+    {
+        "share": "0.3",
+        "whole": "10",
+        "number": "10",
+        "numbers": "0.485, 0.456, 0.406",
+        "sizes": "224x224",
+        "words": "conv1, /head/*",
+        "shares": "conv1=0.5, /head/*=0.25",
+        "switch": "yes",
+    }
+)
+
+
+def example(field: Field) -> str:
+    """Something that can be typed there: what is usual, else one of its kind; empty: a text, of which its help has one."""
+    usual = () if field.kind in ("words", "shares", "switch") else field.usual
+    if field.kind == "choice":
+        return str(field.choices[0])
+    if usual not in (None, (), "") and not (field.optional and usual == 0):
+        return shown(usual)
+    text = EXAMPLES.get(field.kind, "")
+    if field.kind in ("whole", "number") and field.high is not None and float(text) > field.high:
+        text = f"{field.high:g}"
+    return text
+
+
+def takes(field: Field) -> str:
+    """What is typed or chosen there, with an example: `0 to 1, e.g. 0.3.`"""
+    if field.kind == "choice":
+        return f"← → chooses: {', '.join(field.words.get(choice, str(choice)) for choice in field.choices)}."
+    if field.kind == "switch":
+        return "← → or space: yes or no."
+    if field.kind == "text":
+        return ""
+    if field.kind == "words":
+        return f"Typed with commas between, e.g. {example(field)}."
+    wanted = _wanted(field)
+    wanted = wanted if "e.g." in wanted or "such as" in wanted else f"{wanted}, e.g. {example(field)}"
+    return f"{wanted[0].upper()}{wanted[1:]}."
 
 
 def _wanted(field: Field) -> str:

@@ -32,7 +32,7 @@ class TensorRtSettings(OwnSettings, frozen=True, kw_only=True, forbid_unknown_fi
     """How TensorRT builds and loads a plan."""
 
     target: Annotated[str, Meta(pattern=r"^(sm_\d{2,3})?$")] = ""
-    """`sm_86`: a plan for that kind of GPU, which need not be in this machine; empty: for the GPU that is here."""
+    """A plan for that kind of GPU, e.g. `sm_86`, which need not be in this machine; empty: for the GPU that is here."""
     workspace_mb: Megabytes | None = None
     """Scratch memory of a layer at most, in MiB; None: by what is free."""
     tactic_memory_mb: Megabytes | None = None

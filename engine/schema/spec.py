@@ -28,12 +28,13 @@ class ImageInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     color: Literal["RGB", "BGR", "GRAY"] | None = None
     """None: RGB for three channels, GRAY for one."""
     scale: Positive = 255.0
+    """What a pixel, 0 to 255, is divided by before mean and std: 255 makes 0 to 1 of it."""
     mean: tuple[Number, ...] = ()
     """One number a channel, or one for all; empty: 0."""
     std: tuple[Positive, ...] = ()
     """One number a channel, or one for all; empty: 1."""
     name: str = ""
-    """Which input of the model; empty: its only one."""
+    """Which input of the model, e.g. image; empty: its only one."""
     letterbox: bool | None = None
     """The image keeps its shape, in the middle of grey; false: it is stretched. None: as the model's metadata say."""
 
@@ -48,7 +49,7 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: DatasetKind
     path: str
     calibration: str = ""
-    """Where calibration samples are; empty: a fixed share of `path`, which evaluation then leaves out."""
+    """Where calibration samples are, e.g. /data/train.zip; empty: a fixed share of `path`, which evaluation then leaves out."""
     task: Task = "classification"
     """`none`: labels are not used even where there are some."""
     input: ImageInput = ImageInput()
@@ -58,7 +59,7 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decoder: Literal["auto", "yolov5", "yolov8", "yolo-end2end", "ssd", "yolov8-pose", "trt-pose"] = "auto"
     """How outputs of boxes or keypoints are read; `auto`: as their shapes say."""
     tokenizer: str = ""
-    """Of texts: a `tokenizer.json`, an absolute path."""
+    """Of texts: a `tokenizer.json`, an absolute path, e.g. /data/tokenizer.json."""
 
     @property
     def images(self) -> bool:

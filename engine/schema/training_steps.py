@@ -100,10 +100,11 @@ class TrainDistill(Training, frozen=True, kw_only=True, tag="train.distill"):
     """The student is this model with such a share of the channels of every layer. Give this or `student`."""
     student: str | None = None
     """A file with this model's inputs and outputs (ONNX, or `.pt2` of torch.export); `package.module:function` or
-    `file.py:function`, which is imported and returns a torch.nn.Module; or `separable`: this model, convolutions made depthwise
-    separable."""
+    `file.py:function` (e.g. nets.py:small), which is imported and returns a torch.nn.Module; or `separable`: this model,
+    convolutions made depthwise separable."""
     weights: str | None = None
-    """What a function's module begins with: a `.safetensors` file or a state dict; None: as the function leaves it."""
+    """What a function's module begins with: a `.safetensors` file or a state dict, e.g. small.safetensors; None: as the
+    function leaves it."""
     start: Literal["kept", "drawn"] = "kept"
     """`kept`: a student made of this model begins with what is left of its weights. `drawn`: with new ones."""
     temperature: Annotated[float, Meta(ge=1, le=1000)] = 4.0

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from ...engine.config import shown_path
 from ..dataset_draft import DatasetDraft, DraftField, fed_as
-from ..fields import NONE
+from ..fields import NONE, takes
 from ..widgets.lines import Line, shortened
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.typedrows import TypedRows
@@ -23,11 +23,13 @@ LABEL = 13
 PATH, MODEL, WAY, FILE, WRITE = "path", "model", "way", "file", "write"
 """Keys of rows that are no field of the description."""
 HELPS = {
-    PATH: "A folder or zip of images, an .npz, a .tsv of texts, a description to go on with, or a name of edgetui.toml.",
-    MODEL: "The model that is fed: what of it fits the data is said, and the usual ways to feed it are tried.",
+    PATH: "A folder or zip of images, an .npz, a .tsv of texts, a description to go on with, or a name of edgetui.toml, "
+    "e.g. ~/data/test.zip.",
+    MODEL: "The model that is fed: what of it fits the data is said, and the usual ways to feed it are tried, "
+    "e.g. ~/models/net.onnx.",
     WAY: "How images are fed, of the ways that were tried: ← → choose, the rows below follow. What is proposed comes first.",
-    FILE: "Where the description is written; what is there is not written over unasked.",
-    WRITE: "Write the file, and use it as the data of the next run.",
+    FILE: "Where the description is written; what is there is not written over unasked, e.g. ~/data/mine.toml.",
+    WRITE: "Enter writes the file, and uses it as the data of the next run.",
 }
 FILED = frozenset(("path", "task", "classes", "calibration", "tokenizer", "decoder"))
 """Fields on which depends what is found in the files: after a change they are looked at again."""
@@ -47,7 +49,10 @@ class DatasetRow(NamedTuple):
     @property
     def help(self) -> str:
         """What it means."""
-        return HELPS.get(self.key, "") if self.field is None else self.field.help.replace("None:", f"{NONE}:")
+        if self.field is None:
+            return HELPS.get(self.key, "")
+        help_ = self.field.help.replace("None:", f"{NONE}:")
+        return help_ if "e.g." in help_ else " ".join(filter(None, (help_, takes(self.field.field))))
 
     def line(self, room: int, entry: Line | None, *, here: bool) -> Line:
         """As it is drawn, the value in `room` columns. here: the cursor stands on it. entry: what is being typed there."""

@@ -98,6 +98,15 @@ class SettingRow:
         """What it means: the sentences of the source."""
         return ""
 
+    def takes(self) -> str:
+        """What is typed or chosen there, with an example."""
+        return ""
+
+    def hint(self) -> str:
+        """What it means, and what it takes where that does not say it by an example."""
+        help_, takes = self.help(), self.takes()
+        return help_ if "e.g." in help_ or not takes else f"{help_.removesuffix('.')}. {takes}"
+
     def text(self) -> str:
         """The value as it is typed."""
         return ""

@@ -145,8 +145,11 @@ class SettingsPane(Pane):
         if self.complaint:
             lines: list[Line] = hanging(((" ✗ ", "bad"),), self.complaint, self._room, "bad")
         else:
-            keys = "enter takes it, esc leaves it as it was. " if self.rows.entry is not None else ""
-            lines = hanging(((" ", ""),), keys + (self._here.help() if self._here else ""), self._room, "dim")
+            row, typing = self._here, self.rows.entry is not None
+            text = row.hint() if row is not None else ""
+            if typing and row is not None:
+                text = f"enter takes it, esc leaves it as it was. {row.takes()} {row.help()}"
+            lines = hanging(((" ", ""),), text, self._room, "dim")
         least = 2 if self.size.height >= ROOMY else 1
         self.help.styles.height = 1 + max(least, min(len(lines), 2 * least))
         self.help.show(lines)
@@ -172,7 +175,7 @@ class SettingsPane(Pane):
         if row is None or self.draft is None:
             return []
         lines: list[Line] = [((f" {row.path or row.name.strip()}", "title"), (f"   {row.value()}", "value"))]
-        lines += [((f" {text}", ""),) for text in wrap(row.help(), width)]
+        lines += [((f" {text}", ""),) for text in wrap(row.hint(), width)]
         if row.path:
             lines.append(((" for example   ", "dim"), (f":set {row.path} {row.text() or row.value()}", "key")))
         if row.step is not None and changes_precision(self.draft.recipe.step[row.step].method):

@@ -13,7 +13,7 @@ from ...engine.schema.settings import Preset
 from ...engine.schema.steps import STEPS
 from ...engine.schema.workloads import Workload, offered
 from ..draft import Draft, RunFields, active_fields, backend_fields, backend_table
-from ..fields import NONE, Field, nudged, parse, shown
+from ..fields import NONE, Field, nudged, parse, shown, takes
 from ..widgets.lines import Line, Span
 from .setting_row import LABEL, Around, Heading, RowActions, SettingRow
 
@@ -41,7 +41,10 @@ class RecipeRow(SettingRow):
         return self.draft.recipe.name or NONE
 
     def help(self) -> str:
-        return self.draft.recipe.title or "Which recipe to start from: ← → choose one, then change what you like."
+        return self.draft.recipe.title or "Which recipe to start from; then change what you like."
+
+    def takes(self) -> str:
+        return "← → chooses, enter lists them all; e.g. / int8 there."
 
     def beside(self) -> Sequence[Span]:
         """Whether it is still as its file has it."""
@@ -76,7 +79,10 @@ class TogetherRow(SettingRow):
         return " + ".join(recipe.name or NONE for recipe in self.draft.recipes_to_run)
 
     def help(self) -> str:
-        return "r measures these in turns beside one baseline. Space on another recipe marks it; enter here unmarks all."
+        return (
+            "r measures these in turns beside one baseline, e.g. int8 + fp16. Space on another recipe marks it; enter here "
+            "unmarks all."
+        )
 
     def enter(self, pane: RowActions) -> None:
         pane.unmark()
@@ -93,7 +99,10 @@ class StepRow(SettingRow):
         return self.draft.recipe.step[self._index].method
 
     def help(self) -> str:
-        return docs_of(type(self.draft.recipe.step[self._index]))[""] + "  Space: on or off.  [ ]: move.  x: remove."
+        return docs_of(type(self.draft.recipe.step[self._index]))[""]
+
+    def takes(self) -> str:
+        return "Space: on or off.  [ ]: move.  x: remove."
 
     def put(self, text: str) -> None:
         self.draft.put(self._index, "on", parse(ON, text))
@@ -129,6 +138,9 @@ class ValueRow(SettingRow, ABC):
 
     def value(self) -> str:
         return self.field.told(self.now())
+
+    def takes(self) -> str:
+        return takes(self.field)
 
     def text(self) -> str:
         text = shown(self.now())
@@ -203,7 +215,7 @@ class AddRow(SettingRow):
         return self._around.method
 
     def help(self) -> str:
-        return f"← → choose, enter adds.  {docs_of(STEPS[self._around.method])['']}"
+        return f"← → choose, enter adds, e.g. {self._around.method}: {docs_of(STEPS[self._around.method])['']}"
 
     def nudge(self, by: int) -> None:
         methods = tuple(STEPS)
@@ -236,6 +248,9 @@ class DataRow(RunRow):
     def value(self) -> str:
         return self.text() or self._none
 
+    def takes(self) -> str:
+        return "← → chooses, enter types, e.g. ~/data/test.zip, o looks in folders."
+
     def beside(self) -> Sequence[Span]:
         """How to name some, where there are none."""
         return () if self.text() or not self._hint else [(self._hint, "dim")]
@@ -258,6 +273,9 @@ class PresetRow(RunRow):
 
     def value(self) -> str:
         return self.draft.setup.preset
+
+    def takes(self) -> str:
+        return f"← → chooses, e.g. {PRESETS[0]}."
 
     def beside(self) -> Sequence[Span]:
         """The preset in figures."""
@@ -287,6 +305,9 @@ class WorkloadRow(RunRow):
         workload = self.draft.setup.workload
         return f"{super().help()} {workload.kind}: {inspect.getdoc(type(workload))}"
 
+    def takes(self) -> str:
+        return "← → chooses, enter types, e.g. paced 15."
+
     def put(self, text: str) -> None:
         self.draft.set_workload(text)
 
@@ -301,6 +322,9 @@ class PerInputRow(RunRow):
 
     def value(self) -> str:
         return self.text() if self.draft.setup.per_input else "none"
+
+    def takes(self) -> str:
+        return "A whole number from 0 to 256, e.g. 20."
 
     def text(self) -> str:
         return str(self.draft.setup.per_input)

@@ -347,7 +347,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
                 # the line that was typed has to be gone before this screen can be left
                 self.call_later(self.go if path.is_dir() else self.take, path)
 
-        self.app.push_screen(Ask("Go to a folder, or take a file", f"{self.folder}/", _there), typed)
+        self.app.push_screen(Ask("Go to a folder, or take a file", f"{self.folder}/", _there, example="~/models"), typed)
 
     def action_details(self) -> None:
         """Into the preview, to scroll."""

@@ -243,7 +243,9 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
                 self._advise(len(self.goals) - 1)
 
         question = "Goal, with limits if wanted: least-energy top1>=0.80 memory_mb<=1024"
-        self.app.push_screen(Ask(question, self.typed or self.goals[self.goal], parse_goal, replaces=True), take)
+        self.app.push_screen(
+            Ask(question, self.typed or self.goals[self.goal], parse_goal, replaces=True, example="smallest drop<=0.01"), take
+        )
 
     def worded(self) -> tuple[Worded, ...]:
         """What can be typed behind a colon here."""

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 TONES = {"better": "good", "worse": "bad", "": "value"}
 GAP = 3
 """Columns left free behind a cell."""
-WIDEST, LEAST = 27, 18
-"""Columns of the table's columns where not all of them fit as they are: `2.35 [1.62,3.42]` stands in one row of the least."""
-LABELS = 22
-"""Columns that labels have at least; more of them go over several rows."""
+WIDEST, LEAST = 27, 20
+"""Columns of the table's columns where not all fit as they are: `no difference shown` stands in one row of the least."""
+LEAST_LABELS, LABELS = 18, 22
+"""Columns that labels have at least, and where there is any room to spare; more of them go over several rows."""
 NARROW_LABELS = 26
 
 
@@ -49,11 +49,15 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
     kept = columns
     if labels + sum(widths.values()) > width:
         cells = {n: [shorter(cell) for cell in cells[n]] for n in columns}
-        widths = {n: min(max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP, WIDEST) for n in columns}
-        kept = columns[: max(1, (width - LABELS) // LEAST)]
-        widths = {n: widths[n] for n in kept}
-        labels = min(labels, max(LABELS, width - sum(widths.values())))
-        widths = _shared(widths, width - labels)
+        wanted = {n: min(max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP, WIDEST) for n in columns}
+        needed = {
+            n: min(LEAST, 1 + max((width_of(part) for cell in cells[n] for part in parts(cell)), default=6)) for n in columns
+        }
+        kept = [n for n in columns if LEAST_LABELS + sum(needed[m] for m in columns[: columns.index(n) + 1]) <= width] or [base]
+        spare = width - LEAST_LABELS - sum(needed[n] for n in kept)
+        least = min(labels, LEAST_LABELS + max(0, min(spare, LABELS - LEAST_LABELS)))
+        labels = min(labels, max(least, width - sum(max(needed[n], wanted[n]) for n in kept)))
+        widths = _grown({n: needed[n] for n in kept}, wanted, width - labels)
     names = (_cell(shortened(found.columns[n], widths[n] - 2), widths[n], "title") for n in kept)
     more = f"  ← → {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
     lines: list[Line] = [(_cell(more, labels, "accent"), *names)]
@@ -64,7 +68,7 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
         for n in kept:
             tone = row.tones[n] if n < len(row.tones) else ""
             cell = cells[n][at]
-            rows = [cell] if width_of(cell) < widths[n] else wrap(cell, widths[n] - 2)
+            rows = [cell] if width_of(cell) < widths[n] else broken(cell, widths[n] - 1)
             blocks.append((rows, "", widths[n], TONES[tone] if tone or not detail else ""))
         height = max(len(rows) for rows, *_ in blocks)
         lines += [
@@ -79,11 +83,39 @@ def shorter(cell: str) -> str:
     return re.sub(r"\[[^\]\[]*\]", lambda found: re.sub(r"(?<=[\[,])(-?)0\.", r"\1.", found[0].replace(", ", ",")), cell)
 
 
-def _shared(wanted: dict[int, int], room: int) -> dict[int, int]:
-    """Widths whose sum is at most `room`: none more than it wants, the narrowest first."""
-    widths: dict[int, int] = {}
-    for left, n in zip(range(len(wanted), 0, -1), sorted(wanted, key=lambda n: wanted[n]), strict=True):
-        widths[n] = min(wanted[n], max(GAP, (room - sum(widths.values())) // left))
+_UNIT = r"(?:ms|s|min|h|kB|MB|GB|µJ|mJ|J|W|%|dB|Hz|inferences|points)(?!\w)"
+_PART = re.compile(
+    r"(?:· )?(?:"
+    r"\[[^\]]*\]|\([^)]*\)"  # an interval; what is said beside
+    r"|[^\W\d_][^\s\[\]()·]*(?: [^\W\d_][^\s\[\]()·]*)*(?: [<>=≤≥]*\d\S*)?"  # words, and the number that they are about
+    rf"|[-+±<>≤≥]*\d[\d.]*(?: \d[\d.]*)*(?: {_UNIT})?(?: ± [\d.]+)?"  # a number or several, their unit, an interval
+    r")|\S+"
+)
+
+
+def parts(cell: str) -> list[str]:
+    """What of a cell is read as one: `no difference shown`, `2.44 ms ± 0.02`, `[.447,.458]`, `McNemar p 0.61`."""
+    return _PART.findall(cell)
+
+
+def broken(cell: str, width: int) -> list[str]:
+    """A cell in rows: between its parts, and inside one only where it alone is wider."""
+    rows, row = [], ""
+    for part in parts(cell):
+        if row and width_of(row) + 1 + width_of(part) <= width:
+            row += f" {part}"
+            continue
+        rows += [row] if row else []
+        *whole, row = wrap(part, width) or [""]
+        rows += whole
+    return [*rows, row] if row else rows
+
+
+def _grown(needed: dict[int, int], wanted: dict[int, int], room: int) -> dict[int, int]:
+    """Widths whose sum is at most `room`, where that is what is needed or more: what is left goes to those that want least."""
+    widths = dict(needed)
+    for left, n in zip(range(len(needed), 0, -1), sorted(needed, key=lambda n: wanted[n] - needed[n]), strict=True):
+        widths[n] = max(needed[n], min(wanted[n], needed[n] + max(0, room - sum(widths.values())) // left))
     return widths
 
 

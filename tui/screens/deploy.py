@@ -170,7 +170,7 @@ class DeployScreen(Dialog[None]):
         else:
             name = self.run_id.split("-", 2)[-1]  # without day and minute
             proposed = {FOLDER: str(Path.cwd() / name), HOST: ""}.get(text, f"{text}{name}" if text.endswith(":") else text)
-            self.app.push_screen(Ask("Copy to FOLDER, or HOST:FOLDER", proposed, _check), self._take)
+            self.app.push_screen(Ask("Copy to FOLDER, or HOST:FOLDER", proposed, _check, example="orin:models"), self._take)
 
     def _take(self, text: str | None) -> None:
         if text:

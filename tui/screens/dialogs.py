@@ -66,16 +66,23 @@ class Ask(Dialog[str]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "cancel")]
 
     def __init__(
-        self, question: str, value: str = "", check: Callable[[str], object] | None = None, *, replaces: bool = False
+        self,
+        question: str,
+        value: str = "",
+        check: Callable[[str], object] | None = None,
+        *,
+        example: str,
+        replaces: bool = False,
     ) -> None:
+        """`example`: something that can be typed; it stands there while nothing does."""
         super().__init__()
-        self.question, self.value, self.check, self.replaces = question, value, check, replaces
+        self.question, self.value, self.check, self.replaces, self.example = question, value, check, replaces, example
 
     def compose(self) -> ComposeResult:
         """The question, the line, what was wrong with it."""
         with Vertical():
             yield Static(self.question, markup=False)
-            field = Input(self.value, id="ask-line", select_on_focus=self.replaces, compact=True)
+            field = Input(self.value, f"e.g. {self.example}", id="ask-line", select_on_focus=self.replaces, compact=True)
             field.cursor_blink = False  # a caret that blinks is bytes on the link
             yield field
             yield Static("", id="ask-refused", markup=False)
@@ -88,13 +95,26 @@ class Ask(Dialog[str]):
         if not text:
             dismiss_once(self, "")
             return
+        wrong = self._wrong(text)
+        self.query_one("#ask-refused", Static).update(wrong)
+        if not wrong:
+            dismiss_once(self, text)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What was refused is looked at again as it is mended."""
+        refused = self.query_one("#ask-refused", Static)
+        if str(refused.content):
+            text = event.value.strip()
+            refused.update(self._wrong(text) if text else "")
+
+    def _wrong(self, text: str) -> str:
+        """Why this cannot be; empty: it can."""
         try:
             if self.check is not None:
                 self.check(text)
         except EdgetuiError as error:
-            self.query_one("#ask-refused", Static).update(on_screen(error))
-            return
-        dismiss_once(self, text)
+            return on_screen(error)
+        return ""
 
     def action_give_up(self) -> None:
         """Close without an answer."""

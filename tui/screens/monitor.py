@@ -288,7 +288,9 @@ class MonitorScreen(MonitorCharts):
                 self.happened.tick()
 
         where = "in the recording" if feed.recorder is not None else "on the screen only; r records"
-        self.app.push_screen(Ask(f"A note for this mark ({where})", f"mark {self._marks}", replaces=True), keep)
+        self.app.push_screen(
+            Ask(f"A note for this mark ({where})", f"mark {self._marks}", replaces=True, example="sun on the fan"), keep
+        )
 
     def action_field(self) -> None:
         """Field mode."""

@@ -21,7 +21,7 @@ def ask_for_report(desk: Desk, runs: Sequence[str], goal: str = "") -> None:
         if text:
             desk.run_in_background(partial(_write, desk, tuple(runs), typed_path(text).absolute(), goal), "report")
 
-    desk.push_screen(Ask(QUESTION, str(Path.cwd() / name), _check), take)
+    desk.push_screen(Ask(QUESTION, str(Path.cwd() / name), _check, example="~/reports/int8"), take)
 
 
 def _check(text: str) -> None:

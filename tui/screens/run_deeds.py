@@ -156,7 +156,7 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
             if text:
                 self._do(partial(self._tag, runs, text.split()))
 
-        self.app.push_screen(Ask(f"Tags for {what}; -tag takes one away. {here}".rstrip(), ""), take)
+        self.app.push_screen(Ask(f"Tags for {what}; -tag takes one away. {here}".rstrip(), "", example="field rain -old"), take)
 
     async def _tag(self, runs: Sequence[str], words: Sequence[str]) -> None:
         await self.desk.engine.tag(runs, words)
@@ -173,7 +173,7 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
             if text:
                 self._do(partial(self._note, run.run, "" if text == "-" else text))
 
-        ask = Ask("A note on this run; - takes it away", run.note.replace("\n", " "))
+        ask = Ask("A note on this run; - takes it away", run.note.replace("\n", " "), example="with the fan off")
         self.app.push_screen(ask, take)
 
     async def _note(self, run: str, text: str) -> None:

@@ -30,7 +30,7 @@ def ask_to_save(desk: Desk, settings: SettingsPane, name: str = "") -> None:
     if name:
         take(check_name(name))
     else:
-        desk.push_screen(Ask("Save this recipe as", draft.recipe.name, check_name, replaces=True), take)
+        desk.push_screen(Ask("Save this recipe as", draft.recipe.name, check_name, replaces=True, example="int8-mine"), take)
 
 
 def _unless_there(desk: Desk, settings: SettingsPane, draft: Draft, name: str) -> None:

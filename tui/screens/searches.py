@@ -169,7 +169,7 @@ class SearchesScreen(ListedScreen):
             if goal:
                 self.do(partial(self._plan, goal))
 
-        self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal), answer)
+        self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal, example="least-energy top1>=0.80"), answer)
 
     async def _plan(self, goal: str) -> None:
         from msgspec import structs

@@ -242,7 +242,7 @@ class SweepsScreen(ListedScreen):
 
         question = "Limits of fps, latency_ms, power_w, energy_j (fps>=30 power_w<=12): the cheapest row within them"
         now = self.wishes.get(found.sweep, self.known[found.sweep].want)
-        self.app.push_screen(Ask(question, now, parse_want), answer)
+        self.app.push_screen(Ask(question, now, parse_want, example="fps>=30 power_w<=12"), answer)
 
     def action_cancel(self) -> None:
         """Ask, then end the sweep."""

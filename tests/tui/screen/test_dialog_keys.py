@@ -26,7 +26,7 @@ async def rows(_: int) -> list[tuple[tuple[str, str], ...]]:
 
 DIALOGS: dict[str, Callable[[], Dialog]] = {
     "confirm": lambda: Confirm("End it?", "It is gone then."),
-    "ask": lambda: Ask("A name", "now"),
+    "ask": lambda: Ask("A name", "now", example="later"),
     "choose": lambda: Choose("One of these", (("a", "the first"), ("b", "the second")), "a"),
     "page": lambda: Page("A page", rows),
     "sweep": lambda: SweepSetup("Sweep", {}, {}, nothing),
@@ -61,7 +61,7 @@ async def test_a_picture_is_saved_and_help_opens_over_it(
 async def test_letters_that_are_typed_are_letters(bare_app: EdgetuiApp):
     app = bare_app
     async with app.run_test(size=(100, 30)) as pilot:
-        dialog = Ask("A name", "")
+        dialog = Ask("A name", "", example="later")
         await app.push_screen(dialog)
         await pilot.press("S", "question_mark", "J", "colon")
         assert app.screen is dialog

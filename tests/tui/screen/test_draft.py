@@ -47,7 +47,7 @@ def test_every_field_of_every_step_can_be_edited_and_has_a_sentence(kind: type):
 
 
 def test_kinds_follow_from_types():
-    assert field(PruneMagnitude, "scope") == Field("scope", "choice", False, ("layer", "global"))
+    assert field(PruneMagnitude, "scope") == Field("scope", "choice", False, ("layer", "global"), usual="layer")
     assert field(PruneMagnitude, "amount") == Field("amount", "share", True, low=0, high=1)
     assert field(PruneMagnitude, "threshold").kind == "number"
     assert field(QuantizeInt8, "per_channel").kind == "switch"

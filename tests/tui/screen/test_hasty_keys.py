@@ -85,7 +85,7 @@ async def test_enter_twice_answers_a_question_once(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
         await pilot.press("R")
-        bare_app.push_screen(Ask("a name", "text"), answers.append)
+        bare_app.push_screen(Ask("a name", "text", example="another"), answers.append)
         await until(pilot, lambda: bare_app.focused is not None and bare_app.focused.id == "ask-line")
         press_at_once(bare_app, "enter", "enter")
         await until(pilot, lambda: answers)

@@ -15,7 +15,7 @@ from edgetui.engine.api import Engine
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.compare import CompareScreen
-from edgetui.tui.screens.compare_table import shorter, table_lines
+from edgetui.tui.screens.compare_table import broken, movable, parts, shorter, table_lines
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.runs import RunsScreen
 from screens import screen_text, shows, until
@@ -243,7 +243,7 @@ def test_a_verdict_begins_with_what_differs():
     assert verdict_words({"latency": "no difference shown"}, differing=True) == "no difference shown: latency"
 
 
-@pytest.mark.parametrize(("width", "columns"), [(57, 1), (77, 3), (99, 4), (117, 4), (220, 4)])
+@pytest.mark.parametrize(("width", "columns"), [(57, 2), (77, 3), (99, 4), (117, 4), (220, 4)])
 def test_in_a_narrow_comparison_cells_take_more_rows_and_candidates_stay_beside_the_baseline(width: int, columns: int):
     names = ("FP32", "one", "two", "three")
     ratio = "0.962 [0.837, 1.106] no difference shown"
@@ -322,3 +322,31 @@ def test_goals_of_the_comparison_are_those_that_were_measured(tmp_path: Path):
     assert screen.goals == ["fastest"]
     screen.comparison = compare([outcome("r", tmp_path / "tiny.onnx")])
     assert screen.goals == ["fastest", "smallest", "least-memory"]
+
+
+def test_cells_are_broken_between_what_is_read_as_one():
+    """At 100 columns `no difference shown` stood in two rows, and intervals lost their percent signs."""
+    whole = ("0.856", "[.182,4.656]", "no difference shown"), ("98.2 %", "[97.8 %,98.5 %]"), ("0.739 5.82 14.2",)
+    whole += ("0.810", "McNemar p <0.001"), ("0.9990", "· 26.5 dB", "· 6.1"), ("17.1 mJ ± 0.3",), ("2 500 inferences",)
+    for cell in whole:
+        assert tuple(parts(" ".join(cell))) == cell
+    assert broken("0.856 [.182,4.656] no difference shown", 19) == ["0.856 [.182,4.656]", "no difference shown"]
+    assert broken("0.81 0.83 – (have 480 of 662)", 12) == ["0.81 0.83 –", "(have 480 of", "662)"]
+
+
+@pytest.mark.parametrize("width", [76, 96, 116, 156, 196])
+@pytest.mark.parametrize("many", [2, 3, 4, 6])
+def test_a_comparison_has_its_first_column_and_whole_phrases_at_every_width(many: int, width: int):
+    words = ("1.94 ms ± 1.11", "0.856 [0.030, 24.678] no difference shown", "0.810  McNemar p <0.001", "0.821 0.810 0.809")
+    labels = ("latency, mean", "ratio to FP32", "top-1", "precision recall F1")
+    rows = tuple(TableRow(label, (words[0], *[word] * many)) for label, word in zip(labels, words, strict=True))
+    columns = ("FP32", *(f"prune-{n}0-repair" for n in range(1, many + 1)))
+    found = Comparison(title="", columns=columns, rows=rows, runs=("", *columns[1:]), advice=(), points=())
+    for first in movable(found):
+        drawn = ["".join(text for text, _ in line) for line in table_lines(found, first, width)]
+        assert all(len(row.rstrip()) <= width for row in drawn)
+        assert "FP32" in drawn[0]
+        text = "\n".join(drawn)
+        seen = sum(column in drawn[0] for column in columns[1:])
+        assert first or seen >= min(many, (width - 38) // 20)
+        assert text.count("no difference shown") == text.count("McNemar p <0.001") == seen
