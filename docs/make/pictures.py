@@ -119,10 +119,12 @@ async def at(name: str, size: tuple[int, int], keys: str, *words: str) -> None:
 
 
 async def runs() -> None:
-    """The demo's two runs, on the workbench."""
+    """The demo's two runs, and the first of them on the workbench."""
+    shutil.rmtree(HOME / "state" / "edgetui" / "cache", ignore_errors=True)
     edgetui("demo")
 
     async def workbench(app: EdgetuiApp, pilot: Pilot[object]) -> None:
+        await app.workbench.follow(next(each.run for each in await app.engine.list() if each.recipe == "int8"))
         if app.size.width == SMALL[0]:
             await pilot.press("4")
         await has(app, pilot, "of the time")
@@ -154,7 +156,7 @@ async def data() -> None:
 
 async def search() -> None:
     """Which layers to put into INT8."""
-    asked = ["models/digits-resnet20.onnx", "--dataset", str(ZOO / "digits.toml"), "--goal", "fastest drop<=0.02"]
+    asked = [str(ZOO / "digits-vgg11.onnx"), "--dataset", str(ZOO / "digits.toml"), "--goal", "fastest drop<=0.02"]
     edgetui("search", *asked, "--budget", "5 builds")
     await at("search", WIDE, "f", "answer")
 
@@ -175,7 +177,19 @@ async def fleet() -> None:
     """Two boards that are this machine, while they work."""
     edgetui("fleet", "up")
     try:
-        asked = ["run", *DIGITS, "--recipe", "int8", "--recipe", "prune-5", "--on", ",".join(BOARDS), "--preset", "quick"]
+        asked = [
+            "run",
+            *DIGITS,
+            "--recipe",
+            "int8",
+            "--recipe",
+            "prune-5",
+            "--on",
+            ",".join(BOARDS),
+            "--preset",
+            "quick",
+            "--again",
+        ]
         with subprocess.Popen([sys.executable, "-m", "edgetui", *asked], stdout=subprocess.DEVNULL, cwd=HOME) as going:
 
             async def measured(app: EdgetuiApp, pilot: Pilot[object]) -> None:

@@ -20,6 +20,18 @@ from edgetui.engine.config import PACKAGE, Config
 from edgetui.engine.library.setting_origins import key_lines
 from edgetui.engine.report.json_schemas import DOCUMENTS, schema_of, written
 from edgetui.engine.schema.field_docs import docs_of
+from edgetui.engine.schema.fleet import FleetBoard
+from edgetui.engine.schema.spec import Dataset, ImageInput
+from edgetui.engine.schema.steps import STEPS, Recipe
+from edgetui.engine.schema.study import (
+    Study,
+    StudyChoice,
+    StudyExperiment,
+    StudyModel,
+    StudyRanking,
+    StudyRow,
+    StudyVariant,
+)
 from edgetui.tui.cli import cli
 from edgetui.tui.commands.examples import EXAMPLES
 from edgetui.tui.widgets.keybar import key_name
@@ -42,7 +54,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def pages() -> dict[str, str]:
     """By their names in `reference/`."""
     schemas = {f"schemas/{name}.json": written(name) for name in DOCUMENTS}
-    made = {"commands.md": commands(), "keys.md": keys(), "configuration.md": configuration(), "documents.md": documents()}
+    made = {"commands.md": commands(), "keys.md": keys(), "configuration.md": configuration(), "files.md": written_files()}
+    made["documents.md"] = documents()
     return {**made, **schemas}
 
 
@@ -206,7 +219,11 @@ def _comment_above(lines: list[str], line: int) -> str:
 def _default(field: msgspec.structs.FieldInfo, shipped: object) -> str:
     if isinstance(shipped, dict) and field.encode_name in shipped:
         return str(msgspec.json.encode(shipped[field.encode_name]).decode())
+    if field.required:
+        return "needed"
     value = field.default if field.default is not msgspec.NODEFAULT else None
+    if isinstance(value, msgspec.Struct):  # has a table of its own
+        return "–"
     if value is None and field.default_factory is not msgspec.NODEFAULT:
         value = field.default_factory()
     return "–" if value is None else msgspec.json.encode(msgspec.to_builtins(value)).decode()
@@ -216,7 +233,59 @@ def _kind(kind: object) -> str:
     schema = msgspec.json.schema(kind)
     if "$defs" in schema:
         return "tables"
-    return _words(schema)
+    return _words(schema).replace(" or null", "")  # what may be left out: TOML has no null
+
+
+def written_files() -> str:
+    """What files that people write may say: recipes with their steps, datasets, fleet.toml, studies, boards."""
+    out = [
+        "# Files that you write\n",
+        "All are TOML. A key that is not known is refused with the nearest one that is; what has a default may be left out.",
+        "A default of – is none: what happens then is said beside it.\n",
+    ]
+    for heading, words, kinds in FILES:
+        out.append(f"## {heading}\n\n{words}\n")
+        for name, kind in kinds.items():
+            said = docs_of(kind)
+            hidden = ("name",) if kind in (Recipe, Study, Dataset) else ("on",) if name in STEPS else ()  # the file's own name
+            fields = [each for each in msgspec.structs.fields(kind) if each.name not in hidden]
+            rows = [
+                (f"`{each.encode_name}`", f"`{_default(each, None)}`", _kind(each.type), said.get(each.name, ""))
+                for each in fields
+            ]
+            out.append(f"### {name}\n\n{' '.join(said[''].split())}\n")
+            out.append(_table(("key", "default", "what it may be", ""), rows))
+    return "\n".join(out)
+
+
+FILES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "Recipes",
+        "In `~/.config/edgetui/recipes/`, or anywhere; see [Recipes](../recipes.md). A `[[step]]` says its `method`, and "
+        "`on = false` leaves it out.",
+        {"A recipe": Recipe, **STEPS},
+    ),
+    (
+        "Datasets",
+        "See [Datasets](../datasets.md). Paths may be relative to the file; `mean` and `std` are of what `scale` leaves.",
+        {"A description": Dataset, "[input]": ImageInput},
+    ),
+    ("fleet.toml", "In `~/.config/edgetui/`; see [Several boards](../fleets.md).", {"[[board]]": FleetBoard}),
+    (
+        "Studies",
+        "In `~/.config/edgetui/studies/`; see [The papers](../papers.md). `like = NAME` begins with what another study says.",
+        {
+            "A study": Study,
+            "[[model]]": StudyModel,
+            "[[variant]]": StudyVariant,
+            "[[experiment]]": StudyExperiment,
+            "[[row]]": StudyRow,
+            "[[ranking]]": StudyRanking,
+            "[[choice]]": StudyChoice,
+        },
+    ),
+)
+"""A heading, words, and what its tables may hold."""
 
 
 def documents() -> str:
@@ -259,7 +328,7 @@ def _words(told: dict[str, Any]) -> str:
     if kind == "object":
         inner = told.get("additionalProperties")
         return f"names to {_words(inner)}" if isinstance(inner, dict) and inner else "object"
-    bounds = [f"{sign} {told[key]}" for key, sign in _BOUNDS.items() if key in told]
+    bounds = [f"{sign} {told[key]:g}" for key, sign in _BOUNDS.items() if key in told]
     return " ".join(map(str, [kind if isinstance(kind, str) else " or ".join(kind), *bounds]))
 
 
@@ -275,7 +344,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _cell(text: str) -> str:
     """No row ends within a cell, and none begins another; what looks like a tag is shown. Within code a bar is no border."""
-    code = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    code = re.split(
+        r"(`[^`]*`)", " ".join(re.sub(r"(^|\. )None:", r"\1Without it:", text).replace("None:", "without it:").split())
+    )
     return "".join(each if each.startswith("`") else re.sub(r"[|*]", r"\\\g<0>", each).replace("<", "&lt;") for each in code)
 
 

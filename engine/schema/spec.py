@@ -44,7 +44,7 @@ Task = Literal["classification", "detection", "keypoints", "segmentation", "text
 
 
 class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Samples for calibration and evaluation, all paths absolute."""
+    """Samples for calibration and evaluation. Paths are absolute; in a file they may begin at its folder."""
 
     kind: DatasetKind
     path: str
@@ -59,7 +59,7 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decoder: Literal["auto", "yolov5", "yolov8", "yolo-end2end", "ssd", "yolov8-pose", "trt-pose"] = "auto"
     """How outputs of boxes or keypoints are read; `auto`: as their shapes say."""
     tokenizer: str = ""
-    """Of texts: a `tokenizer.json`, an absolute path, e.g. /data/tokenizer.json."""
+    """Of texts: the model's `tokenizer.json`, e.g. /data/tokenizer.json; empty: the one beside `path`."""
 
     @property
     def images(self) -> bool:

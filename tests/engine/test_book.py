@@ -14,7 +14,7 @@ from edgetui.engine.config import PACKAGE
 
 DOCS = PACKAGE / "docs"
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
-GENERATED = {f"reference/{name}.md" for name in ("commands", "keys", "configuration", "documents")}
+GENERATED = {f"reference/{name}.md" for name in ("commands", "keys", "configuration", "files", "documents")}
 
 
 def read(page: str) -> str:
@@ -82,10 +82,13 @@ def test_the_book_is_built_and_fetches_nothing(built: Path):
 @pytest.mark.long
 def test_the_reference_has_every_command_setting_and_document(built: Path):
     from edgetui.engine.report.json_schemas import DOCUMENTS
+    from edgetui.engine.schema.steps import STEPS
     from edgetui.tui.cli import cli
 
     commands = (built / "reference" / "commands.html").read_text()
     assert [name for name in cli.commands if f'<h2 id="{name}">' not in commands] == []
     assert [name for name in DOCUMENTS if not (built / "reference" / "schemas" / f"{name}.json").is_file()] == []
     settings = (built / "reference" / "configuration.html").read_text()
+    files = (built / "reference" / "files.html").read_text()
+    assert [step for step in STEPS if f">{step}<a" not in files] == []
     assert all(key in settings for key in ("optimization_level", "rate_hz", "hysteresis", "limit_mb"))
