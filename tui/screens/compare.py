@@ -142,7 +142,10 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         table = self.query_one("#compare-table", Scrolling)
         table.border_title = Content(fitting(sanitize(found.title), max(20, table.size.width - 2)))
         rows = table_lines(found, self.first, max(20, table.size.width - 2))
-        table.styles.max_height = len(rows) + 2  # what it does not need is the picture's
+        if len(rows) + 2 < self.size.height // 2:  # what it does not need is the picture's
+            table.styles.height = len(rows) + 2
+        else:
+            table.styles.clear_rule("height")
         table.show(rows)
         advice = self.query_one("#compare-advice", Scrolling)
         advice.border_title = f"Advice  goal: {self.goals[self.goal]}"

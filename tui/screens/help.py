@@ -55,6 +55,10 @@ class HelpScreen(Dialog[None]):
         if self.pane is not None:
             self.run_in_background(partial(self._learn, self.pane), "help")
 
+    def on_resize(self) -> None:
+        """Rows as wide as the page is now."""
+        self._write()
+
     async def _learn(self, pane: Pane) -> None:
         await pane.learn_for_help()
         self._write()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,6 +17,9 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Scrolling, hanging, wrap
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once
+
+if TYPE_CHECKING:
+    from ...engine.doctor.check import Check
 
 Told = Callable[[int], Awaitable[Sequence[Line]]]
 """Rows of that width."""
@@ -40,6 +43,8 @@ class Page(Dialog[None]):
     def __init__(self, title: str, told: Told) -> None:
         super().__init__()
         self.heading, self.told = title, told
+        self._wide = 0
+        """What rows were asked for last."""
 
     def compose(self) -> ComposeResult:
         """One page, and its keys."""
@@ -53,9 +58,17 @@ class Page(Dialog[None]):
         self.query_one(Scrolling).focus()
         self.run_in_background(self._fill, "page")
 
+    def on_resize(self) -> None:
+        """Rows as wide as the page is now."""
+        if self._wide not in (0, self._room()):
+            self.run_in_background(self._fill, "page")
+
+    def _room(self) -> int:
+        return min(round(self.app.size.width * 0.96), 124) - 5
+
     async def _fill(self) -> None:
-        width = min(round(self.app.size.width * 0.96), 124) - 5
-        rows = await self.told(width)
+        self._wide = self._room()
+        rows = await self.told(self._wide)
         self.query_one(Scrolling).show(rows)
 
     def action_copy(self) -> None:
@@ -70,11 +83,14 @@ class Page(Dialog[None]):
 
 def show_doctor(desk: Desk) -> None:
     """What this board offers, lacks, and how to mend it."""
+    known: list[Check] = []
 
     async def told(width: int) -> Sequence[Line]:
         from ...engine.doctor.check import examine
 
-        checks = await asyncio.to_thread(partial(examine, desk.engine.config, desk.engine.home))
+        if not known:  # another width asks for the same in other rows
+            known.extend(await asyncio.to_thread(partial(examine, desk.engine.config, desk.engine.home)))
+        checks = known
         names = max((len(check.name) for check in checks), default=0)
         rows: list[Line] = []
         for check in checks:

@@ -89,6 +89,7 @@ class SearchesScreen(ListedScreen):
         """One of picture and words, or both."""
         self.set_class(event.size.width < WIDE, "-one")
         self.call_after_refresh(self._show)
+        self._read()  # the list's rows
 
     def _title(self) -> None:
         name = self.model.rpartition("/")[2] or "no model is chosen"

@@ -91,6 +91,7 @@ class SweepsScreen(ListedScreen):
         """One of table and picture, or both."""
         self.set_class(event.size.width < WIDE, "-narrow")
         self.call_after_refresh(self._show)
+        self._read()  # the list's rows
 
     @property
     def _of(self) -> str:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from cut_off import cut_off
+from edgetui.engine.api import Engine
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.fleet import BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.fleet import FleetScreen
-from laid_boards import write_device_tree, write_files, write_ina3221
+from edgetui.tui.screens.monitor_asked import Shown
+from laid_boards import write_device_tree, write_files, write_ina3221, write_recording
 from screens import screen_text, shows, until
 from textual.pilot import Pilot
 
@@ -114,7 +117,7 @@ async def test_nothing_is_cut_off_on_any_screen(
             for run in runs[:3]:
                 app.run_in_background(partial(app.workbench.follow, run), "follow")
                 await until(pilot, lambda run=run: app.link.view is not None and app.link.view.run == run)
-                for pane in PANES:
+                for pane in PANES if run == runs[0] else PANES[-2:]:
                     app.workbench.action_pane(pane)
                     await whole(pilot, f"{pane} of {run}", SIZES[:2])
                 await whole(pilot, run, SIZES[2:])  # all panes together
@@ -129,6 +132,51 @@ async def test_nothing_is_cut_off_on_any_screen(
                     await whole(pilot, "boards", anew=partial(app.screen._show, BOARDS))
                 await pilot.press("escape")
                 await until(pilot, lambda: app.screen is app.workbench)
+
+
+@pytest.mark.long
+async def test_six_long_names_side_by_side_and_pages_of_words_fit_every_size(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path
+):
+    app = bare_app
+    for n in range(6):
+        folder = RunDir.find(own_state, past_run())
+        result = folder.result()
+        assert result is not None
+        assert result.model is not None
+        model = msgspec.structs.replace(result.model, name="a_detector_of_ours_with_a_long_name_v2_final")
+        recipe = msgspec.structs.replace(result.recipe, name=f"prune-50-finetune-then-int8-{n}")
+        folder.write_result(msgspec.structs.replace(result, model=model, recipe=recipe))
+    async with app.run_test(size=SIZES[-1], notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        await pilot.press("R")
+        await shows(pilot, "6 of 6")
+        await whole(pilot, "runs")
+        await pilot.press(*["space"] * 6, "C")
+        await shows(pilot, "ratio to FP32")
+        for key in ("a", "b", "i"):
+            await pilot.press(key)
+            await whole(pilot, f"compare, {key}")
+        await pilot.press("question_mark")
+        await shows(pilot, "compare.goal")
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            await fits(pilot, f"help at {size}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("field", [False, True])
+async def test_a_recording_fits_every_size(engine: Engine, tmp_path: Path, *, field: bool):
+    player = engine.replay(write_recording(tmp_path / "field.jsonl"), 0.0)
+    player.seek(100.0)
+    app = EdgetuiApp(engine.config, engine, Shown(player, field=field))
+    async with app.run_test(size=SIZES[-1], notifications=True) as pilot:
+        await shows(pilot, "RAM")
+        for key in ("1", "2", "3") if not field else ("m",):
+            await pilot.press(*([] if field else [key]))
+            for size in (*SIZES, *([(40, 12)] if field else [])):
+                await pilot.resize_terminal(*size)
+                await fits(pilot, f"replay, {key} at {size}")
 
 
 LONG = (
