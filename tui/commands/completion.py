@@ -121,13 +121,15 @@ def place_names(context: click.Context, parameter: click.Parameter, begun: str) 
 def artifact_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """What the run of the same line made."""
     del parameter
-    from ...engine.config import state_home
-    from ...engine.runs.folder import RunDir
+    import asyncio
+
+    from ...engine.api import Engine
+    from ...engine.config import load_config
 
     run = str(context.params.get("run") or "last")
     names = [name for name in _runs() if run in (name, "last") or run in name]
-    result = RunDir(state_home() / "runs" / names[0]).result() if names else None
-    return _fitting(result.artifacts if result is not None else (), begun)
+    made = asyncio.run(Engine(load_config()).result(names[0])).artifacts if names else ()
+    return _fitting(made, begun)
 
 
 def workload_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
