@@ -63,4 +63,5 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 def at_the_end(name: str) -> str:
     r"""The last part of a command's help; click leaves rows below its `\b` as they are."""
-    return "\n".join(("\b", "Examples:" if len(EXAMPLES[name]) > 1 else "Example:", *(f"  {line}" for line in EXAMPLES[name])))
+    lines = EXAMPLES.get(name, ())
+    return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
