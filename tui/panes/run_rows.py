@@ -99,10 +99,12 @@ def fitting_rows(
     top = member_rows(members, view, width) if len(members) > 1 else []
     advice = advice_rows(found, width) if top else []
     lines = [*top, *advice, *([()] if top else []), *run_lines(view, width, resume_key)]
-    if len(lines) <= height:
+    known = 0 if view.state or view.queued else len(learning_rows(view) or reading_rows(view))
+    to_come = 0 if view.state or view.queued else max(0, READINGS - known)  # what is above stays in its place when they come
+    if len(lines) + to_come + (to_come == READINGS) <= height:
         return lines
     close = [line for line in lines if line]
-    if len(close) <= height:
+    if len(close) + to_come <= height:
         return close
     stages = stages_row(list(view.stages.values()), width)
     if not view.state:
@@ -188,9 +190,9 @@ def bar_rows(view: RunView, width: int) -> list[Line]:
     time_words = f"{elapsed:.0f} s"
     if view.eta_s:
         time_words += f" of about {max(view.eta_s, elapsed):.0f} s"
-    room = max(10, min(MOST_BAR, width - STAGE - 9 - TIME_ROOM))
+    room = max(10, min(MOST_BAR, width - STAGE - 10 - TIME_ROOM))
     full = 0 if share is None else round(share * room)
-    percent_words = f" {share:4.0%}" if share is not None else "    –"
+    percent_words = f" {100 * share:3.0f} %" if share is not None else "     –"
     bar: Line = (
         (f"  {view.stage:<{STAGE}.{STAGE}} ", "value"),
         ("█" * full, "accent"),
@@ -218,7 +220,7 @@ def reading_rows(view: RunView) -> list[Line]:
         reading = view.sides.get(side)
         if reading is None:
             continue
-        narrow = DASH if reading.half_width is None else f"{reading.half_width:.1%}"
+        narrow = DASH if reading.half_width is None else f"{100 * reading.half_width:.1f} %"
         fps = digits(1000 / reading.mean_ms) if reading.mean_ms else DASH
         figures = f"{digits(reading.mean_ms) + ' ms':>11}{fps:>11}{narrow:>9}{reading.samples:>9}"
         rows.append(((f"  {name:<11}", "dim"), (figures, "value")))
@@ -230,6 +232,8 @@ def reading_rows(view: RunView) -> list[Line]:
     return rows
 
 
+READINGS = 4
+"""Rows of the table of readings, without a guard's."""
 EPOCHS = 4
 """Epochs that have ended, of which figures stand below each other."""
 
@@ -248,7 +252,7 @@ def learning_rows(view: RunView, epochs: int = EPOCHS) -> list[Line]:
 def _learning_row(told: Learning, *, best: bool) -> Line:
     name = f"epoch {told.epoch}" if told.ended else f"epoch {told.epoch} of {told.epochs}"
     losses = [DASH if loss is None else f"{loss:.3f}" for loss in (told.loss, told.held_loss)]
-    right = [DASH if share is None else f"{share:.1%}" for share in (told.accuracy, told.held_accuracy)]
+    right = [DASH if share is None else f"{100 * share:.1f} %" for share in (told.accuracy, told.held_accuracy)]
     figures = f"{losses[0]:>8}{right[0]:>8}{losses[1]:>17}{right[1]:>8}"
     return ((" ✓" if best else "  ", "good"), (f"{name:<14}", "dim"), (figures, "" if told.ended else "value"))
 

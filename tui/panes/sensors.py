@@ -232,7 +232,7 @@ class ChartsPane(Pane, can_focus=True):
     def frame(self) -> None:
         """Title and foot; written only when they change, for that repaints the pane."""
         share = self.feed.share_read if self.feed is not None else 1.0
-        reading = f"   reading {share:.0%}" if share < 1 else ""
+        reading = f"   reading {100 * share:.0f} %" if share < 1 else ""
         title = "Past" + ("  paused" if self.frozen else "")
         seconds, words = WINDOWS[self.window]
         all_of_it = self.feed is not None and self.feed.still(seconds)

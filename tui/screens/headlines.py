@@ -45,7 +45,7 @@ def tab_columns(line: Line) -> dict[str, int]:
 
 
 def tabs_line(view: RunView | None, tab: str) -> Line:
-    """`1 Models [2 Compression] 3 Live  4 Run ▶ measure 67%  5 Log`."""
+    """`1 Models [2 Compression] 3 Live  4 Run ▶ measure 67 %  5 Log`."""
     line: Line = ()
     for n, name in enumerate(TABS, 1):
         word = WORDS[name]
@@ -53,7 +53,7 @@ def tabs_line(view: RunView | None, tab: str) -> Line:
             from ..panes.run_rows import share_done
 
             share = share_done(view)
-            going = f"▶ {view.stage}" + (f" {share:.0%}" if share is not None else "")
+            going = f"▶ {view.stage}" + (f" {100 * share:.0f} %" if share is not None else "")
             word += " · queued" if view.queued else f" {going.rstrip()}"
         line = (*line, (f"[{n} {word}]", "accent") if name == tab else (f" {n} {word} ", "dim"))
     return line

@@ -85,7 +85,7 @@ def test_progress_never_goes_back_within_a_stage():
         seen.append(share_done(view))
     assert seen == sorted(seen)
     assert seen[-1] == 0.95
-    assert " 95%" in text(bar_rows(view, 120))
+    assert " 95 %" in text(bar_rows(view, 120))
     view.take(ev.StageEnded(stage="build"))
     view.take(ev.StageBegan(stage="verify"))
     assert share_done(view) is None
@@ -186,6 +186,21 @@ def test_stages_stand_still_while_a_run_goes(width: int):
     assert len(places) == 1
 
 
+@pytest.mark.parametrize("height", range(6, 16))
+@pytest.mark.parametrize("width", [78, 118, 158])
+def test_the_bar_stays_in_its_row_when_readings_come(width: int, height: int):
+    """At 120x36 it went up by two rows, as blank ones made place for the table."""
+    rows = set()
+    for end in range(9, len(went())):
+        view = told(went()[:end])
+        shown = [text([line]) for line in fitting_rows(view, [view, view], None, width, height)]
+        rows.add(next(n for n, row in enumerate(shown) if "░" in row))
+        if len(view.sides) > 1:
+            break
+    assert view.sides
+    assert len(rows) == 1
+
+
 def test_where_rows_are_few_the_verdict_and_both_sides_come_first(model):
     view = told(went())
     view.result, view.state = outcome("r", model), "done"
@@ -204,7 +219,7 @@ def test_where_rows_are_few_the_verdict_and_both_sides_come_first(model):
 def test_of_a_run_at_work_the_stage_its_bar_and_both_sides_have_room(height: int):
     view = told(went(to="measure"))
     shown = text(fitting_rows(view, [view], None, 78, height)[:height])
-    for word in ("▶ measure", "68%", "19 of 28 pairs", "FP32", "candidate"):
+    for word in ("▶ measure", "68 %", "19 of 28 pairs", "FP32", "candidate"):
         assert word in shown, shown
 
 
@@ -258,7 +273,7 @@ def test_a_training_shows_its_epochs():
         ["✓epoch", "7"],
         ["epoch", "8"],
     ]
-    assert table[-1].split() == ["epoch", "8", "of", "12", "0.125", "81.2%", "0.250", "81.2%"]
+    assert table[-1].split() == ["epoch", "8", "of", "12", "0.125", "81.2", "%", "0.250", "81.2", "%"]
     assert "700 of 1800 samples, epoch 2 of 5" in text(run_lines(view, 78))
     assert text(strip_lines(view, 78)).splitlines()[-1] == table[-1]
 
