@@ -18,7 +18,7 @@ from ..fix_words import as_row
 from ..widgets.entry import Entry, begins_typing
 from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
 from ..widgets.motion import LEFT, RIGHT
-from .pane import Pane
+from .pane import Pane, Parts
 
 if TYPE_CHECKING:
     from ...engine.api import Folder
@@ -66,6 +66,12 @@ class ModelsPane(Pane):
         "parameters, multiply-accumulates of one inference, the share of zeros, operators, the weights' histogram, and which\n"
         "backends read the model."
     )
+    PARTS: ClassVar[Parts] = {
+        "models-details": (
+            "All that is known of the model under the cursor.",
+            "/ conv enter goes to the first row with that in it, n to the next.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
         Binding("o", "open", "open", id="models.open", tooltip="Look for models and data in folders, with a preview"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.containers import Vertical
@@ -9,6 +10,9 @@ from textual.containers import Vertical
 from ..desk import AtDesk
 from ..widgets.keybar import key_name
 from ..widgets.lines import Details, Line
+
+Parts = Mapping[str, tuple[str, str]]
+"""By a widget's id what it shows, and something to press there: help begins with that of what has the focus."""
 
 
 class Pane(AtDesk, Vertical):
@@ -19,6 +23,8 @@ class Pane(AtDesk, Vertical):
     """What the pane shows and what can be done in it; for the help screen."""
     EXAMPLE: ClassVar[str] = ""
     """Something to type or press there, and what it does."""
+    PARTS: ClassVar[Parts] = {}
+    """What else in it can have the focus."""
 
     def on_mount(self) -> None:
         """Write the title into the frame."""

@@ -15,7 +15,7 @@ from ...engine.errors import EdgetuiError, UsageError, nearest
 from ..fix_words import on_screen
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, wrap
 from .forecast import forecast_rows
-from .pane import Pane
+from .pane import Pane, Parts
 from .precision_help import changes_precision, precision_lines
 from .settings_keys import SettingsRows
 
@@ -43,6 +43,12 @@ class SettingsPane(Pane):
         "A value that is not valid is refused at once and nothing changes. Below: what will happen."
     )
 
+    PARTS: ClassVar[Parts] = {
+        "forecast": (
+            "What will happen if this is run: size, memory, time, what cannot win and why, what is refused.",
+            "/ memory enter goes to what it needs of it.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "details", "details", id="settings.details", show=False, tooltip="All of what will happen, to scroll")
     ]

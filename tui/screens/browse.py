@@ -28,6 +28,7 @@ from ..fix_words import on_screen
 from ..kept_look import keep_place, kept_places
 from ..panes.dataset_lines import PICTURE, preview_lines, shows_pictures
 from ..panes.models import facts_lines
+from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
@@ -66,6 +67,12 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
         "the data (kind, samples, sizes, classes, a few pictures), read once the cursor rests; d scrolls in it."
     )
     FILTER = "browse.filter"
+    PARTS: ClassVar[Parts] = {
+        "browse-preview": (
+            "What lies under the cursor, before it is taken.",
+            "h goes a folder up, esc back to the list.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(LEFT, "out", "out", id="browse.out", tooltip="To the folder around this one"),
         Binding(RIGHT, "into", "into", id="browse.into", tooltip="Into the folder under the cursor"),

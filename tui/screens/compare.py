@@ -17,6 +17,7 @@ from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
 from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
 from ..desk import AtDesk
+from ..panes.pane import Parts
 from ..widgets.chart import Graph
 from ..widgets.histogram import bars
 from ..widgets.keybar import KeyBar
@@ -65,6 +66,16 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         "its width, and how many lie past them. All columns share one axis. b once more shows frame\n"
         "rates, of runs with the workload cycle. `edgetui compare` prints the same figures."
     )
+    PARTS: ClassVar[Parts] = {
+        "compare-table": (
+            "The table: figures, ratios with intervals and verdicts; ← → go to other columns, arrows scroll, / finds.",
+            "/ shown enter goes to what was not shown to differ, n to the next.",
+        ),
+        "compare-advice": (
+            "Which of them to take for the goal, and why; arrows scroll.",
+            "t asks for the next goal; T least-energy top1>=0.80 enter for one with a limit.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(LEFT, "column(-1)", "columns", id="compare.left", show=False, tooltip="Columns further left"),
         Binding(RIGHT, "column(1)", "columns", id="compare.right", tooltip="Columns further right; the baseline stays"),

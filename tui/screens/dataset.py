@@ -27,6 +27,7 @@ from ..fields import NONE
 from ..fix_words import on_screen
 from ..panes.dataset_lines import PICTURE, found_lines, note_lines, sample_lines, shows_pictures, tried_lines
 from ..panes.dataset_rows import FILE, FILED, LABEL, MODEL, PATH, WRITE, DatasetRow, DatasetRows, listed
+from ..panes.pane import Parts
 from ..setups import descriptions
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, hanging
@@ -53,6 +54,12 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
         "← → or enter change a field, o looks for a path in folders, r looks again with what stands there, u takes the last\n"
         "change back. The last row writes the file and takes it as the data of the next run. `edgetui dataset` does the same."
     )
+    PARTS: ClassVar[Parts] = {
+        "dataset-found": (
+            "What was found in the data, and how the model did with each way to feed it.",
+            "G goes to the last samples, / classes enter to their counts.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "browse", "look for", id="dataset.browse", tooltip="Look for the path of this row in folders"),
         Binding("r", "again", "try again", id="dataset.again", tooltip="Look again, with the fields as they stand"),

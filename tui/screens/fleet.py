@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.errors import ConfigRefused
+from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
 from .board_run import BoardRunScreen
@@ -42,6 +43,12 @@ class FleetScreen(ListedScreen):
         "What a board is asked by --on of `run`, `study`, `search` and `sweep` is as if it was begun there. Power and\n"
         "temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
     )
+    PARTS: ClassVar[Parts] = {
+        "fleet-board": (
+            "All that is known of the board under the cursor.",
+            "/ last enter goes to when it was heard last; y copies it.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "up", "up", id="fleet.up", tooltip="Start a scheduler here and a worker on each board"),
         Binding("x", "down", "down", id="fleet.down", tooltip="End scheduler and workers; asks first"),

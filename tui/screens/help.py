@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 
-from ..panes.pane import Pane
+from ..panes.pane import Pane, Parts
 from ..widgets.keybar import key_name
-from ..widgets.lines import Line, Scrolling, hanging, wrap
+from ..widgets.lines import Details, Line, Scrolling, hanging, wrap
 from ..widgets.motion import is_motion
 from .dialog import Dialog
 
@@ -22,6 +22,7 @@ GENERAL = (
 )
 
 
+READ = " Arrows scroll, / finds letters in it, esc goes back to the rows above."
 KEYS = 14
 """Columns for keys."""
 
@@ -66,11 +67,21 @@ class HelpScreen(Dialog[None]):
     def _write(self) -> None:
         self.query_one(Scrolling).show(self._lines())
 
+    def _part(self, width: int) -> list[Line]:
+        """What the part with the focus is, where its pane or screen has several, and something to press there."""
+        focused = self.about.focused
+        parts: Parts = getattr(self.pane or self.about, "PARTS", {})
+        if focused is None or focused.id not in parts:
+            return []
+        text, example = parts[focused.id]
+        text += READ if isinstance(focused, Details) else ""
+        return [*(((f" {row}", ""),) for row in wrap(text, width)), *hanging(((" for example  ", "dim"),), example, width)]
+
     def _lines(self) -> list[Line]:
         text = self.pane.HELP if self.pane else self.about.HELP or GENERAL
         width = min(round(self.app.size.width * 0.96), 124) - 4
         lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
-        here = self.pane.help_here(width) if self.pane else []
+        here = [*(self.pane.help_here(width) if self.pane else []), *self._part(width)]
         lines = [(), *here, *lines] if here else lines
         example = self.pane.EXAMPLE if self.pane else getattr(self.about, "EXAMPLE", "")
         if example:

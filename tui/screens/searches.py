@@ -14,6 +14,7 @@ from textual.containers import Container
 from ...engine.advice.goals import parse_goal
 from ...engine.advice.metrics import AIMS
 from ...engine.errors import UsageError
+from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, begun, shortened, wrap
 from ..widgets.scatter import Dot, scatter
@@ -43,6 +44,12 @@ class SearchesScreen(ListedScreen):
         "workbench, at any time. The picture has the cost of what was measured, over FP32's, and the points of accuracy that\n"
         "it won or lost; the front is what no other beats. `edgetui search` prints the same."
     )
+    PARTS: ClassVar[Parts] = {
+        "searches-details": (
+            "The answer of the search under the cursor, and what led to it.",
+            "/ stays enter goes to the first layer that stays in FP32, n to the next.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "r", "run", "begin", id="searches.run", tooltip="Begin a search for the workbench's model; says how long it takes"

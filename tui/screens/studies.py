@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from ...engine.errors import UsageError
 from ...engine.report.width import width_of
+from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, begun, wrap
 from .listed import ListedScreen
@@ -48,6 +49,12 @@ class StudiesScreen(ListedScreen):
         "`--small` trains nothing and ends within a quarter of an hour. Your own: a file in `studies` beside edgetui.toml,\n"
         'like = "qin2018" and models = ["mine.onnx"]. `edgetui study NAME` prints the same.'
     )
+    PARTS: ClassVar[Parts] = {
+        "studies-table": (
+            "The table of the study under the cursor: ours, and the paper's figures below.",
+            "/ faster enter goes to the first row with that word, n to the next; y copies the table.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run", "run", id="studies.run", tooltip="Begin the study, or take it up; says first how long it takes"),
         Binding("c", "cancel", "end", id="studies.cancel", tooltip="End the study that is going; asks first"),

@@ -13,6 +13,7 @@ from textual.containers import Container
 
 from ...engine.advice.sweep_answer import parse_want
 from ...engine.errors import ModelRefused
+from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, begun, hanging, shortened, wrap
 from .listed import ListedScreen
@@ -49,6 +50,12 @@ class SweepsScreen(ListedScreen):
         "on comes back at the end, whatever happens. A sweep goes on when you quit. t answers another wish from what was\n"
         "measured. `edgetui sweep` prints the same."
     )
+    PARTS: ClassVar[Parts] = {
+        "sweeps-details": (
+            "The rows of the sweep under the cursor, the one to take with a star.",
+            "/ reboot enter goes to what was not tried, n to the next.",
+        ),
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run", "begin", id="sweeps.run", tooltip="Begin a sweep; says how long it takes"),
         Binding("o", "over", "model or plan", id="sweeps.over", tooltip="Of the workbench's model, or of the shown run's plan"),
