@@ -72,7 +72,8 @@ def _not(keeps: Keeps) -> Keeps:
 
 
 def _anywhere(letters: str, run: RunSummary) -> bool:
-    words = (run.run, run.model, run.recipe, run.state, run.backend, run.board, run.note, *run.tags)
+    words: tuple[str, ...] = (run.run, run.model, run.recipe, run.state, run.stage, run.backend, run.board, run.note, *run.tags)
+    words = (*words, run.workload, run.preset, run.data)
     return any(letters in word.casefold() for word in words)
 
 

@@ -119,7 +119,8 @@ class ChartsPane(Pane, can_focus=True):
         "The chosen figures over time, with their least and most in the window. w changes the window, from a minute to a day;\n"
         "p stops the picture while the data go on. A hole is a time in which nothing was heard. Dots along the foot are\n"
         "windows of energy: all of them are the original's, every other one a candidate's; a broken line: a stage began.\n"
-        "c sets a cursor, ← → move it: its values stand in the titles, its time at the foot. z looks closer, Z less close.\n"
+        "c sets a cursor, ← → move it, g and G to the ends: its values stand in the titles, its time at the foot.\n"
+        "z looks closer, Z less close.\n"
         "o on a figure of the list draws it over the last chart, with an axis of its own. What is drawn is remembered."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -128,6 +129,8 @@ class ChartsPane(Pane, can_focus=True):
         Binding(RIGHT, "step(1)", "later", id="past.later", show=False, tooltip="Cursor: a cell later"),
         Binding("shift+left,H", "step(-10)", "much earlier", id="past.much_earlier", show=False, tooltip="Cursor: ten earlier"),
         Binding("shift+right,L", "step(10)", "much later", id="past.much_later", show=False, tooltip="Cursor: ten later"),
+        Binding("home,g", "end_of_it(0)", "first", id="move.first", show=False, tooltip="Cursor: to the begin of the picture"),
+        Binding("end,G", "end_of_it(1)", "last", id="move.last", show=False, tooltip="Cursor: to its end"),
         Binding("z", "zoom(0.5)", "closer", id="past.closer", tooltip="Look closer, at the cursor or at the end"),
         Binding("Z", "zoom(2.0)", "further", id="past.further", show=False, tooltip="From further away"),
         Binding("escape", "plain", "no cursor", id="past.plain", show=False, tooltip="No cursor and no zoom"),
@@ -256,7 +259,7 @@ class ChartsPane(Pane, can_focus=True):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are free for what lies around: a replay's place."""
-        if action == "step":
+        if action in ("step", "end_of_it"):
             return self.cursor_s is not None
         if action == "plain":
             return self.cursor_s is not None or self.zoomed is not None
@@ -273,6 +276,12 @@ class ChartsPane(Pane, can_focus=True):
         begin, end = self.zoomed or self._span
         if self.cursor_s is not None and self.chosen:
             self.cursor_s = min(max(self.cursor_s + by * self.charts[0].cell_s, begin), end)
+            self._look()
+
+    def action_end_of_it(self, which: int) -> None:
+        """Move the cursor to the begin or the end of the picture."""
+        if self.cursor_s is not None:
+            self.cursor_s = (self.zoomed or self._span)[which]
             self._look()
 
     def action_zoom(self, factor: float) -> None:

@@ -18,8 +18,9 @@ from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
 from ..desk import AtDesk
 from ..panes.pane import Parts
+from ..widgets.axis import axis_lines
 from ..widgets.chart import Graph
-from ..widgets.histogram import bars
+from ..widgets.histogram import bars, placed
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap
 from ..widgets.motion import LEFT, RIGHT
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from ...engine.api import Comparison, Spreads
     from ...engine.schema.model_facts import ModelFacts
 
+WEIGHT_COLUMNS = 128
+"""Twice the bins of a histogram: more would draw each as a block."""
 Picture = Literal["front", "latencies", "boxes", "rates", "weights"]
 
 
@@ -173,7 +176,8 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             picture.show(self._weight_lines(width - 2, height))
             return
         if self.picture == "rates":
-            picture.border_title = "Frame rate  1 / own time of a frame; real ones, and others that skip the model"
+            title = "Frame rate  1 / own time of a frame; real ones, and others that skip the model"
+            picture.border_title = title if len(title) + 6 <= width else title.partition(";")[0]
             picture.show(rate_lines(found.frame_rates, width, height))
             return
         if self.latencies is not None and self.picture in ("latencies", "boxes"):
@@ -211,20 +215,26 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         return [*(aim for aim, metric in AIMS.items() if metric in costs), *filter(None, [self.typed])]
 
     def _weight_lines(self, width: int, height: int) -> list[Line]:
-        """Each model's weights over the same number of rows, all of them in `height`."""
+        """Each model's weights over the same number of rows, all of them over one axis, in `height`."""
         graph: Graph = "ascii" if self.desk.graph == "ascii" else "braille"
-        found = self.weights
-        if found is None:
+        if self.weights is None:
             return [((" reading the models", "dim"),)]
-        rows = max(1, min(4, height // max(1, len(found)) - 2))
+        found = [facts for _, facts in self.weights if facts.histogram and facts.histogram_high > facts.histogram_low]
+        low = min((facts.histogram_low for facts in found), default=0.0)
+        high = max((facts.histogram_high for facts in found), default=0.0)
+        columns = max(8, min(width - 2, WEIGHT_COLUMNS))
+        rows = max(1, min(8, (height - 2) // max(1, len(self.weights)) - 1))
         lines: list[Line] = []
-        for name, facts in found:
+        for name, facts in self.weights:
             zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else None
-            lines.append(((f" {name}", "value"), (f"   {percent(zeros)} zeros", "dim")))
-            lines += [((f" {row}", "accent"),) for row in bars(facts.histogram, width, rows, graph)]
-            ends = f"{facts.histogram_low:.2g}", f"{facts.histogram_high:.2g}"
-            columns = min(width, len(facts.histogram))
-            lines.append(((f" {ends[0]}{ends[1].rjust(columns - len(ends[0]))}", "dim"),))
+            ends = (
+                f"{facts.histogram_low:.2g} to {facts.histogram_high:.2g}" if facts in found else "no weights that can be shown"
+            )
+            lines.append(((f" {name}", "value"), (f"   {percent(zeros)} zeros   {ends}", "dim")))
+            if facts in found:
+                counts = placed(facts.histogram, (facts.histogram_low, facts.histogram_high), (low, high), columns)
+                lines += [((f"  {row}", "accent"),) for row in bars(counts, columns, rows, graph)]
+        lines += axis_lines(low, high, columns, 2, "weight") if found else []
         return lines or [((" no weights that can be shown", "dim"),)]
 
     def action_column(self, by: int) -> None:

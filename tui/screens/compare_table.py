@@ -50,9 +50,7 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
     if labels + sum(widths.values()) > width:
         cells = {n: [shorter(cell) for cell in cells[n]] for n in columns}
         wanted = {n: min(max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP, WIDEST) for n in columns}
-        needed = {
-            n: min(LEAST, 1 + max((width_of(part) for cell in cells[n] for part in parts(cell)), default=6)) for n in columns
-        }
+        needed = {n: 1 + _widest_part(cells[n]) for n in columns}
         kept = [n for n in columns if LEAST_LABELS + sum(needed[m] for m in columns[: columns.index(n) + 1]) <= width] or [base]
         spare = width - LEAST_LABELS - sum(needed[n] for n in kept)
         least = min(labels, LEAST_LABELS + max(0, min(spare, LABELS - LEAST_LABELS)))
@@ -88,7 +86,7 @@ _PART = re.compile(
     r"(?:· )?(?:"
     r"\[[^\]]*\]|\([^)]*\)"  # an interval; what is said beside
     r"|[^\W\d_][^\s\[\]()·]*(?: [^\W\d_][^\s\[\]()·]*)*(?: [<>=≤≥]*\d\S*)?"  # words, and the number that they are about
-    rf"|[-+±<>≤≥]*\d[\d.]*(?: \d[\d.]*)*(?: {_UNIT})?(?: ± [\d.]+)?"  # a number or several, their unit, an interval
+    rf"|[-+±<>≤≥]*\d[\d.]*(?: \d[\d.]*)*(?: {_UNIT})?(?: ± [\d.]+)?,?"  # a number or several, their unit, an interval
     r")|\S+"
 )
 
@@ -109,6 +107,12 @@ def broken(cell: str, width: int) -> list[str]:
         *whole, row = wrap(part, width) or [""]
         rows += whole
     return [*rows, row] if row else rows
+
+
+def _widest_part(cells: list[str]) -> int:
+    """Columns of what is read as one; a remark that is longer than a narrow column is broken there as a sentence is."""
+    widths = (width_of(part) for cell in cells for part in parts(cell))
+    return max((width for width in widths if width < LEAST), default=6)
 
 
 def _grown(needed: dict[int, int], wanted: dict[int, int], room: int) -> dict[int, int]:

@@ -71,9 +71,10 @@ class HelpScreen(Dialog[None]):
         """What the part with the focus is, where its pane or screen has several, and something to press there."""
         focused = self.about.focused
         parts: Parts = getattr(self.pane or self.about, "PARTS", {})
-        if focused is None or focused.id not in parts:
+        part = parts.get(focused.id or "") if focused is not None else None
+        if part is None:
             return []
-        text, example = parts[focused.id]
+        text, example = part
         text += READ if isinstance(focused, Details) else ""
         return [*(((f" {row}", ""),) for row in wrap(text, width)), *hanging(((" for example  ", "dim"),), example, width)]
 

@@ -56,6 +56,19 @@ def fold(counts: Sequence[float], columns: int) -> list[float]:
     return sums
 
 
+def placed(counts: Sequence[float], own: tuple[float, float], axis: tuple[float, float], columns: int) -> list[float]:
+    """The counts, in equal bins over `own`, over the columns of a longer axis; a bin is shared out among those it lies in."""
+    wide = (own[1] - own[0]) / max(1, len(counts))
+    cell = (axis[1] - axis[0]) / columns
+    sums = [0.0] * columns
+    for n, count in enumerate(counts):
+        begin, end = (own[0] + n * wide - axis[0]) / cell, (own[0] + (n + 1) * wide - axis[0]) / cell
+        for column in range(max(0, int(begin)), min(columns, int(end) + 1)):
+            part = max(0.0, min(end, column + 1) - max(begin, column))
+            sums[column] += count * (part / (end - begin) if end > begin else 1.0)
+    return sums
+
+
 def histograms(
     series: Sequence[Counted], width: int, height: int, low: float, high: float, unit: str, graph: Graph
 ) -> list[Line]:

@@ -57,6 +57,10 @@ async def test_the_cursor_says_values_and_its_time(replayed: EdgetuiApp):
         assert past.cursor_s == pytest.approx(at)
         wall = recorded.sample(near).wall[11:17]
         await shows(pilot, wall, "ago")
+        await pilot.press("g")
+        assert past.cursor_s == ends[0]
+        await pilot.press("end")
+        assert past.cursor_s == ends[1]
         await pilot.press("escape")
         assert past.cursor_s is None
         assert isinstance(replayed.screen, MonitorScreen)

@@ -328,6 +328,7 @@ def test_cells_are_broken_between_what_is_read_as_one():
     """At 100 columns `no difference shown` stood in two rows, and intervals lost their percent signs."""
     whole = ("0.856", "[.182,4.656]", "no difference shown"), ("98.2 %", "[97.8 %,98.5 %]"), ("0.739 5.82 14.2",)
     whole += ("0.810", "McNemar p <0.001"), ("0.9990", "· 26.5 dB", "· 6.1"), ("17.1 mJ ± 0.3",), ("2 500 inferences",)
+    whole += (("487,", "box 418", "to 604,", "sd 191"),)
     for cell in whole:
         assert tuple(parts(" ".join(cell))) == cell
     assert broken("0.856 [.182,4.656] no difference shown", 19) == ["0.856 [.182,4.656]", "no difference shown"]

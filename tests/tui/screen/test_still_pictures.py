@@ -14,7 +14,7 @@ from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.widgets.axis import axis_lines, place, ticks, whole_parts
 from edgetui.tui.widgets.boxplot import GUTTER, Box, boxplot
-from edgetui.tui.widgets.histogram import Counted, bars, fold, histograms
+from edgetui.tui.widgets.histogram import Counted, bars, fold, histograms, placed
 from edgetui.tui.widgets.lines import Line
 from edgetui.tui.widgets.sharebar import share_bar
 from hypothesis import given
@@ -170,3 +170,13 @@ async def test_without_utf8_and_colour_they_are_ascii(config: Config, engine: En
         await shows(pilot, "share of the inferences", "#")
         assert screen_text(app).isascii()
         assert "?" not in screen_text(app).replace("? help", "")
+
+
+def test_histograms_over_one_axis_keep_their_counts_and_places():
+    counts = [1, 2, 3, 4]
+    assert placed(counts, (0.0, 1.0), (0.0, 1.0), 8) == pytest.approx([0.5, 0.5, 1, 1, 1.5, 1.5, 2, 2])
+    beside = placed(counts, (0.0, 1.0), (-1.0, 1.0), 8)
+    assert beside == pytest.approx([0, 0, 0, 0, 1, 2, 3, 4])
+    odd = placed(counts, (-0.3, 0.7), (-1.1, 1.3), 7)
+    assert sum(odd) == pytest.approx(10)
+    assert odd[0] == odd[-1] == 0
