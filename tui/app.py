@@ -16,6 +16,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.css.stylesheet import Stylesheet
+from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.screen import Screen
@@ -122,6 +123,15 @@ class EdgetuiApp(Desk):
         self._themes.clear()
         super().register_theme(theme)
 
+    def get_driver_class(self) -> type[Driver]:
+        """On a terminal, the driver that wakes up for nothing but keys."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from .driver import WaitingDriver
+
+        chosen = super().get_driver_class()
+        return WaitingDriver if chosen is LinuxDriver else chosen
+
     def get_default_screen(self) -> Screen[Any]:
         """The workbench, or the monitor alone."""
         if self.monitor is None:
@@ -139,6 +149,7 @@ class EdgetuiApp(Desk):
         self.set_keymap({name: keys_of(text) for name, text in self.config.ui.keys.items()})
         if not self.is_headless:
             leave_when_gone(lambda status: self.exit(status, status))
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())  # Textual draws nothing on the empty terminal
         self.watch(self, "app_focus", self.pace.settle, init=False)
         self.pace.always.append(self._take_in)
         endings = Endings(self)
@@ -164,6 +175,8 @@ class EdgetuiApp(Desk):
     async def on_event(self, event: events.Event) -> None:
         """What is typed behind a colon, and letters that are jumped to, go no further."""
         fresh = isinstance(event, events.InputEvent | events.Paste | events.Resize) and not event.is_forwarded
+        if fresh:
+            self.pace.stir()
         if fresh and self.screen_stack:
             if isinstance(event, events.Key) and self.typing is None:
                 self._filtering = opens_line(self.screen, event) or (self._filtering and event.key not in ("enter", "escape"))
@@ -200,6 +213,10 @@ class EdgetuiApp(Desk):
     def action_leave(self) -> None:
         """Quit; the run goes on."""
         self.exit(0)
+
+    def action_redraw(self) -> None:
+        """Draw everything: another program has written here."""
+        self.screen.refresh()
 
     def action_command_palette(self) -> None:
         """Everything by its name; not over what stands for a screen that is too small."""

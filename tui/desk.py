@@ -17,6 +17,7 @@ from textual.message_pump import MessagePump
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
 from .background import in_background, refusal, stays
+from .compositor import draw_narrowly
 from .fix_words import on_screen
 from .kept_look import MonitorLook, keep_look, kept_look
 from .late_toasts import mend_toasts
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 mend_toasts()
+draw_narrowly()
 
 
 class Desk(App[int]):

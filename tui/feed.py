@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from ..engine.api import AlertEvent
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ sample is 2.5 kB."""
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 
 
+def same_readings(before: Sample | None, sample: Sample) -> bool:
+    """Whether two samples tell apart nothing but their time."""
+    return before is not None and structs.replace(sample, t_s=before.t_s, wall=before.wall) == before
+
+
 class LiveFeed:
     """The board's sensors, watched, and recorded while that is wanted."""
 
@@ -45,6 +52,8 @@ class LiveFeed:
         self.newest: Sample | None = None
         self.heard = 0
         """How often something has come: a picture of an older count is out of date."""
+        self.moves = False
+        """The newest sample says something else than the one before."""
         self.recorder: Recorder | None = None
         self.first_s: float | None = None
         """When the first sample came, by the samples' clock."""
@@ -64,6 +73,7 @@ class LiveFeed:
         try:
             for number, sample in islice(self._telemetry.since(self._seen), MOST_AT_ONCE):
                 many += 1
+                self.moves = not same_readings(self.newest, sample)
                 self._seen, self.newest = number, sample
                 self.first_s = sample.t_s if self.first_s is None else self.first_s
                 self.heard += 1
@@ -329,6 +339,11 @@ class ReplayFeed:
     def paused(self) -> bool:
         """It stands still."""
         return self.player.speed == 0
+
+    @property
+    def moves(self) -> bool:
+        """It plays, or is read."""
+        return not (self.paused or self.player.ended) or self._reading or self.share_read < 1
 
     @property
     def speed(self) -> float:

@@ -237,6 +237,10 @@ class Link(Setups):
         if not self._chosen and self.view is not None and not (self.view.going and not self.view.state):
             self.view = next((view for view in self.members if view.going and not view.state), self.view)
 
+    def works(self) -> bool:
+        """Whether a run that is watched is at work: not one that waits, or has ended."""
+        return any(view.going and not view.state for view in self.members)
+
     def show_next(self) -> None:
         """The next of the runs that were started together."""
         if self.view in self.members and len(self.members) > 1:

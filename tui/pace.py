@@ -1,7 +1,8 @@
 """The one timer of the screen: how often what is shown is brought up to date.
 
-4 Hz; 1 Hz while the terminal is not looked at or a measurement window is open (the screen's own watts must not be in the
-reading); nothing for what is hidden. One tick for all panes, so that all changes go out in one frame.
+4 Hz; 1 Hz while the terminal is not looked at, a measurement window is open (the screen's own watts must not be in the
+reading) or nothing that is on screen moves: a picture that was stopped, sensors that stand still; nothing for what is hidden.
+One tick for all panes, so that all changes go out in one frame.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from textual.widget import Widget
 from ..engine.system.log import logger
 
 SLOW_HZ = 1.0
+STILL_AFTER_S = 3.0
+"""So long after the last key, and the last tick at which something moved, the screen is taken to stand still."""
 _LATE_S = 0.1
 """A tick that takes longer is felt at the keys."""
 _log = logger(__name__)
@@ -32,18 +35,28 @@ class Pace:
         """A measurement window is open."""
         self.always: list[Callable[[], None]] = []
         """Called at every tick, whatever is on screen: what comes in must not wait until it is looked at."""
-        self._drawers: list[tuple[Widget, Callable[[], None]]] = []
+        self._drawers: list[tuple[Widget, Callable[[], None], Callable[[], bool]]] = []
+        self._stirred_s = time.monotonic()
         self._timer: Timer | None = None
         self._running_hz = 0.0
 
     @property
     def wanted_hz(self) -> float:
         """The rate for this moment."""
-        return min(self.rate_hz, SLOW_HZ) if self.hush or not self.app.app_focus else self.rate_hz
+        still = time.monotonic() - self._stirred_s >= STILL_AFTER_S
+        return min(self.rate_hz, SLOW_HZ) if still or self.hush or not self.app.app_focus else self.rate_hz
 
-    def add(self, widget: Widget, draw: Callable[[], None]) -> None:
-        """Have `draw` called at every tick at which `widget` can be seen."""
-        self._drawers.append((widget, draw))
+    def add(self, widget: Widget, draw: Callable[[], None], moves: Callable[[], bool] = lambda: True) -> None:
+        """Have `draw` called at every tick at which `widget` can be seen. `moves` says whether what it draws changes by itself,
+        more than once a second: while nothing on screen does, the slow rate is enough.
+        """
+        self._drawers.append((widget, draw, moves))
+
+    def stir(self) -> None:
+        """A key: whatever it sets going is drawn at the full rate."""
+        self._stirred_s = time.monotonic()
+        if self._timer is not None:
+            self.settle()
 
     def settle(self) -> None:
         """Start the timer, or change its rate if the moment asks for another one."""
@@ -61,10 +74,14 @@ class Pace:
         self.settle()
         for take in self.always:
             take()
-        self._drawers = [(widget, draw) for widget, draw in self._drawers if widget.is_attached]
-        for widget, draw in self._drawers:
+        self._drawers = [drawer for drawer in self._drawers if drawer[0].is_attached]
+        moving = False
+        for widget, draw, moves in self._drawers:
             if widget.screen is self.app.screen and widget.is_on_screen:
                 draw()
+                moving = moving or moves()
+        if moving:
+            self.stir()
         took_s = time.monotonic() - began_s
         if took_s > _LATE_S:
             _log.info("a tick took %.0f ms on %s", 1e3 * took_s, type(self.app.screen).__name__)

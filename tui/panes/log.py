@@ -46,7 +46,7 @@ class LogPane(Pane):
     def on_mount(self) -> None:
         """Draw with the pace."""
         super().on_mount()
-        self.desk.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick, self.desk.link.works)
 
     def tick(self) -> None:
         """Write what is new."""

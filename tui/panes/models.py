@@ -270,6 +270,7 @@ class ModelsPane(Pane):
 
     def action_reload(self) -> None:
         """Look into the folders again."""
+        self.screen.refresh()  # the same key everywhere else: draw again
         self.take(self.desk.engine.models())
 
     # details

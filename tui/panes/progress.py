@@ -40,7 +40,7 @@ class RunPane(Pane):
     def on_mount(self) -> None:
         """Draw with the pace."""
         super().on_mount()
-        self.desk.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick, self.desk.link.works)
         self.tick()
 
     def on_resize(self) -> None:

@@ -138,7 +138,7 @@ class LivePane(Pane, can_focus=True):
     def on_mount(self) -> None:
         """Draw with the pace."""
         super().on_mount()
-        self.desk.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick, self._moves)
         self._frame()
 
     def tick(self) -> None:
@@ -159,6 +159,10 @@ class LivePane(Pane, can_focus=True):
             for chart in self.charts:
                 chart.draw()
             self._frame()
+
+    def _moves(self) -> bool:
+        feed = self.desk.link.feed
+        return not self.paused and feed is not None and feed.moves
 
     def _take(self, samples: list[Sample]) -> None:
         self._arrange(samples[-1])

@@ -362,6 +362,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
 
     def action_reload(self) -> None:
         """Read the folder again."""
+        self.refresh()  # the same key everywhere else: draw again
         self.go(self.folder, self.rows.cursor[1:])
 
     def action_back(self) -> None:

@@ -105,7 +105,7 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def on_mount(self) -> None:
         """Everything that takes time comes after the first paint."""
-        self.desk.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick, lambda: False)  # a picture a second
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -130,7 +130,7 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
             self._look_s = now + LOOK_S
             self.run_in_background(self._follow, "field-look")
         if now >= self._next_s:
-            self._next_s = now + EVERY_S
+            self._next_s = max(self._next_s + EVERY_S, now + EVERY_S / 2)  # a tick a little early is none that is left out
             if self.feed is not None and self._to_record is not None and self.feed.newest is not None:
                 path, self._to_record = self._to_record, None
                 self._record(path)

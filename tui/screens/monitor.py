@@ -104,7 +104,7 @@ class MonitorScreen(MonitorCharts):
         self._show_tab()
         self.sensors.rows.focus()
         for widget, draw in ((self, self.tick), *((pane, pane.tick) for pane in (self.sensors, self.past, self.happened))):
-            self.desk.pace.add(widget, draw)
+            self.desk.pace.add(widget, draw, self._moves)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -155,6 +155,9 @@ class MonitorScreen(MonitorCharts):
         self.lines["monitor-head"].show([self._head(feed)])
         if self.has_class("-one"):
             self.lines["monitor-tabs"].show([self._tabs(len(alerts))])
+
+    def _moves(self) -> bool:
+        return self.feed is not None and self.feed.moves and not self._paused
 
     def _head(self, feed: Feed | None) -> Line:
         about = self._about()

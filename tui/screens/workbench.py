@@ -114,7 +114,7 @@ class WorkbenchScreen(Doors):
     def on_mount(self) -> None:
         """The first paint shows the empty panes; everything that takes time comes after it."""
         self.models.add_class("-tab")
-        self.desk.pace.add(self, self.tick)
+        self.desk.pace.add(self, self.tick, self.desk.link.works)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -23,6 +23,8 @@ from .uplines import CURSOR, DIM, UpLine, overlaid
 
 Graph = Literal["braille", "block", "ascii"]
 Pair = tuple[float, float]
+Columns = tuple[int, int]
+"""Of a cell the dots of its left and right column, as bits from the top of the picture."""
 
 GUTTER = 6
 TICK_ROWS = 4
@@ -93,6 +95,9 @@ def axis_numbers(bottom: float, top: float, rows: int) -> dict[int, str]:
 class Chart(Toned):
     """One or two series over the last samples; the title and the last value stand above the picture."""
 
+    grows: ClassVar[bool] = True
+    """Samples come one after another: what lies before the last cell stays as it was drawn."""
+
     def __init__(
         self,
         title: str,
@@ -130,6 +135,10 @@ class Chart(Toned):
         self._marks: deque[int] = deque(maxlen=max(points, kept))
         """The same of each sample."""
         self._rows: list[tuple[str, str]] = []
+        self._plain: list[tuple[str, str]] = []
+        """Rows without lines across them, as they were made for `_made_for`."""
+        self._made_for: tuple[object, ...] = ()
+        self._rebuilt = 0
         self._head = ""
         self._shape = (0, 0)
         self._marked_rows: tuple[object, dict[int, str]] = (None, {})
@@ -174,6 +183,7 @@ class Chart(Toned):
 
     def _rebuild(self) -> None:
         """Sort the samples into buckets again: the width or the window has changed."""
+        self._rebuilt += 1
         columns = max(1, self._shape[0]) * self.dots.across
         self._per = max(1, -(-self.points // columns))
         self._buckets = [deque(maxlen=columns + self.dots.across) for _ in range(self._series)]
@@ -203,7 +213,7 @@ class Chart(Toned):
             self._rebuild()
         head = self._title_row(width)
         rows = (
-            overlaid(self._picture(), GUTTER, self.up_lines())
+            overlaid(self._latest_picture(), GUTTER, self.up_lines())
             if height > 2 and (self.count or not self.hint)
             else [(" " * width, "")] * (height - 1)
         )  # in less than two rows nothing can be seen; without a sample an axis would be made up
@@ -253,41 +263,65 @@ class Chart(Toned):
         if least < bottom or most > top or used < (top - bottom) / 3:
             self.range = nice_range(least, most, low, high)
 
+    @property
+    def _newest(self) -> int:
+        """The number of the newest bucket; -1: there is none."""
+        return (self.count - 1) // self._per if self.count else -1
+
+    def _latest_picture(self) -> list[tuple[str, str]]:
+        """The picture; of one that was made before only the last cell is made again while nothing else can have changed."""
+        last = [buckets[-1] for buckets in self._buckets if buckets]
+        bottom, top = self.range
+        within = all(pair is None or (bottom <= pair[0] and pair[1] <= top) for pair in last)
+        made_for = (self._rebuilt, self._shape, self._newest // self.dots.across, self.range)
+        if not self.grows or not within or made_for != self._made_for or any(self._bars):
+            self._plain = self._picture()
+            self._made_for = (*made_for[:-1], self.range)
+            return self._plain
+        begin = self._newest // self.dots.across * self.dots.across
+        layers = []
+        for buckets in self._buckets:
+            near = [buckets[-k] for k in range(min(len(buckets), self._newest - begin + 2), 0, -1)]
+            layers.append(self._cells_of(near, begin, 1))
+        for y, (text, who) in enumerate(self._plain):
+            cell, whose = self._row(layers, y)
+            self._plain[y] = text[:-1] + cell, who[:-1] + whose
+        return self._plain
+
     def _picture(self) -> list[tuple[str, str]]:
         """Rows of characters, and for each character which series it shows: `1` the first, `2` the second alone."""
         self._scale()
         columns, rows = self._shape
-        layers = [self._masks(buckets) for buckets in self._buckets]
-        down, cells, full = self.dots.down, self.dots.cells, (1 << self.dots.down) - 1
+        layers = [self._masks(buckets) for buckets in self._buckets] or [[(0, 0)] * columns]
+        foot = self._foot(columns) if any(self._bars) else []
         picture = []
         for y in range(rows):
-            shift = y * down
-            first = [
-                (left >> shift & full) | (right >> shift & full) << down
-                for left, right in (layers[0] if layers else [(0, 0)] * columns)
-            ]
-            if len(layers) == 1:
-                who = ""
-                if y == rows - 1 and any(self._bars):
-                    who = "".join(["1" if mask else "2" for mask in first])
-                    first = [mask | foot for mask, foot in zip(first, self._foot(columns), strict=True)]
-                picture.append((self._axis(y, rows) + "".join([cells[mask] for mask in first]), who))
-                continue
-            second = [(left >> shift & full) | (right >> shift & full) << down for left, right in layers[1]]
-            who = "".join(["2" if b and not a else "1" for a, b in zip(first, second, strict=True)])
-            if y == rows - 1 and any(self._bars):
-                first = [mask | foot for mask, foot in zip(first, self._foot(columns), strict=True)]
-            text = "".join([cells[a | b] for a, b in zip(first, second, strict=True)])
+            last = y == rows - 1
+            text, who = self._row(layers, y, foot if last else [])
             picture.append((self._axis(y, rows) + text, who))
         return picture
+
+    def _row(self, layers: list[list[Columns]], y: int, foot: Sequence[int] = ()) -> tuple[str, str]:
+        """Characters of a row of cells, and what each shows; empty: all show the first series."""
+        down, cells = self.dots.down, self.dots.cells
+        shift, full = y * down, (1 << down) - 1
+        first = [(left >> shift & full) | (right >> shift & full) << down for left, right in layers[0]]
+        if len(layers) == 1:
+            if not foot:
+                return "".join([cells[mask] for mask in first]), ""
+            who = "".join(["1" if mask else "2" for mask in first])
+            return "".join([cells[mask | mark] for mask, mark in zip(first, foot, strict=True)]), who
+        second = [(left >> shift & full) | (right >> shift & full) << down for left, right in layers[1]]
+        who = "".join(["2" if b and not a else "1" for a, b in zip(first, second, strict=True)])
+        marks = foot or [0] * len(first)
+        return "".join([cells[a | b | mark] for a, b, mark in zip(first, second, marks, strict=True)]), who
 
     def _foot(self, columns: int) -> list[int]:
         """For each cell from left to right, the dots that marks add to the last row: the lowest ones."""
         across, down = self.dots.across, self.dots.down
-        newest = (self.count - 1) // self._per if self.count else -1
-        start = (newest // across - columns + 1) * across
+        start = (self._newest // across - columns + 1) * across
         cells = [0] * columns
-        for number, bar in enumerate(self._bars, newest - len(self._bars) + 1):
+        for number, bar in enumerate(self._bars, self._newest - len(self._bars) + 1):
             if number >= start and (bar & SOLID or (bar and number % 2 == 0)):
                 place = number - start
                 cells[place // across] |= 1 << (down - 1 + (down if place % across else 0))
@@ -298,19 +332,20 @@ class Chart(Toned):
             self._marked_rows = (self.range, rows), axis_numbers(*self.range, rows)
         return f"{self._marked_rows[1].get(y, ''):>{GUTTER - 1}} "
 
-    def _masks(self, buckets: deque[Pair | None]) -> list[tuple[int, int]]:
-        """For each cell from left to right, the dots of its left and right column as bits from the top."""
-        columns, rows = self._shape
+    def _masks(self, buckets: deque[Pair | None]) -> list[Columns]:
+        """The cells of the whole picture, from left to right."""
+        across = self.dots.across  # the first column's bucket lies on a whole cell
+        return self._cells_of(buckets, (self._newest // across - self._shape[0] + 1) * across, self._shape[0])
+
+    def _cells_of(self, buckets: Sequence[Pair | None], start: int, columns: int) -> list[Columns]:
+        """So many cells from bucket `start` on, of buckets up to the newest, those before them left of it."""
         across = self.dots.across
         bottom, top = self.range
-        most = rows * self.dots.down - 1
+        most = self._shape[1] * self.dots.down - 1
         scale = most / ((top - bottom) or 1.0)
-        newest = (self.count - 1) // self._per if self.count else -1
-        oldest = newest - len(buckets) + 1
-        start = (newest // across - columns + 1) * across  # the first column's bucket, on a whole cell
         masks = [0] * (columns * across)
         before: tuple[int, int] | None = None
-        for number, pair in enumerate(buckets, oldest):
+        for number, pair in enumerate(buckets, self._newest - len(buckets) + 1):
             if pair is None:
                 before = None
                 continue

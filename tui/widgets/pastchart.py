@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...engine.advice.words import DASH
-from .chart import DOTS, GUTTER, Chart, Graph, Pair, label, nice_range
+from .chart import DOTS, GUTTER, Chart, Columns, Graph, Pair, label, nice_range
 from .uplines import CURSOR, DIM, UpLine
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Over(NamedTuple):
 
 class PastChart(Chart):
     """Shows a span of one series of a `History`; `look` says which span, `draw` reads and draws it."""
+
+    grows: ClassVar[bool] = False
 
     def __init__(self, *, graph: Graph, id: str | None = None) -> None:  # noqa: A002
         super().__init__("", graph=graph, id=id)
@@ -134,7 +136,7 @@ class PastChart(Chart):
                 self._over_range = nice_range(min(pair[0] for pair in seen), max(pair[1] for pair in seen), low, high)
             self.second = self._over_words()
 
-    def _masks(self, buckets: deque[Pair | None]) -> list[tuple[int, int]]:
+    def _masks(self, buckets: deque[Pair | None]) -> list[Columns]:
         """The second series lies on its own axis."""
         if len(self._buckets) < 2 or buckets is not self._buckets[1]:
             return super()._masks(buckets)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from edgetui.engine.telemetry.sample import Sample
+from edgetui.tui import pace
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.feed import same_readings
 from edgetui.tui.widgets.lines import Lines
+from msgspec import structs
 from screens import until
 
 
@@ -30,6 +34,33 @@ async def test_slower_while_a_measurement_window_is_open(bare_app: EdgetuiApp, p
         app.link.view.state = ""  # as if it were alive
         app.workbench.tick()
         assert app.pace.wanted_hz == 1
+
+
+async def test_slower_while_nothing_moves_and_a_key_ends_that(bare_app: EdgetuiApp, monkeypatch: pytest.MonkeyPatch):
+    app = bare_app
+    monkeypatch.setattr(pace, "STILL_AFTER_S", 0.3)
+    moves = False
+    async with app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        if app.link.feed is not None:
+            app.workbench.action_pause()
+        await until(pilot, lambda: app.pace.wanted_hz == 1)
+        app.pace.tick()
+        assert app.pace.wanted_hz == 1
+        await pilot.press("j")
+        assert app.pace.wanted_hz == 4
+        await until(pilot, lambda: app.pace.wanted_hz == 1)
+        app.pace.add(app.workbench.live, lambda: None, lambda: moves)
+        moves = True
+        app.pace.tick()
+        assert app.pace.wanted_hz == 4
+
+
+def test_readings_that_are_equal_stand_still_whatever_their_time():
+    sample = Sample(t_s=1.0, wall="a", rails_mw={"VDD_IN": 5000})
+    assert not same_readings(None, sample)
+    assert same_readings(sample, structs.replace(sample, t_s=2.0, wall="b"))
+    assert not same_readings(sample, structs.replace(sample, t_s=2.0, rails_mw={"VDD_IN": 5001}))
 
 
 @pytest.mark.parametrize("name", ["log", "live"])

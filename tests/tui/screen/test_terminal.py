@@ -59,7 +59,7 @@ class Terminal:
         """Until all words have been written."""
         end = time.monotonic() + limit_s
         while not all(word in self.output for word in words):
-            assert time.monotonic() < end, self.output[-2000:]
+            assert time.monotonic() < end, self.plain()[-3000:]
             self.read(0.1)
 
     def quiet(self, still_s: float = 1.0, limit_s: float = 60) -> None:
@@ -125,6 +125,34 @@ def test_signals_end_it_cleanly(terminal, number: signal.Signals, status: int):
 def test_q_ends_it_with_0(terminal):
     screen = terminal()
     screen.wait_for(b"tiny")
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+
+
+def test_esc_alone_is_a_key_and_bytes_that_are_no_letters_end_nothing(terminal):
+    screen = terminal()
+    screen.wait_for(b"tiny", b"reads it")
+    os.write(screen.master, b"\xff\xfe\xc3")
+    os.write(screen.master, b"o")
+    screen.wait_for(b"Open a model or data")
+    screen.output = b""
+    os.write(screen.master, b"\x1b")
+    screen.wait_for(b"Compression")  # the page is gone
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+
+
+def test_it_is_stopped_and_goes_on_and_hears_keys_again(terminal):
+    screen = terminal()
+    screen.wait_for(b"tiny", b"reads it")
+    for _ in range(2):
+        os.write(screen.master, b"\x1a")
+        screen.wait_for(b"\x1b[?1049l")
+        while Path(f"/proc/{screen.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            screen.read(0.05)
+        screen.output = b""
+        screen.process.send_signal(signal.SIGCONT)
+        screen.wait_for(b"\x1b[?1049h", b"tiny", b"reads it")
     os.write(screen.master, b"q")
     assert screen.ended() == 0
 

@@ -1,0 +1,68 @@
+"""The terminal's driver, which sleeps until a key comes.
+
+Textual's looks ten times a second whether it is to end: nine tenths of what an empty app costs that nobody touches.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from codecs import getincrementaldecoder
+from collections.abc import Iterable
+from typing import Any
+
+from textual._ansi_sequences import SYNC_END, SYNC_START
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+LOOKS, LOOK_S = 10, 0.1
+"""Behind a byte the parser is asked so often: a lone `esc` is a key when nothing has followed it for a tenth of a second."""
+_READ_BYTES = 4096
+
+
+class WaitingDriver(LinuxDriver):
+    """Textual's driver of a terminal, but for the thread that reads keys."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:  # noqa: ANN401  (whatever Textual gives a driver)
+        super().__init__(*args, **how)
+        self._woken, self._waker = os.pipe()
+        self._frame: list[str] = []
+        """What a frame has written so far, from where it begins."""
+
+    def write(self, data: str) -> None:
+        """Write to the terminal: a frame at a time, for each write wakes the thread that does it."""
+        if self._frame or data == SYNC_START:
+            self._frame.append(data)
+            if data != SYNC_END:
+                return
+            data = "".join(self._frame)
+            self._frame.clear()
+        super().write(data)
+
+    def run_input_thread(self) -> None:
+        """Read keys until the input is disabled."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        lines = select.poll()
+        for fd in (self.fileno, self._woken):
+            lines.register(fd, select.POLLIN)
+        looks = 0
+        while not self.exit_event.is_set():
+            came = [fd for fd, _ in lines.poll(1000 * LOOK_S if looks else None)]
+            looks = LOOKS if self.fileno in came else max(looks - 1, 0)
+            data = os.read(self.fileno, _READ_BYTES) if self.fileno in came else b""
+            if came and not data:  # about to end; or the line is dead, and always ready
+                self.exit_event.wait(LOOK_S)
+            self._hand_on(parser.feed(decode(data)) if data else ())
+            self._hand_on(parser.tick())
+        os.read(self._woken, 1)
+
+    def _hand_on(self, events: Iterable[Message]) -> None:
+        for event in events:
+            self.process_message(event)
+
+    def disable_input(self) -> None:
+        """Disable further input."""
+        os.write(self._waker, b"\0")
+        super().disable_input()
