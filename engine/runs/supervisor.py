@@ -37,6 +37,7 @@ from .input_hashes import refuse_changed, refuse_changed_data, refuse_changed_mo
 from .member import Member
 from .stage_child import StageChildren, Words, exit_words, listen
 from .stages import SHARED, Stage
+from .standing_back import group_stands_back
 
 _log = logger(__name__)
 READ_MODEL = {"inspect", "normalise"}
@@ -220,6 +221,7 @@ class Supervisor:
             makings = [self.cache.begin(part.stage.key) for part in turn]
             began = time.monotonic()
             words = (str(self.home), name, *(member.run for member in members))
+            group_stands_back(back=not turn[0].stage.measures)
             process = self.children.begin(words, b"\0".join(map(os.fsencode, makings)))
             self._begin_ahead(place)
             try:

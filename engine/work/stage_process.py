@@ -15,6 +15,8 @@ from pathlib import Path
 from ..errors import EdgetuiError, RunFailed, from_os_error
 from ..runs import outcome
 from ..runs.folder import RunDir
+from ..runs.stages import MEASURING
+from ..runs.standing_back import process_stands_back
 from ..system.atomic_write import write_atomic
 from ..system.log import logger, start_log
 from ..system.parent_death import die_with_parent
@@ -46,6 +48,8 @@ def main(words: Sequence[str]) -> int:
         given = sys.stdin.buffer.read()
         if not given:
             return 1
+        if stage not in MEASURING:
+            process_stands_back()
         _log.info("stage %s of %s begins", stage, named)
         for job, path in zip(jobs, given.split(b"\0"), strict=True):
             folder = job.out = Path(os.fsdecode(path))
