@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import textual.screen
 from rich.console import Console
@@ -53,19 +54,20 @@ class NarrowCompositor(Compositor):
 
     def _render_chops(self, crop: Region, is_rendered_line: Callable[[int], bool]) -> Sequence[Mapping[int, Strip]]:
         columns = [crop.column_span]
-        return self._drawn({y: columns for y in crop.line_range if is_rendered_line(y)})
+        drawn = self._drawn({y: columns for y in crop.line_range if is_rendered_line(y)})
+        return cast("Sequence[Mapping[int, Strip]]", drawn)
 
-    def _drawn(self, wanted: Mapping[int, Iterable[Span]]) -> list[dict[int, Strip]]:
+    def _drawn(self, wanted: Mapping[int, Iterable[Span]]) -> list[dict[int, Strip | None]]:
         """Of each row the pieces between `cuts`, by where they begin; those that are wanted are there, others may be None.
 
         Widgets come front to back: whoever is first has the piece.
         """
         cuts = self.cuts
-        pieces: list[dict[int, Strip]] = [{}] * len(cuts)
+        pieces: list[dict[int, Strip | None]] = [{}] * len(cuts)
         missing: dict[int, set[int]] = {}
         for y, spans in wanted.items():
             row = cuts[y] if y < len(cuts) else []
-            pieces[y] = dict.fromkeys(row[:-1])  # type: ignore[arg-type]
+            pieces[y] = dict.fromkeys(row[:-1])
             missing[y] = {cut for cut, end in pairwise(row) if any(cut < behind and end > first for first, behind in spans)}
         for widget, (region, clip) in self.visible_widgets.items():
             seen = region.intersection(clip)
@@ -94,5 +96,6 @@ class NarrowCompositor(Compositor):
 
 
 def draw_narrowly() -> None:
-    """Have every screen that is made from now on drawn so."""
+    """Have every screen that is made from now on drawn so; when the focus goes, only whom it leaves and to whom it comes."""
     textual.screen.Compositor = NarrowCompositor  # type: ignore[attr-defined]
+    textual.screen.Screen.focused._repaint = False

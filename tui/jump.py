@@ -59,12 +59,18 @@ class Jump:
     def begin(self) -> None:
         """Put letters on all parts in sight, and on what stands for those that are not: a screen names them (`jump_places`)."""
         self.end()
-        screen = self.desk.screen
+        self._screen = screen = self.desk.screen
+        self.entry = Entry("", lead="jump")
+        screen.call_after_refresh(self._put, screen)  # a pane that was opened just now has no place yet
+
+    def _put(self, screen: Screen[object]) -> None:
+        """Choose the letters and show them, unless a key has ended it."""
+        if self.entry is None or self._screen is not screen or self._targets or not screen.is_attached:
+            return
         parts = [part for part in screen.focus_chain if part.is_on_screen and part.region.width > 2 and part.region.height]
         places = [JumpPlace((part.region.x, part.region.y), part.id or "", part.focus) for part in parts]
         hidden: Callable[[], list[JumpPlace]] = getattr(screen, "jump_places", list)
-        self._screen, self._targets = screen, dict(zip(LETTERS, [*places, *hidden()], strict=False))
-        self.entry = Entry("", lead="jump")
+        self._targets = dict(zip(LETTERS, [*places, *hidden()], strict=False))
         unseen = [(letter, place.word) for letter, place in self._targets.items() if place.at is None]
         named = [span for letter, word in unseen for span in ((f"   {letter}", "key"), (f" {word}", "dim"))]
         self.entry.beside = (("   a letter goes to the part that it stands on", "dim"), *named, ("   esc stays", "dim"))
@@ -79,6 +85,7 @@ class Jump:
         if not isinstance(event, events.Key):
             return False
         if self.entry is not None:
+            self._put(screen)  # a letter that was typed before they were shown
             place = self._targets.get(event.key)
             self.end()
             if place is not None:

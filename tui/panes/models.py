@@ -76,7 +76,7 @@ class ModelsPane(Pane):
         Binding("slash", "filter", "filter", id="models.filter", tooltip="Show only models whose path has these letters"),
         Binding("o", "open", "open", id="models.open", tooltip="Look for models and data in folders, with a preview"),
         Binding("d", "details", "details", id="models.details", tooltip="All of what is known about the model, to scroll"),
-        Binding("ctrl+l", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
+        Binding("f5", "reload", "read again", id="models.reload", show=False, tooltip="Look into the folders again"),
     ]
 
     class Picked(Message):
@@ -270,7 +270,6 @@ class ModelsPane(Pane):
 
     def action_reload(self) -> None:
         """Look into the folders again."""
-        self.screen.refresh()  # the same key everywhere else: draw again
         self.take(self.desk.engine.models())
 
     # details

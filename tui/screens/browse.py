@@ -83,7 +83,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
         Binding("b", "places", "places", id="browse.places", tooltip="Places of before, and those of edgetui.toml"),
         Binding("p", "path", "path", id="browse.path", tooltip="Type a path"),
         Binding("d", "details", "details", id="browse.details", show=False, tooltip="Scroll in the preview"),
-        Binding("ctrl+l", "reload", "read again", id="browse.reload", show=False, tooltip="Read the folder again"),
+        Binding("f5", "reload", "read again", id="browse.reload", show=False, tooltip="Read the folder again"),
         Binding("escape", "back", "back", id="browse.back", tooltip="Take nothing"),
     ]
 
@@ -362,7 +362,6 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
 
     def action_reload(self) -> None:
         """Read the folder again."""
-        self.refresh()  # the same key everywhere else: draw again
         self.go(self.folder, self.rows.cursor[1:])
 
     def action_back(self) -> None:

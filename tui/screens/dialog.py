@@ -21,6 +21,7 @@ EVERYWHERE: tuple[Binding, ...] = (
     Binding("J", "app.jump", "jump", show=False, id="jump", tooltip="Go to a part of the screen by its letter"),
     Binding("question_mark,f1", "app.help", "help", id="help", tooltip="What has the focus, and its keys"),
     Binding("S,f12", "app.picture", "screenshot", id="screenshot", show=False, tooltip="Save the screen as an SVG file"),
+    Binding("ctrl+l", "app.redraw", "redraw", id="redraw", show=False, tooltip="Draw the whole screen again"),
     Binding("ctrl+z", "app.suspend_process", "suspend", id="suspend", show=False, tooltip="Back to the shell; `fg` returns"),
 )
 """Commands, jumping and the palette want a row of keys; the app leaves them out where a dialog has none."""

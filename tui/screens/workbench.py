@@ -80,7 +80,7 @@ class WorkbenchScreen(Doors):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tab = "models"
+        self.tab = self._shown_tab = "models"
         self._settling: Timer | None = None
         self._head: Line = ()
         self._state = ""
@@ -192,10 +192,12 @@ class WorkbenchScreen(Doors):
                 self.strip.show(strip_lines(view, self.size.width, rows, of))
 
     def _show_tab(self) -> None:
-        """In one column only this pane is shown."""
-        for name in TABS:
-            self.query_one(f"#{name}").set_class(name == self.tab, "-tab")
-        self.call_after_refresh(self.desk.pace.tick)  # what was hidden has not been drawn for a while
+        """In one column only this pane is shown; where there are more, only the log may be hidden."""
+        if self.has_class("-one") or "log" in (self.tab, self._shown_tab):
+            for name in TABS:
+                self.query_one(f"#{name}").set_class(name == self.tab, "-tab")
+            self._shown_tab = self.tab
+            self.call_after_refresh(self.desk.pace.tick)  # what was hidden has not been drawn for a while
 
     def jump_places(self) -> list[JumpPlace]:
         """Panes that are not shown in this layout: on their tabs, else named."""
@@ -218,6 +220,8 @@ class WorkbenchScreen(Doors):
 
     def on_resize(self) -> None:
         """Header and tabs fit the new width."""
+        if self.tab != self._shown_tab:
+            self._show_tab()
         self.call_after_refresh(self.tick)
 
     # the model and the forecast

@@ -273,8 +273,9 @@ class Chart(Toned):
         last = [buckets[-1] for buckets in self._buckets if buckets]
         bottom, top = self.range
         within = all(pair is None or (bottom <= pair[0] and pair[1] <= top) for pair in last)
-        made_for = (self._rebuilt, self._shape, self._newest // self.dots.across, self.range)
-        if not self.grows or not within or made_for != self._made_for or any(self._bars):
+        marked = any(self._bars)
+        made_for = (self._rebuilt, self._shape, self._newest // self.dots.across, marked, self.range)
+        if not self.grows or not within or marked or made_for != self._made_for:
             self._plain = self._picture()
             self._made_for = (*made_for[:-1], self.range)
             return self._plain
