@@ -33,6 +33,7 @@ class RunSetup(Struct, frozen=True, kw_only=True):
     preset: Preset = "normal"
     workload: Workload = FlatOut()
     per_input: int = 0
+    guard: bool = True
     backend: BackendSettings = BackendSettings()
     shapes: dict[str, dict[str, tuple[int, ...]]] = {}
     """Model path to input to shape."""
@@ -51,6 +52,8 @@ class RunFields(Struct, frozen=True, kw_only=True):
     """How inferences are issued; a number is typed behind it: paced 15, throughput 4."""
     per_input: int = 0
     """How many samples are timed one by one as well, each until its own 95 % interval is under 5 %; 0: none."""
+    guard: bool = True
+    """INT8 is measured beside FP16 where the hardware has that, and is not advised where it is not shown to be faster."""
 
 
 def active_fields(step: Step) -> tuple[Field, ...]:
@@ -258,6 +261,11 @@ class Draft:
             self.change(backend=msgspec.convert(table, ready(BackendSettings)))
         except msgspec.ValidationError as error:
             raise refusal(type(below), inner, error) from None
+
+    @property
+    def has_int8(self) -> bool:
+        """Some step of what would run computes in INT8, which has a guard."""
+        return any(step.arithmetic == "int8" for recipe in self.recipes_to_run for step in recipe.active)
 
     def set_per_input(self, text: str) -> None:
         """How many samples are timed one by one.

@@ -89,6 +89,7 @@ class Setups(ABC):
             "preset": spec.preset,
             "workload": spec.workload,
             "per_input": spec.per_input,
+            "guard": spec.guard,
             "backend": spec.backend,
             "shapes": {spec.model: spec.shapes} if spec.shapes else {},
         }
@@ -110,6 +111,7 @@ class Setups(ABC):
             calibration=self._dataset(setup.calibration),
             workload=setup.workload,
             per_input=setup.per_input,
+            guard=setup.guard,
             preset=setup.preset,
             shapes=setup.shapes.get(model, {}),
         )

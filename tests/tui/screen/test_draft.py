@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config
 from edgetui.engine.errors import RecipeRefused, UsageError
 from edgetui.engine.schema.field_docs import docs_of
 from edgetui.engine.schema.settings import BackendSettings
@@ -19,8 +23,10 @@ from edgetui.engine.schema.steps import (
 from edgetui.engine.schema.workloads import WORKLOADS, FlatOut, Paced, offered
 from edgetui.tui.draft import Draft, RunFields, RunSetup, active_fields, backend_fields, backend_table
 from edgetui.tui.fields import Field, fields_of, nudged, parse, shown
-from edgetui.tui.panes.setting_row import Around
-from edgetui.tui.panes.settings_rows import next_workload, settings_rows
+from edgetui.tui.link import Link
+from edgetui.tui.panes.run_setting_rows import next_workload
+from edgetui.tui.panes.setting_row import Around, SettingRow
+from edgetui.tui.panes.settings_rows import settings_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -246,3 +252,24 @@ def test_samples_timed_one_by_one_are_typed_or_chosen(draft: Draft):
         with pytest.raises(RecipeRefused, match="give a number from 0 to 256"):
             draft.set_per_input(wrong)
     assert draft.setup.per_input == 7
+
+
+def test_int8_has_a_row_for_its_guard_which_goes_into_the_run_and_comes_back(draft: Draft, own_state: Path):
+    """`--no-guard` had no place on the screen, and a run without one that was opened there had one again."""
+    link = Link(Config(), Engine(Config(), own_state))
+
+    def guard() -> SettingRow | None:
+        return next((row for row in settings_rows(draft, Around()) if row.key == "run:guard"), None)
+
+    assert guard() is None
+    draft.add("quantize.int8")
+    row = guard()
+    assert row is not None
+    assert (row.value(), link.spec(draft.setup, "m.onnx").guard) == ("FP16 beside INT8", True)
+    row.nudge(1)
+    spec = link.spec(draft.setup, "m.onnx")
+    assert (row.value(), spec.guard, link.setup_of(spec)["guard"]) == ("none", False, False)
+    with pytest.raises(RecipeRefused, match="FP16 beside INT8, none"):
+        row.put("maybe")
+    row.put("FP16 beside INT8")
+    assert draft.setup.guard
