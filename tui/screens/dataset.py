@@ -212,10 +212,10 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
     def _write_toml(self) -> None:
         lines: list[Line] = []
         if self.draft is not None:
+            width = max(20, self.rows.size.width - 2)
             if self.draft.dataset.images:
-                width = max(20, self.rows.size.width - 2)
                 lines += hanging(((" ", ""),), pixel_words(self.draft.dataset.input), width, "dim")
-            lines += [((f" {line}", ""),) for line in self._toml().splitlines()]
+            lines += [row for line in self._toml().splitlines() for row in hanging(((" ", ""),), line, width)]
         self.query_one("#dataset-toml", Lines).show(lines)
 
     def _toml(self) -> str:
