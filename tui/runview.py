@@ -31,7 +31,8 @@ from .fix_words import as_row
 StageState = Literal["waiting", "going", "done", "failed", "stopped"]
 """`stopped`: it was being done when the run ended, by a cancel or a crash."""
 LOG_LINES = 2000
-READINGS = 4096
+READINGS = 1024
+"""Of either side; charts show the newest 300. Each of several runs that are followed keeps so many: 0.3 MB."""
 EPOCHS = 64
 WINDOWS = 512
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .quantities import series
 from .sample import Sample
@@ -16,9 +16,13 @@ from .sample import Sample
 LEVELS = ((0.25, 1200), (5.0, 1200), (60.0, 1500))
 """(seconds of a bucket, buckets kept)."""
 _MOST_SERIES = 256
+_MOST_ROUNDS = 0x7FFFFFFF
+"""Of a ring of buckets, as 32 bits hold them: 20 000 years of seconds."""
 
 Bucket = tuple[float, float, float]
 """(min, mean, max)."""
+_Place = tuple[int, int, int]
+"""Where a time lies in a ring of buckets: its absolute number, how often the ring was gone round before, the place in it."""
 
 
 class Series:
@@ -29,8 +33,20 @@ class Series:
 
     def add(self, t_s: float, value: float) -> None:
         """One value; times must not go back by more than a bucket."""
-        for level in self._levels:
-            level.add(t_s, value)
+        self.put(_places(t_s), value)
+
+    def put(self, places: Sequence[_Place], value: float) -> None:
+        """One value at a time whose place in each width is known: all series of a sample have the same."""
+        for level, (number, turn, k) in zip(self._levels, places):  # noqa: B905  (asked 100 times a second)
+            if level.turns[k] != turn:
+                level.begin(number, turn, k, value)
+                continue
+            if value < level.low[k]:
+                level.low[k] = value
+            elif value > level.high[k]:
+                level.high[k] = value
+            level.sum[k] += value
+            level.n[k] += 1
 
     def add_line(self, begin_s: float, long_s: float, bucket: Bucket) -> None:
         """What a stretch of time had, in any order; what is newer stays. Buckets much narrower than it hear nothing of it."""
@@ -64,9 +80,11 @@ class History:
 
     def add(self, sample: Sample) -> None:
         """Take one sample in. What it does not say leaves a hole."""
+        places, known = _places(sample.t_s), self._series
         for name, value in series(sample):
-            if (past := self._at(name)) is not None:
-                past.add(sample.t_s, value)
+            past = known.get(name) or self._at(name)
+            if past is not None:
+                past.put(places, value)
 
     def add_line(self, begin_s: float, long_s: float, figures: Mapping[str, Bucket]) -> None:
         """Take in a stretch of time that was kept as least, mean and largest of each series; in any order."""
@@ -98,33 +116,34 @@ class History:
         return [None] * count if past is None else past.buckets(begin_s, end_s, count)
 
 
-class _Resolution:
-    """A ring of buckets of one width: 32-bit floats, and the absolute number of the bucket in each place."""
+def _places(t_s: float) -> tuple[_Place, ...]:
+    """Where a time lies in the ring of each width."""
+    numbers = [(int(t_s / width_s), count) for width_s, count in LEVELS]
+    return tuple((number, number // count & _MOST_ROUNDS, number % count) for number, count in numbers)
 
-    __slots__ = ("_count", "_high", "_low", "_n", "_number", "_sum", "newest", "width_s")
+
+class _Resolution:
+    """A ring of buckets of one width: 24 bytes for each, taken whole at once.
+
+    Which time a bucket is of says how often the ring was gone round before: its whole number would take twice the room.
+    """
+
+    __slots__ = ("_count", "high", "low", "n", "newest", "sum", "turns", "width_s")
 
     def __init__(self, width_s: float, count: int) -> None:
         self.width_s, self._count = width_s, count
-        self.newest: int | None = None
-        self._number = array("q", [-1]) * count
-        self._low, self._high = array("f", [0.0]) * count, array("f", [0.0]) * count
-        self._sum, self._n = array("d", [0.0]) * count, array("L", [0]) * count
+        self.newest = -1
+        """Number of the newest bucket; -1: nothing was seen."""
+        self.turns = array("i", [-1]) * count
+        self.low, self.high = array("f", [0.0]) * count, array("f", [0.0]) * count
+        self.sum, self.n = array("d", [0.0]) * count, array("I", [0]) * count
 
-    def add(self, t_s: float, value: float) -> None:
-        number = int(t_s / self.width_s)
-        k = number % self._count
-        if self._number[k] != number:
-            self._number[k] = number
-            self._low[k] = self._high[k] = self._sum[k] = value
-            self._n[k] = 1
-        else:
-            if value < self._low[k]:
-                self._low[k] = value
-            if value > self._high[k]:
-                self._high[k] = value
-            self._sum[k] += value
-            self._n[k] += 1
-        if self.newest is None or number > self.newest:
+    def begin(self, number: int, turn: int, k: int, value: float) -> None:
+        """The first value of a bucket."""
+        self.turns[k] = turn
+        self.low[k] = self.high[k] = self.sum[k] = value
+        self.n[k] = 1
+        if number > self.newest:
             self.newest = number
 
     def add_line(self, begin_s: float, long_s: float, bucket: Bucket) -> None:
@@ -133,46 +152,47 @@ class _Resolution:
         first = int(begin_s / self.width_s)
         last = max(first, int((begin_s + long_s) / self.width_s - 1e-9))
         last = first if long_s <= self.width_s else last
-        if self.newest is None or last > self.newest - self._count:
+        if self.newest < 0 or last > self.newest - self._count:
             for number in range(max(first, 0), last + 1):
                 self._join_in(number, low, mean, high, 1)
 
     def add_newer(self, newer: _Resolution) -> None:
         """The buckets of another one of this width."""
-        for k, number in enumerate(newer._number):
-            if number >= 0:
-                self._join_in(number, newer._low[k], newer._sum[k], newer._high[k], newer._n[k])
+        for k, turn in enumerate(newer.turns):
+            if turn >= 0:
+                self._join_in(turn * self._count + k, newer.low[k], newer.sum[k], newer.high[k], newer.n[k])
 
     def _join_in(self, number: int, low: float, total: float, high: float, n: int) -> None:
-        k = number % self._count
-        if self._number[k] > number:
+        k, turn = number % self._count, number // self._count & _MOST_ROUNDS
+        if self.turns[k] > turn:
             return
-        if self._number[k] == number:
-            low, high = min(low, self._low[k]), max(high, self._high[k])
-            total, n = total + self._sum[k], n + self._n[k]
-        self._number[k], self._low[k], self._high[k], self._sum[k], self._n[k] = number, low, high, total, n
-        if self.newest is None or number > self.newest:
-            self.newest = number
+        if self.turns[k] == turn:
+            low, high = min(low, self.low[k]), max(high, self.high[k])
+            total, n = total + self.sum[k], n + self.n[k]
+        self.turns[k], self.low[k], self.high[k], self.sum[k], self.n[k] = turn, low, high, total, n
+        self.newest = max(self.newest, number)
 
     def covers(self, begin_s: float) -> bool:
         """Buckets since `begin_s` have not been overwritten."""
-        return self.newest is not None and int(begin_s / self.width_s) > self.newest - self._count
+        return self.newest >= 0 and int(begin_s / self.width_s) > self.newest - self._count
 
     def buckets(self, begin_s: float, end_s: float, count: int) -> list[Bucket | None]:
         """Several of ours go into one of the wanted; a wanted one narrower than ours repeats it."""
-        wanted_s = (end_s - begin_s) / count
+        wanted_s, width_s, ceil = (end_s - begin_s) / count, self.width_s, math.ceil
+        room, turns, lows, highs, sums, many = self._count, self.turns, self.low, self.high, self.sum, self.n
         found: list[Bucket | None] = []
-        for k in range(count):
-            first = int((begin_s + k * wanted_s) / self.width_s + 1e-9)
-            last = max(math.ceil((begin_s + (k + 1) * wanted_s) / self.width_s - 1e-9) - 1, first)
-            found.append(self._join(first, last))
+        for wanted in range(count):
+            first = int((begin_s + wanted * wanted_s) / width_s + 1e-9)
+            last = ceil((begin_s + (wanted + 1) * wanted_s) / width_s - 1e-9) - 1
+            low, high, total, n = math.inf, -math.inf, 0.0, 0
+            for number in range(max(first, 0), max(first, last) + 1):
+                k = number % room
+                if turns[k] == number // room & _MOST_ROUNDS:
+                    if lows[k] < low:
+                        low = lows[k]
+                    if highs[k] > high:
+                        high = highs[k]
+                    total += sums[k]
+                    n += many[k]
+            found.append((low, total / n, high) if n else None)
         return found
-
-    def _join(self, first: int, last: int) -> Bucket | None:
-        low, high, total, n = math.inf, -math.inf, 0.0, 0
-        for number in range(max(first, 0), last + 1):
-            k = number % self._count
-            if self._number[k] == number:
-                low, high = min(low, self._low[k]), max(high, self._high[k])
-                total, n = total + self._sum[k], n + self._n[k]
-        return (low, total / n, high) if n else None

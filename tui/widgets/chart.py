@@ -18,6 +18,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from .axis import ticks
+from .kept_samples import KeptSamples, Values
 from .tones import Toned
 from .uplines import CURSOR, DIM, UpLine, overlaid
 
@@ -124,7 +125,7 @@ class Chart(Toned):
         self._kept = kept
         """So many samples are kept where fewer are shown, for a window that is made longer."""
         self.fixed = (low, high)
-        self.samples: deque[tuple[float | None, ...]] = deque(maxlen=max(points, kept))
+        self.samples = KeptSamples(max(points, kept), series)
         self.count = 0
         self.range: Pair = (low or 0.0, high or 1.0)
         self._series = series
@@ -132,8 +133,6 @@ class Chart(Toned):
         self._buckets: list[deque[Pair | None]] = []
         self._bars: deque[int] = deque()
         """What is marked along the foot, a value for each bucket: 1 every dot, 2 every other one."""
-        self._marks: deque[int] = deque(maxlen=max(points, kept))
-        """The same of each sample."""
         self._rows: list[tuple[str, str]] = []
         self._plain: list[tuple[str, str]] = []
         """Rows without lines across them, as they were made for `_made_for`."""
@@ -146,24 +145,20 @@ class Chart(Toned):
 
     def push(self, *values: float | None, mark: int = 0) -> None:
         """Take one sample of every series (None: a gap). Nothing is drawn until `draw`. `mark`: how the foot is marked."""
-        self.samples.append(values)
-        self._marks.append(mark)
+        self.samples.append(values, mark)
         self._bucket(self.count, values, mark)
         self.count += 1
 
-    def begin_with(self, samples: Sequence[tuple[float | None, ...]], marks: Sequence[int]) -> None:
+    def begin_with(self, samples: Sequence[Values], marks: Sequence[int]) -> None:
         """In place of what was pushed before, these, oldest first; what stands beside the title stays."""
         self.samples.clear()
-        self._marks.clear()
-        self.samples.extend(samples)
-        self._marks.extend(marks)
+        self.samples.extend(zip(samples, marks, strict=True))
         self.count = len(self.samples)
         self._rebuild()
 
     def clear(self) -> None:
         """Forget all samples."""
         self.samples.clear()
-        self._marks.clear()
         self.count = 0
         self.value = self.second = ""
         self._rebuild()
@@ -172,13 +167,13 @@ class Chart(Toned):
         """Show another quantity from now on."""
         self.title, self.hint, self.fixed, self._series = title, "", (low, high), series
         self.range = (low or 0.0, high or (low or 0.0) + 1.0)
+        self.samples = KeptSamples(max(self.points, self._kept), series)
         self.clear()
 
     def window(self, points: int) -> None:
         """Show this many samples from now on."""
         self.points = points
-        self.samples = deque(self.samples, maxlen=max(points, self._kept))
-        self._marks = deque(self._marks, maxlen=max(points, self._kept))
+        self.samples = self.samples.of(max(points, self._kept), self._series)
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -189,10 +184,10 @@ class Chart(Toned):
         self._buckets = [deque(maxlen=columns + self.dots.across) for _ in range(self._series)]
         self._bars = deque(maxlen=columns + self.dots.across)
         first = self.count - len(self.samples)
-        for number, (values, mark) in enumerate(zip(self.samples, self._marks, strict=True), first):
+        for number, (values, mark) in enumerate(self.samples, first):
             self._bucket(number, values, mark)
 
-    def _bucket(self, number: int, values: tuple[float | None, ...], mark: int) -> None:
+    def _bucket(self, number: int, values: Values, mark: int) -> None:
         fresh = number % self._per == 0
         self._bars.append(mark if fresh or not self._bars else self._bars.pop() | mark)
         for buckets, value in zip(self._buckets, values, strict=False):

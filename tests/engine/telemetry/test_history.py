@@ -56,7 +56,7 @@ def test_memory_does_not_grow() -> None:
             sys.getsizeof(getattr(level, name))
             for series in history._series.values()
             for level in series._levels
-            for name in ("_number", "_low", "_high", "_sum", "_n")
+            for name in ("turns", "low", "high", "sum", "n")
         )
 
     history.add(Sample(t_s=0.0, rails_mw=rails))
@@ -64,7 +64,7 @@ def test_memory_does_not_grow() -> None:
     for k in range(1, 5000):
         history.add(Sample(t_s=k * 20.0, rails_mw=rails))
     assert size() == before
-    assert before < 8 * 40 * sum(count for _, count in LEVELS)
+    assert before < 8 * 25 * sum(count for _, count in LEVELS)
 
 
 def test_what_was_not_seen_is_a_hole() -> None:

@@ -53,12 +53,12 @@ async def test_charts_of_the_workbench_begin_with_what_the_run_kept(engine: Engi
             await until(pilot, lambda: pane._pasts)
             power, heat = (pane.charts[pane.slots.index(key)] for key in ("total_mw", "hottest_c"))
             rate_hz = app.config.ui.rate_hz
-            values = [values[0] for values in power.samples]
+            values = [values[0] for values, _ in power.samples]
             assert len(values) == pytest.approx(KEPT_S * rate_hz, rel=0.05)
             assert (values[0], min(values[:100]), max(values[:100])) == (0.9, 0.9, 1.1)
             assert values[-int(200 * rate_hz)] == pytest.approx(3.0, abs=0.11)
             assert None not in values
-            assert heat.samples[0][0] == 41.0
+            assert next(iter(heat.samples))[0][0] == 41.0
             assert power._buckets[0][0] == pytest.approx((2.9, 3.1))
             pane.next_window()
             assert power._buckets[0][0] == pytest.approx((0.9, 1.1))
