@@ -86,8 +86,8 @@ class Telemetry:
     def since(self, n: int) -> Iterator[tuple[int, Sample]]:
         """All samples after number `n` that are still in the ring, oldest first, each with its number.
 
-        Each is read as it is asked for: a whole ring at once is 20 MB that the process never gives back, and whoever was
-        stopped for a while finds one.
+        Each is read as it is asked for: 2.5 kB a sample, of which a whole ring waits for whoever was stopped for a
+        while, would stay with the process.
         """
         self._look()
         if self._ring is None:
