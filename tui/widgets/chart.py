@@ -18,7 +18,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from .axis import ticks
-from .kept_samples import KeptSamples, Values
+from .chart_past import ChartPast, Values
 from .tones import Toned
 from .uplines import CURSOR, DIM, UpLine, overlaid
 
@@ -125,7 +125,7 @@ class Chart(Toned):
         self._kept = kept
         """So many samples are kept where fewer are shown, for a window that is made longer."""
         self.fixed = (low, high)
-        self.samples = KeptSamples(max(points, kept), series)
+        self.samples = ChartPast(max(points, kept), series)
         self.count = 0
         self.range: Pair = (low or 0.0, high or 1.0)
         self._series = series
@@ -167,7 +167,7 @@ class Chart(Toned):
         """Show another quantity from now on."""
         self.title, self.hint, self.fixed, self._series = title, "", (low, high), series
         self.range = (low or 0.0, high or (low or 0.0) + 1.0)
-        self.samples = KeptSamples(max(self.points, self._kept), series)
+        self.samples = ChartPast(max(self.points, self._kept), series)
         self.clear()
 
     def window(self, points: int) -> None:

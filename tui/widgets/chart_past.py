@@ -10,7 +10,7 @@ Values = tuple[float | None, ...]
 """Of each series at one moment; None: a gap."""
 
 
-class KeptSamples:
+class ChartPast:
     """`room` samples of one or several series, each with how the foot is marked there.
 
     Nine bytes a sample; as a tuple in a deque it took eighty, and four charts of half an hour grew by 2.5 MB.
@@ -51,11 +51,11 @@ class KeptSamples:
         """Forget all samples."""
         self._next = self._many = 0
 
-    def of(self, room: int, series: int) -> KeptSamples:
+    def of(self, room: int, series: int) -> ChartPast:
         """The newest of these, in another room."""
         if room == self._room and series == len(self._series):
             return self
-        other = KeptSamples(room, series)
+        other = ChartPast(room, series)
         other.extend(self)
         return other
 

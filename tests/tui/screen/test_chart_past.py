@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from edgetui.tui.widgets.kept_samples import KeptSamples
+from edgetui.tui.widgets.chart_past import ChartPast
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ values = st.none() | st.floats(-1e6, 1e6)
 
 @given(st.lists(st.tuples(st.tuples(values, values), st.integers(0, 3)), max_size=60), st.integers(1, 40), st.integers(1, 40))
 def test_the_newest_are_kept_in_their_order(samples: list[tuple[tuple[float | None, ...], int]], room: int, other: int) -> None:
-    kept = KeptSamples(room, 2)
+    kept = ChartPast(room, 2)
     kept.extend(samples)
     assert list(kept) == samples[-room:]
     assert len(kept) == min(room, len(samples))
@@ -24,14 +24,14 @@ def test_the_newest_are_kept_in_their_order(samples: list[tuple[tuple[float | No
 
 
 def test_of_a_series_that_is_not_told_there_is_a_gap() -> None:
-    kept = KeptSamples(4, 2)
+    kept = ChartPast(4, 2)
     kept.append((1.0,), 0)
     assert list(kept.of(9, 1)) == [((1.0,), 0)]
     assert list(kept) == [((1.0, None), 0)]
 
 
 def test_an_hour_takes_what_nothing_takes() -> None:
-    kept = KeptSamples(7200)
+    kept = ChartPast(7200)
     tracemalloc.start()
     try:
         for k in range(HOUR):
