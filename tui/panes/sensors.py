@@ -223,8 +223,8 @@ class ChartsPane(Pane, can_focus=True):
         marked = [(bar.begin_s, bar.end_s, SOLID if bar.solid else DOTTED) for bar in self.bars]
         still = feed.still(WINDOWS[self.window][0]) or self.zoomed is not None
         begin, end = self.zoomed or (begin, end)
-        if self.cursor_s is not None and not begin <= self.cursor_s <= end:
-            self.cursor_s = None  # the picture has gone on
+        if self.cursor_s is not None:  # the picture goes on: who stands at its begin goes with it
+            self.cursor_s = min(max(self.cursor_s, begin), end)
         named = [*self.stages, *((event.t_s, event.text) for event in feed.happened() if event.raised is None)]
         for chart in self.charts[: len(self.chosen)]:
             chart.cursor_s, chart.named = self.cursor_s, named

@@ -188,7 +188,8 @@ class PastChart(Chart):
         plain = self.dots is DOTS["ascii"]
         lines = [UpLine(self._cell(t_s), ":" if plain else "┊", DIM, name) for t_s, name in self.named]
         if self.cursor_s is not None:
-            lines.insert(0, UpLine(self._cell(self.cursor_s), "|" if plain else "│", CURSOR))
+            at = min(max(self._cell(self.cursor_s), 0), max(1, self._shape[0]) - 1)  # at an end half a cell may be out of sight
+            lines.insert(0, UpLine(at, "|" if plain else "│", CURSOR))
         return lines
 
     def _cell(self, t_s: float) -> int:

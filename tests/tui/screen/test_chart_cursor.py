@@ -59,6 +59,9 @@ async def test_the_cursor_says_values_and_its_time(replayed: EdgetuiApp):
         await shows(pilot, wall, "ago")
         await pilot.press("g")
         assert past.cursor_s == ends[0]
+        past.cursor_s = ends[0] - 50  # the picture has gone on by so much
+        past.tick()
+        assert past.cursor_s == ends[0], "it goes with the picture"
         await pilot.press("end")
         assert past.cursor_s == ends[1]
         await pilot.press("escape")
