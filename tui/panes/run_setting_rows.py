@@ -20,7 +20,7 @@ PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise":
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 PER_INPUT = (0, 10, 20, 50, 100)
 """How many samples ← → choose; any other number can be typed."""
-GUARDS = {"FP16 beside INT8": True, "none": False}
+GUARDS = {"FP16": True, "none": False}
 """Whether INT8 has a guard, in words."""
 
 
@@ -144,6 +144,10 @@ class GuardRow(RunRow):
 
     def takes(self) -> str:
         return "← → chooses, e.g. none."
+
+    def beside(self) -> Sequence[Span]:
+        """Elsewhere there is none, whatever is chosen."""
+        return [("   where the hardware has it", "dim")] if self.draft.setup.guard else []
 
     def put(self, text: str) -> None:
         if text not in GUARDS:

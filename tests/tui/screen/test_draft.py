@@ -265,11 +265,11 @@ def test_int8_has_a_row_for_its_guard_which_goes_into_the_run_and_comes_back(dra
     draft.add("quantize.int8")
     row = guard()
     assert row is not None
-    assert (row.value(), link.spec(draft.setup, "m.onnx").guard) == ("FP16 beside INT8", True)
+    assert (row.value(), link.spec(draft.setup, "m.onnx").guard) == ("FP16", True)
     row.nudge(1)
     spec = link.spec(draft.setup, "m.onnx")
     assert (row.value(), spec.guard, link.setup_of(spec)["guard"]) == ("none", False, False)
-    with pytest.raises(RecipeRefused, match="FP16 beside INT8, none"):
+    with pytest.raises(RecipeRefused, match="FP16, none"):
         row.put("maybe")
-    row.put("FP16 beside INT8")
+    row.put("FP16")
     assert draft.setup.guard
