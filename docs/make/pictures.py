@@ -156,8 +156,8 @@ async def data() -> None:
 
 async def search() -> None:
     """Which layers to put into INT8."""
-    asked = [str(ZOO / "digits-vgg11.onnx"), "--dataset", str(ZOO / "digits.toml"), "--goal", "fastest drop<=0.02"]
-    edgetui("search", *asked, "--budget", "5 builds")
+    asked = [*DIGITS, "--goal", "fastest drop<=0.02"]
+    edgetui("search", *asked, "--budget", "4 builds")
     await at("search", WIDE, "f", "answer")
 
 
@@ -231,6 +231,7 @@ async def moving() -> None:
         await pilot.press("2")
         await pilot.pause(3)
         frames.append(picture(app))
+        before = app.link.view.run if app.link.view is not None else ""
         await pilot.press("r")
         await pilot.pause(0.5)
         await pilot.press("4")
@@ -239,7 +240,10 @@ async def moving() -> None:
             await pilot.pause(1.0)
             if (frame := picture(app)) != frames[-1]:
                 frames.append(frame)
-            if "run done" in frame.replace("&#160;", " "):
+            view = app.link.view
+            if view is not None and view.run != before and view.state:
+                await pilot.pause(2)
+                frames.append(picture(app))
                 break
 
     await shown((100, 30), does)

@@ -63,7 +63,9 @@ def tried_lines(found: DatasetProbe, width: int) -> list[Line]:
     for n, row in enumerate(cells):
         tone = "dim" if n == 0 else "good" if n == 1 and found.above_chance else ""
         head = f" {row[0]:<{wide[0]}}  {row[1]:>{wide[1]}}  {row[2]:<{wide[2]}}"
-        lines += hanging(((head, tone), ("  ", "")), row[3] if width - width_of(head) > 12 else "", width - 1, "dim")
+        beside = row[3].replace(" p ", " p\N{NO-BREAK SPACE}") if width - width_of(head) > 12 else ""
+        for line in hanging(((head, tone), ("  ", "")), beside, width - 1, "dim"):
+            lines.append(tuple((text.replace("\N{NO-BREAK SPACE}", " "), style) for text, style in line))
     each = " each" if len(found.tried) > 1 else ""
     return [*lines, ((f" FP32 over {found.tried[0].n} samples{each}", "dim"),)]
 

@@ -150,7 +150,7 @@ class SearchesScreen(ListedScreen):
         picture = self.query_one("#searches-picture", Lines)
         dots = [_dot(point, found) for point in found.built if point.measured is not None and point.difference is not None]
         if not dots:
-            picture.show([((" nothing was measured and checked yet", "dim"),)])
+            picture.show([((f" nothing was measured and checked{'' if found.state == 'done' else ' yet'}", "dim"),)])
             return
         dots.append(Dot(1.0, 0.0, "FP32", not any(dot.x < 1 and dot.y >= 0 for dot in dots)))
         aim = AIMS[parse_goal(found.goal).aim]
