@@ -121,9 +121,20 @@ class BenchCommands(Provider):
             yield PaletteEntry(words, binding.tooltip, partial(self.desk.act, binding.action, active.node))
 
     def _choices(self) -> Iterator[PaletteEntry]:
-        screen = self.screen
-        if not isinstance(screen, WorkbenchScreen) or screen.settings.draft is None:
+        """Of the workbench, also from screens above it: they lead back to it, as commands that are typed do."""
+        screen = next((each for each in self.app.screen_stack if isinstance(each, WorkbenchScreen)), None)
+        if screen is None or screen.settings.draft is None:
             return
+        for entry in self._of_workbench(screen):
+            yield entry._replace(do=partial(self._there, screen, entry.do))
+
+    def _there(self, bench: WorkbenchScreen, do: Callable[[], object]) -> None:
+        while self.app.screen is not bench and bench in self.app.screen_stack:
+            self.app.pop_screen()
+        do()
+
+    def _of_workbench(self, screen: WorkbenchScreen) -> Iterator[PaletteEntry]:
+        assert screen.settings.draft is not None
         for recipe in screen.settings.draft.recipes:
             yield PaletteEntry(f"recipe {recipe.name}", recipe.title, partial(screen.load_recipe, recipe.name))
         for folder in screen.models.folders or ():

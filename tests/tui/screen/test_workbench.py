@@ -12,6 +12,7 @@ from edgetui.engine.config import Config, Ui
 from edgetui.engine.schema.steps import STEPS, PruneMagnitude, QuantizeInt8
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Confirm
+from edgetui.tui.screens.runs import RunsScreen
 from edgetui.tui.screens.workbench import WorkbenchScreen
 from screens import screen_text, shows, until
 
@@ -293,6 +294,12 @@ async def test_the_palette_finds_a_recipe_by_letters(bare_app: EdgetuiApp):
         await shows(pilot, "Weights in 4 bits")
         await pilot.press("enter")
         await until(pilot, lambda: bench_of(app).settings.draft.recipe.name == "weights-4")
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await pilot.press("ctrl+p", *"setting preset")
+        await shows(pilot, "setting preset   normal")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is bench_of(app) and bench_of(app).settings.rows.cursor == "run:preset")
 
 
 async def test_keys_can_be_bound_anew(engine: Engine, model: Path):
