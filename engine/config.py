@@ -126,6 +126,14 @@ def typed_path(text: str) -> Path:
         return Path(text)
 
 
+def here() -> Path:
+    """The folder that we were started in; home, where it has been removed since."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path.home()
+
+
 def shown_path(path: str) -> str:
     """As people would type it: what lies below home begins with `~`."""
     home = str(Path.home())

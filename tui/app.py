@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -22,7 +21,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.theme import Theme
 
-from ..engine.config import Config
+from ..engine.config import Config, here
 from ..engine.errors import EdgetuiError
 from .begun_elsewhere import BegunElsewhere
 from .colon import Colon
@@ -256,7 +255,7 @@ class EdgetuiApp(Desk):
     def action_picture(self) -> None:
         """Save the screen."""
         try:
-            path = self.save_screenshot(path=str(Path.cwd()))
+            path = self.save_screenshot(path=str(here()))
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             fix = "free some space, then try again" if full else "start edgetui in a folder of yours"

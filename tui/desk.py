@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from .late_toasts import mend_toasts
 from .link import Link
 from .locale_told import told_environ
 from .pace import Pace
+from .says_refusals import SaysRefusals
 from .screens.safe_dismiss import WIDGET_GONE
 from .theme import choose_graph
 
@@ -33,19 +35,23 @@ if TYPE_CHECKING:
 
 mend_toasts()
 draw_narrowly()
+ERROR_S = 8.0
+"""So long an error stands on the screen."""
 
 
-class Desk(App[int]):
+class Desk(SaysRefusals, App[int]):
     """An app with an engine."""
 
     def __init__(self, config: Config, engine: Engine | None = None, **textual: Any) -> None:  # noqa: ANN401
         super().__init__(**textual)
         self.link = Link(config, engine)
-        self.pace = Pace(self, config.ui.rate_hz)
+        self.pace = Pace(self, config.ui.rate_hz, self.refused)
         self.graph = choose_graph(config.ui.graph, told_environ())
         self.deleted: list[tuple[str, ...]] = []
         """Runs that were deleted from the screen, what went last at the end: what `u` has back."""
         self._drawn: MonitorLook | None = None
+        self._said: dict[str, float] = {}
+        """Errors that stand on the screen, and until when."""
 
     @property
     def config(self) -> Config:
@@ -70,8 +76,12 @@ class Desk(App[int]):
         self.run_in_background(partial(asyncio.to_thread, keep_look, self.engine.home, look), "keep-look")
 
     def show_error(self, error: EdgetuiError) -> None:
-        """Say what happened and what to do."""
-        self.notify(f"error: {on_screen(error)}", severity="error", timeout=8, markup=False)
+        """Say what happened and what to do; what a list says at each look stands there once."""
+        said, now = f"error: {on_screen(error)}", time.monotonic()
+        self._said = {text: until_s for text, until_s in self._said.items() if until_s > now}
+        if said not in self._said:
+            self._said[said] = now + ERROR_S
+            self.notify(said, severity="error", timeout=ERROR_S, markup=False)
 
     def write_to_terminal(self, codes: str) -> None:
         """Codes that draw nothing: the bell."""
@@ -80,8 +90,11 @@ class Desk(App[int]):
 
     async def act(self, action: str, node: DOMNode) -> None:
         """Do what a key of `node` does; nothing where it has gone meanwhile."""
-        if stays(node):
-            await self.run_action(action, node)
+        try:
+            if stays(node):
+                await self.run_action(action, node)
+        except (EdgetuiError, OSError) as error:
+            self.refused(error)
 
     def run_in_background(
         self, work: Callable[[], Coroutine[Any, Any, None]], group: str, asker: DOMNode | None = None

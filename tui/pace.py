@@ -15,6 +15,7 @@ from textual.app import App
 from textual.timer import Timer
 from textual.widget import Widget
 
+from ..engine.errors import EdgetuiError
 from ..engine.system.log import logger
 
 SLOW_HZ = 1.0
@@ -28,8 +29,9 @@ _log = logger(__name__)
 class Pace:
     """Calls every drawer whose widget is on screen, at the rate that the moment allows."""
 
-    def __init__(self, app: App[Any], rate_hz: float) -> None:
-        self.app = app
+    def __init__(self, app: App[Any], rate_hz: float, refused: Callable[[EdgetuiError | OSError], None]) -> None:
+        """`refused` is told what a drawer cannot read."""
+        self.app, self._refused = app, refused
         self.rate_hz = rate_hz
         self.hush = False
         """A measurement window is open."""
@@ -73,15 +75,22 @@ class Pace:
         began_s = time.monotonic()
         self.settle()
         for take in self.always:
-            take()
+            self._attempt(take)
         self._drawers = [drawer for drawer in self._drawers if drawer[0].is_attached]
         moving = False
         for widget, draw, moves in self._drawers:
             if widget.screen is self.app.screen and widget.is_on_screen:
-                draw()
+                self._attempt(draw)
                 moving = moving or moves()
         if moving:
             self.stir()
         took_s = time.monotonic() - began_s
         if took_s > _LATE_S:
             _log.info("a tick took %.0f ms on %s", 1e3 * took_s, type(self.app.screen).__name__)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        """One that cannot read what it shows leaves the others their tick."""
+        try:
+            work()
+        except (EdgetuiError, OSError) as error:
+            self._refused(error)

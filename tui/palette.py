@@ -174,7 +174,11 @@ class BenchCommands(Provider):
 
     def _obey(self, command: PaletteEntry) -> object:
         """Do it, unless the terminal has become too small meanwhile: nobody sees what it would do."""
-        return None if isinstance(self.app.screen, TooSmall) else command.do()
+        try:
+            return None if isinstance(self.app.screen, TooSmall) else command.do()
+        except (EdgetuiError, OSError) as error:
+            self.desk.refused(error)
+            return None
 
     async def discover(self) -> Hits:
         """What stands there before anything is typed."""

@@ -65,6 +65,12 @@ def press_at_once(app: App[int], *keys: str) -> None:
         send(app, events.Key(key, key if len(key) == 1 else CHARACTERS.get(key)))
 
 
+def resize(app: App[int], width: int, height: int) -> None:
+    """As a terminal does."""
+    app._driver._size = size = Size(width, height)  # type: ignore[union-attr,assignment]
+    send(app, events.Resize(size, size))
+
+
 class Monkey:
     """One game. `unwanted`: names of bindings that are left alone; `did`: what was played, for a seed that finds something."""
 
@@ -159,8 +165,7 @@ class Monkey:
         else:
             w, h = self.dice.choice((*SIZES, (self.dice.randint(10, 250), self.dice.randint(5, 80))))
         self.did.append(f"{w}x{h}")
-        self.app._driver._size = Size(w, h)  # type: ignore[union-attr,assignment]
-        self._send(events.Resize(Size(w, h), Size(w, h)))
+        resize(self.app, w, h)
 
     def _place(self) -> tuple[int, int]:
         return self.dice.randrange(max(1, self.app.size.width)), self.dice.randrange(max(1, self.app.size.height))

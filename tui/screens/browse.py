@@ -304,8 +304,8 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
 
     def take(self, path: Path) -> None:
         """Take a path; why it cannot be is said."""
-        kind: EntryKind = "folder" if path.is_dir() else kind_of_name(path.name)
         try:
+            kind: EntryKind = "folder" if path.is_dir() else kind_of_name(path.name)
             str(path).encode()
             self._take(str(path), kind)
         except UnicodeEncodeError:

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.worker import Worker
 
 from ...engine.advice.words import size
+from ...engine.config import here
 from ...engine.errors import EdgetuiError
 from ..background import in_background, refusal
 from ..desk import Desk
@@ -169,7 +170,7 @@ class DeployScreen(Dialog[None]):
             ask_for_report(self.desk, [self.run_id])
         else:
             name = self.run_id.split("-", 2)[-1]  # without day and minute
-            proposed = {FOLDER: str(Path.cwd() / name), HOST: ""}.get(text, f"{text}{name}" if text.endswith(":") else text)
+            proposed = {FOLDER: str(here() / name), HOST: ""}.get(text, f"{text}{name}" if text.endswith(":") else text)
             self.app.push_screen(Ask("Copy to FOLDER, or HOST:FOLDER", proposed, _check, example="orin:models"), self._take)
 
     def _take(self, text: str | None) -> None:

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from ...engine.errors import EdgetuiError, RecipeRefused
+from ..background import refusal
 from ..fix_words import on_screen
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once
@@ -112,8 +113,8 @@ class Ask(Dialog[str]):
         try:
             if self.check is not None:
                 self.check(text)
-        except EdgetuiError as error:
-            return on_screen(error)
+        except (EdgetuiError, OSError) as error:  # of a path: too long, or below what may not be read
+            return on_screen(refusal(error))
         return ""
 
     def action_give_up(self) -> None:

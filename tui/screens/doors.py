@@ -5,6 +5,7 @@ Apart from `workbench.py`, which has what is done on the workbench itself.
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from ...engine.config import here
 from ..desk import AtDesk
 from ..panes.models import ModelsPane
 from ..panes.settings import SettingsPane
@@ -104,7 +106,7 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
 
         places = [Path(self.models.model).parent] if self.models.model and wanted != "data" else []
         places += [Path(place) for place in kept_places(self.desk.engine.home)]
-        start = next((place for place in places if place.is_dir()), Path.cwd())
+        start = next((place for place in places if os.path.isdir(place)), here())  # noqa: PTH112  (what may not be read is no error there)
         self.app.push_screen(BrowseScreen(wanted, start, take))
 
     def action_layers(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ...engine.config import typed_path
+from ...engine.config import here, typed_path
 from ..desk import Desk
 from .dialogs import Ask
 
@@ -21,7 +21,7 @@ def ask_for_report(desk: Desk, runs: Sequence[str], goal: str = "") -> None:
         if text:
             desk.run_in_background(partial(_write, desk, tuple(runs), typed_path(text).absolute(), goal), "report")
 
-    desk.push_screen(Ask(QUESTION, str(Path.cwd() / name), _check, example="~/reports/int8"), take)
+    desk.push_screen(Ask(QUESTION, str(here() / name), _check, example="~/reports/int8"), take)
 
 
 def _check(text: str) -> None:

@@ -16,6 +16,8 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
+from ..says_refusals import SaysRefusals
+
 Answer = TypeVar("Answer")
 
 WIDGET_GONE = (QueryError, NoScreen, ScreenError)
@@ -36,7 +38,7 @@ def dismiss_once(screen: Screen[Answer], answer: Answer | None = None) -> None:
         screen.dismiss(answer)
 
 
-class SafeDismiss(MessagePump):
+class SafeDismiss(SaysRefusals):
     """For screens: what fails in one that is being left, for want of its widgets, is no defect."""
 
     async def on_event(self, event: events.Event) -> None:
