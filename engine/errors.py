@@ -209,6 +209,12 @@ def from_os_error(error: OSError, *, path: object = None, then: str = "try again
 
     `path` is the file or folder, where the error itself does not name it.
     """
+    if error.errno == errno.ENOENT and error.filename is None and _started_nowhere():
+        return StorageRefused(
+            "the folder that this was started in is gone", fix="change to another with `cd`, then start again"
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return StorageRefused(f"the name {str(error.filename)[-40:]} is too long", fix="give a shorter one")
     name = error.filename if error.filename is not None else path
     if error.filename2 is not None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         name = error.filename2  # what was copied or moved is not where it shall go
@@ -227,6 +233,15 @@ def from_os_error(error: OSError, *, path: object = None, then: str = "try again
             fix="choose a folder you may write to" + (" with XDG_STATE_HOME=DIR" if _in_state_folder(name) else ""),
         )
     return StorageRefused(f"{error.strerror or error}{where}", fix="check the disk and the path, then try again")
+
+
+def _started_nowhere() -> bool:
+    """Whether the working folder has been removed: what asks for it gets an error without a name."""
+    try:
+        os.getcwd()  # noqa: PTH109  (Path.cwd() is this)
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _forbidden(name: object) -> str:

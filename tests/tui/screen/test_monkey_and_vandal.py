@@ -19,7 +19,7 @@ from monkey import Monkey, back_to, look_closely
 from processes import kill_all
 
 pytestmark = pytest.mark.long
-MOVES = int(os.environ.get("EDGETUI_MONKEY", "300"))
+MOVES = int(os.environ.get("EDGETUI_MONKEY", "150"))
 UNWANTED = frozenset({"run", "after", "resume", "runs.resume"})
 DEMO = PACKAGE / "profiles" / "demo"
 LEFT = (b"", b"\xff\xfe\x00{[", b"[]", b"{}\n", b"null", b"12345", b"\0" * 5000)
@@ -68,7 +68,10 @@ def an_app(state: Path) -> EdgetuiApp:
     return EdgetuiApp(config, Engine(config, state))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+SEEDS = range(1, 2 + MOVES // 1000)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_a_monkey_beside_a_vandal(full_home: RunDir, own_state: Path, tmp_path: Path, seed: int):
     kept = shutil.copytree(own_state, tmp_path / "kept")
     app, broken = an_app(own_state), list[str]()
@@ -85,7 +88,7 @@ async def test_a_monkey_beside_a_vandal(full_home: RunDir, own_state: Path, tmp_
             await back_to(app, pilot)
 
 
-@pytest.mark.parametrize("left", [0, 5000])
+@pytest.mark.parametrize("left", [0, 5000][: 1 + MOVES // 1000])
 async def test_a_monkey_on_a_full_disk(
     full_home: RunDir, own_state: Path, disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, left: int
 ):

@@ -29,7 +29,7 @@ async def test_a_path_that_is_too_long_is_refused_while_it_can_be_mended(bare_ap
         await until(pilot, lambda: isinstance(bare_app.screen, Ask))
         bare_app.screen.query_one(Input).value = f"/{'x' * 300}"
         await pilot.press("enter")
-        await shows(pilot, "File name too long")
+        await shows(pilot, "is too long; give a shorter one")
         assert isinstance(bare_app.screen, Ask)
 
 
@@ -55,7 +55,7 @@ async def test_the_folder_that_it_was_started_in_is_removed(
         assert bare_app.screen.value.startswith(str(Path.home()))
         bare_app.screen.query_one(Input).value = "report"
         await pilot.press("enter")
-        await shows(pilot, "error: No such file or directory")
+        await shows(pilot, "error: the folder that this was started in is gone")
 
 
 class Refusing(SafeDismiss, Screen[None]):

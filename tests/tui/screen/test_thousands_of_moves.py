@@ -32,11 +32,11 @@ from processes import kill_all, working_for
 from visits import USUAL, every_screen
 
 pytestmark = pytest.mark.long
-MOVES = int(os.environ.get("EDGETUI_MONKEY", "2000"))
+MOVES = int(os.environ.get("EDGETUI_MONKEY", "1000"))
 SEED = int(os.environ.get("EDGETUI_SEED", "20000"))
 WHOLE = MOVES >= 10_000
 """With all that takes more than CI has time for."""
-ERRANDS = 20
+ERRANDS = 30
 """Of each thousand moves: so often it goes where it was least."""
 GROWTH_MB = 40
 """What the process may take more after the second half of the moves than after the first."""
@@ -195,6 +195,6 @@ async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
         print(f"never on top: {', '.join(never) or 'none'}")
         kill_all(own_state.parent)
     half = len(growth.megabytes) // 2
-    assert growth.megabytes[-1] - growth.megabytes[half - 1] < GROWTH_MB, growth.megabytes
+    assert not half or growth.megabytes[-1] - growth.megabytes[half - 1] < GROWTH_MB, growth.megabytes
     assert not never
     assert not {*USUAL} - {at for _, at in monkey.visits.seen}
