@@ -29,7 +29,7 @@ async def test_a_path_that_is_too_long_is_refused_while_it_can_be_mended(bare_ap
         await until(pilot, lambda: isinstance(bare_app.screen, Ask))
         bare_app.screen.query_one(Input).value = f"/{'x' * 300}"
         await pilot.press("enter")
-        await shows(pilot, "is too long; give a shorter one")
+        await shows(pilot, "is too long;")
         assert isinstance(bare_app.screen, Ask)
 
 
