@@ -64,7 +64,7 @@ class Refusing(SafeDismiss, Screen[None]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         if event.key == "x":
-            self.app.push_screen(Ask("a name", "text"), self.take)
+            self.app.push_screen(Ask("a name", "text", example="x"), self.take)
         else:
             raise DataRefused(f"{event.key} cannot be read", fix="take another")
 
