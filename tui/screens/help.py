@@ -97,7 +97,7 @@ class HelpScreen(Dialog[None]):
                 words[name] = binding.tooltip or binding.description
         # what moves is the same everywhere, so what is this place's own stands first
         longest = max(map(len, words), default=0)
-        room = min(60, width - KEYS - longest - 1)
+        room = max(8, min(60, width - KEYS - longest - 1))  # of a size on its way, in which nothing is seen
         for name, text in sorted(words.items(), key=lambda pair: is_motion(pair[0])):
             first, *others = wrap(text, room)
             lines.append(

@@ -11,6 +11,7 @@ from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.tui import panes, screens
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.panes.precision_help import precision_lines
+from edgetui.tui.screens.help import HelpScreen
 from edgetui.tui.widgets.lines import Line
 from screens import shows, until
 
@@ -116,3 +117,17 @@ def test_every_pane_and_screen_with_help_has_an_example():
                 if own.get("HELP") and not getattr(kind, "EXAMPLE", ""):
                     without.append(kind.__name__)
     assert sorted(without) == []
+
+
+async def test_help_that_is_written_in_no_room_ends_nothing(bare_app: EdgetuiApp):
+    """A monkey asked for it in the moment in which the terminal became 20 columns wide."""
+    app = bare_app
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        page = app.screen
+        await pilot.resize_terminal(20, 5)
+        page._write()
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: app.screen is page)
