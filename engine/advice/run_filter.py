@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -46,6 +46,13 @@ class RunFilter:
         """Whether all words hold."""
         return all(keeps(run) for keeps in self._keeps)
 
+    def kept(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
+        """Those for which all words hold."""
+        found = list(runs)
+        for keeps in self._keeps:
+            found = list(filter(keeps, found))
+        return found
+
 
 def _read(word: str) -> Keeps:
     """What a word asks."""
@@ -73,8 +80,7 @@ def _not(keeps: Keeps) -> Keeps:
 
 def _anywhere(letters: str, run: RunSummary) -> bool:
     words: tuple[str, ...] = (run.run, run.model, run.recipe, run.state, run.stage, run.backend, run.board, run.note, *run.tags)
-    words = (*words, run.workload, run.preset, run.data)
-    return any(letters in word.casefold() for word in words)
+    return letters in "\0".join((*words, run.workload, run.preset, run.data)).casefold()
 
 
 def _text(field: TextField, sign: str, value: str) -> Keeps:
@@ -84,6 +90,9 @@ def _text(field: TextField, sign: str, value: str) -> Keeps:
     if sign == ":":
         if field.name == "tag":  # a tag is meant as a whole: `tag:field` finds no `airfield`
             return lambda run: any(text.casefold().startswith(part) for text in run.tags for part in wanted)
+        if len(wanted) == 1:
+            only = wanted[0]
+            return lambda run: any(only in text.casefold() for text in field.of(run))
         return lambda run: any(part in text.casefold() for text in field.of(run) for part in wanted)
     same: Keeps = lambda run: any(text.casefold() == part for text in field.of(run) for part in wanted)  # noqa: E731
     return _not(same) if sign == "!=" else same

@@ -185,7 +185,7 @@ def runs(where: str, sort: str, rebuild: bool, as_json: bool) -> int:
     if rebuild:
         engine.index.rebuild()
     known = asyncio.run(engine.list())
-    found = tuple(order.sort([run for run in known if wanted.keeps(run)]))
+    found = tuple(order.sort(wanted.kept(known)))
     if as_json:
         echo_json(msgspec.json.encode(found))
     elif known and not found:

@@ -144,23 +144,27 @@ ORDER = (STATE, MODEL, RECIPE, BEGAN, TOOK, *FIGURES.values(), QUALITY, TAGS, BO
 """From left to right; the verdict stands at the right end."""
 
 
-def fitted(runs: Sequence[RunSummary], room: Room) -> list[ShownColumn]:
-    """The columns for these runs, with their widths; what nothing is known of is left out."""
-    sample = runs[:SAMPLE]
+def fitted(runs: Sequence[RunSummary], room: Room, known: dict[str, tuple[int, ...]] | None = None) -> list[ShownColumn]:
+    """The columns for these runs, with their widths; what nothing is known of is left out. `known`: what is known by now of the
+    widths of runs in this room, which grows.
+    """
     gap = 2 if room.wide else 1
-    told = {column.head: [sanitize(column.text(run, room)) for run in sample] for column in ORDER}
+    seen = {} if known is None else known
+    most = [0] * (len(ORDER) + 1)
+    for run in runs[:SAMPLE]:
+        widest = seen.get(run.run)
+        if widest is None:
+            widest = seen[run.run] = _widths(run, room)
+        most = list(map(max, most, widest))
     wordy = room.width >= WORDY
+    told = {column.head: width for column, width in zip(ORDER, most, strict=False)}
     widths = {
-        column.head: min(
-            column.cut(room),
-            max(width_of(head_of(column, room)), column.least * wordy, *map(width_of, told[column.head]), 0),
-        )
+        column.head: min(column.cut(room), max(width_of(head_of(column, room)), column.least * wordy, told[column.head]))
         for column in ORDER
     }
-    known = {head for head, cells in told.items() if any(cell.strip() not in ("", DASH) for cell in cells)}
-    verdict = min(MOST_VERDICT, max([LEAST_VERDICT, *(width_of(sanitize(verdict_of(run, room))) for run in sample)]))
+    verdict = min(MOST_VERDICT, max(LEAST_VERDICT, most[-1]))
     kept = list(ALWAYS)
-    asked = [column.head for column in (*ALWAYS, *BY_IMPORTANCE[:BESIDE_VERDICT]) if column in ALWAYS or column.head in known]
+    asked = [column.head for column in (*ALWAYS, *BY_IMPORTANCE[:BESIDE_VERDICT]) if column in ALWAYS or told[column.head]]
     over = 3 + sum(widths[head] + gap for head in asked) + LEAST_VERDICT - room.width
     for column in (MODEL, RECIPE, STATE):  # a name may lose its middle before a column is lost
         cut = max(0, min(over, widths[column.head] - column.narrow))
@@ -169,15 +173,24 @@ def fitted(runs: Sequence[RunSummary], room: Room) -> list[ShownColumn]:
     left = room.width - 3 - sum(widths[column.head] + gap for column in kept)
     for n, column in enumerate(BY_IMPORTANCE):
         wanted = LEAST_VERDICT if n < BESIDE_VERDICT else verdict
-        if column.head in known and left - widths[column.head] - gap >= wanted:
+        if told[column.head] and left - widths[column.head] - gap >= wanted:
             kept.append(column)
             left -= widths[column.head] + gap
     for column in (MODEL, RECIPE):  # what no column and no verdict needs is theirs again
-        whole = min(column.most, max([widths[column.head], *map(width_of, told[column.head])]))
+        whole = min(column.most, max(widths[column.head], told[column.head]))
         given = max(0, min(left - verdict, whole - widths[column.head]))
         widths[column.head] += given
         left -= given
     return [ShownColumn(column, widths[column.head]) for column in ORDER if column in kept]
+
+
+def _widths(run: RunSummary, room: Room) -> tuple[int, ...]:
+    """Of each column and the verdict, how wide a run's cell is; 0 where nothing is known."""
+    cells = [sanitize(column.text(run, room)) for column in ORDER]
+    return (
+        *(0 if cell.strip() in ("", DASH) else width_of(cell) for cell in cells),
+        width_of(sanitize(verdict_of(run, room))),
+    )
 
 
 def head_of(column: RunColumn, room: Room) -> str:
