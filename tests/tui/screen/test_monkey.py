@@ -12,7 +12,8 @@ from edgetui.engine.config import Config, Models
 from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.monitor import Shown
-from monkey import Monkey, back_to, look_closely
+from errands import WAYS, go, settles
+from monkey import Monkey, back_to, look_closely, resize
 from processes import kill_all
 
 UNWANTED = frozenset({"run", "after", "resume", "runs.resume"})
@@ -62,3 +63,18 @@ async def test_a_monkey_at_a_replay(shared: Path, own_state: Path, seed: int):
         if app.is_running:
             await pilot.resize_terminal(120, 40)
             await look_closely(app, pilot)
+
+
+async def test_every_screen_bears_a_terminal_of_a_few_columns(full_home: RunDir, config: Config, engine: Engine):
+    """What stands behind `too small` is drawn at that size too: the help had a column of less than no width."""
+    app = EdgetuiApp(config, engine)
+    monkey = Monkey(app, 1, UNWANTED)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        for name in sorted(set(WAYS) - {"BoardRunScreen", "TooSmall"}):
+            assert await go(monkey, name, (120, 40)), f"{name} was not reached"
+            for size in ((20, 5), (1, 1), (5, 60), (200, 5)):
+                resize(app, *size)
+                await settles(app, 0.1)
+                assert app.is_running, (name, size)
+            await pilot.pause()
+        await back_to(app, pilot)
