@@ -41,8 +41,8 @@ WAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Keys; the last is pressed until it is there: what it opens may have to be read first."""
 TINY = (20, 5)
-AGAIN = 10
-"""So often the last key is pressed."""
+AGAIN, READ_S = 5, 2.0
+"""So often the last key is pressed, and so long it may take each time: pressed again earlier, what it asks for begins anew."""
 
 
 async def settles(app: EdgetuiApp, limit_s: float = 0.4) -> None:
@@ -80,7 +80,7 @@ async def go(monkey: Monkey, name: str, size: tuple[int, int]) -> bool:
         if not app.is_running or type(app.screen).__name__ == name:
             break
         press_at_once(app, last)
-        await settles(app)
+        await settles(app, READ_S)
     resize(app, *size)
     await settles(app)
     monkey.visits.note(app)

@@ -34,8 +34,8 @@ from visits import USUAL, every_screen
 pytestmark = pytest.mark.long
 MOVES = int(os.environ.get("EDGETUI_MONKEY", "1000"))
 SEED = int(os.environ.get("EDGETUI_SEED", "20000"))
-WHOLE = MOVES >= 10_000
-"""With all that takes more than CI has time for."""
+WHOLE = MOVES >= 10_000 or "EDGETUI_SEED" in os.environ
+"""With all that takes more than CI has time for; also a short game whose seed is given."""
 ERRANDS = 30
 """Of each thousand moves: so often it goes where it was least."""
 GROWTH_MB = 40
