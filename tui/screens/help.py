@@ -23,8 +23,8 @@ GENERAL = (
 
 
 READ = " Arrows scroll, / finds letters in it, esc goes back to the rows above."
-KEYS = 14
-"""Columns for keys."""
+KEYS, LEAST_WORDS = 14, 16
+"""Columns for keys; and for what each does, below which its name has no room."""
 
 
 class HelpScreen(Dialog[None]):
@@ -80,7 +80,7 @@ class HelpScreen(Dialog[None]):
 
     def _lines(self) -> list[Line]:
         text = self.pane.HELP if self.pane else self.about.HELP or GENERAL
-        width = min(round(self.app.size.width * 0.96), 124) - 4
+        width = max(20, min(round(self.app.size.width * 0.96), 124) - 4)
         lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
         here = [*(self.pane.help_here(width) if self.pane else []), *self._part(width)]
         lines = [(), *here, *lines] if here else lines
@@ -97,14 +97,15 @@ class HelpScreen(Dialog[None]):
                 words[name] = binding.tooltip or binding.description
         # what moves is the same everywhere, so what is this place's own stands first
         longest = max(map(len, words), default=0)
-        room = max(8, min(60, width - KEYS - longest - 1))  # of a size on its way, in which nothing is seen
+        named = width - KEYS - longest - 1 >= LEAST_WORDS  # else the words have all of it
+        room = max(8, min(60, width - KEYS - (longest + 1) * named))  # 8: of a size on its way, in which nothing is seen
         for name, text in sorted(words.items(), key=lambda pair: is_motion(pair[0])):
             first, *others = wrap(text, room)
             lines.append(
                 (
                     (f" {' '.join(keys[name]):>{KEYS - 3}}  ", "key"),
                     (f"{first:<{room}}", ""),
-                    ("" if name[0] == " " else f" {name}", "dim"),
+                    (f" {name}" if named and name[0] != " " else "", "dim"),
                 )
             )
             lines += [((f"{' ' * KEYS}{row}", ""),) for row in others]
