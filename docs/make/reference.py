@@ -104,7 +104,7 @@ def keys() -> str:
             )
     lines = [
         "# Keys\n\n`?` on the screen shows those of what has the focus. Others are set by name under `[ui.keys]` in",
-        '`edgetui.toml`, such as `run = "f5"` or `runs.earlier = "("`.\n',
+        '`edgetui.toml`, such as `run = "f6"` or `runs.earlier = "("`.\n',
     ]
     for place, heading in (PLACES | {name: name for name in sorted(found) if name not in PLACES}).items():
         if place in found:

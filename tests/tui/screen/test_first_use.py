@@ -270,13 +270,13 @@ async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bar
 
 
 async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(own_state: Path):
-    config = Config(ui=Ui(keys={"run": "f5", "save": "f2", "pause": "f8", "models.open": "f3"}))
+    config = Config(ui=Ui(keys={"run": "f6", "save": "f2", "pause": "f8", "models.open": "f3"}))
     async with EdgetuiApp(config, Engine(config, own_state)).run_test(size=(160, 45), notifications=True) as pilot:
         await shows(
             pilot,
-            "then press f5",
-            "f5 run   f2 save   u undo",
+            "then press f6",
+            "f6 run   f2 save   u undo",
             "f8 pause",
             "or press f3 to open",
-            "m monitor   f5 run   f8 pause",
+            "m monitor   f6 run   f8 pause",
         )
