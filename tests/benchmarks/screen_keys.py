@@ -43,7 +43,7 @@ SCREENS: dict[str, tuple[tuple[tuple[bytes, bytes], ...], bytes, tuple[bytes, ..
     ),
     "a comparison": (
         ((b"R", b"sorted"), (b"C", b"Advice")),
-        b"\x1b\x1b",
+        b"\x1b\x1b\x1b",
         (b"i", b"i", b"i", b"b", b"b", b"b", b"t", b"a"),
     ),
     "the monitor": (((b"m", b"VDD_IN"),), b"\x1b", (b"j", b"j", b"k", b"w", b"j", b"k", b"w", b"k")),
