@@ -15,7 +15,7 @@ def main() -> None:
     _open_streams()
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
-    os.environ.setdefault("TEXTUAL_FPS", "15")
+    os.environ.setdefault("TEXTUAL_FPS", "30")
     from .tui.interrupts import interrupts_held, keep_interrupts
 
     keep_interrupts()

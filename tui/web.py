@@ -75,7 +75,7 @@ def application(key: str, port: int) -> web.Application:
 
     command = shlex.join([sys.executable, "-m", "edgetui"])
     # the frames of a slow link, whatever textual-serve thinks; and a terminal that draws, whatever this one is
-    made = Server(f"TEXTUAL_FPS=15 TERM=xterm-256color exec {command}", HOST, port, title="edgetui")
+    made = Server(f"TEXTUAL_FPS=30 TERM=xterm-256color exec {command}", HOST, port, title="edgetui")
     page = _FETCHED.sub("", (made.templates_path / "app_index.html").read_text(encoding="utf-8"))
     app = web.Application(middlewares=[_gate(key, port)])
     aiohttp_jinja2.setup(app, loader=jinja2.DictLoader({"app_index.html": page}))

@@ -1,4 +1,4 @@
-"""A memory-mapped file of fixed size with the newest samples: one writer, many readers, no locks, newest wins.
+"""A file of fixed size with the newest samples: one writer, many readers, no locks, newest wins.
 
 Layout, native byte order (the file never leaves the machine):
 
@@ -7,7 +7,7 @@ Layout, native byte order (the file never leaves the machine):
     8256  slots; sample n lies in slot n % slots
 
 A slot is `n, length, crc32, payload`. The writer clears n, writes the rest, writes n; a reader takes a copy and believes
-it only if n is what it wants before and after and the sum is right. The sum is there because Python cannot order
+it only if n is what it wants and the sum, which has n in it, is right. The sum is there because Python cannot order
 stores on ARM: a torn copy is then seen whatever order the stores became visible in.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -23,7 +24,8 @@ _MAGIC = int.from_bytes(b"edgetui\x01", "little")
 _VERSION, _STATS_AT, _STATS_BYTES = 1, 64, 8192
 _SLOTS_AT = _STATS_AT + _STATS_BYTES
 _HEAD = struct.Struct("@QII")
-_MAGIC_I, _VERSION_I, _SLOT_I, _COUNT_I, _NEWEST_I = range(5)
+_WORDS = struct.Struct("@5Q")
+_NEWEST_I = 4
 
 
 class RingWriter:
@@ -79,7 +81,8 @@ class RingWriter:
 
 
 class RingReader:
-    """Reads a ring that another process writes.
+    """Reads a ring that another process writes. By `pread`, not mapped: after a quarter of an hour all of its pages would be in
+    the reader's memory.
 
     Raises:
         FileNotFoundError: no sampler has made it yet.
@@ -87,26 +90,24 @@ class RingReader:
     """
 
     def __init__(self, path: Path) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            status = os.fstat(fd)
+            status = os.fstat(self._fd)
             if status.st_size < _SLOTS_AT:
                 raise ValueError(f"{path} is not a ring")
             self.inode = status.st_ino
-            self._map = mmap.mmap(fd, status.st_size, prot=mmap.PROT_READ)
-        finally:
-            os.close(fd)
-        self._words = memoryview(self._map)[:_STATS_AT].cast("Q")
-        self.slot, self.count = int(self._words[_SLOT_I]), int(self._words[_COUNT_I])
-        whole = _SLOTS_AT + self.slot * self.count == status.st_size
-        if self._words[_MAGIC_I] != _MAGIC or self._words[_VERSION_I] != _VERSION or not whole:
+            magic, version, self.slot, self.count, _ = _WORDS.unpack(os.pread(self._fd, _WORDS.size, 0))
+            whole = _SLOTS_AT + self.slot * self.count == status.st_size
+            if magic != _MAGIC or version != _VERSION or not whole:
+                raise ValueError(f"{path} is not a ring of this version")
+        except BaseException:
             self.close()
-            raise ValueError(f"{path} is not a ring of this version")
+            raise
 
     @property
     def newest(self) -> int:
         """Number of the newest sample; 0: none yet."""
-        return int(self._words[_NEWEST_I])
+        return int.from_bytes(os.pread(self._fd, 8, _NEWEST_I * 8), sys.byteorder)
 
     def get(self, n: int) -> bytes | None:
         """Sample `n` as it was written; None: not there yet, overwritten, or being overwritten just now."""
@@ -117,15 +118,17 @@ class RingReader:
         return self._read(_STATS_AT, _STATS_BYTES, None)
 
     def close(self) -> None:
-        """Let go of the mapping."""
-        self._words.release()
-        self._map.close()
+        """Let go of the file."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _read(self, at: int, room: int, wanted: int | None) -> bytes | None:
-        n, length, crc = _HEAD.unpack_from(self._map, at)
-        if n == 0 or (wanted is not None and n != wanted) or length > room - _HEAD.size:
+        data = os.pread(self._fd, room, at)
+        if len(data) < _HEAD.size:
             return None
-        payload = self._map[at + _HEAD.size : at + _HEAD.size + length]
-        if zlib.crc32(payload, n & 0xFFFFFFFF) != crc or _HEAD.unpack_from(self._map, at) != (n, length, crc):
+        n, length, crc = _HEAD.unpack_from(data)
+        if n == 0 or (wanted is not None and n != wanted) or length > len(data) - _HEAD.size:
             return None
-        return payload
+        payload = data[_HEAD.size : _HEAD.size + length]
+        return payload if zlib.crc32(payload, n & 0xFFFFFFFF) == crc else None

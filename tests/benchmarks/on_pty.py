@@ -114,15 +114,16 @@ class Session:
                     raise TimeoutError(f"nothing was drawn after {keys!r}")
         return time.perf_counter() - began
 
-    def repainted(self, keys: bytes, quiet_s: float, limit_s: float = 3.0) -> float | None:
-        """Seconds from keys to the last byte that is drawn before it is quiet for so long; None: nothing is drawn."""
+    def repainted(self, keys: bytes, quiet_s: float, limit_s: float = 3.0) -> tuple[float, float] | None:
+        """Seconds from keys to the first and the last byte drawn before it is quiet for so long; None: nothing is drawn."""
         self._empty()
-        began = last = time.perf_counter()
+        began = first = last = time.perf_counter()
         os.write(self.fd, keys)
         while (now := time.perf_counter()) - began < limit_s and (last == began or now - last < quiet_s):
             if self._read(0.005 if last == began else quiet_s - (now - last)):
                 last = time.perf_counter()
-        return None if last == began else last - began
+                first = last if first == began else first
+        return None if last == began else (first - began, last - began)
 
     def _empty(self) -> None:
         while self._read(0.0):

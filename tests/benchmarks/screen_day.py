@@ -30,8 +30,10 @@ from screen_board import still_board
 from screen_rows import EDGETUI, EMPTY, PANES, Row, peer, places
 from told_runs import RECIPE, went
 
-DAY_S, HZ, LAPSE_S = 86_400, 4.0, 240.0
-"""A tick of the screen takes 400 samples at most, so a day of them takes 216 s."""
+DAY_S, HZ, LAPSE_S = 86_400, 4.0, 120.0
+"""A tick of the screen takes 400 samples at most, at 10 Hz."""
+FIRST_HOUR_S, RATE = 150.0, "[ui]\nrate_hz = 10\n"
+"""Frames fill what Textual and rich remember of words and places; a true hour has 14 400, so the first one has 1500 of them."""
 SLOT, SLOTS = 2000, (4 << 20) // 2000
 """Of the ring, as the sampler has it for samples of this length."""
 LATER_S = 200_000
@@ -158,6 +160,7 @@ def _resident(argv: list[str], words: tuple[bytes, ...], env: dict[str, str]) ->
 def _day(env: dict[str, str]) -> dict[int, float]:
     """MB by hour. The samples of a day ago to now come in `LAPSE_S`, and readings of the run beside them."""
     home = Path(env["XDG_STATE_HOME"]) / "edgetui"
+    (home.parent / "edgetui.toml").write_text(RATE)
     run = make_run(home, 60)
     place = rendezvous_dir(home, "auto")
     lock = SamplerLock(place)
@@ -167,17 +170,21 @@ def _day(env: dict[str, str]) -> dict[int, float]:
     said = Stats(pid=os.getpid(), source="jetson", board="laid out", rate_hz=HZ, effective_rate_hz=HZ)
     found: dict[int, float] = {}
     began_s, many = time.monotonic() - DAY_S, int(DAY_S * HZ)
-    with run.hold(), Session(EDGETUI, env=env) as seen, (run.path / "events.jsonl").open("ab") as file:
+    with (
+        run.hold(),
+        Session(EDGETUI, env=env | {"EDGETUI_CONFIG": str(home.parent / "edgetui.toml")}) as seen,
+        (run.path / "events.jsonl").open("ab") as file,
+    ):
         seen.until(*PANES)
         ring.push(encode(_sample(began_s, 0)))
         ring.put_stats(encode(said))
         seen.drain(IDLE_S)
         found[0] = seen.rss_mb
-        drained = threading.Thread(target=lambda: seen.drain(LAPSE_S + 10), daemon=True)
+        drained = threading.Thread(target=lambda: seen.drain(FIRST_HOUR_S + LAPSE_S + 10), daemon=True)
         drained.start()
         start_s, k, told = time.monotonic(), 0, 60
         while k < many:
-            due = min(many, int((time.monotonic() - start_s) / LAPSE_S * many))
+            due = min(many, _due(time.monotonic() - start_s, many))
             while k < due:
                 k += 1
                 ring.push(encode(_sample(began_s + k / HZ, k)))
@@ -194,6 +201,12 @@ def _day(env: dict[str, str]) -> dict[int, float]:
     ring.close()
     lock.leave()
     return found
+
+
+def _due(gone_s: float, many: int) -> int:
+    """How many samples have come by then."""
+    hour = int(3600 * HZ)
+    return int(min(gone_s / FIRST_HOUR_S, 1.0) * hour + max(gone_s - FIRST_HOUR_S, 0.0) / LAPSE_S * (many - hour))
 
 
 def day(part: str, rounds: int) -> list[Row]:

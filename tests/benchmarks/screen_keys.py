@@ -1,8 +1,9 @@
-"""From a key to the last byte that it paints, while the engine compresses on all cores.
+"""From a key to what it paints, first and last, while the engine compresses on all cores.
 
 Real runs go on in the background, one after another: a network for poses is pruned, quantized with its calibration images,
 measured and evaluated, with all threads that there are. Keys are pressed on the workbench, the list of runs, a comparison and
-the monitor's charts. What a tick of the screen paints within `QUIET_S` behind a key counts as the key's.
+the monitor's charts. The first frame shows what the key does; details that follow from it (what is known of a row, a forecast)
+come in the next. What a tick paints within `QUIET_S` behind a key counts as the key's last.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ method = "quantize.int8"
 calibrator = "entropy"
 """
 SCREENS: dict[str, tuple[tuple[tuple[bytes, bytes], ...], bytes, tuple[bytes, ...]]] = {
-    "the workbench": ((), b"", (b"2", b"j", b"j", b"k", b"j", b"\t", b"1", b"j", b"k", b"3", b"w", b"4", b"5")),
+    "the workbench": ((), b"", (b"2", b"j", b"j", b"k", b"k", b"\t", b"1", b"j", b"k", b"3", b"w", b"4", b"5")),
     "the list of runs": (
         ((b"R", b"sorted"),),
         b"\x1b",
@@ -53,40 +54,52 @@ all of which paint: one that painted nothing would be given the next tick."""
 
 
 def keys(many: int) -> list[Row]:
-    """So many keys on each screen, with the cores busy."""
-    found: dict[str, list[float]] = {}
+    """So many keys on each screen: with runs that the screen does not show, so that all that is painted is the key's; and with
+    the run that it shows, whose figures change at each tick.
+    """
+    return [*_while_busy("others' runs", many, shown=False), *_while_busy("the run shown", many // 2, shown=True)]
+
+
+def _while_busy(whose: str, many: int, *, shown: bool) -> list[Row]:
+    found: dict[str, list[tuple[float, float]]] = {}
     opened: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as elsewhere:
         env = places(Path(folder)) | still_board(Path(folder) / "board")
         make_runs(Path(env["XDG_STATE_HOME"]) / "edgetui", RUNS)
-        with compressing(Path(folder), env), Session(EDGETUI, env=env) as seen:
+        home = Path(folder if shown else elsewhere)
+        with compressing(home, env if shown else places(home)), Session(EDGETUI, env=env) as seen:
             seen.until(b"Models", b"Log")
             seen.drain(8.0)
+            if not shown:
+                seen.press(b"p", b"paused")
             psutil.cpu_percent()
             for name, (doors, back, pressed) in SCREENS.items():
                 for door, word in doors:
                     opened.append(1000 * seen.press(door, word))
                     seen.drain(1.0)
-                found[name] = [1000 * took_s for took_s in _pressed(seen, pressed, many)]
+                found[name] = list(_pressed(seen, pressed, many))
                 for key in back:
                     seen.repainted(bytes([key]), QUIET_S)
                     seen.drain(0.5)
             busy = psutil.cpu_percent()
-    rows = [_row(name, times) for name, times in found.items()]
-    every = _row("all four screens", [took for times in found.values() for took in times])
-    every.asked, every.held = f"p99 at most {ASKED_MS:g}", every.value is not None and every.value <= ASKED_MS
-    every.note += f"; {busy:.0f} % of all cores busy"
-    opens = Row(every.figure, "a screen opens", median(opened), "ms", note=f"{min(opened):.0f} to {max(opened):.0f}")
-    return [every, *rows, opens]
+    every = [took for times in found.values() for took in times]
+    rows = [_row(f"{whose}: {name}", [first for first, _ in times]) for name, times in found.items()]
+    first = _row(f"{whose}: all screens", [first for first, _ in every])
+    first.asked, first.held = f"at most {ASKED_MS:g}", first.value is not None and first.value <= ASKED_MS
+    first.note += f"; {busy:.0f} % of all cores busy"
+    last = _row(f"{whose}: all screens, the last that follows", [last for _, last in every])
+    opens = Row(first.figure, f"{whose}: a screen opens", median(opened), "ms", note=f"{min(opened):.0f} to {max(opened):.0f}")
+    return [first, *rows, last, opens]
 
 
-def _row(who: str, times: list[float]) -> Row:
+def _row(who: str, times_s: list[float]) -> Row:
     """The slowest hundredth; its middle stands beside it."""
+    times = [1000 * each for each in times_s]
     p99 = quantiles(times, n=100)[98] if len(times) > 1 else None
     return Row("key to paint, p99", who, p99, "ms", note=f"median {median(times):.0f}, most {max(times):.0f}, n = {len(times)}")
 
 
-def _pressed(seen: Session, pressed: tuple[bytes, ...], many: int) -> Iterator[float]:
+def _pressed(seen: Session, pressed: tuple[bytes, ...], many: int) -> Iterator[tuple[float, float]]:
     """One key after another; those that paint nothing are not counted."""
     for n in range(many):
         seen.drain(BETWEEN_S)

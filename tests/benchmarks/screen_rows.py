@@ -20,7 +20,7 @@ PANES = (b"Models", b"Compression", b"Live", b"Run", b"Log")
 """What the first paint of the workbench has."""
 EMPTY = """
 import os
-for name, value in (("TEXTUAL_ANIMATIONS", "none"), ("TEXTUAL_SMOOTH_SCROLL", "0"), ("TEXTUAL_FPS", "15")):
+for name, value in (("TEXTUAL_ANIMATIONS", "none"), ("TEXTUAL_SMOOTH_SCROLL", "0"), ("TEXTUAL_FPS", "30")):
     os.environ.setdefault(name, value)
 from textual.app import App
 from textual.widgets import Static
