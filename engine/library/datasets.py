@@ -162,7 +162,9 @@ def _described(file: Path) -> Dataset:
         dataset = msgspec.convert(data, ready(Dataset))
     except msgspec.ValidationError as error:
         why = explain(data, Dataset, error)
-        raise DataRefused(f"{file}: {why.what}", fix=f"{why.fix}; an example of a dataset file is in the README") from None
+        raise DataRefused(
+            f"{file}: {why.what}", fix=f"{why.fix}; `edgetui dataset DATA --out FILE.toml` writes a valid one"
+        ) from None
     if dataset.task not in ("none", *_TASKS[dataset.kind]):
         fitting = ", ".join(f'"{task}"' for task in _TASKS[dataset.kind])
         raise DataRefused(

@@ -156,6 +156,8 @@ class ModelsPane(Pane):
         if not here or (self.typing and here not in models):  # what a run would take must be in sight
             cursor = models[0] if models else None
         self.tree_rows.fill(rows, cursor)
+        if self.typing:  # in the first row, which the cursor's place may have scrolled away
+            self.tree_rows.scroll_rows(-self.tree_rows.top)
         self.border_subtitle = f"{total} model{'' if total == 1 else 's'}" if total else ""
         known = {model.path for folder in self.folders for model in folder.models}
         gone = self.model not in known and not models  # a run must not take what is listed no longer

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid
+from textual.message import Message
 
 from ...engine.advice.words import DASH
 from ...engine.telemetry.quantities import IN_GROUPS
@@ -113,6 +114,9 @@ class SensorsPane(Pane):
 class ChartsPane(Pane, can_focus=True):
     """A chart for each chosen figure."""
 
+    class Framed(Message):
+        """Title or foot of its frame say something else."""
+
     TITLE = "Past"
     EXAMPLE = "c, then ← ← stands on a moment and says its values; z z looks four times as close at it."
     HELP = (
@@ -147,6 +151,8 @@ class ChartsPane(Pane, can_focus=True):
         self.own_choice = False
         """Somebody has chosen what is drawn."""
         self._frame_text = ""
+        self.notes: tuple[str, ...] = ()
+        """What the frame says of the picture, for a layout without frames; each shorter than the one before."""
         self.over: dict[str, str] = {}
         """A series that is drawn over another: by that one's name."""
         self.stages: Sequence[tuple[float, str]] = ()
@@ -240,10 +246,14 @@ class ChartsPane(Pane, can_focus=True):
         seconds, words = WINDOWS[self.window]
         all_of_it = self.feed is not None and self.feed.still(seconds)
         window = f"closer: {_long(self.zoomed[1] - self.zoomed[0])}" if self.zoomed else "all of it" if all_of_it else words
-        foot = f"{self._at()}w window {window}{reading}"
+        at = self._at()
+        foot = f"{at}w window {window}{reading}"
+        stands = "paused   " if self.frozen else ""
+        self.notes = f"{stands}{at}window {window}{reading}", f"{stands}{at}".rstrip()
         if self._frame_text != title + foot:
             self._frame_text = title + foot
             self.border_title, self.border_subtitle = title, foot
+            self.post_message(self.Framed())
 
     def _at(self) -> str:
         """The time of the cursor."""

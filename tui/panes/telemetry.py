@@ -279,6 +279,12 @@ class LivePane(Pane, can_focus=True):
             self._subtitle = title + foot
             self.border_title, self.border_subtitle = Content(title), Content(foot)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the frame says of the picture, for a layout without frames; each shorter than the one before."""
+        window = f"window {WINDOWS_MIN[self.window]} min"
+        return (f"paused   {window}", "paused") if self.paused else (window,) if self.slots else ()
+
     def action_draw(self) -> None:
         """The page that asks what is drawn, once the sensors have said what there is."""
         from ..screens.draw import DrawScreen

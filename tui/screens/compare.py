@@ -366,7 +366,8 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         found = self.comparison
         if found is not None:
             advised = dict(zip(found.columns, found.runs, strict=True)).get(found.choice, "")
-            open_deploy(self.desk, advised or next(filter(None, found.runs[max(self.first, 1) :]), self.runs[0]))
+            run = advised or next(filter(None, found.runs[max(self.first, 1) :]), self.runs[0])
+            open_deploy(self.desk, run, goal=self.goals[self.goal])
 
     def action_export(self) -> None:
         """A report for the goal that is shown."""

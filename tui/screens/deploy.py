@@ -58,9 +58,11 @@ class DeployScreen(Dialog[None]):
         Binding("escape", "back", "back", id="deploy.back", tooltip="Stop the copying; then to where you came from"),
     ]
 
-    def __init__(self, run: str, to: str = "") -> None:
+    def __init__(self, run: str, to: str = "", goal: str = "") -> None:
         super().__init__()
         self.run_id = run
+        self._goal = goal
+        """What the advice is for; empty: the usual goal."""
         self.found: Deployment | None = None
         self.places: tuple[tuple[str, str], ...] = ()
         self._to = to
@@ -85,7 +87,7 @@ class DeployScreen(Dialog[None]):
     async def _prepare(self) -> None:
         engine = self.desk.engine
         try:
-            self.found = await engine.deployable(self.run_id)
+            self.found = await engine.deployable(self.run_id, goal=self._goal)
             self.places = await engine.deploy_places()
         except (EdgetuiError, OSError) as error:
             self._refuse(refusal(error))
@@ -259,7 +261,7 @@ def _check(text: str) -> None:
     parse_place(text)
 
 
-def open_deploy(desk: Desk, run: str, to: str = "") -> None:
+def open_deploy(desk: Desk, run: str, to: str = "", goal: str = "") -> None:
     """Over whatever is on screen."""
     if run:
-        desk.push_screen(DeployScreen(run, to))
+        desk.push_screen(DeployScreen(run, to, goal))

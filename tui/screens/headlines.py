@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,17 @@ def fitting(facts: str, room: int, between: str = " · ") -> str:
     return facts
 
 
+def with_note(tabs: Line, notes: Sequence[str], width: int) -> Line:
+    """Tabs, and at the right what a frame would say where there is one: the first of these words that fits."""
+    room = width - sum(width_of(text) for text, _ in tabs) - 3
+    note = next((note for note in notes if note and width_of(note) <= room), "")
+    return (*tabs, (" " * (room + 2 - width_of(note)), ""), (note, "dim")) if note else tabs
+
+
 def tab_columns(line: Line) -> dict[str, int]:
     """The column at which each tab of `tabs_line` begins."""
     columns, at = {}, 0
-    for name, (text, _) in zip(TABS, line, strict=True):
+    for name, (text, _) in zip(TABS, line[: len(TABS)], strict=True):
         columns[name] = at
         at += width_of(text)
     return columns

@@ -22,7 +22,7 @@ from ..readings import left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from ..widgets.motion import LEFT, RIGHT
-from .headlines import fitting
+from .headlines import fitting, with_note
 from .monitor_asked import Shown
 from .monitor_charts import MonitorCharts
 from .safe_dismiss import dismiss_once
@@ -153,8 +153,7 @@ class MonitorScreen(MonitorCharts):
             text = "   ".join(event.about for event in alerts)
             self.lines["monitor-alerts"].show([((" ! ALERT ", "bad"), (f" {text}", "bad"))])
         self.lines["monitor-head"].show([self._head(feed)])
-        if self.has_class("-one"):
-            self.lines["monitor-tabs"].show([self._tabs(len(alerts))])
+        self._show_tabs()
 
     def _moves(self) -> bool:
         return self.feed is not None and self.feed.moves and not self._paused
@@ -186,6 +185,20 @@ class MonitorScreen(MonitorCharts):
             here = name == self.tab
             line = (*line, (f"[{n} {word}]" if here else f" {n} {word} ", "accent" if here else "dim"))
         return line
+
+    def _show_tabs(self) -> None:
+        if self.has_class("-one"):
+            tabs = self._tabs(len(self.feed.active) if self.feed is not None else 0)
+            self.lines["monitor-tabs"].show([with_note(tabs, self._notes(), self.size.width)])
+
+    def on_charts_pane_framed(self) -> None:
+        """One column has no frames."""
+        self._show_tabs()
+
+    def _notes(self) -> tuple[str, ...]:
+        if self.tab == "past":
+            return self.past.notes
+        return ("paused",) if self._paused and self.tab == "sensors" else ()
 
     def _transport(self, feed: ReplayFeed) -> Line:
         """`▶ 2x  0:01:23 of 0:05:00  ━━━━●────`."""

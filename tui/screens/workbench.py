@@ -27,7 +27,7 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from .doors import Doors
 from .end_runs import ask_to_end
-from .headlines import TABS, WORDS, header_line, tab_columns, tabs_line
+from .headlines import TABS, WORDS, header_line, tab_columns, tabs_line, with_note
 
 if TYPE_CHECKING:
     from ...engine.library.folder_entries import EntryKind
@@ -179,7 +179,8 @@ class WorkbenchScreen(Doors):
             self._head = head
             self.header.show([head])
         if self.has_class("-one"):
-            self.tabs.show([tabs_line(view, self.tab)])
+            notes = self.live.notes if self.tab == "live" else ()
+            self.tabs.show([with_note(tabs_line(view, self.tab), notes, self.size.width)])
             shown = view is not None and self.tab not in ("run", "log")
             self.strip.set_class(shown, "-shown")
             if view is not None and shown:
@@ -354,10 +355,12 @@ class WorkbenchScreen(Doors):
     def action_pause(self) -> None:
         """Stop the charts."""
         self.live.pause()
+        self.tick()
 
     def action_window(self) -> None:
         """More or less of the past."""
         self.live.next_window()
+        self.tick()
 
     def action_copy(self) -> None:
         """The run's rows to the clipboard of the user's own terminal (OSC 52)."""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.deploy import DeployScreen
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from screens import same_as_snapshot, screen_text, short_state, short_tmp_path, shows, until
@@ -73,3 +74,18 @@ async def test_a_plan_is_copied_and_another_one_there_is_asked_about(bare_app: E
         await shows(pilot, "error: there is no folder")
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.workbench)
+
+
+async def test_what_speaks_against_it_is_for_the_goal_of_the_comparison(bare_app: EdgetuiApp, plan: Path):
+    app = bare_app
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.link.view is not None)
+        app.push_screen(CompareScreen([app.link.view.run]))
+        await shows(pilot, "goal: fastest")
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        app.screen.query_one(Input).value = "smallest latency_ms<=0.5"
+        await pilot.press("enter")
+        await shows(pilot, "goal: smallest latency_ms<=0.5")
+        await pilot.press("E")
+        await shows(pilot, "not what is advised (goal: smallest")

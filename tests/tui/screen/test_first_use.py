@@ -153,6 +153,19 @@ async def test_typing_a_filter_highlights_a_model_that_is_in_sight(app: EdgetuiA
         await shows(pilot, "second", "tiny")
 
 
+async def test_a_filter_is_seen_while_it_is_typed_at_the_foot_of_a_long_list(app: EdgetuiApp, model: Path):
+    for number in range(30):
+        shutil.copy(model, model.with_name(f"more{number:02}.onnx"))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.models.model)
+        await pilot.press("G")
+        await until(pilot, lambda: "↑" in screen_text(app))
+        await pilot.press("slash")
+        await until(pilot, lambda: screen_text(app).splitlines()[2].startswith(" /"))
+        await pilot.press(*"more")
+        await until(pilot, lambda: screen_text(app).splitlines()[2].startswith(" / more"))
+
+
 async def test_what_to_do_is_in_sight_also_at_the_foot_of_a_long_list(tmp_path: Path, model: Path, own_state: Path):
     many = tmp_path / "many"
     many.mkdir()

@@ -252,6 +252,20 @@ async def test_the_picture_stops_and_the_data_go_on(live):
         await until(pilot, lambda: screen_text(app).splitlines()[2:38] != before)
 
 
+async def test_one_column_which_has_no_frames_says_that_the_picture_stands_and_what_it_shows(live):
+    app = live("nano_r32")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "POM_5V_IN")
+        await pilot.press("2")
+        await shows(pilot, "window ")
+        await pilot.press("p", "c")
+        await shows(pilot, "paused   │ ", " ago")
+        await pilot.press("1")
+        await shows(pilot, "paused")
+        await pilot.press("p")
+        await until(pilot, lambda: "paused" not in screen_text(app))
+
+
 async def test_samples_wait_once_for_the_charts_of_the_workbench(live):
     app = live("nano_r32")
     async with app.run_test(size=(80, 24)) as pilot:

@@ -320,6 +320,18 @@ async def test_pause_stops_the_picture_and_says_so(bare_app: EdgetuiApp):
         await shows(pilot, "paused", "p go on")
 
 
+async def test_one_column_which_has_no_frames_says_that_the_picture_stands(bare_app: EdgetuiApp):
+    app = bare_app
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bench_of(app).settings.draft is not None)
+        await pilot.press("3", "p")
+        await shows(pilot, "paused   window 5 min")
+        await pilot.press("w")
+        await shows(pilot, "paused   window 30 min")
+        await pilot.press("p")
+        await until(pilot, lambda: "paused" not in screen_text(app))
+
+
 async def test_a_run_is_started_from_the_keyboard_and_cancelled_when_the_question_is_answered(app: EdgetuiApp, engine: Engine):
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         await pick_recipe(pilot, "weights-8")
