@@ -6,8 +6,10 @@ the program stood still with a whole core.
 
 from __future__ import annotations
 
+from textual.await_remove import AwaitRemove
 from textual.notifications import Notification
-from textual.widgets._toast import Toast, ToastRack
+from textual.widget import Widget
+from textual.widgets._toast import Toast, ToastHolder, ToastRack
 
 LEAST_S = 0.01
 
@@ -30,5 +32,11 @@ def mend_toasts() -> None:
         return toast._notification not in toast.app._notifications
 
     Toast.__init__ = with_time  # type: ignore[method-assign]
+    Toast.remove = _with_its_holder  # type: ignore[method-assign, assignment]
     Toast.on_resize = with_room  # type: ignore[attr-defined]
     Toast.on_unmount = with_room  # type: ignore[attr-defined]
+
+
+def _with_its_holder(toast: Toast) -> AwaitRemove:
+    """Textual takes a toast away that is over before its time, and leaves what holds it, a task and 20 kB, for ever."""
+    return toast.parent.remove() if isinstance(toast.parent, ToastHolder) else Widget.remove(toast)

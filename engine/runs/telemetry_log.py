@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from array import array
 from pathlib import Path
 
 import msgspec
 
 from ..errors import EdgetuiError
 from ..telemetry.client import Telemetry, open_telemetry
-from ..telemetry.energy import LEAST_DISTINCT, EnergyFigure, Point, believed_mw
+from ..telemetry.energy import LEAST_DISTINCT, EnergyFigure, believed_mw
 from ..telemetry.energy import energy as integral
 from ..telemetry.quantities import series
 from ..telemetry.sample import Sample, encode
@@ -46,7 +47,8 @@ class RunTelemetry:
         self._seen = 0
         self._second: dict[str, list[float]] = {}
         self._due_s: float | None = None
-        self._watts: list[Point] = []
+        self._times, self._watts = array("d"), array("d")
+        """Readings since the stage began: a stage may take a day, which as pairs were 39 MB."""
         self._source: Telemetry | None = None
         with contextlib.suppress(EdgetuiError, OSError):
             self._source = open_telemetry(home, "auto", RATE_HZ)
@@ -62,12 +64,13 @@ class RunTelemetry:
                 self._append(self._folder / "traces" / f"{stage}.jsonl", encode(sample))
             self._take(sample, stage)
             if (milliwatts := believed_mw(sample)) is not None:
-                self._watts.append((sample.t_s, milliwatts / 1000))
+                self._times.append(sample.t_s)
+                self._watts.append(milliwatts / 1000)
 
     def energy(self, begin_s: float, end_s: float) -> EnergyFigure:
         """What the board took from one monotonic second to another; the readings before the end are not kept."""
-        told, figure = bool(self._watts), integral(self._watts, begin_s, end_s)
-        del self._watts[:-1]
+        told, figure = bool(self._watts), integral(list(zip(self._times, self._watts, strict=True)), begin_s, end_s)
+        del self._times[:-1], self._watts[:-1]
         if told and figure.samples < LEAST_DISTINCT:
             had = f"{figure.samples} readings of power; {LEAST_DISTINCT} are needed"
             return EnergyFigure(reason=f"it was over after {end_s - begin_s:.2g} s, with {had}")

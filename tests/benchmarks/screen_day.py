@@ -160,8 +160,8 @@ def _resident(argv: list[str], words: tuple[bytes, ...], env: dict[str, str]) ->
 def _day(env: dict[str, str]) -> dict[int, float]:
     """MB by hour. The samples of a day ago to now come in `LAPSE_S`, and readings of the run beside them."""
     home = Path(env["XDG_STATE_HOME"]) / "edgetui"
-    (home.parent / "edgetui.toml").write_text(RATE)
     run = make_run(home, 60)
+    (home.parent / "edgetui.toml").write_text(RATE)
     place = rendezvous_dir(home, "auto")
     lock = SamplerLock(place)
     if not lock.take():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.desk import Desk
 from edgetui.tui.late_toasts import LEAST_S
+from screens import until
 from textual.notifications import Notification
-from textual.widgets._toast import Toast
+from textual.widgets._toast import Toast, ToastHolder
 
 
 def test_a_toast_that_comes_too_late_has_some_time() -> None:
@@ -13,3 +15,14 @@ def test_a_toast_that_comes_too_late_has_some_time() -> None:
     late, usual = (Toast(Notification("told", timeout=seconds)) for seconds in (-1.0, 3.0))
     assert late._timeout == LEAST_S
     assert 2.0 < usual._timeout <= 3.0
+
+
+async def test_nothing_stays_of_toasts_that_are_over_before_their_timer(bare_app: EdgetuiApp):
+    app = bare_app
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        for n in range(30):
+            app.notify(f"message {n}", timeout=0.1)
+            await pilot.pause(0.02)
+        await until(pilot, lambda: not app._notifications)
+        app.notify("the last", timeout=0.1)
+        await until(pilot, lambda: not app.screen.query(ToastHolder))
