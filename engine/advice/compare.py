@@ -19,7 +19,7 @@ from .metrics import LATENCY
 from .pareto import ParetoPoint, axes_of, pareto, point
 from .rows import TableRow, rows
 from .spread import RateBox, Spreads, rate_boxes
-from .stamp_differences import StampDifference, stamp_differences, stamp_warning
+from .stamp_differences import StampDifference, other_pace, stamp_differences, stamp_warning
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -72,7 +72,8 @@ def compare(results: Sequence[Result], goal: Goal | str = "", front_over: str = 
     stamps = stamp_differences(results)
     axes = asked or (LATENCY, quality(columns))
     points = tuple(point(column) for column in columns)
-    front = pareto(points, axes) if len(together) == 1 else frozenset()
+    beside = len(together) == 1 and not (LATENCY in axes and other_pace(stamps))
+    front = pareto(points, axes) if beside else frozenset()
     best = choose(columns, goal)
     return Comparison(
         title=sentences.title(results, differs),

@@ -108,6 +108,11 @@ def stamp_differences(results: Sequence[Result]) -> tuple[StampDifference, ...]:
     return tuple(found)
 
 
+def other_pace(found: Sequence[StampDifference]) -> bool:
+    """Whether the same original took another time in one of the runs: what was fast there may have been the machine."""
+    return any(each.what == PACE for each in found)
+
+
 def stamp_warning(found: Sequence[StampDifference]) -> str:
     """All of it in a sentence; empty: nothing differs."""
     if not found:
@@ -116,5 +121,5 @@ def stamp_warning(found: Sequence[StampDifference]) -> str:
     told = (
         f"These runs were made in different states: {', '.join(parts)}. Compare ratios, not milliseconds, joules or megabytes."
     )
-    slower = any(each.what == PACE for each in found)
-    return f"{told} At another pace of the machine ratios are others as well." if slower else told
+    said = "At another pace of the machine there is no front over latency, and ratios are others as well."
+    return f"{told} {said}" if other_pace(found) else told

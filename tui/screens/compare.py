@@ -12,8 +12,9 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 
-from ...engine.advice.metrics import AIMS
+from ...engine.advice.metrics import AIMS, LATENCY
 from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
+from ...engine.advice.stamp_differences import other_pace
 from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
 from ..desk import AtDesk
@@ -192,7 +193,8 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         picture.border_title = f"Front  {' × '.join(units)}"
         if found.differs:
             picture.border_title = f"No front: different {', '.join(found.differs)}"
-        front = frozenset() if found.differs else pareto(found.points, (cost, other))
+        alone = found.differs or (cost is LATENCY and other_pace(found.stamps))
+        front = frozenset() if alone else pareto(found.points, (cost, other))
         dots = [
             Dot(x, y, point.label, front=n in front)
             for n, point in enumerate(found.points)

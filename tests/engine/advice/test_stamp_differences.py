@@ -96,6 +96,13 @@ def test_another_pace_of_the_machine_is_said_to_change_ratios_too(stamped):
     assert said.endswith("ratios are others as well.")
 
 
+def test_at_another_pace_of_the_machine_there_is_no_front_over_latency(stamped):
+    runs = [stamped(), stamped("fp16", p50=14.0)]
+    assert not any(point.front for point in compare(runs).points)
+    assert any(point.front for point in compare(runs, front_over="size_mb,memory_mb").points)
+    assert any(point.front for point in compare([stamped(), stamped("fp16")]).points)
+
+
 def test_the_latency_of_another_original_is_no_other_pace(stamped):
     other = stamped("fp16", p50=30.0)
     other = msgspec.structs.replace(other, model=msgspec.structs.replace(other.model, sha256="another"))
