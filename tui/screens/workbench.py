@@ -151,7 +151,11 @@ class WorkbenchScreen(Doors):
             self.settings.draft.change(**link.setup_of(spec))
             self.settings.take(self.settings.draft)
         if Path(spec.model).is_file():
-            self.models.take(self.desk.engine.models(), spec.model)
+            folders = self.desk.engine.models()
+            if not any(each.path == spec.model for folder in folders for each in folder.models):
+                link.open_folder(spec.model)  # it was opened in another session
+                folders = self.desk.engine.models()
+            self.models.take(folders, spec.model)
         self.run_in_background(partial(self.follow, run), "follow")
 
     async def follow(self, run: str) -> None:

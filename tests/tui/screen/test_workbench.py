@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -220,6 +221,17 @@ async def test_a_recipe_saved_under_a_name_is_there_the_next_time(bare_app: Edge
         assert "my-own" in screen_text(app)
     saved = {recipe.name: recipe for recipe in engine.recipes()}
     assert saved["my-own"].step == (PruneMagnitude(scope="global", amount=0.05),)
+
+
+async def test_the_model_of_the_newest_run_is_chosen_again_wherever_it_lies(
+    app: EdgetuiApp, model: Path, past_run: Callable[..., str], tmp_path: Path
+):
+    elsewhere = tmp_path / "elsewhere" / "other.onnx"
+    elsewhere.parent.mkdir()
+    shutil.copy(model, elsewhere)
+    past_run("done", elsewhere)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: app.workbench.models.model == str(elsewhere))
 
 
 async def test_the_newest_run_is_shown_again_with_its_past(app: EdgetuiApp, model: Path, past_run: Callable[..., str]):
