@@ -57,12 +57,12 @@ def test_kinds_follow_from_the_file(tmp_path, saved):
     [
         ('kind = "npz"\npath = "."\nscal = 2\n', "unknown key `scal`", "known"),
         ('kind = "npz"\npath = "."\n[input]\nscal = 2\n', "unknown key `input.scal`", "`scale`"),
-        ('kind = "video"\npath = "."\n', "video", "README"),
-        ('kind = "npz"\n', "path", "README"),
+        ('kind = "video"\npath = "."\n', "video", "`edgetui dataset DATA --out FILE.toml`"),
+        ('kind = "npz"\n', "path", "`edgetui dataset DATA --out FILE.toml`"),
         ('kind = "npz"\npath = "gone.npz"\n', "gone.npz, which is not there", "mend"),
-        ('kind = "npz"\npath = "."\n[input]\nsize = [0, 4]\n', "size", "README"),
-        ('kind = "npz"\npath = "."\n[input]\nstd = [0.0]\n', "std", "README"),
-        ('kind = "npz"\npath = "."\n[input]\nmean = [nan]\n', "mean", "README"),
+        ('kind = "npz"\npath = "."\n[input]\nsize = [0, 4]\n', "size", "`edgetui dataset DATA --out FILE.toml`"),
+        ('kind = "npz"\npath = "."\n[input]\nstd = [0.0]\n', "std", "`edgetui dataset DATA --out FILE.toml`"),
+        ('kind = "npz"\npath = "."\n[input]\nmean = [nan]\n', "mean", "`edgetui dataset DATA --out FILE.toml`"),
         ("kind = \n", "not valid TOML", "line"),
     ],
 )
