@@ -5,6 +5,7 @@ Words are those of the command line: `set` has the names that a recipe's file an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from ..engine.config import typed_path
 from ..engine.errors import ModelRefused, UsageError, nearest
 from ..engine.schema.steps import STEPS
 from .worded import Worded, Words
@@ -118,16 +120,15 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         if not words:
             bench.browse("a model or data")
             return
-        path = desk.link.open_folder(" ".join(words))
-        models.take(desk.engine.models(), path)
-        bench.action_pane("models")
+        bench.action_pane("settings" if bench.open_path(" ".join(words)) else "models")
 
     def choose_model(words: Words) -> None:
         wanted = " ".join(words)
         paths = [model.path for folder in models.folders or () for model in folder.models]
         found = [path for path in paths if Path(path).stem == wanted] or [path for path in paths if wanted in path]
         if not found:
-            raise ModelRefused(f"no model here is called `{wanted[:60]}`", fix=nearest(wanted, map(_stem, paths)))
+            fix = f":open {wanted}" if os.path.isfile(typed_path(wanted)) else nearest(wanted, map(_stem, paths))  # noqa: PTH113
+            raise ModelRefused(f"no model here is called `{wanted[:60]}`", fix=fix)
         models.rewrite(found[0])
 
     def load(words: Words) -> None:
@@ -171,7 +172,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
     own = (
         Worded("dataset", "look into a dataset, and describe it in a file", describe, "[PATH]", 0, None, data_names),
         Worded("set", "change a setting, or go to it", put, "KEY [VALUE]", 1, None, names),
-        Worded("open", "a folder of models, or one model; alone: look for one", open_path, "[PATH]", 0, None),
+        Worded("open", "a folder of models, one model, or data; alone: look for one", open_path, "[PATH]", 0, None),
         Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
         Worded("recipe", "start from a recipe", load, "NAME", 1, 1, recipes),
         Worded("run", "run the model, with a recipe by its name", run, "[RECIPE]", 0, 1, recipes),

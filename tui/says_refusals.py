@@ -19,6 +19,13 @@ from ..engine.system.log import logger
 _log = logger(__name__)
 
 
+async def called(callback: Callable[..., object], *args: object, **named: object) -> None:
+    """Call it, and wait for what it makes where that is to be waited for."""
+    made = callback(*args, **named)
+    if isawaitable(made):
+        await made
+
+
 class Teller(Protocol):
     """An app that says errors."""
 
@@ -41,9 +48,7 @@ class SaysRefusals(MessagePump):
 
         async def attempted() -> None:
             try:
-                called = callback(*args, **named)
-                if isawaitable(called):
-                    await called
+                await called(callback, *args, **named)
             except (EdgetuiError, OSError) as error:
                 self.refused(error)
 

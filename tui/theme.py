@@ -15,7 +15,7 @@ from textual.theme import BUILTIN_THEMES, Theme
 from ..engine.report.sanitize import sanitize
 from ..engine.report.width import width_of
 from .ascii_letters import LETTERS
-from .widgets.chart import Graph
+from .widgets.dots import Graph
 
 
 class LetterFilter(LineFilter):

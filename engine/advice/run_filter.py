@@ -42,10 +42,6 @@ class RunFilter:
         self.text = text.strip()
         self._keeps: tuple[Keeps, ...] = tuple(map(_read, _WORD.findall(text)))
 
-    def keeps(self, run: RunSummary) -> bool:
-        """Whether all words hold."""
-        return all(keeps(run) for keeps in self._keeps)
-
     def kept(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
         """Those for which all words hold."""
         found = list(runs)
@@ -90,9 +86,6 @@ def _text(field: TextField, sign: str, value: str) -> Keeps:
     if sign == ":":
         if field.name == "tag":  # a tag is meant as a whole: `tag:field` finds no `airfield`
             return lambda run: any(text.casefold().startswith(part) for text in run.tags for part in wanted)
-        if len(wanted) == 1:
-            only = wanted[0]
-            return lambda run: any(only in text.casefold() for text in field.of(run))
         return lambda run: any(part in text.casefold() for text in field.of(run) for part in wanted)
     same: Keeps = lambda run: any(text.casefold() == part for text in field.of(run) for part in wanted)  # noqa: E731
     return _not(same) if sign == "!=" else same

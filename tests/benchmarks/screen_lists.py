@@ -114,7 +114,7 @@ def _engine(home: Path, count: int) -> list[Row]:
     asked: dict[str, Callable[[], object]] = {
         "list, in a new process": lambda: Index(home).list(),
         "list again": index.list,
-        f"filter `{FILTER}`": lambda: [run for run in runs if wanted.keeps(run)],
+        f"filter `{FILTER}`": lambda: wanted.kept(runs),
         "sort by top1": lambda: RunOrder("top1").sort(runs),
     }
     return [Row(f"{count} runs", f"the engine: {name}", _processor_ms(do), "ms of a core") for name, do in asked.items()]

@@ -7,6 +7,7 @@ a model or a dataset is looked into by a process of its own.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -39,7 +40,7 @@ from .safe_dismiss import SafeDismiss, dismiss_once
 if TYPE_CHECKING:
     from ...engine.api import DatasetQuestion
 
-Take = Callable[[str, EntryKind], None]
+Take = Callable[[str, EntryKind], object]
 """Takes a path that was chosen, or raises why not."""
 Wanted = Literal["a model", "data", "a model or data"]
 NARROW = 100
@@ -350,7 +351,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
 
         def typed(text: str | None) -> None:
             if text:
-                path = typed_path(text).absolute()
+                path = typed_path(last_path(text)).absolute()
                 # the line that was typed has to be gone before this screen can be left
                 self.call_later(self.go if path.is_dir() else self.take, path)
 
@@ -373,10 +374,17 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
             dismiss_once(self)
 
 
+def last_path(text: str) -> str:
+    """Of a path that was typed behind the folder that stood there, `/folder//data/x` or `/folder/~/x`, the later one."""
+    later = re.fullmatch(r".*/(/.*|~(?:/.*)?)", text, re.DOTALL)
+    return later[1] if later else text
+
+
 def _there(text: str) -> None:
     """Raises: DataRefused, where nothing is at the path."""
-    if not typed_path(text).exists():
-        raise DataRefused(f"there is no {text}", fix="check the path")
+    path = last_path(text)
+    if not typed_path(path).exists():
+        raise DataRefused(f"there is no {path}", fix="check the path")
 
 
 def _glance_words(seen: FolderGlance) -> str:

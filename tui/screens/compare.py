@@ -20,7 +20,7 @@ from ...engine.report.sanitize import sanitize
 from ..desk import AtDesk
 from ..panes.pane import Parts
 from ..widgets.axis import axis_lines
-from ..widgets.chart import Graph
+from ..widgets.dots import Graph
 from ..widgets.histogram import bars, placed
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines, Scrolling, wrap

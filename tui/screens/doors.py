@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from ...engine.config import here
+from ...engine.config import here, typed_path
+from ...engine.errors import DataRefused
 from ..desk import AtDesk
 from ..panes.models import ModelsPane
 from ..panes.settings import SettingsPane
 from .safe_dismiss import SafeDismiss
 
 if TYPE_CHECKING:
+    from ...engine.library.folder_entries import EntryKind
     from ..runview import RunsLook
     from .browse import Take, Wanted
 
@@ -40,10 +42,6 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
     @abstractmethod
     async def open_run(self, run: str) -> None:
         """Show a run here."""
-
-    @abstractmethod
-    def take_data(self, path: str, row: str = "dataset") -> None:
-        """Use these data from now on."""
 
     @abstractmethod
     async def resume(self, run: str) -> None:
@@ -108,6 +106,62 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
         places += [Path(place) for place in kept_places(self.desk.engine.home)]
         start = next((place for place in places if os.path.isdir(place)), here())  # noqa: PTH112  (what may not be read is no error there)
         self.app.push_screen(BrowseScreen(wanted, start, take))
+
+    def on_models_pane_folder_wanted(self) -> None:
+        """Look for a folder of models, one model, or data."""
+        self.browse("a model or data")
+
+    def on_settings_pane_data_wanted(self, event: SettingsPane.DataWanted) -> None:
+        """Look for data, for the row that asked."""
+        self.browse("data", event.row)
+
+    def browse(self, wanted: Wanted, row: str = "dataset") -> None:
+        """Look in folders; data go into that row of the settings."""
+        self.look_for(wanted, partial(self._take, wanted=wanted, row=row))
+
+    def open_path(self, text: str) -> bool:
+        """Use what lies at a typed path, models or data; returns whether it is data.
+
+        Raises:
+            EdgetuiError: there is nothing, or neither of them, or it cannot be read.
+        """
+        from ...engine.library.folder_entries import kind_of_name
+
+        path = str(typed_path(text))
+        kind: EntryKind = "folder" if os.path.isdir(path) else kind_of_name(path) if os.path.exists(path) else "model"  # noqa: PTH110, PTH112
+        if kind == "other":
+            raise DataRefused(
+                f"{Path(path).name} is neither a model nor data", fix="take an .onnx, a folder, or data, e.g. a .zip"
+            )
+        return self._take(path, kind)
+
+    def _take(self, path: str, kind: EntryKind, wanted: Wanted = "a model or data", row: str = "dataset") -> bool:
+        """Use what was found; returns whether it is data."""
+        from ...engine.library.folder_entries import glance_at
+
+        if kind in ("data", "image") or (kind == "folder" and (wanted == "data" or glance_at(Path(path)).data)):
+            self.take_data(path if kind != "image" else str(Path(path).parent), row)
+            return True
+        if wanted == "data":
+            raise DataRefused(f"{Path(path).name} is no data", fix="take a folder, a .zip, an .npz, a .tsv or a .toml")
+        self.models.take(self.desk.engine.models(), self.desk.link.open_folder(path))
+        return False
+
+    def take_data(self, path: str, row: str = "dataset") -> None:
+        """Use these data from now on.
+
+        Raises:
+            EdgetuiError: they cannot be read, or are parts that only a description can name.
+        """
+        from ...engine.library.dataset_parts import parts_of
+
+        if parts_of(Path(path)) is not None and self.desk.engine.dataset(path).kind == "image-folder":
+            raise DataRefused(
+                f"{Path(path).name} holds parts, `train` and `test`",
+                fix=f"describe it: {self.settings.key('dataset', 'D')}, or :dataset {path}",
+            )
+        self.settings.put(row, path)
+        self.notify(f"{'data' if row == 'dataset' else row}: {path}", timeout=3, markup=False)
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

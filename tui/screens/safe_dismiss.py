@@ -5,7 +5,6 @@ before it stands has no widgets to fill.
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import isawaitable
 from typing import TypeVar
 
 from textual import events
@@ -16,7 +15,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
-from ..says_refusals import SaysRefusals
+from ..says_refusals import SaysRefusals, called
 
 Answer = TypeVar("Answer")
 
@@ -68,9 +67,7 @@ class SafeDismiss(SaysRefusals):
 
         async def unless_left() -> None:
             try:
-                called = callback(*args, **named)
-                if isawaitable(called):
-                    await called
+                await called(callback, *args, **named)
             except WIDGET_GONE:
                 if is_open(self):
                     raise

@@ -10,7 +10,7 @@ from ...engine.report import sensitivity_table as told
 from ...engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow, WeightHistogram
 from ...engine.schema.step import Step
 from ...engine.schema.steps import plain_step
-from ..widgets.chart import Graph
+from ..widgets.dots import Graph
 from ..widgets.histogram import Counted, histograms
 from ..widgets.lines import Line, shortened, side_by_side, wrap
 from ..widgets.sweep_bars import SweepBar, sweep_bars

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...engine.advice.words import DASH, digits
 from ...engine.report import spread_table as told
 from ..widgets.boxplot import Box, boxplot
-from ..widgets.chart import Graph
+from ..widgets.dots import Graph
 from ..widgets.histogram import Counted, histograms
 from ..widgets.lines import Line
 

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.timer import Timer
 
-from ...engine.errors import DataRefused, EdgetuiError, RecipeRefused
+from ...engine.errors import EdgetuiError, RecipeRefused
 from ..background import in_background, refusal
 from ..jump import JumpPlace
 from ..panes.log import LogPane
@@ -30,8 +30,7 @@ from .end_runs import ask_to_end
 from .headlines import TABS, WORDS, header_line, tab_columns, tabs_line, with_note
 
 if TYPE_CHECKING:
-    from ...engine.library.folder_entries import EntryKind
-    from .browse import Wanted
+    pass
 
 ROOMY = 28
 """Rows of the screen from which on the strip below a single column has those of the figures as well."""
@@ -376,43 +375,3 @@ class WorkbenchScreen(Doors):
         from .save_recipe import ask_to_save
 
         ask_to_save(self.desk, self.settings)
-
-    def on_models_pane_folder_wanted(self) -> None:
-        """Look for a folder of models, one model, or data."""
-        self.browse("a model or data")
-
-    def on_settings_pane_data_wanted(self, event: SettingsPane.DataWanted) -> None:
-        """Look for data, for the row that asked."""
-        self.browse("data", event.row)
-
-    def browse(self, wanted: Wanted, row: str = "dataset") -> None:
-        """Look in folders; data go into that row of the settings."""
-
-        def take(path: str, kind: EntryKind) -> None:
-            from ...engine.library.folder_entries import glance_at
-
-            if kind in ("data", "image") or (kind == "folder" and (wanted == "data" or glance_at(Path(path)).data)):
-                self.take_data(path if kind != "image" else str(Path(path).parent), row)
-            elif wanted == "data":
-                raise DataRefused(f"{Path(path).name} is no data", fix="take a folder, a .zip, an .npz, a .tsv or a .toml")
-            else:
-                model = self.desk.link.open_folder(path)
-                self.models.take(self.desk.engine.models(), model)
-
-        self.look_for(wanted, take)
-
-    def take_data(self, path: str, row: str = "dataset") -> None:
-        """Use these data from now on.
-
-        Raises:
-            EdgetuiError: they cannot be read, or are parts that only a description can name.
-        """
-        from ...engine.library.dataset_parts import parts_of
-
-        if parts_of(Path(path)) is not None and self.desk.engine.dataset(path).kind == "image-folder":
-            raise DataRefused(
-                f"{Path(path).name} holds parts, `train` and `test`",
-                fix=f"describe it: {self.settings.key('dataset', 'D')}, or :dataset {path}",
-            )
-        self.settings.put(row, path)
-        self.notify(f"{'data' if row == 'dataset' else row}: {path}", timeout=3, markup=False)

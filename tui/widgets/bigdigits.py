@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .chart import Graph
+from .dots import Graph
 
 _FONT = {
     "0": "### #.# #.# #.# ###",

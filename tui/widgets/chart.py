@@ -1,7 +1,7 @@
 """A live line chart in dots, drawn so that a slow link carries four of them.
 
 Buckets lie on absolute sample numbers and are drawn a whole cell at a time, so a picture that moves shifts by cells and never
-shimmers; only the changed span of each row is repainted. Measured beside libraries: `make bench-charts`.
+shimmers; only the changed span of each row is repainted. Measured beside libraries: `make bench-screen`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -19,10 +19,10 @@ from textual.strip import Strip
 
 from .axis import ticks
 from .chart_past import ChartPast, Values
+from .dots import DOTS, Graph
 from .tones import Toned
 from .uplines import CURSOR, DIM, UpLine, overlaid
 
-Graph = Literal["braille", "block", "ascii"]
 Pair = tuple[float, float]
 Columns = tuple[int, int]
 """Of a cell the dots of its left and right column, as bits from the top of the picture."""
@@ -34,31 +34,6 @@ _TONES = {"1": "accent", "2": "second", DIM: "dim", CURSOR: "value"}
 """Of what a cell shows."""
 SOLID, DOTTED = 1, 2
 """How a stretch is marked along the foot."""
-_LEFT = (0x01, 0x02, 0x04, 0x40)
-_RIGHT = (0x08, 0x10, 0x20, 0x80)
-
-
-class Dots(NamedTuple):
-    """How a cell is cut into dots, and the character of each pattern: bits row by row, left dots first."""
-
-    across: int
-    down: int
-    cells: tuple[str, ...]
-
-
-def _braille() -> tuple[str, ...]:
-    cells = []
-    for mask in range(256):
-        bits = sum(_LEFT[i] for i in range(4) if mask >> i & 1) + sum(_RIGHT[i] for i in range(4) if mask >> (4 + i) & 1)
-        cells.append(chr(0x2800 + bits) if bits else " ")
-    return tuple(cells)
-
-
-DOTS: dict[Graph, Dots] = {
-    "braille": Dots(2, 4, _braille()),
-    "block": Dots(1, 2, (" ", "▀", "▄", "█")),
-    "ascii": Dots(1, 2, (" ", "'", ".", "|")),
-}
 
 
 def nice_range(low: float, high: float, floor: float | None = None, ceiling: float | None = None) -> Pair:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ...engine.advice.words import percent
 from .axis import axis_lines, whole_parts
-from .chart import Graph
+from .dots import Graph
 from .lines import Line
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"

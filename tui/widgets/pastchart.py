@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...engine.advice.words import DASH
-from .chart import DOTS, GUTTER, Chart, Columns, Graph, Pair, label, nice_range
+from .chart import GUTTER, Chart, Columns, Pair, label, nice_range
+from .dots import DOTS, Graph
 from .uplines import CURSOR, DIM, UpLine
 
 if TYPE_CHECKING:

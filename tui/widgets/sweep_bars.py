@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .chart import Graph
+from .dots import Graph
 from .histogram import ASCII, EIGHTHS
 from .lines import Line
 

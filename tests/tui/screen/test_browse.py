@@ -13,7 +13,7 @@ from edgetui.engine.library.folder_entries import entries_of, glance_at
 from edgetui.engine.runs import queries
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.kept_look import kept_places
-from edgetui.tui.screens.browse import BrowseScreen
+from edgetui.tui.screens.browse import BrowseScreen, last_path
 from edgetui.tui.widgets.pictures import gallery, half_blocks
 from monkey import look_closely
 from screens import same_as_snapshot, screen_text, shows, until
@@ -181,3 +181,18 @@ def test_a_zip_is_not_unpacked_for_a_look(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("../../out.png", b"")
     assert [entry.kind for entry in entries_of(tmp_path) if entry.name == "x.zip"] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("/a/b/c", "/a/b/c"),
+        ("/a/b//data/x", "/data/x"),
+        ("/a/~/x", "~/x"),
+        ("/a//b//c", "/c"),
+        ("~/m", "~/m"),
+        ("/a/~b", "/a/~b"),
+    ],
+)
+def test_a_path_that_is_typed_behind_the_folder_counts(typed: str, meant: str):
+    assert last_path(typed) == meant

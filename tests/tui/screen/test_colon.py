@@ -92,6 +92,14 @@ async def test_names_as_they_stand_on_the_screen_are_known_and_a_long_value_is_s
         await until(pilot, lambda: typed in foot(bare_app))
 
 
+async def test_what_is_opened_may_be_data(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(160, 45), notifications=True) as pilot:
+        await ready(pilot)
+        await say(pilot, "open profiles/demo/digits.toml")
+        await until(pilot, lambda: bare_app.workbench.settings.draft.setup.dataset.endswith("profiles/demo/digits.toml"))
+        assert bare_app.workbench.tab == "settings"
+
+
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
@@ -101,6 +109,8 @@ async def test_names_as_they_stand_on_the_screen_are_known_and_a_long_value_is_s
         ("recipe prune5", "did you mean `prune-5`?"),
         ("model nothing", "no model here is called"),
         ("open /no/such/place", "there is no /no/such/place"),
+        ("open README.md", "README.md is neither a model nor data"),
+        ("model profiles/demo/digits.onnx", ":open profiles/demo/digits.onnx"),
         ("set", "`set` wants KEY"),
         ("quit now", "`quit` takes no words"),
         ("sweeep", "did you mean `sweeps`?"),

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 from edgetui.tui.theme import choose_graph, choose_theme
-from edgetui.tui.widgets.chart import DOTS, DOTTED, GUTTER, SOLID, Chart, Graph, label, nice_range
+from edgetui.tui.widgets.chart import DOTTED, GUTTER, SOLID, Chart, label, nice_range
+from edgetui.tui.widgets.dots import DOTS, Graph
 from edgetui.tui.widgets.entry import Entry
 from edgetui.tui.widgets.histogram import bars
 from edgetui.tui.widgets.keybar import key_name, keys_of
