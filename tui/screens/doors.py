@@ -144,7 +144,8 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
             return True
         if wanted == "data":
             raise DataRefused(f"{Path(path).name} is no data", fix="take a folder, a .zip, an .npz, a .tsv or a .toml")
-        self.models.take(self.desk.engine.models(), self.desk.link.open_folder(path))
+        opened = self.desk.link.open_folder(path)
+        self.models.take(self.desk.engine.models(), opened)
         return False
 
     def take_data(self, path: str, row: str = "dataset") -> None:
