@@ -163,7 +163,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             table.styles.clear_rule("height")
         table.show(rows)
         advice = self.query_one("#compare-advice", Scrolling)
-        advice.border_title = f"Advice  goal: {self.goals[self.goal]}"
+        advice.border_title = Content(f"Advice  goal: {self.goals[self.goal]}")
         width = max(10, advice.size.width - 2)
         told = [*(("bad", f"! {text}") for text in found.warnings), *(("", text) for text in found.advice)]
         advice.show([((f" {row}", tone),) for tone, text in told for row in (*wrap(text, width), "")])
@@ -192,7 +192,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         units = [metric.axis.unit for metric in (cost, other) if metric.axis]
         picture.border_title = f"Front  {' × '.join(units)}"
         if found.differs:
-            picture.border_title = f"No front: different {', '.join(found.differs)}"
+            picture.border_title = Content(f"No front: different {', '.join(found.differs)}")
         alone = found.differs or (cost is LATENCY and other_pace(found.stamps))
         front = frozenset() if alone else pareto(found.points, (cost, other))
         dots = [
