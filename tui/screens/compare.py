@@ -17,6 +17,7 @@ from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
 from ...engine.advice.stamp_differences import other_pace
 from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
+from ..ascii_letters import keys_in_words
 from ..desk import AtDesk
 from ..panes.pane import Parts
 from ..widgets.axis import axis_lines
@@ -156,7 +157,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             return
         table = self.query_one("#compare-table", Scrolling)
         table.border_title = Content(fitting(sanitize(found.title), max(20, table.size.width - 2)))
-        rows = table_lines(found, self.first, max(20, table.size.width - 2))
+        rows = table_lines(found, self.first, max(20, table.size.width - 2), keys_in_words("← →", self.desk.graph))
         if len(rows) + 2 < self.size.height // 2:  # what it does not need is the picture's
             table.styles.height = len(rows) + 2
         else:

@@ -136,7 +136,7 @@ def test_a_name_without_room_is_a_mark(room: int):
 
 
 @pytest.mark.parametrize("kind", [DrawnFilter, AsciiFilter])
-@pytest.mark.parametrize("text", [EVIL, ODD, "bad\udcff\x9b", "─ ✓ plain"])
+@pytest.mark.parametrize("text", [EVIL, ODD, "bad\udcff\x9b", "─ ✓ plain", "57 °C  cosine ≥ 0.9  1.2 ± 0.1   ±5 %  0.8 → 0.7"])
 def test_the_last_gate_keeps_the_width_of_a_row(kind: type[DrawnFilter | AsciiFilter], text: str):
     background = Color(0, 0, 0)
     row = DrawnFilter().apply([Segment(text)], background)
