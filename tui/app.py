@@ -25,6 +25,7 @@ from ..engine.config import Config, here
 from ..engine.errors import EdgetuiError
 from .begun_elsewhere import BegunElsewhere
 from .colon import Colon
+from .compositor import forget
 from .desk import Desk
 from .endings import Endings
 from .hangup import leave_when_gone
@@ -191,6 +192,7 @@ class EdgetuiApp(Desk):
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the least size keys must not act on what cannot be seen; above the most nothing is drawn."""
+        forget(self.console)
         claimed, event.size = event.size, Size(min(event.size.width, MOST[0]), min(event.size.height, MOST[1]))
         if claimed != event.size:  # before Textual has the event
             event.virtual_size = event.container_size = event.size
@@ -215,6 +217,7 @@ class EdgetuiApp(Desk):
 
     def action_redraw(self) -> None:
         """Draw everything: another program has written here."""
+        forget(self.console)
         self.screen.refresh()
 
     def action_command_palette(self) -> None:

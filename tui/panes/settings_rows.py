@@ -103,7 +103,7 @@ class StepRow(SettingRow):
     def nudge(self, by: int) -> None:
         self.draft.toggle(self._index)
 
-    def line(self, entry: Line | None, *, here: bool) -> Line:
+    def line(self, entry: Line | None, *, here: bool, room: int = 200) -> Line:
         on = self.draft.recipe.step[self._index].on
         state: Span = ("[on] ", "good") if on else ("[off]", "dim")
         name = f"{self.value():<{LABEL - 4}} "

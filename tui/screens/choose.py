@@ -18,13 +18,15 @@ from .safe_dismiss import dismiss_once
 
 LEAST_WIDE, AROUND = 60, 8
 """Columns of the frame, with the keys at its foot; and those of it that are neither a name's nor a title's."""
+MOST_WIDE = 94
+"""Hundredths of the screen."""
 
 
 class Choose(Dialog[str]):
     """Enter answers with the name under the cursor; escape with ""."""
 
     DEFAULT_CSS = """
-    Choose { align: center middle; background: $background 60%; }
+    Choose { align: center middle; }
     Choose > Vertical { width: 60; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
     Choose Rows { height: auto; max-height: 100%; }
     Choose #choose-whole { dock: bottom; }
@@ -39,6 +41,7 @@ class Choose(Dialog[str]):
         self.heading, self.choices, self.now = title, tuple(choices), now
         self.entry: Entry | None = None
         self.letters = ""
+        self._wide = LEAST_WIDE
 
     def compose(self) -> ComposeResult:
         """Rows in a frame that says the keys."""
@@ -52,7 +55,8 @@ class Choose(Dialog[str]):
     def on_mount(self) -> None:
         """As wide as the longest title; the cursor begins on what is chosen now."""
         wide = [max(map(width_of, column)) for column in zip(*self.choices, strict=True)]
-        self.query_one(Vertical).styles.width = max(LEAST_WIDE, sum(wide) + AROUND)
+        self._wide = max(LEAST_WIDE, sum(wide) + AROUND)
+        self.query_one(Vertical).styles.width = self._wide
         self.query_one(Rows).focus()
         self._write(self.now)
 
@@ -97,7 +101,8 @@ class Choose(Dialog[str]):
         self._write_whole(self._room())
 
     def _room(self) -> int:
-        return max(20, (self.query_one(Rows).size.width or 80) - 2)
+        """Columns of a row; before it is laid out, those that it will have."""
+        return max(20, (self.query_one(Rows).size.width or min(self._wide, self.app.size.width * MOST_WIDE // 100) - 2) - 2)
 
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter; arrows and enter go to the list all the while."""

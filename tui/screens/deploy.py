@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.worker import Worker
 
 from ...engine.advice.words import size
@@ -40,7 +39,7 @@ class DeployScreen(Dialog[None]):
     """One run's files and where they may go."""
 
     DEFAULT_CSS = """
-    DeployScreen { align: center middle; background: $background 60%; }
+    DeployScreen { align: center middle; }
     DeployScreen > Vertical {
         width: 96%; max-width: 124; height: auto; max-height: 100%; border: round $accent; background: $background;
     }
@@ -74,7 +73,7 @@ class DeployScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Files and places, how the copying stands, keys."""
         with Vertical() as frame:
-            frame.border_title = Content(f"Deploy  {self.run_id}")
+            frame.border_title = f"Deploy  {self.run_id}"
             yield Rows(id="deploy-rows")
             yield Lines(id="deploy-state")
             yield KeyBar()
@@ -95,7 +94,7 @@ class DeployScreen(Dialog[None]):
         else:
             self._state([])
         self.run_id = self.found.run if self.found is not None else self.run_id
-        self.query_one(Vertical).border_title = Content(f"Deploy  {self.run_id}")
+        self.query_one(Vertical).border_title = f"Deploy  {self.run_id}"
         self.write()
         if self._to and self.found is not None:
             self._begin(self._to)

@@ -22,7 +22,7 @@ class Confirm(Dialog[bool]):
     """A question that y answers with yes; everything else with no."""
 
     DEFAULT_CSS = """
-    Confirm { align: center middle; background: $background 60%; }
+    Confirm { align: center middle; }
     Confirm > Vertical { width: auto; max-width: 90%; height: auto; border: round $warning; padding: 1 2; }
     Confirm > Vertical { background: $surface; }
     Confirm Static { width: auto; }
@@ -57,7 +57,7 @@ class Ask(Dialog[str]):
     """
 
     DEFAULT_CSS = """
-    Ask { align: center middle; background: $background 60%; }
+    Ask { align: center middle; }
     Ask > Vertical { width: 72; max-width: 94%; height: auto; border: round $accent; background: $surface; padding: 1 2; }
     Ask Input { background: $panel; }
     Ask #ask-refused { color: $error; }

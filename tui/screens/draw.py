@@ -29,7 +29,7 @@ class DrawScreen(Dialog[None]):
     """A row for each series; those that are drawn stand first, in their order."""
 
     DEFAULT_CSS = """
-    DrawScreen { align: center middle; background: $background 60%; }
+    DrawScreen { align: center middle; }
     DrawScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
     DrawScreen > Vertical { background: $background; }
     DrawScreen KeyBar { height: 1; }

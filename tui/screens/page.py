@@ -30,7 +30,7 @@ class Page(Dialog[None]):
     """Rows over the screen; / finds in them."""
 
     DEFAULT_CSS = """
-    Page { align: center middle; background: $background 60%; }
+    Page { align: center middle; }
     Page > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
     """
     HELP = "What the command of that name prints, to scroll, to look through and to copy."

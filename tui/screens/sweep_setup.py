@@ -62,7 +62,7 @@ class SweepSetup(Dialog[None]):
     """
 
     DEFAULT_CSS = """
-    SweepSetup { align: center middle; background: $background 60%; }
+    SweepSetup { align: center middle; }
     SweepSetup > Vertical { width: 76; max-width: 96%; height: auto; border: round $accent; padding: 0 1; }
     SweepSetup > Vertical { background: $surface; }
     SweepSetup Horizontal { height: 1; }

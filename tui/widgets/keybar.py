@@ -10,7 +10,6 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from ...engine.report.width import cut, width_of
-from ..ascii_letters import keys_in_words
 from .entry import Entry
 from .lines import Line, Lines
 
@@ -94,8 +93,21 @@ class KeyBar(Widget):
         yield Lines()
 
     def on_mount(self) -> None:
-        """Follow the focus."""
+        """Follow the focus, and what comes to lie over the screen."""
+        self._whose: Screen[object] = self.screen
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.write())
+        self.app.screen_change_signal.subscribe(self, lambda _: self._screen_changed())
+
+    def _screen_changed(self) -> None:
+        """Under a dialog that has no such row: the keys of the screen below do nothing now, so the dialog's stand here."""
+        over = self.app.screen
+        covered = self.screen in self.app.screen_stack[-2:-1] and over.is_modal and not over.query(KeyBar)
+        whose = over if covered else self.screen
+        if whose is not self._whose:
+            self._whose = whose
+            if covered:
+                over.bindings_updated_signal.subscribe(self, lambda _: self.write())
+            self.write()
 
     def on_resize(self) -> None:
         """Fit the new width."""
@@ -103,13 +115,8 @@ class KeyBar(Widget):
 
     def write(self) -> None:
         """Show as many keys as fit; while something is typed those of typing, for the others are letters then."""
-        typed = being_typed(self.screen)
-        graph = getattr(self.app, "graph", "braille")
-        hints = (
-            [("", keys_in_words(key, graph), words) for key, words in typed.hints]
-            if typed is not None
-            else key_hints(self.screen)
-        )
+        typed = being_typed(self._whose)
+        hints = [("", key, words) for key, words in typed.hints] if typed is not None else key_hints(self._whose)
         last = [hint for name in LAST for hint in hints if hint[0] == name]
         rest = sorted((hint for hint in hints if hint not in last), key=lambda hint: hint[0] == "palette")
         room = self.size.width - 1 - sum(_width(hint) for hint in last)

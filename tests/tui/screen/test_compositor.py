@@ -12,6 +12,7 @@ from edgetui.engine.config import Config
 from edgetui.tui.app import EdgetuiApp
 from screens import shows
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
+from textual._context import visible_screen_stack
 
 KEYS = (
     "2 j j enter escape u 1 j 3 w p 4 5 o question_mark escape J 2 ctrl+p t h e escape colon s e escape tab R j slash x escape"
@@ -26,17 +27,22 @@ class Terminal:
         self.app = app
         self.screen = _blank(*size)
         self.narrow = 0
+        self.told = 0
+        """Letters, places and colours."""
         self._display, app._display = app._display, self.hear
 
     def hear(self, screen, renderable):
         if isinstance(renderable, CompositorUpdate):
             self.narrow += isinstance(renderable, ChopsUpdate)
-            pyte.Stream(self.screen).feed(renderable.render_segments(self.app.console))
+            told = renderable.render_segments(self.app.console)
+            self.told += len(told)
+            pyte.Stream(self.screen).feed(told)
         self._display(screen, renderable)
 
     def whole(self) -> pyte.Screen:
         """What a terminal shows that was told everything, by Textual's own way of drawing."""
         drawn = self.app.screen._compositor
+        visible_screen_stack.set(self.app._background_screens)
         pieces = Compositor._render_chops(drawn, drawn.size.region, lambda _: True)
         told = LayoutUpdate([row.values() for row in pieces], drawn.size.region).render_segments(self.app.console)
         screen = _blank(*drawn.size)
@@ -57,7 +63,9 @@ def _blank(columns: int, rows: int) -> pyte.Screen:
 
 
 def _cells(screen: pyte.Screen) -> list[list[object]]:
-    return [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+    """A blank shows no letters' colour."""
+    cells = [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+    return [[cell if cell.data != " " or cell.reverse else cell._replace(fg="default") for cell in row] for row in cells]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +85,48 @@ async def test_the_terminal_shows_the_whole_picture(
             await pilot.pause()
             terminal.looks_whole(key)
         assert terminal.narrow > 20
+
+
+async def test_a_dialog_writes_what_it_covers_and_one_that_closes_what_it_has_covered(
+    config: Config, engine: Engine, model: Path
+):
+    app = EdgetuiApp(config, engine)
+    terminal = Terminal(app, (160, 45))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await shows(pilot, "Models")
+        await pilot.press("p")  # what ticks would be counted as the dialog's
+        await pilot.pause(0.2)
+        terminal.told = 0
+        await pilot.press("ctrl+l")
+        await pilot.pause()
+        whole = terminal.told
+        for key in ("s", "escape"):
+            terminal.told = 0
+            await pilot.press(key)
+            await pilot.pause()
+            terminal.looks_whole(key)
+            assert 0 < terminal.told < whole / 3
+        terminal.told = 0
+        await pilot.press("ctrl+l")
+        await pilot.pause()
+        assert terminal.told >= whole
+
+
+async def test_colours_and_sizes_that_change_below_a_dialog_are_drawn(config: Config, engine: Engine, model: Path):
+    app = EdgetuiApp(config, engine)
+    terminal = Terminal(app, (120, 36))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await shows(pilot, "Models")
+        await pilot.press("question_mark")
+        await pilot.pause()
+        app.theme = next(name for name in app.available_themes if name != app.theme)
+        await pilot.pause(0.1)
+        terminal.looks_whole("another theme")
+        for size in ((100, 30), (120, 36)):
+            terminal.screen = _blank(*size)
+            await pilot.resize_terminal(*size)
+            await pilot.pause(0.1)
+            terminal.looks_whole(f"size {size}")
+        await pilot.press("escape")
+        await pilot.pause()
+        terminal.looks_whole("escape")
