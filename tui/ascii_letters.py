@@ -13,9 +13,26 @@ LETTERS: dict[int, str | int] = {
     **dict.fromkeys(map(ord, "▓▰▉▊▋■"), "#"),
     **dict.fromkeys(map(ord, "░▒▱"), "."),
     **str.maketrans("▁▂▃▄▅▆▇█", "_.,-=+*#"),
-    **str.maketrans("▸▶▾✓✗·•●○◌◆★↑↓←→‹›…–±×µ°²▲▼≥≤αä", ">>vvx..*oo**^v<><>.-~xuo2+-><aa"),
+    **str.maketrans("▸▶▾✓✗·•●○◌◆★↑↓←→‹›…–±×µ°²▲▼≥≤αä", ">>v+x..*o.**^v<><>~-~xuo2+-><aa"),
 }
-"""Of the same width each, so that rows of the screen keep theirs."""
-_LONGER = {"·": "|", "╸": "=", "→": "->", "←": "<-", "✓": "+", "≥": ">=", "≤": "<=", "…": "...", "–": "-"}
+"""Of the same width each, so that rows of the screen keep theirs. A cut text ends with `~`: a dot looked like its end."""
+_LONGER = {"·": "|", "╸": "=", "→": "->", "←": "<-", "≥": ">=", "≤": "<=", "…": "...", "±": "+-", "°": ""}
 WORDS: dict[int, str | int] = LETTERS | {ord(letter): text for letter, text in _LONGER.items()}
 """Where lines may grow: what the command line prints."""
+_WITH_BLANK = {"°C": " C", "≥ ": ">=", "≤ ": "<=", "± ": "+-", "  ±": " +-", "→ ": "->"}
+"""Signs whose usual twin has two columns, with a blank that they can have for it."""
+_ARROW_KEYS = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down"})
+
+
+def of_same_width(text: str) -> str:
+    """A row of the screen without the signs that are known here, as wide as it was."""
+    for sign, twin in _WITH_BLANK.items():
+        text = text.replace(sign, twin)
+    return text.translate(LETTERS)
+
+
+def keys_in_words(text: str, graph: str) -> str:
+    """What helps, with words for arrow keys where there are no arrows: `<` and `>` are other keys. `graph`: what the terminal
+    can show.
+    """
+    return text.translate(_ARROW_KEYS) if graph == "ascii" else text

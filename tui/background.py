@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from textual.app import App
 from textual.dom import DOMNode
@@ -11,19 +11,23 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from ..engine.errors import EdgetuiError, from_os_error
+from .says_refusals import SaysRefusals
 from .screens.safe_dismiss import WIDGET_GONE, is_open
 
 
 def in_background(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
     """Do something while the screen goes on; it ends with `node`, and the newest of a group ends the one before.
 
-    `work` is a function, for a coroutine that was ended before it began is a warning. What fails for want of widgets that have
-    gone with their screen is no defect.
+    `work` is a function, for a coroutine that was ended before it began is a warning. What cannot be read is said, and what
+    fails for want of widgets that have gone with their screen is no defect.
     """
 
     async def attempted() -> None:
         try:
             await work()
+        except (EdgetuiError, OSError) as error:
+            if stays(node):
+                cast("SaysRefusals", node.app).refused(error)
         except WIDGET_GONE:
             if stays(node):
                 raise

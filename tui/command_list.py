@@ -96,7 +96,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         return recipes(place) if place == 1 else ()
 
     def names(place: int) -> Iterable[str]:
-        return settings.names() if place == 0 else ()
+        return tuple(settings.named.told()) if place == 0 else ()
 
     def data_names(place: int) -> Iterable[str]:
         return desk.link.dataset_names() if place == 0 else ()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 from textual.dom import DOMNode
-from textual.message_pump import MessagePump
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
@@ -30,6 +29,8 @@ from .screens.safe_dismiss import WIDGET_GONE
 from .theme import choose_graph
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from ..engine.api import Engine
 
 
@@ -83,6 +84,19 @@ class Desk(SaysRefusals, App[int]):
             self._said[said] = now + ERROR_S
             self.notify(said, severity="error", timeout=ERROR_S, markup=False)
 
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Say something for a moment. Names are in it, which are no markup: `/data/a[/b]` ended the program as such."""
+        del markup  # Textual's widgets ask for it where nobody says
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
     def write_to_terminal(self, codes: str) -> None:
         """Codes that draw nothing: the bell."""
         if self._driver is not None:
@@ -118,8 +132,8 @@ class Desk(SaysRefusals, App[int]):
         in_background(self, attempted, group)
 
 
-class AtDesk(MessagePump):
-    """A screen or a pane: it finds the desk that it stands on.
+class AtDesk(SaysRefusals):
+    """A screen or a pane: it finds the desk that it stands on, which says what it cannot do.
 
     No node of the tree by itself: Textual takes styles from the first base that is one, and would find none of `Screen`.
     """

@@ -140,7 +140,7 @@ class BenchCommands(Provider):
         for folder in screen.models.folders or ():
             for model in folder.models:
                 yield PaletteEntry(f"model {Path(model.path).stem}", model.path, partial(screen.models.rewrite, model.path))
-        for name, (value, help_) in screen.settings.named_rows().items():
+        for name, (value, help_) in screen.settings.named.told().items():
             yield PaletteEntry(f"setting {name}   {value}", help_, partial(self._go_to_setting, screen, name))
         for run in self.runs:
             words = f"run {run.run}   {run.model.removesuffix('.onnx')} {run.recipe}   {run.state}"

@@ -14,7 +14,7 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 from ..engine.report.sanitize import sanitize
 from ..engine.report.width import width_of
-from .ascii_letters import LETTERS
+from .ascii_letters import of_same_width
 from .widgets.dots import Graph
 
 
@@ -51,7 +51,7 @@ class AsciiFilter(LetterFilter):
         """Translate frames and marks, put question marks for the rest."""
         if text.isascii():
             return text
-        return "".join(c if c.isascii() else "?" * width_of(c) for c in text.translate(LETTERS))
+        return "".join(c if c.isascii() else "?" * width_of(c) for c in of_same_width(text))
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:

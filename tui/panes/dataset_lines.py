@@ -83,3 +83,12 @@ def note_lines(found: DatasetProbe, width: int) -> list[Line]:
 def preview_lines(found: DatasetProbe, width: int) -> list[Line]:
     """All of it, without a model."""
     return [*found_lines(found, width), (), *sample_lines(found.shown, width), (), *note_lines(found, width)]
+
+
+def probe_lines(found: DatasetProbe, width: int, trying: str, *, tried_first: bool) -> list[Line]:
+    """All of it, part by part. `trying`: what is done now to know what the model makes of it; empty: that is known."""
+    tried: list[Line] = [((f" {trying}", "accent"),)] if trying else tried_lines(found, width)
+    parts = [found_lines(found, width), note_lines(found, width), tried, sample_lines(found.shown, width)]
+    if tried_first:
+        parts.insert(0, parts.pop(2))
+    return [line for part in parts if part for line in (*part, ())]

@@ -15,7 +15,7 @@ from ..fields import NONE
 from ..widgets.lines import Span
 from .setting_row import Around, SettingRow
 
-NO_DATA = "   ← → chooses, o browses folders"
+NO_DATA = "   enter types it, o browses"
 PRESET_WORDS = {"quick": "±10 % at 95 %", "normal": "±5 % at 95 %", "precise": "±1 % at 95 %"}
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 PER_INPUT = (0, 10, 20, 50, 100)

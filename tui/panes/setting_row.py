@@ -5,11 +5,12 @@ Apart from `settings_rows.py`, where the rows are, because a new one is added th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...engine.config import shown_path
+from ...engine.errors import UsageError, nearest
 from ...engine.schema.steps import STEPS
 from ..draft import Draft
 from ..widgets.lines import Line, Span, shortened
@@ -151,3 +152,28 @@ class Heading(SettingRow):
 
     def line(self, entry: Line | None, *, here: bool, room: int = 200) -> Line:
         return ((self.name, "title"),) if self.name else ()
+
+
+class NamedRows:
+    """Rows that hold something, by the names of files and documents."""
+
+    def __init__(self, rows: Iterable[SettingRow]) -> None:
+        self._rows = {row.path: row for row in rows if row.path}
+
+    def told(self) -> dict[str, tuple[str, str]]:
+        """Each name with its value as it stands, and what it means."""
+        return {name: (row.value(), row.help()) for name, row in self._rows.items()}
+
+    def find(self, name: str) -> SettingRow:
+        """The row of that name, or the only one that stands so on the screen.
+
+        Raises:
+            UsageError: there is none.
+        """
+        path = name.replace("step.", "steps.", 1) if name.startswith("step.") else name
+        if path in self._rows:
+            return self._rows[path]
+        shown = [row for row in self._rows.values() if row.name.strip() == name]
+        if len(shown) != 1:
+            raise UsageError(f"there is no setting `{name[:60]}`", fix=nearest(name, self._rows))
+        return shown[0]

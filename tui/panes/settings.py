@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from ...engine.errors import EdgetuiError, UsageError, nearest
+from ...engine.errors import EdgetuiError, UsageError
+from ..ascii_letters import keys_in_words
 from ..fix_words import on_screen
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, wrap
 from .forecast import forecast_rows
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ...engine.api import Forecast
     from ...engine.schema.model_facts import ModelFacts
     from ..draft import Draft
-    from .setting_row import Around, SettingRow
+    from .setting_row import Around, NamedRows, SettingRow
 
 WHAT = "what will happen"
 ROOMY = 16
@@ -155,7 +156,7 @@ class SettingsPane(Pane):
             text = row.hint() if row is not None else ""
             if typing and row is not None:
                 text = f"enter takes it, esc leaves it as it was. {row.takes()} {row.help()}"
-            lines = hanging(((" ", ""),), text, self._room, "dim")
+            lines = hanging(((" ", ""),), keys_in_words(text, self.desk.graph), self._room, "dim")
         least = 2 if self.size.height >= ROOMY else 1
         self.help.styles.height = 1 + max(least, min(len(lines), 2 * least))
         self.help.show(lines)
@@ -181,7 +182,7 @@ class SettingsPane(Pane):
         if row is None or self.draft is None:
             return []
         lines: list[Line] = [((f" {row.path or row.name.strip()}", "title"), (f"   {row.value()}", "value"))]
-        lines += [((f" {text}", ""),) for text in wrap(row.hint(), width)]
+        lines += [((f" {text}", ""),) for text in wrap(keys_in_words(row.hint(), self.desk.graph), width)]
         if row.path:
             lines.append(((" for example   ", "dim"), (f":set {row.path} {row.text() or row.value()}", "key")))
         if row.step is not None and changes_precision(self.draft.recipe.step[row.step].method):
@@ -202,29 +203,12 @@ class SettingsPane(Pane):
 
     # settings by name
 
-    def _named(self) -> dict[str, SettingRow]:
-        """Rows that hold something, by the names of files and documents."""
-        if self.draft is None:
-            return {}
-        return {row.path: row for row in self._rows() if row.path}
-
-    def names(self) -> tuple[str, ...]:
+    @property
+    def named(self) -> NamedRows:
         """What `put` takes."""
-        return tuple(self._named())
+        from .setting_row import NamedRows
 
-    def named_rows(self) -> dict[str, tuple[str, str]]:
-        """Each name with its value as it stands, and what it means."""
-        return {name: (row.value(), row.help()) for name, row in self._named().items()}
-
-    def _row(self, name: str) -> SettingRow:
-        known = self._named()
-        path = name.replace("step.", "steps.", 1) if name.startswith("step.") else name
-        if path not in known:
-            shown = [row for row in known.values() if row.name.strip() == name]  # as it stands on the screen
-            if len(shown) == 1:
-                return shown[0]
-            raise UsageError(f"there is no setting `{name[:60]}`", fix=nearest(name, known))
-        return known[path]
+        return NamedRows(self._rows())
 
     def point_at(self, name: str) -> None:
         """Put the cursor on a setting.
@@ -232,7 +216,7 @@ class SettingsPane(Pane):
         Raises:
             UsageError: there is none of that name.
         """
-        self.rows.point(self._row(name).key)
+        self.rows.point(self.named.find(name).key)
 
     def put(self, name: str, text: str) -> None:
         """Set a setting by its name, as if its row had been typed.
@@ -240,7 +224,7 @@ class SettingsPane(Pane):
         Raises:
             EdgetuiError: there is no such setting, or it cannot be so.
         """
-        row = self._row(name)
+        row = self.named.find(name)
         self._do(lambda _: row.put(text))
         if self.complaint:
             why, self.complaint = self.complaint, ""

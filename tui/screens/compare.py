@@ -17,6 +17,7 @@ from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
 from ...engine.advice.stamp_differences import other_pace
 from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
+from ..ascii_letters import keys_in_words
 from ..desk import AtDesk
 from ..panes.pane import Parts
 from ..widgets.axis import axis_lines
@@ -156,14 +157,14 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             return
         table = self.query_one("#compare-table", Scrolling)
         table.border_title = Content(fitting(sanitize(found.title), max(20, table.size.width - 2)))
-        rows = table_lines(found, self.first, max(20, table.size.width - 2))
+        rows = table_lines(found, self.first, max(20, table.size.width - 2), keys_in_words("← →", self.desk.graph))
         if len(rows) + 2 < self.size.height // 2:  # what it does not need is the picture's
             table.styles.height = len(rows) + 2
         else:
             table.styles.clear_rule("height")
         table.show(rows)
         advice = self.query_one("#compare-advice", Scrolling)
-        advice.border_title = f"Advice  goal: {self.goals[self.goal]}"
+        advice.border_title = Content(f"Advice  goal: {self.goals[self.goal]}")
         width = max(10, advice.size.width - 2)
         told = [*(("bad", f"! {text}") for text in found.warnings), *(("", text) for text in found.advice)]
         advice.show([((f" {row}", tone),) for tone, text in told for row in (*wrap(text, width), "")])
@@ -192,7 +193,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         units = [metric.axis.unit for metric in (cost, other) if metric.axis]
         picture.border_title = f"Front  {' × '.join(units)}"
         if found.differs:
-            picture.border_title = f"No front: different {', '.join(found.differs)}"
+            picture.border_title = Content(f"No front: different {', '.join(found.differs)}")
         alone = found.differs or (cost is LATENCY and other_pace(found.stamps))
         front = frozenset() if alone else pareto(found.points, (cost, other))
         dots = [

@@ -36,8 +36,8 @@ def movable(found: Comparison) -> list[int]:
     return [0, *(n for n in range(2, len(found.columns)) if n != frozen(found, n))]
 
 
-def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
-    """The table in rows of `width`: labels, the baseline, then as many columns as fit from the `first`.
+def table_lines(found: Comparison, first: int, width: int, keys: str = "← →") -> list[Line]:
+    """The table in rows of `width`: labels, the baseline, then as many columns as fit from the `first`; `keys` go to others.
 
     Where not all of them fit, cells are written shorter and go over several rows, and what fits shares the width.
     """
@@ -57,7 +57,7 @@ def table_lines(found: Comparison, first: int, width: int) -> list[Line]:
         labels = min(labels, max(least, width - sum(max(needed[n], wanted[n]) for n in kept)))
         widths = _grown({n: needed[n] for n in kept}, wanted, width - labels)
     names = (_cell(shortened(found.columns[n], widths[n] - 2), widths[n], "title") for n in kept)
-    more = f"  ← → {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
+    more = f"  {keys} {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
     lines: list[Line] = [(_cell(more, labels, "accent"), *names)]
     for at, row in enumerate(found.rows):
         detail = row.kind == "detail"

@@ -20,12 +20,13 @@ from textual.screen import Screen
 from ...engine.config import typed_path
 from ...engine.errors import DataRefused, EdgetuiError, ModelRefused
 from ...engine.library.folder_entries import EntryKind
+from ..ascii_letters import keys_in_words
 from ..background import in_background, refusal
 from ..dataset_draft import DatasetDraft, fed_as, pixel_words
 from ..desk import AtDesk
 from ..fields import NONE
 from ..fix_words import on_screen
-from ..panes.dataset_lines import PICTURE, found_lines, note_lines, sample_lines, shows_pictures, tried_lines
+from ..panes.dataset_lines import PICTURE, probe_lines, shows_pictures
 from ..panes.dataset_rows import FILE, FILED, LABEL, MODEL, PATH, WRITE, DatasetRow, DatasetRows, listed
 from ..panes.pane import Parts
 from ..setups import descriptions
@@ -201,7 +202,7 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
 
     def _write_help(self) -> None:
         row, width = self._here, max(20, self.rows.size.width - 2)
-        text = row.help if row is not None else ""
+        text = keys_in_words(row.help, self.desk.graph) if row is not None else ""
         lines = (
             hanging(((" ✗ ", "bad"),), self.complaint, width, "bad")
             if self.complaint
@@ -236,14 +237,9 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
             )
             details.show(hanging(((" ", ""),), words, width, "dim"))
         else:
-            found, tried = self.found, tried_lines(self.found, width)
-            if self.model and found.model is None and self.doing:
-                tried = [((f" {self.doing}", "accent"),)]
-            notes = note_lines(found, width)
-            parts = [found_lines(found, width), notes, tried, sample_lines(found.shown, width)]
-            if self.has_class("-narrow") and not self.doing:
-                parts.insert(0, parts.pop(2))  # what is proposed is to be seen at once
-            details.show([line for part in parts if part for line in (*part, ())])
+            trying = self.doing if self.model and self.found.model is None else ""
+            first = self.has_class("-narrow") and not self.doing  # what is proposed is to be seen at once
+            details.show(probe_lines(self.found, width, trying, tried_first=first))
 
     # what is changed
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.worker import Worker
 
 from ...engine.advice.words import size
@@ -73,7 +74,7 @@ class DeployScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Files and places, how the copying stands, keys."""
         with Vertical() as frame:
-            frame.border_title = f"Deploy  {self.run_id}"
+            frame.border_title = Content(f"Deploy  {self.run_id}")
             yield Rows(id="deploy-rows")
             yield Lines(id="deploy-state")
             yield KeyBar()
@@ -94,7 +95,7 @@ class DeployScreen(Dialog[None]):
         else:
             self._state([])
         self.run_id = self.found.run if self.found is not None else self.run_id
-        self.query_one(Vertical).border_title = f"Deploy  {self.run_id}"
+        self.query_one(Vertical).border_title = Content(f"Deploy  {self.run_id}")
         self.write()
         if self._to and self.found is not None:
             self._begin(self._to)

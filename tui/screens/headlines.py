@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...engine.report.width import width_of
+from ...engine.report.width import cut, width_of
 from ..widgets.lines import Line
 
 if TYPE_CHECKING:
@@ -18,21 +19,39 @@ WORDS = {"models": "Models", "settings": "Compression", "live": "Live", "run": "
 
 
 def header_line(board: str, free: str, width: int, now: Sample | None = None) -> Line:
-    """`edgetui  Orin Nano · 25W ...   RAM 3.1/7.4 GB   disk 75 GB free   14:02`; what has no room is left out."""
-    right = f" {free}   {datetime.now().strftime('%H:%M')} "
-    if now is not None and now.power_mode:
-        name, _, others = board.partition(" · ")
-        board = " · ".join(filter(None, (name, now.power_mode, others)))
+    """`edgetui  Orin Nano · 25W ...   RAM 3.1/7.4 GB   disk 75 GB free   14:02`; what has no room is left out.
+
+    The board's name and its power mode come first: the disk goes before they are cut, then the memory.
+    """
+    name, _, others = board.partition(" · ")
+    name = " · ".join(filter(None, (name, now.power_mode if now is not None else "")))
+    ram = ""
     if now is not None and now.ram_used_mb is not None and now.ram_total_mb:
-        right = f" RAM {now.ram_used_mb / 1024:.1f}/{now.ram_total_mb / 1024:.1f} GB  {right}"
-    room = max(0, width - 10 - len(right))
+        ram = f"RAM {now.ram_used_mb / 1024:.1f}/{now.ram_total_mb / 1024:.1f} GB"
+    clock = datetime.now().strftime("%H:%M")
+    for facts in ((ram, free, clock), (ram, clock), (clock,)):
+        right = f" {'   '.join(filter(None, facts))} "
+        room = max(0, width - 10 - len(right))
+        if width_of(name) <= room:
+            break
+    board = " · ".join(filter(None, (name, others)))
     return ((" edgetui  ", "title"), (f"{fitting(board, room):<{room}}", ""), (right, "dim"))
 
 
+_BESIDE = re.compile(r" with(?:out)? .*")
+
+
 def fitting(facts: str, room: int, between: str = " · ") -> str:
-    """As many of the facts as fit; of one that alone is too long its first words."""
-    while len(facts) > room:
-        facts = facts.rpartition(between)[0] or facts.rpartition(" ")[0].rstrip() or facts[:room]
+    """As many of the facts as fit; the last of them without what it has or lacks (`computer without an NVIDIA GPU` is a
+    `computer`), and of one that alone is too long its first words.
+    """
+    while width_of(facts) > room:
+        rest, _, last = facts.rpartition(between)
+        bare = _BESIDE.sub("", last)
+        if bare != last:
+            facts = f"{rest}{between}{bare}" if rest else bare
+        else:
+            facts = rest or facts.rpartition(" ")[0].rstrip() or cut(facts, room)
     return facts
 
 

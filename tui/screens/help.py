@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from ..ascii_letters import keys_in_words
 from ..panes.pane import Pane, Parts
 from ..widgets.keybar import key_name
 from ..widgets.lines import Details, Line, Scrolling, hanging, wrap
@@ -46,7 +47,7 @@ class HelpScreen(Dialog[None]):
         """One page."""
         with Vertical() as frame:
             frame.border_title = f"Help  {self.pane.TITLE}" if self.pane else "Help"
-            frame.border_subtitle = "↑ ↓ scroll   esc back"
+            frame.border_subtitle = self._spelt("↑ ↓ scroll   esc back")
             yield Scrolling(id="help-rows")
 
     def on_mount(self) -> None:
@@ -67,6 +68,9 @@ class HelpScreen(Dialog[None]):
     def _write(self) -> None:
         self.query_one(Scrolling).show(self._lines())
 
+    def _spelt(self, text: str) -> str:
+        return keys_in_words(text, self.desk.graph)
+
     def _part(self, width: int) -> list[Line]:
         """What the part with the focus is, where its pane or screen has several, and something to press there."""
         focused = self.about.focused
@@ -74,17 +78,17 @@ class HelpScreen(Dialog[None]):
         part = parts.get(focused.id or "") if focused is not None else None
         if part is None:
             return []
-        text, example = part
+        text, example = map(self._spelt, part)
         text += READ if isinstance(focused, Details) else ""
         return [*(((f" {row}", ""),) for row in wrap(text, width)), *hanging(((" for example  ", "dim"),), example, width)]
 
     def _lines(self) -> list[Line]:
-        text = self.pane.HELP if self.pane else self.about.HELP or GENERAL
+        text = self._spelt(self.pane.HELP if self.pane else self.about.HELP or GENERAL)
         width = max(20, min(round(self.app.size.width * 0.96), 124) - 4)
         lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
         here = [*(self.pane.help_here(width) if self.pane else []), *self._part(width)]
         lines = [(), *here, *lines] if here else lines
-        example = self.pane.EXAMPLE if self.pane else getattr(self.about, "EXAMPLE", "")
+        example = self._spelt(self.pane.EXAMPLE if self.pane else getattr(self.about, "EXAMPLE", ""))
         if example:
             lines += [*hanging(((" for example  ", "dim"),), example, width), ()]
         keys: dict[str, list[str]] = {}

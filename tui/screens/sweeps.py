@@ -16,6 +16,7 @@ from ...engine.errors import ModelRefused
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, begun, hanging, shortened, wrap
+from .headlines import fitting
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
@@ -152,13 +153,13 @@ class SweepsScreen(ListedScreen):
             return
         wanted = f"wanted: {found.want}" if found.want else "wanted: the cheapest"
         doing = sweep_picture.now_words(found)
-        head = f" {Path(found.model).name} · {found.board}" if found.board else f" {Path(found.model).name}"
+        head = " · ".join(filter(None, (Path(found.model).name, found.board)))
         said = f"   {wanted}" + (" (typed here)" if found.sweep in self.wishes else "")
         mode = sweep_picture.mode_words(found)
         second = "   ".join(filter(None, (doing, mode)))
         now.show(
             [
-                ((begun(head, max(12, self.size.width - len(said) - 1)), "value"), (said, "accent")),
+                ((f" {fitting(head, max(12, self.size.width - len(said) - 2))}", "value"), (said, "accent")),
                 ((f" {begun(second, self.size.width - 2)}", "bad" if found.mode_left else "dim"),),
             ]
         )

@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from ...engine.report.width import cut, width_of
+from ..ascii_letters import keys_in_words
 from .entry import Entry
 from .lines import Line, Lines
 
@@ -116,7 +117,12 @@ class KeyBar(Widget):
     def write(self) -> None:
         """Show as many keys as fit; while something is typed those of typing, for the others are letters then."""
         typed = being_typed(self._whose)
-        hints = [("", key, words) for key, words in typed.hints] if typed is not None else key_hints(self._whose)
+        graph = getattr(self.app, "graph", "braille")
+        hints = (
+            [("", keys_in_words(key, graph), words) for key, words in typed.hints]
+            if typed is not None
+            else key_hints(self._whose)
+        )
         last = [hint for name in LAST for hint in hints if hint[0] == name]
         rest = sorted((hint for hint in hints if hint not in last), key=lambda hint: hint[0] == "palette")
         room = self.size.width - 1 - sum(_width(hint) for hint in last)

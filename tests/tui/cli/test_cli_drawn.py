@@ -10,7 +10,7 @@ import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.report.table import plain
 from edgetui.engine.report.width import width_of
-from edgetui.tui.ascii_letters import LETTERS, WORDS
+from edgetui.tui.ascii_letters import LETTERS, WORDS, of_same_width
 from edgetui.tui.commands.follow import StatusLine
 from edgetui.tui.commands.printing import echo, paint, unicode_ok
 
@@ -96,6 +96,24 @@ def test_each_sign_that_is_written_here_has_one_in_ascii(letters: dict[int, str 
     assert len(signs) > 20
     signs |= set("┏━┓┃┗┛")  # Textual's frame of what has the focus, without colours
     assert {sign for sign in signs if ord(sign) not in letters} == set()
+
+
+TOLD_APART = ("✓✗▶·–!", "●○◌", "▲▼=", "…·–", "▸▾", "█░", "┃│◆─┌", "▁▃▅█")
+"""Signs that stand in one picture and say different things."""
+
+
+@pytest.mark.parametrize("signs", TOLD_APART)
+def test_signs_that_say_different_things_have_different_twins(signs: str):
+    """A cut text ended with a dot, as whole ones do; a board that starts was one that is not up."""
+    if "│" in signs:  # median and whisker differ by where they stand
+        signs = signs.replace("┃", "")
+    twins = [of_same_width(sign) for sign in signs]
+    assert len(set(twins)) == len(twins), twins
+
+
+def test_a_sign_takes_the_blank_beside_it_where_its_twin_is_wider():
+    row = "size  1.11 kB → about 850 B   57 °C  top-1 ≥ 0.80  2.44 ms ± 0.02   ±5 %"
+    assert of_same_width(row) == "size  1.11 kB ->about 850 B   57  C  top-1 >=0.80  2.44 ms +-0.02  +-5 %"
 
 
 @pytest.mark.parametrize("name", ["dumb", ""])

@@ -200,3 +200,17 @@ async def test_what_is_said_for_a_moment_covers_no_more_than_the_header(bare_app
             app.clear_notifications()
             await until(pilot, lambda: "is damaged" not in screen_text(app))
             await until(pilot, lambda: screen_text(app).startswith(" edgetui"))
+
+
+@pytest.mark.parametrize("size", [(120, 36), (120, 40), (160, 45)])
+async def test_each_of_four_charts_has_five_rows_at_least(
+    app: EdgetuiApp, past_run: Callable[..., str], model: Path, board: None, size: tuple[int, int]
+):
+    """They had three at 120x36."""
+    del board
+    past_run(model=model)
+    async with app.run_test(size=size) as pilot:
+        charts = app.workbench.live.charts
+        await until(pilot, lambda: all(chart.is_on_screen for chart in charts) and app.link.view is not None)
+        await shows(pilot, "faster")
+        assert [chart.size.height - 1 >= 5 for chart in charts] == [True] * 4, [chart.size for chart in charts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edgetui.engine.errors import Fix, RecipeRefused
 from edgetui.engine.schema.events import Queued
 from edgetui.engine.schema.model_facts import ModelFacts, TensorFacts
 from edgetui.engine.schema.steps import STEPS, PruneMagnitude, QuantizeInt8, Recipe
+from edgetui.engine.telemetry.sample import Sample
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.draft import Draft, RunSetup
 from edgetui.tui.fields import fields_of, parse
@@ -23,7 +25,7 @@ from edgetui.tui.panes.run_rows import bar_rows, strip_lines
 from edgetui.tui.panes.setting_row import Around
 from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
-from edgetui.tui.screens.headlines import fitting, tabs_line
+from edgetui.tui.screens.headlines import fitting, header_line, tabs_line
 from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
 from edgetui.tui.widgets.tones import tone
 from screens import screen_text, shows, until
@@ -113,7 +115,7 @@ async def test_r_without_data_says_on_the_spot_what_is_missing(app: EdgetuiApp, 
         app.workbench.load_recipe("int8")
         await until(pilot, lambda: app.workbench.models.facts is not None)
         await pilot.press("r")
-        await shows(pilot, "this cannot run yet", "the row data", "needs samples", "← → chooses")
+        await shows(pilot, "this cannot run yet", "the row data", "needs samples", "o browses")
         assert "--dataset" not in screen_text(app)
         assert await engine.list() == ()
 
@@ -278,6 +280,36 @@ async def test_help_shows_the_names_for_the_configuration_also_on_a_narrow_scree
 )
 def test_the_header_leaves_out_what_has_no_room_and_cuts_no_word(room: int, wanted: str):
     assert fitting("Orin Nano · R36.4.3 · 25W", room) == wanted
+
+
+@pytest.mark.parametrize(
+    ("room", "wanted"),
+    [
+        (46, "net.onnx · computer without an NVIDIA GPU"),
+        (40, "net.onnx · computer"),
+        (18, "net.onnx"),
+    ],
+)
+def test_what_a_board_lacks_is_not_cut_in_its_middle(room: int, wanted: str):
+    assert fitting("net.onnx · computer without an NVIDIA GPU", room) == wanted
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "hidden"),
+    [
+        (120, ("computer without an NVIDIA GPU · 4 cores ", "RAM 3.1/7.4 GB", "disk 75 GB free"), ()),
+        (80, ("computer without an NVIDIA GPU ", "RAM 3.1/7.4 GB"), ("disk",)),
+        (60, ("computer without an NVIDIA GPU ",), ("RAM", "disk")),
+        (40, ("computer  ",), ("with", "RAM")),
+    ],
+)
+def test_the_boards_name_comes_before_disk_and_memory(width: int, shown: tuple[str, ...], hidden: tuple[str, ...]):
+    now = Sample(t_s=0.0, ram_used_mb=3174, ram_total_mb=7577)
+    row = "".join(text for text, _ in header_line("computer without an NVIDIA GPU · 4 cores", "disk 75 GB free", width, now))
+    assert len(row) == width
+    assert re.search(r" \d\d:\d\d $", row)
+    assert all(words in row for words in shown), row
+    assert not any(words in row for words in hidden), row
 
 
 async def test_the_name_that_is_offered_is_replaced_by_the_one_that_is_typed(bare_app: EdgetuiApp, engine: Engine):

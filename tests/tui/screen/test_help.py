@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config, Ui
 from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.tui import panes, screens
 from edgetui.tui.app import EdgetuiApp
@@ -131,3 +133,14 @@ async def test_help_that_is_written_in_no_room_ends_nothing(bare_app: EdgetuiApp
         page._write()
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: app.screen is page)
+
+
+async def test_arrow_keys_are_words_where_there_are_no_arrows(engine: Engine, config: Config):
+    """`<` and `>` are the signs of other keys."""
+    app = EdgetuiApp(msgspec.structs.replace(config, ui=Ui(graph="ascii")), engine)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        await pilot.press("2")
+        await shows(pilot, "left right chooses")
+        await pilot.press("question_mark")
+        await shows(pilot, "left right change a value", "up down scroll")

@@ -93,6 +93,17 @@ async def test_model_folders_and_the_palette_show_any_name(tmp_path: Path, own_s
             look(app)
 
 
+async def test_messages_and_titles_are_no_markup(bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path):
+    """A path may have `[/b]` in it, and a folder may be called `[x="`: both ended the program."""
+    (own_state / "runs" / past_run("done")).rename(own_state / "runs" / '[x="')
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        bare_app.screen.notify("looked at /data/a[/b]")
+        await shows(pilot, "looked at /data/a[/b]")
+        await pilot.press("R", "E")
+        await shows(pilot, 'Deploy  [x="')
+
+
 async def test_a_name_that_is_not_utf8_is_said_and_refused(tmp_path: Path, own_state: Path):
     folder = tmp_path / "models"
     folder.mkdir()
@@ -125,7 +136,7 @@ def test_a_name_without_room_is_a_mark(room: int):
 
 
 @pytest.mark.parametrize("kind", [DrawnFilter, AsciiFilter])
-@pytest.mark.parametrize("text", [EVIL, ODD, "bad\udcff\x9b", "─ ✓ plain"])
+@pytest.mark.parametrize("text", [EVIL, ODD, "bad\udcff\x9b", "─ ✓ plain", "57 °C  cosine ≥ 0.9  1.2 ± 0.1   ±5 %  0.8 → 0.7"])
 def test_the_last_gate_keeps_the_width_of_a_row(kind: type[DrawnFilter | AsciiFilter], text: str):
     background = Color(0, 0, 0)
     row = DrawnFilter().apply([Segment(text)], background)

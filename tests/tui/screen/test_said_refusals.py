@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 from edgetui.engine.config import here
 from edgetui.engine.errors import DataRefused
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.background import in_background
+from edgetui.tui.desk import AtDesk
 from edgetui.tui.screens.browse import BrowseScreen
 from edgetui.tui.screens.dialogs import Ask
 from edgetui.tui.screens.runs import RunsScreen
 from edgetui.tui.screens.safe_dismiss import SafeDismiss
 from screens import screen_text, shows, until
 from textual import events
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -88,6 +92,43 @@ async def test_an_answer_and_a_key_that_cannot_be_are_said(bare_app: EdgetuiApp)
         await pilot.press("x", "enter")
         await shows(pilot, "error: text is no data; take a folder")
         assert isinstance(bare_app.screen, Refusing)
+
+
+class RefusingPart(AtDesk, Vertical):
+    """A part of a screen that is asked for what cannot be, and reads what cannot be read."""
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        if event.key == "x":
+            in_background(self, self.read, "reading")
+        else:
+            raise DataRefused(f"{event.key} cannot be read", fix="take another")
+
+    async def read(self) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/data/gone")
+
+
+async def test_what_a_part_of_a_screen_cannot_do_or_read_is_said(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        part = RefusingPart()
+        part.can_focus = True
+        await bare_app.workbench.mount(part)
+        part.focus()
+        await pilot.press("y")
+        await shows(pilot, "error: y cannot be read; take another")
+        await pilot.press("x")
+        await shows(pilot, "error: No such file or directory at /data/gone")
+
+
+async def test_the_tools_lines_of_a_run_that_was_deleted(bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path):
+    """The pane Log asked for them, and what it was told ended the program."""
+    past_run("done")
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.link.view is not None and bare_app.link.view.result is not None)
+        shutil.rmtree(own_state / "runs")
+        await pilot.press("5", "o")
+        await shows(pilot, "error: there is no run")
 
 
 async def test_what_ticks_cannot_have_is_said_once(bare_app: EdgetuiApp):
