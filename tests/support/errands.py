@@ -33,13 +33,15 @@ WAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Palette": ("ctrl+p",),
         "RunsScreen": ("R",),
         "SearchesScreen": ("f",),
-        "SensitivityScreen": ("e",),
+        "SensitivityScreen": ("1", "escape", "e"),
         "StudiesScreen": ("P",),
         "SweepSetup": ("W", "r"),
         "SweepsScreen": ("W",),
     }
 )
-"""Keys; the last is pressed until it is there: what it opens may have to be read first."""
+"""Keys; the last is pressed until it is there: what it opens may have to be read first. `escape` lets a filter go, which
+may leave no model in sight.
+"""
 TINY = (20, 5)
 AGAIN, READ_S = 5, 2.0
 """So often the last key is pressed, and so long it may take each time: pressed again earlier, what it asks for begins anew."""
@@ -88,12 +90,15 @@ async def go(monkey: Monkey, name: str, size: tuple[int, int]) -> bool:
 
 
 async def run_errand(monkey: Monkey, screens: set[str]) -> None:
-    """To the screen that was seen least, at the size at which it was least."""
-    seen = monkey.visits.seen
+    """To the screen that was seen least, at the size at which it was least; one that an errand did not reach, which takes ten
+    seconds, comes later.
+    """
+    seen, missed = monkey.visits.seen, monkey.visits.missed
 
     def often(name: str) -> int:
-        return sum(seen[name, size] for size in (*USUAL, None))
+        return sum(seen[name, size] for size in (*USUAL, None)) + 10 * missed[name]
 
     least = min(sorted(screens), key=lambda name: (min(often(name), 20), monkey.dice.random()))
     sizes = [TINY] if least == "TooSmall" else USUAL if least == "FieldScreen" else USUAL[1:]
-    await go(monkey, least, min(sizes, key=lambda size: seen[least, size]))
+    if not await go(monkey, least, min(sizes, key=lambda size: seen[least, size])):
+        missed[least] += 1

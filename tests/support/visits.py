@@ -38,6 +38,8 @@ class Visits:
     def __init__(self) -> None:
         self.seen: Counter[tuple[str, tuple[int, int] | None]] = Counter()
         """The size None is any other."""
+        self.missed: Counter[str] = Counter()
+        """Errands that did not come there."""
 
     def note(self, app: EdgetuiApp) -> None:
         """Where it is now."""

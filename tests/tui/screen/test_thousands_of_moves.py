@@ -11,6 +11,7 @@ import importlib.util
 import os
 import random
 import shutil
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -104,6 +105,7 @@ class Growth:
     def __init__(self, app: EdgetuiApp) -> None:
         self.app, self.process = app, psutil.Process()
         self.megabytes: list[float] = []
+        self.began_s = time.monotonic()
         self._kinds: list[Counter[str]] = []
 
     def note(self) -> str:
@@ -115,7 +117,8 @@ class Growth:
         self._kinds.append(kinds)
         screens = sum(n for kind, n in kinds.items() if kind in every_screen())
         return (
-            f"{len(self.megabytes)}000 moves {self.megabytes[-1]:.0f} MB  {len(objects)} objects, {screens} screens of which "
+            f"{len(self.megabytes)}000 moves {time.monotonic() - self.began_s:.0f} s {self.megabytes[-1]:.0f} MB  "
+            f"{len(objects)} objects, {screens} screens of which "
             f"{len(self.app.screen_stack)} stand, {widgets(self.app)} widgets, {kinds['Timer']} timers, "
             f"{len(asyncio.all_tasks())} tasks, {len(self.app.workers)} workers, {self.process.num_threads()} threads, "
             f"{self.process.num_fds()} files, {len(self.app.pace._drawers)} drawers"
@@ -192,7 +195,7 @@ async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
     finally:
         print(monkey.visits.table(screens), f"killed: {dict(killed)}", f"more: {growth.grown()}", sep="\n")
         never = monkey.visits.never(screens)
-        print(f"never on top: {', '.join(never) or 'none'}")
+        print(f"never on top: {', '.join(never) or 'none'}; errands that did not come there: {dict(monkey.visits.missed)}")
         kill_all(own_state.parent)
     half = len(growth.megabytes) // 2
     assert not half or growth.megabytes[-1] - growth.megabytes[half - 1] < GROWTH_MB, growth.megabytes
