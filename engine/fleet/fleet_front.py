@@ -119,7 +119,7 @@ class Fleet:
         seen: Seen = {}
         if glances and any(each.state == "up" for each in known):
             self._looking = self._looking or self._link()
-            with suppress(OSError, asyncio.TimeoutError, RuntimeError):  # the last: the link was closed meanwhile
+            with suppress(Exception):  # of many kinds, for a link that is lost, or closed meanwhile
                 seen = await self._looking.glances()
         pairs = tuple(_now(each, *seen.get(each.board, (None, 0.0))) for each in known)
         return FleetStatus(up=up, file=str(fleet_file()), boards=pairs, asked=carried(self._keeping.folder))

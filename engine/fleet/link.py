@@ -46,6 +46,7 @@ class FleetLink:
         self._keeping = keeping
         self._hear = hear
         self._client: Client | None = None
+        self._closed = False
         self._connecting = asyncio.Lock()
         self._sending: dict[tuple[str, str], asyncio.Lock] = {}
         self._sent: set[tuple[str, str]] = set()
@@ -56,7 +57,8 @@ class FleetLink:
         """What those are told meanwhile."""
 
     async def close(self) -> None:
-        """Let go; nothing on a board ends with it."""
+        """Let go, for good; nothing on a board ends with it."""
+        self._closed = True
         await self._drop()
 
     async def _drop(self) -> None:
@@ -65,10 +67,16 @@ class FleetLink:
             with contextlib.suppress(Exception):  # whatever is left of a lost link
                 await asyncio.wait_for(client.close(timeout=1), 3)
 
+    def _refuse_closed(self) -> None:
+        """Who still asks when it was closed gets no connection that nobody would close."""
+        if self._closed:
+            raise ConnectionError("the link was closed")
+
     async def _connected(self) -> Client:
         from distributed import Client
 
         async with self._connecting:
+            self._refuse_closed()
             if self._client is not None and self._client.status == "running":
                 return self._client
             await self._drop()
@@ -79,7 +87,13 @@ class FleetLink:
                 set_as_default=False,
                 timeout=10,
             )
-            await asyncio.wait_for(client, CONNECT_S)
+            try:
+                await asyncio.wait_for(client, CONNECT_S)
+                self._refuse_closed()
+            except BaseException:
+                self._client = client
+                await self._drop()
+                raise
             if self._hear is not None:
                 client.subscribe_topic(TOPIC, self._heard)
             return client

@@ -8,14 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 import msgspec
 import pytest
 from edgetui import __version__
 from edgetui.engine.config import PACKAGE
-from edgetui.engine.errors import BackendRefused
+from edgetui.engine.errors import BackendRefused, EdgetuiError
 from edgetui.engine.fleet.asks import FleetAsk
+from edgetui.engine.fleet.board_tasks import left
 from edgetui.engine.fleet.certificates import make_keys
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.events import RunBegan
@@ -79,6 +81,30 @@ async def test_a_worker_and_a_scheduler_that_are_killed_lose_nothing(fleet, ligh
     assert found[0].error is None
     assert found[0].runs[0].state == "done"
     assert len(fleet.runs("one")) == 1
+
+
+async def test_a_look_at_boards_whose_link_is_closed_meanwhile_tells_less_and_leaves_no_connection(fleet):
+    """As it is when the screen that looks is left, or takes the fleet down: at any moment of connecting and of asking."""
+    from distributed import Client
+
+    fleet.add("one")
+    await fleet.fleet.bring_up()
+    for turns in (0, 30, 300):
+        for pause_s in (0.0, 0.03):
+            looking = asyncio.ensure_future(fleet.fleet.status())
+            await asyncio.sleep(pause_s)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            link = fleet.fleet._looking
+            asking = asyncio.ensure_future(link.ask("one", left, "of no run", patience_s=0.1))
+            await fleet.fleet.close()
+            (board,) = (await looking).boards
+            assert board.standing.state == "up"
+            with suppress(EdgetuiError):
+                await asking
+            assert {client.status for client in Client._instances} <= {"closed"}
+    assert (await fleet.fleet.status()).boards[0].now is not None, "the next look makes another link"
+    await fleet.fleet.close()
 
 
 @pytest.mark.long
