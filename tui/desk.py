@@ -30,6 +30,7 @@ from .theme import choose_graph
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
+    from textual.worker import Worker
 
     from ..engine.api import Engine
 
@@ -112,7 +113,7 @@ class Desk(SaysRefusals, App[int]):
 
     def run_in_background(
         self, work: Callable[[], Coroutine[Any, Any, None]], group: str, asker: DOMNode | None = None
-    ) -> None:
+    ) -> Worker[None]:
         """Do something with the engine beside the screen; the newest of a group ends the one before.
 
         It goes on when `asker`, a screen or a pane, has gone; by itself the screen that is on top.
@@ -129,7 +130,7 @@ class Desk(SaysRefusals, App[int]):
                 if stays(asked_by):
                     raise
 
-        in_background(self, attempted, group)
+        return in_background(self, attempted, group)
 
 
 class AtDesk(SaysRefusals):
@@ -144,9 +145,22 @@ class AtDesk(SaysRefusals):
         assert isinstance(self.app, Desk)
         return self.app
 
-    def run_in_background(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
+    def run_in_background(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
         """Do something with the engine, for this screen; what is asked in the moment in which it is left is not for the one
         below, which is on top by then.
         """
         assert isinstance(self, DOMNode)
-        self.desk.run_in_background(work, group, self)
+        return self.desk.run_in_background(work, group, self)
+
+    def look_each(self, seconds: float, read: Callable[[], Worker[None] | None]) -> None:
+        """Have `read` look now, and again and again unless its last look still waits: the next would end it, and what takes
+        longer to answer, as a board may, would never be shown.
+        """
+        last: list[Worker[None] | None] = [None]
+
+        def look() -> None:
+            if last[0] is None or last[0].is_finished:
+                last[0] = read()
+
+        self.set_interval(seconds, look)
+        look()

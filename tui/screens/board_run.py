@@ -18,6 +18,8 @@ from ..widgets.lines import Lines, Scrolling, shortened
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from ...engine.fleet.fleet_front import Fleet
 
 LOOK_S = 2.0
@@ -57,17 +59,16 @@ class BoardRunScreen(AtDesk, SafeDismiss, Screen[None]):
         """Ask now, and again every two seconds."""
         self.query_one("#board-run-rows", Scrolling).focus()
         self._draw()
-        self._read()
-        self.set_interval(LOOK_S, self._read)
+        self.look_each(LOOK_S, self._read)
 
-    def _read(self) -> None:
-        if self.is_current and not (self.view is not None and self.view.state):
-            self.run_in_background(self._fill, "board-run")
+    def _read(self) -> Worker[None] | None:
+        wanted = self.is_current and not (self.view is not None and self.view.state)
+        return self.run_in_background(self._fill, "board-run") if wanted else None
 
     async def _fill(self) -> None:
         try:
             more = True
-            while more:
+            while more and self.is_attached:
                 told = await self.fleet.look_into(self.board, self.run_name, self._offset)
                 self.view = self.view or RunView(told.run, told.model, told.recipe)
                 for event in told.events:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
 
 from ..desk import AtDesk
 from ..widgets.lines import Details, Rows, wrap
 from .safe_dismiss import SafeDismiss, dismiss_once
+
+if TYPE_CHECKING:
+    from textual.worker import Worker
 
 REFRESH_S = 2.0
 
@@ -38,12 +41,10 @@ class ListedScreen(AtDesk, SafeDismiss, Screen[None]):
     def on_mount(self) -> None:
         """Read now, and again every two seconds."""
         self.listed.focus()
-        self._read()
-        self.set_interval(REFRESH_S, self._read)
+        self.look_each(REFRESH_S, self._read)
 
-    def _read(self) -> None:
-        if self.is_current:
-            self.run_in_background(self.fill, self.KIND)
+    def _read(self) -> Worker[None] | None:
+        return self.run_in_background(self.fill, self.KIND) if self.is_current else None
 
     @abstractmethod
     async def fill(self) -> None:

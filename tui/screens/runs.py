@@ -29,6 +29,8 @@ from .run_deeds import RunDeeds, RunRows
 from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from ...engine.schema.run_summary import RunSummary
 
 OnRun = Callable[[str], Coroutine[Any, Any, None]]
@@ -122,17 +124,15 @@ class RunsScreen(RunDeeds, FilteredScreen):
     def on_mount(self) -> None:
         """Read the list now and, while it is looked at, every two seconds."""
         self.rows.focus()
-        self._read()
-        self.set_interval(REFRESH_S, self._read)
+        self.look_each(REFRESH_S, self._read)
 
     def on_resize(self) -> None:
         """Other columns where the width asks for them."""
         self._asked = None
         self.call_after_refresh(self.write)
 
-    def _read(self) -> None:
-        if self.is_current:
-            self.run_in_background(self.fill, "runs")
+    def _read(self) -> Worker[None] | None:
+        return self.run_in_background(self.fill, "runs") if self.is_current else None
 
     async def fill(self) -> None:
         """Read the list again."""
