@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import singledispatchmethod
 from typing import Literal, NamedTuple
 
+from ..engine.advice.words import CACHED
 from ..engine.errors import EdgetuiError
 from ..engine.schema.events import (
     AnyEvent,
@@ -276,7 +277,7 @@ class RunView:
         view.state, view.seconds, view.cached, view.summary = "done", event.seconds, event.cached, event.summary
         self.progress = None
         if event.summary:
-            self._say(event.t, event.stage, "info", event.summary + (" (from the cache)" if event.cached else ""))
+            self._say(event.t, event.stage, "info", event.summary + (f"  ({CACHED})" if event.cached else ""))
 
     @_fold.register
     def _fail(self, event: StageFailed) -> None:

@@ -5,6 +5,7 @@ Every table, sentence and screen takes its words from here, so that a figure loo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor, log10
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,24 @@ def seconds(value: float | None) -> str:
         return f"{value:.0f} s"
     minutes = round(value / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+CACHED = "cached"
+"""In place of a time: the stage was not done, its outcome came from the cache."""
+
+
+def took(value: float | None, *, cached: bool) -> str:
+    """What a stage took of its run: `0.4 s`, or `cached`: what it took when it was made is no time of this run's."""
+    return CACHED if cached else seconds(value)
+
+
+def took_together(stages: Sequence[tuple[float | None, bool]]) -> str:
+    """The same of several (seconds, whether cached): `4.1 s, 3 cached`."""
+    done = [value or 0.0 for value, cached in stages if not cached]
+    if not done:
+        return CACHED
+    kept = len(stages) - len(done)
+    return seconds(sum(done)) + (f", {kept} {CACHED}" if kept else "")
 
 
 def count(value: float | None) -> str:

@@ -96,10 +96,10 @@ def _run(told: Evidence, result: Result) -> Iterator[str]:
         (
             stage.name,
             (
-                words.seconds(stage.seconds),
+                words.took(stage.seconds, cached=stage.cached),
                 words.mb(stage.peak_mb),
                 words.joules(stage.energy_j),
-                ("from the cache  " if stage.cached else "") + stage.summary,
+                stage.summary,
             ),
             "",
             (),

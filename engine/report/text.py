@@ -135,9 +135,9 @@ def _stages(result: Result, width: int, paint: Paint) -> str:
     lines = [
         (
             stage.name,
-            words.seconds(stage.seconds),
+            words.took(stage.seconds, cached=stage.cached),
             words.mb(stage.peak_mb),
-            ("from the cache  " if stage.cached else "") + stage.summary,
+            stage.summary,
         )
         for stage in result.stages
     ]

@@ -29,9 +29,11 @@ class StageFigures(Struct, frozen=True, kw_only=True):
 
     name: str
     seconds: float | None = None
+    """What it took; of a cached one when it was made, as memory and energy."""
     peak_mb: float | None = None
     energy_j: float | None = None
     cached: bool = False
+    """It was not done in this run: its outcome came from the cache."""
     summary: str = ""
 
 

@@ -198,7 +198,7 @@ class Follower:
         """The line of a stage that is over."""
         if isinstance(event, StageFailed):
             return f" ✗ {label}{event.stage}"
-        took = "cached" if event.cached else words.seconds(event.seconds)
+        took = words.took(event.seconds, cached=event.cached)
         return f" ✓ {label}{event.stage:<18} {took:>8}   {event.summary}".rstrip()
 
     def _going(self) -> tuple[str, float | None]:

@@ -12,7 +12,7 @@ from ...engine.advice.columns import GUARD, Column
 from ...engine.advice.metric import Change, Metric
 from ...engine.advice.metrics import changes, final_columns
 from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, named, tone
-from ...engine.advice.words import DASH, digits, near_all, percent, ratio, seconds
+from ...engine.advice.words import DASH, digits, near_all, percent, ratio, took, took_together
 from ...engine.errors import said
 from ...engine.report.width import width_of
 from ...engine.schema.events import Learning
@@ -138,15 +138,15 @@ def stage_rows(stages: Sequence[StageView], width: int, *, steady: bool = False)
     used = 0
     for stage in stages:
         mark, tone = MARKS[stage.state]
-        took = f" {seconds(stage.seconds)}" if stage.state == "done" and stage.seconds is not None else ""
-        took = " cached" if stage.cached else took
-        took = f"{took:<{TOOK}}" if steady else took
-        size_ = 1 + 2 + width_of(stage.name) + width_of(took) + 2
+        known = stage.state == "done" and (stage.cached or stage.seconds is not None)
+        time = f" {took(stage.seconds, cached=stage.cached)}" if known else ""
+        time = f"{time:<{TOOK}}" if steady else time
+        size_ = 1 + 2 + width_of(stage.name) + width_of(time) + 2
         if row and used + size_ > width:
             rows.append(row)
             row, used = (), 0
         name: Span = (stage.name, "value" if stage.state == "going" else "dim" if stage.state == "waiting" else "")
-        row = (*row, (f" {mark} ", tone), name, (f"{took}  ", "dim"))
+        row = (*row, (f" {mark} ", tone), name, (f"{time}  ", "dim"))
         used += size_
     return [*rows, row] if row else [((" starting …", "dim"),)]
 
@@ -157,9 +157,9 @@ def stages_row(stages: Sequence[StageView], width: int) -> Line:
         done, rest = stages[:counted], stages[counted:]
         if any(stage.state != "done" for stage in done):
             break
-        took = seconds(sum(stage.seconds or 0.0 for stage in done))
+        time = took_together([(stage.seconds, stage.cached) for stage in done])
         lead: Line = (
-            ((f" {MARKS['done'][0]} ", MARKS["done"][1]), (f"{counted} stages", ""), (f" {took}  ", "dim")) if done else ()
+            ((f" {MARKS['done'][0]} ", MARKS["done"][1]), (f"{counted} stages", ""), (f" {time}  ", "dim")) if done else ()
         )
         rows = stage_rows(rest, max(10, width - sum(width_of(text) for text, _ in lead)))
         if len(rows) == 1:

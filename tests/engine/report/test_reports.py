@@ -14,6 +14,7 @@ from edgetui.engine.advice.forecast import Forecast
 from edgetui.engine.errors import Refusal, StorageRefused
 from edgetui.engine.report.evidence import evidence
 from edgetui.engine.report.flat import csv_text
+from edgetui.engine.report.html_report import html_report
 from edgetui.engine.report.markdown import markdown
 from edgetui.engine.report.run_export import copy_artifacts, export
 from edgetui.engine.report.table import Plain, table
@@ -54,6 +55,10 @@ def test_three_digits_are_within_half_a_percent(value):
         (words.seconds(0.42), "0.4 s"),
         (words.seconds(14 * 60), "14 min"),
         (words.seconds(7505), "2 h 05 min"),
+        (words.took(14.0, cached=True), "cached"),
+        (words.took(14.0, cached=False), "14 s"),
+        (words.took_together([(1.0, False), (300.0, True), (2.0, False)]), "3.0 s, 1 cached"),
+        (words.took_together([(1.0, True), (300.0, True)]), "cached"),
         (words.thousands(18_999), "19 000"),
         (words.p_value(0.00001), "p <0.001"),
         (words.percent(0.0001), "<0.1 %"),
@@ -85,6 +90,15 @@ def test_a_run_tells_its_verdict_and_table(make, width):
     assert "Latency ratio 0.452 [0.446, 0.458]" in " ".join(text.split())
     assert "quantize.int8" in text
     assert all(width_of(line) <= width for line in text.splitlines())
+
+
+def test_a_stage_from_the_cache_has_no_time_of_this_run(make):
+    done = make()
+    stages = tuple(msgspec.structs.replace(stage, cached=True, seconds=777.0) for stage in done.stages[:1]) + done.stages[1:]
+    cached = msgspec.structs.replace(done, stages=stages)
+    for text in (run_report(cached, 100), html_report(evidence([cached]))):
+        assert "cached" in text
+        assert words.seconds(777.0) not in text
 
 
 def test_a_failed_run_says_what_to_do(make):

@@ -210,7 +210,7 @@ def test_where_rows_are_few_the_verdict_and_both_sides_come_first(model):
         shown = text(fitting_rows(view, [view], None, 118, height)[:height])
         for word in ("faster", "FP32", "candidate", "ratio"):
             assert word in shown, (height, shown)
-    assert "✓ 4 stages 7.6 s" in text([stages_row(list(view.stages.values()), 90)])
+    assert "✓ 5 stages 11 s, 1 cached" in text([stages_row(list(view.stages.values()), 90)])
     few = fitting_rows(view, [view], None, 118, 7)
     assert {line for line in everything if line and "✓" not in text([line])} <= set(few), "the rest is there to scroll to"
 
