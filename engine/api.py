@@ -65,6 +65,7 @@ from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
 
 if TYPE_CHECKING:
+    from .fleet.asks import FleetAsk
     from .fleet.fleet_front import Fleet
     from .telemetry.client import Telemetry
     from .telemetry.energy import Readings
@@ -316,6 +317,24 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
         from .fleet.fleet_front import Fleet
 
         return Fleet(self.home)
+
+    async def plan_on_boards(
+        self, fleet: Fleet, specs: Sequence[RunSpec], on: str, *, train_on: str = "", again: bool = False
+    ) -> tuple[FleetAsk, ...]:
+        """Runs on boards, as they are asked for: all of them on each board that `on` names. `train_on`: where what learns is
+        trained; empty: on each board. `again`: anew, whatever the boards have done of it.
+
+        Raises:
+            EdgetuiError: a board is not up or lacks something; or as `check`.
+        """
+        from .fleet.asks import FleetAsk, never_asked
+
+        boards = fleet.wanted(on)
+        fleet.refuse_unable(boards, specs, train_on)
+        for spec in specs:
+            await self.check(spec, elsewhere=True)
+        salt = never_asked(again)
+        return tuple(FleetAsk(tuple(specs), name, salt, train_on) for name in boards)
 
     def recipes(self) -> tuple[Recipe, ...]:
         """The packaged recipes and the user's own that can be read."""

@@ -280,7 +280,8 @@ class EdgetuiApp(Desk):
             self.exit(1, 1)
 
     async def on_unmount(self) -> None:
-        """Let go of what other processes do for us."""
+        """Let go of what other processes and boards do for us."""
+        await self.follow_no_boards()
         await self.link.close()
 
 

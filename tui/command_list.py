@@ -135,9 +135,18 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         settings.put("recipe", words[0])
 
     def run(words: Words) -> None:
-        for name in words[:1]:
+        recipe, boards = _parted_on(words)
+        for name in recipe:
             settings.put("recipe", name)
-        bench.action_run()
+        if boards is None:
+            bench.action_run()
+        else:
+            bench.run_on(boards)
+
+    def on_boards(place: int) -> Iterable[str]:
+        from ..engine.fleet.fleet_file import known_names
+
+        return [*(recipes(place) if place == 0 else ()), *(("on",) if place < 2 else ()), *(known_names() if place else ())]
 
     def after(words: Words) -> None:
         for name in words[1:]:
@@ -175,7 +184,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         Worded("open", "a folder of models, one model, or data; alone: look for one", open_path, "[PATH]", 0, None),
         Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
         Worded("recipe", "start from a recipe", load, "NAME", 1, 1, recipes),
-        Worded("run", "run the model, with a recipe by its name", run, "[RECIPE]", 0, 1, recipes),
+        Worded("run", "run the model here, or on boards of the fleet", run, "[RECIPE] [on BOARD...]", 0, None, on_boards),
         Worded("after", "run the model once another run has ended well", after, "RUN [RECIPE]", 1, 2, behind),
         Worded("add", "add a step to the recipe", add, "STEP", 1, 1, lambda _: STEPS),
         Worded("save", "save the recipe under a name", save, "[NAME]", 0, 1),
@@ -186,6 +195,19 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
     if going is None or going.state:  # else the key of that name, which asks about the run that is shown
         yield Worded("resume", "take a run up again", take_up, "RUN", 1, 1)
     yield Worded("compare", "runs side by side", compare, "RUN...", 1, None)
+
+
+def _parted_on(words: Words) -> tuple[Words, Words | None]:
+    """A recipe, and boards where `on` stands behind it; None: it does not.
+
+    Raises:
+        UsageError: there is more than one recipe.
+    """
+    at = next((at for at, word in enumerate(words) if word in ("on", "--on")), len(words))
+    if at > 1:
+        raise UsageError("`run` takes one recipe", fix="type :run RECIPE, or :run RECIPE on BOARD")
+    boards = [name for word in words[at + 1 :] for name in word.split(",") if name]
+    return words[:at], None if at == len(words) else boards
 
 
 def _stem(path: str) -> str:

@@ -26,6 +26,7 @@ from .locale_told import told_environ
 from .pace import Pace
 from .says_refusals import SaysRefusals
 from .screens.safe_dismiss import WIDGET_GONE
+from .terminal import told
 from .theme import choose_graph
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
     from ..engine.api import Engine
+    from .board_asks import BoardAsks
 
 
 mend_toasts()
@@ -52,6 +54,7 @@ class Desk(SaysRefusals, App[int]):
         self.deleted: list[tuple[str, ...]] = []
         """Runs that were deleted from the screen, what went last at the end: what `u` has back."""
         self._drawn: MonitorLook | None = None
+        self._board_asks: BoardAsks | None = None
         self._said: dict[str, float] = {}
         """Errors that stand on the screen, and until when."""
 
@@ -97,6 +100,27 @@ class Desk(SaysRefusals, App[int]):
         """Say something for a moment. Names are in it, which are no markup: `/data/a[/b]` ended the program as such."""
         del markup  # Textual's widgets ask for it where nobody says
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    @property
+    def board_asks(self) -> BoardAsks:
+        """What boards of the fleet were asked for from here."""
+        if self._board_asks is None:
+            from .board_asks import BoardAsks
+
+            self._board_asks = BoardAsks(self, self.tell_end, self.show_error)
+        return self._board_asks
+
+    async def follow_no_boards(self) -> None:
+        """Let go of what boards were asked for; they go on."""
+        if self._board_asks is not None:
+            await self._board_asks.close()
+
+    def tell_end(self, text: str) -> None:
+        """Say that what was waited for has ended: on the screen, and the terminal as the user wants it."""
+        self.notify(text, timeout=6, markup=False)
+        when = self.config.notify.terminal
+        if when == "always" or (when == "unfocused" and not self.app_focus):
+            self.write_to_terminal(told(text))
 
     def write_to_terminal(self, codes: str) -> None:
         """Codes that draw nothing: the bell."""

@@ -8,7 +8,6 @@ from functools import partial
 
 from ..engine.errors import EdgetuiError
 from .desk import Desk
-from .terminal import told
 
 LOOK_S = 1.0
 
@@ -57,10 +56,6 @@ class Endings:
 
         Runs that were measured in turns end together. Each with its whole verdict covered 8 rows of 24.
         """
-        desk = self.desk
         short = "; ".join(words.partition(";")[0] for words in ended)
         text = f"run ended: {ended[0]}" if len(ended) == 1 else f"{len(ended)} runs ended: {short}"
-        desk.notify(text, timeout=6, markup=False)
-        when = desk.config.notify.terminal
-        if when == "always" or (when == "unfocused" and not desk.app_focus):
-            desk.write_to_terminal(told(text))
+        self.desk.tell_end(text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +16,9 @@ from ..schema.spec import RunSpec
 from .asked_once import AskedOnce
 from .bundles import PackedBundle, Plain, data_names, paths_of, portable
 from .fleet_file import ANY
+
+_NAMED = 3
+"""Recipes that are named of many."""
 
 
 class FleetAsk(NamedTuple):
@@ -79,6 +84,18 @@ class Sending:
         )
         names = {self._known[path][0].bundle.id: name for path, name in _names(ask).items()}
         return Sent(asked, packed | {each.bundle.id: each for each in (stages or {}).values()}, names)
+
+
+def never_asked(again: bool) -> str:
+    """What makes an ask one that no board has done; empty: what one has done of the same is found."""
+    return secrets.token_hex(8) if again else ""
+
+
+def runs_words(specs: Sequence[RunSpec]) -> str:
+    """What runs are of, e.g. `digits int8, prune-5`."""
+    names = [spec.recipe.name for spec in specs]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{Path(specs[0].model).stem} {', '.join(names[:_NAMED])}{more}" if specs else ""
 
 
 def able(boards: Sequence[FleetBoard], name: str) -> tuple[str, ...]:

@@ -37,9 +37,19 @@ class Carriage:
         self._trainer = Trainer(keeping.home, link, self._sending, self.to_its_end, hear)
 
     @property
+    def keys(self) -> set[str]:
+        """Of all that may have begun: boards tell everybody who listens what they are at."""
+        return {key for _, key in self.begun} | self.begun_here
+
+    @property
     def begun_here(self) -> set[str]:
         """Keys of runs that train on this machine."""
         return self._trainer.begun_here
+
+    async def close(self) -> None:
+        """Follow nothing more, and let go of the link; boards go on."""
+        await self._trainer.close()
+        await self.link.close()
 
     async def carry(
         self, asks: Sequence[FleetAsk | DrivenAsk], ended: Callable[[int, BoardOutcome], None] | None, what: str

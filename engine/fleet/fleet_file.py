@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..config import config_home, read_toml, refuse_nul
-from ..errors import ConfigRefused, nearest
+from ..errors import ConfigRefused, EdgetuiError, nearest
 from ..schema.converted import converted
 from ..schema.fleet import FleetBoard, FleetFile
 
@@ -42,6 +43,17 @@ def read_fleet() -> tuple[FleetBoard, ...]:
         _refuse_odd(board, file)
     _refuse_twins(boards, file)
     return boards
+
+
+def known_names() -> tuple[str, ...]:
+    """The boards, then the resources, as `--on` takes them; of a file that is not there or not valid none."""
+    with suppress(EdgetuiError, OSError):
+        if fleet_file().is_file():
+            boards = read_fleet()
+            return tuple(
+                dict.fromkeys([*(board.name for board in boards), *(name for board in boards for name in board.resources)])
+            )
+    return ()
 
 
 def _refuse_odd(board: FleetBoard, file: Path) -> None:

@@ -150,6 +150,17 @@ class Fleet:
 
         return FleetLink(self._keeping, hear)
 
+    def refuse_down(self) -> None:
+        """Refuse where there is no fleet that is up.
+
+        Raises:
+            ConfigRefused: fleet.toml is not there or not valid.
+            BackendRefused: the fleet is down.
+        """
+        if not self._keeping.up():
+            read_fleet()
+            raise BackendRefused("the fleet is down", fix="`edgetui fleet up`")
+
     def wanted(self, text: str) -> tuple[str, ...]:
         """What `--on` names: boards, or resources.
 
@@ -157,9 +168,7 @@ class Fleet:
             ConfigRefused: there is no such board.
             BackendRefused: the fleet is down, or a board is not up.
         """
-        if not self._keeping.up():
-            read_fleet()
-            raise BackendRefused("the fleet is down", fix="`edgetui fleet up`")
+        self.refuse_down()
         if late := out_of_date(self._keeping.keys):
             raise BackendRefused(late, fix="set the clock here if it is wrong; then `edgetui fleet up`, which makes others")
         asked = wanted(self._kept(), text)
@@ -203,12 +212,16 @@ class Fleet:
 
     @asynccontextmanager
     async def _carrying(self, hear: Callable[[BoardTold], None]) -> AsyncIterator[Carriage]:
-        carriage = Carriage(self._keeping, self._link(hear), hear)
+        def mine(told: BoardTold) -> None:
+            if not told.once or told.once in carriage.keys:
+                hear(told)
+
+        carriage = Carriage(self._keeping, self._link(mine), hear)
         self._carriages.append(carriage)
         try:
             yield carriage
         finally:
-            await carriage.link.close()
+            await carriage.close()
 
     async def cancel(self) -> None:
         """End what `carry` began, on every board that may have it."""
@@ -219,6 +232,17 @@ class Fleet:
             await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), *here, return_exceptions=True)
         finally:
             await link.close()
+
+    def refuse_unable(self, boards: Sequence[str], specs: Sequence[RunSpec], train_on: str) -> None:
+        """Refuse what a board lacks something for, before the first begins. `train_on`: as of `FleetAsk`.
+
+        Raises:
+            EdgetuiError: so it is, with the board's name.
+        """
+        if train_on:
+            self.refuse_untrainable(train_on, specs)
+        for board in boards:
+            self.refuse_lacking(board, specs, trained=bool(train_on))
 
     def refuse_untrainable(self, train_on: str, specs: Sequence[RunSpec]) -> None:
         """Refuse to have runs trained where that cannot be: before anything starts.

@@ -54,6 +54,12 @@ class Trainer:
         """Keys of runs that train on this machine, without a board."""
         self._trainings: dict[str, asyncio.Task[TrainedThere]] = {}
 
+    async def close(self) -> None:
+        """Wait for no training any more; each goes on where it is."""
+        for training in self._trainings.values():
+            training.cancel()
+        await asyncio.gather(*self._trainings.values(), return_exceptions=True)
+
     async def trained(self, ask: FleetAsk) -> Sent:
         """The ask with what its specs learn in the place of their training.
 

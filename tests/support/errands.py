@@ -31,6 +31,7 @@ WAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "MonitorScreen": ("m",),
         "Page": ("colon", *"doctor", "enter"),
         "Palette": ("ctrl+p",),
+        "RunOnBoards": ("F", "u", "r"),
         "RunsScreen": ("R",),
         "SearchesScreen": ("f",),
         "SensitivityScreen": ("1", "escape", "e"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import UsageError
-from ...engine.fleet.asks import DrivenAsk, FleetAsk
+from ...engine.fleet.asks import DrivenAsk, FleetAsk, never_asked, runs_words
 from ...engine.fleet.bundles import data_names, paths_of
 from ...engine.fleet.fleet_file import HERE
+from ...engine.fleet.followed_asks import FollowedAsks
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
 
@@ -34,25 +34,18 @@ async def run_on_boards(engine: Engine, specs: Sequence[RunSpec], on: str, *, tr
     import msgspec
 
     from ...engine.report.fleet_table import outcome_table
-    from ...engine.schema.fleet import FleetOutcome
 
     fleet = engine.fleet()
-    boards = fleet.wanted(on)
-    _refuse_unable(fleet, boards, specs, train_on)
-    for spec in specs:
-        await engine.check(spec, elsewhere=True)
+    asks = await engine.plan_on_boards(fleet, specs, on, train_on=train_on, again=again)
     engine.ask_no_more()
-    salt = _salt(again)
-    asks = [FleetAsk(tuple(specs), name, salt, train_on) for name in boards]
-    found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]))
+    found, ending = await _carried(fleet, asks, _Lines(as_json, [*(ask.on for ask in asks), train_on]), runs_words(specs))
     if ending != "ended":
         return left_to_boards(ending)
-    outcomes = [each for each in found if each is not None]
     if as_json:
-        echo_json(msgspec.json.encode(FleetOutcome(on=tuple(outcomes))))
+        echo_json(msgspec.json.encode(found.document))
     else:
-        echo("\n" + outcome_table(FleetOutcome(on=tuple(outcomes)), width(), paint))
-    return max(map(_ended, outcomes))
+        echo("\n" + outcome_table(found.document, width(), paint))
+    return max(map(_ended, found.ended))
 
 
 async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train_on: str, again: bool, as_json: bool) -> int:
@@ -68,13 +61,13 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
     if not asked.groups:
         reasons = dict.fromkeys(each.reason for each in asked.left_out)
         raise UsageError(f"nothing of {asked.study.name} can be run: {'; '.join(reasons)}", fix="mend what its file names")
-    _refuse_unable(fleet, boards, [spec for group in asked.groups for spec in group.specs], train_on)
+    fleet.refuse_unable(boards, [spec for group in asked.groups for spec in group.specs], train_on)
     engine.ask_no_more()
-    salt = _salt(again)
+    salt = never_asked(again)
     asks = [FleetAsk(group.specs, board, salt, train_on) for board in boards for group in asked.groups]
     what = f"study {asked.study.name}"
     found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]), what)
-    by_board = {board: found[n * len(asked.groups) : (n + 1) * len(asked.groups)] for n, board in enumerate(boards)}
+    by_board = {board: found.outcomes[n * len(asked.groups) : (n + 1) * len(asked.groups)] for n, board in enumerate(boards)}
     table = await engine.study_over(
         asked, {board: [each.runs if each else () for each in outcomes] for board, outcomes in by_board.items()}
     )
@@ -84,7 +77,7 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
         echo("\n" + study_report(table, width(), paint))
     if ending != "ended":
         return left_to_boards(ending)
-    return max(_ended(each) for each in found if each is not None)
+    return max(map(_ended, found.ended))
 
 
 async def search_on_boards(engine: Engine, asked: SearchAsked, on: str, *, again: bool, as_json: bool) -> int:
@@ -121,32 +114,17 @@ async def _driven(
 ) -> int:
     import msgspec
 
-    from ...engine.schema.fleet import FleetOutcome
-
     engine.ask_no_more()
-    plain, salt = msgspec.to_builtins(asked), _salt(again)
+    plain, salt = msgspec.to_builtins(asked), never_asked(again)
     asks = [DrivenAsk(plain, tuple(files[0]), board, salt, files[1]) for board in boards]
     found, ending = await _carried(engine.fleet(), asks, _Lines(as_json, boards))
     if ending != "ended":
         return left_to_boards(ending)
-    told = FleetOutcome(on=tuple(each for each in found if each is not None))
     if as_json:
-        echo_json(msgspec.json.encode(told))
+        echo_json(msgspec.json.encode(found.document))
     else:
-        echo("\n" + table(told, width(), paint))
-    return max(map(_ended, told.on))
-
-
-def _refuse_unable(fleet: Fleet, boards: Sequence[str], specs: Sequence[RunSpec], train_on: str) -> None:
-    """Refuse what a board lacks something for, before the first begins.
-
-    Raises:
-        EdgetuiError: so it is, with the board's name.
-    """
-    if train_on:
-        fleet.refuse_untrainable(train_on, specs)
-    for board in boards:
-        fleet.refuse_lacking(board, specs, trained=bool(train_on))
+        echo("\n" + table(found.document, width(), paint))
+    return max(map(_ended, found.ended))
 
 
 async def trained_on(
@@ -163,7 +141,7 @@ async def trained_on(
     if train_on == HERE and not fleet.has(HERE):
         return tuple(specs), "ended"
     lines = _Lines(as_json, [train_on])
-    training = asyncio.ensure_future(fleet.train(specs, train_on, lines.hear, _salt(again)))
+    training = asyncio.ensure_future(fleet.train(specs, train_on, lines.hear, never_asked(again)))
     ending = await _to_its_end(fleet, training)
     return (training.result() if ending == "ended" else (), ending)
 
@@ -184,10 +162,6 @@ async def _to_its_end(fleet: Fleet, work: asyncio.Future[Any]) -> Ending:
         return asked.result()
 
 
-def _salt(again: bool) -> str:
-    return secrets.token_hex(8) if again else ""
-
-
 def left_to_boards(ending: Ending) -> int:
     """What becomes of it is said; the exit status."""
     if ending == "interrupted":
@@ -199,15 +173,14 @@ def left_to_boards(ending: Ending) -> int:
 
 async def _carried(
     fleet: Fleet, asks: Sequence[FleetAsk | DrivenAsk], lines: _Lines, what: str = ""
-) -> tuple[list[BoardOutcome | None], Ending]:
-    """What came of each ask, None of those that have not ended, and how the following of them ended."""
-    found: list[BoardOutcome | None] = [None] * len(asks)
+) -> tuple[FollowedAsks, Ending]:
+    """What came of the asks, and how the following of them ended."""
 
-    def ended(number: int, outcome: BoardOutcome) -> None:
-        found[number] = outcome
-        lines.ended(outcome, sum(each is not None for each in found), len(found))
+    def ended(outcome: BoardOutcome) -> None:
+        lines.ended(outcome, len(found.ended), len(asks))
 
-    return found, await _to_its_end(fleet, asyncio.ensure_future(fleet.carry(asks, lines.hear, ended, what)))
+    found = FollowedAsks(fleet, asks, what, lines.hear, ended)
+    return found, await _to_its_end(fleet, asyncio.ensure_future(found.follow()))
 
 
 def _ended(outcome: BoardOutcome) -> int:

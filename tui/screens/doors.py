@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +66,14 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
 
     def action_fleet(self) -> None:
         """The boards of fleet.toml."""
+        self.run_on()
+
+    def run_on(self, boards: Sequence[str] | None = None) -> None:
+        """The boards of fleet.toml; with `boards` the form that asks these, of none the first, for what is set here."""
+        from .board_deeds import Bench
         from .fleet import FleetScreen
 
-        self.app.push_screen(FleetScreen())
+        self.app.push_screen(FleetScreen(Bench(self.models.model, self.settings.draft), boards))
 
     def action_searches(self) -> None:
         """Searches: for the highlighted model, and those that were made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -11,8 +12,8 @@ from ...engine.errors import ConfigRefused
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
+from .board_deeds import Bench, BoardDeeds
 from .board_run import BoardRunScreen
-from .listed import ListedScreen
 
 if TYPE_CHECKING:
     from ...engine.fleet.fleet_front import Fleet
@@ -32,16 +33,19 @@ class BoardRows(Rows):
     ]
 
 
-class FleetScreen(ListedScreen):
+class FleetScreen(BoardDeeds):
     """All boards at a glance. Each look asks every board."""
 
     KIND = "fleet"
     CSS_PATH = "fleet.tcss"
-    EXAMPLE = "u starts a worker on each board of fleet.toml; then edgetui run MODEL --on BOARD,BOARD."
+    EXAMPLE = "u starts a worker on each board of fleet.toml; then r asks which of them shall run the workbench's model."
     HELP = (
         "The boards of fleet.toml. u starts a scheduler here and a worker on each, over ssh; x ends them, their runs go on.\n"
-        "What a board is asked by --on of `run`, `study`, `search` and `sweep` is as if it was begun there. Power and\n"
-        "temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet doctor` what is wrong."
+        "r has what the workbench has run on boards, as `edgetui run --on` does; it goes on when this screen is left, boards\n"
+        "also when you quit, and asking again collects what they have done. o shows how far it is and what came of it, c\n"
+        "cancels it there. What boards are asked for (also by `study`, `search` and `sweep` with --on) is as if it was begun\n"
+        "there. Power and temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet\n"
+        "doctor` what is wrong."
     )
     PARTS: ClassVar[Parts] = {
         "fleet-board": (
@@ -50,6 +54,9 @@ class FleetScreen(ListedScreen):
         ),
     }
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "run", "run", id="fleet.run", tooltip="Run what the workbench has on boards; a form asks which"),
+        Binding("o", "outcome", "outcome", id="fleet.outcome", tooltip="How far what was asked from here is, and its table"),
+        Binding("c", "cancel", "cancel", id="fleet.cancel", tooltip="End what was asked from here, on its boards; asks first"),
         Binding("u", "up", "up", id="fleet.up", tooltip="Start a scheduler here and a worker on each board"),
         Binding("x", "down", "down", id="fleet.down", tooltip="End scheduler and workers; asks first"),
         Binding("d", "details", "details", id="fleet.details", tooltip="Go into what is known of the board, to scroll"),
@@ -57,14 +64,12 @@ class FleetScreen(ListedScreen):
         Binding("escape", "back", "back", id="fleet.back", tooltip="To the workbench"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, bench: Bench = Bench(), ask_for: Sequence[str] | None = None) -> None:  # noqa: B008 - never written to
+        super().__init__(bench, ask_for)
         self.boards: dict[str, BoardNow] = {}
         self._asked: dict[str, list[str]] = {}
         """What somebody here waits for, by the boards' names."""
         self._fleet: Fleet | None = None
-        self._found: FleetStatus | None = None
-        """What was shown last."""
 
     @property
     def fleet(self) -> Fleet:
@@ -111,6 +116,7 @@ class FleetScreen(ListedScreen):
             self.details.show(list(hanging(((" ", ""),), f"{error.what}; {error.fix}", width, "warn")))
             return
         self._show(found)
+        self._asked_for()
 
     def _show(self, found: FleetStatus) -> None:
         from ...engine.report.fleet_table import asked_words
@@ -180,6 +186,11 @@ class FleetScreen(ListedScreen):
             ),
             ("heard", heard_words(each, whole=True)),
             ("asked", "; ".join(self._asked.get(standing.board, ()))),
+            *(
+                ("from here", f"{ask.title}: {ask.stands()}")
+                for ask in self.desk.board_asks.going
+                if ask.asked_of(standing.board)
+            ),
             ("state", hello.home),
             ("free", "" if free_mb is None else f"{free_mb / 1000:.1f} GB"),
             ("resources", ", ".join(standing.resources)),

@@ -33,16 +33,17 @@ class Page(Dialog[None]):
     Page { align: center middle; }
     Page > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
     """
-    HELP = "What the command of that name prints, to scroll, to look through and to copy."
+    HELP = "Rows to scroll, to look through and to copy: what the command of that name prints, or what came of what was asked."
     EXAMPLE = "/ tensorrt enter goes to the first row with these letters, n to the next; y copies the page."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="page.back", tooltip="To where you came from"),
         Binding("y", "copy", "copy", id="page.copy", tooltip="Copy the page to the clipboard of your terminal"),
     ]
 
-    def __init__(self, title: str, told: Told) -> None:
+    def __init__(self, title: str, told: Told, look_s: float | None = None) -> None:
+        """`look_s`: how often it is asked again; None: never."""
         super().__init__()
-        self.heading, self.told = title, told
+        self.heading, self.told, self.look_s = title, told, look_s
         self._wide = 0
         """What rows were asked for last."""
 
@@ -57,6 +58,8 @@ class Page(Dialog[None]):
         """Ask for it."""
         self.query_one(Scrolling).focus()
         self.run_in_background(self._fill, "page")
+        if self.look_s is not None:
+            self.set_interval(self.look_s, partial(self.run_in_background, self._fill, "page"))
 
     def on_resize(self) -> None:
         """Rows as wide as the page is now."""

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from edgetui.engine.schema.fleet import BoardStanding
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.dialog import Dialog
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.help import HelpScreen
 from edgetui.tui.screens.page import Page
+from edgetui.tui.screens.run_on_boards import RunOnBoards
 from edgetui.tui.screens.sweep_setup import SweepSetup
 from screens import shows, until
 
@@ -24,12 +26,14 @@ async def rows(_: int) -> list[tuple[tuple[str, str], ...]]:
     return [(("a row", ""),)]
 
 
+ONE = BoardStanding(board="one", host="o", state="up")
 DIALOGS: dict[str, Callable[[], Dialog]] = {
     "confirm": lambda: Confirm("End it?", "It is gone then."),
     "ask": lambda: Ask("A name", "now", example="later"),
     "choose": lambda: Choose("One of these", (("a", "the first"), ("b", "the second")), "a"),
     "page": lambda: Page("A page", rows),
     "sweep": lambda: SweepSetup("Sweep", {}, {}, nothing),
+    "boards": lambda: RunOnBoards(["a.onnx: int8"], [ONE], ["one"], nothing, learns=True),
 }
 TYPED = ("ask", "sweep")
 """Those in which letters are typed."""
@@ -55,7 +59,7 @@ async def test_a_picture_is_saved_and_help_opens_over_it(
         await until(pilot, lambda: app.screen is dialog)
         assert app.colon.entry is None
         await pilot.press("colon")
-        assert (app.colon.entry is not None) == (name == "page"), "commands are typed where there is a row of keys"
+        assert (app.colon.entry is not None) == (name in ("page", "boards")), "commands are typed where there is a row of keys"
 
 
 async def test_letters_that_are_typed_are_letters(bare_app: EdgetuiApp):

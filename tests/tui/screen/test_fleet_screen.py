@@ -9,52 +9,13 @@ from pathlib import Path
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.fleet.asks import FleetAsk
-from edgetui.engine.schema.fleet import BoardAsked, BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PruneMagnitude, Recipe
 from edgetui.tui.screens.fleet import FleetScreen
 from fleets import LoopbackFleet, needs_fleet
 from measuring import short_elsewhere
 from screens import same_as_snapshot, screen_text, shows, until
-
-BOARDS = FleetStatus(
-    up=True,
-    file="fleet.toml",
-    asked=(
-        BoardAsked(on="orin-1", what="study filippou2024", done=11, of=14),
-        BoardAsked(on="agx", what="study filippou2024", done=7, of=13),
-    ),
-    boards=(
-        BoardNow(
-            standing=BoardStanding(board="orin-1", host="me@orin", state="up", hello=BoardHello(machine="Orin Nano")),
-            now=BoardGlance(
-                run="20261130-2015-yolo-int8",
-                stage="measure",
-                latency_ms=21.2,
-                fps=47.1,
-                ram_used_mb=4100,
-                ram_total_mb=7400,
-                of=3,
-                done=1,
-            ),
-            heard_s=1.2,
-        ),
-        BoardNow(standing=BoardStanding(board="agx", host="agx", state="up"), now=BoardGlance(power_w=9.8, temp_c=41.0)),
-        BoardNow(
-            standing=BoardStanding(
-                board="nano", host="nano", state="refused", reason="its clock is 30.0 years behind", fix="set it there"
-            ),
-            heard_s=43.0,
-        ),
-    ),
-)
-
-
-async def open_fleet(pilot) -> FleetScreen:
-    await until(pilot, lambda: pilot.app.workbench.settings.draft is not None)
-    await pilot.press("F")
-    await until(pilot, lambda: isinstance(pilot.app.screen, FleetScreen))
-    return pilot.app.screen
+from told_boards import BOARDS, open_fleet
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
