@@ -209,9 +209,8 @@ def found_in(
             [w.energy.joules for w in variant.windows],
         )
         raw |= {f"{variant.name} {part}": np.array(values) for part, values in zip(OF_WINDOWS, columns, strict=True)}
-    powered = [s for s in meter.samples if s.total_mw is not None]
-    raw["sample_s"] = np.array([s.t_s for s in powered])
-    raw["sample_w"] = np.array([(s.total_mw or 0) / 1000 for s in powered])
+    raw["sample_s"] = np.array([t_s for t_s, _ in meter.past.points()])
+    raw["sample_w"] = np.array([mw / 1000 for _, mw in meter.past.points()])
     return Found(figures, ratios, idle, scope, windows[0].energy.method, tuple(warnings), raw)
 
 

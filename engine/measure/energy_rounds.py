@@ -166,7 +166,7 @@ def look_at_idle(meter: Meter, window_s: float) -> list[tuple[float, float]]:
         meter.sleep(part_s)
         end_s = time.monotonic()
         meter.until(end_s)
-        watts = [s.total_mw / 1000 for s in meter.samples if s.total_mw is not None and begin_s <= s.t_s <= end_s]
+        watts = [mw / 1000 for _, mw in meter.past.points(begin_s, end_s)]
         if watts:
             found.append(((begin_s + end_s) / 2, statistics.fmean(watts)))
     if len(found) <= IDLE_PARTS // 2:  # a line and what it scatters by need three

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from ..telemetry.energy import EnergyFigure, Readings, disbelieved, energy_of
+from ..telemetry.energy import EnergyFigure, PowerPast, Readings, disbelieved
 from ..telemetry.sample import Sample
 from .throttling import ThrottleWatch
 
@@ -33,6 +33,8 @@ _ENOUGH_CHANGES, _SLOWEST_S = 8, 1.0
 """A steady load on a coarse rail changes its reading rarely, and is no slow sensor."""
 _FIRST = 4
 """Readings before anything is decided by how far apart they are."""
+_AROUND_S = 10.0
+"""Readings so far before and behind a window serve its edges."""
 
 
 class NoEnergy(Exception):
@@ -45,8 +47,9 @@ class Meter:
     def __init__(self, readings: Readings, watch: ThrottleWatch) -> None:
         """`watch` sees all of it."""
         self.readings, self.watch = readings, watch
-        self.samples: list[Sample] = []
-        """Their total is None where it cannot be."""
+        self.past = PowerPast()
+        """Without power where it cannot be."""
+        self._newest: Sample | None = None
         self._disbelieved: Counter[str] = Counter()
         self._seen = max(readings.newest_number() - 1, 0)
 
@@ -59,7 +62,8 @@ class Meter:
             if why:
                 self._disbelieved[why] += 1
                 sample = structs.replace(sample, total_mw=None)
-            self.samples.append(sample)
+            self.past.add(sample, sample.total_mw)
+            self._newest = sample
 
     def until(self, end_s: float) -> None:
         """Wait for a reading of power behind `end_s`.
@@ -76,7 +80,7 @@ class Meter:
 
     def why_silent(self) -> str:
         """What the newest sample says of rails that it cannot read, and what was not believed, in brackets; empty: nothing."""
-        newest = self.samples[-1] if self.samples else None
+        newest = self._newest
         said = [f"{rail}: {newest.silent[rail]}" for rail in newest.rails_mw if rail in newest.silent] if newest else []
         said += filter(None, [self.passed_over()])
         return f" ({'; '.join(said)})" if said else ""
@@ -88,14 +92,13 @@ class Meter:
     def figure(self, begin_s: float, end_s: float) -> EnergyFigure:
         """Energy between two times."""
         self.until(end_s)
-        around = [sample for sample in self.samples if begin_s - 10 <= sample.t_s <= end_s + 10]
-        return energy_of(around, begin_s, end_s)
+        return self.past.figure(begin_s, end_s, around_s=_AROUND_S)
 
     def update_s(self) -> float:
         """How far apart the sensor's readings are: their stamps, or, where it is read more often than it converts, the least
         distance between changes, of which moving loads bring enough.
         """
-        times = [sample.t_s for sample in self.samples if sample.total_mw is not None]
+        times = [t_s for t_s, _ in self.past.points()]
         distances = [b - a for a, b in itertools.pairwise(times)]
         if not distances:
             return 1.0
@@ -122,9 +125,9 @@ class Meter:
         """Half width of what the sensor's step hides of mean power: half a step, where readings within `spans` move by less
         than that; 0 where noise carries them over several, for then means know better than a step.
         """
-        readings = sorted({s.total_mw for s in self.samples if s.total_mw is not None})
+        readings = sorted({mw for _, mw in self.past.points()})
         step = math.gcd(*(b - a for a, b in itertools.pairwise(readings)))
-        inside = [[s.total_mw for s in self.samples if s.total_mw is not None and b <= s.t_s <= e] for b, e in spans]
+        inside = [[mw for _, mw in self.past.points(begin_s, end_s)] for begin_s, end_s in spans]
         spread = [statistics.pstdev(each) for each in inside if len(each) > 1]
         if len(readings) < _TELL_A_STEP or not spread:
             return 0.0
@@ -132,8 +135,7 @@ class Meter:
 
     def changes(self, begin_s: float, end_s: float) -> list[float]:
         """When the reading changed."""
-        points = [(s.t_s, s.total_mw) for s in self.samples if s.total_mw is not None and begin_s <= s.t_s <= end_s]
-        return [after[0] for before, after in itertools.pairwise(points) if after[1] != before[1]]
+        return [after[0] for before, after in itertools.pairwise(self.past.points(begin_s, end_s)) if after[1] != before[1]]
 
     def wait_for_power(self) -> None:
         """Wait until the sensor has spoken.
@@ -144,7 +146,7 @@ class Meter:
         end_s = time.monotonic() + _WAIT_S
         while True:
             self.poll()
-            told = [sample.total_mw is not None for sample in self.samples[-_FIRST:]]
+            told = self.past.told(_FIRST)
             if len(told) == _FIRST and any(told):  # so many show how far apart they come
                 return
             if len(told) == _FIRST or time.monotonic() > end_s:
@@ -160,7 +162,7 @@ class Meter:
 
     def stall(self, begin_s: float, end_s: float) -> str:
         """That the sensor repeated one value for long while it usually changes; empty: it did not."""
-        all_changes = self.changes(self.samples[0].t_s, self.samples[-1].t_s)
+        all_changes = self.changes(-math.inf, math.inf)
         usual = sorted(b - a for a, b in itertools.pairwise(all_changes))
         if len(usual) < UPDATES:
             return ""
@@ -176,8 +178,7 @@ class Meter:
             NoEnergy: the reading was one and the same since then, whether plans ran or not.
         """
         if not self.changes(since_s, time.monotonic()):
-            watts = next(s.total_mw for s in reversed(self.samples) if s.total_mw is not None) / 1000
-            raise NoEnergy(f"the power sensor said {watts:g} W all the time, whether a plan ran or not")
+            raise NoEnergy(f"the power sensor said {self.past.newest[1] / 1000:g} W all the time, whether a plan ran or not")
 
     def _newest_s(self) -> float:
-        return next((sample.t_s for sample in reversed(self.samples) if sample.total_mw is not None), -math.inf)
+        return self.past.newest[0]

@@ -205,8 +205,9 @@ def _of_energy(variants: list[Variant], raw: Arrays, confidence: float) -> Told:
     idle = Idle(raw["idle_s"], raw["idle_w"])
     middle_s = float(raw["middle_s"][0]) if "middle_s" in raw else None  # of a group's other candidates too
     meter = Meter(_Over(), ThrottleWatch())
-    points = zip(raw["sample_s"].tolist(), raw["sample_w"].tolist(), strict=True)
-    meter.samples = [Sample(t_s=t_s, total_mw=round(1000 * watts)) for t_s, watts in points]
+    for t_s, watts in zip(raw["sample_s"].tolist(), raw["sample_w"].tolist(), strict=True):
+        mw = round(1000 * watts)
+        meter.past.add(Sample(t_s=t_s, total_mw=mw), mw)
     found = found_in(variants, idle, meter, [], confidence, middle_s)
     for side, figures in found.figures.items():
         yield from ((f"{side}.{path}", value(figures)) for path, value in _FIGURES.items())

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from math import nan
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -159,39 +162,116 @@ class Window:
     def __init__(self, readings: Readings, rail: str | None = None) -> None:
         self._readings, self._rail = readings, rail
         self._seen = max(readings.newest_number() - 1, 0)
-        self._samples: list[Sample] = []
+        self._past = PowerPast()
         self.begin_s = time.monotonic()
 
     def poll(self) -> None:
         """Take over what the ring has, before it is overwritten."""
         for n, sample in self._readings.since(self._seen):
             self._seen = n
-            self._samples.append(sample)
+            self._past.add(sample, _power(sample, self._rail))
 
     def end(self, end_s: float | None = None) -> EnergyFigure:
         """The figure for `begin_s` to `end_s` (None: now). Waits up to a second for a sample after the end."""
         end_s = time.monotonic() if end_s is None else end_s
         give_up_s = time.monotonic() + _LONGEST_WAIT_S
         self.poll()
-        while (not self._samples or self._samples[-1].t_s < end_s) and time.monotonic() < give_up_s:
+        while self._past.newest_s < end_s and time.monotonic() < give_up_s:
             time.sleep(0.005)
             self.poll()
-        figure = energy_of(self._samples, self.begin_s, end_s, self._rail)
-        if figure.samples == 0 and not any(_power(sample, self._rail) is not None for sample in self._samples):
+        figure = self._past.figure(self.begin_s, end_s, self._rail)
+        if figure.samples == 0 and not any(True for _ in self._past.points()):
             notes = " (" + "; ".join(self._readings.stats().notes) + ")" if self._readings.stats().notes else ""
             return EnergyFigure(seconds=figure.seconds, reason=f"no power reading on this board{notes}")
         return figure
 
 
-def energy_of(samples: Sequence[Sample], begin_s: float, end_s: float, rail: str | None = None) -> EnergyFigure:
+class PowerPast:
+    """What samples said of power, oldest first: 25 bytes each, where a sample takes 2.5 kB."""
+
+    def __init__(self) -> None:
+        self._times_s, self._mw, self._joules = array("d"), array("d"), array("d")
+        self._silent = bytearray()
+        """1: it told neither a total nor what the counter says."""
+        self._scopes: list[tuple[int, str | None]] = []
+        """What a total covers, and from which sample on."""
+
+    def __len__(self) -> int:
+        return len(self._times_s)
+
+    @property
+    def newest_s(self) -> float:
+        """Of the newest sample, also of one without power; before all times: there is none."""
+        return self._times_s[-1] if self._times_s else -math.inf
+
+    def add(self, sample: Sample, mw: int | None) -> None:
+        """A sample, and the power that is taken from it; None: none."""
+        if not self._scopes or self._scopes[-1][1] != sample.total_scope:
+            self._scopes.append((len(self), sample.total_scope))
+        joules = sample.counters.get(TOTAL_JOULES)
+        self._times_s.append(sample.t_s)
+        self._mw.append(nan if mw is None else mw)
+        self._joules.append(nan if joules is None else joules)
+        self._silent.append(joules is None and sample.total_mw is None)
+
+    def points(self, begin_s: float = -math.inf, end_s: float = math.inf) -> Iterator[tuple[float, int]]:
+        """(seconds, milliwatts) where power was told."""
+        for t_s, mw in zip(self._times_s, self._mw, strict=True):
+            if begin_s <= t_s <= end_s and not math.isnan(mw):
+                yield t_s, int(mw)
+
+    @property
+    def newest(self) -> tuple[float, int]:
+        """(seconds, milliwatts) of the newest that told power; before all times: none did."""
+        pairs = zip(reversed(self._times_s), reversed(self._mw), strict=True)
+        return next(((t_s, int(mw)) for t_s, mw in pairs if not math.isnan(mw)), (-math.inf, 0))
+
+    def told(self, newest: int) -> list[bool]:
+        """Whether power was told by each of so many samples, the newest ones."""
+        return [not math.isnan(mw) for mw in self._mw[-newest:]]
+
+    def figure(self, begin_s: float, end_s: float, rail: str | None = None, around_s: float = math.inf) -> EnergyFigure:
+        """Energy over a window, of the total or of one rail, of samples so far around it."""
+        first_s, last_s = begin_s - around_s, end_s + around_s
+        points = [(t_s, mw / 1000.0) for t_s, mw in self.points(first_s, last_s)]
+        figure = energy(points, begin_s, end_s)
+        counted = self._counted(begin_s, end_s, first_s, last_s) if rail is None else None
+        if counted is not None and figure.joules is not None and figure.peak_w is not None:
+            figure = _with(figure, counted, counted / figure.seconds, figure.peak_w, "counter")
+        return structs.replace(figure, scope=self._scope(first_s, last_s) if rail is None else rail)
+
+    def _scope(self, first_s: float, last_s: float) -> str | None:
+        """The first that is said between."""
+        for n, (begin, scope) in enumerate(self._scopes):
+            end = self._scopes[n + 1][0] if n + 1 < len(self._scopes) else len(self)
+            if scope and any(first_s <= t_s <= last_s for t_s in self._times_s[begin:end]):
+                return scope
+        return None
+
+    def _counted(self, begin_s: float, end_s: float, first_s: float, last_s: float) -> float | None:
+        """Joules by the source's own counter; None: it has none, or it began again in between, or was silent for a time."""
+        around = [
+            (t_s, joules, silent)
+            for t_s, joules, silent in zip(self._times_s, self._joules, self._silent, strict=True)
+            if first_s <= t_s <= last_s
+        ]
+        points = [(t_s, joules) for t_s, joules, _ in around if not math.isnan(joules)]
+        if len(points) < 2 or points[0][0] > begin_s or points[-1][0] < end_s:
+            return None
+        before_s, after_s = max(t_s for t_s, _ in points if t_s <= begin_s), min(t_s for t_s, _ in points if t_s >= end_s)
+        if any(silent and before_s < t_s < after_s for t_s, _, silent in around):
+            return None
+        if any(b[1] < a[1] for a, b in itertools.pairwise(points)):
+            return None
+        return value_at(points, end_s) - value_at(points, begin_s)
+
+
+def energy_of(samples: Iterable[Sample], begin_s: float, end_s: float, rail: str | None = None) -> EnergyFigure:
     """Energy of the total, or of one rail, over a window of samples."""
-    points = [(sample.t_s, mw / 1000.0) for sample in samples if (mw := _power(sample, rail)) is not None]
-    scope = next((sample.total_scope for sample in samples if sample.total_scope), None) if rail is None else rail
-    figure = energy(points, begin_s, end_s)
-    counted = _counted(samples, begin_s, end_s) if rail is None else None
-    if counted is not None and figure.joules is not None and figure.peak_w is not None:
-        figure = _with(figure, counted, counted / figure.seconds, figure.peak_w, "counter")
-    return structs.replace(figure, scope=scope)
+    past = PowerPast()
+    for sample in samples:
+        past.add(sample, _power(sample, rail))
+    return past.figure(begin_s, end_s, rail)
 
 
 def disbelieved(sample: Sample) -> str:
@@ -207,19 +287,6 @@ def disbelieved(sample: Sample) -> str:
 def believed_mw(sample: Sample) -> int | None:
     """The total; None: there is none, or it cannot be."""
     return None if disbelieved(sample) else sample.total_mw
-
-
-def _counted(samples: Sequence[Sample], begin_s: float, end_s: float) -> float | None:
-    """Joules by the source's own counter; None: it has none, or it began again in between, or was silent for a time."""
-    points = [(sample.t_s, sample.counters[TOTAL_JOULES]) for sample in samples if TOTAL_JOULES in sample.counters]
-    if len(points) < 2 or points[0][0] > begin_s or points[-1][0] < end_s:
-        return None
-    first_s, last_s = max(t_s for t_s, _ in points if t_s <= begin_s), min(t_s for t_s, _ in points if t_s >= end_s)
-    if any(first_s < s.t_s < last_s and s.total_mw is None and TOTAL_JOULES not in s.counters for s in samples):
-        return None
-    if any(b[1] < a[1] for a, b in itertools.pairwise(points)):
-        return None
-    return value_at(points, end_s) - value_at(points, begin_s)
 
 
 def _power(sample: Sample, rail: str | None) -> int | None:
