@@ -26,6 +26,7 @@ from .locale_told import told_environ
 from .pace import Pace
 from .says_refusals import SaysRefusals
 from .screens.safe_dismiss import WIDGET_GONE
+from .strips import make_caches_late
 from .terminal import told
 from .theme import choose_graph
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 mend_toasts()
 draw_narrowly()
+make_caches_late()
 ERROR_S = 8.0
 """So long an error stands on the screen."""
 
