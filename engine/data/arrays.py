@@ -136,6 +136,10 @@ class Arrays:
         """The length of every array's first axis."""
         return self._count
 
+    def name(self, number: int) -> str:
+        """Its place along the first axis, from 0."""
+        return f"sample {number}"
+
     def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Rows in ascending order: from their place in the file where an array is stored, else from one pass of decompression.
 
@@ -151,7 +155,7 @@ class Arrays:
                 for number in order:
                     row = {name: self._row(name, source.row(number)) for name, source in sources.items()}
                     why = next(filter(None, (past(name, row[name], self._known_ids) for name in row)), "")
-                    yield UnreadableSample(f"{self._path.name}, sample {number}", why) if why else row
+                    yield UnreadableSample(f"{self._path.name}, {self.name(number)}", why) if why else row
         except (
             *DAMAGED_ZIP,
             OSError,

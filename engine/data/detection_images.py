@@ -43,6 +43,10 @@ class DetectionImages:
         """How many images are annotated."""
         return len(self._found.images)
 
+    def name(self, number: int) -> str:
+        """Its image's, within the folder or zip."""
+        return self._images.name(number)
+
     def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Pixels and size of each; an image whose annotation cannot be read, or is of another size, is none."""
         for number, got in zip(order, self._images.sized(order), strict=True):

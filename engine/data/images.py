@@ -193,6 +193,10 @@ class Images:
         """How many image files there are."""
         return len(self._files.names)
 
+    def name(self, number: int) -> str:
+        """Its file's, within the folder or zip."""
+        return self._files.names[number]
+
     def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """The pixels of each file."""
         for got in self.sized(order):

@@ -101,6 +101,10 @@ class MaskedImages:
         """How many images have a mask."""
         return len(self._found.masks)
 
+    def name(self, number: int) -> str:
+        """Its image's, within the folder or zip."""
+        return self._images.name(number)
+
     def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Pixels and mask of each; an image whose mask cannot be read, or is of another size, is none."""
         for number, got in zip(order, self._images.sized(order), strict=True):

@@ -5,6 +5,7 @@ Apart from the readers (`images.py`, `arrays.py`) because order, balance, batchi
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -106,6 +107,9 @@ class Reader(Protocol):
     def __len__(self) -> int:
         """How many samples there are, broken ones included."""
 
+    def name(self, number: int) -> str:
+        """What a sample is called in its files: `cat/0017.png`, `line 12`."""
+
     def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Samples in the (ascending) order asked for, one at a time: memory does not grow with their number."""
 
@@ -145,10 +149,16 @@ class Samples:
         """Broken samples met so far, in the order met."""
         self.read = 0
         """Samples that the last going through them has given, broken ones not among them."""
+        self._given = array("q")
+        """Their numbers, where they were given in the order of the files."""
 
     def __len__(self) -> int:
         """Samples asked for; broken ones, known only once met, are counted."""
         return len(self._order)
+
+    def names(self) -> list[str]:
+        """What the samples are called that `batches` has given last, in that order."""
+        return [self._reader.name(number) for number in self._given]
 
     def take(self, n: int) -> Samples:
         """The first `n` of the seeded, class-balanced order. A broken one is made up for by the next that is whole, as long as
@@ -167,7 +177,8 @@ class Samples:
         keep their places from round to round for long.
         """
         places, rounds = _rounds(self.known_labels() if self.labels else np.zeros(len(self._order), np.int64))
-        part = Samples(self._reader, self._order[(rounds + places) % 2 == first], self.source, self._say)
+        source = f"every other one of {self.source}"
+        part = Samples(self._reader, self._order[(rounds + places) % 2 == first], source, self._say)
         part.skipped = self.skipped
         return part
 
@@ -190,10 +201,11 @@ class Samples:
         size = min(size, self._reader.largest_batch or size)
         rows: list[Row] = []
         numbers: list[int] = []
-        self.read = 0
+        self.read, self._given = 0, array("q")
         for number, row in self._whole():
             rows.append(row)
             numbers.append(number)
+            self._given.append(number)
             self.read += 1
             if len(rows) == size:
                 yield self._batch(rows, numbers)

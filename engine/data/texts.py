@@ -204,6 +204,10 @@ class Texts:
         """How many lines can be used."""
         return len(self._lines)
 
+    def name(self, number: int) -> str:
+        """Its line in the file, from 1."""
+        return f"line {self._lines[number].line}"
+
     def rows(self, order: Sequence[int]) -> Iterator[Row | UnreadableSample]:
         """Ids, mask and types of each text; one with an id that the model does not know is none."""
         for number in order:
@@ -211,12 +215,12 @@ class Texts:
             try:
                 encoded = _attempt(lambda text=line.text: self._tokenizer.encode(text))  # type: ignore[misc]
             except TokenizerFailed as error:
-                where = f"{self._path.name}, line {line.line}"
+                where = f"{self._path.name}, {self.name(number)}"
                 yield UnreadableSample(where, f"its tokenizer.json makes no ids of it: {error}")
                 continue
             row: Row = {name: np.array(_taken(use, encoded), kind) for name, (use, kind) in self._inputs.items()}
             why = next(filter(None, (past(name, row[name], self._known) for name in row)), "")
-            yield UnreadableSample(f"{self._path.name}, line {line.line}", why) if why else row
+            yield UnreadableSample(f"{self._path.name}, {self.name(number)}", why) if why else row
 
     def pack(self, rows: list[Row]) -> dict[str, Array]:
         """Rows stacked."""

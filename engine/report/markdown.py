@@ -77,14 +77,17 @@ def _making(result: Result) -> list[str]:
         lines.append(f"- {_escape(f'{board.name or board.cpu}, {board.os}{clocks}, measured {board.wall}')}")
     if result.dataset:
         data = result.dataset
-        lines.append(f"- data {_escape(data.name or data.path)}: {data.evaluated} evaluated, {data.calibrated} to calibrate")
+        whence = f" ({data.evaluation})" if data.evaluation else ""
+        used = f"{data.evaluated} evaluated{whence}, {data.calibrated} to calibrate"
+        lines.append(f"- data {_escape(data.name or data.path)}: {_escape(used)}")
     lines += [f"- warning: {_escape(warning)}" for warning in result.warnings]
     if result.recipe.toml:
         lines += _fenced(result.recipe.toml, "toml")
     if result.stages:
         lines += ["", "| stage | took | peak MB | |", "|---|---|---|---|"]
         lines += [
-            f"| {_escape(stage.name)} | {words.seconds(stage.seconds)} | {words.mb(stage.peak_mb)} | {_escape(stage.summary)} |"
+            f"| {_escape(stage.name)} | {words.took(stage.seconds, cached=stage.cached)} | {words.mb(stage.peak_mb)} "
+            f"| {_escape(stage.summary)} |"
             for stage in result.stages
         ]
     return lines

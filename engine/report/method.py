@@ -93,8 +93,8 @@ def _energy(result: Result) -> Paragraph:
 
 
 _CLASSES = (
-    "Top-1 has McNemar's test (mid-p). Precision, recall and F1 are means over the classes that occur, each alike, and "
-    "weighted by how often it is a label."
+    "Top-1 has McNemar's mid-p test, of the samples that only one side got right. Precision, recall and F1 are means over the "
+    "classes that occur, each alike, and weighted by how often it is a label."
 )
 _JUDGED = {
     "classification": _CLASSES,
@@ -115,15 +115,24 @@ def _accuracy(result: Result) -> Paragraph:
     if count is not None:
         how = _JUDGED.get(result.conditions.get("task", "").partition(" ")[0], "")
         return "Accuracy", (
-            f"{count} labelled samples, the same for both sides. Intervals are by bootstrap over samples, differences by "
-            f"pairs. {how}".rstrip()
+            f"{count} labelled samples, the same for both sides{_which(result)}. Intervals are by bootstrap over samples, "
+            f"differences by pairs. {how}".rstrip()
         )
     if result.fidelity.samples is not None:
         return "Outputs", (
-            f"No labels: the candidate's outputs beside the baseline's on {result.fidelity.samples} samples. That says how "
-            "near they are, not how right."
+            f"No labels: the candidate's outputs beside the baseline's on {result.fidelity.samples} samples{_which(result)}. "
+            "That says how near they are, not how right."
         )
     return "Accuracy", ""
+
+
+def _which(result: Result) -> str:
+    """Which samples those were; empty: a run from before that was kept does not say."""
+    data = result.dataset
+    if data is None or not data.samples_sha256:
+        return ""
+    drawn = f", seed {data.seed}" if data.seed is not None else ""
+    return f" ({data.evaluation}{drawn}; named in order in artifacts/samples.txt, SHA-256 {data.samples_sha256[:12]})"
 
 
 def _memory(result: Result) -> Paragraph:

@@ -107,7 +107,7 @@ def _stamps(result: Result, width: int) -> list[str]:
     found.append(("recipe", f"{result.recipe.name}  {result.recipe.title}".rstrip()))
     if data:
         used = [
-            f"{data.evaluated} to evaluate" if data.evaluated else "",
+            f"{data.evaluated} to evaluate{f' ({data.evaluation})' if data.evaluation else ''}" if data.evaluated else "",
             f"{data.calibrated} to calibrate" if data.calibrated else "",
         ]
         skipped = f"{data.skipped} broken files passed over" if data.skipped else ""

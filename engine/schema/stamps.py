@@ -19,6 +19,12 @@ class DatasetStamp(Struct, frozen=True, kw_only=True):
     name: str = ""
     path: str = ""
     evaluated: int | None = None
+    evaluation: str = ""
+    """Where evaluated samples came from, in words: `all of test.zip`."""
+    seed: int | None = None
+    """Draws what calibrates and what evaluates where one file has to do for both, and which are taken where not all are."""
+    samples_sha256: str = ""
+    """Of the list of evaluated samples, the artifact `samples`: a name a line, in the order in which they were fed."""
     calibrated: int | None = None
     calibration: str = ""
     """Where calibration samples came from, in words."""

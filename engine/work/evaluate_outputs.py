@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -96,6 +97,12 @@ class _Beside:
         )
 
 
+def sample_list(samples: Samples) -> bytes:
+    """A name a line, in the order in which they were fed: so that somebody else can evaluate the same ones."""
+    names = (name.replace("\\", "\\\\").replace("\n", "\\n") for name in samples.names())
+    return "".join(f"{name}\n" for name in names).encode(errors="surrogateescape")
+
+
 def evaluate(
     baseline: Session,
     others: Mapping[str, Contender],
@@ -125,7 +132,15 @@ def evaluate(
         say.progress(done, len(samples), "samples")
     data = spec.dataset or spec.calibration
     assert data is not None
-    stamp = DatasetStamp(name=data.name, path=data.path, evaluated=done, skipped=len(samples.skipped))
+    stamp = DatasetStamp(
+        name=data.name,
+        path=data.path,
+        evaluated=done,
+        evaluation=samples.source,
+        seed=spec.seed,
+        samples_sha256=hashlib.sha256(sample_list(samples)).hexdigest(),
+        skipped=len(samples.skipped),
+    )
     found: dict[str, Outcome] = {}
     for name, each in beside.items():
         for text in each.warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -43,6 +44,14 @@ async def test_a_report_is_computed_from_the_samples(
 
     file = own_state / "runs" / run / "result.json"
     document = json.loads(file.read_text())
+    listed = (tmp_path / "out" / "artifacts" / "samples.txt").read_bytes()
+    data = document["dataset"]
+    assert len(set(listed.splitlines())) == data["evaluated"]
+    assert data["samples_sha256"] == hashlib.sha256(listed).hexdigest()
+    assert (data["evaluation"], data["seed"]) == ("all of digits.npz", 0)
+    for words in (data["samples_sha256"][:12], "all of digits.npz", "McNemar's mid-p test"):
+        assert words in StrictPage(page).text
+        assert words in (tmp_path / "out" / "report.md").read_text()
     was = document["candidate"]["latency_ms"]["mean"]
     document["candidate"]["latency_ms"]["mean"] = was / 2
     document["artifacts"]["latencies"] = "/etc/passwd/latencies.npz"

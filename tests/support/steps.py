@@ -32,6 +32,9 @@ class MadeUp:
     def __len__(self) -> int:
         return len(self.feeds)
 
+    def name(self, number: int) -> str:
+        return f"sample {number}"
+
     def rows(self, order: Sequence[int]) -> Iterator[Row]:
         return (self.feeds[number] for number in order)
 

@@ -14,7 +14,7 @@ from ...backends.base import Session
 from ...runs.outcome import Outcome
 from ...tasks.exporter import export_notes
 from ..beside_parts import PartNames, evaluated
-from ..evaluate_outputs import Contender, evaluate
+from ..evaluate_outputs import Contender, evaluate, sample_list
 from ..job import OUT_OF_PROCESS_SAMPLES
 from ..team import BASELINE, Team
 from ..two_plans import Escalated, TwoPlans
@@ -29,7 +29,9 @@ def run(team: Team) -> Mapping[str, Outcome]:
     if spec.dataset is None:
         team.say.warn("fidelity is over the calibration samples: no other data were given")
     if team.out_of_process:
+        source = f"{OUT_OF_PROCESS_SAMPLES}, of all classes alike, of {samples.source}"
         samples = samples.take(OUT_OF_PROCESS_SAMPLES)
+        samples.source = source
         team.say.warn(f"trtexec runs a process for each inference: {OUT_OF_PROCESS_SAMPLES} samples were evaluated")
     said = outputs_of(job.made("normalise")[0] / "model.onnx")
     notes = export_notes(Path(spec.model))
@@ -49,8 +51,9 @@ def run(team: Team) -> Mapping[str, Outcome]:
     for name, parts in team.parts.items():
         if name in found:
             found[name] = _escalated(found, kept, counts[name], name, parts, spec.seed)
+    listed = sample_list(samples)
     return {
-        name: _guarded(_with_arrays(found[name], kept.get(name), each.out), found.get(team.guard_of(name) or ""))
+        name: _guarded(_with_files(found[name], kept.get(name), listed, each.out), found.get(team.guard_of(name) or ""))
         for name, each in team.candidates().items()
     }
 
@@ -80,12 +83,14 @@ def _escalated(
     return msgspec.structs.replace(found[name], candidate=candidate, summary=f"{found[name].summary}, {again}")
 
 
-def _with_arrays(outcome: Outcome, kept: dict[str, NDArray[np.generic]] | None, out: Path) -> Outcome:
-    """What figures of labels follow from is kept with the run, so that a report can compute them again."""
-    if not kept:
-        return outcome
-    np.savez_compressed(out / "evaluation.npz", **kept)  # type: ignore[arg-type]
-    return msgspec.structs.replace(outcome, files={"evaluation": "evaluation.npz"})
+def _with_files(outcome: Outcome, kept: dict[str, NDArray[np.generic]] | None, listed: bytes, out: Path) -> Outcome:
+    """Which samples were evaluated is kept with the run, and what a report computes figures of labels from again."""
+    (out / "samples.txt").write_bytes(listed)
+    files = {"samples": "samples.txt"}
+    if kept:
+        np.savez_compressed(out / "evaluation.npz", **kept)  # type: ignore[arg-type]
+        files = {"evaluation": "evaluation.npz", **files}
+    return msgspec.structs.replace(outcome, files=files)
 
 
 def _guarded(outcome: Outcome, guard: Outcome | None) -> Outcome:

@@ -34,6 +34,7 @@ def test_several_inputs_and_labels_come_together(saved, compressed):
         assert (batch.feeds["ids"] / 2 == batch.feeds["mask"]).all()
         assert (batch.labels == batch.feeds["ids"][:, 0] // 5 % 3).all()
     assert sum(batch.n for batch in samples.batches(3)) == 7
+    assert samples.names() == [f"sample {batch.feeds['ids'][0, 0] // 5}" for batch in samples.batches(1)]
 
 
 def test_the_only_array_feeds_the_only_input_whatever_its_name(saved):

@@ -51,6 +51,16 @@ def test_classes_are_numbered_by_name_and_samples_keep_the_order_of_files(zipped
     assert shades(samples) == [0, 1, 2, 100, 101, 102]  # and again
 
 
+def test_samples_are_named_in_the_order_in_which_they_came(zipped, two_classes):
+    samples = opened(zipped(two_classes | {"cat/1b.png": b"no picture"})).take(4)
+    assert samples.names() == []
+    assert len(shades(samples)) == 4
+    names = samples.names()
+    assert [name for name in names if "1b" in name] == []
+    assert {name.partition("/")[0] for name in names} == {"cat", "dog"}
+    assert len(set(names)) == 4
+
+
 def test_a_folder_gives_the_same_as_its_zip(tmp_path, zipped, two_classes):
     with zipfile.ZipFile(zipped(two_classes)) as archive:
         archive.extractall(tmp_path / "folder")

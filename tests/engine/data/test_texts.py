@@ -57,6 +57,7 @@ def test_texts_are_padded_and_cut_with_mask_and_types_by_the_inputs_names(librar
     assert batch.feeds["token_type_ids"].dtype == np.int32
     assert batch.labels.tolist() == [0, 1]
     assert (samples.truth, samples.labels) == ("classes", True)
+    assert samples.names() == ["line 1", "line 2"]
 
 
 def test_a_bare_tsv_takes_the_tokenizer_beside_it(library: None, tmp_path: Path):

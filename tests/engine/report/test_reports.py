@@ -96,7 +96,7 @@ def test_a_stage_from_the_cache_has_no_time_of_this_run(make):
     done = make()
     stages = tuple(msgspec.structs.replace(stage, cached=True, seconds=777.0) for stage in done.stages[:1]) + done.stages[1:]
     cached = msgspec.structs.replace(done, stages=stages)
-    for text in (run_report(cached, 100), html_report(evidence([cached]))):
+    for text in (run_report(cached, 100), html_report(evidence([cached])), markdown(evidence([cached]))):
         assert "cached" in text
         assert words.seconds(777.0) not in text
 
