@@ -7,6 +7,8 @@ and only rows that changed are sent to the terminal.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -87,6 +89,11 @@ def shortened(text: str, room: int) -> str:
     return f"{head}…{tail}"
 
 
+def joined(line: Line) -> Line:
+    """A row whose neighbours have different tones. Pictures are made cell by cell, and each span is 20 bytes on the link."""
+    return tuple(("".join(text for text, _ in spans), name) for name, spans in groupby(line, itemgetter(1)))
+
+
 class Lines(Toned):
     """Rows of styled text; cut at the right edge, never wrapped here."""
 
@@ -127,7 +134,7 @@ class Lines(Toned):
         width = self.size.width
         mark = self._scroll_mark(y)
         over = tone(self.app, cover) if cover else None
-        segments = [Segment(sanitize(text), self._covered(name, over)) for text, name in line]
+        segments = [Segment(sanitize(text), self._covered(name, over)) for text, name in joined(line)]
         rest = self.style_of("") + over if over else self.style_of("")
         strip = Strip(segments).adjust_cell_length(width - len(mark), rest)
         if mark:
