@@ -28,7 +28,7 @@ Row = dict[int, Strip | None]
 """Pieces by their first column, from left to right; None: not drawn."""
 
 
-class Shown:
+class OnTerminal:
     """What a terminal shows, by what it was told: rows of pieces by their first column; a column of no piece is unknown."""
 
     def __init__(self, size: Size) -> None:
@@ -67,7 +67,7 @@ class Shown:
             yield x, piece
 
 
-_SHOWN: WeakKeyDictionary[Console, Shown] = WeakKeyDictionary()
+_SHOWN: WeakKeyDictionary[Console, OnTerminal] = WeakKeyDictionary()
 
 
 def forget(console: Console) -> None:
@@ -87,7 +87,7 @@ class WholeUpdate(LayoutUpdate):
         told: list[str] = []
         shown = _SHOWN.get(console)
         if shown is None or shown.size != self.region.size:
-            shown = _SHOWN[console] = Shown(self.region.size)
+            shown = _SHOWN[console] = OnTerminal(self.region.size)
         for y, row in enumerate(self.rows):
             at = -1
             for x, piece in row.items():
