@@ -28,7 +28,7 @@ Row = dict[int, Strip | None]
 """Pieces by their first column, from left to right; None: not drawn."""
 
 
-class OnTerminal:
+class ShownRows:
     """What a terminal shows, by what it was told: rows of pieces by their first column; a column of no piece is unknown."""
 
     def __init__(self, size: Size) -> None:
@@ -67,7 +67,7 @@ class OnTerminal:
             yield x, piece
 
 
-_SHOWN: WeakKeyDictionary[Console, OnTerminal] = WeakKeyDictionary()
+_SHOWN: WeakKeyDictionary[Console, ShownRows] = WeakKeyDictionary()
 
 
 def forget(console: Console) -> None:
@@ -87,7 +87,7 @@ class WholeUpdate(LayoutUpdate):
         told: list[str] = []
         shown = _SHOWN.get(console)
         if shown is None or shown.size != self.region.size:
-            shown = _SHOWN[console] = OnTerminal(self.region.size)
+            shown = _SHOWN[console] = ShownRows(self.region.size)
         for y, row in enumerate(self.rows):
             at = -1
             for x, piece in row.items():
