@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.desk import Desk
 from edgetui.tui.late_toasts import LEAST_S
-from screens import until
+from screens import screen_text, shows, until
 from textual.notifications import Notification
 from textual.widgets._toast import Toast, ToastHolder
 
@@ -26,3 +27,17 @@ async def test_nothing_stays_of_toasts_that_are_over_before_their_timer(bare_app
         await until(pilot, lambda: not app._notifications)
         app.notify("the last", timeout=0.1)
         await until(pilot, lambda: not app.screen.query(ToastHolder))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_what_is_said_has_a_row_for_itself(bare_app: EdgetuiApp, size: tuple[int, int]):
+    """The last digit of the clock stood beside it, and the board's name was cut where it began."""
+    app = bare_app
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await shows(pilot, "edgetui")
+        for said in ("copied", "step removed; u brings it back"):
+            app.notify(said, timeout=60)
+            await shows(pilot, said)
+        rows = screen_text(app).splitlines()
+        assert [row.lstrip("▌ ") for row in rows[:2]] == ["copied", "step removed; u brings it back"]
+        assert [toast.region.width for toast in app.screen.query(Toast)] == [size[0]] * 2
