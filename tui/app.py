@@ -251,7 +251,10 @@ class EdgetuiApp(Desk):
             self.push_screen(HelpScreen(self.screen))
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
-        """Viewers that are no browser drop blanks at the ends of a text, where nothing says that they stay."""
+        """All of the screen, also what is below a dialog that was not drawn yet. Viewers that are no browser drop blanks at the
+        ends of a text, where nothing says that they stay.
+        """
+        forget(self.console)
         drawn = super().export_screenshot(title=title, simplify=simplify)
         return drawn.replace("<svg ", '<svg xml:space="preserve" ', 1)
 

@@ -79,7 +79,7 @@ class WholeUpdate(LayoutUpdate):
     """A whole frame, of which the terminal is told what it does not show. Pieces that are None are as they were."""
 
     def __init__(self, rows: Sequence[Row], region: Region, by: NarrowCompositor) -> None:
-        super().__init__([cast("Iterable[Strip]", row.values()) for row in rows], region)
+        super().__init__([_without_holes(row, region.width) for row in rows], region)
         self.rows, self.by = rows, by
 
     def render_segments(self, console: Console) -> str:
@@ -99,6 +99,12 @@ class WholeUpdate(LayoutUpdate):
                 shown.put(y, x, piece)
         shown.whose = ref(self.by)
         return "".join(told)
+
+
+def _without_holes(row: Row, width: int) -> Iterable[Strip]:
+    """For a picture, in which nothing was before: a screen that is on its way may have no widget there yet."""
+    for (first, piece), behind in zip(row.items(), [*row, width][1:], strict=False):
+        yield Strip.blank(behind - first) if piece is None else piece
 
 
 class NarrowUpdate(ChopsUpdate):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pyte
@@ -10,9 +12,14 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config
 from edgetui.tui.app import EdgetuiApp
+from edgetui.tui.compositor import NarrowCompositor, WholeUpdate
+from rich.console import Console
+from rich.segment import Segment
 from screens import shows
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
 from textual._context import visible_screen_stack
+from textual.geometry import Region
+from textual.strip import Strip
 
 KEYS = (
     "2 j j enter escape u 1 j 3 w p 4 5 o question_mark escape J 2 ctrl+p t h e escape colon s e escape tab R j slash x escape"
@@ -110,6 +117,14 @@ async def test_a_dialog_writes_what_it_covers_and_one_that_closes_what_it_has_co
         await pilot.press("ctrl+l")
         await pilot.pause()
         assert terminal.told >= whole
+
+
+def test_a_picture_of_what_is_not_all_there_yet_has_blanks():
+    """A monkey pressed S in that moment, and the program ended."""
+    rows = [{0: None, 3: Strip([Segment("abc")]), 6: None}, {}]
+    console = Console(width=8, file=StringIO())
+    console.print(WholeUpdate(rows, Region(0, 0, 8, 2), NarrowCompositor()))
+    assert re.findall("[a ]+bc *", console.file.getvalue()) == ["   abc  "]
 
 
 async def test_colours_and_sizes_that_change_below_a_dialog_are_drawn(config: Config, engine: Engine, model: Path):
