@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..advice.words import seconds
+from ..advice.words import DASH, seconds
 from ..schema.figures import Ratio
 from ..schema.fleet import BoardAsked, BoardGlance, BoardNow, BoardOutcome, FleetOutcome, FleetStatus
 from ..schema.result import Result
-from .table import Paint
+from .table import GAP, Paint, paragraph
+from .width import width_of
 
 SECONDS_S = 120
+_HEADS = ("board", "recipe", "baseline", "candidate", "latency", "size", "energy", "top-1", "verdict")
+_ALWAYS = (0, 1, 4, 8)
+"""Columns that stand there whatever they say."""
+_WORTH = 13
+"""Columns from which on a ratio with its interval takes two rows, and not four."""
 _TONES = {"up": "better", "refused": "bad", "away": "worse"}
 
 
@@ -87,19 +93,33 @@ def asked_words(asked: Sequence[BoardAsked]) -> list[str]:
 
 
 def outcome_table(found: FleetOutcome, width: int, paint: Paint) -> str:
-    """A row for each board and recipe: latency of baseline and candidate, and what differs."""
-    rows: list[Sequence[str]] = [("board", "recipe", "baseline", "candidate", "latency", "size", "energy", "top-1", "verdict")]
-    tones: list[Sequence[str]] = [("head",) * len(rows[0])]
-    for outcome in found.on:
-        name = outcome.board or outcome.on
-        for result in outcome.runs:
-            rows.append((name, *_result_row(result)))
-            tones.append(("",) * len(rows[0]))
-        if not outcome.runs:
-            rows.append((name, *("–",) * (len(rows[0]) - 2), _why(outcome)))
-            tones.append(("",) * len(rows[0]))
-    table = paint.table(rows, width=width, tones=tones, heads=True)
-    return "\n".join([table, *(paint(line, "dim") for line in _trained(found))])
+    """A row for each board and recipe: latency of baseline and candidate, and what differs; without columns that say nothing of
+    any. Where there is no room for one beside another, each as words.
+    """
+    rows = [row for outcome in found.on for row in _outcome_rows(outcome)]
+    shown = [place for place in range(len(_HEADS)) if place in _ALWAYS or any(row[place] != DASH for row in rows)]
+    cells: list[Sequence[str]] = [[row[place] for place in shown] for row in (_HEADS, *rows)]
+    least = [min(_WORTH, max(width_of(row[place]) for row in cells)) for place in range(len(shown))]
+    trained = [paint(line, "dim") for line in _trained(found)]
+    if sum(least) + GAP * (len(least) - 1) > width:
+        return "\n".join([*(line for row in cells[1:] for line in _in_words(cells[0], row, width, paint)), *trained])
+    tones: list[Sequence[str]] = [("head",) * len(shown), *(("",) * len(shown) for _ in rows)]
+    return "\n".join([paint.table(cells, width=width, tones=tones, heads=True), *trained])
+
+
+def _in_words(heads: Sequence[str], row: Sequence[str], width: int, paint: Paint) -> list[str]:
+    """One board and recipe: their names and the verdict, the figures below."""
+    figures = [f"{head} {cell}" for head, cell in zip(heads[2:-1], row[2:-1], strict=True) if cell != DASH]
+    named = " ".join(cell for cell in row[:2] if cell != DASH)
+    said = [paint(paragraph(f"{named}: {row[-1]}", width), "head")]
+    return [*said, *([paragraph(", ".join(figures), width, "  ")] if figures else [])]
+
+
+def _outcome_rows(outcome: BoardOutcome) -> list[tuple[str, ...]]:
+    name = outcome.board or outcome.on
+    if not outcome.runs:
+        return [(name, *(DASH,) * (len(_HEADS) - 2), _why(outcome))]
+    return [(name, *_result_row(result)) for result in outcome.runs]
 
 
 def _trained(found: FleetOutcome) -> list[str]:

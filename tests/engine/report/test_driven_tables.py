@@ -6,8 +6,9 @@ import pytest
 from edgetui.engine.report.driven_tables import searched_table, swept_table
 from edgetui.engine.report.fleet_table import outcome_table
 from edgetui.engine.report.table import plain
+from edgetui.engine.report.width import width_of
 from edgetui.engine.schema.failure import Failure
-from edgetui.engine.schema.figures import Ratio
+from edgetui.engine.schema.figures import Difference, Latency, Metrics, Ratio
 from edgetui.engine.schema.fleet import BoardOutcome, FleetOutcome
 from edgetui.engine.schema.result import Result
 from edgetui.engine.schema.search import CandidateChecked, SearchChoice, SearchDocument, SearchPoint
@@ -80,3 +81,28 @@ def test_a_table_of_runs_says_where_they_were_trained_once():
     lines = outcome_table(FleetOutcome(on=outcomes), 120, plain).splitlines()
     assert lines[-1] == "qat: trained on shop"
     assert len(lines) == 6
+
+
+def outcomes_of_one() -> FleetOutcome:
+    ratio = Ratio(value=0.531, low=0.435, high=0.649)
+    result = Result(
+        run="r",
+        state="done",
+        recipe=RecipeStamp(name="int8"),
+        difference=Difference(latency_ratio=ratio),
+        baseline=Metrics(latency_ms=Latency(mean=4.2)),
+        candidate=Metrics(latency_ms=Latency(mean=2.2)),
+        verdict={"latency": "faster"},
+    )
+    return FleetOutcome(on=(BoardOutcome(on="one", board="one", runs=(result,)), GONE))
+
+
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 160])
+def test_what_runs_gave_stands_whole_at_every_width(width: int):
+    lines = outcome_table(outcomes_of_one(), width, plain).splitlines()
+    assert all(width_of(line) <= width for line in lines), lines
+    told = " ".join("\n".join(lines).split())
+    for word in ("one", "int8", "×0.531", "faster", "nano"):
+        assert word in told
+    assert "4.2 ms" in told
+    assert "energy" not in told, "nothing is known of it on any board"
