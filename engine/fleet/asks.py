@@ -13,6 +13,7 @@ import msgspec
 from ... import __version__
 from ..schema.fleet import FleetBoard
 from ..schema.spec import RunSpec
+from .asked_anew import AskedAnew
 from .asked_once import AskedOnce
 from .bundles import PackedBundle, Plain, data_names, paths_of, portable
 from .fleet_file import ANY
@@ -28,7 +29,7 @@ class FleetAsk(NamedTuple):
     on: str
     """A board, or a resource: one board that has it."""
     again: str = ""
-    """Whatever has not been asked with: it is done anew. Empty: what a board has done of the same is found."""
+    """Whatever has not been asked with: it is done anew. Empty: what a board has done of the same is found, the newest."""
     train_on: str = ""
     """Where what learns is trained: a board, a resource, or `localhost`; empty: where it is measured."""
 
@@ -58,8 +59,10 @@ class Sent(NamedTuple):
 class Sending:
     """Makes of what is asked what goes over the wire; a file that several asks have is read once."""
 
-    def __init__(self, boards: Sequence[FleetBoard]) -> None:
+    def __init__(self, boards: Sequence[FleetBoard], folder: Path) -> None:
+        """`folder`: the fleet's."""
         self._boards = [board.name for board in boards]
+        self._anew = AskedAnew(folder)
         self._known: dict[str, tuple[PackedBundle, str]] = {}
 
     def has(self, board: str) -> bool:
@@ -73,11 +76,12 @@ class Sending:
             DataRefused: a file cannot be read.
         """
         plain, packed = portable(*_plain(ask), self._known)
+        again = self._anew.salt(plain, ask.on, ask.again)
         asked = AskedOnce(
-            once=once_key(plain, ask.again),
+            once=once_key(plain, again),
             plain=msgspec.Raw(plain),
             driven=isinstance(ask, DrivenAsk),
-            again=bool(ask.again),
+            again=bool(again),
             of_any=ask.on not in self._boards,
             bundles=tuple(packed),
             stages={key: each.bundle.id for key, each in (stages or {}).items()},

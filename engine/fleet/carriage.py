@@ -32,7 +32,7 @@ class Carriage:
         self.begun: list[tuple[str, str]] = []
         """Boards, and keys that they may have begun."""
         self._fleet = keeping.folder
-        self._sending = Sending(self.boards)
+        self._sending = Sending(self.boards, keeping.folder)
         self._takers = Takers(keeping.folder)
         self._trainer = Trainer(keeping.home, link, self._sending, self.to_its_end, hear)
 

@@ -61,8 +61,13 @@ class Takers:
 
     def forget_old(self, now_s: float | None = None) -> None:
         """Of what nobody has asked for in the last 30 days."""
-        now = time.time() if now_s is None else now_s
-        for file in self._folder.glob("*"):
-            with suppress(OSError):
-                if now - file.stat().st_mtime > KEPT_S:
-                    file.unlink()
+        forget_old(self._folder, now_s)
+
+
+def forget_old(folder: Path, now_s: float | None = None) -> None:
+    """Files that nobody has touched in the last 30 days."""
+    now = time.time() if now_s is None else now_s
+    for file in folder.glob("*"):
+        with suppress(OSError):
+            if now - file.stat().st_mtime > KEPT_S:
+                file.unlink()
