@@ -20,6 +20,7 @@ from .advice.spread import Spread, Spreads
 from .advice.workload_needs import refuse_workload
 from .config import Config, state_home
 from .errors import EdgetuiError, ModelRefused, from_os_error
+from .front.asking_boards import AskingBoards
 from .front.deploying import Deploying
 from .front.searching import Searching
 from .front.studying import GroupOfStudy
@@ -65,8 +66,6 @@ from .telemetry.alerts import AlertEvent, Alerts
 from .telemetry.history import Bucket, History
 
 if TYPE_CHECKING:
-    from .fleet.asks import FleetAsk
-    from .fleet.fleet_front import Fleet
     from .telemetry.client import Telemetry
     from .telemetry.energy import Readings
     from .telemetry.recording import Mark, Recorder
@@ -85,7 +84,7 @@ PIECE_BYTES = 1 << 19
 """Of events at once: four thousand, which a screen takes in 13 ms."""
 
 
-class Engine(Searching, Sweeping, Tidying, Deploying):
+class Engine(Searching, Sweeping, Tidying, Deploying, AskingBoards):
     """One state folder; any number of these, in any process, may work on it at once."""
 
     def __init__(self, config: Config, home: Path | None = None) -> None:
@@ -311,30 +310,6 @@ class Engine(Searching, Sweeping, Tidying, Deploying):
         except EdgetuiError as error:
             return msgspec.structs.replace(found, refusals=(error.refusal,), checked=True)
         return msgspec.structs.replace(found, warnings=(*self._fits[key], *found.warnings), checked=True)
-
-    def fleet(self) -> Fleet:
-        """The boards of fleet.toml."""
-        from .fleet.fleet_front import Fleet
-
-        return Fleet(self.home)
-
-    async def plan_on_boards(
-        self, fleet: Fleet, specs: Sequence[RunSpec], on: str, *, train_on: str = "", again: bool = False
-    ) -> tuple[FleetAsk, ...]:
-        """Runs on boards, as they are asked for: all of them on each board that `on` names. `train_on`: where what learns is
-        trained; empty: on each board. `again`: anew, whatever the boards have done of it.
-
-        Raises:
-            EdgetuiError: a board is not up or lacks something; or as `check`.
-        """
-        from .fleet.asks import FleetAsk, never_asked
-
-        boards = fleet.wanted(on)
-        fleet.refuse_unable(boards, specs, train_on)
-        for spec in specs:
-            await self.check(spec, elsewhere=True)
-        salt = never_asked(again)
-        return tuple(FleetAsk(tuple(specs), name, salt, train_on) for name in boards)
 
     def recipes(self) -> tuple[Recipe, ...]:
         """The packaged recipes and the user's own that can be read."""

@@ -5,7 +5,7 @@ Boards go on when the screen is left or ends; asking for the same again collects
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from textual.app import App
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ..engine.fleet.asked_once import BoardTold
     from ..engine.fleet.asks import FleetAsk
     from ..engine.fleet.fleet_front import Fleet
-    from ..engine.fleet.followed_asks import FollowedAsks
+    from ..engine.fleet.followed_asks import Followed
     from ..engine.schema.fleet import BoardOutcome
+    from ..engine.schema.spec import RunSpec
 
 State = Literal["going", "done", "cancelled", "failed"]
 KEPT = 20
@@ -30,27 +31,27 @@ KEPT = 20
 class BoardsAsk:
     """One ask: what for, whom, and how it stands."""
 
-    def __init__(self, number: int, what: str, on: tuple[str, ...]) -> None:
-        self.number, self.what, self.on = number, what, on
-        self.asking: FollowedAsks
+    def __init__(self, number: int, title: str, on: tuple[str, ...], followed: Followed) -> None:
+        self.number, self.title, self.on, self.followed = number, title, on, followed
         self.state: State = "going"
         self.why = ""
         """Why it failed as a whole."""
         self.worker: Worker[None] | None = None
 
-    @property
-    def title(self) -> str:
-        """What it is, in a line: `digits int8 on one, two`."""
-        return f"{self.what} on {', '.join(self.on)}"
-
     def asked_of(self, board: str) -> bool:
         """Whether a board may have it, or has."""
-        return board in self.on or any(each.board == board for each in self.asking.ended) or board in self.asking.told
+        return board in self.on or board in self.followed.told or any(board == each.board for each in self.followed.ended)
 
     def stands(self) -> str:
         """How it stands, in words."""
-        done = f"{len(self.asking.ended)} of {len(self.on)} boards have ended"
-        return {"going": done, "done": "ended", "cancelled": f"cancelled, {done}", "failed": self.why}[self.state]
+        ended = self.followed.ended
+        far = f"{len(ended)} of {len(self.on)} boards have ended" if len(self.on) > 1 else ""
+        if self.state == "failed":
+            return self.why
+        if self.state == "done":
+            short = [each.board or each.on for each in ended if not each.done]
+            return f"ended, not well on {', '.join(short)}" if short else "done"
+        return ", ".join(filter(None, (self.state, far)))
 
 
 class BoardAsks:
@@ -67,42 +68,74 @@ class BoardAsks:
         """Those that are followed."""
         return [ask for ask in self.asks if ask.state == "going"]
 
-    def begin(self, fleet: Fleet, asks: Sequence[FleetAsk], what: str) -> BoardsAsk:
-        """Ask, and follow it beside the screen. `fleet`: one for these alone."""
+    def run(self, fleet: Fleet, asks: Sequence[FleetAsk], what: str) -> BoardsAsk:
+        """Ask boards for runs, and follow them beside the screen. `fleet`: one for these alone. `what`: what they are of."""
         from ..engine.fleet.followed_asks import FollowedAsks
 
+        on = tuple(ask.on for ask in asks)
+
+        async def tell() -> None:
+            self._tell_end(f"boards: {ask.title}: {'; '.join(map(ended_words, ask.followed.ended))}")
+
+        ask = self._begin(f"{what} on {', '.join(on)}", on, FollowedAsks(fleet, asks, what, self._hear), tell)
+        return ask
+
+    def train(
+        self,
+        fleet: Fleet,
+        specs: Sequence[RunSpec],
+        train_on: str,
+        what: str,
+        run_here: Callable[[Sequence[RunSpec]], Awaitable[object]],
+        *,
+        again: bool,
+    ) -> BoardsAsk:
+        """Have what learns trained on a board, and then the runs begun here by `run_here`."""
+        from ..engine.fleet.followed_asks import FollowedTraining
+
+        followed = FollowedTraining(fleet, specs, train_on, again=again, hear=self._hear)
+
+        async def begin() -> None:
+            await run_here(followed.trained)
+            self._tell_end(f"{what}: trained on {train_on}; it runs here now")
+
+        return self._begin(f"{what} trained on {train_on}, measured here", (train_on,), followed, begin)
+
+    def _begin(self, title: str, on: tuple[str, ...], followed: Followed, then: Callable[[], Awaitable[None]]) -> BoardsAsk:
         self._begun += 1
-        made = BoardsAsk(self._begun, what, tuple(ask.on for ask in asks))
-        made.asking = FollowedAsks(fleet, asks, what, self._hear)
-        ended = [ask for ask in self.asks if ask.state != "going"]
-        self.asks = [ask for ask in self.asks if ask not in ended[: max(0, len(ended) - KEPT + 1)]] + [made]
-        made.worker = in_background(self._app, lambda: self._follow(made), f"boards-ask-{made.number}")
-        return made
+        ask = BoardsAsk(self._begun, title, on, followed)
+        old = [each for each in self.asks if each.state != "going"]
+        self.asks = [each for each in self.asks if each not in old[: max(0, len(old) - KEPT + 1)]] + [ask]
+        ask.worker = in_background(self._app, lambda: self._follow(ask, then), f"boards-ask-{ask.number}")
+        return ask
 
     def _hear(self, told: BoardTold) -> None:
         """What keeps a board from being asked is said when it begins, and that it is over."""
         if told.trouble:
-            self._app.notify(f"board {told.board} {told.trouble}", severity="warning", timeout=8, markup=False)
+            self._app.notify(f"board {told.board} {told.trouble}", severity="warning", timeout=8)
         elif told.stage == "is up again":
-            self._app.notify(f"board {told.board} is up again", timeout=4, markup=False)
+            self._app.notify(f"board {told.board} is up again", timeout=4)
 
-    async def _follow(self, ask: BoardsAsk) -> None:
+    async def _follow(self, ask: BoardsAsk, then: Callable[[], Awaitable[None]]) -> None:
         try:
-            await ask.asking.follow()
+            await ask.followed.follow()
+            await then()
         except (EdgetuiError, OSError) as error:
             ask.state, ask.why = "failed", on_screen(refusal(error))
             self._show_error(refusal(error))
-            return
-        ask.state = "done"
-        self._tell_end(f"boards: {ask.title}: {'; '.join(map(ended_words, ask.asking.ended))}")
+        else:
+            ask.state = "done"
 
     async def cancel(self, ask: BoardsAsk) -> None:
-        """End it on its boards."""
-        if ask.state != "going":
-            return
-        ask.state = "cancelled"
-        await _end(ask.worker)
-        await ask.asking.cancel()
+        """End it on its boards.
+
+        Raises:
+            EdgetuiError: a board does not answer.
+        """
+        if ask.state == "going":
+            ask.state = "cancelled"
+            await _end(ask.worker)
+            await ask.followed.cancel()
 
     async def close(self) -> None:
         """Follow none any more; boards go on."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..engine.schema.model_facts import ModelFacts
     from ..engine.schema.plan import PlanFacts
     from ..engine.schema.sensitivity import Sensitivity
+    from ..engine.schema.spec import RunSpec
     from ..engine.schema.step import Step
     from ..engine.schema.steps import Recipe
     from .draft import RunSetup
@@ -173,7 +174,10 @@ class Link(Setups):
 
     async def submit(self, setups: Sequence[RunSetup], model: str, after: str = "") -> str:
         """Start runs that differ in their recipes, together, once `after` has ended well; returns the id of the first."""
-        specs = [await asyncio.to_thread(self.spec, setup, model) for setup in setups]
+        return await self.begin([await asyncio.to_thread(self.spec, setup, model) for setup in setups], after)
+
+    async def begin(self, specs: Sequence[RunSpec], after: str = "") -> str:
+        """Start runs that are known; returns the id of the first."""
         self.submitting += 1
         try:
             runs = await self.engine.submit_all(specs, after)

@@ -202,11 +202,14 @@ class Fleet:
     async def train(
         self, specs: Sequence[RunSpec], train_on: str, hear: Callable[[BoardTold], None], again: str = ""
     ) -> tuple[RunSpec, ...]:
-        """Have what learns trained on a board, for runs on this machine: the same specs, which go on from what came of it.
+        """Have what learns trained on a board, for runs on this machine: the same specs, which go on from what came of it. What
+        this machine trains itself is left to its runs.
 
         Raises:
             EdgetuiError: it cannot be trained there, or what came of it cannot be fetched.
         """
+        if train_on == HERE and not self.has(HERE):
+            return tuple(specs)
         async with self._carrying(hear) as carriage:
             return await carriage.train(FleetAsk(tuple(specs), HERE, again, train_on))
 

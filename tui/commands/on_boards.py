@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine.errors import UsageError
 from ...engine.fleet.asks import DrivenAsk, FleetAsk, never_asked, runs_words
 from ...engine.fleet.bundles import data_names, paths_of
-from ...engine.fleet.fleet_file import HERE
-from ...engine.fleet.followed_asks import FollowedAsks
+from ...engine.fleet.followed_asks import Followed, FollowedAsks, FollowedTraining
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
 
@@ -134,20 +133,15 @@ async def trained_on(
     cancels it there.
     """
     fleet = engine.fleet()
-    fleet.refuse_untrainable(train_on, specs)
-    for spec in specs:
-        fleet.refuse_unmeasured_here(spec)
-        await engine.check(spec, elsewhere=True)
-    if train_on == HERE and not fleet.has(HERE):
-        return tuple(specs), "ended"
-    lines = _Lines(as_json, [train_on])
-    training = asyncio.ensure_future(fleet.train(specs, train_on, lines.hear, never_asked(again)))
-    ending = await _to_its_end(fleet, training)
-    return (training.result() if ending == "ended" else (), ending)
+    await engine.refuse_training(fleet, specs, train_on)
+    found = FollowedTraining(fleet, specs, train_on, again=again, hear=_Lines(as_json, [train_on]).hear)
+    ending = await _to_its_end(found)
+    return found.trained, ending
 
 
-async def _to_its_end(fleet: Fleet, work: asyncio.Future[Any]) -> Ending:
-    """Wait for what boards do, or until somebody has seen enough; who interrupts has it cancelled there."""
+async def _to_its_end(found: Followed) -> Ending:
+    """Follow what boards do, until somebody has seen enough; who interrupts has it cancelled there."""
+    work: asyncio.Future[None] = asyncio.ensure_future(found.follow())
     with listening() as asked:
         both: set[asyncio.Future[Any]] = {work, asked}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -158,7 +152,7 @@ async def _to_its_end(fleet: Fleet, work: asyncio.Future[Any]) -> Ending:
         with contextlib.suppress(asyncio.CancelledError):
             await work
         if asked.result() == "interrupted":
-            await fleet.cancel()
+            await found.cancel()
         return asked.result()
 
 
@@ -180,7 +174,7 @@ async def _carried(
         lines.ended(outcome, len(found.ended), len(asks))
 
     found = FollowedAsks(fleet, asks, what, lines.hear, ended)
-    return found, await _to_its_end(fleet, asyncio.ensure_future(found.follow()))
+    return found, await _to_its_end(found)
 
 
 def _ended(outcome: BoardOutcome) -> int:

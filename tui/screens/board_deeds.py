@@ -98,10 +98,13 @@ class BoardDeeds(ListedScreen):
 
         desk, engine = self.desk, self.desk.engine
         specs = [await asyncio.to_thread(desk.link.spec, setup, model) for setup in setups]
-        fleet = engine.fleet()
-        on = ",".join(wanted.on)
-        asks = await engine.plan_on_boards(fleet, specs, on, train_on=wanted.train_on, again=wanted.again)
-        asked = desk.board_asks.begin(fleet, asks, runs_words(specs))
+        fleet, what, (on, train_on, again) = engine.fleet(), runs_words(specs), wanted
+        if on:
+            asks = await engine.plan_on_boards(fleet, specs, ",".join(on), train_on=train_on, again=again)
+            asked = desk.board_asks.run(fleet, asks, what)
+        else:
+            await engine.refuse_training(fleet, specs, train_on)
+            asked = desk.board_asks.train(fleet, specs, train_on, what, desk.link.begin, again=again)
         engine.ask_no_more()
         desk.notify(f"asked: {asked.title}; {COLLECTS}", timeout=6, markup=False)
         self._read()
@@ -158,13 +161,13 @@ async def _asked_rows(desk: Desk, width: int) -> list[Line]:
     rows: list[Line] = []
     for ask in reversed(desk.board_asks.asks):
         rows += [*hanging(((" ", ""),), ask.title, width, "title"), *hanging(((" ", ""),), ask.stands(), width, "dim")]
-        ended = {name for each in ask.asking.ended for name in (each.on, each.board)}
-        for board, told in ask.asking.told.items():
+        ended = {name for each in ask.followed.ended for name in (each.on, each.board)}
+        for board, told in ask.followed.told.items():
             said = told.trouble or (f"waiting for {told.waiting_for}" if told.waiting_for else told.stage)
             if ask.state == "going" and board not in ended and said:
                 rows += hanging(((" ▶ ", "accent"), (f"{board}  ", "value")), said, width)
-        if ask.asking.ended:
-            rows += [((f" {row}", ""),) for row in outcome_table(ask.asking.document, width - 2, plain).split("\n")]
+        if ask.followed.ended:
+            rows += [((f" {row}", ""),) for row in outcome_table(ask.followed.document, width - 2, plain).split("\n")]
         rows += [*_failures(ask, width), ()]
     return rows[:-1] or [((" nothing was asked of boards from here yet: r asks", "dim"),)]
 
@@ -172,7 +175,7 @@ async def _asked_rows(desk: Desk, width: int) -> list[Line]:
 def _failures(ask: BoardsAsk, width: int) -> list[Line]:
     """What went wrong on boards, each with what mends it."""
     rows: list[Line] = []
-    for outcome in ask.asking.ended:
+    for outcome in ask.followed.ended:
         for failure in (outcome.error, *(result.error for result in outcome.runs)):
             if failure is not None:
                 text = f"{outcome.board or outcome.on}: {failure.refusal}"

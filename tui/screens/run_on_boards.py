@@ -31,7 +31,7 @@ class BoardsWanted(NamedTuple):
     """What stands in the form."""
 
     on: tuple[str, ...]
-    """Boards, and resources."""
+    """Boards, and resources; none: this machine, which goes on from what `train_on` has trained."""
     train_on: str = ""
     """Where what learns is trained; empty: on each board."""
     again: bool = False
@@ -62,8 +62,8 @@ class RunOnBoards(Dialog[None]):
     HELP = (
         "What the workbench has, on boards of the fleet: each that is marked does all of it for itself, of a resource any one\n"
         "board that has it. What a board has done of the same is found there and not done again, unless it is asked for anew.\n"
-        "Where a recipe learns, one board can train for all of them. Enter asks, as `edgetui run --on` does. Boards go on\n"
-        "when you quit, and asking again collects what they have done."
+        "Where a recipe learns, one board can train for all that are marked; where none is, for this machine, which measures.\n"
+        "Enter asks, as `edgetui run --on` and `--train-on` do. Boards go on when you quit; asking again collects."
     )
     EXAMPLE = "space on each board that shall do it, then enter."
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -141,8 +141,9 @@ class RunOnBoards(Dialog[None]):
             )
         rows.append(("", ()))
         if self.learns:
-            where = {"": "on each board, by itself", HERE: "on this machine, for all of them"}
-            said = where.get(self.train_on) or f"on {self.train_on}, for all of them"
+            whom = "for all of them" if self.marked else "and measured on this machine"
+            place = "this machine" if self.train_on == HERE else self.train_on
+            said = f"on {place}, {whom}" if place else "on each board, by itself"
             rows.append((TRAINED, (("  ", ""), (f"{'trained':<{wide}}", "value"), (f"  {said}", ""))))
         anew = "yes, whatever the boards have done of it" if self.again else "no: what a board has done of it is found"
         rows.append((ANEW, (("  ", ""), (f"{'anew':<{wide}}", "value"), (f"  {anew}", ""))))
@@ -187,8 +188,9 @@ class RunOnBoards(Dialog[None]):
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Have it looked at, and asked."""
         event.stop()
-        if not self.marked:
-            self._say("no board is marked: space marks the one under the cursor", "bad")
+        if not self.marked and not (self.learns and self.train_on):
+            here = "; what is trained on one of them is measured here" if self.learns else ""
+            self._say(f"no board is marked: space marks the one under the cursor{here}", "bad")
             return
         self._say("looking at model, data and boards …")
         in_background(self, self._take, "take")

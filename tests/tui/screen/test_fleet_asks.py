@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused, UsageError
-from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.fleet.followed_asks import FollowedAsks
+from edgetui.engine.runs.folder import RunDir, run_paths
 from edgetui.engine.schema.fleet import BoardHello, BoardStanding
+from edgetui.engine.schema.steps import PruneMagnitude, Recipe
+from edgetui.engine.schema.training_steps import TrainFinetune
 from edgetui.tui.command_list import _parted_on
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.page import Page
 from edgetui.tui.screens.run_on_boards import BoardsWanted, RunOnBoards
 from fleets import LoopbackFleet, needs_fleet
 from measuring import short_elsewhere
+from processes import wait_until
 from screens import screen_text, shows, until
 from told_boards import BOARDS, open_fleet
 
 DEMO = PACKAGE / "profiles" / "demo"
+TRAINED = Recipe(name="tuned", step=(PruneMagnitude(amount=0.3), TrainFinetune(epochs=1, samples=256)))
 STANDING = (
     BoardStanding(board="orin", host="o", state="up", hello=BoardHello(machine="Orin Nano"), resources=("gpu",)),
     BoardStanding(board="nano", host="n", state="away", reason="no route to host"),
@@ -155,16 +161,17 @@ async def test_boards_run_what_the_workbench_has_and_what_they_have_done_is_foun
         assert app.screen.marked == ["one"]
         await pilot.press("enter")
         await until(pilot, lambda: len(app.board_asks.asks) == 2 and app.board_asks.asks[1].state == "done", 150)
-        assert [each.found for each in app.board_asks.asks[1].asking.ended] == [True]
+        assert [each.found for each in app.board_asks.asks[1].followed.ended] == [True]
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, Page))
-        await shows(pilot, "digits prune-5 on one", "digits prune-5 on one, two", "prune-5", "ms", "done before")
+        await shows(pilot, "digits prune-5 on one", "digits prune-5 on one, two", "prune-5", "ms")
     assert [len(fleet.runs(name)) for name in ("one", "two")] == [1, 1]
 
 
 @pytest.mark.long
-async def test_an_ask_is_cancelled_on_its_boards_and_quitting_leaves_them_going(bare_app, fleet):
+async def test_an_ask_is_cancelled_on_its_boards_and_quitting_leaves_them_going(bare_app, fleet, monkeypatch):
     app = bare_app
+    monkeypatch.delenv("EDGETUI_MEASURE_S")  # it has to go on until it is cancelled
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await on_the_bench(pilot, fleet, "precise")
         await pilot.press("r", "enter")
@@ -177,7 +184,37 @@ async def test_an_ask_is_cancelled_on_its_boards_and_quitting_leaves_them_going(
         await until(pilot, lambda: run.result() is not None, 150)
         assert run.result().state == "cancelled"
         await shows(pilot, "2 of 2 boards are up")
-        await pilot.press("r", "enter")
-        await until(pilot, lambda: run.alive())
+        await pilot.press("r", "G", "space", "enter")  # anew
+        await until(pilot, lambda: len(fleet.runs("one")) == 2)
+        second = RunDir(max(fleet.runs("one")))
+        await until(pilot, second.alive)
     assert app.board_asks.asks[1].worker.is_finished
-    assert run.alive()
+    assert second.alive()
+    told: list[str] = []  # what was left going is collected, not what was before it
+    ask = app.board_asks.asks[1].followed.asks[0]._replace(again="")
+    again = asyncio.ensure_future(FollowedAsks(fleet.fleet, [ask], hear=lambda each: told.append(each.run)).follow())
+    await asyncio.to_thread(wait_until, lambda: told)
+    again.cancel()
+    assert told[0] == second.path.name
+
+
+@pytest.mark.long
+async def test_one_board_trains_what_this_machine_measures(bare_app, fleet):
+    pytest.importorskip("torch", reason="needs torch")
+    app = bare_app
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await on_the_bench(pilot, fleet)
+        app.workbench.settings.put("dataset", str(DEMO / "digits.npz"))
+        app.workbench.settings.draft.change(recipe=TRAINED)
+        await pilot.press("r")
+        await shows(pilot, "on each board, by itself")
+        await pilot.press("space", "enter")
+        await shows(pilot, "no board is marked", "measured here")
+        await pilot.press("G", "k", "right", "right", "enter")
+        await shows(pilot, "trained on two, measured here")
+        await until(pilot, lambda: app.board_asks.asks[0].state == "done", 150)
+        await shows(pilot, "trained on two; it runs here now")
+    (here,) = run_paths(fleet.home)
+    await asyncio.to_thread(wait_until, lambda: RunDir(here).result() is not None)
+    assert RunDir(here).result().trained_on == "two"
+    assert [len(fleet.runs(name)) for name in ("one", "two")] == [0, 1]
