@@ -20,14 +20,14 @@ from textual.containers import Container
 from ...engine.advice.words import grouped, size
 from ...engine.config import shown_path, typed_path
 from ...engine.errors import DataRefused, EdgetuiError
-from ...engine.library.folder_entries import EntryKind, FolderEntry, FolderGlance, entries_of, glance_at, kind_of_name
-from ...engine.report.sanitize import sanitize
+from ...engine.library.folder_entries import EntryKind, FolderEntry, entries_of, glance_at, kind_of_name
 from ...engine.report.width import width_of
 from ..background import in_background, refusal
 from ..desk import AtDesk
 from ..fix_words import on_screen
 from ..kept_look import keep_place, kept_places
 from ..panes.dataset_lines import PICTURE, preview_lines, shows_pictures
+from ..panes.folder_lines import entry_line, glance_words
 from ..panes.models import facts_lines
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
@@ -53,6 +53,9 @@ WANTED: dict[Wanted, tuple[EntryKind, ...]] = {
     "data": ("data",),
     "a model or data": ("model", "data"),
 }
+
+FILTER = 24
+"""Columns for a filter while it is typed: the folder gives them."""
 
 
 class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
@@ -167,13 +170,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
         if key == UP:
             return ((f"../   {shortened(shown_path(str(self.folder.parent)), room - 6)}", "dim"),)
         entry = self._by_key[key]
-        beside = entry.why or ("" if entry.size_bytes is None else size(entry.size_bytes))
-        wanted = entry.kind == "folder" or entry.kind in WANTED[self.wanted]
-        name = f"{sanitize(entry.name)}/" if entry.kind == "folder" else sanitize(entry.name)
-        shown = shortened(name, max(4, room - width_of(beside) - 2))
-        gap = " " * max(1, room - width_of(shown) - width_of(beside))
-        tone = "accent" if entry.kind == "folder" else "value" if wanted else "dim"
-        return ((shown, "warn" if entry.why else tone), (gap, ""), (beside, "warn" if entry.why else "dim"))
+        return entry_line(entry, room, wanted=entry.kind == "folder" or entry.kind in WANTED[self.wanted])
 
     def write(self, cursor: str | None = None) -> None:
         """Names that have the filter's letters."""
@@ -198,7 +195,8 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
             )
             many += f", {hidden} hidden" if hidden else ""
         head: Line = ((f" edgetui  Open {self.wanted}  ", "title"),)
-        room = max(8, self.size.width - sum(width_of(text) for text, _ in head) - width_of(many) - 6)
+        taken = sum(width_of(text) for text, _ in head) + width_of(many) + 6 + FILTER * bool(self.entry)
+        room = max(8, self.size.width - taken)
         shown = shortened(shown_path(str(self.folder)), room)
         typed: Line = ()
         if self.entry is not None:
@@ -249,7 +247,7 @@ class BrowseScreen(AtDesk, SafeDismiss, FilteredScreen):
             raise DataRefused(entry.why, fix="look at it with `ls -l`")
         if entry.kind == "folder":
             seen = await asyncio.to_thread(glance_at, path)
-            rows = [((f" {_glance_words(seen)}", "dim"),), ()]
+            rows = [((f" {glance_words(seen)}", "dim"),), ()]
             return [*rows, *await self._data(path, width)] if seen.data else rows
         if entry.kind == "model":
             facts = await self.desk.link.look_into(path)
@@ -385,14 +383,3 @@ def _there(text: str) -> None:
     path = last_path(text)
     if not typed_path(path).exists():
         raise DataRefused(f"there is no {path}", fix="check the path")
-
-
-def _glance_words(seen: FolderGlance) -> str:
-    more = "more than " if seen.more else ""
-    parts = [
-        f"{more}{seen.folders} folder{'' if seen.folders == 1 else 's'}",
-        f"{seen.files} file{'' if seen.files == 1 else 's'}",
-    ]
-    parts += [f"{seen.models} model{'' if seen.models == 1 else 's'}"] if seen.models else []
-    parts += ["`train` and `test`"] if seen.parts else []
-    return ", ".join(parts)

@@ -7,6 +7,8 @@ from typing import Any
 from textual import events
 from textual.screen import Screen
 
+from ...engine.report.width import cut, width_of
+
 
 def begins_typing(screen: Screen[Any], event: events.Key, name: str) -> bool:
     """Whether the key is that of the binding `name`, from which on letters are text. Asked where the key arrives: a binding is
@@ -18,6 +20,37 @@ def begins_typing(screen: Screen[Any], event: events.Key, name: str) -> bool:
 
 Spans = tuple[tuple[str, str], ...]
 """As `lines.Line`, which looks for what is typed here."""
+
+
+CARET = "edit"
+"""The style of the cell that the caret stands on."""
+
+
+def within(spans: Spans, room: int) -> Spans:
+    """What is typed (`Entry.spans`) in `room` columns: the caret, what is around it, and `…` where more is."""
+    (before, style), (under, caret), (after, _) = spans
+    spare = room - width_of(under)
+    if width_of(before) + width_of(after) <= spare:
+        return spans
+    ahead = min(width_of(after), spare // 4)
+    if width_of(before) > spare - ahead:
+        kept = max(0, spare - ahead - 1)
+        while width_of(before) > kept:
+            before = before[max(1, len(before) - kept) :] if len(before) > kept else before[1:]
+        before = f"…{before}" if spare > ahead else ""
+    left = max(0, spare - width_of(before))
+    if width_of(after) > left:
+        after = f"{cut(after, left - 1)}…" if left else ""
+    return ((before, style), (under, caret), (after, style))
+
+
+def scrolled(line: Spans, width: int) -> Spans:
+    """A row with something that is typed in it, in `width` columns: what stands before it stays, and what is typed scrolls."""
+    at = next((n for n, (_, style) in enumerate(line) if style == CARET), 0)
+    if not 0 < at < len(line) - 1:
+        return line
+    room = width - sum(width_of(text) for text, _ in line[: at - 1])
+    return (*line[: at - 1], *within(line[at - 1 : at + 2], room), *line[at + 2 :])
 
 
 def opens_line(screen: Screen[Any], event: events.Key) -> bool:
@@ -66,4 +99,4 @@ class Entry:
     def spans(self) -> Spans:
         """The text with the caret as one reversed cell."""
         under = self.text[self.at : self.at + 1] or " "
-        return ((self.text[: self.at], "value"), (under, "edit"), (self.text[self.at + 1 :], "value"))
+        return ((self.text[: self.at], "value"), (under, CARET), (self.text[self.at + 1 :], "value"))

@@ -9,9 +9,9 @@ from textual.binding import Binding, InvalidBinding
 from textual.screen import Screen
 from textual.widget import Widget
 
-from ...engine.report.width import cut, width_of
+from ...engine.report.width import width_of
 from ..ascii_letters import keys_in_words
-from .entry import Entry
+from .entry import Entry, within
 from .lines import Line, Lines
 
 LAST = ("help", "quit")
@@ -144,13 +144,8 @@ class KeyBar(Widget):
 
 
 def _led(typed: Entry, room: int) -> Line:
-    """What is typed behind its sign; of what is wider than `room` the part before the caret."""
-    before, under, after = typed.spans()
-    shown = before[0]
-    while shown and width_of(shown) > room:  # a size may be on its way at which there is no room at all
-        shown = shown[max(1, len(shown) - room) :]
-    lead = typed.lead if shown == before[0] else "…"
-    return ((" ", ""), (lead, "accent"), (shown, before[1]), under, (cut(after[0], max(0, room - width_of(shown))), after[1]))
+    """What is typed behind its sign; of what is wider than `room` the part around the caret."""
+    return ((" ", ""), (typed.lead, "accent"), *within(typed.spans(), room))
 
 
 def _width(hint: tuple[str, str, str]) -> int:

@@ -21,6 +21,7 @@ from textual.strip import Strip
 
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import cut, width_of
+from .entry import scrolled
 from .finding import Findable
 from .motion import motion
 from .tones import Toned, tone
@@ -134,7 +135,9 @@ class Lines(Toned):
         width = self.size.width
         mark = self._scroll_mark(y)
         over = tone(self.app, cover) if cover else None
-        segments = [Segment(sanitize(text), self._covered(name, over)) for text, name in joined(line)]
+        segments = [
+            Segment(sanitize(text), self._covered(name, over)) for text, name in joined(scrolled(line, width - len(mark)))
+        ]
         rest = self.style_of("") + over if over else self.style_of("")
         strip = Strip(segments).adjust_cell_length(width - len(mark), rest)
         if mark:

@@ -12,9 +12,9 @@ from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.panes.pane import Pane
 from edgetui.tui.screens.dialog import Dialog
 from edgetui.tui.screens.help import HelpScreen
-from edgetui.tui.widgets.keybar import KeyBar, key_hints
+from edgetui.tui.widgets.keybar import KeyBar, being_typed, key_hints
 from edgetui.tui.widgets.lines import Details, Lines, Rows
-from screens import screen_text, until
+from screens import screen_text, shows, until
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -129,3 +129,30 @@ async def resized(pilot, screen: Screen, wrong: list[str]) -> None:
     await until(pilot, lambda: pilot.app.screen is screen)
     if state() != before:
         wrong.append(f"{type(screen).__name__}: {before} became {state()} by sizes")
+
+
+LINES = {"2 j enter": "data ", "1 slash": " / ", "R slash": "Runs", "o slash": "Open", "D enter": "data ", "colon": " :"}
+"""By keys what stands before the line that they have typed."""
+
+
+@pytest.mark.parametrize("keys", LINES)
+async def test_the_caret_is_in_sight_in_every_line_that_is_typed(
+    app: EdgetuiApp, past_run: Callable[..., str], model: Path, keys: str
+):
+    """At 80 columns a path that was typed in the settings went out of sight at the edge."""
+    past_run(model=model)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "faster")
+        for key in keys.split():
+            await pilot.press(key)
+            await pilot.pause()
+        await until(pilot, lambda: being_typed(app.screen) is not None)
+        line = being_typed(app.screen)
+        assert line is not None
+        line.text, line.at = "", 0
+        line.insert("/folder" * 20 + "/the-en")
+        await pilot.press("d")
+        await shows(pilot, "/the-end")
+        row = next(row for row in screen_text(app).splitlines() if "/the-end" in row)
+        assert LINES[keys] in row, row
+        assert "…" in row, row

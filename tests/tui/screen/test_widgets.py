@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 
 import pytest
+from edgetui.engine.report.width import width_of
 from edgetui.tui.theme import choose_graph, choose_theme
 from edgetui.tui.widgets.chart import DOTTED, GUTTER, SOLID, Chart, label, nice_range
 from edgetui.tui.widgets.dots import DOTS, Graph
-from edgetui.tui.widgets.entry import Entry
+from edgetui.tui.widgets.entry import Entry, scrolled, within
 from edgetui.tui.widgets.histogram import bars
 from edgetui.tui.widgets.keybar import key_name, keys_of
 from edgetui.tui.widgets.lazyrows import LazyRows
@@ -293,6 +294,27 @@ def test_a_line_that_is_typed():
     entry.insert("p\nq")
     assert entry.text == "pqXb"
     assert "".join(text for text, _ in entry.spans()) == "pqXb"
+
+
+@pytest.mark.parametrize("text", ["~/data/a/long/path/to/some/images/of/cats.zip", "日本語のとても長い名前のフォルダ", "short"])
+@pytest.mark.parametrize("room", [1, 2, 9, 24])
+def test_of_what_is_wider_than_its_room_the_part_around_the_caret_is_seen(text: str, room: int):
+    entry = Entry(text)
+    for at in range(len(text) + 1):
+        entry.at = at
+        (before, _), (under, style), (after, _) = shown = within(entry.spans(), room)
+        assert (under, style) == (text[at : at + 1] or " ", "edit")
+        assert sum(width_of(part) for part, _ in shown) <= max(room, width_of(under))
+        assert text[:at].endswith(before.removeprefix("…"))
+        assert text[at + 1 :].startswith(after.removesuffix("…"))
+        if room == 24 and at < len(text) - 1:
+            assert after, "what is behind the caret is seen"
+
+
+def test_what_stands_before_a_line_that_is_typed_stays():
+    entry = Entry("a" * 60)
+    row = scrolled((("data      ", "accent"), *entry.spans()), 40)
+    assert "".join(text for text, _ in row) == f"data      …{'a' * 28} "
 
 
 @pytest.mark.parametrize(
