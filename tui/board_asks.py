@@ -35,7 +35,7 @@ class BoardsAsk:
         self.number, self.title, self.on, self.followed = number, title, on, followed
         self.state: State = "going"
         self.why = ""
-        """Why it failed as a whole."""
+        """Why it failed as a whole, or could not be cancelled."""
         self.worker: Worker[None] | None = None
 
     def asked_of(self, board: str) -> bool:
@@ -51,7 +51,7 @@ class BoardsAsk:
         if self.state == "done":
             short = [each.board or each.on for each in ended if not each.done]
             return f"ended, not well on {', '.join(short)}" if short else "done"
-        return ", ".join(filter(None, (self.state, far)))
+        return ", ".join(filter(None, (self.state, far, self.why)))
 
 
 class BoardAsks:
@@ -127,15 +127,16 @@ class BoardAsks:
             ask.state = "done"
 
     async def cancel(self, ask: BoardsAsk) -> None:
-        """End it on its boards.
-
-        Raises:
-            EdgetuiError: a board does not answer.
-        """
+        """End it on its boards; where that cannot be it is said."""
         if ask.state == "going":
             ask.state = "cancelled"
             await _end(ask.worker)
-            await ask.followed.cancel()
+            failed = await ask.followed.cancel()
+            for why in failed:
+                self._show_error(why)
+            ask.why = "; ".join(f"not cancelled: {on_screen(why)}" for why in failed)
+            if not failed:
+                self._app.notify(f"cancelled: {ask.title}", timeout=4)
 
     async def close(self) -> None:
         """Follow none any more; boards go on."""

@@ -29,8 +29,8 @@ class Carriage:
     def __init__(self, keeping: Keeping, link: FleetLink, hear: Callable[[BoardTold], None]) -> None:
         self.link = link
         self.boards = keeping.kept().boards
-        self.begun: list[tuple[str, str]] = []
-        """Boards, and keys that they may have begun."""
+        self.begun: dict[tuple[str, str], bool] = {}
+        """Boards, and keys that they may have begun; whether no other board has it in its place."""
         self._fleet = keeping.folder
         self._sending = Sending(self.boards, keeping.folder)
         self._takers = Takers(keeping.folder)
@@ -94,7 +94,9 @@ class Carriage:
         asked, packed, names = sent
         may = able(self.boards, name)
         board = may[0] if name == may[0] else self._taker(asked.once) if asked.of_any else ""
-        self.begun += [(each, asked.once) for each in may]
+        for each in may:
+            alone = [each] in ([board], list(may))
+            self.begun[each, asked.once] = alone or self.begun.get((each, asked.once), False)
         try:
             if board:
                 for bundle in asked.bundles:

@@ -18,7 +18,7 @@ import msgspec
 
 from ..advice.forecast import refuse_without_packages
 from ..backends.cards import CARDS
-from ..errors import DAMAGED, BackendRefused, StorageRefused, UsageError, from_os_error
+from ..errors import DAMAGED, BackendRefused, EdgetuiError, StorageRefused, UsageError, from_os_error
 from ..library.recipes import missing_package
 from ..schema.fleet import BoardGlance, BoardNow, BoardOutcome, BoardRun, BoardStanding, FleetBoard, FleetStatus
 from ..schema.spec import RunSpec, TrainedElsewhere
@@ -226,15 +226,20 @@ class Fleet:
         finally:
             await carriage.close()
 
-    async def cancel(self) -> None:
-        """End what `carry` began, on every board that may have it."""
+    async def cancel(self) -> tuple[EdgetuiError, ...]:
+        """End what `carry` began, on every board that may have it; returns why that cannot be where one goes on with it."""
         link = self._link()
-        wanted = dict.fromkeys(begun for carriage in self._carriages for begun in carriage.begun)
+        begun: dict[tuple[str, str], bool] = {}
+        for carriage in self._carriages:
+            begun |= carriage.begun
         try:
             here = [asyncio.to_thread(ended, self.home, key) for carriage in self._carriages for key in carriage.begun_here]
-            await asyncio.gather(*(link.cancel(board, key) for board, key in wanted), *here, return_exceptions=True)
+            there = [link.cancel(board, key) for board, key in begun]
+            told = await asyncio.gather(*there, *here, return_exceptions=True)
         finally:
             await link.close()
+        sure = [*begun.values(), *(True for _ in here)]
+        return tuple(why for why, mine in zip(told, sure, strict=True) if mine and isinstance(why, EdgetuiError))
 
     def refuse_unable(self, boards: Sequence[str], specs: Sequence[RunSpec], train_on: str) -> None:
         """Refuse what a board lacks something for, before the first begins. `train_on`: as of `FleetAsk`.

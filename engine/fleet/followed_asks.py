@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import EdgetuiError
 from ..schema.fleet import BoardOutcome, FleetOutcome
 from ..schema.spec import RunSpec
 from .asked_once import BoardTold
@@ -47,9 +48,9 @@ class Followed(ABC):
             EdgetuiError: it cannot be asked, or what was asked for as a whole has not come.
         """
 
-    async def cancel(self) -> None:
-        """End it on every board that may have it; when nobody follows any more."""
-        await self.fleet.cancel()
+    async def cancel(self) -> tuple[EdgetuiError, ...]:
+        """End it on every board that may have it, when nobody follows any more; returns why that cannot be where it goes on."""
+        return await self.fleet.cancel()
 
     def _take_told(self, told: BoardTold) -> None:
         self.told[told.board] = told

@@ -152,7 +152,8 @@ async def _to_its_end(found: Followed) -> Ending:
         with contextlib.suppress(asyncio.CancelledError):
             await work
         if asked.result() == "interrupted":
-            await found.cancel()
+            for why in await found.cancel():
+                echo_error(f"not cancelled: {why}")
         return asked.result()
 
 

@@ -95,7 +95,7 @@ class BoardRunScreen(AtDesk, SafeDismiss, Screen[None]):
         if self.view is None:
             rows.show(lost or [((" asking the board", "dim"),)])
             return
-        resume = f"the same command, with --on {self.board},"
+        resume = f"asking {self.board} again"
         rows.show([*lost, *fitting_rows(self.view, [self.view], None, width, height - len(lost), resume)])
         log.show([row for told in list(self.view.log)[-LOG_ROWS:] for row in told_rows(told, width)])
         log.scroll_rows(1_000_000)

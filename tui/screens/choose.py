@@ -81,6 +81,7 @@ class Choose(Dialog[str]):
         if not found:
             lines.append(("", (("nothing has these words", "warn"),)))
         rows.fill(lines, cursor)
+        rows.styles.height = len(self.choices) + 1  # with one for what is typed, and all of it stands still meanwhile
         self._write_whole(width)
         keys = "enter take   esc all" if self.entry is not None else "enter take   / search   g G first, last   esc back"
         self.query_one(Vertical).border_subtitle = keys
