@@ -29,6 +29,7 @@ from .compositor import forget
 from .desk import Desk
 from .endings import Endings
 from .hangup import leave_when_gone
+from .held_frames import HoldsFrames
 from .jump import Jump
 from .run_past import RunPast
 from .screens.dialog import EVERYWHERE
@@ -63,7 +64,7 @@ class ParsedOnce(Stylesheet):
         self.parse()
 
 
-class EdgetuiApp(Desk):
+class EdgetuiApp(HoldsFrames, Desk):
     """The app."""
 
     TITLE = "edgetui"

@@ -1,4 +1,4 @@
-"""The terminal's driver, which sleeps until a key comes.
+"""The terminal's driver, which sleeps until a key comes, and writes without a thread.
 
 Textual's looks ten times a second whether it is to end: nine tenths of what an empty app costs that nobody touches.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import select
 from codecs import getincrementaldecoder
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
@@ -16,22 +16,38 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from .outlet import Outlet, write_at_once
+
+write_at_once()
 LOOKS, LOOK_S = 10, 0.1
 """Behind a byte the parser is asked so often: a lone `esc` is a key when nothing has followed it for a tenth of a second."""
 _READ_BYTES = 4096
 
 
 class WaitingDriver(LinuxDriver):
-    """Textual's driver of a terminal, but for the thread that reads keys."""
+    """Textual's driver of a terminal, but for the thread that reads keys and the one that writes."""
 
     def __init__(self, *args: Any, **how: Any) -> None:  # noqa: ANN401  (whatever Textual gives a driver)
         super().__init__(*args, **how)
         self._woken, self._waker = os.pipe()
         self._frame: list[str] = []
         """What a frame has written so far, from where it begins."""
+        self.drained: Callable[[], object] = bool
+        """Called when the terminal has taken what it was behind with."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether the terminal has not taken yet all that was written."""
+        return isinstance(self._writer_thread, Outlet) and self._writer_thread.behind
+
+    def start_application_mode(self) -> None:
+        """Begin to use the terminal."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if isinstance(self._writer_thread, Outlet):
+            self._writer_thread.drained = lambda: self.drained()
 
     def write(self, data: str) -> None:
-        """Write to the terminal: a frame at a time, for each write wakes the thread that does it."""
+        """Write to the terminal: a frame at a time, in one call."""
         if self._frame or data == SYNC_START:
             self._frame.append(data)
             if data != SYNC_END:

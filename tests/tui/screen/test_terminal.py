@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyte
 import pytest
 
 ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]].*?(\x1b\\|\x07)|[@-Z\\-_])", re.DOTALL)
@@ -127,6 +128,43 @@ def test_q_ends_it_with_0(terminal):
     screen.wait_for(b"tiny")
     os.write(screen.master, b"q")
     assert screen.ended() == 0
+
+
+def test_a_terminal_that_takes_nothing_for_a_while_is_told_what_is_and_not_all_that_was(terminal):
+    screen = terminal()
+    screen.wait_for(b"tiny", b"reads it")
+    screen.quiet()
+    before = len(screen.output)
+    for n in range(40):  # 140 kB of frames, where the kernel holds 20
+        os.write(screen.master, b"?" if n % 2 == 0 else b"q")
+        time.sleep(0.05)
+    os.write(screen.master, b"R")
+    time.sleep(0.5)
+    screen.quiet(0.5)
+    assert len(screen.output) - before < 60_000
+    shown = _pictured(screen.output)
+    assert any("Runs" in row for row in shown.display)
+    screen.output = b""
+    os.write(screen.master, b"\x0c")
+    screen.wait_for(b"Runs")
+    screen.quiet(0.5)
+    assert _pictured(screen.output).display == shown.display
+
+
+def test_a_terminal_that_tells_its_size_in_the_same_line_is_asked_to(terminal):
+    screen = terminal()
+    screen.wait_for(b"tiny")
+    os.write(screen.master, b"\x1b[?2048;2$y")  # it can, and does not yet
+    screen.wait_for(b"\x1b[?2048h")
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+
+
+def _pictured(output: bytes) -> pyte.Screen:
+    """What a terminal of 100x30 shows that was told this."""
+    screen = pyte.Screen(100, 30)
+    pyte.ByteStream(screen).feed(re.sub(rb"\x1b\[[<>=?][0-9;$]*[a-zA-Z]", b"", output))  # pyte prints what it does not know
+    return screen
 
 
 def test_esc_alone_is_a_key_and_bytes_that_are_no_letters_end_nothing(terminal):
