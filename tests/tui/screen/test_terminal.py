@@ -152,7 +152,7 @@ def test_a_terminal_that_takes_nothing_for_a_while_is_told_what_is_and_not_all_t
 
 
 def test_a_terminal_that_tells_its_size_in_the_same_line_is_asked_to(terminal):
-    screen = terminal()
+    screen = terminal(TEXTUAL_SMOOTH_SCROLL="1")
     screen.wait_for(b"tiny")
     os.write(screen.master, b"\x1b[?2048;2$y")  # it can, and does not yet
     screen.wait_for(b"\x1b[?2048h")
