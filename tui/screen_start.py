@@ -18,6 +18,9 @@ def workbench() -> int:
 
         return overview()
     gc.disable()  # an eighth of the start; on again after the first paint
+    from .light_asyncio import import_asyncio
+
+    import_asyncio()
     from ..engine.config import load_config
     from .app import run_app
 

@@ -5,9 +5,9 @@ Apart from the readers because the supervisor needs it before any child runs: no
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +15,9 @@ from ..config import what_is
 from ..errors import DataRefused
 from ..schema.spec import Dataset
 from ..system.hashing import add_file
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
 
 _HASHED_BYTES = 256 * 1024 * 1024
 """Up to this the content is hashed (a quarter of a second here); above it names, sizes and times of change stand for it."""
@@ -26,7 +29,9 @@ def fingerprint(dataset: Dataset) -> str:
     Raises:
         DataRefused: a file is not there or cannot be read.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    from hashlib import blake2b  # with OpenSSL, in a process that may have no data
+
+    digest = blake2b(digest_size=16)
     digest.update(msgspec.json.encode(_without_places(dataset).described()))
     for path in (dataset.path, dataset.calibration):
         digest.update(b"\0part\0")
@@ -48,12 +53,14 @@ def samples_alone(dataset: Dataset) -> str:
     Raises:
         DataRefused: a file is not there or cannot be read.
     """
-    digest = hashlib.blake2b(dataset.kind.encode(), digest_size=16)
+    from hashlib import blake2b
+
+    digest = blake2b(dataset.kind.encode(), digest_size=16)
     _add(digest, Path(dataset.path))
     return digest.hexdigest()
 
 
-def _add(digest: hashlib.blake2b, path: Path) -> None:
+def _add(digest: blake2b, path: Path) -> None:
     try:
         files = sorted(_files(path)) if path.is_dir() else [path]
         if not (path.is_file() or path.is_dir()) and path.exists():

@@ -16,7 +16,6 @@ from ..advice.compare import compare
 from ..advice.goals import parse_goal
 from ..advice.reservations import reservations
 from ..errors import StorageRefused, from_os_error
-from ..report.run_export import with_beside
 from ..schema.deployment import DeployedFile, Deployment
 from ..schema.result import Result
 from ..system.hashing import sha256_of
@@ -112,6 +111,8 @@ def _paths(result: Result, artifacts: Sequence[str]) -> list[Path]:
         raise StorageRefused(
             f"run {result.run} has made nothing to deploy", fix=f"`edgetui show {result.run}` says how far it came"
         )
+    from ..report.run_export import with_beside
+
     return with_beside([Path(made[word]) for word in words])
 
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,10 +22,6 @@ from ..advice.goals import Goal, parse_goal
 from ..advice.recomputed import RawSamples, Recomputed, with_computed
 from ..advice.spread import Spreads, sample_sets
 from ..errors import EdgetuiError, StorageRefused
-from ..report.evidence import Evidence, PlanInside
-from ..report.mlflow_log import log_runs, refuse_without_mlflow
-from ..report.run_export import Exported, refuse_full
-from ..report.run_export import export as write_folder
 from ..runs.asking import meant
 from ..runs.assemble import assemble
 from ..runs.folder import RunDir
@@ -36,6 +33,10 @@ from ..schema.ready import ready
 from ..schema.result import Result
 from ..schema.spec import RunSpec
 from .sensing import Sensing
+
+if TYPE_CHECKING:
+    from ..report.evidence import Evidence, PlanInside
+    from ..report.run_export import Exported
 
 
 class Finished(Sensing):
@@ -158,6 +159,8 @@ class Finished(Sensing):
         Raises:
             EdgetuiError: there is no such run, or no such goal.
         """
+        from ..report.evidence import Evidence
+
         wanted = parse_goal(goal)
         folders = {folder.name: folder for folder in [await self._find(run) for run in await self._all(runs)]}
         stored = tuple([await self._told(name) for name in folders])
@@ -172,6 +175,8 @@ class Finished(Sensing):
         return Evidence(results=shown, stored=stored, comparison=found, recomputed=again, plans=plans, version=__version__)
 
     async def _insides(self, names: Sequence[str], results: Sequence[Result], listen: Listen | None) -> tuple[PlanInside, ...]:
+        from ..report.evidence import PlanInside
+
         found = []
         for name, result in zip(names, results, strict=True):
             for side in sides_of(result):
@@ -200,12 +205,15 @@ class Finished(Sensing):
                 or its server did not take the runs: the folder stays then.
             EdgetuiError: as `evidence`.
         """
+        from ..report.mlflow_log import log_runs, refuse_without_mlflow
+        from ..report.run_export import export, refuse_full
+
         await asyncio.to_thread(refuse_full, to)
         if mlflow:
             await asyncio.to_thread(refuse_without_mlflow)
         folders = {folder.name: folder.path for folder in [await self._find(run) for run in await self._all(runs)]}
         told = await self.evidence(list(folders), goal, layers=layers, listen=listen)
-        written = await asyncio.to_thread(write_folder, told, tuple(folders.values()), to)
+        written = await asyncio.to_thread(export, told, tuple(folders.values()), to)
         logged = await asyncio.to_thread(log_runs, told, to, mlflow) if mlflow else ()
         return msgspec.structs.replace(written, mlflow=logged)
 

@@ -6,7 +6,6 @@ Apart from `open.py` because the command line and the screen need it and must st
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -103,6 +102,8 @@ def kind_of(path: Path) -> DatasetKind:
         return "npz"
     if path.suffix.lower() == ".tsv":
         return "text"
+    import zipfile
+
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return _kind_of_images(_names_in(path))
     raise DataRefused(f"{path.name} is not a dataset", fix=f"give {_FORMS}")
@@ -140,6 +141,8 @@ def _names_below(folder: Path) -> Iterator[str]:
 
 def _names_in(path: Path) -> Iterator[str]:
     """None of what is no zip: whoever reads it says so."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             yield from (name.replace("\\", "/") for name in archive.namelist())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,6 +14,9 @@ from ..backends.cards import by_suffix, owner
 from ..config import typed_path
 from ..errors import Fix, ModelRefused
 from ..schema.model_facts import ModelFacts
+
+if TYPE_CHECKING:
+    import hashlib
 
 _READ_BYTES = 1 << 20
 _SEAM_BYTES = 1 << 15
@@ -109,6 +112,8 @@ def _read(path: Path) -> tuple[hashlib._Hash, set[bytes]]:
 
     The file is read and not mapped: a mapped one that is copied over meanwhile ends the process with SIGBUS.
     """
+    import hashlib
+
     total, beside, before = hashlib.sha256(), set[bytes](), b""
     buffer = memoryview(bytearray(_READ_BYTES))
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -30,6 +28,9 @@ def export_path(home: Path, name: str, source: Path | ModelFactory) -> Path:
     Raises:
         ModelRefused: a file of it is not there, or PyTorch is not.
     """
+    import hashlib
+    from importlib import metadata
+
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:

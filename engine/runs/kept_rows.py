@@ -5,7 +5,6 @@ Apart from `cache.py`, whose folders appear whole or not at all; they lie beside
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..library.models import model_hash
 from ..schema.ready import ready
 from ..schema.sensitivity import Sensitivity, SensitivityRow
 from ..system.cpu import read_processor
+from ..system.hashing import short_hash
 from .input_hashes import data_hashes
 from .queries import SensitivityQuestion
 from .stages import OF_BACKENDS, OF_STEPS, versions
@@ -97,5 +97,5 @@ def keyed(question: SensitivityQuestion) -> SensitivityQuestion:
         [step.described() for step in spec.recipe.active], card.name, read_processor().instruction_sets, used,
         question.over, question.values, question.at, question.samples, question.made_up,
     ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    digest = short_hash(json.dumps(parts, sort_keys=True, default=str).encode())[:24]
     return msgspec.structs.replace(question, key=digest)

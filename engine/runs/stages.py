@@ -5,10 +5,8 @@ A key is a hash of what goes in, the settings, and the versions that matter; equ
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 import msgspec
@@ -21,6 +19,7 @@ from ..schema.spec import RunRequest, RunSpec, TrainedElsewhere
 from ..schema.steps import STEPS, PrecisionFp16, Recipe
 from ..system import tensorrt_here
 from ..system.cpu import read_processor
+from ..system.hashing import short_hash
 
 KEYS = 2
 """How keys of new runs are made (`RunRequest.keys`)."""
@@ -65,6 +64,8 @@ class Stage(Struct, frozen=True, kw_only=True):
 
 def versions() -> dict[str, str]:
     """Package versions that outputs depend on, from the installed metadata."""
+    from importlib import metadata  # with what it imports 1.3 MB
+
     found = {}
     for name in dict.fromkeys((*PACKAGES, *OF_BACKENDS, *OF_STEPS, OF_DETECTION)):
         try:
@@ -257,4 +258,4 @@ def _built_with(backend: dict[str, Any], card: Card) -> dict[str, Any]:
 
 
 def _hash(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    return short_hash(json.dumps(parts, sort_keys=True, default=str).encode())[:24]

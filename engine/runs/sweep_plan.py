@@ -6,7 +6,6 @@ Apart from `sweep_rounds.py`, which says what is next.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from ..schema.ready import ready
 from ..schema.settings import BackendSettings, BackendTable, Preset, owners, settings_with
 from ..schema.sweep import Setting, SweepDevice, SweepPoint, SweepRequest, SweepTime
 from ..schema.sweep_shot import Shot
+from ..system.hashing import short_hash
 from .sweep_rounds import MORE_ROUNDS
 
 WINDOW_S: dict[Preset, float] = {"quick": 1.0, "normal": 2.0, "precise": 5.0}
@@ -173,7 +173,7 @@ def plan_key(asked: SweepRequest, point: SweepPoint) -> str:
     if not card.runs_models:
         table = msgspec.to_builtins(settings.own)
         parts.append({key: value for key, value in table.items() if key not in card.run_only})
-    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:12]
+    return short_hash(msgspec.json.encode(parts, order="sorted"))[:12]
 
 
 def threads_up_to(cores: int) -> tuple[int, ...]:

@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 from pathlib import Path
 
 from ..system.disk import read_disk
+from ..system.hashing import short_hash
 from ..system.locks import Lock, is_held, take_lock, wait_for_lock
 from ..system.root_files import system_root
 
@@ -31,7 +31,7 @@ def rendezvous_dir(home: Path, source: str) -> Path:
     Raises:
         OSError: neither shared memory nor the state folder can be written.
     """
-    key = hashlib.sha256("\0".join((str(home.resolve()), source, system_root())).encode()).hexdigest()[:16]
+    key = short_hash("\0".join((str(home.resolve()), source, system_root())).encode())[:16]
     for parent in (_SHM / f"edgetui-{os.getuid()}", home / "telemetry"):
         folder = parent / key
         with contextlib.suppress(OSError):

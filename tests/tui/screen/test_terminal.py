@@ -255,6 +255,23 @@ def test_the_start_imports_nothing_heavy():
     assert found.stdout.strip() == "[]"
 
 
+def test_a_screen_that_has_hashed_nothing_has_no_openssl_and_no_archives():
+    code = (
+        "import sys\n"
+        "from edgetui.tui.light_asyncio import import_asyncio\n"
+        "import_asyncio()\n"
+        "import edgetui.tui.app, edgetui.engine.api, edgetui.tui.runview, edgetui.engine.telemetry.client\n"
+        "from edgetui.engine.system.hashing import short_hash\n"
+        "short_hash(b'')\n"
+        "heavy = ('ssl', '_ssl', 'hashlib', '_hashlib', 'zipfile', 'email', 'importlib.metadata', 'html.entities', 'csv')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+        "import asyncio, ssl\n"
+        "print(asyncio.run(asyncio.sleep(0, 'goes')), ssl.create_default_context().verify_mode.name)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["[]", "goes CERT_REQUIRED"]
+
+
 @pytest.mark.long
 def test_a_terminal_that_claims_more_than_any_has_is_drawn_in_part(terminal):
     shown = terminal(size=(65535, 2000))
