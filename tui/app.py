@@ -35,6 +35,7 @@ from .run_past import RunPast
 from .screens.dialog import EVERYWHERE
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
+from .small_caches import SmallCaches
 from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
 from .widgets.entry import Entry, opens_line
 from .widgets.keybar import KeyBar, keys_of
@@ -157,6 +158,7 @@ class EdgetuiApp(HoldsFrames, Desk):
         self.link.expect = endings.expect
         self.pace.always.append(endings.tick)
         self.pace.always.append(RunPast(self).tick)
+        self.pace.always.append(SmallCaches().tick)
         if self.monitor is None:
             self.pace.always.append(BegunElsewhere(self, self.workbench.follow).tick)
 

@@ -32,7 +32,9 @@ from told_runs import RECIPE, went
 
 DAY_S, HZ, LAPSE_S = 86_400, 4.0, 120.0
 """A tick of the screen takes 400 samples at most, at 10 Hz."""
-FIRST_HOUR_S, RATE = 150.0, "[ui]\nrate_hz = 10\n"
+SETTINGS = '[ui]\nrate_hz = 10\n[[alerts]]\nwatch = "temperature"\nabove = 95.0\n'
+"""No alert of silence: samples of a day ago would raise it, and end it, with a message each, at every tick."""
+FIRST_HOUR_S = 150.0
 """Frames fill what Textual and rich remember of words and places; a true hour has 14 400, so the first one has 1500 of them."""
 SLOT, SLOTS = 2000, (4 << 20) // 2000
 """Of the ring, as the sampler has it for samples of this length."""
@@ -161,7 +163,7 @@ def _day(env: dict[str, str]) -> dict[int, float]:
     """MB by hour. The samples of a day ago to now come in `LAPSE_S`, and readings of the run beside them."""
     home = Path(env["XDG_STATE_HOME"]) / "edgetui"
     run = make_run(home, 60)
-    (home.parent / "edgetui.toml").write_text(RATE)
+    (home.parent / "edgetui.toml").write_text(SETTINGS)
     place = rendezvous_dir(home, "auto")
     lock = SamplerLock(place)
     if not lock.take():
