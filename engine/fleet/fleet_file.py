@@ -46,14 +46,16 @@ def read_fleet() -> tuple[FleetBoard, ...]:
 
 
 def known_names() -> tuple[str, ...]:
-    """The boards, then the resources, as `--on` takes them; of a file that is not there or not valid none."""
+    """Boards and resources, as `--on` takes them; of a file that is not there or not valid none."""
     with suppress(EdgetuiError, OSError):
         if fleet_file().is_file():
-            boards = read_fleet()
-            return tuple(
-                dict.fromkeys([*(board.name for board in boards), *(name for board in boards for name in board.resources)])
-            )
+            return _names(read_fleet())
     return ()
+
+
+def _names(boards: Sequence[FleetBoard]) -> tuple[str, ...]:
+    own = dict.fromkeys(name for board in boards for name in board.resources)
+    return (*(board.name for board in boards), *own, *([] if ANY in own else [ANY]))
 
 
 def _refuse_odd(board: FleetBoard, file: Path) -> None:
@@ -87,12 +89,11 @@ def wanted(boards: Sequence[FleetBoard], text: str) -> tuple[str, ...]:
     Raises:
         ConfigRefused: there is no such board.
     """
-    known = [board.name for board in boards]
-    resources = {ANY, *(name for board in boards for name in board.resources)}
+    known = _names(boards)
     asked = dict.fromkeys(filter(None, (part.strip() for part in text.split(","))))
     for name in asked:
-        if name not in known and name not in resources:
-            raise ConfigRefused(f"there is no board {name} in {fleet_file()}", fix=nearest(name, [*known, *resources]))
+        if name not in known:
+            raise ConfigRefused(f"there is no board {name} in {fleet_file()}", fix=nearest(name, known))
     if not asked:
         raise ConfigRefused("--on names no board", fix=f"give one of: {', '.join(known)}")
     return tuple(asked)

@@ -106,10 +106,12 @@ def setting_names(context: click.Context, parameter: click.Parameter, begun: str
 
 
 def board_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Boards of fleet.toml, behind those that are typed already."""
+    """Boards and resources of fleet.toml, behind those that are typed already."""
+    from ...engine.fleet.fleet_file import known_names
+
     del context, parameter
     before, comma, last = begun.rpartition(",")
-    return [CompletionItem(f"{before}{comma}{name}") for name in _boards() if name.startswith(last)]
+    return [CompletionItem(f"{before}{comma}{name}") for name in known_names() if name.startswith(last)]
 
 
 def place_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:

@@ -87,8 +87,9 @@ class RunOnBoards(Dialog[None]):
         self.boards = {each.board: each for each in standing}
         self.resources: dict[str, list[str]] = {}
         for each in standing:
-            for resource in (ANY, *each.resources):
+            for resource in each.resources:
                 self.resources.setdefault(resource, []).append(each.board)
+        self.resources[ANY] = list(self.boards)
         names = [*self.boards, *self.resources]
         self.marked = [name for name in dict.fromkeys(marked) if name in names]
         self.places = ["", *self.boards, *self.resources, *([] if HERE in self.boards else [HERE])]

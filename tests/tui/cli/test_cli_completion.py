@@ -55,9 +55,12 @@ def test_bash_is_offered_recipes_datasets_studies_and_documents(offered):
 
 def test_bash_is_offered_boards_places_workloads_and_sources(offered, tmp_path, monkeypatch):
     boards = tmp_path / "fleet.toml"
-    boards.write_text('[[board]]\nname = "orin"\nhost = "orin"\n[[board]]\nname = "nano"\nhost = "nano"\n')
+    boards.write_text(
+        '[[board]]\nname = "orin"\nhost = "orin"\n[[board]]\nname = "nano"\nhost = "nano"\nresources = { gpu = 1 }\n'
+    )
     monkeypatch.setenv("EDGETUI_FLEET", str(boards))
     assert offered("run", "m.onnx", "--on", "orin,n") == ["orin,nano"]
+    assert offered("run", "m.onnx", "--on", "orin,g") == ["orin,gpu"]
     assert offered("deploy", "last", "--to", "or") == ["orin:"]
     assert offered("run", "m.onnx", "--workload", "pa") == ["paced:"]
     assert "latency_ms" in offered("runs", "--sort", "lat")

@@ -15,6 +15,7 @@ from edgetui.engine.schema.steps import PruneMagnitude, Recipe
 from edgetui.engine.schema.training_steps import TrainFinetune
 from edgetui.tui.command_list import _parted_on
 from edgetui.tui.screens.dialogs import Confirm
+from edgetui.tui.screens.fleet import FleetScreen
 from edgetui.tui.screens.page import Page
 from edgetui.tui.screens.run_on_boards import BoardsWanted, RunOnBoards
 from fleets import LoopbackFleet, needs_fleet
@@ -54,9 +55,9 @@ async def test_the_form_asks_marked_boards_and_says_what_is_refused(bare_app, si
         await shows(pilot, "board nano is away: no route to host; switch it on")
         assert bare_app.screen is asked
         assert all(len(row) <= size[0] for row in screen_text(bare_app).splitlines())
-        await pilot.press("space", "j", "j", "right")  # the resource gpu
+        await pilot.press("space", "j", "right")  # the resource gpu
         assert asked.marked == ["gpu"]
-        await pilot.press("j", "l", "l", "h", "j", "space")
+        await pilot.press("j", "j", "l", "l", "h", "j", "space")
         await shows(pilot, "on orin, for all of them", "yes, whatever")
         await pilot.press("enter")
         await until(pilot, lambda: bare_app.screen is not asked)
@@ -118,6 +119,23 @@ def test_boards_stand_behind_on(words, parted):
 def test_more_than_one_recipe_is_refused():
     with pytest.raises(UsageError, match="one recipe"):
         _parted_on(["int8", "prune-5"])
+
+
+async def test_typed_boards_are_completed_and_a_fleet_that_is_down_is_said(app, model, tmp_path, monkeypatch):
+    del model
+    monkeypatch.setenv("EDGETUI_FLEET", str(tmp_path / "fleet.toml"))
+    boards = ('[[board]]\nname = "one"\nhost = "localhost"\nresources = { gpu = 1 }\n', '[[board]]\nname = "two"\nhost = "b"\n')
+    (tmp_path / "fleet.toml").write_text("".join(boards))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.models.model and app.workbench.settings.draft is not None)
+        assert app.colon.choices("run int8 on ") == ["one", "two", "gpu", "any"]
+        assert app.colon.choices("run prune-5 o") == ["on", "one"]
+        await pilot.press("colon", *"run", "space", *"on", "space", *"two", "enter")
+        await shows(pilot, "down; u brings it up", "error: the fleet is down; u brings it up")
+        assert isinstance(app.screen, FleetScreen)
+        await pilot.press("r")
+        await pilot.pause()
+        assert isinstance(app.screen, FleetScreen)
 
 
 @pytest.fixture
