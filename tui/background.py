@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from textual.app import App
 from textual.dom import DOMNode
-from textual.screen import Screen
 from textual.worker import Worker
 
 from ..engine.errors import EdgetuiError, from_os_error
+from .leaving import WIDGET_GONE, stays
 from .says_refusals import SaysRefusals
-from .screens.safe_dismiss import WIDGET_GONE, is_open
 
 
 def in_background(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
@@ -33,14 +31,6 @@ def in_background(node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], 
                 raise
 
     return node.run_worker(attempted, group=group, exclusive=True)
-
-
-def stays(node: DOMNode) -> bool:
-    """Whether the screen that it stands on is open; an app has many."""
-    if isinstance(node, App):
-        return True
-    screen = next((each for each in node.ancestors_with_self if isinstance(each, Screen)), None)
-    return screen is not None and is_open(screen)
 
 
 def refusal(error: EdgetuiError | OSError) -> EdgetuiError:

@@ -16,16 +16,16 @@ from textual.dom import DOMNode
 
 from ..engine.config import Config
 from ..engine.errors import EdgetuiError
-from .background import in_background, refusal, stays
+from .background import in_background, refusal
 from .compositor import draw_narrowly
 from .fix_words import on_screen
 from .kept_look import MonitorLook, keep_look, kept_look
 from .late_toasts import mend_toasts
+from .leaving import WIDGET_GONE, BearsLeaving, stays
 from .link import Link
 from .locale_told import told_environ
 from .pace import Pace
 from .says_refusals import SaysRefusals
-from .screens.safe_dismiss import WIDGET_GONE
 from .strips import make_caches_late
 from .terminal import told
 from .theme import choose_graph
@@ -159,7 +159,7 @@ class Desk(SaysRefusals, App[int]):
         return in_background(self, attempted, group)
 
 
-class AtDesk(SaysRefusals):
+class AtDesk(BearsLeaving, SaysRefusals):
     """A screen or a pane: it finds the desk that it stands on, which says what it cannot do.
 
     No node of the tree by itself: Textual takes styles from the first base that is one, and would find none of `Screen`.

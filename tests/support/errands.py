@@ -44,7 +44,7 @@ WAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 may leave no model in sight.
 """
 TINY = (20, 5)
-AGAIN, READ_S = 5, 2.0
+RESIZED_S, AGAIN, READ_S = 0.1, 5, 2.0
 """So often the last key is pressed, and so long it may take each time: pressed again earlier, what it asks for begins anew."""
 
 
@@ -71,7 +71,7 @@ async def go(monkey: Monkey, name: str, size: tuple[int, int]) -> bool:
     """To that screen at that size; whether it came there."""
     app = monkey.app
     resize(app, 120, 40)
-    await settles(app)
+    await settles(app, RESIZED_S)
     if not await home(app):
         return False
     monkey.did.append(f"to {name}")
@@ -85,7 +85,7 @@ async def go(monkey: Monkey, name: str, size: tuple[int, int]) -> bool:
         press_at_once(app, last)
         await settles(app, READ_S)
     resize(app, *size)
-    await settles(app)
+    await settles(app, RESIZED_S)
     monkey.visits.note(app)
     return type(app.screen).__name__ == name
 

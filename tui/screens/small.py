@@ -10,7 +10,8 @@ from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from .safe_dismiss import SafeDismiss, dismiss_once, is_open
+from ..leaving import is_open
+from .safe_dismiss import SafeDismiss, dismiss_once
 
 LEAST = (60, 16)
 """Columns and rows below which nothing can be drawn that helps."""

@@ -13,13 +13,14 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from ..leaving import BearsLeaving
 from .entry import Entry, begins_typing
 
 FIND = "find"
 """The binding's id."""
 
 
-class Findable(Widget):
+class Findable(BearsLeaving, Widget):
     """Rows in which letters can be found. Never the first of the bases, for Textual takes styles from that one.
 
     `filtered`: their screen or pane has a filter on the same key.

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from ...engine.report.width import width_of
 from ..ascii_letters import keys_in_words
+from ..leaving import BearsLeaving
 from .entry import Entry, within
 from .lines import Line, Lines
 
@@ -86,7 +87,7 @@ def being_typed(screen: Screen[object]) -> Entry | None:
     return next((line for line in lines if isinstance(line, Entry)), None)
 
 
-class KeyBar(Widget):
+class KeyBar(BearsLeaving, Widget):
     """`tab next pane  r run  ...  ? help  q quit`."""
 
     def compose(self) -> ComposeResult:

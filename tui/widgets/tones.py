@@ -13,6 +13,8 @@ from textual.app import App
 from textual.color import Color, ColorParseError
 from textual.widget import Widget
 
+from ..leaving import BearsLeaving
+
 DIM_SHARE = {True: 0.42, False: 0.34}
 """How far a dim text goes over into a dark or a light background; above 4.5 to 1 it can be read by most."""
 _FROM_THEME = {
@@ -41,7 +43,7 @@ def tone(app: App[Any], name: str) -> Style:
     return found
 
 
-class Toned(Widget):
+class Toned(BearsLeaving, Widget):
     """A widget whose text has tones."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002

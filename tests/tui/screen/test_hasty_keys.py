@@ -24,6 +24,7 @@ from edgetui.tui.widgets.lines import Rows
 from monkey import press_at_once, send
 from screens import shows, until
 from textual import events
+from textual.app import ComposeResult
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -160,19 +161,40 @@ class Hasty(SafeDismiss, Screen[None]):
         self.query_one("#none")
 
 
+class HastyRows(Rows):
+    """The same of a part: it has messages of its own."""
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        if event.key == "x":
+            self.app.pop_screen()
+        elif event.key == "q":
+            self.app.exit(0)
+        self.screen.query_one("#none")
+
+
+class AroundHastyRows(Screen[None]):
+    """Stands around them."""
+
+    def compose(self) -> ComposeResult:
+        yield HastyRows(id="hasty")
+
+
+@pytest.mark.parametrize("kind", [Hasty, AroundHastyRows])
 @pytest.mark.parametrize("key", ["x", "q"])
-async def test_a_screen_that_is_being_left_ends_nothing(bare_app: EdgetuiApp, key: str):
+async def test_a_screen_that_is_being_left_ends_nothing(bare_app: EdgetuiApp, key: str, kind: type[Screen[None]]):
     async with bare_app.run_test(size=(80, 24)) as pilot:
-        bare_app.push_screen(Hasty())
+        bare_app.push_screen(kind())
         await pilot.pause()
         await pilot.press(key)
         assert bare_app.is_running or key == "q"
 
 
-async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: EdgetuiApp):
+@pytest.mark.parametrize("kind", [Hasty, AroundHastyRows])
+async def test_a_defect_of_a_screen_that_stands_is_not_hidden(bare_app: EdgetuiApp, kind: type[Screen[None]]):
     async def look() -> None:
         async with bare_app.run_test(size=(80, 24)) as pilot:
-            bare_app.push_screen(Hasty())
+            bare_app.push_screen(kind())
             await pilot.pause()
             await pilot.press("y")
 
