@@ -19,6 +19,7 @@ from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.theme import Theme
 
 from ..engine.config import Config, here
@@ -36,7 +37,7 @@ from .screens.dialog import EVERYWHERE
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .small_caches import SmallCaches
-from .theme import AsciiFilter, DrawnFilter, choose_theme, themes
+from .theme import AsciiFilter, BlankEnds, DrawnFilter, choose_theme, themes
 from .widgets.entry import Entry, opens_line
 from .widgets.keybar import KeyBar, keys_of
 
@@ -93,6 +94,7 @@ class EdgetuiApp(HoldsFrames, Desk):
         self._filters.append(DrawnFilter())
         if self.graph == "ascii":
             self._filters.append(AsciiFilter())
+        ScrollBar.renderer = BlankEnds if self.graph == "ascii" else ScrollBarRender
         self.defect: BaseException | None = None
         for theme in themes():
             self.register_theme(theme)

@@ -19,7 +19,7 @@ LETTERS: dict[int, str | int] = {
 _LONGER = {"·": "|", "╸": "=", "→": "->", "←": "<-", "≥": ">=", "≤": "<=", "…": "...", "±": "+-", "°": ""}
 WORDS: dict[int, str | int] = LETTERS | {ord(letter): text for letter, text in _LONGER.items()}
 """Where lines may grow: what the command line prints."""
-_WITH_BLANK = {"°C": " C", "≥ ": ">=", "≤ ": "<=", "± ": "+-", "  ±": " +-", "→ ": "->"}
+_WITH_BLANK = {" …": "..", "°C": " C", "≥ ": ">=", "≤ ": "<=", "± ": "+-", "  ±": " +-", "→ ": "->"}
 """Signs whose usual twin has two columns, with a blank that they can have for it."""
 _ARROW_KEYS = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down"})
 

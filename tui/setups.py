@@ -53,6 +53,14 @@ class Setups(ABC):
         """
         self._dataset(text)
 
+    def described(self, text: str) -> Dataset:
+        """What is known of data by their path or name: of an earlier run's those that it had.
+
+        Raises:
+            DataRefused: there are none; says why.
+        """
+        return self._known.get(text) or self.engine.dataset_parts(text)
+
     def _dataset(self, text: str) -> Dataset | None:
         if not text:
             return None

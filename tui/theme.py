@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import cast, get_args
+from typing import ClassVar, cast, get_args
 
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
+from textual.scrollbar import ScrollBarRender
 from textual.theme import BUILTIN_THEMES, Theme
 
 from ..engine.report.sanitize import sanitize
@@ -52,6 +53,13 @@ class AsciiFilter(LetterFilter):
         if text.isascii():
             return text
         return "".join(c if c.isascii() else "?" * width_of(c) for c in of_same_width(text))
+
+
+class BlankEnds(ScrollBarRender):
+    """A scroll bar of whole cells: without blocks its ends were commas."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [ScrollBarRender.BLANK_GLYPH] * len(ScrollBarRender.VERTICAL_BARS)
+    HORIZONTAL_BARS: ClassVar[list[str]] = [ScrollBarRender.BLANK_GLYPH] * len(ScrollBarRender.HORIZONTAL_BARS)
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:

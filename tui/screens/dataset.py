@@ -126,7 +126,7 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
 
         async def read() -> None:
             try:
-                dataset = await asyncio.to_thread(self.desk.engine.dataset_parts, path)
+                dataset = await asyncio.to_thread(self.desk.link.described, path)
             except (EdgetuiError, OSError) as error:
                 self.draft, self.found, self.trouble = None, None, on_screen(refusal(error))
                 self.rewrite()

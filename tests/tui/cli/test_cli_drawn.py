@@ -112,6 +112,7 @@ def test_signs_that_say_different_things_have_different_twins(signs: str):
 
 
 def test_a_sign_takes_the_blank_beside_it_where_its_twin_is_wider():
+    assert of_same_width("reading …") == "reading.."
     row = "size  1.11 kB → about 850 B   57 °C  top-1 ≥ 0.80  2.44 ms ± 0.02   ±5 %"
     assert of_same_width(row) == "size  1.11 kB ->about 850 B   57  C  top-1 >=0.80  2.44 ms +-0.02  +-5 %"
 

@@ -11,7 +11,8 @@ import pytest
 from edgetui.engine.config import config_home
 from edgetui.engine.errors import RecipeRefused
 from edgetui.engine.library.datasets import read_dataset
-from edgetui.engine.schema.spec import Dataset, ImageInput
+from edgetui.engine.schema.spec import Dataset, ImageInput, RunSpec
+from edgetui.engine.schema.steps import Recipe
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.dataset_draft import DatasetDraft, DraftField, pixel_words
 from edgetui.tui.screens.browse import BrowseScreen
@@ -156,3 +157,15 @@ async def test_data_that_are_none_are_said_and_others_can_be_looked_for(app: Edg
         await shows(pilot, "✗", "numpy.savez")
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, BrowseScreen))
+
+
+async def test_the_data_of_an_earlier_run_are_looked_into_by_their_name(app: EdgetuiApp, pictures: Path):
+    """`D` took the name for a path, which nothing lay at."""
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        data = Dataset(kind="image-folder", path=str(pictures), name="noise")
+        spec = RunSpec(model="/gone.onnx", recipe=Recipe(), dataset=data)
+        app.workbench.settings.draft.change(**app.link.setup_of(spec))
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, DatasetScreen) and app.screen.found is not None)
+        assert app.screen.found.dataset.path == str(pictures)
