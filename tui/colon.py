@@ -6,6 +6,7 @@ would be keys of the screen else (`:run` opened the list of runs).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -14,7 +15,8 @@ from ..engine.errors import EdgetuiError, UsageError, nearest
 from ..engine.report.width import width_of
 from .fix_words import on_screen
 from .widgets.entry import Entry, Spans, begins_typing
-from .widgets.keybar import KeyBar, being_typed
+from .widgets.keybar import LEAST_BESIDE, KeyBar, being_typed
+from .widgets.lines import begun
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -175,11 +177,17 @@ class Colon:
             if command is not None and (" " in text or len(found) < 2):
                 said = ((f"   {command.wants}".rstrip(), "value"), (f"   {command.help}", "dim"))
                 if " " in text and command.wants and found:
-                    said = ((f"   {'  '.join(found[:12])}", "dim"),)
+                    said = ((f"   {self._listed(found[:12])}", "dim"),)
             else:
-                said = ((f"   {'  '.join(found[:40])}" if found else "   no such command", "dim"),)
+                said = ((f"   {self._listed(found[:40])}" if found else "   no such command", "dim"),)
         self.entry.beside = said
         self.desk.screen.refresh_bindings()
+
+    def _listed(self, words: Sequence[str]) -> str:
+        """As many of the words as have room behind what is typed, or behind the least of it that is seen."""
+        typed = width_of(self.entry.text) if self.entry is not None else 0
+        room = max(self.desk.size.width - typed - 6, LEAST_BESIDE, self.desk.size.width // 3)
+        return begun("  ".join(words), room)
 
 
 def _shared(first: str, last: str) -> str:

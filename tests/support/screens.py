@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from edgetui.engine.report.width import cut
 from textual.app import App
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 SNAPSHOTS = Path(__file__).resolve().parents[1] / "tui" / "screens"
@@ -63,10 +65,22 @@ async def shows(pilot: Pilot, *words: str) -> None:
     await until(pilot, shown)
 
 
+def _alone(app: App, text: str) -> str:
+    """Of a dialog what is its own: what is seen around it is another screen's, and goes on."""
+    if not app.screen.is_modal:
+        return text
+    frame = Region.from_union([child.region for child in app.screen.children if child.display])
+    rows = []
+    for y, row in enumerate(text.splitlines()):
+        before, upto = len(cut(row, frame.x)), len(cut(row, frame.right))
+        rows.append((" " * frame.x + row[before:upto]).rstrip() if frame.y <= y < frame.bottom else "")
+    return "\n".join(rows) + "\n"
+
+
 def same_as_snapshot(app: App, name: str) -> None:
     """Compare with tests/tui/screens/NAME.txt; EDGETUI_SNAPSHOTS=write writes it instead."""
     path = SNAPSHOTS / f"{name}.txt"
-    text = FOLDER.sub("/tmp/edgetui-########", screen_text(app))
+    text = FOLDER.sub("/tmp/edgetui-########", _alone(app, screen_text(app)))
     if os.environ.get("EDGETUI_SNAPSHOTS") == "write":
         path.write_text(text)
     assert path.is_file(), f"no snapshot {path.name}: EDGETUI_SNAPSHOTS=write makes it"

@@ -23,9 +23,8 @@ class Confirm(Dialog[bool]):
 
     DEFAULT_CSS = """
     Confirm { align: center middle; }
-    Confirm > Vertical { width: auto; max-width: 90%; height: auto; border: round $warning; padding: 1 2; }
+    Confirm > Vertical { width: 72; max-width: 94%; height: auto; border: round $warning; padding: 1 2; }
     Confirm > Vertical { background: $surface; }
-    Confirm Static { width: auto; }
     """
     HELP = "What cannot be taken back is asked before it is done. Only y does it; everything else leaves all as it is."
     EXAMPLE = "esc, and nothing has been done."

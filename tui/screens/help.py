@@ -15,12 +15,25 @@ from ..panes.pane import Pane, Parts
 from ..widgets.keybar import key_name
 from ..widgets.lines import Details, Line, Scrolling, hanging, wrap
 from ..widgets.motion import is_motion
-from .dialog import Dialog
+from .dialog import EVERYWHERE, Dialog
 
 GENERAL = (
     "Choose a model, choose or edit a recipe, press r. The run goes on when you quit, when the link drops, and shows its\n"
     "past when you come back. Keys can be changed under [ui.keys] in edgetui.toml, by the names at the right."
 )
+
+
+GENERAL_KEYS = frozenset([*(binding.id for binding in EVERYWHERE), "quit"])
+
+
+def paragraphs(text: str) -> list[str]:
+    """A page of help in parts that are read one by one: a line of the source that ends with a sentence ends a part."""
+    parts = [""]
+    for line in text.splitlines():
+        parts[-1] = f"{parts[-1]} {line}".strip()
+        if line.endswith("."):
+            parts.append("")
+    return [part for part in parts if part]
 
 
 READ = " Arrows scroll, / finds letters in it, esc goes back to the rows above."
@@ -42,6 +55,10 @@ class HelpScreen(Dialog[None]):
         self.about = about
         self.keys = list(about.active_bindings.values())
         self.pane = next((pane for pane in about.query(Pane) if pane.has_focus_within), None)
+
+    def idle_keys(self) -> frozenset[str]:
+        """Help of help is not offered."""
+        return frozenset(("help",))
 
     def compose(self) -> ComposeResult:
         """One page."""
@@ -85,7 +102,7 @@ class HelpScreen(Dialog[None]):
     def _lines(self) -> list[Line]:
         text = self._spelt(self.pane.HELP if self.pane else self.about.HELP or GENERAL)
         width = max(20, min(round(self.app.size.width * 0.96), 124) - 4)
-        lines: list[Line] = [(), *(((f" {row}", ""),) for row in wrap(" ".join(text.splitlines()), width)), ()]
+        lines: list[Line] = [(), *(((f" {row}", ""),) for part in paragraphs(text) for row in wrap(part, width)), ()]
         here = [*(self.pane.help_here(width) if self.pane else []), *self._part(width)]
         lines = [(), *here, *lines] if here else lines
         example = self._spelt(self.pane.EXAMPLE if self.pane else getattr(self.about, "EXAMPLE", ""))
@@ -99,11 +116,11 @@ class HelpScreen(Dialog[None]):
             if name and active.enabled:
                 keys.setdefault(name, []).append(key_name(binding.key, self.desk.graph))
                 words[name] = binding.tooltip or binding.description
-        # what moves is the same everywhere, so what is this place's own stands first
+        # what moves, and what works everywhere, is the same on each page, so what is this place's own stands first
         longest = max(map(len, words), default=0)
         named = width - KEYS - longest - 1 >= LEAST_WORDS  # else the words have all of it
         room = max(8, min(60, width - KEYS - (longest + 1) * named))  # 8: of a size on its way, in which nothing is seen
-        for name, text in sorted(words.items(), key=lambda pair: is_motion(pair[0])):
+        for name, text in sorted(words.items(), key=lambda pair: (is_motion(pair[0]), pair[0] in GENERAL_KEYS)):
             first, *others = wrap(text, room)
             lines.append(
                 (

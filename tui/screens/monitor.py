@@ -66,7 +66,14 @@ class MonitorScreen(MonitorCharts):
             "N", "next_event(-1)", "mark before", show=False, id="monitor.before", tooltip="Replay: the mark or alert before"
         ),
         Binding("tab", "next_pane(1)", "next", id="monitor.pane", tooltip="Focus the next pane"),
-        Binding("shift+tab", "next_pane(-1)", "previous pane", id="monitor.pane.previous", show=False),
+        Binding(
+            "shift+tab",
+            "next_pane(-1)",
+            "previous pane",
+            id="monitor.pane.previous",
+            show=False,
+            tooltip="Focus the pane before",
+        ),
         *[
             Binding(str(n), f"pane('{name}')", WORDS[name], id=f"monitor.{name}", show=False, tooltip=f"Go to {WORDS[name]}")
             for n, name in enumerate(TABS, 1)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ...engine.schema.run_summary import RunSummary
 
 
+OF_RUNS = {f"runs.{name}" for name in ("open", "mark", "compare", "filter", "sort", "layers")}
+"""Names of keys that would do nothing while there are no runs."""
+
+
 class RunRows(LazyRows):
     """Runs; what enter does with one stands first among the keys."""
 
@@ -66,7 +70,8 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         run = self.summary()
         going = run is not None and run.state in ("running", "queued")
         ended = run is not None and run.state in ("crashed", "failed", "cancelled")
-        return frozenset(name for name, of_use in (("runs.resume", ended), ("runs.cancel", going)) if not of_use)
+        idle = {name for name, of_use in (("runs.resume", ended), ("runs.cancel", going)) if not of_use}
+        return frozenset(idle if self.runs else idle | OF_RUNS)
 
     @abstractmethod
     async def fill(self) -> None:

@@ -74,7 +74,8 @@ def key_hints(screen: Screen[object]) -> list[tuple[str, str, str]]:
             found.append((binding.id or "", key_name(binding.key, graph), binding.description))
     unique: dict[tuple[str, str], tuple[str, str, str]] = {}
     for id_, key, words in found:
-        unique.setdefault((id_ or words, words), (id_, key, words))
+        if key == "esc" or (id_ or words, words) not in unique:
+            unique[id_ or words, words] = (id_, key, words)
     return list(unique.values())
 
 
@@ -101,15 +102,15 @@ class KeyBar(BearsLeaving, Widget):
         self.app.screen_change_signal.subscribe(self, lambda _: self._screen_changed())
 
     def _screen_changed(self) -> None:
-        """Under a dialog that has no such row: the keys of the screen below do nothing now, so the dialog's stand here."""
-        over = self.app.screen
-        covered = self.screen in self.app.screen_stack[-2:-1] and over.is_modal and not over.query(KeyBar)
-        whose = over if covered else self.screen
+        """Under dialogs the keys of the screen below do nothing now: those of the dialog on top stand here."""
+        stack = self.app.screen_stack
+        above = stack[stack.index(self.screen) + 1 :] if self.screen in stack else []
+        whose = above[-1] if above and all(screen.is_modal for screen in above) else self.screen
         if whose is not self._whose:
             self._whose = whose
-            if covered:
-                over.bindings_updated_signal.subscribe(self, lambda _: self.write())
-            self.write()
+            if whose is not self.screen:
+                whose.bindings_updated_signal.subscribe(self, lambda _: self.write())
+            self.call_after_refresh(self.write)  # the dialog is there whole then
 
     def on_resize(self) -> None:
         """Fit the new width."""
@@ -117,6 +118,9 @@ class KeyBar(BearsLeaving, Widget):
 
     def write(self) -> None:
         """Show as many keys as fit; while something is typed those of typing, for the others are letters then."""
+        if self._whose is not self.screen and self._whose.query(KeyBar):
+            self.query_one(Lines).show([()])  # the dialog has a row of its own
+            return
         typed = being_typed(self._whose)
         graph = getattr(self.app, "graph", "braille")
         hints = (

@@ -25,7 +25,10 @@ from edgetui.tui.panes.run_rows import bar_rows, strip_lines
 from edgetui.tui.panes.setting_row import Around
 from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
+from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.headlines import fitting, header_line, tabs_line
+from edgetui.tui.screens.help import HelpScreen, paragraphs
+from edgetui.tui.screens.page import Page
 from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
 from edgetui.tui.widgets.tones import tone
 from screens import screen_text, shows, until
@@ -333,3 +336,64 @@ async def test_keys_that_are_bound_anew_are_named_wherever_a_key_is_named(own_st
             "or press f3 to open",
             "m monitor   f6 run   f8 pause",
         )
+
+
+def foot(app: EdgetuiApp) -> str:
+    return screen_text(app).splitlines()[-1].strip()
+
+
+async def test_the_row_of_keys_is_that_of_the_dialog_on_top(bare_app: EdgetuiApp):
+    """With help over a dialog it named keys of the workbench, which did nothing; a dialog with a row of its own had two."""
+    app = bare_app
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        bench = foot(app)
+        await pilot.press("colon", *"config", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Page) and foot(app) == "")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen) and foot(app) == "esc back")
+        await pilot.press("escape")
+        await until(pilot, lambda: foot(app) == "")
+        await pilot.press("escape")
+        await until(pilot, lambda: foot(app) == bench)
+
+
+async def test_a_question_is_read_whole(bare_app: EdgetuiApp):
+    """At 80 columns what a study leaves out was cut at the frame."""
+    app = bare_app
+    cost = "QAT: step `train.qat` needs PyTorch, which this Python does not have, and neither has anybody else here"
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        app.push_screen(Confirm("Begin it?", cost))
+        await shows(pilot, "Begin it?", "y yes")
+        words = re.sub(r"[│╭╮╰╯─]", " ", screen_text(app)).split()
+        assert set(cost.split()) <= set(words)
+
+
+async def test_what_a_place_has_of_its_own_stands_first_in_help(bare_app: EdgetuiApp):
+    app = bare_app
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        await pilot.press("colon", *"config", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Page))
+        await pilot.press("question_mark")
+        await shows(pilot, "page.copy", "move.last", "screenshot")
+        names = re.findall(r"page\.copy|screenshot|palette|move\.up", screen_text(app))
+        assert (names[0], names[-1]) == ("page.copy", "move.up"), names
+
+
+def test_help_is_parted_where_its_lines_end_with_a_sentence():
+    assert paragraphs("One\ntwo. Three.\nFour: a,\nb.") == ["One two. Three.", "Four: a, b."]
+
+
+async def test_of_commands_whole_words_are_offered_and_of_no_runs_no_keys(bare_app: EdgetuiApp):
+    app = bare_app
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.workbench.settings.draft is not None)
+        await pilot.press("colon")
+        await until(pilot, lambda: "compare" in foot(app))
+        assert foot(app).endswith("…")
+        assert set(foot(app).strip(": …").split()) <= set(app.colon.choices(""))
+        await pilot.press("escape", "R")
+        await shows(pilot, "nothing has run yet")
+        await until(pilot, lambda: foot(app) == "esc back   ctrl+p palette   ? help   q quit")
