@@ -24,6 +24,7 @@ from textual.theme import Theme
 
 from ..engine.config import Config, here
 from ..engine.errors import EdgetuiError
+from .ahead import Ahead
 from .begun_elsewhere import BegunElsewhere
 from .colon import Colon
 from .compositor import forget
@@ -162,6 +163,7 @@ class EdgetuiApp(HoldsFrames, Desk):
         self.pace.always.append(RunPast(self).tick)
         self.pace.always.append(SmallCaches().tick)
         if self.monitor is None:
+            self.pace.always.append(Ahead(self.pace).tick)
             self.pace.always.append(BegunElsewhere(self, self.workbench.follow).tick)
 
     def _take_in(self) -> None:

@@ -89,14 +89,21 @@ class WholeUpdate(LayoutUpdate):
         if shown is None or shown.size != self.region.size:
             shown = _SHOWN[console] = ShownRows(self.region.size)
         for y, row in enumerate(self.rows):
-            at = -1
+            before, at, whole = shown.rows[y], -1, True
             for x, piece in row.items():
                 if piece is None:
-                    continue
-                for first, part in shown.unlike(y, x, piece):
-                    told.append(part.render(console) if first == at else f"\x1b[{y + 1};{first + 1}H{part.render(console)}")
-                    at = first + part.cell_length
-                shown.put(y, x, piece)
+                    whole = False
+                elif before.get(x) is not piece:
+                    for first, part in shown.unlike(y, x, piece):
+                        place = "" if first == at else f"\x1b[{y + 1};{first + 1}H"
+                        told.append(place + part.render(console))
+                        at = first + part.cell_length
+            if whole:
+                shown.rows[y] = cast("dict[int, Strip]", row)
+                continue
+            for x, piece in row.items():
+                if piece is not None:
+                    shown.put(y, x, piece)
         shown.whose = ref(self.by)
         return "".join(told)
 
