@@ -10,6 +10,7 @@ from textual import events
 from textual.app import App, ScreenError
 from textual.css.query import QueryError
 from textual.dom import DOMNode, NoScreen
+from textual.errors import NoWidget
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
@@ -49,9 +50,14 @@ class BearsLeaving(MessagePump):
                 raise
 
     async def _on_message(self, message: Message) -> None:
-        """Handle what a widget said, perhaps before it went."""
+        """Handle what a widget said, perhaps before it went; a click that was made before the terminal became smaller may be of
+        a place that is no more.
+        """
         try:
             await super()._on_message(message)
+        except NoWidget:
+            if not isinstance(message, events.MouseEvent):
+                raise
         except WIDGET_GONE:
             if stays(self):
                 raise

@@ -126,6 +126,16 @@ async def test_typing_ends_where_the_cursor_leaves_its_row(bare_app: EdgetuiApp)
         assert settings.rows.entry is None
 
 
+async def test_a_click_of_a_place_that_the_terminal_has_lost_is_passed_over(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(bare_app.screen, Palette))
+        bare_app.screen.post_message(events.Click(None, 74, 8, 0, 0, 1, False, False, False, 100, 30))
+        await pilot.pause()
+        assert isinstance(bare_app.screen, Palette)
+
+
 async def test_the_palette_stays_away_from_a_screen_that_is_too_small(bare_app: EdgetuiApp):
     async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
