@@ -176,29 +176,25 @@ async def study() -> None:
 async def fleet() -> None:
     """Two boards that are this machine, while they work."""
     edgetui("fleet", "up")
+
+    async def asked(app: EdgetuiApp, pilot: Pilot[object]) -> None:
+        await pilot.press("2", "g", "space")
+        app.workbench.load_recipe("prune-5")
+        await pilot.press("F")
+        await has(app, pilot, "2 of 2 boards", "nothing")
+        await pilot.press("r")
+        await has(app, pilot, "Run on boards")
+        await pilot.press("j", "space", "G", "space")  # both of them, anew
+        write("fleet-ask", picture(app))
+        await pilot.press("enter")
+        await settled(pilot, lambda: app.board_asks.going)
+        app.clear_notifications()  # they stand over the title
+        await has(app, pilot, "2 of 2 boards", "measure", "runs done", " ms")
+        write("fleet", picture(app))
+        await settled(pilot, lambda: not app.board_asks.going)
+
     try:
-        asked = [
-            "run",
-            *DIGITS,
-            "--recipe",
-            "int8",
-            "--recipe",
-            "prune-5",
-            "--on",
-            ",".join(BOARDS),
-            "--preset",
-            "quick",
-            "--again",
-        ]
-        with subprocess.Popen([sys.executable, "-m", "edgetui", *asked], stdout=subprocess.DEVNULL, cwd=HOME) as going:
-
-            async def measured(app: EdgetuiApp, pilot: Pilot[object]) -> None:
-                await pilot.press("F")
-                await has(app, pilot, "2 of 2 boards", "measure", "runs done", " ms")
-                write("fleet", picture(app))
-
-            await shown(MIDDLE, measured)
-            going.wait(240)
+        await shown(MIDDLE, asked)
     finally:
         edgetui("fleet", "down")
 

@@ -175,6 +175,8 @@ class FleetScreen(BoardDeeds):
         standing, hello, now = each.standing, each.standing.hello, each.now
         free_mb = now.free_mb if now is not None and now.free_mb is not None else hello.free_mb
         busy = now is not None and bool(now.run or now.driven)
+        mine = any(ask.asked_of(standing.board) for ask in self.desk.board_asks.going)
+        asked = "; ".join(self._asked.get(standing.board, ())), "(o shows it, c cancels it)" if mine else ""
         told = (
             ("stands", f"{standing.state}{': ' + standing.reason if standing.reason else ''}"),
             ("mend", standing.fix),
@@ -185,12 +187,7 @@ class FleetScreen(BoardDeeds):
                 f"edgetui {hello.edgetui}, Python {hello.python}, distributed {hello.distributed}" if hello.edgetui else "",
             ),
             ("heard", heard_words(each, whole=True)),
-            ("asked", "; ".join(self._asked.get(standing.board, ()))),
-            *(
-                ("from here", f"{ask.title}: {ask.stands()}")
-                for ask in self.desk.board_asks.going
-                if ask.asked_of(standing.board)
-            ),
+            ("asked", "  ".join(filter(None, asked))),
             ("state", hello.home),
             ("free", "" if free_mb is None else f"{free_mb / 1000:.1f} GB"),
             ("resources", ", ".join(standing.resources)),
