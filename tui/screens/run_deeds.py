@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from ...engine.errors import StorageRefused
 from ..desk import AtDesk
+from ..widgets.keybar import key_name
 from ..widgets.lazyrows import LazyRows
 from .safe_dismiss import SafeDismiss
 
@@ -113,8 +115,14 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         runs = self.chosen()
         if not runs:
             return
+        going = next((run for run in self.runs if run.run in runs and run.state in ("running", "queued")), None)
+        if going is not None:
+            key = key_name(self.desk.config.ui.keys.get("runs.cancel", "c"), self.desk.graph)
+            self.desk.show_error(StorageRefused(f"run {going.run} is {going.state}", fix=f"{key} on it ends it first"))
+            return
         days = self.desk.config.trash.keep_days
-        cost = f"u has them back, within {days:g} days." if days else "Events, log, result and artifacts are gone for good."
+        back = "it" if len(runs) == 1 else "them"
+        cost = f"u has {back} back, within {days:g} days." if days else "Events, log, result and artifacts are gone for good."
         what = f"the run {runs[0]}" if len(runs) == 1 else f"{len(runs)} marked runs"
         self._ask(f"Remove {what}?", cost, partial(self._delete, runs))
 

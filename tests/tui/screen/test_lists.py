@@ -12,6 +12,7 @@ from edgetui.engine.advice.compare import Comparison, compare
 from edgetui.engine.advice.rows import TableRow
 from edgetui.engine.advice.verdict import verdict_words
 from edgetui.engine.api import Engine
+from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.compare import CompareScreen
@@ -172,7 +173,8 @@ async def test_deleting_asks_first_and_u_has_it_back(bare_app: EdgetuiApp, engin
         await pilot.press("space", "space", "D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
-        await shows(pilot, "1 of 1", "u has them back")
+        await shows(pilot, "u has them back")
+        assert len(await engine.list()) == 1
         await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
@@ -185,6 +187,20 @@ async def test_deleting_asks_first_and_u_has_it_back(bare_app: EdgetuiApp, engin
         assert {run.run for run in await engine.list()} == runs
         await pilot.press("u")
         await shows(pilot, "no run `last` is in the trash")
+
+
+async def test_what_is_going_is_not_asked_about_before_it_is_refused(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path
+):
+    """The refusal came after the yes, and named a command of the shell."""
+    app = bare_app
+    going = past_run("measure")
+    with RunDir(own_state / "runs" / going).hold():
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await open_list(pilot)
+            await pilot.press("D")
+            await shows(pilot, f"error: run {going} is running; c on it ends it first")
+            assert not isinstance(app.screen, Confirm)
 
 
 async def test_marked_runs_are_compared(bare_app: EdgetuiApp, past_run: Callable[..., str]):
