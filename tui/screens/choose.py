@@ -18,8 +18,6 @@ from .safe_dismiss import dismiss_once
 
 LEAST_WIDE, AROUND = 60, 8
 """Columns of the frame, with the keys at its foot; and those of it that are neither a name's nor a title's."""
-MOST_WIDE = 94
-"""Hundredths of the screen."""
 
 
 class Choose(Dialog[str]):
@@ -27,7 +25,8 @@ class Choose(Dialog[str]):
 
     DEFAULT_CSS = """
     Choose { align: center middle; }
-    Choose > Vertical { width: 60; max-width: 94%; height: auto; max-height: 80%; border: round $accent; background: $surface; }
+    Choose > Vertical { width: 60; max-width: 100%; height: auto; max-height: 80%; border: round $accent; }
+    Choose > Vertical { background: $surface; }
     Choose Rows { height: auto; max-height: 100%; }
     Choose #choose-whole { dock: bottom; }
     """
@@ -103,7 +102,7 @@ class Choose(Dialog[str]):
 
     def _room(self) -> int:
         """Columns of a row; before it is laid out, those that it will have."""
-        return max(20, (self.query_one(Rows).size.width or min(self._wide, self.app.size.width * MOST_WIDE // 100) - 2) - 2)
+        return max(20, (self.query_one(Rows).size.width or min(self._wide, self.app.size.width) - 2) - 2)
 
     def on_key(self, event: events.Key) -> None:
         """Typing goes into the filter; arrows and enter go to the list all the while."""

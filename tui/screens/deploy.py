@@ -42,7 +42,7 @@ class DeployScreen(Dialog[None]):
     DEFAULT_CSS = """
     DeployScreen { align: center middle; }
     DeployScreen > Vertical {
-        width: 96%; max-width: 124; height: auto; max-height: 100%; border: round $accent; background: $background;
+        width: 100%; max-width: 124; height: auto; max-height: 100%; border: round $accent; background: $background;
     }
     DeployScreen #deploy-state { height: 1; }
     DeployScreen KeyBar { height: 1; }

@@ -30,7 +30,7 @@ class DrawScreen(Dialog[None]):
 
     DEFAULT_CSS = """
     DrawScreen { align: center middle; }
-    DrawScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
+    DrawScreen > Vertical { width: 80; max-width: 100%; height: auto; max-height: 96%; border: round $accent; }
     DrawScreen > Vertical { background: $background; }
     DrawScreen KeyBar { height: 1; }
     """

@@ -46,7 +46,7 @@ class HelpScreen(Dialog[None]):
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; }
-    HelpScreen > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
+    HelpScreen > Vertical { width: 100%; max-width: 124; height: 90%; border: round $accent; background: $background; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "dismiss", "back")]
 

@@ -31,7 +31,7 @@ class Page(Dialog[None]):
 
     DEFAULT_CSS = """
     Page { align: center middle; }
-    Page > Vertical { width: 96%; max-width: 124; height: 90%; border: round $accent; background: $background; }
+    Page > Vertical { width: 100%; max-width: 124; height: 90%; border: round $accent; background: $background; }
     """
     HELP = "Rows to scroll, to look through and to copy: what the command of that name prints, or what came of what was asked."
     EXAMPLE = "/ tensorrt enter goes to the first row with these letters, n to the next; y copies the page."

@@ -54,7 +54,7 @@ class RunOnBoards(Dialog[None]):
 
     DEFAULT_CSS = """
     RunOnBoards { align: center middle; background: $background 60%; }
-    RunOnBoards > Vertical { width: 84; max-width: 96%; height: auto; max-height: 96%; border: round $accent; }
+    RunOnBoards > Vertical { width: 84; max-width: 100%; height: auto; max-height: 96%; border: round $accent; }
     RunOnBoards > Vertical { background: $background; }
     RunOnBoards Lines { height: auto; }
     RunOnBoards KeyBar { height: 1; }

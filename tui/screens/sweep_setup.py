@@ -63,7 +63,7 @@ class SweepSetup(Dialog[None]):
 
     DEFAULT_CSS = """
     SweepSetup { align: center middle; }
-    SweepSetup > Vertical { width: 76; max-width: 96%; height: auto; border: round $accent; padding: 0 1; }
+    SweepSetup > Vertical { width: 80; max-width: 100%; height: auto; border: round $accent; padding: 0 1; }
     SweepSetup > Vertical { background: $surface; }
     SweepSetup Horizontal { height: 1; }
     SweepSetup Label { width: 10; color: $text-muted; }

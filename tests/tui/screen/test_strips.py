@@ -6,8 +6,12 @@ import inspect
 
 import pytest
 from edgetui.tui.strips import CACHES, make_caches_late
+from edgetui.tui.widgets.lines import Scrolling
+from edgetui.tui.widgets.scatter import Dot, scatter
 from rich.segment import Segment
 from rich.style import Style
+from screens import until
+from textual.app import App, ComposeResult
 from textual.cache import FIFOCache
 from textual.strip import Strip
 
@@ -42,3 +46,20 @@ def test_a_piece_is_cut_and_joined(piece: Strip):
     assert piece.divide([2, 7]) is piece.divide([2, 7])
     assert piece.cell_length == 7
     assert piece.extend_cell_length(9).text == "abcdefg  "
+
+
+class OneList(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Scrolling()
+
+
+async def test_neighbours_of_one_tone_are_one_piece_of_a_row() -> None:
+    """A front made cell by cell was 25 kB on the link."""
+    dots = [Dot(1.0, 0.8, "int8", True), Dot(2.4, 0.81, "FP32", False)]
+    async with OneList().run_test(size=(80, 12)) as pilot:
+        rows = pilot.app.query_one(Scrolling)
+        await until(pilot, lambda: rows.size.height == 12)
+        rows.show(picture := scatter(dots, 80, 12, "ms", "top-1"))
+        strips = [rows.render_line(y) for y in range(12)]
+        assert [strip.text.rstrip() for strip in strips] == ["".join(text for text, _ in line).rstrip() for line in picture]
+        assert max(len(list(strip)) for strip in strips) <= 8

@@ -380,19 +380,6 @@ async def test_a_list_at_its_foot_leaves_no_empty_room_when_it_grows_or_its_rows
         assert rows.top == 0
 
 
-async def test_neighbours_of_one_tone_are_one_piece_of_a_row() -> None:
-    """A front made cell by cell was 25 kB on the link."""
-    dots = [Dot(1.0, 0.8, "int8", True), Dot(2.4, 0.81, "FP32", False)]
-    async with OneList().run_test(size=(80, 12)) as pilot:
-        rows = pilot.app.query_one(Scrolling)
-        rows.styles.height = 12
-        await until(pilot, lambda: rows.size.height == 12)
-        rows.show(picture := scatter(dots, 80, 12, "ms", "top-1"))
-        strips = [rows.render_line(y) for y in range(12)]
-        assert [strip.text.rstrip() for strip in strips] == ["".join(text for text, _ in line).rstrip() for line in picture]
-        assert max(len(list(strip)) for strip in strips) <= 8
-
-
 class OneLazyList(App[None]):
     CSS = "LazyRows { height: 5; }"
 
