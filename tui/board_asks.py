@@ -6,24 +6,28 @@ Boards go on when the screen is left or ends; asking for the same again collects
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from textual.app import App
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from ..engine.errors import EdgetuiError
+from ..engine.report.table import plain
 from .background import in_background, refusal
 from .fix_words import on_screen
 
 if TYPE_CHECKING:
     from ..engine.fleet.asked_once import BoardTold
-    from ..engine.fleet.asks import FleetAsk
+    from ..engine.fleet.asks import DrivenAsk, FleetAsk
     from ..engine.fleet.fleet_front import Fleet
-    from ..engine.fleet.followed_asks import Followed
+    from ..engine.fleet.followed_asks import Followed, FollowedAsks
     from ..engine.schema.fleet import BoardOutcome
     from ..engine.schema.spec import RunSpec
 
 State = Literal["going", "done", "cancelled", "failed"]
+MakeTable = Callable[["FollowedAsks", int], Awaitable[str]]
+COLLECTS = "boards go on when you quit; asking again collects what they have done"
 KEPT = 20
 """Of asks that have ended, so many of the newest can be looked at."""
 
@@ -37,6 +41,10 @@ class BoardsAsk:
         self.why = ""
         """Why it failed as a whole, or could not be cancelled."""
         self.worker: Worker[None] | None = None
+        self.of = 1
+        """What it consists of: so many are ended at its end."""
+        self.table: Callable[[int], Awaitable[str]] | None = None
+        """What came of it by now, in a table of that width."""
 
     def asked_of(self, board: str) -> bool:
         """Whether a board may have it, or has."""
@@ -45,7 +53,7 @@ class BoardsAsk:
     def stands(self) -> str:
         """How it stands, in words."""
         ended = self.followed.ended
-        far = f"{len(ended)} of {len(self.on)} boards have ended" if len(self.on) > 1 else ""
+        far = f"{len(ended)} of {self.of} have ended" if self.of > 1 else ""
         if self.state == "failed":
             return self.why
         if self.state == "done":
@@ -68,16 +76,20 @@ class BoardAsks:
         """Those that are followed."""
         return [ask for ask in self.asks if ask.state == "going"]
 
-    def run(self, fleet: Fleet, asks: Sequence[FleetAsk], what: str) -> BoardsAsk:
-        """Ask boards for runs, and follow them beside the screen. `fleet`: one for these alone. `what`: what they are of."""
+    def run(self, fleet: Fleet, asks: Sequence[FleetAsk | DrivenAsk], what: str, table: MakeTable | None = None) -> BoardsAsk:
+        """Ask boards for runs, searches or sweeps, and follow them beside the screen. `fleet`: one for these alone. `what`:
+        what they are of. `table`: of what came of them, for who looks at it; None: that of runs.
+        """
         from ..engine.fleet.followed_asks import FollowedAsks
 
-        on = tuple(ask.on for ask in asks)
+        on = tuple(dict.fromkeys(ask.on for ask in asks))
+        followed = FollowedAsks(fleet, asks, what, self._hear)
 
         async def tell() -> None:
             self._tell_end(f"boards: {ask.title}: {'; '.join(map(ended_words, ask.followed.ended))}")
 
-        ask = self._begin(f"{what} on {', '.join(on)}", on, FollowedAsks(fleet, asks, what, self._hear), tell)
+        ask = self._begin(f"{what} on {', '.join(on)}", on, followed, tell)
+        ask.of, ask.table = len(asks), partial(table or _runs_table, followed)
         return ask
 
     def train(
@@ -106,6 +118,7 @@ class BoardAsks:
         ask = BoardsAsk(self._begun, title, on, followed)
         old = [each for each in self.asks if each.state != "going"]
         self.asks = [each for each in self.asks if each not in old[: max(0, len(old) - KEPT + 1)]] + [ask]
+        self._app.notify(f"asked: {title}; {COLLECTS}", timeout=6)
         ask.worker = in_background(self._app, lambda: self._follow(ask, then), f"boards-ask-{ask.number}")
         return ask
 
@@ -153,10 +166,19 @@ async def _end(worker: Worker[None] | None) -> None:
             return
 
 
+async def _runs_table(followed: FollowedAsks, width: int) -> str:
+    from ..engine.report.fleet_table import outcome_table
+
+    return outcome_table(followed.document, width, plain)
+
+
 def ended_words(outcome: BoardOutcome) -> str:
     """How it ended on a board, in a few words."""
     name = outcome.board or outcome.on
     if outcome.error is not None:
         return f"{name}: {outcome.error.what}"
+    driven = outcome.search or outcome.sweep
+    if driven is not None:
+        return f"{name}: {driven.why or driven.state}" + (" (done before)" if outcome.found else "")
     said = [result.error.what if result.error else result.verdict.get("latency", result.state) for result in outcome.runs]
     return f"{name}: {', '.join(said)}" + (" (done before)" if outcome.found else "")

@@ -81,6 +81,13 @@ class FollowedAsks(Followed):
         """What came of those that have ended."""
         return tuple(each for each in self.outcomes if each is not None)
 
+    def by_board(self) -> dict[str, list[BoardOutcome | None]]:
+        """`outcomes` of each board or resource that was asked."""
+        found: dict[str, list[BoardOutcome | None]] = {}
+        for ask, outcome in zip(self.asks, self.outcomes, strict=True):
+            found.setdefault(ask.on, []).append(outcome)
+        return found
+
     async def follow(self) -> None:
         """See `Followed.follow`."""
         await self.fleet.carry(self.asks, self._take_told, self._take_ended, self.what)

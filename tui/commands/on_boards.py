@@ -8,9 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...engine.errors import UsageError
-from ...engine.fleet.asks import DrivenAsk, FleetAsk, never_asked, runs_words
-from ...engine.fleet.bundles import data_names, paths_of
+from ...engine.fleet.asks import DrivenAsk, FleetAsk, runs_words
 from ...engine.fleet.followed_asks import Followed, FollowedAsks, FollowedTraining
 from .follow import INTERRUPTED, TERMINATED, Ending, StatusLine, listening
 from .printing import echo, echo_error, echo_json, paint, width
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from ...engine.api import Engine
     from ...engine.fleet.asked_once import BoardTold
     from ...engine.fleet.fleet_front import Fleet
-    from ...engine.front.driven_asks import DrivenAsked, SearchAsked, SweepAsked
+    from ...engine.front.driven_asks import SearchAsked, SweepAsked
     from ...engine.report.table import Paint
     from ...engine.schema.fleet import BoardOutcome, FleetOutcome
     from ...engine.schema.spec import RunSpec
@@ -56,19 +54,12 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
     from ...engine.report.study_report import study_report
 
     fleet = engine.fleet()
-    boards = fleet.wanted(on)
-    if not asked.groups:
-        reasons = dict.fromkeys(each.reason for each in asked.left_out)
-        raise UsageError(f"nothing of {asked.study.name} can be run: {'; '.join(reasons)}", fix="mend what its file names")
-    fleet.refuse_unable(boards, [spec for group in asked.groups for spec in group.specs], train_on)
+    asks = engine.plan_study_on_boards(fleet, asked, on, train_on=train_on, again=again)
     engine.ask_no_more()
-    salt = never_asked(again)
-    asks = [FleetAsk(group.specs, board, salt, train_on) for board in boards for group in asked.groups]
-    what = f"study {asked.study.name}"
-    found, ending = await _carried(fleet, asks, _Lines(as_json, [*boards, train_on]), what)
-    by_board = {board: found.outcomes[n * len(asked.groups) : (n + 1) * len(asked.groups)] for n, board in enumerate(boards)}
+    lines = _Lines(as_json, [*(ask.on for ask in asks), train_on])
+    found, ending = await _carried(fleet, asks, lines, f"study {asked.study.name}")
     table = await engine.study_over(
-        asked, {board: [each.runs if each else () for each in outcomes] for board, outcomes in by_board.items()}
+        asked, {board: [each.runs if each else () for each in outcomes] for board, outcomes in found.by_board().items()}
     )
     if as_json:
         echo_json(msgspec.json.encode(table))
@@ -81,42 +72,34 @@ async def study_on_boards(engine: Engine, asked: StudyRequest, on: str, *, train
 
 async def search_on_boards(engine: Engine, asked: SearchAsked, on: str, *, again: bool, as_json: bool) -> int:
     """A whole search on several boards, each for itself, and a row for what each chose."""
-    from ...engine.front.searching import refuse_unsearchable
     from ...engine.report.driven_tables import searched_table
 
-    boards = engine.fleet().wanted(on)
-    refuse_unsearchable(asked.spec, asked.goal, asked.builds, asked.over)
-    await engine.check(asked.spec, elsewhere=True, goal=asked.goal)
-    files = (paths_of(asked.spec), data_names(asked.spec))
-    return await _driven(engine, asked, files, boards, searched_table, again=again, as_json=as_json)
+    fleet = engine.fleet()
+    asks = await engine.plan_search_on_boards(fleet, asked, on, again=again)
+    return await _driven(engine, fleet, asks, searched_table, as_json=as_json)
 
 
 async def sweep_on_boards(engine: Engine, asked: SweepAsked, on: str, *, again: bool, as_json: bool) -> int:
     """A whole sweep on several boards, each for itself, and each one's cheapest row."""
-    from ...engine.advice.sweep_answer import parse_want
     from ...engine.report.driven_tables import swept_table
 
-    boards = engine.fleet().wanted(on)
-    parse_want(asked.said.want)
-    return await _driven(engine, asked, ([asked.model], {}), boards, swept_table, again=again, as_json=as_json)
+    fleet = engine.fleet()
+    asks = engine.plan_sweep_on_boards(fleet, asked, on, again=again)
+    return await _driven(engine, fleet, asks, swept_table, as_json=as_json)
 
 
 async def _driven(
     engine: Engine,
-    asked: DrivenAsked,
-    files: tuple[list[str], dict[str, str]],
-    boards: Sequence[str],
+    fleet: Fleet,
+    asks: Sequence[DrivenAsk],
     table: Callable[[FleetOutcome, int, Paint], str],
     *,
-    again: bool,
     as_json: bool,
 ) -> int:
     import msgspec
 
     engine.ask_no_more()
-    plain, salt = msgspec.to_builtins(asked), never_asked(again)
-    asks = [DrivenAsk(plain, tuple(files[0]), board, salt, files[1]) for board in boards]
-    found, ending = await _carried(engine.fleet(), asks, _Lines(as_json, boards))
+    found, ending = await _carried(fleet, asks, _Lines(as_json, [ask.on for ask in asks]))
     if ending != "ended":
         return left_to_boards(ending)
     if as_json:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ...engine.errors import BackendRefused, ModelRefused
-from ...engine.report.table import plain
 from ..widgets.lines import Line, hanging
 from .choose import Choose
 from .listed import ListedScreen
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ..draft import Draft, RunSetup
 
 LOOK_S = 2.0
-COLLECTS = "boards go on when you quit; asking again collects what they have done"
 
 
 class Bench(NamedTuple):
@@ -86,7 +84,7 @@ class BoardDeeds(ListedScreen):
         standing = [each.standing for each in found.boards]
         learns = any(setup.recipe.last_learning >= 0 for setup in setups)
         ask = partial(self._ask_boards, setups, model)
-        self.app.push_screen(RunOnBoards(_words(setups, model), standing, marked, ask, learns=learns))
+        self.app.push_screen(RunOnBoards(_words(setups, model), standing, marked, ask, learns=learns, here=True))
 
     async def _ask_boards(self, setups: Sequence[RunSetup], model: str, wanted: BoardsWanted) -> None:
         """Ask them, unless it is known that it cannot be.
@@ -101,12 +99,11 @@ class BoardDeeds(ListedScreen):
         fleet, what, (on, train_on, again) = engine.fleet(), runs_words(specs), wanted
         if on:
             asks = await engine.plan_on_boards(fleet, specs, ",".join(on), train_on=train_on, again=again)
-            asked = desk.board_asks.run(fleet, asks, what)
+            desk.board_asks.run(fleet, asks, what)
         else:
             await engine.refuse_training(fleet, specs, train_on)
-            asked = desk.board_asks.train(fleet, specs, train_on, what, desk.link.begin, again=again)
+            desk.board_asks.train(fleet, specs, train_on, what, desk.link.begin, again=again)
         engine.ask_no_more()
-        desk.notify(f"asked: {asked.title}; {COLLECTS}", timeout=6, markup=False)
         self._read()
 
     def action_outcome(self) -> None:
@@ -156,8 +153,6 @@ def _words(setups: Sequence[RunSetup], model: str) -> list[str]:
 
 async def _asked_rows(desk: Desk, width: int) -> list[Line]:
     """Every ask of this session, the newest first: how it stands, what its boards say, and what came of it."""
-    from ...engine.report.fleet_table import outcome_table
-
     rows: list[Line] = []
     for ask in reversed(desk.board_asks.asks):
         rows += [*hanging(((" ", ""),), ask.title, width, "title"), *hanging(((" ", ""),), ask.stands(), width, "dim")]
@@ -166,8 +161,8 @@ async def _asked_rows(desk: Desk, width: int) -> list[Line]:
             said = told.trouble or (f"waiting for {told.waiting_for}" if told.waiting_for else told.stage)
             if ask.state == "going" and board not in ended and said:
                 rows += hanging(((" ▶ ", "accent"), (f"{board}  ", "value")), said, width)
-        if ask.followed.ended:
-            rows += [((f" {row}", ""),) for row in outcome_table(ask.followed.document, width - 2, plain).split("\n")]
+        if ask.followed.ended and ask.table is not None:
+            rows += [((f" {row}", ""),) for row in (await ask.table(width - 2)).split("\n")]
         rows += [*_failures(ask, width), ()]
     return rows[:-1] or [((" nothing was asked of boards from here yet: r asks", "dim"),)]
 

@@ -43,7 +43,7 @@ class FleetScreen(BoardDeeds):
         "The boards of fleet.toml. u starts a scheduler here and a worker on each, over ssh; x ends them, their runs go on.\n"
         "r has what the workbench has run on boards, as `edgetui run --on` does; it goes on when this screen is left, boards\n"
         "also when you quit, and asking again collects what they have done. o shows how far it is and what came of it, c\n"
-        "cancels it there. What boards are asked for (also by `study`, `search` and `sweep` with --on) is as if it was begun\n"
+        "cancels it there. B on the screens of studies, searches and sweeps asks boards for these. All of it is as if begun\n"
         "there. Power and temperature are not read while a board measures. `edgetui fleet status` prints the same, `fleet\n"
         "doctor` what is wrong."
     )

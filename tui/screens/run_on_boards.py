@@ -22,6 +22,7 @@ from .safe_dismiss import dismiss_once
 
 if TYPE_CHECKING:
     from ...engine.schema.fleet import BoardStanding
+    from ..desk import Desk
 
 TRAINED, ANEW = ":trained", ":anew"
 """Rows that are no boards; no board is called so."""
@@ -78,12 +79,14 @@ class RunOnBoards(Dialog[None]):
         take: Callable[[BoardsWanted], Awaitable[None]],
         *,
         learns: bool,
+        here: bool = False,
     ) -> None:
         """`what`: what would be run, in words. `standing`: the boards. `marked`: those that are marked at first. `take` asks,
-        or raises why not. `learns`: something of the runs does.
+        or raises why not. `learns`: something of the runs does. `here`: of no board it is taken for
+        this machine, which measures what another has trained.
         """
         super().__init__()
-        self.what, self.take, self.learns = tuple(what), take, learns
+        self.what, self.take, self.learns, self.here = tuple(what), take, learns, here and learns
         self.boards = {each.board: each for each in standing}
         self.resources: dict[str, list[str]] = {}
         for each in standing:
@@ -142,7 +145,7 @@ class RunOnBoards(Dialog[None]):
             )
         rows.append(("", ()))
         if self.learns:
-            whom = "for all of them" if self.marked else "and measured on this machine"
+            whom = "for all of them" if self.marked or not self.here else "and measured on this machine"
             place = "this machine" if self.train_on == HERE else self.train_on
             said = f"on {place}, {whom}" if place else "on each board, by itself"
             rows.append((TRAINED, (("  ", ""), (f"{'trained':<{wide}}", "value"), (f"  {said}", ""))))
@@ -189,8 +192,8 @@ class RunOnBoards(Dialog[None]):
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Have it looked at, and asked."""
         event.stop()
-        if not self.marked and not (self.learns and self.train_on):
-            here = "; what is trained on one of them is measured here" if self.learns else ""
+        if not self.marked and not (self.here and self.train_on):
+            here = "; what is trained on one of them is measured here" if self.here else ""
             self._say(f"no board is marked: space marks the one under the cursor{here}", "bad")
             return
         self._say("looking at model, data and boards …")
@@ -207,3 +210,18 @@ class RunOnBoards(Dialog[None]):
     def action_back(self) -> None:
         """Close."""
         dismiss_once(self)
+
+
+async def open_form(
+    desk: Desk, what: Sequence[str], take: Callable[[BoardsWanted], Awaitable[None]], *, learns: bool = False
+) -> None:
+    """The form on top of another screen; the first board that is up is marked.
+
+    Raises:
+        EdgetuiError: there is no fleet, or it is down.
+    """
+    fleet = desk.engine.fleet()
+    fleet.refuse_down()
+    standing = [each.standing for each in (await fleet.status(glances=False)).boards]
+    up = [each.board for each in standing if each.state == "up"]
+    desk.push_screen(RunOnBoards(what, standing, up[:1], take, learns=learns))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -21,8 +22,11 @@ from ..widgets.scatter import Dot, scatter
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
+    from ...engine.fleet.followed_asks import FollowedAsks
+    from ...engine.front.driven_asks import SearchAsked
     from ...engine.schema.search import Over, SearchDocument, SearchPoint, SearchRequest
     from ..draft import Draft
+    from .run_on_boards import BoardsWanted
 
 WIDE = 110
 """Columns from which picture and words stand side by side."""
@@ -42,7 +46,8 @@ class SearchesScreen(ListedScreen):
         "on half of the samples; the other half, which chose nothing, has the last word. A search is ordinary runs: it goes\n"
         "on when you quit, and goes on where it ended when it is begun again. t makes the best so far the recipe of the\n"
         "workbench, at any time. The picture has the cost of what was measured, over FP32's, and the points of accuracy that\n"
-        "it won or lost; the front is what no other beats. `edgetui search` prints the same."
+        "it won or lost; the front is what no other beats. `edgetui search` prints the same. B has boards\n"
+        "of the fleet search, each for itself, as its --on does; the screen Fleet tells how far they are, and what each chose."
     )
     PARTS: ClassVar[Parts] = {
         "searches-details": (
@@ -62,6 +67,7 @@ class SearchesScreen(ListedScreen):
         Binding(
             "a", "picture", "picture", id="searches.picture", tooltip="The front, or the words, where there is room for one"
         ),
+        Binding("B", "boards", "boards", id="searches.boards", tooltip="Have boards of the fleet search, each for itself"),
         Binding("d", "details", "details", id="searches.details", show=False, tooltip="Go into the words, to scroll"),
         Binding("y", "copy", "copy", id="searches.copy", show=False, tooltip="Copy the words to the clipboard"),
         Binding("escape", "back", "back", id="searches.back", tooltip="To the workbench"),
@@ -166,6 +172,13 @@ class SearchesScreen(ListedScreen):
 
     def action_run(self) -> None:
         """Ask for the goal, say how long it takes, and begin it."""
+        self._ask_goal(self._plan)
+
+    def action_boards(self) -> None:
+        """Ask for the goal, and which boards shall search."""
+        self._ask_goal(self._form)
+
+    def _ask_goal(self, then: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         from .dialogs import Ask
 
         if not self.model or self.draft is None:
@@ -175,9 +188,31 @@ class SearchesScreen(ListedScreen):
 
         def answer(goal: str | None) -> None:
             if goal:
-                self.do(partial(self._plan, goal))
+                self.do(partial(then, goal))
 
         self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal, example="least-energy top1>=0.80"), answer)
+
+    async def _form(self, goal: str) -> None:
+        from ...engine.front.driven_asks import SearchAsked
+        from .run_on_boards import open_form
+
+        assert self.draft is not None
+        spec = await self.desk.link.search_spec(self.draft.setup, self.model, self.over)
+        asked = SearchAsked(spec=spec, goal=goal, over=self.over, builds=_BUILDS[self.over])
+        what = [f"search over {self.over} of {Path(self.model).name}", goal]
+        await open_form(self.desk, what, partial(self._ask_boards, asked))
+
+    async def _ask_boards(self, asked: SearchAsked, wanted: BoardsWanted) -> None:
+        from ...engine.report.driven_tables import searched_table
+        from ...engine.report.table import plain
+
+        async def table(found: FollowedAsks, width: int) -> str:
+            return searched_table(found.document, width, plain)
+
+        engine, fleet = self.desk.engine, self.desk.engine.fleet()
+        asks = await engine.plan_search_on_boards(fleet, asked, ",".join(wanted.on), again=wanted.again)
+        self.desk.board_asks.run(fleet, asks, f"search {Path(self.model).stem} {asked.goal}", table)
+        engine.ask_no_more()
 
     async def _plan(self, goal: str) -> None:
         from msgspec import structs

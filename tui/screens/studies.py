@@ -16,8 +16,10 @@ from ..widgets.lines import Details, Line, Lines, Rows, begun, wrap
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
+    from ...engine.fleet.followed_asks import FollowedAsks
     from ...engine.schema.study import StudyRequest
     from ...engine.schema.study_table import StudyDone, StudyListed
+    from .run_on_boards import BoardsWanted
 
 
 class StudyEntry(NamedTuple):
@@ -47,7 +49,8 @@ class StudiesScreen(ListedScreen):
         "Published comparisons, done again on this board: the paper's figures stand below ours, row by row. A study is\n"
         "ordinary runs, one group after another; it goes on when you quit, and goes on where it ended when it is begun again.\n"
         "`--small` trains nothing and ends within a quarter of an hour. Your own: a file in `studies` beside edgetui.toml,\n"
-        'like = "qin2018" and models = ["mine.onnx"]. `edgetui study NAME` prints the same.'
+        'like = "qin2018" and models = ["mine.onnx"]. `edgetui study NAME` prints the same. B has boards of\n'
+        "the fleet do the study, each all of it, as its --on does; the screen Fleet tells how far they are, and has the table."
     )
     PARTS: ClassVar[Parts] = {
         "studies-table": (
@@ -57,6 +60,9 @@ class StudiesScreen(ListedScreen):
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run", "run", id="studies.run", tooltip="Begin the study, or take it up; says first how long it takes"),
+        Binding(
+            "B", "boards", "boards", id="studies.boards", tooltip="Have boards of the fleet do the study; a form asks which"
+        ),
         Binding("c", "cancel", "end", id="studies.cancel", tooltip="End the study that is going; asks first"),
         Binding("d", "details", "table", id="studies.details", tooltip="Go into the table, to scroll"),
         Binding("y", "copy", "copy", id="studies.copy", show=False, tooltip="Copy the table to the clipboard"),
@@ -143,6 +149,34 @@ class StudiesScreen(ListedScreen):
         await self.desk.engine.begin_study(asked)
         self.desk.engine.ask_no_more()
         await self.fill()
+
+    def action_boards(self) -> None:
+        """Ask which boards shall do the study."""
+        if (entry := self._entry()) is not None:
+            self.do(partial(self._form, entry))
+
+    async def _form(self, entry: StudyEntry) -> None:
+        from .run_on_boards import open_form
+
+        asked = await self.desk.engine.plan_study(entry.study.study, small=entry.small, elsewhere=True)
+        specs = [spec for group in asked.groups for spec in group.specs]
+        what = [f"study {entry.key}", f"{len(specs)} runs, {len(asked.groups)} times together"]
+        learns = any(spec.recipe.last_learning >= 0 for spec in specs)
+        await open_form(self.desk, what, partial(self._ask_boards, entry.key, asked), learns=learns)
+
+    async def _ask_boards(self, key: str, asked: StudyRequest, wanted: BoardsWanted) -> None:
+        from ...engine.report.study_report import study_report
+
+        engine, fleet, (on, train_on, again) = self.desk.engine, self.desk.engine.fleet(), wanted
+
+        async def table(found: FollowedAsks, width: int) -> str:
+            outcomes = found.by_board().items()
+            results = {board: [each.runs if each else () for each in ended] for board, ended in outcomes}
+            return study_report(await engine.study_over(asked, results), width)
+
+        asks = engine.plan_study_on_boards(fleet, asked, ",".join(on), train_on=train_on, again=again)
+        self.desk.board_asks.run(fleet, asks, f"study {key}", table)
+        engine.ask_no_more()
 
     def action_cancel(self) -> None:
         """Ask, then end the study."""

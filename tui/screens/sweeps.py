@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -20,8 +21,13 @@ from .headlines import fitting
 from .listed import ListedScreen
 
 if TYPE_CHECKING:
+    from ...engine.fleet.followed_asks import FollowedAsks
+    from ...engine.front.driven_asks import SweepAsked
+    from ...engine.front.sweep_words import SweepWords
+    from ...engine.schema.settings import BackendSettings
     from ...engine.schema.sweep import SweepListed, SweepReport, SweepRequest
     from ..draft import Draft
+    from .run_on_boards import BoardsWanted
 
 WIDE = 150
 """Columns from which table and picture stand side by side."""
@@ -49,7 +55,8 @@ class SweepsScreen(ListedScreen):
         "joules a frame among rows that reach the wish with the safe ends of their 95 % intervals; where no sensor tells the\n"
         "power it is the lowest latency, which is said. A mode that does not come is a row with its reason; the mode that was\n"
         "on comes back at the end, whatever happens. A sweep goes on when you quit. t answers another wish from what was\n"
-        "measured. `edgetui sweep` prints the same."
+        "measured. `edgetui sweep` prints the same. B has boards of the fleet sweep, each for itself, as its --on does: the\n"
+        "screen Fleet tells how far they are, and each one's cheapest row."
     )
     PARTS: ClassVar[Parts] = {
         "sweeps-details": (
@@ -63,6 +70,7 @@ class SweepsScreen(ListedScreen):
         Binding("t", "wish", "wish", id="sweeps.wish", tooltip="Answer another wish from what was measured"),
         Binding("a", "picture", "chart", id="sweeps.picture", tooltip="The chart, or the table, where there is room for one"),
         Binding("c", "cancel", "end", id="sweeps.cancel", tooltip="End the sweep that is going; asks first"),
+        Binding("B", "boards", "boards", id="sweeps.boards", tooltip="Have boards of the fleet sweep, each for itself"),
         Binding("ctrl+r", "resume", "resume", id="sweeps.resume", show=False, tooltip="Take a sweep up that has not ended"),
         Binding("d", "details", "table", id="sweeps.details", show=False, tooltip="Go into the table, to scroll"),
         Binding("y", "copy", "copy", id="sweeps.copy", show=False, tooltip="Copy the table to the clipboard"),
@@ -179,12 +187,19 @@ class SweepsScreen(ListedScreen):
 
     def action_run(self) -> None:
         """Ask what it shall go over, say how long it takes, and begin it."""
+        self._ask_for(self._plan)
+
+    def action_boards(self) -> None:
+        """Ask what it shall go over, and which boards shall sweep."""
+        self._ask_for(self._plan_on_boards)
+
+    def _ask_for(self, take: Callable[[dict[str, str]], Awaitable[None]]) -> None:
         if not self._of:
             self.notify("choose a model in the workbench first", timeout=3)
             return
-        self.do(self._ask)
+        self.do(partial(self._ask, take))
 
-    async def _ask(self) -> None:
+    async def _ask(self, take: Callable[[dict[str, str]], Awaitable[None]]) -> None:
         from .sweep_setup import SweepSetup
 
         modes = ", ".join(await self.desk.engine.mode_names())
@@ -200,7 +215,7 @@ class SweepsScreen(ListedScreen):
             "rounds": "as the preset has it",
         }
         heading = shortened(f"Sweep {self._of}", 60)
-        await self.app.push_screen(SweepSetup(heading, self._typed, usual, self._plan))
+        await self.app.push_screen(SweepSetup(heading, self._typed, usual, take))
 
     async def _plan(self, typed: dict[str, str]) -> None:
         """Look at what is asked; refused with the reason, else said how long it takes.
@@ -208,18 +223,10 @@ class SweepsScreen(ListedScreen):
         Raises:
             EdgetuiError: it cannot be.
         """
-        from ...engine.front.sweep_words import words_of
         from ...engine.report.sweep_report import sweep_time_words
 
-        self._typed, engine, target = typed, self.desk.engine, self.target
-        if target.draft is None:
-            raise ModelRefused("no model is chosen", fix="highlight one in the pane Models")
-        setup = target.draft.setup
-        path, name, backend = Path(target.model), Path(target.model).stem, setup.backend
-        if self.of_run:
-            plan = await engine.plan_of(target.run)
-            path, name, backend = Path(plan.plan), target.run, plan.backend
-        said = words_of(typed, setup.preset, setup.shapes.get(target.model, {}))
+        engine = self.desk.engine
+        path, name, backend, said = await self._what(typed)
         asked = await engine.plan_sweep(path, name, backend, said)
         time = await engine.sweep_time(asked)
         told = [sweep_time_words(time) if time.about_s else "all of it has been measured"]
@@ -227,6 +234,51 @@ class SweepsScreen(ListedScreen):
         if asked.modes:
             told.append("the power mode that is on now comes back at the end")
         self.call_after_refresh(self.ask, f"Begin the sweep of {name}?", "\n".join(told), partial(self._begin, asked))
+
+    async def _what(self, typed: dict[str, str]) -> tuple[Path, str, BackendSettings, SweepWords]:
+        """The model or plan, what it is called, its backend, and what it goes over.
+
+        Raises:
+            EdgetuiError: there is none, or what is typed cannot be.
+        """
+        from ...engine.front.sweep_words import words_of
+
+        self._typed, target = typed, self.target
+        if target.draft is None:
+            raise ModelRefused("no model is chosen", fix="highlight one in the pane Models")
+        setup = target.draft.setup
+        said = words_of(typed, setup.preset, setup.shapes.get(target.model, {}))
+        if self.of_run:
+            plan = await self.desk.engine.plan_of(target.run)
+            return Path(plan.plan), target.run, plan.backend, said
+        return Path(target.model), Path(target.model).stem, setup.backend, said
+
+    async def _plan_on_boards(self, typed: dict[str, str]) -> None:
+        """The same for boards: each plans for itself.
+
+        Raises:
+            EdgetuiError: it cannot be.
+        """
+        from ...engine.front.driven_asks import SweepAsked
+        from .run_on_boards import open_form
+
+        path, name, backend, said = await self._what(typed)
+        asked = SweepAsked(model=str(path), name=name, backend=backend, said=said)
+        what = [f"sweep of {name}", said.want or "the cheapest of all"]
+        take = partial(self._ask_boards, asked)
+        self.call_after_refresh(self.do, partial(open_form, self.desk, what, take))
+
+    async def _ask_boards(self, asked: SweepAsked, wanted: BoardsWanted) -> None:
+        from ...engine.report.driven_tables import swept_table
+        from ...engine.report.table import plain
+
+        async def table(found: FollowedAsks, width: int) -> str:
+            return swept_table(found.document, width, plain)
+
+        engine, fleet = self.desk.engine, self.desk.engine.fleet()
+        asks = engine.plan_sweep_on_boards(fleet, asked, ",".join(wanted.on), again=wanted.again)
+        self.desk.board_asks.run(fleet, asks, f"sweep {asked.name}", table)
+        engine.ask_no_more()
 
     async def _begin(self, asked: SweepRequest) -> None:
         begun_ = await self.desk.engine.begin_sweep(asked)

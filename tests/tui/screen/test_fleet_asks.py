@@ -10,6 +10,7 @@ from edgetui.engine.config import PACKAGE
 from edgetui.engine.errors import BackendRefused, UsageError
 from edgetui.engine.fleet.followed_asks import FollowedAsks
 from edgetui.engine.runs.folder import RunDir, run_paths
+from edgetui.engine.runs.sweep_folder import sweep_folders
 from edgetui.engine.schema.fleet import BoardHello, BoardStanding
 from edgetui.engine.schema.steps import PruneMagnitude, Recipe
 from edgetui.engine.schema.training_steps import TrainFinetune
@@ -18,10 +19,15 @@ from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.fleet import FleetScreen
 from edgetui.tui.screens.page import Page
 from edgetui.tui.screens.run_on_boards import BoardsWanted, RunOnBoards
+from edgetui.tui.screens.searches import SearchesScreen
+from edgetui.tui.screens.studies import StudiesScreen
+from edgetui.tui.screens.sweep_setup import SweepSetup
+from edgetui.tui.screens.sweeps import SweepsScreen
 from fleets import LoopbackFleet, needs_fleet
 from measuring import short_elsewhere
 from processes import wait_until
 from screens import screen_text, shows, until
+from textual.widgets import Input
 from told_boards import BOARDS, open_fleet
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -236,3 +242,37 @@ async def test_one_board_trains_what_this_machine_measures(bare_app, fleet):
     await asyncio.to_thread(wait_until, lambda: RunDir(here).result() is not None)
     assert RunDir(here).result().trained_on == "two"
     assert [len(fleet.runs(name)) for name in ("one", "two")] == [0, 1]
+
+
+@pytest.mark.long
+async def test_sweeps_searches_and_studies_are_asked_of_boards_too(bare_app, fleet):
+    app = bare_app
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await on_the_bench(pilot, fleet)
+        await pilot.press("escape", "P")
+        await until(pilot, lambda: isinstance(app.screen, StudiesScreen) and app.screen.listed.cursor)
+        await pilot.press("B")
+        await shows(pilot, "Run on boards", "study ", "times together", "✓ one")
+        await pilot.press("escape", "escape", "f")
+        await until(pilot, lambda: isinstance(app.screen, SearchesScreen))
+        await pilot.press("B", "enter")
+        await shows(pilot, "Run on boards", "search over formats of digits.onnx", "fastest drop<=0.01")
+        await pilot.press("enter")
+        await until(pilot, lambda: "samples" in app.screen.query_one("#ask-said").plain())  # there are no data
+        await pilot.press("escape", "escape", "W")
+        await until(pilot, lambda: isinstance(app.screen, SweepsScreen))
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, SweepSetup))
+        for name, text in (("modes", "none"), ("threads", "1,2")):
+            app.screen.query_one(f"#sweep-{name}", Input).value = text
+        await pilot.press("enter")
+        await shows(pilot, "Run on boards", "sweep of digits")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board_asks.asks and app.board_asks.asks[0].state == "done", 150)
+        (ended,) = app.board_asks.asks[0].followed.ended
+        assert ended.sweep.state == "done"
+        assert len(ended.sweep.rows) == 2
+        await pilot.press("escape", "F", "o")
+        await shows(pilot, "sweep digits on one", "cheapest row", "frames/s")
+    for folder in sweep_folders(fleet.home_of("one")):
+        await asyncio.to_thread(wait_until, lambda driver=folder: not driver.alive())
