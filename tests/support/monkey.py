@@ -71,6 +71,16 @@ def resize(app: App[int], width: int, height: int) -> None:
     send(app, events.Resize(size, size))
 
 
+class CagedApp(EdgetuiApp):
+    """An app that a monkey cannot leave: the palette offers that, and the game would be over."""
+
+    left = 0
+    """So often it was asked."""
+
+    def action_leave(self) -> None:
+        self.left += 1
+
+
 class Monkey:
     """One game. `unwanted`: names of bindings that are left alone; `did`: what was played, for a seed that finds something."""
 

@@ -28,7 +28,7 @@ from edgetui.engine.schema.spec import RunSpec
 from edgetui.tui.app import EdgetuiApp
 from errands import WAYS, run_errand
 from fleets import LoopbackFleet
-from monkey import Monkey, back_to
+from monkey import CagedApp, Monkey, back_to
 from processes import kill_all, working_for
 from visits import USUAL, every_screen
 
@@ -169,7 +169,7 @@ async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
 ):
     defaults = Defaults(dataset=str(DEMO / "digits.toml"))
     config = Config(models=Models(folders=("~/models", str(DEMO))), defaults=defaults)
-    app = EdgetuiApp(config, Engine(config, own_state))
+    app = CagedApp(config, Engine(config, own_state))
     monkey, growth, killed = Monkey(app, SEED, UNWANTED), Growth(app), Counter[str]()
     screens = every_screen()
     assert screens == set(WAYS), "a monkey needs a way to every screen: tests/support/errands.py"
@@ -187,7 +187,7 @@ async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
                         for _ in range(ERRANDS):
                             await run_errand(monkey, screens)
                             await monkey.play(1000 // ERRANDS, (0, 0, 0, 0.001))
-                            assert app.is_running, [*monkey.did]
+                            assert app.is_running, (app.return_code, [*monkey.did][-50:])
                         print(growth.note(), flush=True)
                     await back_to(app, pilot)
                     assert widgets(app) < 120
