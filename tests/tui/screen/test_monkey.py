@@ -13,7 +13,7 @@ from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.monitor import Shown
 from errands import WAYS, go, settles
-from monkey import CagedApp, Monkey, back_to, look_closely, resize
+from monkey import Monkey, back_to, caged, look_closely, resize
 from processes import kill_all
 
 UNWANTED = frozenset({"run", "after", "resume", "runs.resume"})
@@ -41,7 +41,7 @@ async def test_a_monkey_at_the_workbench(
     (broken / "cut.onnx").write_bytes(model.read_bytes()[:99])
     (broken / "empty.onnx").write_bytes(b"")
     engine.config = Config(models=Models(folders=("~/models", str(broken), str(tmp_path / "nowhere"))))
-    app = CagedApp(config, engine)
+    app = caged(EdgetuiApp(config, engine))
     monkey = Monkey(app, seed, UNWANTED)
     with RunDir(own_state / "runs" / runs[-1]).hold():  # this one is running
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -67,7 +67,7 @@ async def test_a_monkey_at_a_replay(shared: Path, own_state: Path, seed: int):
 
 async def test_every_screen_bears_a_terminal_of_a_few_columns(full_home: RunDir, config: Config, engine: Engine):
     """What stands behind `too small` is drawn at that size too: the help had a column of less than no width."""
-    app = CagedApp(config, engine)
+    app = caged(EdgetuiApp(config, engine))
     monkey = Monkey(app, 1, UNWANTED)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         for name in sorted(set(WAYS) - {"BoardRunScreen", "RunOnBoards", "TooSmall"}):

@@ -15,7 +15,7 @@ from edgetui.engine.api import Engine
 from edgetui.engine.config import PACKAGE, Config, Defaults, Models
 from edgetui.engine.runs.folder import RunDir
 from edgetui.tui.app import EdgetuiApp
-from monkey import CagedApp, Monkey, back_to, look_closely
+from monkey import Monkey, back_to, caged, look_closely
 from processes import kill_all
 
 pytestmark = pytest.mark.long
@@ -65,7 +65,7 @@ async def keep_breaking(state: Path, kept: Path, dice: random.Random, told: list
 
 def an_app(state: Path) -> EdgetuiApp:
     config = Config(models=Models(folders=("~/models", str(DEMO))), defaults=Defaults(dataset=str(DEMO / "digits.toml")))
-    return CagedApp(config, Engine(config, state))
+    return caged(EdgetuiApp(config, Engine(config, state)))
 
 
 SEEDS = range(1, 2 + MOVES // 1000)

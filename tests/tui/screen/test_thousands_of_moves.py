@@ -28,7 +28,7 @@ from edgetui.engine.schema.spec import RunSpec
 from edgetui.tui.app import EdgetuiApp
 from errands import WAYS, run_errand
 from fleets import LoopbackFleet
-from monkey import CagedApp, Monkey, back_to
+from monkey import Monkey, back_to, caged
 from processes import kill_all, working_for
 from visits import USUAL, every_screen
 
@@ -169,7 +169,7 @@ async def test_thousands_of_moves_end_nothing_and_leave_nothing_behind(
 ):
     defaults = Defaults(dataset=str(DEMO / "digits.toml"))
     config = Config(models=Models(folders=("~/models", str(DEMO))), defaults=defaults)
-    app = CagedApp(config, Engine(config, own_state))
+    app = caged(EdgetuiApp(config, Engine(config, own_state)))
     monkey, growth, killed = Monkey(app, SEED, UNWANTED), Growth(app), Counter[str]()
     screens = every_screen()
     assert screens == set(WAYS), "a monkey needs a way to every screen: tests/support/errands.py"
