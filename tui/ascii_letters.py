@@ -31,6 +31,24 @@ def of_same_width(text: str) -> str:
     return text.translate(LETTERS)
 
 
+def of_lines(text: str) -> str:
+    """What the command line prints without our signs: what a twin is wider by, the next blanks between columns give."""
+    return text if text.isascii() else "\n".join(map(_of_line, text.split("\n")))
+
+
+def _of_line(line: str) -> str:
+    written, owed = [], 0
+    for letter, following in zip(line, f"{line[1:]}\n", strict=False):
+        twin = WORDS.get(ord(letter), letter)
+        shown = twin if isinstance(twin, str) else chr(twin)
+        owed += len(shown) - 1
+        if letter == following == " " and owed:  # one blank stays of each gap
+            shown = "" if owed > 0 else " " * (1 - owed)
+            owed = max(0, owed - 1) if owed > 0 else 0
+        written.append(shown)
+    return "".join(written)
+
+
 def keys_in_words(text: str, graph: str) -> str:
     """What helps, with words for arrow keys where there are no arrows: `<` and `>` are other keys. `graph`: what the terminal
     can show.

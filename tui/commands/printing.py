@@ -14,7 +14,7 @@ import click
 
 from ...engine.report.sanitize import sanitize
 from ...engine.report.table import Cells, Paint, plain
-from ..ascii_letters import WORDS
+from ..ascii_letters import of_lines
 from ..locale_told import told_environ
 from ..terminal import draws
 
@@ -76,7 +76,7 @@ def fit(text: str, stream: TextIO) -> str:
     if unicode_ok():
         encoding = stream.encoding or "utf-8"
         return text if encoding.lower().startswith("utf") else text.encode(encoding, "replace").decode(encoding)
-    return text.translate(WORDS).encode("ascii", "replace").decode("ascii")
+    return of_lines(text).encode("ascii", "replace").decode("ascii")
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import pytest
 from edgetui.engine.config import PACKAGE
 from edgetui.engine.report.table import plain
 from edgetui.engine.report.width import width_of
-from edgetui.tui.ascii_letters import LETTERS, WORDS, of_same_width
+from edgetui.tui.ascii_letters import LETTERS, WORDS, of_lines, of_same_width
 from edgetui.tui.commands.follow import StatusLine
 from edgetui.tui.commands.printing import echo, paint, unicode_ok
 
@@ -115,6 +115,20 @@ def test_a_sign_takes_the_blank_beside_it_where_its_twin_is_wider():
     assert of_same_width("reading …") == "reading.."
     row = "size  1.11 kB → about 850 B   57 °C  top-1 ≥ 0.80  2.44 ms ± 0.02   ±5 %"
     assert of_same_width(row) == "size  1.11 kB ->about 850 B   57  C  top-1 >=0.80  2.44 ms +-0.02  +-5 %"
+
+
+def test_columns_stand_below_each_other_without_unicode():
+    """`±` became two letters, and what stood behind it one place further right."""
+    rows = [
+        "            FP32               int8",
+        "mean        2.47 ms ± 0.83     1.27 ms",
+        "hottest  –  57 °C  ≥ 3    …    end",
+    ]
+    shown = of_lines("\n".join(rows)).split("\n")
+    assert shown[1] == "mean        2.47 ms +- 0.83    1.27 ms"
+    assert shown[2] == "hottest  -  57 C   >= 3   ...  end"
+    assert shown[0].index("int8") == shown[1].index("1.27")
+    assert of_lines("a → b, 1 ± 2 …") == "a -> b, 1 +- 2 ..."
 
 
 @pytest.mark.parametrize("name", ["dumb", ""])
