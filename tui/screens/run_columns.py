@@ -181,6 +181,8 @@ def fitted(runs: Sequence[RunSummary], room: Room, known: dict[str, tuple[int, .
         given = max(0, min(left - verdict, whole - widths[column.head]))
         widths[column.head] += given
         left -= given
+    if not room.wide and any(run.state == "running" for run in runs[:SAMPLE]):  # so wide for all stages: nothing moves
+        widths[STATE.head] += max(0, min(left - verdict, STATE.most - widths[STATE.head]))
     return [ShownColumn(column, widths[column.head]) for column in ORDER if column in kept]
 
 

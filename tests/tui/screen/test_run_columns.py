@@ -52,6 +52,19 @@ def test_columns_stand_still_while_a_run_goes_from_stage_to_stage(width: int) ->
     assert len(places) == 1
 
 
+def test_the_stage_of_a_run_that_goes_is_whole_where_there_is_room() -> None:
+    """At 80 columns it was `qua…int8` beside thirty blanks."""
+    widths = set()
+    for stage in ("inspect", "quantize.int8", "measure"):
+        run = RunSummary(
+            run="r", state="running", stage=stage, model="net.onnx", recipe="int8", began="2026-11-20T23:11:00+00:00"
+        )
+        state = fitted([run], Room(80))[0]
+        assert len(state.column.text(run, Room(80))) <= state.width
+        widths.add(state.width)
+    assert len(widths) == 1
+
+
 def test_what_begins_after_a_run_is_told_from_what_waits_for_the_board() -> None:
     waits = RunSummary(run="r", state="queued", waiting_for="b")
     comes = RunSummary(run="r", state="queued", waiting_for="b", waits_for_end=True)
