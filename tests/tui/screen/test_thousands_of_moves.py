@@ -11,6 +11,7 @@ import importlib.util
 import os
 import random
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -99,6 +100,21 @@ async def keep_killing(home: Path, seed: int, told: Counter[str]) -> None:
                 told[part] += 1
 
 
+def kinds_of_objects() -> Counter[str]:
+    """How many there are of each. No thread works meanwhile: a tuple that one is making cannot grow once another has it,
+    which Python tells as an error of its own (`SystemError`, in tupleobject.c).
+    """
+    was = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        objects = gc.get_objects()
+        kinds = Counter(type(each).__qualname__ for each in objects)
+        del objects
+        return kinds
+    finally:
+        sys.setswitchinterval(was)
+
+
 class Growth:
     """What of the process is counted after each thousand of moves."""
 
@@ -112,13 +128,12 @@ class Growth:
         """Count, and say it in a row."""
         gc.collect()
         self.megabytes.append(self.process.memory_info().rss / 2**20)
-        objects = gc.get_objects()
-        kinds = Counter(type(each).__qualname__ for each in objects)
+        kinds = kinds_of_objects()
         self._kinds.append(kinds)
         screens = sum(n for kind, n in kinds.items() if kind in every_screen())
         return (
             f"{len(self.megabytes)}000 moves {time.monotonic() - self.began_s:.0f} s {self.megabytes[-1]:.0f} MB  "
-            f"{len(objects)} objects, {screens} screens of which "
+            f"{kinds.total()} objects, {screens} screens of which "
             f"{len(self.app.screen_stack)} stand, {widgets(self.app)} widgets, {kinds['Timer']} timers, "
             f"{len(asyncio.all_tasks())} tasks, {len(self.app.workers)} workers, {self.process.num_threads()} threads, "
             f"{self.process.num_fds()} files, {len(self.app.pace._drawers)} drawers"
