@@ -16,6 +16,7 @@ def main() -> None:
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "30")
+    os.environ.setdefault("ESCDELAY", "50")  # of Textual's 100 ms each `esc` waited; a key's bytes come together, over SSH too
     from .tui.interrupts import interrupts_held, keep_interrupts
 
     keep_interrupts()

@@ -13,14 +13,15 @@ from typing import Any
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._xterm_parser import XTermParser
+from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from .outlet import Outlet, write_at_once
 
 write_at_once()
-LOOKS, LOOK_S = 10, 0.1
-"""Behind a byte the parser is asked so often: a lone `esc` is a key when nothing has followed it for a tenth of a second."""
+LOOKS, LOOK_S = 10, ESCAPE_DELAY + 0.001
+"""Behind a byte the parser is asked so often: a lone `esc` is a key when nothing has followed it for that long."""
 _READ_BYTES = 4096
 
 
