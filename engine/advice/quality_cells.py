@@ -106,9 +106,9 @@ def closeness(column: Column) -> str:
     fidelity = column.result.fidelity
     if not column.candidate or fidelity.cosine is None:
         return DASH
-    sqnr = DASH if fidelity.sqnr_db is None else f"{fidelity.sqnr_db:.1f} dB"
+    sqnr = DASH if fidelity.sqnr_db is None else f"{words.fixed(fidelity.sqnr_db, 1)} dB"
     largest = DASH if fidelity.max_abs is None else words.digits(fidelity.max_abs, 2)
-    return f"{fidelity.cosine:.4f} · {sqnr} · {largest}"
+    return f"{words.fixed(fidelity.cosine, 4)} · {sqnr} · {largest}"
 
 
 def matched(column: Column) -> str:

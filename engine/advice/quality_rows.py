@@ -68,23 +68,21 @@ def _by_interval(field: str) -> Callable[[Difference], str]:
 
 def _points(value: Ratio) -> str:
     """A difference of shares: `-1.2 pt`."""
-    return words.DASH if value.value is None else f"{round(value.value * 100, 1) + 0:+.1f} pt"
+    return words.DASH if value.value is None else f"{words.signed(value.value * 100, 1)} pt"
 
 
 def _signed(value: Ratio) -> str:
     """A difference in the unit of the labels: `+0.12`."""
-    if value.value is None:
-        return words.DASH
-    return f"{'-' if value.value < 0 else '+'}{words.digits(abs(value.value))}"
+    return words.DASH if value.value is None else words.signed_digits(value.value)
 
 
 def _thousandths(value: Ratio) -> str:
     """A difference of what is no share: `-0.012`."""
-    return words.DASH if value.value is None else f"{round(value.value, 3) + 0:+.3f}"
+    return words.DASH if value.value is None else words.signed(value.value, 3)
 
 
 def _share(value: float) -> str:
-    return f"{value:.3f}"
+    return words.fixed(value, 3)
 
 
 def _gained(field: str, tests: tuple[str, ...] = (), *, listed: bool = False) -> Change:

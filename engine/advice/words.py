@@ -27,6 +27,21 @@ def digits(value: float, significant: int = 3) -> str:
     return f"{value:.{max(0, significant - 1 - exponent)}f}"
 
 
+def fixed(value: float, places: int) -> str:
+    """A number that may be negative, with so many places: `-0.012`; what rounds to zero has no minus."""
+    return f"{round(value, places) + 0.0:.{places}f}"
+
+
+def signed(value: float, places: int) -> str:
+    """A difference with so many places: `-0.4`, `+0.2`; what rounds to zero is `+0.0`."""
+    return f"{round(value, places) + 0.0:+.{places}f}"
+
+
+def signed_digits(value: float) -> str:
+    """A difference with three digits that mean something: `+0.0123`."""
+    return f"{'-' if value < 0 else '+'}{digits(abs(value))}"
+
+
 def dash(reason: str | None = None) -> str:
     """What stands for an unknown value, with why."""
     return f"{DASH} ({reason})" if reason else DASH

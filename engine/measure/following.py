@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..advice import words
+
 Array = NDArray[np.generic]
 Floats = NDArray[np.float64]
 
@@ -59,7 +61,7 @@ class Following:
         db = 10 * math.log10(self.signal / self.noise)
         cosine = self.cosines / self.samples
         if cosine < least_cosine:
-            return f"cosine {cosine:.5f}, SQNR {db:.1f} dB"
+            return f"cosine {words.fixed(cosine, 5)}, SQNR {words.fixed(db, 1)} dB"
         changing = self.signal - float(self.total @ self.total) / self.samples
         followed = 1 - self.noise / changing if changing > 0 else 1.0
         if self.fits and db < FAR_DB and followed < LEAST_FOLLOWED:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..advice import words
 from ..schema.output_figures import Fidelity
 
 MOST_CLASSES = 4096
@@ -69,8 +70,8 @@ def no_ratio(every: Sequence[Sums]) -> str:
 def fidelity_sentence(figures: Fidelity) -> str:
     """One line of how near outputs are: `cosine 0.99912, SQNR 27.5 dB, 98.2 % of the rows matched`."""
     said = [
-        "" if figures.cosine is None else f"cosine {figures.cosine:.5f}",
-        "" if figures.sqnr_db is None else f"SQNR {figures.sqnr_db:.1f} dB",
+        "" if figures.cosine is None else f"cosine {words.fixed(figures.cosine, 5)}",
+        "" if figures.sqnr_db is None else f"SQNR {words.fixed(figures.sqnr_db, 1)} dB",
         "" if figures.agreement is None else f"{_share(figures.agreement)} of the elements equal",
         "" if figures.rows_matched is None else f"{_share(figures.rows_matched)} of the rows matched",
     ]

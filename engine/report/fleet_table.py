@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..advice.words import DASH, seconds
+from ..advice.words import DASH, seconds, signed
 from ..schema.figures import Ratio
 from ..schema.fleet import BoardAsked, BoardGlance, BoardNow, BoardOutcome, FleetOutcome, FleetStatus
 from ..schema.result import Result
@@ -148,7 +148,7 @@ def _result_row(result: Result) -> Sequence[str]:
         _ratio(difference.latency_ratio),
         size,
         _ratio(difference.energy_ratio),
-        "–" if points.value is None else f"{100 * points.value:+.1f}",
+        "–" if points.value is None else signed(100 * points.value, 1),
         verdict,
     )
 

@@ -78,7 +78,7 @@ def _energy(result: Result) -> Paragraph:
     how = "the sensor's own counter" if energy.method == "counter" else "the integral of power over time (trapezoids)"
     rate = f", {energy.rate_hz:.3g} readings a second" if energy.rate_hz else ""
     idle = f" Idle power, every plan unloaded: {words.digits(power.idle)} W" if power.idle is not None else ""
-    drift = f", from before to after {power.idle_drift:+.3g} W" if power.idle_drift is not None else ""
+    drift = f", from before to after {words.signed_digits(power.idle_drift)} W" if power.idle_drift is not None else ""
     images = energy.for_images
     scaled = (
         f" {words.thousands(images.n)} images: {words.joules(images.joules)}, scaled from {words.seconds(images.measured_s)}."

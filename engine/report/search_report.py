@@ -178,8 +178,10 @@ def _points_lost(ratio: Ratio) -> str:
     """`-0.36 [-0.90, +0.18]`: won or lost, in points."""
     if ratio.value is None:
         return words.DASH
-    ends = f" [{100 * ratio.low:+.2f}, {100 * ratio.high:+.2f}]" if ratio.low is not None and ratio.high is not None else ""
-    return f"{100 * ratio.value:+.2f}{ends}"
+    ends = ""
+    if ratio.low is not None and ratio.high is not None:
+        ends = f" [{words.signed(100 * ratio.low, 2)}, {words.signed(100 * ratio.high, 2)}]"
+    return f"{words.signed(100 * ratio.value, 2)}{ends}"
 
 
 def _even(even: EvenBeside) -> str:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..advice import words
 from ..backends.base import Session
 from ..data.samples import Batch, Samples
 from ..measure.statistics import percentile_interval
@@ -77,8 +78,8 @@ class NumberJudge:
         if r2 is None or r2 > 0 or self._sides[0].n < _FEWEST:
             return ""
         return (
-            f"FP32's R² is {r2:.3f} over {self._sides[0].n} samples: no better than saying the mean of the labels; likely "
-            "scale or order of the arrays do not fit the model, or labels are in another unit"
+            f"FP32's R² is {words.fixed(r2, 3)} over {self._sides[0].n} samples: no better than saying the mean of the labels; "
+            "likely scale or order of the arrays do not fit the model, or labels are in another unit"
         )
 
 

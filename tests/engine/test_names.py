@@ -39,3 +39,21 @@ def test_a_file_name_of_the_engine_occurs_once():
 
 def test_a_name_given_twice_is_seen():
     assert twice([("Side", "a.py"), ("Row", "a.py"), ("Side", "b.py")]) == {"Side": ["a.py", "b.py"]}
+
+
+def signs_outside_words(found: dict[Path, ast.Module]) -> list[str]:
+    """Places where a figure is formatted with its sign elsewhere than in `words.py`, which gives zero no minus."""
+    return [
+        f"{file}:{spec.lineno}"
+        for file, tree in found.items()
+        if file.name != "words.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FormattedValue) and (spec := node.format_spec) is not None
+        for part in ast.walk(spec)
+        if isinstance(part, ast.Constant) and str(part.value).startswith("+")
+    ]
+
+
+def test_signs_of_figures_are_written_in_one_place():
+    assert signs_outside_words(trees()) == []
+    assert signs_outside_words({Path("a.py"): ast.parse("f'{x:.1f}'\nf'{x:+.1f}'")}) == ["a.py:2"]

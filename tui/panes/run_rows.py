@@ -12,7 +12,7 @@ from ...engine.advice.columns import GUARD, Column
 from ...engine.advice.metric import Change, Metric
 from ...engine.advice.metrics import changes, final_columns
 from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, named, tone
-from ...engine.advice.words import DASH, digits, near_all, percent, ratio, took, took_together
+from ...engine.advice.words import DASH, digits, fixed, near_all, percent, ratio, took, took_together
 from ...engine.errors import said
 from ...engine.report.width import width_of
 from ...engine.schema.events import Learning
@@ -351,10 +351,10 @@ def note_rows(result: Result, width: int) -> list[Line]:
     rows: list[Line] = []
     fidelity = result.fidelity
     if fidelity.cosine is not None or fidelity.agreement is not None:
-        parts = [f"cosine {fidelity.cosine:.4f}"] if fidelity.cosine is not None else []
+        parts = [f"cosine {fixed(fidelity.cosine, 4)}"] if fidelity.cosine is not None else []
         parts += [f"{near_all(fidelity.agreement)} of elements equal"] if fidelity.agreement is not None else []
         parts += [f"{near_all(fidelity.rows_matched)} of rows matched"] if fidelity.rows_matched is not None else []
-        parts += [f"SQNR {fidelity.sqnr_db:.1f} dB"] if fidelity.sqnr_db is not None else []
+        parts += [f"SQNR {fixed(fidelity.sqnr_db, 1)} dB"] if fidelity.sqnr_db is not None else []
         parts += [f"offset rate {percent(fidelity.offset_rate_abs)}"] if fidelity.offset_rate_abs is not None else []
         while len("   ".join(parts)) > width - 13:
             parts.pop()

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
+from ...advice import words
 from ...data.samples import Batch, Samples
 from ...errors import DataRefused, RunFailed
 from ...network.call import ran_out_of_memory
@@ -81,7 +82,7 @@ class Learnt:
         word, pair, sign = "loss", (self.before.loss, self.after.loss), -1
         if self.before.accuracy is not None and self.after.accuracy is not None:
             word, pair, sign = "accuracy", (self.before.accuracy, self.after.accuracy), 1
-        figures = f"{word} {pair[0]:.3f} → {pair[1]:.3f} ({sign * won.value:+.3f} ± {won.half_width:.3f})"
+        figures = f"{word} {pair[0]:.3f} → {pair[1]:.3f} ({words.signed(sign * won.value, 3)} ± {won.half_width:.3f})"
         epoch = f", weights of epoch {self.best}" if self.best != self.epochs else ""
         return f"{text}; on {len(self.after.losses)} held out {figures}{epoch}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from edgetui.engine.report.driven_tables import searched_table, swept_table
 from edgetui.engine.report.fleet_table import outcome_table
@@ -106,3 +107,11 @@ def test_what_runs_gave_stands_whole_at_every_width(width: int):
         assert word in told
     assert "4.2 ms" in told
     assert "energy" not in told, "nothing is known of it on any board"
+
+
+@pytest.mark.parametrize(("lost", "shown"), [(-0.0004, "+0.0"), (-0.0006, "-0.1"), (0.0004, "+0.0")])
+def test_a_difference_that_rounds_to_zero_has_no_minus(make, lost, shown):
+    run = make()
+    run = msgspec.structs.replace(run, difference=msgspec.structs.replace(run.difference, top1_points=Ratio(value=lost)))
+    told = outcome_table(FleetOutcome(on=(BoardOutcome(on="orin", board="orin", runs=(run,)),)), 160, plain)
+    assert shown in told.split()
