@@ -128,8 +128,17 @@ def digest(path: Path) -> tuple[str, int]:
     Raises:
         ModelRefused: the file or its external data cannot be read.
     """
-    files = [path, *external.files(parse(path), path.parent)]
+    files = files_of(path)
     return sha256_of(files), sum(file.stat().st_size for file in files)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file and those of its external data.
+
+    Raises:
+        ModelRefused: one cannot be read.
+    """
+    return [path, *external.files(parse(path), path.parent)]
 
 
 def _read(path: Path) -> bytes:

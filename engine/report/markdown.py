@@ -10,7 +10,7 @@ from ..advice.compare import Comparison
 from ..advice.sentences import verdict_sentence
 from ..schema.result import Result
 from .evidence import Evidence, said_of_samples
-from .method import INTERVALS, method
+from .method import INTERVALS, calibrated_with, method
 from .sanitize import sanitize
 from .stamp_table import stamp_lines
 from .text import executed_with
@@ -78,7 +78,8 @@ def _making(result: Result) -> list[str]:
     if result.dataset:
         data = result.dataset
         whence = f" ({data.evaluation})" if data.evaluation else ""
-        used = f"{data.evaluated} evaluated{whence}, {data.calibrated} to calibrate"
+        told = ["" if data.evaluated is None else f"{data.evaluated} evaluated{whence}", calibrated_with(data)]
+        used = ", ".join(filter(None, told))
         lines.append(f"- data {_escape(data.name or data.path)}: {_escape(used)}")
     lines += [f"- warning: {_escape(warning)}" for warning in result.warnings]
     if result.recipe.toml:

@@ -23,6 +23,7 @@ from ..schema.figures import Metrics
 from ..schema.model_facts import ModelFacts, TensorFacts
 from ..schema.result import Result
 from ..schema.stamps import BackendStamp
+from .method import calibrated_with
 from .spread_table import spread_report
 from .table import GAP, Paint, paragraph, plain
 from .width import width_of
@@ -108,7 +109,7 @@ def _stamps(result: Result, width: int) -> list[str]:
     if data:
         used = [
             f"{data.evaluated} to evaluate{f' ({data.evaluation})' if data.evaluation else ''}" if data.evaluated else "",
-            f"{data.calibrated} to calibrate" if data.calibrated else "",
+            calibrated_with(data),
         ]
         skipped = f"{data.skipped} broken files passed over" if data.skipped else ""
         found.append(("data", "  ".join([data.name or data.path, ", ".join(filter(None, [*used, skipped]))])))

@@ -39,8 +39,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Artifact word (`onnx`, `plan`, ...) to the file's name in the stage's folder."""
     sums: dict[str, str] = {}
     """Every file of the stage's folder to its size and checksum, as the cache took it."""
-    baseline_gz_bytes: int | None = None
-    """Bytes of the baseline's file, packed: `normalise` makes the file, and `lower` says the figure beside the candidate's."""
+    original_gz_bytes: int | None = None
+    """Bytes of the model as it was given, its external data too, packed: `normalise` has the time for it, and `lower` says the
+    figure beside the candidate's."""
     model: ModelFacts | None = None
     dataset: DatasetStamp | None = None
     board: BoardStamp = BoardStamp()
@@ -92,6 +93,16 @@ def of_guard(part: Outcome) -> Outcome:
     )
 
 
+def _read(below: DatasetStamp | None, above: DatasetStamp | None) -> DatasetStamp | None:
+    """What steps and evaluation say of the data; of what calibrates the most, for each step reads the first of one order."""
+    if below is None or above is None:
+        return above or below
+    found = over(below, above)
+    if (below.calibrated or 0) <= (above.calibrated or 0):
+        return found
+    return msgspec.structs.replace(found, calibrated=below.calibrated, calibration=below.calibration)
+
+
 def _paired(below: tuple[Pair, ...], above: tuple[Pair, ...]) -> tuple[Pair, ...]:
     """What several stages say of the same two runs, together."""
     found = {(pair.a, pair.b): pair for pair in below}
@@ -124,9 +135,8 @@ def compose(
     figures: list[StageFigures] = []
     reasons: dict[str, str] = {}
     for name, cached, part in done:
-        whole = msgspec.structs.replace(over(whole, part), pairs=_paired(whole.pairs, part.pairs))
-        if part.dataset is not None:
-            whole = msgspec.structs.replace(whole, dataset=over(whole.dataset or DatasetStamp(), part.dataset))
+        data = _read(whole.dataset, part.dataset)
+        whole = msgspec.structs.replace(over(whole, part), pairs=_paired(whole.pairs, part.pairs), dataset=data)
         if part.fidelity != Fidelity():  # of more samples than what an earlier stage left, which alone looked for ruins
             fidelity = msgspec.structs.replace(part.fidelity, ruined=whole.fidelity.ruined)
             whole = msgspec.structs.replace(whole, fidelity=fidelity)

@@ -27,7 +27,8 @@ class DatasetStamp(Struct, frozen=True, kw_only=True):
     """Of the list of evaluated samples, the artifact `samples`: a name a line, in the order in which they were fed."""
     calibrated: int | None = None
     calibration: str = ""
-    """Where calibration samples came from, in words."""
+    """How many samples of what calibrated, in words: `500 of 10 000 of train.zip, seed 0`. Where steps read different numbers
+    the most: those of the others are among them."""
     skipped: int = 0
     """Broken files that were passed over."""
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..advice.words import grouped
 from ..schema.stamps import DatasetStamp
 from ..schema.step import Step
 from ..system.reporter import Reporter
@@ -19,12 +20,19 @@ ENGINE = __name__.rpartition(".work.")[0]
 
 
 def apply_step(
-    step: Step, source: Path, out: Path, samples: Samples | None, batch: int, say: Reporter, kept: Path | None = None
+    step: Step,
+    source: Path,
+    out: Path,
+    samples: Samples | None,
+    batch: int,
+    say: Reporter,
+    kept: Path | None = None,
+    seed: int = 0,
 ) -> tuple[str, DatasetStamp | None]:
     """Do `step` to the graph at `source` and write it to `out`; returns a line of what was done, and which samples it read.
 
     `samples` are those for calibration, for steps that need some; the graph takes `batch` of them at once. A step that resumes
-    does so from the folder `kept`; None: it keeps nothing.
+    does so from the folder `kept`; None: it keeps nothing. `seed` drew the order of the samples.
 
     Raises:
         EdgetuiError: as the function of `compress` does.
@@ -35,7 +43,16 @@ def apply_step(
     taken = samples.take(_most(step, len(samples), batch))
     given = taken if step.need in ("training", "labelled") else _feeds(taken, batch)
     text = call_step(step, source, out, given, say, kept)
-    return text, DatasetStamp(calibrated=taken.read, calibration=taken.source, skipped=len(taken.skipped))
+    used = _used(taken, len(samples), seed)
+    return text, DatasetStamp(calibrated=taken.read, calibration=used, skipped=len(taken.skipped))
+
+
+def _used(taken: Samples, there: int, seed: int) -> str:
+    """`500 of 10 000 of train.zip, seed 0`, or `all 500 of train.zip`: what was read, not what could have been."""
+    source, count = taken.source.removeprefix("all of "), grouped(taken.read)
+    if taken.read >= there:
+        return f"all {count} of {source}"
+    return f"{count} of {grouped(there)} of {source}" + ("" if f"seed {seed}" in source else f", seed {seed}")
 
 
 def call_step(

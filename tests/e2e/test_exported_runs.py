@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -49,7 +51,12 @@ async def test_a_report_is_computed_from_the_samples(
     assert len(set(listed.splitlines())) == data["evaluated"]
     assert data["samples_sha256"] == hashlib.sha256(listed).hexdigest()
     assert (data["evaluation"], data["seed"]) == ("all of digits.npz", 0)
-    for words in (data["samples_sha256"][:12], "all of digits.npz", "McNemar's mid-p test"):
+    original = await asyncio.to_thread(Path(spec.model).read_bytes)
+    sizes = document["baseline"]
+    assert (sizes["size_bytes"], sizes["size_gz_bytes"]) == (len(original), len(gzip.compress(original, 6)))
+    used = data["calibration"].removeprefix(f"{data['calibrated']} ")
+    assert used != data["calibration"]
+    for words in (data["samples_sha256"][:12], "all of digits.npz", used, "McNemar's mid-p test"):
         assert words in StrictPage(page).text
         assert words in (tmp_path / "out" / "report.md").read_text()
     was = document["candidate"]["latency_ms"]["mean"]

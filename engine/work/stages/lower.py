@@ -13,7 +13,7 @@ from ...compress.lower import lowered
 from ...compress.wide_twin import WIDE
 from ...errors import BackendRefused, ModelRefused
 from ...graph.fill_sizes import give_sizes
-from ...graph.load import load, save
+from ...graph.load import files_of, load, save
 from ...inspection.inspect import counts, macs_at
 from ...inspection.lint import lint
 from ...measure.sizes import gz_bytes, size_bytes
@@ -58,7 +58,7 @@ def run(job: Job) -> Outcome:
     parameters, nonzero, asked = counts(read, model.shapes)
     baseline = Metrics(
         size_bytes=model.size_bytes,
-        size_gz_bytes=normalised.baseline_gz_bytes or gz_bytes([original]),  # older outputs do not say it
+        size_gz_bytes=normalised.original_gz_bytes or gz_bytes(files_of(Path(job.spec.model))),  # what an older version left
         parameters=model.parameters,
         nonzero=model.nonzero,
         macs=model.macs,

@@ -14,7 +14,7 @@ from edgetui.engine.schema.model_facts import ModelFacts
 from edgetui.engine.schema.output_figures import Fidelity
 from edgetui.engine.schema.result import SCHEMA
 from edgetui.engine.schema.spec import RunRequest, RunSpec
-from edgetui.engine.schema.stamps import BackendStamp, BoardStamp
+from edgetui.engine.schema.stamps import BackendStamp, BoardStamp, DatasetStamp
 from edgetui.engine.schema.steps import Recipe
 
 NO_REASON_NEEDED = ("error", "candidate_backend")  # null says something there: none; what executed the baseline
@@ -64,6 +64,19 @@ def test_the_reasons_of_stages_stand() -> None:
     assert reasons["candidate.accuracy.top1"] == "there are no labels"
     assert reasons["model.macs"] == "the shape of a tensor inside the model cannot be told"
     assert reasons["difference.energy_ratio"] == "no power was measured"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_steps_that_read_different_numbers_of_samples_the_most_is_told(order: int) -> None:
+    steps = [
+        Outcome(dataset=DatasetStamp(calibrated=2000, calibration="2 000 of 10 000 of train.zip, seed 0")),
+        Outcome(dataset=DatasetStamp(calibrated=500, calibration="500 of 10 000 of train.zip, seed 0")),
+    ][::order]
+    told = Outcome(dataset=DatasetStamp(name="d", evaluated=7))
+    document = compose(asked(), "done", [(str(n), False, part) for n, part in enumerate([*steps, told])], {}, {})
+    stamp = document.dataset
+    assert stamp is not None
+    assert (stamp.calibrated, stamp.calibration, stamp.evaluated) == (2000, "2 000 of 10 000 of train.zip, seed 0", 7)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def test_calibration_takes_whole_batches(tmp_path: Path, there: int, asked: int,
     assert f"on {used} samples" in text
     assert stamp is not None
     assert stamp.calibrated == min(there, used)
+    said = f"all {there} of d.npz" if there <= used else f"{used} of {there} of d.npz, seed 0"
+    assert stamp.calibration == said
 
 
 @pytest.mark.parametrize(("asked", "used"), [(None, 10), (7, 7), (500, 10)])
@@ -52,6 +54,7 @@ def test_training_is_given_labelled_samples_as_many_as_asked_for(
     assert text == str(used)
     assert stamp is not None
     assert stamp.calibrated == used
+    assert stamp.calibration == ("all 10 of d.npz" if used == 10 else f"{used} of 10 of d.npz, seed 0")
 
 
 def test_samples_that_are_optional_may_be_missing(tmp_path: Path) -> None:
