@@ -70,7 +70,10 @@ class Column(Struct, frozen=True):
 
 
 def columns(results: Sequence[Result]) -> tuple[Column, ...]:
-    """Columns for runs: the baseline of each group once, from its first run that measured it, before the group's candidates."""
+    """Columns for runs: the baseline of each group once, from its first run that measured it, before the group's candidates.
+
+    Where runs of a group measured it apart, it is called after the run whose it is.
+    """
     return columns_of(groups(results))
 
 
@@ -79,9 +82,14 @@ def columns_of(together: Sequence[BaselineGroup]) -> tuple[Column, ...]:
     found: list[Column] = []
     for group, name in zip(together, names(together), strict=True):
         first = max(group.results, key=_measured)
-        found.append(Column(_unused(f"FP32 {name}".rstrip(), found), first.baseline, first, candidate=False))
+        candidates: list[Column] = []
         for result in group.results:
-            found.append(Column(_unused(result.recipe.name or result.run, found), result.candidate, result, candidate=True))
+            label = _unused(result.recipe.name or result.run, [*found, *candidates])
+            candidates.append(Column(label, result.candidate, result, candidate=True))
+        whose = next(column.label for column in candidates if column.result is first)
+        said = ("FP32", name, f"of {whose}" if _apart(group.results) else "")
+        found.append(Column(_unused(" ".join(filter(None, said)), found), first.baseline, first, candidate=False))
+        found += candidates
         guarded = next((result for result in group.results if result.guard is not None and result.guard_run is None), None)
         if guarded is not None:
             beside = as_candidate(guarded)
@@ -126,6 +134,22 @@ def against_guard(result: Result) -> Difference:
 
 def _over(one: float | None, other: float | None) -> float | None:
     return one / other if one is not None and other else None
+
+
+def own_baseline(column: Column) -> Column:
+    """The baseline that a candidate was measured beside, whether or not it has a column."""
+    return Column("", column.result.baseline, column.result, candidate=False)
+
+
+def _apart(results: Sequence[Result]) -> bool:
+    """Whether their baselines are several measurements; runs that were measured in turns have one."""
+    sides = [result.baseline for result in results]
+    figures = (
+        [side.latency_ms.mean for side in sides],
+        [side.energy_j_per_inference.net for side in sides],
+        [side.fps for side in sides],
+    )
+    return any(len(set(known) - {None}) > 1 for known in figures)
 
 
 def _measured(result: Result) -> int:

@@ -90,7 +90,7 @@ def advice(shown: Sequence[Column], best: Column | None, goal: Goal, differs: Ma
             )
         found += _payback(best.result)
     else:
-        found.append(f"Keep {best.label}: no candidate is {_shown(goal)} within what the goal allows.")
+        found.append(f"Keep FP32: no candidate is {_shown(goal)} within what the goal allows.")
     found += _barely(best, goal)
     others = [column for column in shown if column is not best and (column.candidate or fault(column, goal) is not None)]
     said = dict.fromkeys(filter(None, (intervals_words(column.result) for column in candidates)))

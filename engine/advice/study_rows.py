@@ -16,7 +16,7 @@ from ..schema.result import Result
 from ..schema.study import Shown, StudyModel, StudyRequest, StudyRow, StudyVariant
 from ..schema.study_table import StudyCell, StudyTableRow
 from ..schema.workloads import parse_workload
-from .columns import Column
+from .columns import Column, own_baseline
 from .few_values import mean_and_half
 from .metric import Metric
 from .metrics import METRICS
@@ -275,7 +275,7 @@ def _paired(metric: Metric, column: Column) -> Ratio | None:
 
 
 def _baseline_figure(metric: Metric, column: Column) -> float | None:
-    return None if metric.compared else metric.value(Column("", column.result.baseline, column.result, candidate=False))
+    return None if metric.compared else metric.value(own_baseline(column))
 
 
 def _through(function: Callable[[float], float], told: Ratio) -> StudyCell:

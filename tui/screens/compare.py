@@ -64,6 +64,8 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
         "on both axes; runs of different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
+        "Of runs that were measured apart the FP32 that has a column is one run's, named above it; what each ratio is over\n"
+        "stands in the row above the ratio.\n"
         "t changes the goal of the advice, T types one with limits, a and A change the axes, e writes a report.\n"
         "L shows the layers of the first column's plan.\n"
         "i shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
@@ -192,10 +194,11 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         cost, other = self._axes(found)
         units = [metric.axis.unit for metric in (cost, other) if metric.axis]
         picture.border_title = f"Front  {' × '.join(units)}"
-        if found.differs:
-            picture.border_title = Content(f"No front: different {', '.join(found.differs)}")
-        alone = found.differs or (cost is LATENCY and other_pace(found.stamps))
-        front = frozenset() if alone else pareto(found.points, (cost, other))
+        paced = cost is LATENCY and other_pace(found.stamps)
+        why = f"different {', '.join(found.differs)}" if found.differs else "another pace of the machine" * paced
+        if why:
+            picture.border_title = Content(f"No front: {why}")
+        front = frozenset() if why else pareto(found.points, (cost, other))
         dots = [
             Dot(x, y, point.label, front=n in front)
             for n, point in enumerate(found.points)
