@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from ..schema.model_facts import ModelFacts
 from ..schema.result import Result
-from ..schema.spec import Dataset, RunRequest
+from ..schema.spec import Dataset, ImageInput, RunRequest
 from . import words
 
 WORDS = {
@@ -29,6 +31,8 @@ WORDS = {
 """What must be the same, and what it is called."""
 _OR = "\t"
 """Between things of which one must be equal."""
+_WHOLE = ", whole pixels"
+_BY_DEFAULT = re.compile(rf",? ?\bscale {ImageInput().scale:g}\b(?!\.)|{_WHOLE}")
 _LABELLED = ("model", "data", "preprocessing", "shapes", "backend", "workload", "board")
 """What may stand behind a baseline's name, the most telling first."""
 
@@ -45,8 +49,8 @@ class BaselineGroup(NamedTuple):
         return self.known.get(key, "").rpartition("\n")[2]
 
 
-def conditions(asked: RunRequest) -> dict[str, str]:
-    """What was asked that a result's own stamps do not say, by the keys of WORDS.
+def conditions(asked: RunRequest, model: ModelFacts | None = None) -> dict[str, str]:
+    """What was asked that a result's own stamps do not say, by the keys of WORDS. `model`: None where it was not looked into.
 
     `data_hash` and `samples_hash` tell data of one name apart; an older version knew the first alone, which other calibration
     or preprocessing changes too.
@@ -63,11 +67,23 @@ def conditions(asked: RunRequest) -> dict[str, str]:
         "data": data.name or data.path,
         "data_hash": digest or data.path,
         "samples_hash": asked.samples_hash,
-        "preprocessing": _said(data.input, "as the model's input says"),
+        "preprocessing": _preprocessing(data, model),
         "task": _task(spec.dataset),
         "samples": (f"what calibration leaves, seed {spec.seed}" if shared else "all")
         + (f", half {spec.half}" * bool(spec.half)),
     }
+
+
+def _preprocessing(data: Dataset, model: ModelFacts | None) -> str:
+    """`color RGB scale 255 mean 0.485`: of images what pixels are divided by is told always."""
+    how, plain = data.input, "as the model's input says"
+    if data.kind in ("npz", "text"):
+        return _said(how, plain)
+    types = {tensor.dtype for tensor in model.inputs if how.name in ("", tensor.name)} if model is not None else set()
+    if types == {"uint8"}:
+        return f"{_said(how, plain)}{_WHOLE}"
+    said = _said(how, "", always=("scale",))
+    return f"{plain}, {said}" if how == ImageInput() else said
 
 
 def _task(data: Dataset | None) -> str:
@@ -80,7 +96,7 @@ def _task(data: Dataset | None) -> str:
 
 def with_conditions(result: Result, asked: RunRequest) -> Result:
     """A result of a version that did not write them."""
-    return result if result.conditions else msgspec.structs.replace(result, conditions=conditions(asked))
+    return result if result.conditions else msgspec.structs.replace(result, conditions=conditions(asked, result.model))
 
 
 def groups(results: Sequence[Result]) -> tuple[BaselineGroup, ...]:
@@ -162,6 +178,8 @@ def _known(result: Result) -> dict[str, str]:
     hashes = [asked[key] for key in ("data_hash", "samples_hash") if asked.get(key)]
     if hashes:
         asked["data"] = f"{_OR.join(hashes)}\n{asked.get('data', '')}"
+    if words_ := asked.get("preprocessing"):  # an earlier version did not tell what it had by default
+        asked["preprocessing"] = f"{_BY_DEFAULT.sub('', words_).strip()}\n{words_}"
     found = {key: value for key, value in {**stamps, **asked}.items() if value and key in WORDS}
     if data is not None and data.evaluated is not None:
         found["samples"] = f"{data.evaluated} {found.get('samples', '')}\n{data.evaluated} samples"
@@ -187,12 +205,12 @@ def _backend(result: Result) -> str:
     return ", ".join(filter(None, said))
 
 
-def _said(value: Struct, plain: str) -> str:
-    """The fields that are not at their defaults, in words; `plain` where none is said."""
+def _said(value: Struct, plain: str, always: Sequence[str] = ()) -> str:
+    """The fields that are not at their defaults, and those of `always`, in words; `plain` where none is said."""
     told: Mapping[str, object] = {
         field.name: got
         for field in msgspec.structs.fields(type(value))
-        if (got := getattr(value, field.name)) != field.default and got is not None
+        if ((got := getattr(value, field.name)) != field.default or field.name in always) and got is not None
     }
     tag = value.__struct_config__.tag
     text = " ".join(f"{name} {_number(got)}" for name, got in told.items())

@@ -169,7 +169,7 @@ def compose(
         preset=spec.preset,
         workload=spec.workload.kind,
         workload_text=spec.workload.text,
-        conditions=conditions(asked),
+        conditions=conditions(asked, whole.model),
         baseline=whole.baseline,
         candidate=whole.candidate,
         difference=whole.difference,

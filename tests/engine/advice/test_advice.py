@@ -212,6 +212,22 @@ def under(result, top1=0.81, **changed):
 
 
 @pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("color RGB mean 0.5", "color RGB scale 255 mean 0.5"),
+        ("as the model's input says", "as the model's input says, scale 255"),
+        ("mean 0.5", "scale 255 mean 0.5"),
+        ("color RGB", "color RGB, whole pixels"),
+    ],
+)
+def test_a_run_of_before_that_left_out_a_default_has_the_same_baseline(make, before, now):
+    one, two = under(make(), preprocessing=before), under(make("fp16", 0.9), preprocessing=now)
+    assert compare([one, two]).differs == {}
+    for other in ("color BGR", "scale 2550", "scale 255.5 mean 0.5"):
+        assert compare([one, under(make("fp16", 0.9), preprocessing=other)]).differs != {}
+
+
+@pytest.mark.parametrize(
     ("word", "changed", "shown"),
     [
         ("preprocessing", {"preprocessing": "color BGR"}, "color BGR"),

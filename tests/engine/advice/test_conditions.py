@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from edgetui.engine.advice.comparable import conditions
 from edgetui.engine.runs.input_hashes import data_hashes, samples_hash
+from edgetui.engine.schema.model_facts import ModelFacts, TensorFacts
 from edgetui.engine.schema.spec import Dataset, ImageInput, RunRequest, RunSpec
 from edgetui.engine.schema.steps import Recipe
 
@@ -44,6 +45,30 @@ def test_other_calibration_leaves_the_baseline_as_it_was(data: Dataset, tmp_path
 def test_other_preprocessing_is_no_other_data(data: Dataset) -> None:
     assert different(told(data), told(msgspec.structs.replace(data, input=ImageInput(scale=2)))) == ["preprocessing"]
     assert different(told(data), told(msgspec.structs.replace(data, task="none"))) == ["task"]
+
+
+@pytest.mark.parametrize(
+    ("how", "dtype", "said"),
+    [
+        (ImageInput(), "float", "as the model's input says, scale 255"),
+        (ImageInput(color="BGR", mean=(0.5,)), "float", "color BGR scale 255 mean 0.5"),
+        (ImageInput(scale=1), "float", "scale 1"),
+        (ImageInput(color="BGR"), "uint8", "color BGR, whole pixels"),
+    ],
+)
+def test_what_pixels_are_divided_by_is_told_always(how: ImageInput, dtype: str, said: str) -> None:
+    data = Dataset(kind="image-folder", path="/d", input=how)
+    asked = RunRequest(
+        run="r",
+        ticket=1,
+        wall="",
+        edgetui="",
+        python="",
+        model_sha256="",
+        spec=RunSpec(model="/m.onnx", recipe=Recipe(), dataset=data),
+    )
+    facts = ModelFacts(name="m", inputs=(TensorFacts(name="x", dtype=dtype, shape=(1, 3, 8, 8)),))
+    assert conditions(asked, facts)["preprocessing"] == said
 
 
 def test_other_classes_or_another_decoder_are_another_task(data: Dataset) -> None:
