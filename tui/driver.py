@@ -42,8 +42,15 @@ class WaitingDriver(LinuxDriver):
         return isinstance(self._writer_thread, Outlet) and self._writer_thread.behind
 
     def start_application_mode(self) -> None:
-        """Begin to use the terminal."""
+        """Begin to use the terminal, or begin again: SIGCONT comes where nothing has been given back before, too."""
+        before = None
+        if self._key_thread is not None and self._key_thread.is_alive():
+            before = self.attrs_before
+            self.disable_input()
+            self.close()
+            self._must_signal_resume = True
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.attrs_before = before or self.attrs_before
         if isinstance(self._writer_thread, Outlet):
             self._writer_thread.drained = lambda: self.drained()
 

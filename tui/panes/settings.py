@@ -35,7 +35,7 @@ class SettingsPane(Pane):
     """Recipe, steps, run, forecast."""
 
     TITLE = "Compression"
-    EXAMPLE = "enter on the recipe, / int8 enter, enter: the recipe int8; then r runs it. u takes it back."
+    EXAMPLE = "enter on the recipe, / int8 enter: the recipe int8; then r runs it. u takes it back."
     HELP = (
         "The recipe and the run, row by row. ← → change a value, enter types one; on the recipe it lists them all.\n"
         "Space switches a step on or off, x removes it, [ and ] move it, a adds one. u takes the last change back; s saves\n"

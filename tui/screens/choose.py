@@ -31,7 +31,7 @@ class Choose(Dialog[str]):
     Choose #choose-whole { dock: bottom; }
     """
     HELP = "One of these is chosen with enter. / leaves those that have all the words that are typed, in their name or title."
-    EXAMPLE = "/ int8 enter takes the first that has int8 in its name or title."
+    EXAMPLE = "/ int8 enter takes what is called int8, else the first that has it in its name or title."
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "give_up", "back")]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], now: str) -> None:
@@ -65,8 +65,7 @@ class Choose(Dialog[str]):
 
     def _write(self, cursor: str | None = None) -> None:
         """Rows that have all the words, in their name or title."""
-        rows, words = self.query_one(Rows), self.letters.casefold().split()
-        found = [pair for pair in self.choices if all(word in " ".join(pair).casefold() for word in words)]
+        rows, found = self.query_one(Rows), self._found()
         width = self._room()
         room = min(max((len(name) for name, _ in self.choices), default=0), width // 2)
         lines: list[tuple[str, Line]] = [
@@ -119,7 +118,19 @@ class Choose(Dialog[str]):
             return
         event.stop()
         event.prevent_default()
-        self._write()
+        self._write(self._nearest())
+
+    def _nearest(self) -> str | None:
+        """What enter takes while letters are typed: the name that they are, or that begins with them; else the first found."""
+        letters = self.letters.strip().casefold()
+        names = [name.casefold() for name, _ in self._found()] if letters else []
+        ranked = sorted(range(len(names)), key=lambda at: (names[at] != letters, not names[at].startswith(letters)))
+        return self._found()[ranked[0]][0] if ranked else None
+
+    def _found(self) -> list[tuple[str, str]]:
+        """Those that have all the words, in their name or title."""
+        words = self.letters.casefold().split()
+        return [pair for pair in self.choices if all(word in " ".join(pair).casefold() for word in words)]
 
     def on_paste(self, event: events.Paste) -> None:
         """What is pasted goes into the filter."""
@@ -127,7 +138,7 @@ class Choose(Dialog[str]):
             event.stop()
             self.entry.insert(event.text.strip())
             self.letters = self.entry.text
-            self._write()
+            self._write(self._nearest())
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Answer."""

@@ -70,3 +70,26 @@ async def test_letters_that_are_typed_are_letters(bare_app: EdgetuiApp):
         await pilot.press("S", "question_mark", "J", "colon")
         assert app.screen is dialog
         assert dialog.query_one("#ask-line").value == "S?J:"
+
+
+@pytest.mark.parametrize(
+    ("begins_on", "typed", "taken"),
+    [
+        ("prune-5", "int8", "int8"),
+        ("int8", "prune-5", "prune-5"),
+        ("prune-5", "prune", "prune-50-repair"),
+        ("zhang-int8", "paper", "zhang-int8"),
+    ],
+)
+async def test_enter_takes_what_is_called_as_was_typed_wherever_the_cursor_was(
+    bare_app: EdgetuiApp, begins_on: str, typed: str, taken: str
+):
+    names = ("hybrid-int8", "int8", "prune-50-repair", "prune-5", "zhang-int8")
+    choices = tuple((name, "of a paper" if name.startswith("zhang") else "a recipe") for name in names)
+    found: list[str | None] = []
+    async with bare_app.run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "Models")
+        await bare_app.push_screen(Choose("One of these", choices, begins_on), found.append)
+        await pilot.press("slash", *("minus" if letter == "-" else letter for letter in typed), "enter")
+        await until(pilot, lambda: found)
+    assert found == [taken]

@@ -151,6 +151,32 @@ def test_a_terminal_that_takes_nothing_for_a_while_is_told_what_is_and_not_all_t
     assert _pictured(screen.output).display == shown.display
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_one_that_is_stopped_and_continued_from_outside_goes_on_and_ends(terminal, stopped: bool):
+    screen = terminal()
+    modes = termios.tcgetattr(screen.master)
+    screen.wait_for(b"tiny", b"reads it")
+    screen.quiet()
+    threads = set[int]()
+    for _ in range(3):
+        screen.output = b""
+        if stopped:
+            screen.process.send_signal(signal.SIGSTOP)
+            time.sleep(0.1)
+        screen.process.send_signal(signal.SIGCONT)
+        screen.wait_for(b"tiny", b"reads it")  # drawn again
+        screen.quiet()
+        threads.add(len(list(Path(f"/proc/{screen.process.pid}/task").iterdir())))
+    assert len(threads) == 1, "one that reads keys"
+    os.write(screen.master, b"R")
+    screen.wait_for(b"Runs")
+    os.write(screen.master, b"\x1b")
+    time.sleep(0.3)
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+    assert termios.tcgetattr(screen.master)[:4] == modes[:4], "the terminal is given back as it was"
+
+
 def test_a_terminal_that_tells_its_size_in_the_same_line_is_asked_to(terminal):
     screen = terminal(TEXTUAL_SMOOTH_SCROLL="1")
     screen.wait_for(b"tiny")
