@@ -23,7 +23,7 @@ from ..system.hashing import short_hash
 
 KEYS = 2
 """How keys of new runs are made (`RunRequest.keys`)."""
-FORMAT = 5
+FORMAT = 4
 """Raised when the meaning of a stage's output changes."""
 _HALVES = 2
 """Raised when halves of samples are others: runs that judge on all keep their keys."""
