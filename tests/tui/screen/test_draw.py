@@ -50,6 +50,7 @@ async def test_what_is_chosen_on_the_workbench_is_drawn_there_and_in_the_monitor
         await pilot.press("m")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and app.screen.past.chosen)
         assert app.screen.past.chosen == ["temps_c.cpu-thermal", "total_mw"]
+        await until(pilot, lambda: "total_mw" in app.screen.sensors.rows.keys and app.screen.sensors.rows.has_focus)
         app.screen.sensors.rows.point("total_mw")
         await pilot.press("space")
         wanted = ("temps_c.cpu-thermal", "fps")
