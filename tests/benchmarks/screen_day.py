@@ -43,7 +43,7 @@ LATER_S = 200_000
 PICTURE_MS, KEY_MS, MOST_TIMES, MOST_GROWTH_MB = 500.0, 100.0, 1.6, 2.0
 PAST_MW, PAST_DOTS = 9_000_000, "⣿⣿⣿⣿⣿⣿⣿⣿".encode()
 """A power of the past that no board has: it fills the chart, where a board that stands still draws a line."""
-SHARE = b"97%"
+SHARE = b"97 %"
 HOURS = (0, 1, 6, 12, 24)
 IDLE_S = 12.0
 
