@@ -175,7 +175,7 @@ class EdgetuiApp(HoldsFrames, Desk):
                 if getattr(self.screen, "QUIET", False):
                     continue  # it says so itself
                 severity: Severity = "warning" if event.raised else "information"
-                self.notify(event.text, severity=severity, timeout=8, markup=False)
+                self.notify(event.text, severity=severity, timeout=8)
         except EdgetuiError as error:
             self.show_error(error)
 
@@ -274,7 +274,7 @@ class EdgetuiApp(HoldsFrames, Desk):
             fix = "free some space, then try again" if full else "start edgetui in a folder of yours"
             self.notify(f"error: cannot write here ({error.strerror}); {fix}", severity="error")
             return
-        self.notify(f"saved {path}", markup=False)
+        self.notify(f"saved {path}")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Of Textual's own commands only the theme: the rest are bindings of ours."""

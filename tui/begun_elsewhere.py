@@ -93,6 +93,6 @@ class BegunElsewhere:
             name = f"{first.model.removesuffix('.onnx')} {first.recipe}"
             others = f" and {len(begun) - 1} more" if len(begun) > 1 else ""
             where = "it is shown" if shown else "R lists it"
-            self.desk.notify(f"{name}{others} {what}; {where}", timeout=5, markup=False)
+            self.desk.notify(f"{name}{others} {what}; {where}", timeout=5)
         if shown:
             self.desk.run_in_background(partial(self._follow, first.run), "follow")

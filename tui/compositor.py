@@ -114,6 +114,17 @@ def _without_holes(row: Row, width: int) -> Iterable[Strip]:
         yield Strip.blank(behind - first) if piece is None else piece
 
 
+def _between(row: Row, first: int, behind: int) -> Iterator[tuple[int, Strip]]:
+    """Pieces that have something in these columns."""
+    return ((x, piece) for x, piece in row.items() if piece is not None and x < behind and x + piece.cell_length > first)
+
+
+def _part(x: int, piece: Strip, first: int, behind: int) -> tuple[int, Strip]:
+    """What of a piece lies in these columns, and where it begins."""
+    begin, end = max(first, x), min(x + piece.cell_length, behind)
+    return begin, piece if end - begin == piece.cell_length else piece.crop(begin - x, end - x)
+
+
 class NarrowUpdate(ChopsUpdate):
     """Parts of rows, as the terminal is told them."""
 
@@ -128,13 +139,10 @@ class NarrowUpdate(ChopsUpdate):
         if shown is not None and shown.size != self.by.size:
             shown = None
         for y, first, behind in self.spans:
-            for x, piece in self.rows[y].items():
-                if piece is None or x >= behind or (end := x + piece.cell_length) <= first:
-                    continue
+            for x, piece in _between(self.rows[y], first, behind):
                 if shown is not None and shown.rows[y].get(x) == piece:
                     continue
-                begin = max(first, x)
-                part = piece if first <= x and end <= behind else piece.crop(begin - x, min(end, behind) - x)
+                begin, part = _part(x, piece, first, behind)
                 told.append(f"\x1b[{y + 1};{begin + 1}H{part.render(console)}")
                 if shown is not None:
                     there = shown.rows[y].get(x)
@@ -239,11 +247,7 @@ def _fill(pieces: list[Row], missing: Mapping[int, set[int]], cuts: Sequence[Seq
     for y, holes in spans.items():
         row: Row = {x: piece for x, piece in pieces[y].items() if x not in missing[y]}
         for first, behind in holes:
-            for x, piece in seen[y].items():
-                if piece is None or x >= behind or (end := x + piece.cell_length) <= first:
-                    continue
-                begin = max(x, first)
-                row[begin] = piece if first <= x and end <= behind else piece.crop(begin - x, min(end, behind) - x)
+            row.update(_part(x, piece, first, behind) for x, piece in _between(seen[y], first, behind))
         pieces[y] = dict(sorted(row.items()))
 
 

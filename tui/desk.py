@@ -88,7 +88,7 @@ class Desk(SaysRefusals, App[int]):
         self._said = {text: until_s for text, until_s in self._said.items() if until_s > now}
         if said not in self._said:
             self._said[said] = now + ERROR_S
-            self.notify(said, severity="error", timeout=ERROR_S, markup=False)
+            self.notify(said, severity="error", timeout=ERROR_S)
 
     def notify(
         self,
@@ -119,7 +119,7 @@ class Desk(SaysRefusals, App[int]):
 
     def tell_end(self, text: str) -> None:
         """Say that what was waited for has ended: on the screen, and the terminal as the user wants it."""
-        self.notify(text, timeout=6, markup=False)
+        self.notify(text, timeout=6)
         when = self.config.notify.terminal
         if when == "always" or (when == "unfocused" and not self.app_focus):
             self.write_to_terminal(told(text))

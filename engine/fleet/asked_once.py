@@ -82,5 +82,10 @@ class BoardTold(Struct, frozen=True, kw_only=True):
     trouble: str = ""
     """What keeps it from being asked, said by this machine; empty: nothing does."""
 
+    @property
+    def text(self) -> str:
+        """What it is at, or what keeps it from that."""
+        return self.trouble or (f"waiting for {self.waiting_for}" if self.waiting_for else self.stage)
+
 
 Tell = Callable[[BoardTold], None]

@@ -13,6 +13,7 @@ from edgetui.engine.library.datasets import read_dataset
 from edgetui.engine.schema.settings import BackendSettings
 from edgetui.engine.schema.spec import RunSpec
 from edgetui.engine.schema.steps import PruneMagnitude, QuantizeInt8, Recipe
+from fleets import LoopbackFleet, needs_fleet
 from live_runs import end_all
 
 DEMO = PACKAGE / "profiles" / "demo"
@@ -41,3 +42,12 @@ def spec() -> RunSpec:
 def light(spec: RunSpec) -> RunSpec:
     """The same without measuring."""
     return msgspec.structs.replace(spec, measure=False)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackFleet]:
+    """Boards of this machine, none at first."""
+    needs_fleet()
+    made = LoopbackFleet(tmp_path, monkeypatch)
+    yield made
+    made.close()

@@ -21,24 +21,12 @@ from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.events import RunBegan
 from edgetui.engine.schema.spec import Dataset
 from fleet_storm import storm
-from fleets import LoopbackFleet, needs_fleet
+from fleets import silent
 from live_runs import end_all
 from measuring import short_elsewhere
 from processes import wait_until
 
 DEMO = PACKAGE / "profiles" / "demo"
-
-
-@pytest.fixture
-def fleet(tmp_path, monkeypatch):
-    needs_fleet()
-    made = LoopbackFleet(tmp_path, monkeypatch)
-    yield made
-    made.close()
-
-
-def silent(told):
-    del told
 
 
 def run(*words):

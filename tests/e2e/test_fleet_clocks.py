@@ -8,19 +8,7 @@ import pytest
 from edgetui.engine.errors import BackendRefused
 from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.fleet.certificates import make_keys
-from fleets import LoopbackFleet, needs_fleet
-
-
-@pytest.fixture
-def fleet(tmp_path, monkeypatch):
-    needs_fleet()
-    made = LoopbackFleet(tmp_path, monkeypatch)
-    yield made
-    made.close()
-
-
-def silent(told):
-    del told
+from fleets import silent
 
 
 @pytest.mark.long

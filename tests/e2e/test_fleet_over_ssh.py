@@ -13,7 +13,7 @@ from edgetui.engine.fleet import link
 from edgetui.engine.fleet.asks import FleetAsk
 from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema.events import RunBegan
-from fleets import LoopbackFleet, needs_fleet
+from fleets import LoopbackFleet, needs_fleet, silent
 from processes import wait_until
 from ssh_server import know, known_as_orin
 
@@ -33,10 +33,6 @@ def fleet(tmp_path, monkeypatch):
 def server(tmp_path, tool, monkeypatch):
     with known_as_orin(tmp_path, tool, monkeypatch) as made:
         yield made
-
-
-def silent(told):
-    del told
 
 
 async def test_a_run_goes_through_the_tunnel_and_outlives_a_cut_link(fleet, server, light):

@@ -85,3 +85,8 @@ class LoopbackFleet:
         self.keeping.end()
         for board in self.boards:
             end_all(self.home_of(board.name))
+
+
+def silent(told: object) -> None:
+    """Hears what boards say, and says nothing."""
+    del told

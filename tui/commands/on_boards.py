@@ -195,7 +195,7 @@ class _Lines:
 
     def hear(self, told: BoardTold) -> None:
         """A board says what it is at."""
-        text = told.trouble or (f"waiting for {told.waiting_for}" if told.waiting_for else told.stage)
+        text = told.text
         if text and self._said.get(told.board) != text:
             self._said[told.board] = text
             self._line.keep(f" {'!' if told.trouble else '▶'} {told.board:<{self._wide}}  {text}")

@@ -308,7 +308,7 @@ class SettingsPane(Pane):
             self.complaint = on_screen(error)
         self.rewrite()
         if self.draft.note:
-            self.app.notify(self.draft.note, timeout=4, markup=False)
+            self.app.notify(self.draft.note, timeout=4)
         if self.draft.setup != before:
             self.post_message(self.Edited())
 

@@ -158,9 +158,8 @@ async def _asked_rows(desk: Desk, width: int) -> list[Line]:
         rows += [*hanging(((" ", ""),), ask.title, width, "title"), *hanging(((" ", ""),), ask.stands(), width, "dim")]
         ended = {name for each in ask.followed.ended for name in (each.on, each.board)}
         for board, told in ask.followed.told.items():
-            said = told.trouble or (f"waiting for {told.waiting_for}" if told.waiting_for else told.stage)
-            if ask.state == "going" and board not in ended and said:
-                rows += hanging(((" ▶ ", "accent"), (f"{board}  ", "value")), said, width)
+            if ask.state == "going" and board not in ended and told.text:
+                rows += hanging(((" ▶ ", "accent"), (f"{board}  ", "value")), told.text, width)
         if ask.followed.ended and ask.table is not None:
             rows += [((f" {row}", ""),) for row in (await ask.table(width - 2)).split("\n")]
         rows += [*_failures(ask, width), ()]

@@ -134,7 +134,7 @@ class DeployScreen(Dialog[None]):
         rows.styles.height = max(1, min(len(rows.lines), self.app.size.height - 3 - len(state.lines)))
 
     def _room(self) -> int:
-        return min(round(self.app.size.width * 0.96), 124) - 4
+        return min(self.app.size.width, 124) - 4
 
     def _state(self, lines: list[Line]) -> None:
         self.query_one("#deploy-state", Lines).show(lines)

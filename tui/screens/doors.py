@@ -168,7 +168,7 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
                 fix=f"describe it: {self.settings.key('dataset', 'D')}, or :dataset {path}",
             )
         self.settings.put(row, path)
-        self.notify(f"{'data' if row == 'dataset' else row}: {path}", timeout=3, markup=False)
+        self.notify(f"{'data' if row == 'dataset' else row}: {path}", timeout=3)
 
     def action_layers(self) -> None:
         """What is inside the run's plans."""

@@ -101,7 +101,7 @@ class HelpScreen(Dialog[None]):
 
     def _lines(self) -> list[Line]:
         text = self._spelt(self.pane.HELP if self.pane else self.about.HELP or GENERAL)
-        width = max(20, min(round(self.app.size.width * 0.96), 124) - 4)
+        width = max(20, min(self.app.size.width, 124) - 4)
         lines: list[Line] = [(), *(((f" {row}", ""),) for part in paragraphs(text) for row in wrap(part, width)), ()]
         here = [*(self.pane.help_here(width) if self.pane else []), *self._part(width)]
         lines = [(), *here, *lines] if here else lines

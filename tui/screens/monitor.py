@@ -122,7 +122,7 @@ class MonitorScreen(MonitorCharts):
             self.lines["transport"].add_class("-shown")
             self.refresh_bindings()
             for note in shown.player.recording.said:
-                self.notify(f"note: {note}", timeout=8, markup=False)
+                self.notify(f"note: {note}", timeout=8)
             self.run_in_background(partial(asyncio.to_thread, self.replay.read), "replay-read")
         elif shown is not None:
             self.run_in_background(partial(self._open, shown), "telemetry")
@@ -281,7 +281,7 @@ class MonitorScreen(MonitorCharts):
                 self._start_recording(feed, None)
                 return
             length, path = feed.recorder.size_bytes, feed.stop_recording()
-            self.notify(f"recorded {path}, {size(length)}", timeout=5, markup=False)
+            self.notify(f"recorded {path}, {size(length)}", timeout=5)
         except EdgetuiError as error:
             self.desk.show_error(error)
         self.tick()
@@ -292,7 +292,7 @@ class MonitorScreen(MonitorCharts):
         except EdgetuiError as error:
             self.desk.show_error(error)
             return
-        self.notify(f"recording to {made}", timeout=5, markup=False)
+        self.notify(f"recording to {made}", timeout=5)
         self.tick()
 
     def action_mark(self) -> None:

@@ -67,7 +67,7 @@ class Page(Dialog[None]):
             self.run_in_background(self._fill, "page")
 
     def _room(self) -> int:
-        return min(round(self.app.size.width * 0.96), 124) - 5
+        return min(self.app.size.width, 124) - 5
 
     async def _fill(self) -> None:
         self._wide = self._room()

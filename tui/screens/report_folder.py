@@ -39,5 +39,5 @@ async def _write(desk: Desk, runs: tuple[str, ...], to: Path, goal: str) -> None
     desk.notify("the report is being written", timeout=3)
     found = await desk.engine.export(runs, to, goal)
     for run, paths in found.different.items():
-        desk.notify(f"{len(paths)} figures of {run} are not what its raw samples give", severity="warning", markup=False)
-    desk.notify(f"wrote {to / 'report.html'}", timeout=8, markup=False)
+        desk.notify(f"{len(paths)} figures of {run} are not what its raw samples give", severity="warning")
+    desk.notify(f"wrote {to / 'report.html'}", timeout=8)

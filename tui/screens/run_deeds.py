@@ -153,7 +153,7 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         finally:
             if self._gone:
                 self._gone.pop()
-        self.notify(f"{back[0] if len(back) == 1 else f'{len(back)} runs'} back again", timeout=3, markup=False)
+        self.notify(f"{back[0] if len(back) == 1 else f'{len(back)} runs'} back again", timeout=3)
 
     def action_tag(self) -> None:
         """Ask for tags."""
@@ -210,9 +210,7 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
     async def _move(self, runs: Sequence[str], by: int, after: str) -> None:
         engine = self.desk.engine
         found = await engine.move(runs, by=by, after=(await engine.queued_as(after)) if after else "")
-        self.notify(
-            "\n".join(f"{n}. {run}" for n, run in enumerate(found.waiting, 1)), title="the queue", timeout=4, markup=False
-        )
+        self.notify("\n".join(f"{n}. {run}" for n, run in enumerate(found.waiting, 1)), title="the queue", timeout=4)
 
     def _ask(self, question: str, cost: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         from .dialogs import Confirm

@@ -54,7 +54,7 @@ class RunOnBoards(Dialog[None]):
     """Enter hands over what is marked, and closes when that is taken; escape closes. What is refused is said below the rows."""
 
     DEFAULT_CSS = """
-    RunOnBoards { align: center middle; background: $background 60%; }
+    RunOnBoards { align: center middle; }
     RunOnBoards > Vertical { width: 84; max-width: 100%; height: auto; max-height: 96%; border: round $accent; }
     RunOnBoards > Vertical { background: $background; }
     RunOnBoards Lines { height: auto; }
@@ -121,7 +121,7 @@ class RunOnBoards(Dialog[None]):
 
     def write(self, cursor: str = "") -> None:
         """All of it."""
-        width = max(20, min(84, int(self.app.size.width * 0.96)) - 4)
+        width = max(20, min(84, self.app.size.width) - 4)
         what = [line for text in self.what for line in hanging(((" ", ""),), text, width, "value")]
         said = hanging(((" ", ""),), self._said[0], width, self._said[1]) if self._said[0] else []
         shown = self._rows(width)

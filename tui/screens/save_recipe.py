@@ -54,4 +54,4 @@ def _save(desk: Desk, settings: SettingsPane, draft: Draft, name: str) -> None:
     draft.recipes = desk.engine.recipes()
     draft.load(name)
     settings.rewrite()
-    desk.notify(f"saved {path}", markup=False)
+    desk.notify(f"saved {path}")

@@ -347,7 +347,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         """The weights before and after, or the curve again."""
         found = self._document()
         if found.histogram is None:
-            self.notify(found.reasons.get("histogram", "the weights are counted once all rows are known"), markup=False)
+            self.notify(found.reasons.get("histogram", "the weights are counted once all rows are known"))
             return
         self.counted = not self.counted
         self._picture(found)
@@ -374,7 +374,7 @@ class SensitivityScreen(AtDesk, SafeDismiss, Screen[None]):
         field = self.draft.spare(self.view.step, names)
         self.changed()
         words = ", ".join(row.unit for row in wanted[:3]) + (f" and {len(wanted) - 3} more" if len(wanted) > 3 else "")
-        self.notify(f"{words}: in `{field}` of {self.view.step.method}; u in the workbench takes it back", markup=False)
+        self.notify(f"{words}: in `{field}` of {self.view.step.method}; u in the workbench takes it back")
         self.marked.clear()
         self._show()
 

@@ -323,7 +323,7 @@ class WorkbenchScreen(Doors):
         run = await link.submit(setups, model, after)
         self.run_in_background(partial(self.follow, run), "follow")
         then = f"it begins when {after} has ended well" if after else "the run goes on when you quit"
-        self.notify(f"{Path(model).stem}: {then}", timeout=3, markup=False)
+        self.notify(f"{Path(model).stem}: {then}", timeout=3)
 
     def action_cancel(self) -> None:
         """Ask, then end the run."""

@@ -76,7 +76,7 @@ class Findable(BearsLeaving, Widget):
         elif found:  # round the end
             self.go_to(found[0] if by > 0 else found[-1])
         else:
-            self.app.notify(f"no row has `{self.sought}`", timeout=2, markup=False)
+            self.app.notify(f"no row has `{self.sought}`", timeout=2)
 
     def on_key(self, event: events.Key) -> None:
         """Typing; once something was found, escape is done with it."""
