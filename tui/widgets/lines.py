@@ -32,12 +32,15 @@ Line = tuple[Span, ...]
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break at spaces, and inside words only where one is wider than a row; a row has two columns at least."""
+    """Break at spaces, and inside words only where one is wider than a row: of a path behind a `/` in the row's second half. A
+    row has two columns at least.
+    """
     rows, row = [], ""
     width = max(2, width)
     for word in sanitize(text).split(" "):
         while width_of(word) > width:
             part = cut(word, width)
+            part = part[: part.rfind("/", len(part) // 2) + 1] or part
             rows += [row, part] if row else [part]
             row, word = "", word[len(part) :]
         if row and width_of(row) + 1 + width_of(word) > width:

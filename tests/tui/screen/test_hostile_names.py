@@ -118,6 +118,11 @@ async def test_a_name_that_is_not_utf8_is_said_and_refused(tmp_path: Path, own_s
         await look_closely(app, pilot)
 
 
+def test_a_path_is_broken_behind_a_slash_where_one_is_near():
+    assert wrap("/runs/tiny-both/artifacts/plan.onnx", 20) == ["/runs/tiny-both/", "artifacts/plan.onnx"]
+    assert wrap(f"/a/{'x' * 30}", 20) == [f"/a/{'x' * 17}", "x" * 13]
+
+
 @pytest.mark.parametrize("width", [8, 11, 40])
 def test_letters_of_two_columns_are_wrapped_and_cut_by_columns(width: int):
     text = "日本語のとても長いモデル名 and words"
