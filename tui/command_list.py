@@ -165,7 +165,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         ask_to_save(desk, settings, words[0] if words else "")
 
     def show(words: Words) -> None:
-        desk.run_in_background(partial(bench.open_run, words[0]), "open")
+        desk.run_in_background(partial(bench.show_run, words[0]), "open")
 
     def take_up(words: Words) -> None:
         desk.run_in_background(partial(bench.resume, words[0]), "resume")

@@ -144,7 +144,7 @@ class BenchCommands(Provider):
             yield PaletteEntry(f"setting {name}   {value}", help_, partial(self._go_to_setting, screen, name))
         for run in self.runs:
             words = f"run {run.run}   {run.model.removesuffix('.onnx')} {run.recipe}   {run.state}"
-            show = partial(self.desk.run_in_background, partial(screen.open_run, run.run), "open")
+            show = partial(self.desk.run_in_background, partial(screen.show_run, run.run), "open")
             yield PaletteEntry(words, "Show it, with its whole past", show)
 
     @staticmethod

@@ -41,8 +41,8 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
         return RunsLook()
 
     @abstractmethod
-    async def open_run(self, run: str) -> None:
-        """Show a run here."""
+    async def show_run(self, run: str) -> None:
+        """Show a run here, and go to its pane."""
 
     @abstractmethod
     async def resume(self, run: str) -> None:
@@ -56,7 +56,7 @@ class Doors(AtDesk, SafeDismiss, Screen[None]):
         """The list of runs."""
         from .runs import RunsScreen
 
-        self.app.push_screen(RunsScreen(self.runs_look, self.open_run, self.resume, self.run_after))
+        self.app.push_screen(RunsScreen(self.runs_look, self.show_run, self.resume, self.run_after))
 
     def action_studies(self) -> None:
         """Studies, and their tables."""

@@ -84,9 +84,9 @@ class RunsScreen(RunDeeds, FilteredScreen):
         Binding("escape", "back", "back", id="runs.back", tooltip="To the workbench"),
     ]
 
-    def __init__(self, look: RunsLook, open_run: OnRun, resume: OnRun, run_after: OnRun) -> None:
+    def __init__(self, look: RunsLook, show_run: OnRun, resume: OnRun, run_after: OnRun) -> None:
         super().__init__(look.filter_text)
-        self.look, self._open_run, self._take_up, self._run_after = look, open_run, resume, run_after
+        self.look, self._show_run, self._take_up, self._run_after = look, show_run, resume, run_after
         self.runs: tuple[RunSummary, ...] = ()
         self.marked = look.marked
         self.order = RunOrder(look.sort)
@@ -283,7 +283,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         at = self.current()
         if at:
             self.go()
-            self.run_in_background(partial(self._open_run, at), "open")
+            self.run_in_background(partial(self._show_run, at), "open")
 
     def action_mark(self) -> None:
         """Mark or unmark, and go one down."""

@@ -157,6 +157,11 @@ class WorkbenchScreen(Doors):
             self.models.take(folders, spec.model)
         self.run_in_background(partial(self.follow, run), "follow")
 
+    async def show_run(self, run: str) -> None:
+        """Open a run that was asked for, and go to it: where one pane is shown, it is the run's."""
+        await self.open_run(run)
+        self.action_pane("run")
+
     async def follow(self, run: str) -> None:
         """Watch a run, and leave the settings as they are."""
         self.remove_class("-fresh")
@@ -338,10 +343,14 @@ class WorkbenchScreen(Doors):
         """Take the run up again."""
         view = self.desk.link.view
         if view is not None:
-            self.run_in_background(partial(self.resume, view.run), "resume")
+            self.run_in_background(partial(self._resume, view.run), "resume")
 
     async def resume(self, run: str) -> None:
-        """Take a run up again and watch it."""
+        """Take a run up again, and go to its pane."""
+        await self._resume(run)
+        self.action_pane("run")
+
+    async def _resume(self, run: str) -> None:
         await self.desk.link.resume(run)
         self.run_in_background(partial(self.follow, run), "follow")
 

@@ -150,15 +150,20 @@ async def test_tags_and_notes_are_written_and_gathered_by(bare_app: EdgetuiApp, 
         await shows(pilot, "can be no tag")
 
 
-async def test_enter_shows_the_run_in_the_workbench(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+@pytest.mark.parametrize("size", [(160, 45), (80, 24)], ids=["all-panes", "one-pane"])
+async def test_enter_goes_to_the_run_in_the_workbench(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], size: tuple[int, int]
+):
     app = bare_app
     first = past_run("done")
     past_run("failed")
-    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await open_list(pilot)
+        assert app.workbench.tab == "models"  # the newest run was shown at the start, and nobody asked for it
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.screen is app.workbench and app.link.view and app.link.view.run == first)
-        await shows(pilot, "▲ faster")
+        assert app.workbench.tab == "run"
+        await shows(pilot, "▲ faster", "E deploy")
 
 
 async def test_deleting_asks_first_and_u_has_it_back(bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]):
