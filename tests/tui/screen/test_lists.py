@@ -163,7 +163,7 @@ async def test_enter_goes_to_the_run_in_the_workbench(
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.screen is app.workbench and app.link.view and app.link.view.run == first)
         assert app.workbench.tab == "run"
-        await shows(pilot, "▲ faster", "E deploy")
+        await shows(pilot, "▲ faster")
 
 
 async def test_deleting_asks_first_and_u_has_it_back(bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]):
