@@ -27,7 +27,6 @@ MAY_SKIP = (
     "needs a GPU",
     "needs a board",
     "needs torch",
-    "needs the extra fleet",
     "needs the extra docs",
     "needs the extra web",
     "needs the package index",

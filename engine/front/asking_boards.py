@@ -75,10 +75,7 @@ class AskingBoards(ABC):
         from ..fleet.asks import FleetAsk, never_asked
 
         boards = fleet.wanted(on)
-        if not asked.groups:
-            reasons = "; ".join(dict.fromkeys(each.reason for each in asked.left_out))
-            raise UsageError(f"nothing of {asked.study.name} can be run: {reasons}", fix="mend what its file names")
-        fleet.refuse_unable(boards, [spec for group in asked.groups for spec in group.specs], train_on)
+        fleet.refuse_unable(boards, specs_of(asked), train_on)
         salt = never_asked(again)
         return tuple(FleetAsk(group.specs, board, salt, train_on) for board in boards for group in asked.groups)
 
@@ -109,6 +106,27 @@ class AskingBoards(ABC):
         boards = fleet.wanted(on)
         parse_want(asked.said.want)
         return _driven(asked, [asked.model], {}, boards, again=again)
+
+
+def specs_of(asked: StudyRequest) -> tuple[RunSpec, ...]:
+    """All runs of a study, group by group.
+
+    Raises:
+        UsageError: nothing of it can be run.
+    """
+    if not asked.groups:
+        reasons = "; ".join(dict.fromkeys(each.reason for each in asked.left_out))
+        raise UsageError(f"nothing of {asked.study.name} can be run: {reasons}", fix="mend what its file names")
+    return tuple(spec for group in asked.groups for spec in group.specs)
+
+
+def with_trained(asked: StudyRequest, trained: Sequence[RunSpec]) -> StudyRequest:
+    """A study whose runs go on from what a board has trained: `trained`, one of each, in their order."""
+    import msgspec
+
+    left = iter(trained)
+    groups = tuple(msgspec.structs.replace(group, specs=tuple(next(left) for _ in group.specs)) for group in asked.groups)
+    return msgspec.structs.replace(asked, groups=groups)
 
 
 def _driven(

@@ -72,18 +72,13 @@ async def _trained_study(
     engine: Engine, asked: StudyRequest, train_on: str, *, detach: bool, again: bool, as_json: bool
 ) -> int:
     """A study here of what a board trains before."""
-    from msgspec import structs
-
+    from ...engine.front.asking_boards import specs_of, with_trained
     from .on_boards import left_to_boards, trained_on
 
-    specs = [spec for group in asked.groups for spec in group.specs]
-    trained, ending = await trained_on(engine, specs, train_on, again=again, as_json=as_json)
+    trained, ending = await trained_on(engine, specs_of(asked), train_on, again=again, as_json=as_json)
     if ending != "ended":
         return left_to_boards(ending)
-    left = iter(trained)
-    groups = tuple(structs.replace(group, specs=tuple(next(left) for _ in group.specs)) for group in asked.groups)
-    asked = structs.replace(asked, groups=groups)
-    return await _study(engine, asked, detach=detach, dry_run=False, again=again, as_json=as_json)
+    return await _study(engine, with_trained(asked, trained), detach=detach, dry_run=False, again=again, as_json=as_json)
 
 
 async def _list(engine: Engine, as_json: bool) -> int:

@@ -213,9 +213,14 @@ class RunOnBoards(Dialog[None]):
 
 
 async def open_form(
-    desk: Desk, what: Sequence[str], take: Callable[[BoardsWanted], Awaitable[None]], *, learns: bool = False
+    desk: Desk,
+    what: Sequence[str],
+    take: Callable[[BoardsWanted], Awaitable[None]],
+    *,
+    learns: bool = False,
+    here: bool = False,
 ) -> None:
-    """The form on top of another screen; the first board that is up is marked.
+    """The form on top of another screen; the first board that is up is marked. What else: see `RunOnBoards`.
 
     Raises:
         EdgetuiError: there is no fleet, or it is down.
@@ -224,4 +229,4 @@ async def open_form(
     fleet.refuse_down()
     standing = [each.standing for each in (await fleet.status(glances=False)).boards]
     up = [each.board for each in standing if each.state == "up"]
-    desk.push_screen(RunOnBoards(what, standing, up[:1], take, learns=learns))
+    desk.push_screen(RunOnBoards(what, standing, up[:1], take, learns=learns, here=here))

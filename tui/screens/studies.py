@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -17,6 +18,7 @@ from .listed import ListedScreen
 
 if TYPE_CHECKING:
     from ...engine.fleet.followed_asks import FollowedAsks
+    from ...engine.schema.spec import RunSpec
     from ...engine.schema.study import StudyRequest
     from ...engine.schema.study_table import StudyDone, StudyListed
     from .run_on_boards import BoardsWanted
@@ -50,7 +52,8 @@ class StudiesScreen(ListedScreen):
         "ordinary runs, one group after another; it goes on when you quit, and goes on where it ended when it is begun again.\n"
         "`--small` trains nothing and ends within a quarter of an hour. Your own: a file in `studies` beside edgetui.toml,\n"
         'like = "qin2018" and models = ["mine.onnx"]. `edgetui study NAME` prints the same. B has boards of\n'
-        "the fleet do the study, each all of it, as its --on does; the screen Fleet tells how far they are, and has the table."
+        "the fleet do the study, each all of it, as its --on does, or one train what this machine measures (--train-on); the\n"
+        "screen Fleet tells how far they are, and has the table."
     )
     PARTS: ClassVar[Parts] = {
         "studies-table": (
@@ -156,15 +159,17 @@ class StudiesScreen(ListedScreen):
             self.do(partial(self._form, entry))
 
     async def _form(self, entry: StudyEntry) -> None:
+        from ...engine.front.asking_boards import specs_of
         from .run_on_boards import open_form
 
         asked = await self.desk.engine.plan_study(entry.study.study, small=entry.small, elsewhere=True)
-        specs = [spec for group in asked.groups for spec in group.specs]
+        specs = specs_of(asked)
         what = [f"study {entry.key}", f"{len(specs)} runs, {len(asked.groups)} times together"]
         learns = any(spec.recipe.last_learning >= 0 for spec in specs)
-        await open_form(self.desk, what, partial(self._ask_boards, entry.key, asked), learns=learns)
+        await open_form(self.desk, what, partial(self._ask_boards, entry.key, asked), learns=learns, here=True)
 
     async def _ask_boards(self, key: str, asked: StudyRequest, wanted: BoardsWanted) -> None:
+        from ...engine.front.asking_boards import specs_of, with_trained
         from ...engine.report.study_report import study_report
 
         engine, fleet, (on, train_on, again) = self.desk.engine, self.desk.engine.fleet(), wanted
@@ -174,8 +179,16 @@ class StudiesScreen(ListedScreen):
             results = {board: [each.runs if each else () for each in ended] for board, ended in outcomes}
             return study_report(await engine.study_over(asked, results), width)
 
-        asks = engine.plan_study_on_boards(fleet, asked, ",".join(on), train_on=train_on, again=again)
-        self.desk.board_asks.run(fleet, asks, f"study {key}", table)
+        async def begin(trained: Sequence[RunSpec]) -> None:
+            await engine.begin_study(with_trained(asked, trained))
+
+        if on:
+            asks = engine.plan_study_on_boards(fleet, asked, ",".join(on), train_on=train_on, again=again)
+            self.desk.board_asks.run(fleet, asks, f"study {key}", table)
+        else:
+            specs = specs_of(asked)
+            await engine.refuse_training(fleet, specs, train_on)
+            self.desk.board_asks.train(fleet, specs, train_on, f"study {key}", begin, again=again)
         engine.ask_no_more()
 
     def action_cancel(self) -> None:

@@ -245,6 +245,37 @@ async def test_one_board_trains_what_this_machine_measures(bare_app, fleet):
 
 
 @pytest.mark.long
+async def test_a_board_trains_for_a_study_that_this_machine_measures(bare_app, fleet, own_state, tmp_path):
+    pytest.importorskip("torch", reason="needs torch")
+    folder = own_state.parents[1] / "config" / "edgetui" / "studies"
+    folder.mkdir(parents=True)
+    (tmp_path / "t.toml").write_text(
+        '[[step]]\nmethod = "prune.magnitude"\namount = 0.3\n[[step]]\nmethod = "train.finetune"\nepochs = 1\nsamples = 256\n'
+    )
+    (folder / "mine.toml").write_text(
+        f'title = "mine"\n[[model]]\nname = "digits"\nfile = "{DEMO / "digits.onnx"}"\n'
+        f'dataset = "{DEMO / "digits.npz"}"\nweights = "w"\n[[variant]]\nname = "tuned"\n'
+        f'recipe = "{tmp_path / "t.toml"}"\n[[experiment]]\nname = "e"\nworkload = "flat-out"\n'
+    )
+    app = bare_app
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await on_the_bench(pilot, fleet)
+        await pilot.press("escape", "P")
+        await until(pilot, lambda: isinstance(app.screen, StudiesScreen) and "mine" in app.screen.entries)
+        await pilot.press("slash", *"mine", "enter", "B")
+        await shows(pilot, "study mine", "1 runs, 1 times together", "on each board, by itself")
+        await pilot.press("space", "G", "k", "right", "right", "enter")
+        await until(pilot, lambda: app.board_asks.asks and app.board_asks.asks[0].state == "done", 150)
+        await shows(pilot, "study mine: trained on two; it runs here now")
+        (study,) = [each for each in await app.engine.studies() if each.study == "mine"]
+    (here,) = run_paths(fleet.home)
+    await asyncio.to_thread(wait_until, lambda: RunDir(here).result() is not None)
+    assert RunDir(here).result().trained_on == "two"
+    assert len(study.here) == 1
+    assert [len(fleet.runs(name)) for name in ("one", "two")] == [0, 1]
+
+
+@pytest.mark.long
 async def test_sweeps_searches_and_studies_are_asked_of_boards_too(bare_app, fleet):
     app = bare_app
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
