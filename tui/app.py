@@ -165,6 +165,13 @@ class EdgetuiApp(HoldsFrames, Desk):
         if self.monitor is None:
             self.pace.always.append(Ahead(self.pace).tick)
             self.pace.always.append(BegunElsewhere(self, self.workbench.follow).tick)
+        self.call_after_refresh(self._after_first_paint)
+
+    @staticmethod
+    def _after_first_paint() -> None:
+        from ..engine.system.heap import share_one_heap
+
+        share_one_heap()
 
     def _take_in(self) -> None:
         """What the sensors say, whatever is on screen: a recording goes on, an alert is said."""

