@@ -30,6 +30,10 @@ class Comparison(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     runs: tuple[str, ...]
     """Run of each column; empty for a baseline or a guard."""
+    measured: tuple[str, ...] = ()
+    """Run whose figures each column shows, a baseline's and a guard's too."""
+    sides: tuple[str, ...] = ()
+    """Which of its figures: baseline, candidate or guard."""
     rows: tuple[TableRow, ...]
     advice: tuple[str, ...]
     choice: str = ""
@@ -79,6 +83,8 @@ def compare(results: Sequence[Result], goal: Goal | str = "", front_over: str = 
         title=sentences.title(results, differs),
         columns=tuple(column.label for column in columns),
         runs=tuple(column.result.run if column.side == "candidate" else "" for column in columns),
+        measured=tuple(column.result.run for column in columns),
+        sides=tuple(column.side for column in columns),
         rows=rows(columns),
         advice=sentences.advice(columns, best, goal, differs),
         choice=best.label if best else "",

@@ -31,7 +31,7 @@ def read_fleet() -> tuple[FleetBoard, ...]:
         ConfigRefused: there is no such file, it is not valid, or two boards are called alike.
     """
     file = fleet_file()
-    if not file.is_file():
+    if not os.path.lexists(file):
         fix = 'write one: [[board]] with name = "orin" and host = "user@orin.local"; host = "localhost" is this machine'
         raise ConfigRefused(f"there is no {file}", fix=fix)
     table = read_toml(file, ConfigRefused)
@@ -48,7 +48,7 @@ def read_fleet() -> tuple[FleetBoard, ...]:
 def known_names() -> tuple[str, ...]:
     """Boards and resources, as `--on` takes them; of a file that is not there or not valid none."""
     with suppress(EdgetuiError, OSError):
-        if fleet_file().is_file():
+        if os.path.lexists(fleet_file()):
             return _names(read_fleet())
     return ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -49,7 +50,7 @@ def fleet_boards() -> tuple[FleetBoard, ...]:
     Raises:
         ConfigRefused: it is not valid.
     """
-    return read_fleet() if fleet_file().is_file() else ()
+    return read_fleet() if os.path.lexists(fleet_file()) else ()
 
 
 def parse_place(text: str) -> DeployPlace:

@@ -88,6 +88,8 @@ def bring_back(home: Path, run: str) -> str:
     hits = list(there[:1]) if run == "last" else [each for each in there if each.run == run][:1]
     if not hits:
         hits = list({each.run: each for each in reversed(there) if run and run in each.run}.values())
+    if not hits and run == "last":
+        raise StorageRefused("the trash is empty", fix="runs stay there for a week, or as `[trash]` in edgetui.toml says")
     if not hits:
         raise StorageRefused(f"no run `{run}` is in the trash", fix="`edgetui restore` lists what is")
     if len(hits) > 1:

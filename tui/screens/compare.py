@@ -357,13 +357,11 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
 
         found = self.comparison
         if found is not None:
-            # a baseline stands before the candidates it was measured with
-            owners = [run or next(filter(None, found.runs[n:]), "") for n, run in enumerate(found.runs)]
-            plans = [
-                PlanRef(owner, "candidate" if run else "baseline", label)
-                for owner, run, label in zip(owners, found.runs, found.columns, strict=True)
-            ]
-            self.app.push_screen(LayersScreen(plans, self.first))
+            columns = zip(found.measured, found.sides, found.columns, strict=True)
+            own = [PlanRef(run, "baseline" if side == "baseline" else "candidate", label) for run, side, label in columns]
+            kept = [n for n, side in enumerate(found.sides) if side != "guard"]  # a run's guard has no word there
+            shown = next((at for at, n in enumerate(kept) if n >= self.first), 0)
+            self.app.push_screen(LayersScreen([own[n] for n in kept], shown))
 
     def action_deploy(self) -> None:
         """Copy what the run made that is advised; where none is, that of the first column shown."""

@@ -68,6 +68,8 @@ def test_of_twins_the_head_names_the_column(make):
     found = compare([first, slower(make(), 3.5)])
     assert found.columns == ("FP32 of int8 #2", "int8", "int8 #2")
     assert found.rows[0].cells[0] == found.rows[1].cells[2] == "3.50 ms ± 0.01"
+    assert found.runs == ("", "first", found.made[1])
+    assert found.measured == (found.made[1], "first", found.made[1])
 
 
 def test_groups_keep_their_names_and_say_whose_it_is_where_it_is_one_of_several(make):

@@ -191,7 +191,7 @@ async def test_deleting_asks_first_and_u_has_it_back(bare_app: EdgetuiApp, engin
         await shows(pilot, "3 of 3")
         assert {run.run for run in await engine.list()} == runs
         await pilot.press("u")
-        await shows(pilot, "no run `last` is in the trash")
+        await shows(pilot, "the trash is empty")
 
 
 async def test_what_is_going_is_not_asked_about_before_it_is_refused(
