@@ -1,4 +1,4 @@
-"""asyncio without TLS, of which the screen's process has none: OpenSSL takes 4.5 MB and a thirtieth of the start."""
+"""asyncio without TLS, of which screens and commands have none: OpenSSL takes 4.5 MB and a thirtieth of the start."""
 
 from __future__ import annotations
 

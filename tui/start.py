@@ -57,6 +57,9 @@ def _obey(words: Sequence[str]) -> int:
 
         import click
 
+        from .light_asyncio import import_asyncio
+
+        import_asyncio()
         from ..engine.errors import UsageError
         from .cli import cli
 

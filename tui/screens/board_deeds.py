@@ -47,11 +47,20 @@ class BoardDeeds(ListedScreen):
         self._ask_for = ask_for
         self._found: FleetStatus | None = None
         """What was shown last."""
+        self._idle: frozenset[str] = frozenset()
 
     def idle_keys(self) -> frozenset[str]:
         """Keys that would say that there is nothing."""
-        asks = self.desk.board_asks
-        return frozenset(key for key, there in (("fleet.cancel", asks.going), ("fleet.outcome", asks.asks)) if not there)
+        asks, found = self.desk.board_asks, self._found
+        up = found is not None and found.up
+        all_up = found is not None and all(each.standing.state == "up" for each in found.boards)
+        of_use = (
+            ("fleet.cancel", bool(asks.going)),
+            ("fleet.outcome", bool(asks.asks)),
+            ("fleet.up", not (up and all_up)),
+            ("fleet.down", found is None or up),
+        )
+        return frozenset(key for key, there in of_use if not there)
 
     def _asked_for(self) -> None:
         """Open the form, where that was asked for from elsewhere; once."""

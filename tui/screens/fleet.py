@@ -122,6 +122,9 @@ class FleetScreen(BoardDeeds):
         from ...engine.report.fleet_table import asked_words
 
         self._found = found
+        if (idle := self.idle_keys()) != self._idle:
+            self._idle = idle
+            self.query_one(KeyBar).write()
         self.remove_class("-none")
         self.boards = {each.standing.board: each for each in found.boards}
         self._asked = {}

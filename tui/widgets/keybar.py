@@ -15,6 +15,8 @@ from ..leaving import BearsLeaving
 from .entry import Entry, within
 from .lines import Line, Lines
 
+BLANKS = 3
+"""Between keys."""
 LAST = ("help", "quit")
 """Binding ids that keep their place at the right however narrow the screen is."""
 FIRST = ("run", "runs")
@@ -130,7 +132,7 @@ class KeyBar(BearsLeaving, Widget):
         )
         last = [hint for name in LAST for hint in hints if hint[0] == name]
         rest = sorted((hint for hint in hints if hint not in last), key=lambda hint: hint[0] == "palette")
-        room = self.size.width - 1 - sum(_width(hint) for hint in last)
+        room = self.size.width - 1 + BLANKS - sum(_width(hint) for hint in last)  # behind the last one none are needed
         room -= width_of(typed.lead + typed.text) + 4 if typed is not None and typed.lead else 0
         kept = []
         for hint in sorted(rest, key=lambda hint: hint[0] not in FIRST):
@@ -144,7 +146,7 @@ class KeyBar(BearsLeaving, Widget):
             line = (*_led(typed, room), *(typed.beside or (("   ", ""),)))
             kept, last = ([], []) if typed.beside is not None else (kept, last)
         for _, key, words in [*sorted(kept, key=rest.index), *last]:
-            line = (*line, (key, "key"), (f" {words}   ", "dim"))
+            line = (*line, (key, "key"), (f" {words}{' ' * BLANKS}", "dim"))
         self.query_one(Lines).show([line])
 
 
@@ -154,4 +156,4 @@ def _led(typed: Entry, room: int) -> Line:
 
 
 def _width(hint: tuple[str, str, str]) -> int:
-    return width_of(hint[1]) + width_of(hint[2]) + 4
+    return width_of(hint[1]) + width_of(hint[2]) + 1 + BLANKS

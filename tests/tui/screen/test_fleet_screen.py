@@ -46,9 +46,11 @@ async def test_a_fleet_comes_up_works_and_goes_down_from_the_screen(bare_app, tm
     try:
         async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
             await open_fleet(pilot)
-            await shows(pilot, "down; u brings it up")
+            await shows(pilot, "down; u brings it up", "u up", "esc back")
+            assert "x down" not in screen_text(bare_app)
             await pilot.press("u")
-            await shows(pilot, "1 of 1 boards are up", "nothing")
+            await shows(pilot, "1 of 1 boards are up", "nothing", "x down")
+            assert "u up" not in screen_text(bare_app).splitlines()[-1]
             recipe = Recipe(name="p", step=(PruneMagnitude(amount=0.3),))
             spec = RunSpec(model=str(PACKAGE / "profiles" / "demo" / "digits.onnx"), recipe=recipe, measure=False)
             found = await fleet.fleet.carry([FleetAsk((spec,), "one")], lambda told: None)

@@ -299,6 +299,18 @@ def test_a_screen_that_has_hashed_nothing_has_no_openssl_and_no_archives():
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [((), b"reads it"), (("monitor",), b"1 Sensors"), (("monitor", "--field"), b"RAM")],
+    ids=["workbench", "monitor", "field"],
+)
+def test_no_screen_loads_openssl(terminal, words, shown):
+    screen = terminal(*words)
+    screen.wait_for(shown)
+    assert "libssl" not in Path(f"/proc/{screen.process.pid}/maps").read_text()
+
+
+@pytest.mark.long
 def test_a_terminal_that_claims_more_than_any_has_is_drawn_in_part(terminal):
     shown = terminal(size=(65535, 2000))
     shown.wait_for(b"the terminal claims 2000x65535: 1000x500 of it are drawn")
