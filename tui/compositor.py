@@ -16,11 +16,14 @@ from typing import cast
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import textual.screen
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual.geometry import Region, Size
+from textual._context import visible_screen_stack
+from textual.geometry import Offset, Region, Size
 from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 Span = tuple[int, int]
 """First column, and the one behind the last."""
@@ -156,7 +159,32 @@ class NarrowUpdate(ChopsUpdate):
 
 
 class NarrowCompositor(Compositor):
-    """Textual's, but for what it has drawn."""
+    """Textual's, but for what it has drawn, and for what lies below: it leaves the screens below in a variable of the context,
+    of which every task that begins later keeps a copy, and with it screens that were left long ago.
+    """
+
+    def render_update(
+        self, full: bool = False, screen_stack: list[Screen[object]] | None = None, simplify: bool = False
+    ) -> RenderableType | None:
+        """What has to be written; None: nothing."""
+        try:
+            return super().render_update(full, screen_stack, simplify)
+        finally:
+            visible_screen_stack.set([])
+
+    def get_style_at(self, x: int, y: int) -> Style:
+        """Style of a cell."""
+        try:
+            return super().get_style_at(x, y)
+        finally:
+            visible_screen_stack.set([])
+
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        """Whose cell it is, and which of its own."""
+        try:
+            return super().get_widget_and_offset_at(x, y)
+        finally:
+            visible_screen_stack.set([])
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """All that is seen."""

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -295,7 +296,8 @@ async def ask(home: Path, question: Question, listen: Listen | None) -> msgspec.
         process.close()
         _log.debug("%s: %s", type(question).__name__, failure or ("not answered" if answer is None else "answered"))
         _ASKED.discard(process)
-        asyncio.get_running_loop().call_later(IDLE_S, _end_idle, process)
+        # in a context of its own: who asked, a screen say, is not kept for it
+        asyncio.get_running_loop().call_later(IDLE_S, _end_idle, process, context=Context())
     if answer is not None:
         return answer
     assert failure
