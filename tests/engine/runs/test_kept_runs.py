@@ -99,7 +99,7 @@ def test_the_last_that_was_deleted_comes_back_first(made: Made, engine: Engine, 
     os.utime(own_state / "trash" / "two", (time.time() - 60,) * 2)
     ask(engine.delete("one"))
     assert [ask(engine.restore("last")), ask(engine.restore("last"))] == ["one", "two"]
-    with pytest.raises(StorageRefused, match="no run `last`"):
+    with pytest.raises(StorageRefused, match="the trash is empty"):
         ask(engine.restore("last"))
 
 
