@@ -204,15 +204,17 @@ class Link(Setups):
         self.expect(*(run.run for run in runs if run.state in ("running", "queued")))
         return next((run for run in runs if run.state in ("running", "queued")), runs[0] if runs else None)
 
-    async def follow(self, run: str) -> None:
-        """Watch a run, and those that were started with it, from the first event to the last; `view` is the run from now on."""
+    async def follow(self, run: str, *, chosen: bool = False) -> None:
+        """Watch a run, and those that were started with it, from the first event to the last; `view` is the run from now on.
+        Unless it was `chosen`, another of them is shown while that works.
+        """
         from .runview import RunView
 
         views = []
         for name in await self.engine.together(run):
             spec = await self.engine.spec(name)
             views.append(RunView(name, Path(spec.model).stem, spec.recipe.name))
-        self.members, self.comparison, self._chosen = tuple(views), None, False
+        self.members, self.comparison, self._chosen = tuple(views), None, chosen
         self.view = next((view for view in views if view.run == run), views[0])
         self.expect(*(view.run for view in views))
         mine = self.members

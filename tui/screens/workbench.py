@@ -142,9 +142,12 @@ class WorkbenchScreen(Doors):
         else:
             self.add_class("-fresh")
 
-    async def open_run(self, run: str) -> None:
-        """Watch a run from its beginning; its recipe and settings come into the pane."""
+    async def open_run(self, run: str, *, chosen: bool = False) -> None:
+        """Watch a run, or a group's first, from its beginning; its recipe and settings come into the pane. `run` may be a part
+        of an id. `chosen`: see `Link.follow`.
+        """
         link = self.desk.link
+        run = (await self.desk.engine.members(run))[0]
         spec = await self.desk.engine.spec(run)
         if self.settings.draft is not None:
             self.settings.draft.change(**link.setup_of(spec))
@@ -155,17 +158,17 @@ class WorkbenchScreen(Doors):
                 link.open_folder(spec.model)  # it was opened in another session
                 folders = self.desk.engine.models()
             self.models.take(folders, spec.model)
-        self.run_in_background(partial(self.follow, run), "follow")
+        self.run_in_background(partial(self.follow, run, chosen=chosen), "follow")
 
     async def show_run(self, run: str) -> None:
         """Open a run that was asked for, and go to it: where one pane is shown, it is the run's."""
-        await self.open_run(run)
+        await self.open_run(run, chosen=True)
         self.action_pane("run")
 
-    async def follow(self, run: str) -> None:
+    async def follow(self, run: str, *, chosen: bool = False) -> None:
         """Watch a run, and leave the settings as they are."""
         self.remove_class("-fresh")
-        await self.desk.link.follow(run)
+        await self.desk.link.follow(run, chosen=chosen)
         self.run_pane.tick()
         self.log_pane.tick()
 

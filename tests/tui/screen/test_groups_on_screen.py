@@ -79,6 +79,21 @@ async def test_runs_that_were_started_together_stand_side_by_side(
         await shows(pilot, "Compare", "2 runs")
 
 
+@pytest.mark.parametrize("words", ["show {part}", "show {whole}", "show last"])
+async def test_a_run_that_is_asked_for_is_shown_whatever_of_its_id_was_typed(
+    bare_app: EdgetuiApp, group: list[str], words: str
+) -> None:
+    """A part of an id showed the first run of its group."""
+    asked = words.format(part=group[1][4:], whole=group[1])
+    async with bare_app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: bare_app.link.comparison)
+        bare_app.link.view = bare_app.link.members[0]
+        await pilot.press("colon", *("space" if each == " " else each for each in asked), "enter")
+        await until(pilot, lambda: bare_app.workbench.tab == "run" and bare_app.link.view and bare_app.link.view.run == group[1])
+        await pilot.press("colon", *("space" if each == " " else each for each in f"show {group[0]}+1"), "enter")
+        await until(pilot, lambda: bare_app.link.view and bare_app.link.view.run == group[0])
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 async def test_a_group_is_started_with_one_key_and_followed_to_its_choice(
