@@ -88,6 +88,14 @@ def size(column: Column) -> str:
     return words.size(column.metrics.size_bytes) + (f" ({words.digits(share)})" if share is not None else "")
 
 
+def plan_size(column: Column) -> str:
+    """What is timed, where the model's file is what is deployed and of another size."""
+    figures = column.metrics
+    if figures.plan_bytes is None or figures.plan_bytes == figures.size_bytes:
+        return DASH
+    return words.size(figures.plan_bytes)
+
+
 def zeros(column: Column) -> str:
     """`30.0 %` of all parameters."""
     total, nonzero = column.metrics.parameters, column.metrics.nonzero

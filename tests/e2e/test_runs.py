@@ -19,7 +19,7 @@ from edgetui.engine.schema import events
 from edgetui.engine.schema.result import Result
 from edgetui.engine.schema.settings import BackendSettings
 from edgetui.engine.schema.spec import RunRequest, RunSpec
-from edgetui.engine.schema.steps import Recipe
+from edgetui.engine.schema.steps import PrecisionFp16, Recipe
 from edgetui.engine.system.reporter import NullReporter
 from edgetui.engine.work.job import Job
 from edgetui.engine.work.stages import measure
@@ -281,6 +281,17 @@ async def test_a_read_only_state_folder_is_refused_in_words(small_disk: Path, en
     with pytest.raises(StorageRefused, match="cannot write") as told:
         await Engine(engine.config, small_disk / "edgetui").submit(light)
     assert "XDG_STATE_HOME" in told.value.fix
+
+
+async def test_a_plan_that_is_as_large_as_before_is_told_beside_a_file_that_is_smaller(engine: Engine, light: RunSpec) -> None:
+    """ONNX Runtime computes on a processor in FP32 what a file keeps in half precision."""
+    half = msgspec.structs.replace(light, recipe=Recipe(name="fp16", step=(PrecisionFp16(),)))
+    for asked, told in ((half, True), (light, False)):
+        run = await engine.submit(asked)
+        await ended(engine, run)
+        result = await engine.result(run)
+        assert result.state == "done"
+        assert any("the model's file that is smaller" in warning for warning in result.warnings) is told
 
 
 @pytest.mark.long

@@ -41,7 +41,9 @@ STATE_TONE = {"done": "good", "failed": "bad", "crashed": "bad", "cancelled": "w
 
 
 def member_rows(members: Sequence[RunView], shown: RunView, width: int) -> list[Line]:
-    """`✓ int8 0.452 faster   ▶ prune-5 lower   · fp16 waits`, over as many rows as it takes."""
+    """`▸✓ int8 0.452 faster   ▶ prune-5 lower   · fp16 waits`, over as many rows as it takes; ▸ is the one whose figures stand
+    below.
+    """
     rows: list[Line] = []
     row: Line = ()
     used = 0
@@ -51,7 +53,14 @@ def member_rows(members: Sequence[RunView], shown: RunView, width: int) -> list[
         if row and used + size_ > width:
             rows.append(row)
             row, used = (), 0
-        row = (*row, (f" {mark} ", tone_), (name, "accent" if view is shown else "value"), (f" {words_}  ", "dim"))
+        here = "▸" if view is shown else " "
+        row = (
+            *row,
+            (here, "accent"),
+            (f"{mark} ", tone_),
+            (name, "accent" if view is shown else "value"),
+            (f" {words_}  ", "dim"),
+        )
         used += size_
     return [*rows, row]
 

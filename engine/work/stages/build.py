@@ -22,6 +22,9 @@ from ...system.reporter import Stretch
 from ..job import Job
 from ..two_plans import TWO
 
+SMALLER, UNLIKE = 0.9, 1.2
+"""A file of this share is said to be smaller; and its plan to be another share, where it is so many times as much."""
+
 
 def run(job: Job) -> Outcome:
     """Write both plans, or the candidate's alone where it is for a GPU elsewhere."""
@@ -65,6 +68,12 @@ def run(job: Job) -> Outcome:
         return made
     before, after = baseline.stat().st_size, _size(deployed)
     if not job.card.plan_is_deployed:
+        share, of_files = after / before, lowered.stat().st_size / original.stat().st_size
+        if of_files < SMALLER and share > of_files * UNLIKE:
+            job.say.warn(
+                f"it is the model's file that is smaller: the plan that is timed is {after / 1e6:.3g} MB, "
+                f"{share:.2f} of the original's"
+            )
         return msgspec.structs.replace(made, baseline=Metrics(plan_bytes=before))
     return msgspec.structs.replace(
         made,

@@ -70,8 +70,10 @@ async def test_runs_that_were_started_together_stand_side_by_side(
         await pilot.press("4")
         await shows(pilot, "✓ both 0.480 faster", "both #2", "Goal: fastest", "v member")
         shown = bare_app.link.view
+        await shows(pilot, "▸✓ both 0.480" if shown is bare_app.link.members[0] else "▸✓ both #2")
         await pilot.press("v")
         assert bare_app.link.view is not shown
+        await shows(pilot, "▸✓ both 0.480" if shown is not bare_app.link.members[0] else "▸✓ both #2")
         assert {view.run for view in bare_app.link.members} == set(group)
         await pilot.press("R")
         await shows(pilot, "both 1/2", "both 2/2")
@@ -89,7 +91,9 @@ async def test_a_run_that_is_asked_for_is_shown_whatever_of_its_id_was_typed(
         await until(pilot, lambda: bare_app.link.comparison)
         bare_app.link.view = bare_app.link.members[0]
         await pilot.press("colon", *("space" if each == " " else each for each in asked), "enter")
-        await until(pilot, lambda: bare_app.workbench.tab == "run" and bare_app.link.view and bare_app.link.view.run == group[1])
+        await until(
+            pilot, lambda: bare_app.workbench.tab == "run" and bare_app.link.view and bare_app.link.view.run == group[1]
+        )
         await pilot.press("colon", *("space" if each == " " else each for each in f"show {group[0]}+1"), "enter")
         await until(pilot, lambda: bare_app.link.view and bare_app.link.view.run == group[0])
 
