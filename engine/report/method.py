@@ -90,7 +90,8 @@ def _energy(result: Result) -> Paragraph:
     drift = f", from before to after {words.signed_digits(power.idle_drift)} W" if power.idle_drift is not None else ""
     images = energy.for_images
     scaled = (
-        f" {words.thousands(images.n)} images, idle power with it: {words.joules(images.joules)}, scaled from {words.seconds(images.measured_s)}."
+        f" {words.thousands(images.n)} images, idle power with them: {words.joules(images.joules)}, scaled from "
+        f"{words.seconds(images.measured_s)}."
         if images.n is not None and images.joules is not None
         else ""
     )
