@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .desk import Desk
+from .link import GOING
 
 if TYPE_CHECKING:
     from ..engine.api import RunSummary
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 SETTLES_S = 20.0
 """A folder is there before its run is: so long it may take to begin."""
-GOING = ("running", "queued")
 
 
 class BegunElsewhere:

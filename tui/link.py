@@ -40,6 +40,8 @@ Found = TypeVar("Found")
 _log = logger(__name__)
 
 
+GOING = ("running", "queued")
+"""States of a run that has not ended, those that are shown first before others."""
 SEEN_IN = 200
 """Of so many runs, the newest, one is looked for that quantized a model."""
 
@@ -199,10 +201,10 @@ class Link(Setups):
     # runs
 
     async def latest(self) -> RunSummary | None:
-        """The newest run that is running, else the newest."""
+        """The run that works, else the newest that waits, else the newest."""
         runs = await self.engine.list()
-        self.expect(*(run.run for run in runs if run.state in ("running", "queued")))
-        return next((run for run in runs if run.state in ("running", "queued")), runs[0] if runs else None)
+        self.expect(*(run.run for run in runs if run.state in GOING))
+        return min(runs, key=lambda run: GOING.index(run.state) if run.state in GOING else len(GOING), default=None)
 
     async def follow(self, run: str, *, chosen: bool = False) -> None:
         """Watch a run, and those that were started with it, from the first event to the last; `view` is the run from now on.
@@ -264,6 +266,7 @@ class Link(Setups):
         Raises:
             EdgetuiError: there is no plan, or it cannot be loaded here.
         """
+        from ..engine.advice.words import waits
         from ..engine.schema.events import Queued
 
         question = await self.engine.plan_of(run, side)
@@ -275,7 +278,7 @@ class Link(Setups):
 
             def listen(event: AnyEvent) -> None:
                 if isinstance(event, Queued):
-                    wait(event.waiting_for or "another program")
+                    wait(waits(event))
 
             self._layers[key] = await self._asked(self.engine.inspect_plan(question, listen))
         return self._layers[key]

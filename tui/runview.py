@@ -98,9 +98,8 @@ class RunView:
         self.progress: Progress | None = None
         self.eta_s: float | None = None
         """Of the stage that is going, from this board's history; None: not known."""
-        self.waiting_for: str | None = None
-        self.waits_for_end = False
-        """That run has to end well; else it is for the board."""
+        self.waits: Queued | None = None
+        """What it waits for, as it was told last; None: for nothing."""
         self.state = ""
         """Empty while it works; then done, failed, cancelled or crashed; lost: its folder can be read no longer."""
         self.failure: StageFailed | None = None
@@ -142,7 +141,7 @@ class RunView:
     @property
     def queued(self) -> bool:
         """It has not begun: something else has the board."""
-        return self.waiting_for is not None and not self.state
+        return self.waits is not None and not self.state
 
     @property
     def going(self) -> bool:
@@ -231,11 +230,11 @@ class RunView:
 
     @_fold.register
     def _wait(self, event: Queued) -> None:
-        self.waiting_for, self.waits_for_end = event.waiting_for, event.to_end
+        self.waits = event
 
     @_fold.register
     def _open(self, event: StageBegan) -> None:
-        self.waiting_for = None
+        self.waits = None
         self._begins.append((event.t, event.stage))
         self.stage, self.progress, self.eta_s, self._stage_t = event.stage, None, event.eta_s, event.t
         self.furthest, self._measures = 0.0, event.measures

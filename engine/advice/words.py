@@ -10,6 +10,7 @@ from math import floor, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..schema.events import Queued
     from ..schema.figures import Latency, Ratio
     from ..schema.model_facts import ModelFacts
 
@@ -192,3 +193,15 @@ def reads(facts: ModelFacts, backend: str) -> str:
     if not card.takes_plugins or not facts.plugins:
         return "reads it"
     return f"reads it with a plugin {', '.join(facts.plugins)}, which {card.title} does not bring: LD_PRELOAD its library"
+
+
+def waits(queued: Queued) -> str:
+    """What one waits for: `2 others wait before it; RUN has the board`."""
+    others = queued.before
+    if queued.to_end:
+        return f"it begins when {queued.waiting_for} has ended well"
+    before = f"{grouped(others)} {'other waits' if others == 1 else 'others wait'} before it" if others else ""
+    holder = f"{queued.holder} has the board" if queued.holder else ""
+    if not (before or holder):  # of an earlier version, which told the next one alone
+        return f"{queued.waiting_for or 'another program'} has the board, or comes before it"
+    return "; ".join(filter(None, (before, holder)))

@@ -15,11 +15,15 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from ..schema.events import Queued
 from ..system.locks import Lock, is_held, take_lock, wait_for_lock
 from .folder import RunDir, run_paths, ticket
 
 GRACE_S = 20.0
 """How long an entry without a living supervisor counts: it may be about to start."""
+
+BETWEEN_LOOKS = 3
+"""So often one looks before it is said that nobody has the board: whoever is next may be about to take it."""
 
 
 def draw_ticket(home: Path) -> int:
@@ -78,12 +82,17 @@ class Waiting(Struct, frozen=True, kw_only=True):
     """Runs that come into the queue once others have ended well, and which those are."""
 
 
-def waiting(home: Path) -> Waiting:
-    """The queue as it is now."""
-    holder = ""
+def holder_of(home: Path) -> str:
+    """Who has the board; empty: nobody, or it has not said so yet."""
     if is_held(home / "device.lock"):
         with suppress(OSError):
-            holder = (home / "device.lock").read_text(errors="replace")
+            return (home / "device.lock").read_text(errors="replace")
+    return ""
+
+
+def waiting(home: Path) -> Waiting:
+    """The queue as it is now."""
+    holder = holder_of(home)
     return Waiting(holder=holder, waiting=tuple(entry.run for entry in entries(home) if entry.run != holder))
 
 
@@ -116,21 +125,24 @@ class Device:
         self._home, self._number, self._run = home, ticket, run
         self._lock: Lock | None = None
 
-    def acquire(self, waits: Callable[[str], None], stop: Callable[[], bool], pause_s: float = 0.3) -> bool:
+    def acquire(self, waits: Callable[[Queued], None], stop: Callable[[], bool], pause_s: float = 0.3) -> bool:
         """Wait until it is our turn and the board is free; False when `stop` said so first.
 
-        `waits` hears for whom we wait, whenever that changes. Our entry stays young meanwhile: not all who wait are runs, whose
+        `waits` hears for whom we wait, whenever that changes; not of the moment in which one goes and the next comes. Our entry stays young meanwhile: not all who wait are runs, whose
         folders say that they live.
         """
-        told = None
+        told, looks = None, 0
         while not stop():
+            looks += 1
             before = self._before_us()
-            if before is None and self._try():
+            if not before and self._try():
                 return True
-            holder = before or self._holder()
-            if holder != told:
-                waits(holder)
-                told = holder
+            holder = holder_of(self._home)
+            others = [run for run in before if run != holder]
+            now = Queued(waiting_for=before[-1] if before else holder, holder=holder, before=len(others))
+            if now != told and (holder or (told is None and looks > BETWEEN_LOOKS)):
+                waits(now)
+                told = now
             with suppress(FileNotFoundError):
                 os.utime(_entry(self._home, self._number, self._run))
             time.sleep(pause_s)
@@ -138,7 +150,7 @@ class Device:
 
     def free(self) -> bool:
         """Whether it is our turn and nobody has the board."""
-        if self._before_us() is not None:
+        if self._before_us():
             return False
         lock = take_lock(self._home / "device.lock")
         if lock is not None:
@@ -160,29 +172,23 @@ class Device:
         lock.write(self._run)
         return True
 
-    def _holder(self) -> str:
-        try:
-            return (self._home / "device.lock").read_text(errors="replace")
-        except OSError:
-            return ""
-
-    def _before_us(self) -> str | None:
-        """The run nearest before us that still wants the board; entries of dead runs are taken away."""
-        nearest = None
+    def _before_us(self) -> list[str]:
+        """Runs before us that still want the board, or have it, the nearest last; entries of dead runs are taken away."""
+        wanting = []
         there = entries(self._home)
         self._number = next((entry.number for entry in there if entry.run == self._run), self._number)
         for number, run, path in there:
             if number >= self._number:
                 continue
             if RunDir(self._home / "runs" / run).alive():
-                nearest = run
+                wanting.append(run)
                 continue
             try:
                 young = 0 <= time.time() - path.stat().st_mtime < GRACE_S  # a clock that was set back makes none young
             except FileNotFoundError:
                 continue
             if young:
-                nearest = run
+                wanting.append(run)
             else:
                 path.unlink(missing_ok=True)
-        return nearest
+        return wanting

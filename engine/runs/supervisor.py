@@ -140,7 +140,7 @@ class Supervisor:
         """Wait for runs that these come after, then enter the queue; False: they were cancelled meanwhile."""
         lead = self.members[0]
         if waited_for(lead.folder):
-            if not wait_for_ends(self.home, lead.folder, lambda run: self._wait(run, to_end=True), self._all_cancelled):
+            if not wait_for_ends(self.home, lead.folder, lambda run: self._wait(Queued(waiting_for=run, to_end=True)), self._all_cancelled):
                 return False
             enter(self.home, lead.asked.ticket, lead.run)
         return True
@@ -164,12 +164,12 @@ class Supervisor:
     def _is_made(self, part: Errand) -> bool:
         return self.cache.path(part.stage.key).is_dir()
 
-    def _wait(self, run: str, *, to_end: bool = False) -> None:
+    def _wait(self, queued: Queued) -> None:
         self.waited = True
         self.children.forks.close()  # 60 MB, which whoever has the board may need
         for member in self.going:
-            _log.info("%s waits for %s", member.run, run)
-            member.say(Queued(waiting_for=run, to_end=to_end))
+            _log.info("%s waits for %s", member.run, queued.waiting_for)
+            member.say(queued)
 
     def _cancel(self) -> None:
         _log.info("%s: SIGTERM", ", ".join(member.run for member in self.members))

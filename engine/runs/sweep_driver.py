@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..advice.words import waits
 from ..errors import EdgetuiError, from_os_error
 from ..schema.power_mode import PowerMode
 from ..schema.result import State
@@ -60,7 +61,7 @@ class SweepDriver:
         device = Device(self.home, ticket, self.folder.id)
         try:
             yield device.acquire(
-                lambda run: self.folder.tell(Doing(text=f"waiting for {run or 'another program'}")), self._ending
+                lambda queued: self.folder.tell(Doing(text=f"waiting: {waits(queued)}")), self._ending
             )
         finally:
             device.release()

@@ -33,9 +33,13 @@ class RunBegan(Event, frozen=True, kw_only=True, tag="run-began"):
 
 
 class Queued(Event, frozen=True, kw_only=True, tag="queued"):
-    """The board is busy: we wait for `waiting_for` (a run id, or empty when unknown)."""
+    """The board is busy: we come after `waiting_for` (a run id, or empty when unknown), which may wait itself."""
 
     waiting_for: str = ""
+    holder: str = ""
+    """Who has the board meanwhile; empty: not known."""
+    before: int = 0
+    """So many others wait and come before us."""
     to_end: bool = False
     """That run has to end well, whoever has the board meanwhile."""
 

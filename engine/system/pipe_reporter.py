@@ -71,9 +71,9 @@ class PipeReporter:
         """A window of a sweep."""
         self._send(events.ShotTaken(shot=shot))
 
-    def waiting(self, run: str) -> None:
-        """The board is busy with another run."""
-        self._send(events.Queued(waiting_for=run))
+    def waiting(self, queued: events.Queued) -> None:
+        """Others have the board, or come before us."""
+        self._send(queued)
 
     def failed(self, error: EdgetuiError) -> None:
         """The stage's last word."""

@@ -174,8 +174,7 @@ class Follower:
             if isinstance(event, StageEnded | StageFailed):
                 self._keep(self._ended(event, self._label(view)))
             elif isinstance(event, Queued) and view is next(iter(self.views.values())):
-                what = f"{event.waiting_for} to end well" if event.to_end else event.waiting_for or "another program"
-                self._keep(f" · waiting for {what}")
+                self._keep(f" · waiting: {words.waits(event)}")
 
     def _label(self, view: RunView) -> str:
         """What stands before a run's lines."""

@@ -123,11 +123,12 @@ def _layers(engine: Engine, question: PlanQuestion, title: str, as_json: bool) -
 
 def waiting_on(line: StatusLine) -> Callable[[AnyEvent], None]:
     """What says on a line for whom is waited."""
+    from ...engine.advice.words import waits
     from ...engine.schema.events import Queued
 
     def listen(event: AnyEvent) -> None:
         if isinstance(event, Queued):
-            line.rewrite(f" waiting for {event.waiting_for or 'another program'}, which has the board")
+            line.rewrite(f" waiting: {waits(event)}")
 
     return listen
 

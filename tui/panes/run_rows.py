@@ -12,7 +12,7 @@ from ...engine.advice.columns import GUARD, Column
 from ...engine.advice.metric import Change, Metric
 from ...engine.advice.metrics import changes, final_columns
 from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, named, tone
-from ...engine.advice.words import DASH, digits, fixed, near_all, percent, ratio, took, took_together
+from ...engine.advice.words import DASH, digits, fixed, near_all, percent, ratio, took, took_together, waits
 from ...engine.errors import said
 from ...engine.report.width import width_of
 from ...engine.schema.events import Learning
@@ -132,10 +132,7 @@ def fitting_rows(
 
 def queued_rows(view: RunView, width: int) -> list[Line]:
     """What the run waits for."""
-    what = f"the board is busy with {view.waiting_for or 'another run'}"
-    if view.waits_for_end:
-        what = f"it begins when {view.waiting_for} has ended well"
-    return hanging((("  queued  ", "warn"),), what, width)
+    return hanging((("  queued  ", "warn"),), waits(view.waits) if view.waits else "", width)
 
 
 def stage_rows(stages: Sequence[StageView], width: int, *, steady: bool = False) -> list[Line]:

@@ -129,8 +129,8 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
     async def _ask(self, *, again: bool) -> None:
         plan = self.plans[self.at]
 
-        def wait(run: str) -> None:
-            self._say(self._rows(f"· waiting for {run}, which has the board", "warn"))
+        def wait(what: str) -> None:
+            self._say(self._rows(f"· waiting: {what}", "warn"))
 
         try:
             facts = await self.desk.link.layers(plan.run, plan.side, wait, again=again)

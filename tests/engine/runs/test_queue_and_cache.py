@@ -11,6 +11,7 @@ import pytest
 from edgetui.engine.runs.board_queue import Device, Waiting, arrange, draw_ticket, enter, leave, waiting
 from edgetui.engine.runs.cache import StageCache, place
 from edgetui.engine.runs.outcome import Outcome, over
+from edgetui.engine.schema.events import Queued
 from edgetui.engine.schema.figures import Latency, Metrics
 from edgetui.engine.schema.stamps import BoardStamp
 from hypothesis import given
@@ -25,7 +26,7 @@ home, ticket, run = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 (home / "runs" / run).mkdir(parents=True, exist_ok=True)
 with RunDir(home / "runs" / run).hold():
     device = Device(home, ticket, run)
-    device.acquire(lambda other: print("waits", other, flush=True), lambda: False, pause_s=0.02)
+    device.acquire(lambda told: print("waits", told.waiting_for, flush=True), lambda: False, pause_s=0.02)
     print("works", flush=True)
     sys.stdin.readline()
     device.release()
@@ -81,8 +82,9 @@ def test_a_killed_run_frees_the_board_and_a_dead_entry_blocks_nobody(tmp_path: P
 
 
 def test_who_waits_is_moved_and_comes_when_it_is_his_turn(tmp_path: Path) -> None:
-    processes = {run: start(tmp_path, n, run) for n, run in enumerate("ab", 1)}
+    processes = {"a": start(tmp_path, 1, "a")}
     assert line(processes["a"]) == "works"
+    processes["b"] = start(tmp_path, 2, "b")
     assert line(processes["b"]) == "waits a"
     processes["c"] = start(tmp_path, 3, "c")
     assert line(processes["c"]) == "waits b"
@@ -93,10 +95,34 @@ def test_who_waits_is_moved_and_comes_when_it_is_his_turn(tmp_path: Path) -> Non
     assert line(processes["c"]) == "waits a"
     end(processes["a"])
     assert line(processes["c"]) == "works"
+    assert line(processes["b"]) == "waits c"
     end(processes["c"])
     assert line(processes["b"]) == "works"
     end(processes["b"])
     assert waiting(tmp_path) == Waiting()
+
+
+def test_who_waits_hears_who_has_the_board_and_how_many_come_before(tmp_path: Path) -> None:
+    first = start(tmp_path, 1, "a")
+    assert line(first) == "works"
+    for ticket, run in enumerate("bcd", 2):
+        enter(tmp_path, ticket, run)
+    heard: list[Queued] = []
+    looks = iter(range(9))
+
+    def stop() -> bool:
+        look = next(looks)
+        if look == 2:
+            leave(tmp_path, "b")
+        if look == 4:
+            end(first)
+        return look == 6
+
+    assert not Device(tmp_path, 4, "d").acquire(heard.append, stop, pause_s=0.01)
+    assert heard == [
+        Queued(waiting_for="c", holder="a", before=2),
+        Queued(waiting_for="c", holder="a", before=1),
+    ], "nobody is said to have the board between two"
 
 
 @given(st.permutations("abcdef"), st.integers(0, 6))
@@ -152,10 +178,10 @@ def test_what_waits_long_and_has_no_run_folder_keeps_its_place(tmp_path: Path) -
 def test_a_run_that_is_cancelled_while_it_waits_stops_waiting(tmp_path: Path) -> None:
     first = start(tmp_path, 1, "a")
     assert line(first) == "works"
-    waits: list[str] = []
+    waits: list[Queued] = []
     device = Device(tmp_path, 2, "b")
     assert not device.acquire(waits.append, lambda: bool(waits), pause_s=0.01)
-    assert waits == ["a"]
+    assert waits == [Queued(waiting_for="a", holder="a")]
     end(first)
 
 

@@ -17,8 +17,8 @@ def test_who_waits_for_the_board_says_for_whom(tmp_path: Path) -> None:
     here, there = os.pipe()
 
     class Heard(PipeReporter):
-        def waiting(self, run: str) -> None:
-            super().waiting(run)
+        def waiting(self, queued: events.Queued) -> None:
+            super().waiting(queued)
             first.release()
 
     with _alone(tmp_path, draw_ticket(tmp_path), "second", Heard(there, "plan")):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgetui.engine.runs.folder import RunDir
-from edgetui.engine.schema.events import RunBegan, encode
+from edgetui.engine.schema.events import Queued, RunBegan, encode
 from edgetui.engine.system.locks import take_lock
 from edgetui.tui.app import EdgetuiApp
 from screens import screen_text, shows, until
@@ -74,3 +74,17 @@ async def test_what_is_taken_up_again_elsewhere_is_shown_once_more(
             os.utime(own_state / "runs")
             await until(pilot, lambda: run not in app.link.own)
             assert "elsewhere" not in screen_text(app)
+
+
+async def test_who_opens_the_screen_sees_the_run_that_works_not_the_last_that_waits(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path
+):
+    works, waits = past_run("measure"), past_run("measure")
+    with (own_state / "runs" / waits / "events.jsonl").open("wb") as file:
+        file.write(encode(Queued(n=1, waiting_for=works, holder=works)) + b"\n")
+    held = [go(own_state, run) for run in (works, waits)]
+    async with bare_app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: bare_app.link.view is not None)
+        assert bare_app.link.view.run == works
+    for each in held:
+        each.release()

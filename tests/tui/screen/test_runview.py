@@ -109,11 +109,15 @@ def test_the_stage_in_which_a_run_was_ended_is_not_at_work(state: str):
     assert "▶" not in text(strip_lines(view, 120))
 
 
-def test_a_run_that_waits_says_for_whom():
-    view = told([ev.RunBegan(stages=STAGES), ev.Queued(waiting_for="other-run")])
-    assert "the board is busy with other-run" in text(run_lines(view, 100))
+def test_a_run_that_waits_says_who_has_the_board_and_how_many_come_before():
+    view = told([ev.RunBegan(stages=STAGES), ev.Queued(waiting_for="next-run", holder="other-run", before=2)])
+    assert "queued  2 others wait before it; other-run has the board" in text(run_lines(view, 100))
+    view.take(ev.Queued(waiting_for="other-run", holder="other-run"))
+    assert "queued  other-run has the board" in text(run_lines(view, 100))
+    view.take(ev.Queued(waiting_for="other-run", to_end=True))
+    assert "queued  it begins when other-run has ended well" in text(run_lines(view, 100))
     view.take(ev.StageBegan(stage="inspect"))
-    assert "busy" not in text(run_lines(view, 100))
+    assert "queued" not in text(run_lines(view, 100))
 
 
 def test_a_run_taken_up_again_begins_anew_but_keeps_its_log():
