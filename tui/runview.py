@@ -35,6 +35,8 @@ LOG_LINES = 2000
 READINGS = 1024
 """Of either side; charts show the newest 300. Each of several runs that are followed keeps so many: 0.3 MB."""
 EPOCHS = 64
+LEAST_SHARE = 0.05
+"""Below that what is left cannot be told of what is done."""
 WINDOWS = 512
 
 
@@ -177,6 +179,28 @@ class RunView:
         """Seconds that the stage which is going has taken so far."""
         return max(0.0, time.monotonic() - self._offset - self._stage_t)
 
+    def doing(self) -> str:
+        """What the stage says it is at: `3 of 8 s of measuring`; empty: nothing."""
+        if self.progress is None:
+            return ""
+        of = f"{self.progress.done:.0f} of {self.progress.total:.0f} " if self.progress.total else ""
+        return of + self.progress.text
+
+    def told_share(self) -> float | None:
+        """What the stage says that it has done, 0..1; None: it does not say of how much."""
+        progress = self.progress
+        return min(1.0, progress.done / progress.total) if progress is not None and progress.total else None
+
+    def stage_takes_s(self) -> float | None:
+        """Seconds that the stage which is going may take in all, by its history here and by what it says it has done; None: not
+        known, or longer than what was known of it.
+        """
+        elapsed, told = self.stage_elapsed(), self.told_share()
+        known = [self.eta_s] if self.eta_s is not None else []
+        if told is not None and told > LEAST_SHARE and told >= self.furthest:  # else it counts the next of its phases
+            known.append(elapsed / told)
+        return whole if known and (whole := max(known)) > elapsed else None
+
     def reach(self, share: float) -> float:
         """The furthest that the stage was seen at, 0..1, `share` included.
 
@@ -245,6 +269,7 @@ class RunView:
     @_fold.register
     def _advance(self, event: Progress) -> None:
         self.progress = event
+        self.reach(self.told_share() or 0.0)
         self.eta_s = event.eta_s if event.eta_s is not None else self.eta_s
 
     @_fold.register

@@ -207,17 +207,9 @@ class Follower:
             return "", None
         view = going[0]
         label = self._label(view) if len(going) == 1 else ""
-        elapsed, progress = view.stage_elapsed(), view.progress
-        whole = view.eta_s
-        far, share = "", None
-        if progress is not None:
-            if progress.total:
-                share = min(1.0, progress.done / progress.total)
-                whole = elapsed / share if share > 0.05 else whole
-                far = f"{progress.done:.0f} of {progress.total:.0f} {progress.text}"
-            else:
-                far = progress.text
-        about = f" of about {words.seconds(max(whole, elapsed))}" if whole is not None else ""
+        elapsed, takes = view.stage_elapsed(), view.stage_takes_s()
+        far, share = view.doing(), view.told_share()
+        about = f" of about {words.seconds(takes)}" if takes is not None else ""
         text = f" ▶ {label}{view.stage:<18} {words.seconds(elapsed):>8}{about}"
         if self.line.live:
             room = width(self.line.out) - 1 - width_of(text) - width_of(self.hint) - 6

@@ -175,9 +175,8 @@ def stages_row(stages: Sequence[StageView], width: int) -> Line:
 
 def share_done(view: RunView) -> float | None:
     """How far the stage is, 0..1, by what it says, else by what it took before; it never goes back. None: not known."""
-    progress = view.progress
-    if progress is not None and progress.total:
-        return view.reach(min(1.0, progress.done / progress.total))
+    if (told := view.told_share()) is not None:
+        return view.reach(told)
     if view.eta_s:
         return view.reach(min(0.99, view.stage_elapsed() / view.eta_s))
     return view.furthest or None
@@ -194,8 +193,8 @@ def bar_rows(view: RunView, width: int) -> list[Line]:
     elapsed = view.stage_elapsed()
     share = share_done(view)
     time_words = f"{elapsed:.0f} s"
-    if view.eta_s:
-        time_words += f" of about {max(view.eta_s, elapsed):.0f} s"
+    if (takes := view.stage_takes_s()) is not None and round(takes) > round(elapsed):
+        time_words += f" of about {takes:.0f} s"
     room = max(10, min(MOST_BAR, width - STAGE - 10 - TIME_ROOM))
     full = 0 if share is None else round(share * room)
     percent_words = f" {100 * share:3.0f} %" if share is not None else "     –"
@@ -206,15 +205,7 @@ def bar_rows(view: RunView, width: int) -> list[Line]:
         (percent_words, "value"),
         (f"   {time_words}", ""),
     )
-    return [bar, ((" " * (STAGE + 3), ""), (doing_words(view), "dim"))]
-
-
-def doing_words(view: RunView) -> str:
-    """What the stage says it is at: `3 of 8 s of measuring`; empty: nothing."""
-    if view.progress is None:
-        return ""
-    of = f"{view.progress.done:.0f} of {view.progress.total:.0f} " if view.progress.total else ""
-    return of + view.progress.text
+    return [bar, ((" " * (STAGE + 3), ""), (view.doing(), "dim"))]
 
 
 def reading_rows(view: RunView) -> list[Line]:

@@ -91,6 +91,34 @@ def test_progress_never_goes_back_within_a_stage():
     assert share_done(view) is None
 
 
+def begun(ago_s: float, eta_s: float | None) -> RunView:
+    """A stage that has gone for so long."""
+    view = told([ev.RunBegan(stages=("build",)), ev.StageBegan(stage="build", eta_s=eta_s)])
+    view.take(ev.Note(stage="build", t=ago_s, text="so late is it"))
+    return view
+
+
+def test_the_time_in_all_is_of_the_share_that_is_done_once_the_estimate_is_short():
+    view = begun(1000.0, 1000.5)
+    assert " of about 1000 s" in text(bar_rows(begun(500.0, 1000.5), 120))
+    view.take(ev.Progress(stage="build", t=1000.0, done=29, total=100))
+    assert " 29 %   1000 s of about 3448 s" in text(bar_rows(view, 120))
+    assert view.stage_takes_s() == pytest.approx(3448, abs=5)
+
+
+def test_past_the_estimate_nothing_is_said_of_what_is_left_without_a_share_that_tells_it():
+    for progress in (ev.Progress(stage="build", t=1000.0), ev.Progress(stage="build", t=1000.0, done=0, total=9)):
+        view = begun(1000.0, 5.0)
+        view.take(progress)
+        shown = text(bar_rows(view, 120))
+        assert "1000 s" in shown
+        assert "about" not in shown
+    again = begun(1000.0, 5.0)
+    for done in (90, 10):  # what counts anew says nothing of the whole
+        again.take(ev.Progress(stage="build", t=1000.0, done=done, total=100))
+    assert "about" not in text(bar_rows(again, 120))
+
+
 def test_a_done_run_with_cut_events_shows_no_stage_at_work():
     view = told(went(to="measure"))
     stages = tuple(StageFigures(name=name, seconds=1.5) for name in STAGES)
