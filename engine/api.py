@@ -51,6 +51,7 @@ from .runs.queries import (
     expect_question,
     sides_of,
 )
+from .runs.tell_crashed import tell_crashed
 from .schema.dataset_probe import DatasetProbe
 from .schema.events import AnyEvent, Note, RunEnded
 from .schema.figures import Metrics
@@ -175,6 +176,7 @@ class Engine(Searching, Sweeping, Tidying, Deploying, AskingBoards):
                 caught_up()
                 caught_up = None
             if not alive and end == offset:
+                await asyncio.to_thread(tell_crashed, self.home, [folder.name])
                 return
             if end - offset < PIECE_BYTES and (alive or not (found and isinstance(found[-1], RunEnded))):
                 await asyncio.sleep(POLL_S)
@@ -222,7 +224,12 @@ class Engine(Searching, Sweeping, Tidying, Deploying, AskingBoards):
 
     async def list(self) -> tuple[RunSummary, ...]:
         """All runs, the newest first."""
-        return await asyncio.to_thread(self.index.list)
+        return await asyncio.to_thread(self._list)
+
+    def _list(self) -> tuple[RunSummary, ...]:
+        found = self.index.list()
+        tell_crashed(self.home, [run.run for run in found if run.state == "crashed"])
+        return found
 
     async def inspect(self, model: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> ModelFacts:
         """What is in a model, found out in a process of its own and remembered while the file stays as it is.

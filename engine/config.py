@@ -80,7 +80,9 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
     terminal: Literal["always", "unfocused", "never"] = "always"
     """Bell and message (OSC 9) of the terminal from which a run is watched."""
     command: str = ""
-    """Of the shell, run by the run itself, also when nobody watches; it finds what to tell in EDGETUI_* variables."""
+    """Of the shell, run by the run itself, also when nobody watches; for one that was killed (`kill -9`, a power cut) by who
+    notices it first, once: a screen, `edgetui runs`, the next in the queue. It finds what to tell in EDGETUI_* variables.
+    """
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

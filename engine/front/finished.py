@@ -28,6 +28,7 @@ from ..runs.folder import RunDir
 from ..runs.notify import ending_words
 from ..runs.outcome import judged
 from ..runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of, sides_of
+from ..runs.tell_crashed import tell_crashed
 from ..schema.plan import PlanFacts
 from ..schema.ready import ready
 from ..schema.result import Result
@@ -109,6 +110,7 @@ class Finished(Sensing):
     async def ending_words(self, run: str) -> str:
         """How a run ended, in a line: `resnet20 int8: done, faster; smaller`."""
         result = await self.result(run)
+        await asyncio.to_thread(tell_crashed, self.home, [result.run])
         return ending_words(Path(result.model.path).stem if result.model else run, result.recipe.name, result)
 
     def runs_stamp(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..schema import events
@@ -11,6 +12,7 @@ from . import outcome
 from .cache import StageCache
 from .folder import RunDir
 from .index import Index, current_stage, state_without_result
+from .notify import TOLD, run_command
 from .outcome import Outcome
 from .stages import plan_stages
 from .telemetry_log import recorded
@@ -35,6 +37,9 @@ def close_cancelled(home: Path, folder: RunDir) -> None:
     with folder.hold():
         document = _compose(home, folder, "cancelled", folder.events(), None)
         folder.write_result(document)
+        with suppress(FileExistsError):  # who saw it killed has told of it
+            (folder.path / TOLD).touch(mode=0o600, exist_ok=False)
+            run_command(folder.asked(), document, folder.path / "log.txt")
     Index(home).put(folder)
 
 

@@ -128,8 +128,8 @@ class Device:
     def acquire(self, waits: Callable[[Queued], None], stop: Callable[[], bool], pause_s: float = 0.3) -> bool:
         """Wait until it is our turn and the board is free; False when `stop` said so first.
 
-        `waits` hears for whom we wait, whenever that changes; not of the moment in which one goes and the next comes. Our entry stays young meanwhile: not all who wait are runs, whose
-        folders say that they live.
+        `waits` hears for whom we wait, whenever that changes; not of the moment in which one goes and the next comes. Our entry
+        stays young meanwhile: not all who wait are runs, whose folders say that they live.
         """
         told, looks = None, 0
         while not stop():
@@ -191,4 +191,10 @@ class Device:
                 wanting.append(run)
             else:
                 path.unlink(missing_ok=True)
+                self._tell(run)
         return wanting
+
+    def _tell(self, run: str) -> None:
+        from .tell_crashed import tell_group_crashed  # who seldom finds a dead one need not know how
+
+        tell_group_crashed(self._home, run)

@@ -26,7 +26,7 @@ from .cache import StageCache, place
 from .event_log import EventLog
 from .folder import RESERVE_BYTES, RunDir
 from .index import Index
-from .notify import run_command
+from .notify import TOLD, run_command
 from .outcome import Outcome
 from .stage_child import exit_words
 from .stages import Stage, plan_stages
@@ -71,7 +71,8 @@ class Member:
         if before is not None and before.state == "done":
             self._held.close()
             return False
-        (self.folder.path / "result.json").unlink(missing_ok=True)
+        for name in ("result.json", TOLD):
+            (self.folder.path / name).unlink(missing_ok=True)
         self._events = EventLog(self.folder)
         self.say = self._events.write
         names = tuple(stage.name for stage in self.stages)

@@ -16,6 +16,8 @@ from ..schema.spec import RunRequest
 from ..system.log import logger
 
 LIMIT_S = 60
+TOLD = "told"
+"""A file in the folder of a run that did not tell of its end itself, once somebody has."""
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Nobody waits for them; without a reference Python would complain of that."""
 _log = logger(__name__)

@@ -140,7 +140,9 @@ class Supervisor:
         """Wait for runs that these come after, then enter the queue; False: they were cancelled meanwhile."""
         lead = self.members[0]
         if waited_for(lead.folder):
-            if not wait_for_ends(self.home, lead.folder, lambda run: self._wait(Queued(waiting_for=run, to_end=True)), self._all_cancelled):
+            if not wait_for_ends(
+                self.home, lead.folder, lambda run: self._wait(Queued(waiting_for=run, to_end=True)), self._all_cancelled
+            ):
                 return False
             enter(self.home, lead.asked.ticket, lead.run)
         return True

@@ -60,9 +60,7 @@ class SweepDriver:
         enter(self.home, ticket, self.folder.id)
         device = Device(self.home, ticket, self.folder.id)
         try:
-            yield device.acquire(
-                lambda queued: self.folder.tell(Doing(text=f"waiting: {waits(queued)}")), self._ending
-            )
+            yield device.acquire(lambda queued: self.folder.tell(Doing(text=f"waiting: {waits(queued)}")), self._ending)
         finally:
             device.release()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,7 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from edgetui.engine.api import Engine
+from edgetui.engine.config import Config
+from edgetui.engine.runs.assemble import close_cancelled
+from edgetui.engine.runs.board_queue import Device, enter
+from edgetui.engine.runs.event_log import EventLog
+from edgetui.engine.runs.folder import RunDir, create
 from edgetui.engine.runs.notify import ending_words, run_command
+from edgetui.engine.schema import events
 from edgetui.engine.schema.failure import Failure
 from edgetui.engine.schema.result import Result
 from edgetui.engine.schema.spec import RunRequest, RunSpec
@@ -88,3 +96,67 @@ def test_a_log_that_cannot_be_written_ends_nothing(settings: Path, tmp_path: Pat
 def test_the_words_of_one_that_failed_say_why_on_one_line():
     failed = Result(run="one", state="failed", error=Failure(stage="build", what="no\nspace", fix=""))
     assert ending_words("net", "int8", failed) == "net int8: failed, no space"
+
+
+@pytest.fixture
+def killed(own_state: Path) -> RunDir:
+    """A run whose supervisor is gone, and has said nothing of it."""
+    folder = create(own_state, ASKED)
+    log = EventLog(folder)
+    log.write(events.RunBegan(stages=("build",)))
+    log.write(events.StageBegan(stage="build"))
+    log.close()
+    return folder
+
+
+async def listed(engine: Engine) -> None:
+    await engine.list()
+
+
+async def watched(engine: Engine) -> None:
+    assert len([event async for event in engine.watch("one")]) == 2
+
+
+async def said(engine: Engine) -> None:
+    await engine.ending_words("one")
+
+
+async def waited_behind(engine: Engine) -> None:
+    enter(engine.home, 1, "one")
+    os.utime(engine.home / "queue" / "000000001 one", (0, 0))
+    assert Device(engine.home, 2, "two").free()
+
+
+@pytest.mark.parametrize("notice", [listed, watched, said, waited_behind])
+def test_who_notices_first_that_a_run_was_killed_tells_it_once(settings: Path, tmp_path: Path, killed: RunDir, notice):
+    heard = tmp_path / "heard"
+    settings.write_text(f"[notify]\ncommand = 'echo \"$EDGETUI_STATE $EDGETUI_TEXT\" >> {heard}'")
+    engine = Engine(Config(), killed.path.parents[1])
+    asyncio.run(notice(engine))
+    words = content(heard)
+    assert words == "crashed it's a $(id) net int8: crashed, interrupted in stage build\n"
+    (killed.path / "log.txt").unlink()
+    for again in (listed, watched, said, waited_behind):
+        asyncio.run(again(engine))
+    assert not (killed.path / "log.txt").exists(), "no second command was started"
+
+
+def test_what_was_killed_long_ago_is_taken_up_again_or_lives_is_not_told(settings: Path, killed: RunDir):
+    settings.write_text("[notify]\ncommand = 'true'")
+    engine = Engine(Config(), killed.path.parents[1])
+    with killed.hold():
+        asyncio.run(listed(engine))
+    os.utime(killed.path / "events.jsonl", (0, 0))
+    asyncio.run(listed(engine))
+    log = EventLog(killed)
+    log.write(events.RunEnded(state="cancelled"))
+    log.close()
+    asyncio.run(listed(engine))
+    assert not (killed.path / "log.txt").exists()
+
+
+def test_a_run_that_had_to_be_killed_to_cancel_it_is_told(settings: Path, tmp_path: Path, killed: RunDir):
+    heard = tmp_path / "heard"
+    settings.write_text(f"[notify]\ncommand = 'echo $EDGETUI_STATE >> {heard}'")
+    close_cancelled(killed.path.parents[1], killed)
+    assert content(heard) == "cancelled\n"
