@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import heapq
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
@@ -186,10 +187,30 @@ class RunFailed(EdgetuiError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?`, or the list of what is known when nothing is near."""
+    """`did you mean X?`, or what is known when nothing is near: of many names those that are the least far."""
     names = sorted(known)
     near = close_to(word, names)
-    return f"did you mean `{near}`?" if near else f"known: {', '.join(names)}"
+    return f"did you mean `{near}`?" if near else f"known: {few_of(names, word)}"
+
+
+MOST_NAMED = 12
+"""So many names a message lists; they fit a row or two of 80 columns."""
+
+
+def few_of(names: Sequence[str], word: str = "") -> str:
+    """Names with commas; of too many some, those first that are most like `word`, and how many there are beside."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    few = MOST_NAMED // 2
+    like = difflib.SequenceMatcher(b=word)
+
+    def distance(name: str) -> tuple[float, str]:
+        like.set_seq1(name)
+        return -like.ratio(), name
+
+    shown = heapq.nsmallest(few, names, key=distance)
+    more = f"{len(names) - few:,}".replace(",", " ")
+    return f"{', '.join(shown)} and {more} more"
 
 
 def close_to(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from ..engine.errors import EdgetuiError, UsageError, nearest
-from ..engine.report.width import width_of
+from ..engine.report.width import shortened, width_of
 from .fix_words import on_screen
 from .widgets.entry import Entry, Spans, begins_typing
 from .widgets.keybar import LEAST_BESIDE, KeyBar, being_typed
@@ -138,7 +138,9 @@ class Colon:
         begun = [command for known_name, command in known.items() if known_name.startswith(name)]
         if len(begun) == 1:
             return begun[0]
-        raise UsageError(f"there is no command `{name[:40]}` here", fix=nearest(name, known) if not begun else _several(begun))
+        raise UsageError(
+            f"there is no command `{shortened(name, 40)}` here", fix=nearest(name, known) if not begun else _several(begun)
+        )
 
     def choices(self, text: str) -> list[str]:
         """What the last word may become: names of commands, then what the command takes."""

@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from ..engine.config import typed_path
 from ..engine.errors import ModelRefused, UsageError, nearest
+from ..engine.report.width import shortened
 from ..engine.schema.steps import STEPS
 from .worded import Worded, Words
 
@@ -128,7 +129,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         found = [path for path in paths if Path(path).stem == wanted] or [path for path in paths if wanted in path]
         if not found:
             fix = f":open {wanted}" if os.path.isfile(typed_path(wanted)) else nearest(wanted, map(_stem, paths))  # noqa: PTH113
-            raise ModelRefused(f"no model here is called `{wanted[:60]}`", fix=fix)
+            raise ModelRefused(f"no model here is called `{shortened(wanted, 60)}`", fix=fix)
         models.rewrite(found[0])
 
     def load(words: Words) -> None:
@@ -155,7 +156,7 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
 
     def add(words: Words) -> None:
         if words[0] not in STEPS:
-            raise UsageError(f"there is no step `{words[0][:40]}`", fix=nearest(words[0], STEPS))
+            raise UsageError(f"there is no step `{shortened(words[0], 40)}`", fix=nearest(words[0], STEPS))
         settings.around.method = words[0]
         settings.add_step()
 

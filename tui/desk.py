@@ -20,7 +20,7 @@ from .background import in_background, refusal
 from .compositor import draw_narrowly
 from .fix_words import on_screen
 from .kept_look import MonitorLook, keep_look, kept_look
-from .late_toasts import mend_toasts
+from .late_toasts import BESIDE, LEAST_ROWS, fitting, mend_toasts
 from .leaving import WIDGET_GONE, BearsLeaving, stays
 from .link import Link
 from .locale_told import told_environ
@@ -31,7 +31,7 @@ from .terminal import told
 from .theme import choose_graph
 
 if TYPE_CHECKING:
-    from textual.notifications import SeverityLevel
+    from textual.notifications import Notify, SeverityLevel
     from textual.worker import Worker
 
     from ..engine.api import Engine
@@ -101,7 +101,16 @@ class Desk(SaysRefusals, App[int]):
     ) -> None:
         """Say something for a moment. Names are in it, which are no markup: `/data/a[/b]` ended the program as such."""
         del markup  # Textual's widgets ask for it where nobody says
+        message = fitting(message, self.size.width - BESIDE, max(LEAST_ROWS, self.size.height // 4))
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def _on_notify(self, event: Notify) -> None:
+        """What is said again while it stands takes the place of the same; Textual adds it to the others behind this."""
+        new = event.notification
+        said = (new.message, new.title, new.severity)
+        for old in list(self._notifications):
+            if (old.message, old.title, old.severity) == said:
+                self._unnotify(old, refresh=False)
 
     @property
     def board_asks(self) -> BoardAsks:

@@ -6,12 +6,31 @@ the program stood still with a whole core.
 
 from __future__ import annotations
 
+import re
+
 from textual.await_remove import AwaitRemove
 from textual.notifications import Notification
 from textual.widget import Widget
 from textual.widgets._toast import Toast, ToastHolder, ToastRack
 
+from ..engine.report.width import shortened
+from .widgets.lines import wrap
+
 LEAST_S = 0.01
+BESIDE = 4
+"""Columns of a toast that are no text."""
+LEAST_ROWS = 3
+_LONG_NAME = re.compile(r"[^\s/]{61,}")
+
+
+def fitting(message: str, width: int, most: int) -> str:
+    """A message for `most` rows: of a long name, and of what is still longer, the middle goes: what to do is at the end."""
+    message = _LONG_NAME.sub(lambda name: shortened(name[0], 60), message)
+    rows = [row for line in message.split("\n") for row in wrap(line, max(8, width)) or [""]]
+    if len(rows) <= most:
+        return message
+    first = most // 2
+    return "\n".join([*rows[:first], "…", *rows[first + 1 - most :]])
 
 
 def mend_toasts() -> None:

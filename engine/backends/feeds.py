@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DataRefused
+from ..errors import DataRefused, few_of
 from ..schema.model_facts import TensorFacts
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def refuse_names(inputs: Sequence[TensorFacts], feeds: Feeds) -> None:
     if missing is not None:
         raise DataRefused(f"no samples for input {missing}", fix="give one array for each input")
     unknown = next(name for name in feeds if name not in names)
-    raise DataRefused(f"the model has no input {unknown}", fix=f"give one array for each of its inputs: {', '.join(names)}")
+    raise DataRefused(f"the model has no input {unknown}", fix=f"give one array for each of its inputs: {few_of(names)}")
 
 
 def refuse_unfit(inputs: Sequence[TensorFacts], feeds: Feeds) -> None:

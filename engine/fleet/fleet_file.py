@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..config import config_home, read_toml, refuse_nul
-from ..errors import ConfigRefused, EdgetuiError, nearest
+from ..errors import ConfigRefused, EdgetuiError, few_of, nearest
 from ..schema.converted import converted
 from ..schema.fleet import FleetBoard, FleetFile
 
@@ -95,5 +95,5 @@ def wanted(boards: Sequence[FleetBoard], text: str) -> tuple[str, ...]:
         if name not in known:
             raise ConfigRefused(f"there is no board {name} in {fleet_file()}", fix=nearest(name, known))
     if not asked:
-        raise ConfigRefused("--on names no board", fix=f"give one of: {', '.join(known)}")
+        raise ConfigRefused("--on names no board", fix=f"give one of: {few_of(known)}")
     return tuple(asked)

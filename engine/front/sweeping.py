@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ..advice.sweep_answer import answer_of, parse_want, rows_of, want_words
-from ..errors import BackendRefused, ModelRefused, StorageRefused, UsageError, close_to
+from ..errors import BackendRefused, ModelRefused, StorageRefused, UsageError, close_to, few_of
 from ..library.models import is_plan, model_hash, open_axes
 from ..runs.carrying import begin_driver
 from ..runs.queries import SweepCheckQuestion, ask
@@ -283,7 +283,7 @@ def _modes(files: Files, said: str) -> tuple[PowerMode, ...]:
             if word.lower() not in by_name:
                 names = [mode.name for mode in known]
                 meant = f"did you mean `{near}`? " if (near := close_to(word, names)) else ""
-                raise UsageError(f"this board has no power mode `{word}`", fix=f"{meant}it has {', '.join(names)}")
+                raise UsageError(f"this board has no power mode `{word}`", fix=f"{meant}it has {few_of(names)}")
             chosen = (*chosen, *({by_name[word.lower()]} - set(chosen)))
     if why := why_not_set(files, chosen[0]):
         raise UsageError(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..config import PACKAGE, config_home, read_toml, refuse_nul, typed_path, what_is
-from ..errors import ConfigRefused, nearest
+from ..errors import ConfigRefused, few_of, nearest
 from ..schema.converted import converted
 from ..schema.study import Study, StudyExperiment, StudyModel, StudyRow
 
@@ -32,7 +32,7 @@ def find_study(name: str, _behind: tuple[Path, ...] = ()) -> Study:
         if not path.is_file():
             kind = what_is(path)
             what = f"there is no study file {path}" if kind == "not there" else f"{path} is {kind}"
-            raise ConfigRefused(what, fix=f"check the path, or give a name: {', '.join(study_names())}")
+            raise ConfigRefused(what, fix=f"check the path, or give a name: {few_of(study_names())}")
         return read_study(path.absolute(), _behind)
     for folder in _study_folders():
         if (folder / f"{name}.toml").is_file():

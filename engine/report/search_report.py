@@ -21,7 +21,7 @@ from ..schema.search import (
 from .sanitize import sanitize
 from .study_report import STATE_WORDS
 from .table import Paint, paragraph, plain
-from .width import fill
+from .width import fill, shortened, width_of
 
 MOST_UNITS = 8
 _MOST_POINTS = 12
@@ -106,9 +106,9 @@ def _fitting(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
         if sum(wide) + len(_GAP) * (len(wide) - 1) <= width:
             return [_joined(row[0].ljust(wide[0]), row[1:], wide[1:]) for row in cut]
     wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = [", ".join(rows[0])[:width]]
+    lines = fill(", ".join(rows[0]), width, "", "  ")
     for row in rows[1:]:
-        lines += [*fill(row[0], width, "", "  "), _joined("", row[1:], wide[1:]).rstrip()[:width]]
+        lines += [*fill(row[0], width, "", "  "), *fill(_joined("", row[1:], wide[1:]).rstrip(), width, "", "  ")]
     return lines
 
 
@@ -200,15 +200,20 @@ def _even(even: EvenBeside) -> str:
 
 
 def _units(found: SearchDocument, width: int) -> list[str]:
+    """Names lose their middle before a figure loses its end."""
+    shown = found.sensitivity[:MOST_UNITS]
+    figures = [
+        f"KL {unit.kl:.2g}" if unit.kl is not None else f"{unit.sqnr_db:.1f} dB" if unit.sqnr_db is not None else words.DASH
+        for unit in shown
+    ]
+    form = max([8, *(width_of(unit.format) for unit in shown)])
+    room = max(8, min(40, width - 2 - form - 2 * len(_GAP) - max(map(len, figures), default=0)))
     lines = []
-    for unit in found.sensitivity[:MOST_UNITS]:
-        figure = (
-            f"KL {unit.kl:.2g}" if unit.kl is not None else f"{unit.sqnr_db:.1f} dB" if unit.sqnr_db is not None else words.DASH
-        )
-        room = width - len(figure) - 10
-        lines.append(f"  {unit.unit[:room]:<{min(room, 40)}}{_GAP}{unit.format:<8}{_GAP}{figure}"[:width])
+    for unit, figure in zip(shown, figures, strict=True):
+        name = shortened(unit.unit, room)
+        lines.append(f"  {name}{' ' * (room - width_of(name))}{_GAP}{unit.format:<{form}}{_GAP}{figure}")
     left = len(found.sensitivity) - len(lines)
-    return [*lines, f"  and {left} more"] if left > 0 else lines
+    return [*lines, f"  and {words.grouped(left)} more"] if left > 0 else lines
 
 
 def line_text(line: SearchLine, quantity: str) -> str:

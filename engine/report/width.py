@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
+from .sanitize import sanitize
+
 NARROW = re.compile("[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25fc\u2713\u2717\u2800-\u28ff]*")
 """Letters of one column each, all that our own words are made of: wcwidth's tables take 10 ms to import."""
 
@@ -33,6 +35,20 @@ def cut(text: str, room: int) -> str:
             break
         kept += letter
     return kept
+
+
+def shortened(text: str, room: int) -> str:
+    """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
+    text, room = sanitize(text), max(1, room)
+    if width_of(text) <= room:
+        return text
+    tail = text[-max(1, (room - 1) // 2) :]
+    while width_of(tail) > (room - 1) // 2:
+        tail = tail[1:]
+    head = text[: room - 1]
+    while width_of(head) + width_of(tail) > room - 1:
+        head = head[:-1]
+    return f"{head}…{tail}"
 
 
 def fill(text: str, room: int, first: str = "", following: str = "") -> list[str]:

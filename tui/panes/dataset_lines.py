@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...engine.report.dataset_report import TRIED_HEADS, found_pairs, proposal, sample_cells, tried_cells
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..fix_words import as_row
-from ..widgets.lines import Line, hanging, shortened, wrap
+from ..widgets.lines import Line, hanging, wrap
 from ..widgets.pictures import gallery
 
 if TYPE_CHECKING:

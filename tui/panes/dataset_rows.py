@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from textual.binding import Binding, BindingType
 
 from ...engine.config import shown_path
+from ...engine.report.width import shortened
 from ..dataset_draft import DatasetDraft, DraftField, fed_as
 from ..fields import NONE, takes
-from ..widgets.lines import Line, shortened
+from ..widgets.lines import Line
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.typedrows import TypedRows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...engine.advice.words import size
 from ...engine.library.folder_entries import FolderEntry, FolderGlance
 from ...engine.report.sanitize import sanitize
-from ...engine.report.width import width_of
-from ..widgets.lines import Line, shortened
+from ...engine.report.width import shortened, width_of
+from ..widgets.lines import Line
 
 
 def entry_line(entry: FolderEntry, room: int, *, wanted: bool) -> Line:

@@ -13,10 +13,10 @@ from textual.message import Message
 
 from ...engine.advice.words import count, percent, reads, size
 from ...engine.config import shown_path, typed_path
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..fix_words import as_row
 from ..widgets.entry import Entry, begins_typing
-from ..widgets.lines import Details, Line, Rows, hanging, shortened, wrap
+from ..widgets.lines import Details, Line, Rows, hanging, wrap
 from ..widgets.motion import LEFT, RIGHT
 from .pane import Pane, Parts
 

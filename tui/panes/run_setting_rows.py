@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from ...engine.errors import RecipeRefused
+from ...engine.report.width import shortened
 from ...engine.schema.field_docs import docs_of
 from ...engine.schema.settings import Preset
 from ...engine.schema.workloads import Workload, offered
@@ -83,7 +84,7 @@ class PresetRow(RunRow):
     def put(self, text: str) -> None:
         preset = next((preset for preset in PRESETS if preset == text), None)
         if preset is None:
-            raise RecipeRefused(f"preset cannot be {text[:40]}", fix=f"give one of {', '.join(PRESETS)}")
+            raise RecipeRefused(f"preset cannot be {shortened(text, 40)}", fix=f"give one of {', '.join(PRESETS)}")
         self.draft.change(preset=preset)
 
     def nudge(self, by: int) -> None:
@@ -151,7 +152,7 @@ class GuardRow(RunRow):
 
     def put(self, text: str) -> None:
         if text not in GUARDS:
-            raise RecipeRefused(f"guard cannot be {text[:40]}", fix=f"give one of {', '.join(GUARDS)}")
+            raise RecipeRefused(f"guard cannot be {shortened(text, 40)}", fix=f"give one of {', '.join(GUARDS)}")
         self.draft.change(guard=GUARDS[text])
 
     def nudge(self, by: int) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...engine.config import shown_path
 from ...engine.errors import UsageError, nearest
+from ...engine.report.width import shortened
 from ...engine.schema.steps import STEPS
 from ..draft import Draft
-from ..widgets.lines import Line, Span, shortened
+from ..widgets.lines import Line, Span
 
 if TYPE_CHECKING:
     from ...engine.schema.model_facts import ModelFacts
@@ -175,5 +176,5 @@ class NamedRows:
             return self._rows[path]
         shown = [row for row in self._rows.values() if row.name.strip() == name]
         if len(shown) != 1:
-            raise UsageError(f"there is no setting `{name[:60]}`", fix=nearest(name, self._rows))
+            raise UsageError(f"there is no setting `{shortened(name, 60)}`", fix=nearest(name, self._rows))
         return shown[0]

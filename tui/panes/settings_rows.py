@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...engine.errors import RecipeRefused, nearest
+from ...engine.report.width import shortened
 from ...engine.schema.field_docs import docs_of
 from ...engine.schema.steps import STEPS
 from ..draft import Draft, active_fields, backend_fields, backend_table
@@ -53,7 +54,7 @@ class RecipeRow(SettingRow):
     def put(self, text: str) -> None:
         known = [recipe.name for recipe in self.draft.recipes]
         if text not in known:
-            raise RecipeRefused(f"there is no recipe `{text[:60]}`", fix=nearest(text, known))
+            raise RecipeRefused(f"there is no recipe `{shortened(text, 60)}`", fix=nearest(text, known))
         self.draft.load(text)
 
     def nudge(self, by: int) -> None:

@@ -9,12 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from ...engine.errors import EdgetuiError
+from ...engine.report.width import shortened
 from ..desk import AtDesk
 from ..panes.log import told_rows
 from ..panes.run_rows import fitting_rows
 from ..runview import RunView
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Lines, Scrolling, shortened
+from ..widgets.lines import Lines, Scrolling
 from .safe_dismiss import SafeDismiss, dismiss_once
 
 if TYPE_CHECKING:

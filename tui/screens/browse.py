@@ -21,7 +21,7 @@ from ...engine.advice.words import grouped, size
 from ...engine.config import shown_path, typed_path
 from ...engine.errors import DataRefused, EdgetuiError
 from ...engine.library.folder_entries import EntryKind, FolderEntry, entries_of, glance_at, kind_of_name
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..background import in_background, refusal
 from ..desk import AtDesk
 from ..fix_words import on_screen
@@ -32,7 +32,7 @@ from ..panes.models import facts_lines
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
-from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
+from ..widgets.lines import Details, Line, Lines, Rows, hanging
 from ..widgets.motion import LEFT, RIGHT
 from .filtered import FilteredScreen
 from .safe_dismiss import SafeDismiss, dismiss_once

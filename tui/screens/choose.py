@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..widgets.entry import Entry
-from ..widgets.lines import Line, Lines, Rows, begun, shortened, wrap
+from ..widgets.lines import Line, Lines, Rows, begun, wrap
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once
 

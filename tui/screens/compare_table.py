@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...engine.report.width import width_of
-from ..widgets.lines import Line, Span, shortened, wrap
+from ...engine.report.width import shortened, width_of
+from ..widgets.lines import Line, Span, wrap
 
 if TYPE_CHECKING:
     from ...engine.api import Comparison

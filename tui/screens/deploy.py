@@ -16,11 +16,12 @@ from textual.worker import Worker
 from ...engine.advice.words import size
 from ...engine.config import here
 from ...engine.errors import EdgetuiError
+from ...engine.report.width import shortened
 from ..background import in_background, refusal
 from ..desk import Desk
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Rows, hanging, shortened, wrap
+from ..widgets.lines import Line, Lines, Rows, hanging, wrap
 from ..widgets.sharebar import share_bar
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once

@@ -10,12 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from ...engine.advice.words import DASH
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..kept_look import LIVE_CHARTS, RUN_SERIES
 from ..panes.sensors import MOST_CHARTS
 from ..readings import chart_name, drawable
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Rows, shortened
+from ..widgets.lines import Line, Rows
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once
 

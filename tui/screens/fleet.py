@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.errors import ConfigRefused
+from ...engine.report.width import shortened
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Details, Line, Lines, Rows, hanging, shortened
+from ..widgets.lines import Details, Line, Lines, Rows, hanging
 from .board_deeds import Bench, BoardDeeds
 from .board_run import BoardRunScreen
 

@@ -11,11 +11,11 @@ from textual.containers import Vertical
 
 from ...engine.errors import EdgetuiError
 from ...engine.fleet.fleet_file import ANY, HERE
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..background import in_background, refusal
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Rows, hanging, shortened
+from ..widgets.lines import Line, Lines, Rows, hanging
 from ..widgets.motion import LEFT, RIGHT
 from .dialog import Dialog
 from .safe_dismiss import dismiss_once

@@ -16,13 +16,13 @@ from ...engine.advice.run_filter import HELP, RunFilter, RunOrder
 from ...engine.advice.verdict import verdict_words
 from ...engine.errors import UsageError
 from ...engine.report.sanitize import sanitize
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ..fix_words import on_screen
 from ..panes.run_glance import RunGlance
 from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
-from ..widgets.lines import Line, Lines, Rows, Span, begun, shortened, wrap
+from ..widgets.lines import Line, Lines, Rows, Span, begun, wrap
 from .filtered import FilteredScreen
 from .run_columns import ORDER, Room, ShownColumn, fitted, head_of, verdict_of
 from .run_deeds import RunDeeds, RunRows

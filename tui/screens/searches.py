@@ -15,9 +15,10 @@ from textual.containers import Container
 from ...engine.advice.goals import parse_goal
 from ...engine.advice.metrics import AIMS
 from ...engine.errors import UsageError
+from ...engine.report.width import shortened
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Details, Line, Lines, Rows, begun, shortened, wrap
+from ..widgets.lines import Details, Line, Lines, Rows, begun, wrap
 from ..widgets.scatter import Dot, scatter
 from .listed import ListedScreen
 

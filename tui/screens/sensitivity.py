@@ -15,7 +15,7 @@ from textual.worker import Worker
 
 from ...engine.errors import EdgetuiError
 from ...engine.report import sensitivity_table as told
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ...engine.schema.events import AnyEvent, Progress, RowFound
 from ...engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow
 from ..background import in_background, refusal
@@ -23,7 +23,7 @@ from ..desk import AtDesk
 from ..draft import RunSetup
 from ..fix_words import on_screen
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, shortened, side_by_side
+from ..widgets.lines import Line, Lines, Scrolling, side_by_side
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.sharebar import share_bar
 from ..widgets.table import Table

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from ...engine.advice.words import grouped, percent
 from ...engine.report import sensitivity_table as told
+from ...engine.report.width import shortened
 from ...engine.schema.sensitivity import UNITS, Sensitivity, SensitivityRow, WeightHistogram
 from ...engine.schema.step import Step
 from ...engine.schema.steps import plain_step
 from ..widgets.dots import Graph
 from ..widgets.histogram import Counted, histograms
-from ..widgets.lines import Line, shortened, side_by_side, wrap
+from ..widgets.lines import Line, side_by_side, wrap
 from ..widgets.sweep_bars import SweepBar, sweep_bars
 
 METHODS = ("quantize.int8", "precision.fp16", "prune.magnitude")

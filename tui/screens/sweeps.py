@@ -14,9 +14,10 @@ from textual.containers import Container
 
 from ...engine.advice.sweep_answer import parse_want
 from ...engine.errors import ModelRefused
+from ...engine.report.width import shortened
 from ..panes.pane import Parts
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Details, Line, Lines, Rows, begun, hanging, shortened, wrap
+from ..widgets.lines import Details, Line, Lines, Rows, begun, hanging, wrap
 from .headlines import fitting
 from .listed import ListedScreen
 

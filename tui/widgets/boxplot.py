@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from .axis import axis_lines, place, whole_parts
-from .lines import Line, Span, shortened
+from .lines import Line, Span
 
 GUTTER = 16
 """Columns for names, at least; long ones get more, up to a fifth of the width."""

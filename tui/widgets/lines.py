@@ -79,20 +79,6 @@ def begun(text: str, room: int) -> str:
     return text if width_of(text) <= room else f"{wrap(text, max(2, room - 1))[0]}…"
 
 
-def shortened(text: str, room: int) -> str:
-    """A name cut in its middle to `room` columns: what tells names apart is often at the end."""
-    text, room = sanitize(text), max(1, room)
-    if width_of(text) <= room:
-        return text
-    tail = text[-max(1, (room - 1) // 2) :]
-    while width_of(tail) > (room - 1) // 2:
-        tail = tail[1:]
-    head = text[: room - 1]
-    while width_of(head) + width_of(tail) > room - 1:
-        head = head[:-1]
-    return f"{head}…{tail}"
-
-
 def joined(line: Line) -> Line:
     """A row whose neighbours have different tones. Pictures are made cell by cell, and each span is 20 bytes on the link."""
     return tuple(("".join(text for text, _ in spans), name) for name, spans in groupby(line, itemgetter(1)))

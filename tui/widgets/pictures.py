@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...engine.report.width import width_of
-from .lines import Line, shortened
+from ...engine.report.width import shortened, width_of
+from .lines import Line
 
 UPPER = "▀"
 

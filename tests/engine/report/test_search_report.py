@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from edgetui.engine.report.search_report import search_report
 from edgetui.engine.schema.figures import Ratio
-from edgetui.engine.schema.search import SearchChoice, SearchDocument, SearchPoint, TakenOver
+from edgetui.engine.schema.search import SearchChoice, SearchDocument, SearchPoint, SearchUnit, TakenOver
 
 LONG = {"format": "int8", "calibrator": "percentile", "channels": "0.25", "factors": "0.75"}
 
@@ -68,3 +68,15 @@ def test_mixes_are_a_table_as_long_as_their_figures_have_room():
         assert len(rows[0]) <= width
         head = next(line for line in told if line.startswith("units in"))
         assert len(head.replace("units in", "units_in").split()) == heads
+
+
+@pytest.mark.parametrize("width", [40, 61, 76, 100])
+def test_layers_have_their_figures_whole_and_names_lose_their_middle(width: int):
+    """Beside the picture at 120 columns `KL 2.8e-05` was `KL 2.8e-`."""
+    long = "/layer3/layer3.2/conv2/Conv_with_a_long_name"
+    units = tuple(SearchUnit(unit=f"{long}{n}", format="int8", kl=2.8e-05, sqnr_db=None) for n in range(2))
+    found = msgspec.structs.replace(_found(LONG), over="formats", sensitivity=units)
+    told = [line for line in search_report(found, width).split("\n") if "int8  " in line and "KL" in line]
+    assert [line.endswith("KL 2.8e-05") for line in told] == [True, True]
+    assert all(len(line) <= width and "…" in line for line in told)
+    assert ["0  " in told[0], "1  " in told[1]] == [True, True]

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import msgspec
-from edgetui.engine.errors import ELSEWHERE, ON_THE_CPU, WITHOUT, BackendRefused, Fix, ModelRefused, Refusal, first_line
+from edgetui.engine.errors import (
+    ELSEWHERE,
+    ON_THE_CPU,
+    WITHOUT,
+    BackendRefused,
+    Fix,
+    ModelRefused,
+    Refusal,
+    first_line,
+    nearest,
+)
 from edgetui.engine.schema import events
 from edgetui.engine.schema.failure import Failure
 from edgetui.engine.schema.model_facts import ModelFacts
@@ -69,3 +79,12 @@ def test_a_library_s_error_is_one_line_or_its_type() -> None:
     assert first_line(ValueError("\n  bad shape \nin 40 frames\n")) == "bad shape "
     assert first_line(ValueError("x" * 500), 120) == "x" * 120
     assert first_line(KeyError()) == "KeyError"
+
+
+def test_of_many_names_a_refusal_lists_a_few_that_are_near_and_says_how_many_there_are():
+    """Two thousand models took ten rows of the screen, and the end was cut."""
+    names = [f"net-{n:04}" for n in range(2000)]
+    assert nearest("net-0816", names) == "did you mean `net-0816`?"
+    assert nearest("zzz", names).endswith("net-0005 and 1 994 more")
+    assert "known: qr, " in nearest("qqq", [*names, "qr"])
+    assert nearest("zzz", ("a", "b")) == "known: a, b"

@@ -107,6 +107,8 @@ async def test_what_is_opened_may_be_data(bare_app: EdgetuiApp):
         ("set steps.9.amount 1", "there is no setting `steps.9.amount`"),
         ("set preset fast", "give one of quick, normal, precise"),
         ("recipe prune5", "did you mean `prune-5`?"),
+        ("recipe zzz", " more"),
+        (f"model {'x' * 240}", "xxx…xxx"),
         ("model nothing", "no model here is called"),
         ("open /no/such/place", "there is no /no/such/place"),
         ("open README.md", "README.md is neither a model nor data"),

@@ -11,6 +11,7 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models, Ui
 from edgetui.engine.errors import Fix, RecipeRefused
+from edgetui.engine.report.width import shortened
 from edgetui.engine.schema.events import Queued
 from edgetui.engine.schema.model_facts import ModelFacts, TensorFacts
 from edgetui.engine.schema.steps import STEPS, PruneMagnitude, QuantizeInt8, Recipe
@@ -29,7 +30,7 @@ from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.headlines import fitting, header_line, tabs_line
 from edgetui.tui.screens.help import HelpScreen, paragraphs
 from edgetui.tui.screens.page import Page
-from edgetui.tui.widgets.lines import Rows, hanging, shortened, wrap
+from edgetui.tui.widgets.lines import Rows, hanging, wrap
 from edgetui.tui.widgets.tones import tone
 from screens import screen_text, shows, until
 from textual.color import Color

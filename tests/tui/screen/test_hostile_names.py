@@ -11,6 +11,7 @@ import pytest
 from edgetui.engine.api import Engine
 from edgetui.engine.config import Config, Models
 from edgetui.engine.library.recipes import own_folder, write_recipe
+from edgetui.engine.report.width import shortened
 from edgetui.engine.schema import events as ev
 from edgetui.engine.schema.result import decode, encode
 from edgetui.tui.app import EdgetuiApp
@@ -18,7 +19,7 @@ from edgetui.tui.panes.log import told_rows
 from edgetui.tui.runview import Told
 from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.theme import AsciiFilter, DrawnFilter
-from edgetui.tui.widgets.lines import shortened, wrap
+from edgetui.tui.widgets.lines import wrap
 from monkey import look, look_closely
 from rich.cells import cell_len
 from rich.segment import Segment

@@ -41,3 +41,26 @@ async def test_what_is_said_has_a_row_for_itself(bare_app: EdgetuiApp, size: tup
         rows = screen_text(app).splitlines()
         assert [row.lstrip("▌ ") for row in rows[:2]] == ["copied", "step removed; u brings it back"]
         assert [toast.region.width for toast in app.screen.query(Toast)] == [size[0]] * 2
+
+
+async def test_what_is_said_again_while_it_stands_stands_once(bare_app: EdgetuiApp):
+    """Three times the same message took three rows."""
+    app = bare_app
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "edgetui")
+        for said in ("copied", "another", "copied", "copied"):
+            app.notify(said, timeout=60)
+            await shows(pilot, said)
+        await until(pilot, lambda: len(app.screen.query(ToastHolder)) == 2)
+        assert [row.lstrip("▌ ") for row in screen_text(app).splitlines()[:2]] == ["another", "copied"]
+
+
+@pytest.mark.parametrize(("size", "most"), [((80, 24), 6), ((160, 45), 11)])
+async def test_a_message_leaves_most_of_the_screen_to_the_rest(bare_app: EdgetuiApp, size: tuple[int, int], most: int):
+    """A file's name of 240 letters and a list of 2000 names took half of the screen, and lost their ends."""
+    app = bare_app
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await shows(pilot, "edgetui")
+        app.notify(f"error: /data/{'x' * 240}.onnx cannot be read; {'because ' * 300}give another", timeout=60)
+        await shows(pilot, "give another", "x…x", "/data/xxx")
+        assert app.screen.query_one(Toast).size.height == most
