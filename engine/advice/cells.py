@@ -28,26 +28,24 @@ def time_ratio(column: Column) -> str:
 
 
 def net_joules(column: Column) -> str:
-    """`256 µJ ± 67 µJ`."""
+    """`256 µJ ± 67`."""
     energy = column.metrics.energy_j_per_inference
-    half = "" if energy.net is None or energy.net_half_width is None else f" ± {words.joules(energy.net_half_width)}"
-    return words.joules(energy.net) + half
+    return words.joules(energy.net, energy.net_half_width)
 
 
 def gross_joules(column: Column) -> str:
-    """`0.403 J ± 2.1 mJ`: what a frame of a paced workload costs at that rate, its wait for the beat included."""
+    """`403 mJ ± 2`: what a frame of a paced workload costs at that rate, its wait for the beat included."""
     energy = column.metrics.energy_j_per_inference
-    half = "" if energy.gross is None or energy.gross_half_width is None else f" ± {words.joules(energy.gross_half_width)}"
-    return words.joules(energy.gross) + half
+    return words.joules(energy.gross, energy.gross_half_width)
 
 
 def joules_for_images(column: Column) -> str:
-    """`54.2 J ± 4.1 J of 10 s`, the seconds that it is scaled from."""
+    """`54.2 J ± 4.1 of 10 s`, the seconds that it is scaled from."""
     told = column.metrics.energy_j_per_inference.for_images
     if told.joules is None:
         return DASH
-    half = "" if told.high is None else f" ± {words.joules(told.high - told.joules)}"
-    return f"{words.joules(told.joules)}{half} of {words.seconds(told.measured_s)}"
+    half = None if told.high is None else told.high - told.joules
+    return f"{words.joules(told.joules, half)} of {words.seconds(told.measured_s)}"
 
 
 def energy_ratio(column: Column) -> str:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ..schema.figures import Difference, Ratio
 from .columns import Column, against_guard
 from .escalated import escalation_of, front_places
-from .goals import Goal
+from .goals import Goal, Limit
 from .metric import Metric
 from .metrics import AIMS, LABELLED, QUALITIES
 
@@ -28,8 +28,10 @@ class Fault(Struct, frozen=True, kw_only=True):
     """What was lost, or what outputs are far by."""
     value: float = 0.0
     """The figure that is not good enough."""
-    unkept: tuple[tuple[Metric, float | None], ...] = ()
-    """Of the limits: each metric with its figure; None: it is not known."""
+    bound: float = 0.0
+    """What it would have had to be: what may be lost, or how near outputs must stay."""
+    unkept: tuple[tuple[Limit, float | None], ...] = ()
+    """Of the limits: each with the figure; None: it is not known."""
 
 
 def choose(columns: Sequence[Column], goal: Goal) -> Column | None:
@@ -88,7 +90,7 @@ def fault(column: Column, goal: Goal) -> Fault | None:
     if column.candidate and result.state != "done":
         return Fault(kind="not done")
     figures = [(limit, limit.metric.value(column)) for limit in goal.limits]
-    unkept = tuple((limit.metric, value) for limit, value in figures if value is None or not limit.keeps(value))
+    unkept = tuple((limit, value) for limit, value in figures if value is None or not limit.keeps(value))
     if unkept:
         return Fault(kind="limits", unkept=unkept)
     return (_unlike(column, goal) or _unproven(column, goal) or _beaten_alone(column, goal)) if column.candidate else None
@@ -139,14 +141,15 @@ def _unlike(column: Column, goal: Goal) -> Fault | None:
     if goal.drop is None:
         return None
     if (lost := points_lost(result.difference)) is not None:
-        return Fault(kind="lost", metric=lost[0], value=lost[1]) if -lost[1] > goal.drop else None
+        return Fault(kind="lost", metric=lost[0], value=lost[1], bound=goal.drop) if -lost[1] > goal.drop else None
     if result.fidelity.ruined:
         return Fault(kind="ruined")
     near = nearest_known(column)
     if near is None:
         return None
     metric, value = near
-    return Fault(kind="far", metric=metric, value=value) if value < least(metric, goal) else None
+    bound = least(metric, goal)
+    return Fault(kind="far", metric=metric, value=value, bound=bound) if value < bound else None
 
 
 def points_lost(difference: Difference) -> tuple[Metric, float] | None:

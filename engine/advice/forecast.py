@@ -91,7 +91,7 @@ def forecast(spec: RunSpec, facts: ModelFacts, history_seconds: Sequence[float],
     remarks = _hopes(spec.recipe, spec.backend) + _guarded(spec)
     warnings = _serious(spec.recipe) + _nothing_to_do(spec.recipe, facts) + _missing(spec)
     if memory_free_mb is not None and need > memory_free_mb:
-        warnings.append(f"needs about {need} MB of memory and {memory_free_mb:.0f} MB are free: close something, or add swap")
+        warnings.append(f"needs about {need} MB of memory and {int(memory_free_mb)} MB are free: close something, or add swap")
     return Forecast(
         size_bytes=facts.size_bytes,
         size_after_bytes=size_after(spec.recipe, facts, spec.backend.name),

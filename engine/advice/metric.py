@@ -116,8 +116,8 @@ class Nearness(Struct, frozen=True, kw_only=True):
     """Field of `Goal`."""
     wished: Callable[[float], str]
     """The limit, in the goal's sentence."""
-    far: Callable[[float], str]
-    """The figure of one that is out."""
+    far: Callable[[str], str]
+    """The figure of one that is out, in the metric's words."""
     said: Callable[[float], str]
     """The figure of one that is not."""
 
@@ -153,7 +153,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     """What a goal calls it, where it is no axis; empty: what its axis is called."""
     wish_scale: float = 1.0
     """The figure is divided by this there."""
-    text: Callable[[float], str] = words.digits
+    text: words.FigureText = words.digits
     cell: Cell | None = None
     """What stands in tables, where that is more than the figure."""
     coloured_by: str = ""
@@ -202,7 +202,7 @@ class Metric(Struct, frozen=True, kw_only=True):
         known = (
             self.labelled.word if self.labelled else "",
             self.axis.name if self.axis else "",
-            self.label.partition(",")[0],
+            self.label.partition(",")[0].partition(":")[0],
             self.column.head if self.column else "",
         )
         return next(filter(None, known), self.key)

@@ -29,8 +29,12 @@ def _not_told(result: Result) -> str:
     return "everything is computed on the CPU" if on_cpu else f"{result.backend.name} does not say"
 
 
-def _watts(value: float) -> str:
-    return f"{words.digits(value)} W"
+def _watts(value: float, *, more: int = 0) -> str:
+    return f"{words.digits(value, more=more)} W"
+
+
+def _megabytes(value: float, *, more: int = 0) -> str:
+    return f"{words.mb(value, more=more)} MB"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -198,7 +202,7 @@ METRICS: tuple[Metric, ...] = (
         path="memory_mb.process_peak",
         label="memory: plan · peak · drop",
         better="less",
-        text=lambda value: f"{words.mb(value)} MB",
+        text=_megabytes,
         cell=cells.memory,
         change=Change(field="memory_ratio", below="smaller", above="larger", margin=_SINGLE, said="of the memory"),
         axis=Axis(key="memory_mb", name="memory", unit="memory MB"),
@@ -213,7 +217,7 @@ METRICS: tuple[Metric, ...] = (
         better="less",
         wish="plan_memory_mb",
         of_device=True,
-        text=lambda value: f"{words.mb(value)} MB",
+        text=_megabytes,
         stage="measure",
         missing=_not_told,
     ),

@@ -81,8 +81,12 @@ def _thousandths(value: Ratio) -> str:
     return words.DASH if value.value is None else words.signed(value.value, 3)
 
 
-def _share(value: float) -> str:
-    return words.fixed(value, 3)
+def _share(value: float, *, more: int = 0) -> str:
+    return words.fixed(value, 3 + more)
+
+
+def _cosine(value: float, *, more: int = 0) -> str:
+    return f"{value:.{4 + more}f}"
 
 
 def _gained(field: str, tests: tuple[str, ...] = (), *, listed: bool = False) -> Change:
@@ -278,7 +282,7 @@ NEARNESS_ROWS = (
         nearness=Nearness(
             limit="min_detections",
             wished=lambda least: f"mAP50-95 of {least:g} or more with FP32's boxes as the truth; accuracy is not known",
-            far=lambda value: f"mAP50-95 {value:.3f} with FP32's as the truth",
+            far=lambda value: f"mAP50-95 {value} with FP32's as the truth",
             said=lambda value: f"mAP50-95 of its boxes with FP32's as the truth {value:.3f}",
         ),
         stage="evaluate",
@@ -299,7 +303,7 @@ NEARNESS_ROWS = (
         nearness=Nearness(
             limit="min_keypoints",
             wished=lambda least: f"OKS mAP of {least:g} or more with FP32's keypoints as the truth; accuracy is not known",
-            far=lambda value: f"OKS mAP {value:.3f} with FP32's as the truth",
+            far=lambda value: f"OKS mAP {value} with FP32's as the truth",
             said=lambda value: f"OKS mAP of its keypoints with FP32's as the truth {value:.3f}",
         ),
         stage="evaluate",
@@ -318,7 +322,7 @@ NEARNESS_ROWS = (
         nearness=Nearness(
             limit="min_masks",
             wished=lambda least: f"mIoU of {least:g} or more with FP32's masks as the truth; accuracy is not known",
-            far=lambda value: f"mIoU {value:.3f} with FP32's as the truth",
+            far=lambda value: f"mIoU {value} with FP32's as the truth",
             said=lambda value: f"mIoU of its masks with FP32's as the truth {value:.3f}",
         ),
         stage="evaluate",
@@ -336,7 +340,7 @@ NEARNESS_ROWS = (
         nearness=Nearness(
             limit="min_agreement",
             wished=lambda least: f"the same class as FP32 for {words.percent(least)}; accuracy is not known",
-            far=lambda value: f"the same class for {words.near_all(value)}",
+            far=lambda value: f"the same class for {value}",
             said=lambda value: f"the same class as FP32 for {words.near_all(value)}",
         ),
         stage="evaluate",
@@ -354,13 +358,13 @@ NEARNESS_ROWS = (
         detail=True,
         better="more",
         most=1.0,
-        text=lambda value: f"{value:.4f}",
+        text=_cosine,
         cell=quality_cells.closeness,
         axis=Axis(key="cosine", name="cosine", unit="cosine to FP32", baseline=1.0),
         nearness=Nearness(
             limit="min_cosine",
             wished=lambda least: f"outputs near FP32's (cosine ≥ {least:g}); without labels accuracy is not known",
-            far=lambda value: f"cosine {value:.3f}",
+            far=lambda value: f"cosine {value}",
             said=lambda value: f"cosine of its outputs to FP32's {value:.4f}",
         ),
     ),
@@ -376,7 +380,7 @@ NEARNESS_ROWS = (
         nearness=Nearness(
             limit="min_agreement",
             wished=lambda least: f"{words.percent(least)} of its outputs' labels equal to FP32's; accuracy is not known",
-            far=lambda value: f"{words.near_all(value)} of labels equal",
+            far=lambda value: f"{value} of labels equal",
             said=lambda value: f"{words.near_all(value)} of its outputs' labels equal FP32's",
         ),
     ),

@@ -147,7 +147,7 @@ def _barely(best: Column, goal: Goal) -> list[str]:
     for limit in goal.limits:
         metric, interval = limit.metric, best.interval(limit.metric.path)
         if interval is not None and not all(map(limit.keeps, interval)):
-            within = " to ".join(metric.text(bound) for bound in interval)
+            within = " to ".join(metric.text(end) if limit.keeps(end) else _missing(limit, end) for end in interval)
             found.append(
                 f"Its {metric.name} keeps the limit of {limit_text(limit)} by its figure alone: 95 % interval {within}."
             )
@@ -161,7 +161,12 @@ def limit_words(limit: Limit) -> str:
 
 def limit_text(limit: Limit) -> str:
     """The value with its unit."""
-    return f"{limit.value:g}" if limit.metric.quality else limit.metric.text(limit.figure)
+    return f"{limit.value:.12g}" if limit.metric.quality else words.in_full(limit.metric.text, limit.figure)
+
+
+def _missing(limit: Limit, value: float) -> str:
+    """A figure that does not keep it."""
+    return words.told_apart(limit.metric.text, value, limit.figure)
 
 
 def _payback(result: Result) -> list[str]:
@@ -235,15 +240,16 @@ def _out(column: Column, out: Fault) -> str:
 def _fault_words(column: Column, out: Fault) -> str:
     state = column.result.state
     near = out.metric.nearness if out.metric else None
+    told = words.told_apart(out.metric.text, out.value, out.bound) if out.metric and near else ""
     return {
         "not done": f"the run {state}" if state in ("failed", "crashed") else f"the run is {state}",
         "limits": " and ".join(
-            f"its {metric.name} is not known" if value is None else f"{metric.name} is {metric.text(value)}"
-            for metric, value in out.unkept
+            f"its {limit.metric.name} is not known" if value is None else f"{limit.metric.name} is {_missing(limit, value)}"
+            for limit, value in out.unkept
         ),
-        "lost": f"it loses {_points(out.value)} of {_word(out.metric)}",
+        "lost": f"it loses {words.told_apart(_points, abs(out.value), out.bound)} of {_word(out.metric)}",
         "ruined": "its outputs are ruined",
-        "far": f"its outputs are far from FP32's ({near.far(out.value) if near else ''})",
+        "far": f"its outputs are far from FP32's ({near.far(told) if near else ''})",
         "guard": f"it is not {_than_guard(column, out.metric)}",
         "alone": "one of its two plans alone is as good and takes no more",
     }[out.kind]
@@ -317,7 +323,7 @@ def _share(value: float) -> str:
     return words.percent(value) if value < 0.01 else f"{value * 100:.0f} %"
 
 
-def _points(share: float) -> str:
+def _points(share: float, *, more: int = 0) -> str:
     """A difference of shares in points: `0.1 points`."""
-    value = abs(share) * 100
-    return "1 point" if round(value, 2) == 1 else f"{words.digits(value, 2)} points"
+    text = words.digits(abs(share) * 100, 2, more=more)
+    return "1 point" if text == "1.0" else f"{text} points"

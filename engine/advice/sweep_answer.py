@@ -170,7 +170,9 @@ def _short_of(row: SweepRow, limits: Sequence[Limit]) -> str:
         if value is None:
             return f"{limit.key} is not known"
         if not limit.keeps(value):
-            return f"{'under' if limit.metric.better == 'more' else 'over'} {limit.key} {limit.value:g}"
+            said = words.told_apart(words.digits, value, limit.value)
+            beside = f" ({said})" if said != words.digits(value) else ""  # its cell seems to reach it
+            return f"{'under' if limit.metric.better == 'more' else 'over'} {limit.key} {limit.value:g}{beside}"
         if not _safe(row, limit):
             known = _bounds(row, limit.key).low is not None
             return f"{limit.key} {limit.value:g} {'lies within its interval' if known else 'is not shown by one round'}"
@@ -240,7 +242,11 @@ def _nearest(rows: Sequence[SweepRow], measured: Sequence[int], limits: Sequence
         return max(excess), sum(excess)
 
     near = rows[min(measured, key=short)]
-    told = [f"{limit.key} {words.digits(value)}" for limit in limits if (value := _bounds(near, limit.key).value) is not None]
+    told = [
+        f"{limit.key} {words.digits(value) if limit.keeps(value) else words.told_apart(words.digits, value, limit.value)}"
+        for limit in limits
+        if (value := _bounds(near, limit.key).value) is not None
+    ]
     within = "; it reaches it by its means, not with its intervals" if max(short(rows.index(near))) == 0 else ""
     return f"none reaches {want_words(limits)}; nearest is {row_words(near)} with {', '.join(told)}{within}"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, log10
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..schema.events import Queued
@@ -20,12 +20,42 @@ _SAYS_LITTLE = 1000.0
 """Times a ratio that it may as well be: digits of such an interval tell nobody anything."""
 
 
-def digits(value: float, significant: int = 3) -> str:
+_MOST_MORE = 12
+"""Digits more than usual that are tried before two figures count as the same."""
+
+
+class FigureText(Protocol):
+    """A figure in words."""
+
+    def __call__(self, value: float, /, *, more: int = 0) -> str:
+        """With so many digits more than are usual."""
+
+
+def digits(value: float, significant: int = 3, *, more: int = 0) -> str:
     """A number with so many significant digits, never in powers of ten: 0.0123, 1.23, 12.3, 123, 1234."""
     if value == 0:
         return "0"
+    significant += more
     exponent = int(f"{value:.{significant - 1}e}".partition("e")[2])  # after rounding: 9.996 is 10.0
     return f"{value:.{max(0, significant - 1 - exponent)}f}"
+
+
+def told_apart(text: FigureText, value: float, bound: float) -> str:
+    """A figure that misses a bound, with as many digits as show that it does: `0.8096` of 0.81, which 0.810 would keep."""
+    for more in range(_MOST_MORE):
+        said = text(value, more=more)
+        if said != text(bound, more=more):
+            return said
+    return text(value)
+
+
+def in_full(text: FigureText, value: float) -> str:
+    """What somebody typed, in words, with all of its digits: `33.25 ms`."""
+
+    def number(more: int) -> float:
+        return float(text(value, more=more).partition(" ")[0])
+
+    return text(value, more=next(more for more in range(_MOST_MORE + 1) if number(more) == number(_MOST_MORE)))
 
 
 def fixed(value: float, places: int) -> str:
@@ -34,13 +64,13 @@ def fixed(value: float, places: int) -> str:
 
 
 def signed(value: float, places: int) -> str:
-    """A difference with so many places: `-0.4`, `+0.2`; what rounds to zero is `+0.0`."""
-    return f"{round(value, places) + 0.0:+.{places}f}"
+    """A difference with so many places: `-0.4`, `+0.2`; what rounds to zero has no sign, `0.0`: it may be of either."""
+    return f"{value:+.{places}f}" if round(value, places) else f"{0:.{places}f}"
 
 
 def signed_digits(value: float) -> str:
     """A difference with three digits that mean something: `+0.0123`."""
-    return f"{'-' if value < 0 else '+'}{digits(abs(value))}"
+    return f"{'-' if value < 0 else '+' * (value > 0)}{digits(abs(value))}"
 
 
 def dash(reason: str | None = None) -> str:
@@ -48,16 +78,18 @@ def dash(reason: str | None = None) -> str:
     return f"{DASH} ({reason})" if reason else DASH
 
 
-def ms(value: float | None, half_width: float | None = None, reason: str | None = None) -> str:
+def half_text(text: str, half_width: float) -> str:
+    """Half of an interval in the unit and with the decimals of its figure; one digit where those would say 0."""
+    places = len(text.partition(".")[2])
+    return digits(half_width, 1) if half_width < 0.5 * 10.0**-places else f"{half_width:.{places}f}"
+
+
+def ms(value: float | None, half_width: float | None = None, reason: str | None = None, *, more: int = 0) -> str:
     """`2.44 ms`, `1.10 ms ± 0.02`; the interval has as many decimals as the value."""
     if value is None:
         return dash(reason)
-    text = digits(value)
-    if half_width is None:
-        return f"{text} ms"
-    places = len(text.partition(".")[2])
-    narrow = half_width < 0.5 * 10.0**-places
-    return f"{text} ms ± {digits(half_width, 1) if narrow else f'{half_width:.{places}f}'}"
+    text = digits(value, more=more)
+    return f"{text} ms" + ("" if half_width is None else f" ± {half_text(text, half_width)}")
 
 
 def percentiles(latency: Latency, reason: str | None = None) -> str:
@@ -81,29 +113,29 @@ def ratio(value: Ratio) -> str:
     return f"{value.value:.{places}f} [{value.low:.{places}f}, {value.high:.{places}f}]"
 
 
-def size(count: float | None) -> str:
+def size(count: float | None, *, more: int = 0) -> str:
     """Bytes as kB, MB or GB (powers of ten)."""
     if count is None:
         return DASH
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor * 0.9995:
-            return f"{digits(count / factor)} {unit}"
+            return f"{digits(count / factor, more=more)} {unit}"
     return f"{count:.0f} B"
 
 
-def mb(value: float | None) -> str:
+def mb(value: float | None, *, more: int = 0) -> str:
     """Megabytes as `212`; without the unit, for lists."""
-    return DASH if value is None else f"{value:.0f}" if value >= 10 else digits(value, 2)
+    return DASH if value is None else f"{value:.{more}f}" if value >= 10 else digits(value, 2, more=more)
 
 
-def seconds(value: float | None) -> str:
+def seconds(value: float | None, *, more: int = 0) -> str:
     """`0.4 s`, `26 s`, `14 min`, `2 h 05 min`."""
     if value is None:
         return DASH
     if value < 9.95:
-        return f"{value:.1f} s"
+        return f"{value:.{1 + more}f} s"
     if value < 120:
-        return f"{value:.0f} s"
+        return f"{value:.{more}f} s"
     minutes = round(value / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
@@ -126,13 +158,13 @@ def took_together(stages: Sequence[tuple[float | None, bool]]) -> str:
     return seconds(sum(done)) + (f", {kept} {CACHED}" if kept else "")
 
 
-def count(value: float | None) -> str:
+def count(value: float | None, *, more: int = 0) -> str:
     """`272 k`, `40.8 M`, `950`."""
     if value is None:
         return DASH
     for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= factor * 0.9995:
-            return f"{digits(value / factor)} {unit}"
+            return f"{digits(value / factor, more=more)} {unit}"
     return f"{value:.0f}"
 
 
@@ -157,14 +189,14 @@ def percent(share: float | None) -> str:
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %" if abs(value) >= 0.05 else "<0.1 %"
 
 
-def near_all(share: float | None) -> str:
+def near_all(share: float | None, *, more: int = 0) -> str:
     """A share that is near one: `73.4 %`, `99.83 %`, `99.9996 %`; `100 %` is all of them and nothing less."""
     if share is None:
         return DASH
     missing = (1 - share) * 100
     if missing <= 0:
         return "100 %"
-    places = max(1, min(9, 1 - floor(log10(missing)))) if missing < 1 else 1
+    places = more + (max(1, min(9, 1 - floor(log10(missing)))) if missing < 1 else 1)
     return f"{share * 100:.{places}f} %"
 
 
@@ -175,14 +207,14 @@ def p_value(p: float) -> str:
     return f"p {p:.3f}" if p < 0.0995 else f"p {p:.2f}"
 
 
-def joules(value: float | None) -> str:
-    """Joules as J, mJ or µJ."""
+def joules(value: float | None, half_width: float | None = None, *, more: int = 0) -> str:
+    """Joules as J, mJ or µJ: `17.1 mJ`, `5.22 mJ ± 0.28`; the interval has the unit and the decimals of the value."""
     if value is None:
         return DASH
-    for unit, factor in (("J", 1.0), ("mJ", 1e-3)):
-        if abs(value) >= factor * 0.9995:
-            return f"{digits(value / factor)} {unit}"
-    return f"{digits(value / 1e-6)} µJ"
+    units = (("J", 1.0), ("mJ", 1e-3), ("µJ", 1e-6))
+    unit, factor = next((each for each in units if abs(value) >= each[1] * 0.9995), units[-1])
+    text = digits(value / factor, more=more)
+    return f"{text} {unit}" + ("" if half_width is None else f" ± {half_text(text, half_width / factor)}")
 
 
 def reads(facts: ModelFacts, backend: str) -> str:

@@ -34,8 +34,9 @@ def throughput(column: Column) -> str:
     told = column.metrics.workload.throughput
     if not told or told.images_per_s is None:
         return DASH
-    half = "" if told.half_width is None else f" ± {words.digits(told.half_width, 2)}"
-    return f"{words.digits(told.images_per_s)}{half} with {told.streams} streams"
+    text = words.digits(told.images_per_s)
+    half = "" if told.half_width is None else f" ± {words.half_text(text, told.half_width)}"
+    return f"{text}{half} with {told.streams} streams"
 
 
 def streams(column: Column) -> str:

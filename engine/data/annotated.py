@@ -178,7 +178,7 @@ def _the_document(path: Path, store: Store, documents: Sequence[str], images: Ma
     for name in sorted(documents):
         if sizes[name] > LARGEST_BYTES:
             raise DataRefused(
-                f"{name} in {path} takes {sizes[name] / 1e6:.0f} MB; up to {LARGEST_BYTES / 1e6:.0f} MB are read",
+                f"{name} in {path} takes {-(-sizes[name] // 1_000_000)} MB; up to {LARGEST_BYTES / 1e6:.0f} MB are read",
                 fix="keep the images that are evaluated, and theirs alone of the annotations",
             )
         try:

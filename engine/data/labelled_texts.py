@@ -39,7 +39,7 @@ def read_texts(path: Path, classes: Sequence[str], say: Reporter, *, labelled: b
         size = path.stat().st_size
         if size > _LARGEST_BYTES:
             raise DataRefused(
-                f"{path} takes {size / 1e6:.0f} MB; up to {_LARGEST_BYTES / 1e6:.0f} MB are read",
+                f"{path} takes {-(-size // 1_000_000)} MB; up to {_LARGEST_BYTES / 1e6:.0f} MB are read",
                 fix="keep a part of its lines",
             )
         rows = [line.rstrip("\r").split("\t") for line in _decoded(path.read_bytes()).split("\n")]

@@ -105,6 +105,8 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
     raised: bool
     value: float | None = None
     """What passed the limit; None: there is no figure to it, as to throttling."""
+    limit: float | None = None
+    """Which it passed; None: there is no figure, or the event is of before this was kept."""
     detail: str = ""
     """Which zone, rail or reason."""
     say: str = ""
@@ -118,9 +120,15 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="alert
     @property
     def about(self) -> str:
         """The rule, and what broke it."""
-        figure = f" {self.value:.1f}".removesuffix(".0") if self.value is not None else ""
+        figure = f" {_figure(self.value, self.limit)}" if self.value is not None else ""
         said = f"{self.say}: {self.rule}" if self.say else self.rule
         return f"{said} ({self.detail}{figure})" if self.detail else said
+
+
+def _figure(value: float, limit: float | None) -> str:
+    """`96.5`; what is hardly past its limit has as many places as show that it is: `95.04`."""
+    said = (f"{value:.{places}f}" for places in range(1, 10))
+    return next((text for text in said if float(text) != limit), f"{value:.1f}").removesuffix(".0")
 
 
 class Alerts:
@@ -175,7 +183,10 @@ class _Watcher(ABC):
         raised = self.event is None
         figure = value if self.measures else None
         rule = self.rule
-        told = AlertEvent(t_s=t_s, wall=wall, rule=rule.text, raised=raised, value=figure, detail=detail, say=rule.say)
+        limit = rule.limit if raised and self.measures else None
+        told = AlertEvent(
+            t_s=t_s, wall=wall, rule=rule.text, raised=raised, value=figure, limit=limit, detail=detail, say=rule.say
+        )
         self.event = told if raised else None
         return told
 

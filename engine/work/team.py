@@ -5,6 +5,7 @@ A run that was started alone is a team of one. Apart from `job.py`, which knows 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -157,7 +158,7 @@ class Team:
         need_mb = sum(_need_mb(plans[name], alone[name].memory_mb) for name in names)
         if free_mb is None or need_mb <= free_mb:
             return True
-        self.say.note(f"{', '.join(names)} take about {need_mb:.0f} MB together, and {free_mb:.0f} MB are free")
+        self.say.note(f"{', '.join(names)} take about {math.ceil(need_mb)} MB together, and {int(free_mb)} MB are free")
         return False
 
     def loads(self, alone: Mapping[str, Metrics]) -> list[list[str]]:

@@ -35,8 +35,7 @@ def _figure(value: float | None, half: float | None = None) -> str:
     text = words.digits(value)
     if half is None:
         return text
-    places = len(text.partition(".")[2])
-    return f"{text} ± {words.digits(half, 1) if half < 0.5 * 10.0**-places else f'{half:.{places}f}'}"
+    return f"{text} ± {words.half_text(text, half)}"
 
 
 def _half(value: float | None, low: float | None, high: float | None) -> float | None:

@@ -98,6 +98,9 @@ def test_what_cannot_win_is_said():
 def test_too_little_memory_is_said():
     found = forecast(spec("fp16", dataset=DATA), FACTS, [], 100.0)
     assert any("100 MB are free" in line for line in found.warnings)
+    hardly = (found.memory_need_mb or 0.0) - 0.2
+    told = forecast(spec("fp16", dataset=DATA), FACTS, [], hardly).warnings
+    assert any(f"needs about {hardly + 0.2:.0f} MB of memory and {int(hardly)} MB are free" in line for line in told)
     assert not any("free" in line for line in forecast(spec("fp16", dataset=DATA), FACTS, [], 8000.0).warnings)
 
 

@@ -42,6 +42,45 @@ def test_several_limits_hold_together(make):
     assert "FP32 is out: memory is 90 MB and latency is 2.44 ms." in found.advice
 
 
+def nearly(run, side: str, **figures):
+    """The run with other figures of one side, in the groups that have them."""
+    told = getattr(run, side)
+    groups = {name: msgspec.structs.replace(getattr(told, name), **fields) for name, fields in figures.items()}
+    return msgspec.structs.replace(run, **{side: msgspec.structs.replace(told, **groups)})
+
+
+@pytest.mark.parametrize(
+    ("goal", "figures", "line"),
+    [
+        ("fastest top1>=0.81", {"accuracy": {"top1": 0.8096}}, "int8 is out: top-1 is 0.8096."),
+        ("fastest latency_ms<=33.3", {"latency_ms": {"mean": 33.304}}, "int8 is out: latency is 33.304 ms."),
+        ("fastest memory_mb<=1024", {"memory_mb": {"process_peak": 1024.2}}, "int8 is out: memory is 1024.2 MB."),
+        ("fastest power_w<=12", {"power_w": {"peak": 12.004}}, "int8 is out: power is 12.004 W."),
+        ("fastest energy_j<=0.005", {"energy_j_per_inference": {"net": 0.0050001}}, "int8 is out: energy is 5.0001 mJ."),
+    ],
+)
+def test_a_figure_that_hardly_misses_its_limit_is_told_so_that_it_shows(make, goal, figures, line):
+    assert line in compare([nearly(make(), "candidate", **figures)], goal).advice
+
+
+def test_a_size_hardly_too_large_shows_that_it_is(make):
+    run = make()
+    run = msgspec.structs.replace(run, candidate=msgspec.structs.replace(run.candidate, size_bytes=300_100))
+    assert "int8 is out: size is 300.1 kB." in compare([run], "fastest size_mb<=0.3").advice
+
+
+def test_a_limit_is_told_with_the_digits_that_were_typed(make):
+    found = compare([make()], "fastest latency_ms<=33.25 memory_mb<=1024 size_mb<=0.5 energy_j<=0.0055")
+    said = "Goal: fastest with latency ≤ 33.25 ms and memory ≤ 1024 MB and size ≤ 500 kB and energy ≤ 5.50 mJ and at most"
+    assert found.advice[0].startswith(said)
+
+
+def test_what_is_hardly_too_much_of_a_loss_shows_that_it_is(make):
+    assert "int8 is out: it loses 1.001 points of top-1." in compare([make(points=-0.01001)]).advice
+    far = compare([make(points=None, cosine=0.94998)]).advice
+    assert any("(cosine 0.94998)" in line for line in far)
+
+
 def test_limits_that_none_keeps_name_the_nearest_and_choose_none(make):
     runs = [heavy(make(), 90, 80), heavy(make("fp16", 0.6), 90, 60)]
     found = compare(runs, "fastest memory_mb<=50 latency_ms<=1.2")
@@ -69,6 +108,8 @@ def test_a_limit_inside_the_interval_is_kept_by_the_figure_alone_and_that_is_sai
     said = "Its latency keeps the limit of 1.11 ms by its figure alone: 95 % interval 1.08 ms to 1.12 ms."
     assert said in compare([make()], barely).advice
     assert "by its figure alone" not in " ".join(compare([make()], well).advice)
+    hardly = nearly(make(), "candidate", latency_ms={"mean": 1.1, "half_width": 0.0203})
+    assert "95 % interval 1.08 ms to 1.1203 ms." in " ".join(compare([hardly], "fastest latency_ms<=1.12").advice)
 
 
 def test_what_may_be_lost_is_asked_beside_a_limit_of_another_figure(make):

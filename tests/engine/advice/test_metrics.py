@@ -137,8 +137,8 @@ def test_joules_with_idle_power_and_for_many_images_say_what_they_are_scaled_fro
     run = make()
     told = msgspec.structs.replace(run, candidate=msgspec.structs.replace(run.candidate, energy_j_per_inference=energy))
     cells = {row.label: row.cells for row in compare([told]).rows}
-    assert cells["with idle power"][1] == "3.01 mJ ± 230 µJ"
-    assert cells["with idle, 18 000 images"] == ("–", "54.2 J ± 4.10 J of 10 s")
+    assert cells["with idle power"][1] == "3.01 mJ ± 0.23"
+    assert cells["with idle, 18 000 images"] == ("–", "54.2 J ± 4.1 of 10 s")
     assert "with idle, 18 000 images" not in {row.label for row in compare([run]).rows}
 
 

@@ -109,7 +109,7 @@ def test_what_runs_gave_stands_whole_at_every_width(width: int):
     assert "energy" not in told, "nothing is known of it on any board"
 
 
-@pytest.mark.parametrize(("lost", "shown"), [(-0.0004, "+0.0"), (-0.0006, "-0.1"), (0.0004, "+0.0")])
+@pytest.mark.parametrize(("lost", "shown"), [(-0.0004, "0.0"), (-0.0006, "-0.1"), (0.0004, "0.0")])
 def test_a_difference_that_rounds_to_zero_has_no_minus(make, lost, shown):
     run = make()
     run = msgspec.structs.replace(run, difference=msgspec.structs.replace(run.difference, top1_points=Ratio(value=lost)))

@@ -159,6 +159,16 @@ def test_rounds_that_were_measured_are_not_measured_again(lay):
     assert len([shot for shot in taken if shot.round == 2]) == len(asked.points)
 
 
+def test_a_row_that_hardly_misses_the_wish_says_by_how_much():
+    asked = SweepRequest(name="m", path="m.onnx", points=(SweepPoint(),), want="fps>=30")
+    rows = rows_of(asked, [Shot(point=0, fps=29.97, latency_ms=33.4)], {})
+    assert rows[0].reason.startswith("under fps 30 (29.97)")
+    assert "nearest is as it is with fps 29.97" in answer_of(rows, "fps>=30").why
+    far = rows_of(asked, [Shot(point=0, fps=18.8, latency_ms=53.2)], {})
+    assert far[0].reason.startswith("under fps 30")
+    assert "(" not in far[0].reason
+
+
 @pytest.mark.parametrize(
     ("going", "why", "reason"), [(True, "is measured yet", "not measured yet"), (False, "was measured", "not measured")]
 )

@@ -56,6 +56,11 @@ def test_memory_in_percent() -> None:
     assert alerts.update(Sample(t_s=2.0, ram_used_mb=91.0, ram_total_mb=100.0))[0].rule == "ram above 90 %"
 
 
+def test_a_figure_hardly_past_its_limit_is_told_so_that_it_shows() -> None:
+    alerts = Alerts((AlertRule(watch="power", above=12),))
+    assert alerts.update(Sample(t_s=1.0, total_mw=12_004.0))[0].about == "power above 12 W (total 12.004)"
+
+
 def test_throttling_by_reason_and_by_a_counter_that_grew() -> None:
     alerts = Alerts((AlertRule(watch="throttling"),))
     assert alerts.update(Sample(t_s=0.0, throttled=(), counters={"oc3": 12})) == []
