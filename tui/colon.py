@@ -14,6 +14,7 @@ from textual import events
 from ..engine.errors import EdgetuiError, UsageError, nearest
 from ..engine.report.width import shortened, width_of
 from .fix_words import on_screen
+from .typed_places import places, shared
 from .widgets.entry import Entry, Spans, begins_typing
 from .widgets.keybar import LEAST_BESIDE, KeyBar, being_typed
 from .widgets.lines import begun
@@ -149,18 +150,22 @@ class Colon:
             known = {name: command for name, command in self._commands().items() if name.startswith(last)}
             return sorted(known, key=lambda name: (not known[name].own, name))  # those that no key does come first
         command = self._commands().get(before.split(maxsplit=1)[0])
-        many = len(before.split())
-        return [each for each in command.choices(many - 1) if each.startswith(last)] if command is not None else []
+        if command is None:
+            return []
+        place = len(before.split()) - 1
+        found = [each for each in command.choices(place) if each.startswith(last)]
+        # a blank parts words: who looks for such a name has the browser
+        return found + [each for each in places(last) if " " not in each] if command.paths and place == 0 else found
 
     def _complete(self, entry: Entry, stem: str | None, by: int) -> None:
         if stem is None:
             stem, self._turn = entry.text, -1 if by > 0 else 0
         found = self.choices(stem)
         if found:
-            shared = _shared(min(found), max(found))
+            common = shared(sorted(found))
             before = stem[: len(stem) - len(stem.rpartition(" ")[2])]
-            if len(before + shared) > len(stem) and len(found) > 1:
-                entry.text, stem = before + shared, before + shared
+            if len(before + common) > len(stem) and len(found) > 1:
+                entry.text = stem = before + common
             else:
                 self._turn = (self._turn + by) % len(found)
                 entry.text = before + found[self._turn]
@@ -188,14 +193,10 @@ class Colon:
     def _listed(self, words: Sequence[str]) -> str:
         """As many of the words as have room behind what is typed, or behind the least of it that is seen."""
         typed = width_of(self.entry.text) if self.entry is not None else 0
+        if len({word.rstrip("/").rpartition("/")[0] for word in words}) == 1:  # of paths in one folder their names
+            words = [word[word.rstrip("/").rfind("/") + 1 :] for word in words]
         room = max(self.desk.size.width - typed - 6, LEAST_BESIDE, self.desk.size.width // 3)
         return begun("  ".join(words), room)
-
-
-def _shared(first: str, last: str) -> str:
-    """What both begin with; of sorted words all between begin so too."""
-    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[:same]
 
 
 def _several(found: list[Worded]) -> str:

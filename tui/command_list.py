@@ -93,8 +93,11 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
     def recipes(_: int) -> Iterable[str]:
         return [recipe.name for recipe in settings.draft.recipes] if settings.draft is not None else ()
 
+    def runs(place: int) -> Iterable[str]:
+        return ("last", *desk.engine.run_ids()) if place == 0 else ()
+
     def behind(place: int) -> Iterable[str]:
-        return recipes(place) if place == 1 else ()
+        return recipes(place) if place == 1 else runs(place)
 
     def names(place: int) -> Iterable[str]:
         return tuple(settings.named.told()) if place == 0 else ()
@@ -180,22 +183,22 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         bench.describe(" ".join(words)) if words else bench.action_dataset()
 
     own = (
-        Worded("dataset", "look into a dataset, and describe it in a file", describe, "[PATH]", 0, None, data_names),
+        Worded("dataset", "look into a dataset, and describe it in a file", describe, "[PATH]", 0, None, data_names, paths=True),
         Worded("set", "change a setting, or go to it", put, "KEY [VALUE]", 1, None, names),
-        Worded("open", "a folder of models, one model, or data; alone: look for one", open_path, "[PATH]", 0, None),
+        Worded("open", "a folder of models, one model, or data; alone: look for one", open_path, "[PATH]", 0, None, paths=True),
         Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
         Worded("recipe", "start from a recipe", load, "NAME", 1, 1, recipes),
         Worded("run", "run the model here, or on boards of the fleet", run, "[RECIPE] [on BOARD...]", 0, None, on_boards),
         Worded("after", "run the model once another run has ended well", after, "RUN [RECIPE]", 1, 2, behind),
         Worded("add", "add a step to the recipe", add, "STEP", 1, 1, lambda _: STEPS),
         Worded("save", "save the recipe under a name", save, "[NAME]", 0, 1),
-        Worded("show", "show a run, by its id, a part of it, or `last`", show, "RUN", 1, 1),
+        Worded("show", "show a run, by its id, a part of it, or `last`", show, "RUN", 1, 1, runs),
     )
     yield from (each._replace(do=partial(there, each.do)) for each in own)
     going = desk.link.view
     if going is None or going.state:  # else the key of that name, which asks about the run that is shown
-        yield Worded("resume", "take a run up again", take_up, "RUN", 1, 1)
-    yield Worded("compare", "runs side by side", compare, "RUN...", 1, None)
+        yield Worded("resume", "take a run up again", take_up, "RUN", 1, 1, runs)
+    yield Worded("compare", "runs side by side", compare, "RUN...", 1, None, lambda _: runs(0))
 
 
 def _parted_on(words: Words) -> tuple[Words, Words | None]:

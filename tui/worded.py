@@ -27,6 +27,8 @@ class Worded(NamedTuple):
     """Of words behind it; None: any number."""
     choices: Callable[[int], Iterable[str]] = nothing
     """What the word of that place may be."""
+    paths: bool = False
+    """Its first word may be a path."""
     own: bool = True
     """Not what a key does already."""
 

@@ -24,7 +24,7 @@ from ..advice.spread import Spreads, sample_sets
 from ..errors import EdgetuiError, StorageRefused
 from ..runs.asking import meant
 from ..runs.assemble import assemble
-from ..runs.folder import RunDir
+from ..runs.folder import RunDir, run_paths
 from ..runs.notify import ending_words
 from ..runs.outcome import judged
 from ..runs.queries import Listen, PlanQuestion, RecomputeQuestion, Side, SpreadQuestion, ask, plan_of, sides_of
@@ -112,6 +112,10 @@ class Finished(Sensing):
         result = await self.result(run)
         await asyncio.to_thread(tell_crashed, self.home, [result.run])
         return ending_words(Path(result.model.path).stem if result.model else run, result.recipe.name, result)
+
+    def run_ids(self) -> tuple[str, ...]:
+        """Ids of runs, in the order of their names from the end: the newest first. One look at one folder."""
+        return tuple(sorted((path.name for path in run_paths(self.home)), reverse=True))
 
     def runs_stamp(self) -> int:
         """Another number whenever a run folder has come or gone, or a run was taken up again; one look at one folder."""

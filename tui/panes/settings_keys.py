@@ -25,10 +25,6 @@ class EditsSteps(EditsRows, Protocol):
     def mark(self) -> None:
         """Measure the recipe together with others."""
 
-    @property
-    def browses(self) -> bool:
-        """Whether the value of this row is a path."""
-
     def browse(self) -> None:
         """Look for the path of this row."""
 

@@ -247,6 +247,11 @@ class DatasetScreen(AtDesk, SafeDismiss, Screen[None]):
         """Whether the value of this row is typed."""
         return self._here is not None and self._here.typed
 
+    @property
+    def browses(self) -> bool:
+        """Whether the value of this row is a path."""
+        return self.rows.cursor in (PATH, MODEL, FILE)
+
     def begins_with_digit(self) -> bool:
         """Numbers begin with a digit."""
         here = self._here

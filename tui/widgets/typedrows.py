@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 
 from textual import events
 
+from ..typed_places import completed
 from .entry import Entry, begins_typing
 from .lines import Rows
 
@@ -30,6 +31,10 @@ class EditsRows(Protocol):
 
     def text_here(self) -> str:
         """The value as it is typed."""
+
+    @property
+    def browses(self) -> bool:
+        """Whether the value of this row is a path."""
 
     def begins_with_digit(self) -> bool:
         """Whether a digit begins a value here."""
@@ -87,6 +92,10 @@ class TypedRows(Rows):
         if event.key == "escape":
             self.end()
             self.owner.complaint = ""
+            return True
+        if event.key == "tab" and self.owner.browses:
+            entry.text = completed(entry.text)
+            entry.at = len(entry.text)
             return True
         if event.key in ("enter", "up", "down", "tab", "shift+tab"):
             self.owner.commit()
