@@ -183,7 +183,9 @@ def _of_workbench(desk: Desk, bench: WorkbenchScreen) -> Iterable[Worded]:
         bench.describe(" ".join(words)) if words else bench.action_dataset()
 
     own = (
-        Worded("dataset", "look into a dataset, and describe it in a file", describe, "[PATH]", 0, None, data_names, paths=True),
+        Worded(
+            "dataset", "look into a dataset, and describe it in a file", describe, "[PATH]", 0, None, data_names, paths=True
+        ),
         Worded("set", "change a setting, or go to it", put, "KEY [VALUE]", 1, None, names),
         Worded("open", "a folder of models, one model, or data; alone: look for one", open_path, "[PATH]", 0, None, paths=True),
         Worded("model", "go to a model", choose_model, "NAME", 1, None, known_models),
