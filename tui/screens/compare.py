@@ -15,20 +15,17 @@ from textual.screen import Screen
 from ...engine.advice.metrics import AIMS, LATENCY
 from ...engine.advice.pareto import AXES, known_axes, known_costs, pareto
 from ...engine.advice.stamp_differences import other_pace
-from ...engine.advice.words import percent
 from ...engine.report.sanitize import sanitize
 from ..ascii_letters import keys_in_words
 from ..desk import AtDesk
 from ..panes.pane import Parts
-from ..widgets.axis import axis_lines
-from ..widgets.dots import Graph
-from ..widgets.histogram import bars, placed
 from ..widgets.keybar import KeyBar
-from ..widgets.lines import Line, Lines, Scrolling, wrap
+from ..widgets.lines import Lines, Scrolling, wrap
 from ..widgets.motion import LEFT, RIGHT
 from ..widgets.scatter import Dot, scatter
 from ..worded import Worded
-from .compare_table import movable, table_lines
+from .compare_table import HEADS, in_sight, last_place, movable, table_lines
+from .compared_weights import weight_lines
 from .headlines import fitting
 from .safe_dismiss import SafeDismiss, dismiss_once
 from .spreads import box_lines, latency_lines, rate_lines
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
     from ...engine.api import Comparison, Spreads
     from ...engine.schema.model_facts import ModelFacts
 
-WEIGHT_COLUMNS = 128
-"""Twice the bins of a histogram: more would draw each as a block."""
 Picture = Literal["front", "latencies", "boxes", "rates", "weights"]
 
 
@@ -63,11 +58,12 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
     HELP = (
         "Baselines and candidates side by side. A ratio is candidate over baseline with its 95 % interval; the word beside it\n"
         "is the verdict: where the interval spans 1, no difference was shown. The front holds what no other column beats\n"
-        "on both axes; runs of different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
+        "on both axes by its figures: intervals play no part there, so what is beaten need not be shown to be worse. Runs of\n"
+        "different data, preprocessing, backend or board have a baseline each, no front and no choice.\n"
         "Of runs that were measured apart the FP32 that has a column is one run's, named above it; what each ratio is over\n"
         "stands in the row above the ratio.\n"
         "t changes the goal of the advice, T types one with limits, a and A change the axes, e writes a report.\n"
-        "L shows the layers of the first column's plan.\n"
+        "L shows the layers of the plan of the first candidate that is seen; there ← → go to those of the other columns.\n"
         "i shows how often an inference took how long, then the weights before and after; b the same latencies as box plots:\n"
         "a box from the first quartile to the third with the median in it, whiskers to the last inference within 1.5 times\n"
         "its width, and how many lie past them. All columns share one axis. b once more shows frame\n"
@@ -101,7 +97,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         ),
         Binding("i", "histogram", "histogram", id="compare.histogram", tooltip="Latencies, weights, the front again"),
         Binding("b", "boxes", "box plot", id="compare.boxes", tooltip="Box plots of latencies, then of frame rates"),
-        Binding("L", "layers", "layers", id="compare.layers", tooltip="What is inside the plan of the first column shown"),
+        Binding("L", "layers", "layers", id="compare.layers", tooltip="What is inside the plan of the first candidate seen"),
         Binding(
             "e", "export", "export", id="compare.export", show=False, tooltip="Write a report of these runs into a new folder"
         ),
@@ -159,12 +155,15 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             return
         table = self.query_one("#compare-table", Scrolling)
         table.border_title = Content(fitting(sanitize(found.title), max(20, table.size.width - 2)))
-        rows = table_lines(found, self.first, max(20, table.size.width - 2), keys_in_words("← →", self.desk.graph))
+        self.first = min(self.first, last_place(found, self._room))  # a wider screen may have room for more than is left
+        rows = table_lines(found, self.first, self._room, keys_in_words("← →", self.desk.graph))
         if len(rows) + 2 < self.size.height // 2:  # what it does not need is the picture's
             table.styles.height = len(rows) + 2
         else:
             table.styles.clear_rule("height")
+        table.heads = HEADS
         table.show(rows)
+        self.refresh_bindings()
         advice = self.query_one("#compare-advice", Scrolling)
         advice.border_title = Content(f"Advice  goal: {self.goals[self.goal]}")
         width = max(10, advice.size.width - 2)
@@ -177,7 +176,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         width, height = picture.size.width, picture.size.height
         if self.picture == "weights":
             picture.border_title = "Weights before and after"
-            picture.show(self._weight_lines(width - 2, height))
+            picture.show(weight_lines(self.weights, width - 2, height, self.desk.graph))
             return
         if self.picture == "rates":
             title = "Frame rate  1 / own time of a frame; real ones, and others that skip the model"
@@ -220,35 +219,25 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         costs = known_costs(self.comparison.points if self.comparison else ())
         return [*(aim for aim, metric in AIMS.items() if metric in costs), *filter(None, [self.typed])]
 
-    def _weight_lines(self, width: int, height: int) -> list[Line]:
-        """Each model's weights over the same number of rows, all of them over one axis, in `height`."""
-        graph: Graph = "ascii" if self.desk.graph == "ascii" else "braille"
-        if self.weights is None:
-            return [((" reading the models", "dim"),)]
-        found = [facts for _, facts in self.weights if facts.histogram and facts.histogram_high > facts.histogram_low]
-        low = min((facts.histogram_low for facts in found), default=0.0)
-        high = max((facts.histogram_high for facts in found), default=0.0)
-        columns = max(8, min(width - 2, WEIGHT_COLUMNS))
-        rows = max(1, min(8, (height - 2) // max(1, len(self.weights)) - 1))
-        lines: list[Line] = []
-        for name, facts in self.weights:
-            zeros = 1 - facts.nonzero / facts.parameters if facts.parameters else None
-            ends = (
-                f"{facts.histogram_low:.2g} to {facts.histogram_high:.2g}" if facts in found else "no weights that can be shown"
-            )
-            lines.append(((f" {name}", "value"), (f"   {percent(zeros)} zeros   {ends}", "dim")))
-            if facts in found:
-                counts = placed(facts.histogram, (facts.histogram_low, facts.histogram_high), (low, high), columns)
-                lines += [((f"  {row}", "accent"),) for row in bars(counts, columns, rows, graph)]
-        lines += axis_lines(low, high, columns, 2, "weight") if found else []
-        return lines or [((" no weights that can be shown", "dim"),)]
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where all columns are seen there are no others to go to."""
+        found = self.comparison
+        if action == "column":
+            return found is None or bool(last_place(found, self._room))
+        return super().check_action(action, parameters)
+
+    @property
+    def _room(self) -> int:
+        """Columns of the terminal that the table has."""
+        return max(20, self.query_one("#compare-table").size.width - 2)
 
     def action_column(self, by: int) -> None:
         """Other columns."""
         if self.comparison is not None:
             places = movable(self.comparison)
+            last = places.index(last_place(self.comparison, self._room))
             at = places.index(self.first) if self.first in places else 0
-            self.first = places[max(0, min(at + by, len(places) - 1))]
+            self.first = places[max(0, min(at + by, last))]
             self.write()
 
     def action_goal(self) -> None:
@@ -352,7 +341,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             self.write()
 
     def action_layers(self) -> None:
-        """What is inside the plan of the first column that is shown; the other columns' are beside it."""
+        """What is inside the plan of the first candidate that is seen; the other columns' are beside it."""
         from .layers import LayersScreen, PlanRef
 
         found = self.comparison
@@ -360,7 +349,8 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             columns = zip(found.measured, found.sides, found.columns, strict=True)
             own = [PlanRef(run, "baseline" if side == "baseline" else "candidate", label) for run, side, label in columns]
             kept = [n for n, side in enumerate(found.sides) if side != "guard"]  # a run's guard has no word there
-            shown = next((at for at, n in enumerate(kept) if n >= self.first), 0)
+            seen = next((n for n in in_sight(found, self.first, self._room) if found.sides[n] != "baseline"), 0)
+            shown = next((at for at, n in enumerate(kept) if own[n][:2] == own[seen][:2]), 0)
             self.app.push_screen(LayersScreen([own[n] for n in kept], shown))
 
     def action_deploy(self) -> None:

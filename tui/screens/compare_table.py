@@ -6,7 +6,7 @@ Apart from the screen, because it knows widths alone.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.report.width import shortened, width_of
 from ..widgets.lines import Line, Span, wrap
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ...engine.api import Comparison
 
 TONES = {"better": "good", "worse": "bad", "": "value"}
+HEADS = 1
+"""Rows with the names of the columns."""
 GAP = 3
 """Columns left free behind a cell."""
 WIDEST, LEAST = 27, 20
@@ -36,26 +38,50 @@ def movable(found: Comparison) -> list[int]:
     return [0, *(n for n in range(2, len(found.columns)) if n != frozen(found, n))]
 
 
-def table_lines(found: Comparison, first: int, width: int, keys: str = "← →") -> list[Line]:
-    """The table in rows of `width`: labels, the baseline, then as many columns as fit from the `first`; `keys` go to others.
+class _Layout(NamedTuple):
+    """What of the table fits into a width, and how wide it is there."""
 
-    Where not all of them fit, cells are written shorter and go over several rows, and what fits shares the width.
-    """
+    columns: list[int]
+    labels: int
+    widths: dict[int, int]
+    cells: dict[int, list[str]]
+
+
+def in_sight(found: Comparison, first: int, width: int) -> list[int]:
+    """The columns that fit into `width`: the baseline, then from the `first` on."""
+    return _layout(found, first, width).columns
+
+
+def last_place(found: Comparison, width: int) -> int:
+    """The first column from which on all others fit: further right there is nothing to come into sight."""
+    places, end = movable(found), len(found.columns) - 1
+    return next((place for place in places if in_sight(found, place, width)[-1] == end), places[-1])
+
+
+def _layout(found: Comparison, first: int, width: int) -> _Layout:
+    """Where not all columns fit, cells are written shorter and go over several rows, and what fits shares the width."""
     base = frozen(found, first)
     columns = [base, *(n for n in range(max(first, base + 1), len(found.columns)))]
     labels = max((width_of(row.label) + (5 if row.kind == "detail" else 2) for row in found.rows), default=0) + 2
     cells = {n: [row.cells[n] for row in found.rows] for n in columns}
     widths = {n: max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP for n in columns}
-    kept = columns
-    if labels + sum(widths.values()) > width:
-        cells = {n: [shorter(cell) for cell in cells[n]] for n in columns}
-        wanted = {n: min(max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP, WIDEST) for n in columns}
-        needed = {n: 1 + _widest_part(cells[n]) for n in columns}
-        kept = [n for n in columns if LEAST_LABELS + sum(needed[m] for m in columns[: columns.index(n) + 1]) <= width] or [base]
-        spare = width - LEAST_LABELS - sum(needed[n] for n in kept)
-        least = min(labels, LEAST_LABELS + max(0, min(spare, LABELS - LEAST_LABELS)))
-        labels = min(labels, max(least, width - sum(max(needed[n], wanted[n]) for n in kept)))
-        widths = _grown({n: needed[n] for n in kept}, wanted, width - labels)
+    if labels + sum(widths.values()) <= width:
+        return _Layout(columns, labels, widths, cells)
+    cells = {n: [shorter(cell) for cell in cells[n]] for n in columns}
+    wanted = {n: min(max(width_of(found.columns[n]), *map(width_of, cells[n]), 6) + GAP, WIDEST) for n in columns}
+    needed = {n: 1 + _widest_part(cells[n]) for n in columns}
+    kept = [n for n in columns if LEAST_LABELS + sum(needed[m] for m in columns[: columns.index(n) + 1]) <= width] or [base]
+    spare = width - LEAST_LABELS - sum(needed[n] for n in kept)
+    least = min(labels, LEAST_LABELS + max(0, min(spare, LABELS - LEAST_LABELS)))
+    labels = min(labels, max(least, width - sum(max(needed[n], wanted[n]) for n in kept)))
+    return _Layout(kept, labels, _grown({n: needed[n] for n in kept}, wanted, width - labels), cells)
+
+
+def table_lines(found: Comparison, first: int, width: int, keys: str = "← →") -> list[Line]:
+    """The table in rows of `width`: HEADS rows of names, then labels, the baseline, and as many columns as fit from the
+    `first`; `keys` go to others.
+    """
+    kept, labels, widths, cells = _layout(found, first, width)
     names = (_cell(shortened(found.columns[n], widths[n] - 2), widths[n], "title") for n in kept)
     more = f"  {keys} {len(found.columns) - len(kept)} more" if len(found.columns) > len(kept) else ""
     lines: list[Line] = [(_cell(more, labels, "accent"), *names)]
@@ -84,7 +110,8 @@ def shorter(cell: str) -> str:
 _UNIT = r"(?:ms|s|min|h|kB|MB|GB|µJ|mJ|J|W|%|dB|Hz|inferences|points)(?!\w)"
 _PART = re.compile(
     r"(?:· )?(?:"
-    r"\[[^\]]*\]|\([^)]*\)"  # an interval; what is said beside
+    r"\d{8}-\d{4}\S*"  # a run's id
+    r"|\[[^\]]*\]|\([^)]*\)"  # an interval; what is said beside
     r"|[^\W\d_][^\s\[\]()·]*(?: [^\W\d_][^\s\[\]()·]*)*(?: [<>=≤≥]*\d\S*)?"  # words, and the number that they are about
     rf"|[-+±<>≤≥]*\d[\d.]*(?: \d[\d.]*)*(?: {_UNIT})?(?: ± [\d.]+)?,?"  # a number or several, their unit, an interval
     r")|\S+"

@@ -91,6 +91,17 @@ class Lines(Toned):
         super().__init__(id=id, classes=classes)
         self.lines: list[Line] = list(lines)
         self.top = 0
+        self.heads = 0
+        """Rows above all that stay where the others scroll: the names of a table's columns."""
+
+    @property
+    def _fixed(self) -> int:
+        """Heads that stay: none where they would leave no room for what they are above."""
+        return self.heads if self.heads + 1 < self.size.height else 0
+
+    def _line(self, y: int) -> int:
+        """Which line stands in a row of the screen."""
+        return y if y < self._fixed else y + self.top
 
     def show(self, lines: Sequence[Line]) -> None:
         """Take new rows; repaint those that differ."""
@@ -98,14 +109,14 @@ class Lines(Toned):
         dirty = [
             y
             for y in range(self.size.height)
-            if self._at(old, y + self.top) != self._at(self.lines, y + self.top) or y in self._edges(len(old))
+            if self._at(old, self._line(y)) != self._at(self.lines, self._line(y)) or y in self._edges(len(old))
         ]
         self._repaint(dirty)
 
     def _edges(self, before: int) -> tuple[int, ...]:
         """Screen rows whose scroll marks may have changed with the number of rows."""
         height = self.size.height
-        return (0, height - 1) if (before > height) != (len(self.lines) > height) else ()
+        return (self._fixed, height - 1) if (before > height) != (len(self.lines) > height) else ()
 
     def _repaint(self, rows: Sequence[int]) -> None:
         if rows:
@@ -117,7 +128,7 @@ class Lines(Toned):
 
     def render_line(self, y: int) -> Strip:
         """Draw one row of the screen."""
-        return self._strip(self._at(self.lines, y + self.top), "", y)
+        return self._strip(self._at(self.lines, self._line(y)), "", y)
 
     def _strip(self, line: Line, cover: str, y: int) -> Strip:
         """A row's strip; `cover` is a style laid over all of it (the cursor)."""
@@ -141,7 +152,7 @@ class Lines(Toned):
 
     def _scroll_mark(self, y: int) -> str:
         """An arrow at the right edge where rows are out of sight."""
-        if y == 0 and self.top > 0:
+        if y == self._fixed and self.top > 0:
             return "↑"
         if y == self.size.height - 1 and self.top + self.size.height < len(self.lines):
             return "↓"
@@ -203,7 +214,7 @@ class Scrolling(Lines, Findable, can_focus=True):
 
     def place(self) -> int:
         """The row that was found, else the one above the first in sight."""
-        return self.found if self.found >= 0 else self.top - 1
+        return self.found if self.found >= 0 else self._line(self._fixed) - 1 if self.top else -1
 
     def go_to(self, place: int) -> None:
         """Into the middle of the window, as far as there are rows around it."""
@@ -213,8 +224,8 @@ class Scrolling(Lines, Findable, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw a row; the one that was found stands out."""
-        found = bool(self.sought) and y + self.top == self.found
-        return self._strip(self._at(self.lines, y + self.top), "edit", y) if found else super().render_line(y)
+        found = bool(self.sought) and self._line(y) == self.found
+        return self._strip(self._at(self.lines, self._line(y)), "edit", y) if found else super().render_line(y)
 
 
 class Details(Scrolling):

@@ -102,6 +102,8 @@ async def test_compare_opens_the_layers_of_its_columns(bare_app: EdgetuiApp, bui
         bare_app.push_screen(CompareScreen([built_run]))
         await until(pilot, lambda: isinstance(bare_app.screen, CompareScreen) and bare_app.screen.comparison)
         await pilot.press("L")
+        await shows(pilot, "Layers   both   2 of 2", "layers  ")
+        await pilot.press("left")
         await shows(pilot, "Layers   FP32   1 of 2", "layers  ")
         assert [plan.side for plan in bare_app.screen.plans] == ["baseline", "candidate"]
 
