@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ...engine.report.width import width_of
 from .axis import axis_lines, place, ticks
 from .chart import nice_range
 from .lines import Line
@@ -14,6 +15,8 @@ GUTTER = 7
 TICK_ROWS, TICKS = 3, 6
 """Rows that a tick of the axis up wants at least, and how many of them are enough."""
 Cells = list[list[tuple[str, str]]]
+Place = tuple[int, int]
+"""Row and column of a point."""
 
 
 class Dot(NamedTuple):
@@ -43,27 +46,42 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
     for dot in sorted(dots, key=lambda dot: dot.front):
         row, column = at[dot]
         cells[row][column] = ("●" if dot.front else "○", "good" if dot.front else "value")
-    for dot in sorted(dots, key=lambda dot: not dot.front):
-        _write(cells, *at[dot], dot)
+    places = list(at.values())
+    unnamed = [dot.name for dot in sorted(dots, key=lambda dot: not dot.front) if not _write(cells, places, at[dot], dot)]
     lines: list[Line] = [((f" {y_unit}", "dim"),)] if full else []
     for n, row_cells in enumerate(cells):
         edge = f"{marks[n]:>{gutter - 1}} ┤" if n in marks else f"{' ' * gutter}│"
         lines.append(((edge, "dim"), *row_cells))
     lines += axis_lines(*xs, columns, gutter + 1, x_unit)
-    legend = (
-        " ● on the front   ○ beaten by another" if any(dot.front for dot in dots) else ""
-    )  # of what shares no baseline: none
-    return [*lines, ((legend, "dim"),)] if full else lines
+    legend = "● on the front   ○ beaten, intervals aside" if any(dot.front for dot in dots) else ""  # of no baseline: none
+    left = f"no room for: {', '.join(unnamed)}" if unnamed else ""
+    count = f"{len(unnamed)} without {'a name' if len(unnamed) == 1 else 'names'}"
+    told = [f" {'   '.join(filter(None, parts))}" for parts in ((legend, left), (legend, count))]
+    return [*lines, ((told[0] if width_of(told[0]) <= width else told[1], "dim"),)] if full else lines
 
 
-def _write(cells: Cells, row: int, column: int, dot: Dot) -> None:
-    """The name right of the point, or left of it where the right is taken, or below or above it; else nowhere."""
+def _write(cells: Cells, dots: Sequence[Place], own: Place, dot: Dot) -> bool:
+    """The name right of the point, or left of it where the right is taken, or below or above it; False: nowhere. Only where no
+    other point is as near as its own: it would be read as that one's.
+    """
+    row, column = own
     room, size = len(cells[row]), len(dot.name)
     beside = max(0, min(room - size, column - size // 2))
-    for y, start in ((row, column + 2), (row, column - 1 - size), (row + 1, beside), (row - 1, beside)):
+    around = [(y, start) for y in (row + 1, row - 1) for start in (beside, column, column - size + 1)]
+    for y, start in ((row, column + 2), (row, column - 1 - size), *around):
         stop = start + size
-        around = range(max(0, start - 1), min(room, stop + 1))  # a gap to what stands there already
-        if 0 <= y < len(cells) and start >= 0 and stop <= room and all(cells[y][x][0] == " " for x in around):
+        if not 0 <= y < len(cells) or start < 0 or stop > room:
+            continue
+        gaps = range(max(0, start - 1), min(room, stop + 1))  # a gap to what stands there already
+        nearest = _far(own, y, start, stop)
+        if all(cells[y][x][0] == " " for x in gaps) and all(_far(at, y, start, stop) > nearest for at in dots if at != own):
             for x, letter in enumerate(dot.name, start):
                 cells[y][x] = (letter, "value" if dot.front else "dim")
-            return
+            return True
+    return False
+
+
+def _far(at: Place, y: int, start: int, stop: int) -> int:
+    """How far a point lies from a name, in half columns; a row is two and a half of them high."""
+    row, column = at
+    return 5 * abs(row - y) + 2 * max(0, start - column, column - stop + 1)

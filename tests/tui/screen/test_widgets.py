@@ -256,6 +256,28 @@ def test_a_point_at_the_edge_is_named_below_and_ticks_are_round():
     assert text[-2].split() == ["1.5", "2.0", "2.5", "3.0", "3.5", "ms"]
 
 
+def pictured(dots: list[Dot], width: int = 76, height: int = 16) -> list[str]:
+    return ["".join(text for text, _ in line) for line in scatter(dots, width, height, "ms", "top-1")]
+
+
+def test_no_name_stands_nearer_to_another_point_than_to_its_own():
+    """`int8 #2` stood above the point of `int8-dynamic`, and nothing above its own."""
+    dots = [Dot(1.42 + 0.026 * n, 0.8, name, name == "int8") for n, name in enumerate(("int8", "int8 #2", "int8-dynamic"))]
+    text = pictured([*dots, Dot(2.9, 0.81, "FP32", False)])
+    row = next(n for n, line in enumerate(text[:-1]) if "●" in line)
+    points = [at for at, letter in enumerate(text[row]) if letter in "●○"]
+    assert points[-1] - points[0] == 2
+    assert "int8 ●○○ int8-dynamic" in text[row]
+    assert "int8 #2" not in text[row - 1]
+    assert text[-1].endswith("no room for: int8 #2")
+
+
+def test_names_that_have_no_room_are_listed_below():
+    dots = [Dot(1.0 + n, 0.8, f"{'long' * 12}{n}", n == 0) for n in range(3)]
+    assert pictured(dots, 50)[-1].endswith("3 without names")
+    assert "without" not in pictured(dots, 200)[-1]
+
+
 def test_numbers_beside_a_scatter_never_push_it():
     dots = [Dot(1.0, 12_345_678.0, "a", True), Dot(2.0, 9_000_000.0, "b", True)]
     widths = {len("".join(t for t, _ in line)) for line in scatter(dots, 60, 12, "ms", "J")[1:-2]}
