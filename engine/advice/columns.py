@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -13,6 +14,10 @@ from ..schema.result import Payback, Result
 from ..schema.stamps import RecipeStamp
 from .comparable import BaselineGroup, groups, names
 
+_MINUTE = re.compile(r"\d{8}-\d{4}(?=-)")
+"""What an id begins with."""
+_NUMBERED = re.compile(r" #\d+$")
+"""What `_unused` writes behind a name."""
 GUARD = "FP16 guard"
 """What its column is called."""
 
@@ -134,6 +139,26 @@ def against_guard(result: Result) -> Difference:
 
 def _over(one: float | None, other: float | None) -> float | None:
     return one / other if one is not None and other else None
+
+
+def runs_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Which run each column is of, where the names of some have numbers; empty: names tell them apart. It is the minute with
+    which its id begins, or the whole id where two are of one minute. Of baselines it is told where theirs have numbers.
+    """
+    twins = {column.candidate for column in columns if _NUMBERED.search(column.label)}
+    if not twins:
+        return ()
+    runs = {column.result.run for column in columns}
+    minutes = [_minute(run) for run in runs]
+    short = len(set(minutes)) == len(minutes)
+    told = [_minute(column.result.run) if short else column.result.run for column in columns]
+    return tuple(run if column.candidate or False in twins else "" for run, column in zip(told, columns, strict=True))
+
+
+def _minute(run: str) -> str:
+    """`20261120-2311`; all of an id that does not begin so."""
+    found = _MINUTE.match(run)
+    return found[0] if found else run
 
 
 def own_baseline(column: Column) -> Column:

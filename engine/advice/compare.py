@@ -17,7 +17,7 @@ from .goals import Goal, parse_goal
 from .metric import Metric
 from .metrics import LATENCY
 from .pareto import ParetoPoint, axes_of, pareto, point
-from .rows import TableRow, rows
+from .rows import TableRow, rows, run_row
 from .spread import RateBox, Spreads, rate_boxes
 from .stamp_differences import StampDifference, other_pace, stamp_differences, stamp_warning
 
@@ -85,7 +85,7 @@ def compare(results: Sequence[Result], goal: Goal | str = "", front_over: str = 
         runs=tuple(column.result.run if column.side == "candidate" else "" for column in columns),
         measured=tuple(column.result.run for column in columns),
         sides=tuple(column.side for column in columns),
-        rows=rows(columns),
+        rows=(*run_row(columns), *rows(columns)),
         advice=sentences.advice(columns, best, goal, differs),
         choice=best.label if best else "",
         points=tuple(msgspec.structs.replace(each, front=n in front) for n, each in enumerate(points)),

@@ -21,7 +21,7 @@ class ParetoPoint(Struct, frozen=True, kw_only=True):
     """Empty for a baseline."""
     latency_half_width_ms: float | None = None
     front: bool = False
-    """No other point is as good on all axes and better on one."""
+    """No other point is as good on all axes and better on one, by the figures: intervals play no part."""
 
     def at(self, metric: Metric) -> float | None:
         """Where it lies on a metric's axis; None: not known."""

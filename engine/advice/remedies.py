@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..schema.step import Step
+from . import words
 
 _NAMED = 4
 """Nodes that are named one by one, at most."""
@@ -23,4 +24,4 @@ def _named(nodes: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b, c and 5 more that read it`."""
     if len(nodes) > _NAMED:
         return f"{', '.join(nodes[: _NAMED - 1])} and {len(nodes) - _NAMED + 1} more that read it"
-    return " and ".join(filter(None, (", ".join(nodes[:-1]), *nodes[-1:])))
+    return words.listed(nodes)

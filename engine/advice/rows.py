@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from .cells import ITSELF
-from .columns import Column, own_baseline
+from .columns import Column, own_baseline, runs_of
 from .metric import Metric
 from .metrics import METRICS
 from .verdict import Tone, tone
@@ -52,6 +52,12 @@ def rows(columns: Sequence[Column]) -> tuple[TableRow, ...]:
                 label = OVER_OWN
             found.append(TableRow(label, cells, "detail" if metric.detail else "figure", tones))
     return tuple(found)
+
+
+def run_row(columns: Sequence[Column]) -> tuple[TableRow, ...]:
+    """Which run each column is of, where two have one name; else none."""
+    cells = runs_of(columns)
+    return (TableRow("run", cells, "detail", tuple(_NO_TONE for _ in cells)),) if cells else ()
 
 
 def _own(columns: Sequence[Column], metric: Metric) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..backends.cards import card_of
 from ..errors import RecipeRefused
 from ..library.recipes import recipe_of
-from ..schema.figures import Difference
+from ..schema.figures import Correction, Difference
 from ..schema.result import Result
 from . import words
 from .choose import (
@@ -36,13 +36,15 @@ _NO_CHOICE_ENDED = "None of these runs has ended well, so there is nothing to ch
 _NO_CHOICE_AMONG = "each is compared with its own FP32 alone, and no choice between them follows."
 
 
-def verdict_sentence(result: Result) -> str:
-    """The verdict of one finished run in a sentence; empty when it measured nothing."""
+def verdict_sentence(result: Result, called: str = "") -> str:
+    """The verdict of one finished run in a sentence; empty when it measured nothing. `called`: as its column is, where others
+    stand beside it.
+    """
     column = columns([result])[1]
     if result.difference.latency_ratio.value is None:
         return ""
     ratio = words.ratio(result.difference.latency_ratio)
-    found = f"{column.label} against FP32: {deeds(column)}; {price(column)}. Latency ratio {ratio}."
+    found = f"{called or column.label} against FP32: {deeds(column)}; {price(column)}. Latency ratio {ratio}."
     return " ".join(filter(None, [found, guard_sentence(result), *escalation_sentences(result)]))
 
 
@@ -93,10 +95,16 @@ def advice(shown: Sequence[Column], best: Column | None, goal: Goal, differs: Ma
         found.append(f"Keep FP32: no candidate is {_shown(goal)} within what the goal allows.")
     found += _barely(best, goal)
     others = [column for column in shown if column is not best and (column.candidate or fault(column, goal) is not None)]
-    said = dict.fromkeys(filter(None, (intervals_words(column.result) for column in candidates)))
     each_other = beside_words(candidates)
     twice = [f"{column.label}: {text}" for column in candidates for text in escalation_sentences(column.result)]
-    return (*found, *(_why_not(column, best, goal) for column in others), *twice, *_drift(candidates), *each_other, *said)
+    return (
+        *found,
+        *(_why_not(column, best, goal) for column in others),
+        *twice,
+        *_drift(candidates),
+        *each_other,
+        *intervals_beside(candidates),
+    )
 
 
 def beside_words(shown: Sequence[Column]) -> list[str]:
@@ -109,23 +117,42 @@ def beside_words(shown: Sequence[Column]) -> list[str]:
     return found
 
 
-def intervals_words(result: Result) -> str:
-    """How the intervals of ratios allow for each other; empty where there is one ratio."""
+def intervals_words(result: Result, whose: str = "") -> str:
+    """How the intervals of ratios allow for each other; empty where there is one ratio. `whose`: names of columns, where others
+    stand beside them that were measured apart.
+    """
     told = result.correction
     if told.comparisons < 2:
         return ""
     each = f"{100 * told.confidence:.1f} %"
+    of = f"of the ratios of {whose}" if whose else "of ratios"
     return (
-        f"Intervals of ratios hold together with 95 %: {told.comparisons} ratios of {told.variants} variants, each at {each} "
+        f"Intervals {of} hold together with 95 %: {told.comparisons} ratios of {told.variants} variants, each at {each} "
         f"({told.method})."
     )
+
+
+def intervals_beside(candidates: Sequence[Column]) -> list[str]:
+    """The same for each group that was measured together, with the names of its columns where there are several; none where all
+    intervals are plain ones.
+    """
+    groups: dict[tuple[str, Correction], list[Column]] = {}
+    for column in candidates:
+        if any(change.neutral == 1 and change.figure(column.result.difference).low is not None for _, change in changes()):
+            groups.setdefault((column.result.group or column.result.run, column.result.correction), []).append(column)
+    if not any(told.comparisons > 1 for _, told in groups):
+        return []
+    if len(groups) == 1:
+        return [intervals_words(next(iter(groups.values()))[0].result)]
+    found = [intervals_words(each[0].result, words.listed([column.label for column in each])) for each in groups.values()]
+    plain = [column.label for (_, told), each in groups.items() if told.comparisons < 2 for column in each]
+    return [*filter(None, found), *([f"Intervals of the ratios of {words.listed(plain)} have 95 % each."] if plain else [])]
 
 
 def _no_choice(shown: Sequence[Column], goal: Goal, differs: Mapping[str, Sequence[str]]) -> str:
     if differs:
         several = [f"{word} ({'; '.join(each)})" for word, each in differs.items()]
-        listed = " and ".join(filter(None, [", ".join(several[:-1]), several[-1]]))
-        return f"These runs differ in {listed}: {_NO_CHOICE_AMONG}"
+        return f"These runs differ in {words.listed(several)}: {_NO_CHOICE_AMONG}"
     if not any(column.result.state == "done" for column in shown):
         return _NO_CHOICE_ENDED
     if decided(shown, goal):

@@ -31,6 +31,11 @@ class FigureText(Protocol):
         """With so many digits more than are usual."""
 
 
+def listed(each: Sequence[str]) -> str:
+    """`int8`, `int8 and fp16`, `int8, fp16 and prune`."""
+    return " and ".join(filter(None, [", ".join(each[:-1]), *each[-1:]]))
+
+
 def digits(value: float, significant: int = 3, *, more: int = 0) -> str:
     """A number with so many significant digits, never in powers of ten: 0.0123, 1.23, 12.3, 123, 1234."""
     if value == 0:

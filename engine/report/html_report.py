@@ -28,7 +28,8 @@ def _body(told: Evidence) -> Iterator[str]:
     found = told.comparison
     yield tag("h1", found.title)
     yield from (f'<div class="alarm">{safe(text)}</div>' for text in _alarms(told))
-    sentences = [sentence for result in told.results if (sentence := verdict_sentence(result))]
+    called = dict(zip(found.runs, found.columns, strict=True))
+    sentences = [said for result in told.results if (said := verdict_sentence(result, called.get(result.run, "")))]
     yield from (tag("p", sentence, "lead") for sentence in sentences)
     yield tag("h2", "Advice")
     yield f'<div class="choice">{listed(found.advice)}</div>'
@@ -38,7 +39,7 @@ def _body(told: Evidence) -> Iterator[str]:
     shown = columns(told.results)
     yield figure(charts.ratios(shown), "Each candidate over its baseline; the bar is the interval.")
     yield figure(charts.pairs(shown), "Candidates that were measured together, over each other; the bar is the interval.")
-    front = "the front is what no other beats on both"
+    front = "the front is what no other beats on both, by its figures, intervals aside"
     if found.differs:
         front = f"no front, for the runs have different {', '.join(found.differs)}"
     yield figure(charts.front(found), f"Cost and quality of each column; {front}.")

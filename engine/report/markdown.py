@@ -29,7 +29,8 @@ def markdown(told: Evidence) -> str:
     samples = {result.run: said_of_samples(told.recomputed_of(result.run)) for result in results}
     parts += [f"- **{_escape(run)}: {_escape(line)}**" for run, (wrong, _) in samples.items() for line in wrong]
     parts += [f"- warning: {_escape(line)}" for line in found.warnings]
-    parts += [f"- {_escape(sentence)}" for result in results if (sentence := verdict_sentence(result))]
+    called = dict(zip(found.runs, found.columns, strict=True))
+    parts += [f"- {_escape(said)}" for result in results if (said := verdict_sentence(result, called.get(result.run, "")))]
     parts += ["", table(found), "", "## Advice", "", *(f"- {_escape(line)}" for line in found.advice)]
     for result in results:
         parts += ["", *_making(result), "", *(f"**{head}.** {_escape(text)}\n" for head, text in method(result))]

@@ -27,11 +27,12 @@ def method(result: Result) -> list[Paragraph]:
 
 INTERVALS = (
     "A figure with ± or in [brackets] has a 95 % interval: were the same machine in the same state measured again and again, "
-    "95 of 100 such intervals would hold the true value. A ratio is candidate over baseline, from pairs of blocks or windows "
+    "95 of 100 such intervals would hold the true value. Those of ratios are wider where several variants were measured "
+    "together, so that all of them hold at once with 95 %. A ratio is candidate over baseline, from pairs of blocks or windows "
     "that were taken within moments of each other, so that what slows both sides alike drops out. A verdict (faster, "
-    "thriftier, ...) is given only where the whole interval of the difference lies on one side of no difference; otherwise no "
-    "difference was shown, which does not say that there is none. A dash is a figure that is not known; the reason is listed "
-    "with the run."
+    "thriftier, ...) is given only where the whole interval of the difference lies on one side of no difference; size and "
+    "memory, which have one figure a side, must differ by more than 0.5 % and 5 %. Otherwise no difference was shown, which "
+    "does not say that there is none. A dash is a figure that is not known; the reason is listed with the run."
 )
 
 

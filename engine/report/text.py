@@ -197,8 +197,8 @@ def comparison_report(found: Comparison, width: int, paint: Paint = plain) -> st
         parts += [spread_report(found.latencies, width, paint), ""]
     if front:
         names = [metric.axis.name for key in found.axes if (metric := AXES[key]).axis]
-        listed_axes = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-        parts += [paragraph(f"On the front of {listed_axes}: {', '.join(front)}.", width), ""]
+        told = f"On the front of {words.listed(names)}: {', '.join(front)}. It goes by the figures, intervals aside."
+        parts += [paragraph(told, width), ""]
     return "\n".join([*parts, *warned, paint("Advice", "head"), *advice])
 
 

@@ -67,7 +67,8 @@ def test_of_twins_the_head_names_the_column(make):
     first = replace(first, run="first", baseline=replace(first.baseline, accuracy=type(first.baseline.accuracy)()))
     found = compare([first, slower(make(), 3.5)])
     assert found.columns == ("FP32 of int8 #2", "int8", "int8 #2")
-    assert found.rows[0].cells[0] == found.rows[1].cells[2] == "3.50 ms ± 0.01"
+    assert row(found, "run") == [("20261120-1401", "first", "20261120-1401")]
+    assert row(found, "latency, mean")[0][0] == row(found, OWN)[0][2] == "3.50 ms ± 0.01"
     assert found.runs == ("", "first", found.made[1])
     assert found.measured == (found.made[1], "first", found.made[1])
 

@@ -120,3 +120,12 @@ async def test_layers_are_those_of_the_first_candidate_that_is_seen(bare_app: Ed
             await pilot.press("right")
             await pilot.pause()
         assert opened == ["int0", "int1", "int2"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_columns_of_one_name_say_which_run_each_is(bare_app: EdgetuiApp, several: Several, size: tuple[int, int]) -> None:
+    async with bare_app.run_test(size=size) as pilot:
+        await compared(pilot, several("int8", "int8"))
+        names, runs = rows(bare_app)[:2]
+        assert names.split() == ["FP32", "int8", "int8", "#2"]
+        assert runs.split() == ["run", "20261120-2311", "20261120-2312"]
