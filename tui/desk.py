@@ -53,8 +53,8 @@ class Desk(SaysRefusals, App[int]):
         self.link = Link(config, engine)
         self.pace = Pace(self, config.ui.rate_hz, self.refused)
         self.graph = choose_graph(config.ui.graph, told_environ())
-        self.deleted: list[tuple[str, ...]] = []
-        """Runs that were deleted from the screen, what went last at the end: what `u` has back."""
+        self.undone_by: list[Callable[[], Coroutine[Any, Any, str]]] = []
+        """What takes back a deletion or an edit of runs, and says so; of what was done last at the end."""
         self._drawn: MonitorLook | None = None
         self._board_asks: BoardAsks | None = None
         self._said: dict[str, float] = {}

@@ -7,18 +7,22 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...engine.advice.metrics import LABELLED, listed
+from ...engine.advice.run_fields import SHORT
+from ...engine.advice.run_filter import RunOrder
 from ...engine.advice.verdict import verdict_words
-from ...engine.advice.words import DASH, seconds
+from ...engine.advice.words import DASH, grouped, seconds
 from ...engine.report.sanitize import sanitize
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ...engine.schema.run_summary import RunSummary
 
 ROOMY = 140
 """From so many columns on intervals stand there, states are said in words, and what does not differ is named as well."""
 WIDE, WORDY = 100, 120
 """From so many on names are whole, and the time stands beside the date; then heads are whole too."""
-LEAST_VERDICT, MOST_VERDICT, SAMPLE = 16, 56, 300
+LEAST_VERDICT, USUAL_VERDICT, MOST_VERDICT, SAMPLE = 16, 28, 56, 300
 """What differs stands first in a verdict: figures come before the end of a long one."""
+MOST_NAME = 24
+"""So much of names comes before the end of a verdict; a longer one waits for what that leaves."""
 STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
 
 
@@ -30,6 +34,10 @@ class Room(NamedTuple):
     """ISO date."""
     place: Mapping[str, str] = {}
     """` 1/3` of runs that were started together with others."""
+    waits: Mapping[str, int] = {}
+    """Places in the queue for the board; those of a group have one."""
+    dense: bool = False
+    """Wide, but names take what words and dates would."""
 
     @property
     def roomy(self) -> bool:
@@ -39,9 +47,16 @@ class Room(NamedTuple):
     @property
     def wide(self) -> bool:
         """Names and dates have room."""
-        return self.width >= WIDE
+        return self.width >= WIDE and not self.dense
+
+    @property
+    def gap(self) -> str:
+        """Between columns."""
+        return "  " if self.wide else " "
 
 
+Widths = dict[str, tuple[int, ...]]
+"""Of cells, by the run."""
 Text = Callable[[RunSummary, Room], str]
 
 
@@ -69,6 +84,12 @@ class ShownColumn(NamedTuple):
 
     column: RunColumn
     width: int
+
+    def cell(self, text: str) -> str:
+        """A text in this column."""
+        shown = shortened(text, self.width)
+        room = " " * (self.width - width_of(shown))
+        return room + shown if self.column.right else shown + room
 
 
 def _state(run: RunSummary, room: Room) -> str:
@@ -144,25 +165,40 @@ ORDER = (STATE, MODEL, RECIPE, BEGAN, TOOK, *FIGURES.values(), QUALITY, TAGS, BO
 """From left to right; the verdict stands at the right end."""
 
 
-def fitted(runs: Sequence[RunSummary], room: Room, known: dict[str, tuple[int, ...]] | None = None) -> list[ShownColumn]:
-    """The columns for these runs, with their widths; what nothing is known of is left out. `known`: what is known by now of the
-    widths of runs in this room, which grows.
+def laid_out(runs: Sequence[RunSummary], room: Room, known: dict[bool, Widths] | None = None) -> tuple[Room, list[ShownColumn]]:
+    """The columns for these runs, and the room as they have it: where words and whole dates would cost parts of names or of
+    verdicts, there are none. `known`: widths by now, of both, which grow.
     """
-    gap = 2 if room.wide else 1
-    seen = {} if known is None else known
+    kept: dict[bool, Widths] = {} if known is None else known
+    columns, whole = _fit(runs, room, kept.setdefault(False, {}))
+    if room.wide and not whole and room.width < WORDY:
+        room = room._replace(dense=True)
+        columns, _ = _fit(runs, room, kept.setdefault(True, {}))
+    return room, columns
+
+
+def _fit(runs: Sequence[RunSummary], room: Room, seen: Widths) -> tuple[list[ShownColumn], bool]:
+    """The columns, with their widths, and whether names and verdicts are whole; what nothing is known of is left out."""
+    gap = len(room.gap)
     most = [0] * (len(ORDER) + 1)
-    for run in runs[:SAMPLE]:
+    for run in runs:
         widest = seen.get(run.run)
         if widest is None:
             widest = seen[run.run] = _widths(run, room)
         most = list(map(max, most, widest))
     wordy = room.width >= WORDY
     told = {column.head: width for column, width in zip(ORDER, most, strict=False)}
+    going = any(run.state in ("running", "queued") for run in runs)
     widths = {
         column.head: min(column.cut(room), max(width_of(head_of(column, room)), column.least * wordy, told[column.head]))
         for column in ORDER
     }
+    if going and not room.wide:
+        widths[STATE.head] = STATE.narrow
     verdict = min(MOST_VERDICT, max(LEAST_VERDICT, most[-1]))
+    wanted = [(column, min(column.most, MOST_NAME, told[column.head])) for column in (RECIPE, MODEL)]
+    for_stage = (STATE, STATE.most)
+    wanted += [for_stage] if going else []
     kept = list(ALWAYS)
     asked = [column.head for column in (*ALWAYS, *BY_IMPORTANCE[:BESIDE_VERDICT]) if column in ALWAYS or told[column.head]]
     over = 3 + sum(widths[head] + gap for head in asked) + LEAST_VERDICT - room.width
@@ -171,19 +207,27 @@ def fitted(runs: Sequence[RunSummary], room: Room, known: dict[str, tuple[int, .
         widths[column.head] -= cut
         over -= cut
     left = room.width - 3 - sum(widths[column.head] + gap for column in kept)
+    missing = sum(max(0, width - widths[column.head]) for column, width in wanted)
     for n, column in enumerate(BY_IMPORTANCE):
-        wanted = LEAST_VERDICT if n < BESIDE_VERDICT else verdict
-        if told[column.head] and left - widths[column.head] - gap >= wanted:
+        beside = LEAST_VERDICT if n < BESIDE_VERDICT else verdict + missing
+        if told[column.head] and left - widths[column.head] - gap >= beside:
             kept.append(column)
             left -= widths[column.head] + gap
-    for column in (MODEL, RECIPE):  # what no column and no verdict needs is theirs again
-        whole = min(column.most, max(widths[column.head], told[column.head]))
-        given = max(0, min(left - verdict, whole - widths[column.head]))
+    # what no column needs is for what is cut: names, so that runs are told apart, the stage, the verdict, then longer names
+    left -= LEAST_VERDICT
+    whole = True
+    for column, width in wanted:
+        given = max(0, min(left, width - widths[column.head]))
         widths[column.head] += given
         left -= given
-    if not room.wide and any(run.state == "running" for run in runs[:SAMPLE]):  # so wide for all stages: nothing moves
-        widths[STATE.head] += max(0, min(left - verdict, STATE.most - widths[STATE.head]))
-    return [ShownColumn(column, widths[column.head]) for column in ORDER if column in kept]
+        whole &= widths[column.head] >= width
+    whole &= left >= min(verdict, USUAL_VERDICT) - LEAST_VERDICT
+    left -= verdict - LEAST_VERDICT
+    for column, width in ((RECIPE, told[RECIPE.head]), (MODEL, told[MODEL.head]), *([for_stage] if wordy else [])):
+        given = max(0, min(left, column.most - widths[column.head], width - widths[column.head]))
+        widths[column.head] += given
+        left -= given
+    return [ShownColumn(column, widths[column.head]) for column in ORDER if column in kept], whole
 
 
 def _widths(run: RunSummary, room: Room) -> tuple[int, ...]:
@@ -201,7 +245,75 @@ def head_of(column: RunColumn, room: Room) -> str:
 
 
 def verdict_of(run: RunSummary, room: Room) -> str:
-    """What stands at the right end: the verdict, why there is none, or for whom it waits."""
+    """What stands at the right end: the verdict, why there is none, or for what it waits."""
     if run.state == "queued" and run.waiting_for:
-        return f"after {run.waiting_for}" if run.waits_for_end else f"waits for {run.waiting_for}"
+        place = room.waits.get(run.run)
+        if run.waits_for_end or place is None or room.roomy:
+            which = f"waits, {nth(place)}, for" if place is not None else "waits for"
+            return f"{'after' if run.waits_for_end else which} {run.waiting_for}"
+        return f"waits, {nth(place)}"
     return verdict_words(run.verdict, differing=not room.roomy) or (run.error.what if run.error else DASH)
+
+
+def about(run: RunSummary, room: Room) -> str:
+    """The whole verdict, why there is none, or for whom it waits: the foot of the list has room for it."""
+    if run.state == "queued" and run.waiting_for:
+        return verdict_of(run, room._replace(width=ROOMY, dense=False))
+    return verdict_words(run.verdict) or (run.error.what if run.error else "")
+
+
+def tone_of(run: RunSummary) -> str:
+    """The verdict's."""
+    return "bad" if run.state in ("failed", "crashed") else "dim" if run.state == "queued" else ""
+
+
+def as_table(runs: Sequence[RunSummary], room: Room) -> str:
+    """All columns, tab-separated."""
+    rows = ["\t".join([*(column.head for column in ORDER), "verdict"])]
+    rows += ["\t".join([*(column.text(run, room) for column in ORDER), verdict_of(run, room)]) for run in runs]
+    return "\n".join(rows)
+
+
+def nth(place: int) -> str:
+    """`1st`, `22nd`, `113th`."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
+def places_in_groups(runs: Sequence[RunSummary]) -> dict[str, str]:
+    """` 1/3` of those that were started together with others."""
+    groups: dict[str, list[str]] = {}
+    for run in reversed(runs):
+        if run.group:
+            groups.setdefault(run.group, []).append(run.run)
+    return {run: f" {n}/{len(members)}" for members in groups.values() if len(members) > 1 for n, run in enumerate(members, 1)}
+
+
+def places_in_queue(runs: Sequence[RunSummary], waiting: Sequence[str]) -> dict[str, int]:
+    """Of runs that wait, with those that were started together with them."""
+    place = {run: n for n, run in enumerate(waiting, 1)}
+    groups = {run.group: place[run.run] for run in runs if run.group and run.run in place}
+    found = {run.run: place.get(run.run, groups.get(run.group)) for run in runs if run.state == "queued"}
+    return {run: n for run, n in found.items() if n is not None}
+
+
+def queue_words(waiting: Sequence[str], moved: Sequence[str], rows: int) -> str:
+    """The queue around what was moved, in so many rows."""
+    if len(waiting) <= rows:
+        first, last = 0, len(waiting)
+    else:
+        at = min((waiting.index(run) for run in moved if run in waiting), default=0)
+        first = max(0, min(at - (rows - 1) // 2, len(waiting) - rows + 1))
+        last = first + rows - 1
+    told = [f"{n}. {run}" for n, run in enumerate(waiting[first:last], first + 1)]
+    if last - first < len(waiting):
+        told.append(f"and {grouped(len(waiting) - (last - first))} more that wait")
+    return "\n".join(told)
+
+
+def said_order(order: RunOrder) -> str:
+    """An order in words."""
+    if order.name == "began":
+        return "oldest" if order.turned else "newest"
+    short = next((short for short, name in SHORT.items() if name == order.name), order.name)
+    return f"{short}, the other way" if order.turned else short

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from ...engine.errors import StorageRefused
 from ..desk import AtDesk
 from ..widgets.keybar import key_name
 from ..widgets.lazyrows import LazyRows
+from .run_columns import queue_words
 from .safe_dismiss import SafeDismiss
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         Binding(
             "D", "delete", "delete", id="runs.delete", show=False, tooltip="Delete the marked runs, or this one; asks first"
         ),
-        Binding("u", "restore", "undo delete", id="runs.restore", show=False, tooltip="Have back what was deleted last"),
+        Binding("u", "restore", "undo", id="runs.restore", show=False, tooltip="Take back what was deleted or edited last"),
         Binding(
             "left_curly_bracket",
             "earlier(-1)",
@@ -73,6 +74,8 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         going = run is not None and run.state in ("running", "queued")
         ended = run is not None and run.state in ("crashed", "failed", "cancelled")
         idle = {name for name, of_use in (("runs.resume", ended), ("runs.cancel", going)) if not of_use}
+        if run is None and self.runs:  # the filter finds none: what clears it stands there
+            return frozenset(idle | OF_RUNS - {"runs.filter"} | {"runs.back"})
         return frozenset(idle if self.runs else idle | OF_RUNS)
 
     @abstractmethod
@@ -133,27 +136,26 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
             await engine.delete(run)
             self.marked.discard(run)
         if self.desk.config.trash.keep_days:
-            self._gone.append(tuple(runs))
+            self._back_with(partial(self._have_back, tuple(runs)))
             many = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
             self.notify(f"{many} removed; u has it back" if len(runs) == 1 else f"{many} removed; u has them back", timeout=4)
 
-    @property
-    def _gone(self) -> list[tuple[str, ...]]:
-        """What was deleted from this screen, what went last at the end; kept by the desk, for the screen may be left."""
-        return self.desk.deleted
+    def _back_with(self, undo: Callable[[], Coroutine[Any, Any, str]]) -> None:
+        """Kept by the desk, for the screen may be left."""
+        self.desk.undone_by.append(undo)
 
     def action_restore(self) -> None:
-        """Have back what was deleted last: here, else by whomever."""
+        """Take back what was deleted or edited last here, else what whoever deleted."""
         self._do(self._restore)
 
     async def _restore(self) -> None:
-        runs = self._gone[-1] if self._gone else ("last",)
-        try:
-            back = [await self.desk.engine.restore(run) for run in runs]
-        finally:
-            if self._gone:
-                self._gone.pop()
-        self.notify(f"{back[0] if len(back) == 1 else f'{len(back)} runs'} back again", timeout=3)
+        undone_by = self.desk.undone_by
+        undo = undone_by.pop() if undone_by else partial(self._have_back, ("last",))
+        self.notify(await undo(), timeout=3)
+
+    async def _have_back(self, runs: Sequence[str]) -> str:
+        back = [await self.desk.engine.restore(run) for run in runs]
+        return f"{back[0] if len(back) == 1 else f'{len(back)} runs'} back again"
 
     def action_tag(self) -> None:
         """Ask for tags."""
@@ -172,7 +174,16 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         self.app.push_screen(Ask(f"Tags for {what}; -tag takes one away. {here}".rstrip(), "", example="field rain -old"), take)
 
     async def _tag(self, runs: Sequence[str], words: Sequence[str]) -> None:
-        await self.desk.engine.tag(runs, words)
+        before = {run.run: run.tags for run in self.runs if run.run in runs}
+        edited = (await self.desk.engine.tag(runs, words)).items()
+        self._back_with(partial(self._tag_back, {run: (before.get(run, ()), new.tags) for run, new in edited}))
+
+    async def _tag_back(self, edited: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> str:
+        for run, (old, new) in edited.items():
+            words = [*(f"-{tag}" for tag in new if tag not in old), *(tag for tag in old if tag not in new)]
+            if words:
+                await self.desk.engine.tag([run], words)
+        return f"tags of {next(iter(edited)) if len(edited) == 1 else f'{len(edited)} runs'} as they were"
 
     def action_note(self) -> None:
         """Ask for a note."""
@@ -190,7 +201,13 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
         self.app.push_screen(ask, take)
 
     async def _note(self, run: str, text: str) -> None:
+        before = next((each.note for each in self.runs if each.run == run), "")
         await self.desk.engine.note(run, text)
+        self._back_with(partial(self._note_back, run, before))
+
+    async def _note_back(self, run: str, text: str) -> str:
+        await self.desk.engine.note(run, text)
+        return f"the note on {run} as it was"
 
     def action_earlier(self, by: int) -> None:
         """Move the run that waits."""
@@ -210,7 +227,9 @@ class RunDeeds(AtDesk, SafeDismiss, Screen[None]):
     async def _move(self, runs: Sequence[str], by: int, after: str) -> None:
         engine = self.desk.engine
         found = await engine.move(runs, by=by, after=(await engine.queued_as(after)) if after else "")
-        self.notify("\n".join(f"{n}. {run}" for n, run in enumerate(found.waiting, 1)), title="the queue", timeout=4)
+        moved = [await engine.queued_as(run) for run in runs]
+        rows = max(3, self.app.size.height // 5)
+        self.notify(queue_words(found.waiting, moved, rows), title="the queue", timeout=4)
 
     def _ask(self, question: str, cost: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         from .dialogs import Confirm

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from ...engine.advice.run_fields import NAMES, NUMBERS, SHORT, TEXTS
+from ...engine.advice.run_fields import NAMES, NUMBERS, TEXTS
 from ...engine.advice.run_filter import HELP, RunFilter, RunOrder
-from ...engine.advice.verdict import verdict_words
 from ...engine.errors import UsageError
 from ...engine.report.sanitize import sanitize
-from ...engine.report.width import shortened, width_of
 from ..fix_words import on_screen
 from ..panes.run_glance import RunGlance
 from ..runview import RunsLook
@@ -24,7 +22,21 @@ from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
 from ..widgets.lines import Line, Lines, Rows, Span, begun, wrap
 from .filtered import FilteredScreen
-from .run_columns import ORDER, Room, ShownColumn, fitted, head_of, verdict_of
+from .run_columns import (
+    SAMPLE,
+    Room,
+    ShownColumn,
+    Widths,
+    about,
+    as_table,
+    head_of,
+    laid_out,
+    places_in_groups,
+    places_in_queue,
+    said_order,
+    tone_of,
+    verdict_of,
+)
 from .run_deeds import RunDeeds, RunRows
 from .safe_dismiss import dismiss_once
 
@@ -55,7 +67,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         f"/ filters by words that must all hold: {HELP}.\n"
         "key:text has it, key=text is it, a|b is either, -word is not so; what has no key is looked for everywhere.\n"
         "s sorts by any field, by the same once more the other way; b gathers by model, recipe, board, tag.\n"
-        "t puts tags on runs, a writes a note. D deletes, u has back what was deleted last.\n"
+        "t puts tags on runs, a writes a note. D deletes; u takes back what was deleted or edited last.\n"
         "w runs what the workbench has set once this run has ended well; if it does not, that run never begins and says why.\n"
         "{ and } move a run that waits for the board, A puts the marked ones right after the one under the cursor.\n"
         "✓ done  ▶ going  · waits  ✗ failed  ! interrupted  – cancelled. `edgetui runs --where --sort` prints the same."
@@ -100,11 +112,12 @@ class RunsScreen(RunDeeds, FilteredScreen):
         self._found: list[RunSummary] = []
         self._by_id: dict[str, RunSummary] = {}
         self._place: dict[str, str] = {}
+        self._waits: dict[str, int] = {}
         self._columns: list[ShownColumn] = []
         self._room = Room(80)
-        self._widths: dict[str, tuple[int, ...]] = {}
-        """Of cells, by the run: asking 300 runs for all their words was a third of what a filter's letter took."""
-        self._widths_of: object = None
+        self._widths: dict[bool, Widths] = {}
+        """Asking 300 runs for all their words was a third of what a filter's letter took."""
+        self._widths_of: tuple[Room, object] = (self._room, None)
         self._idle: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
@@ -137,10 +150,13 @@ class RunsScreen(RunDeeds, FilteredScreen):
     async def fill(self) -> None:
         """Read the list again."""
         found = await self.desk.engine.list()
-        if found != self.runs:
-            self.runs = found
+        wait = any(run.state == "queued" for run in found)
+        waits = places_in_queue(found, (await self.desk.engine.queue()).waiting) if wait else {}
+        if found != self.runs or waits != self._waits:
+            self.runs, self._waits = found, waits
             self._by_id = {run.run: run for run in found}
-            self._place = _places(found)
+            self._place = places_in_groups(found)
+            self._asked = None
         self.write()
 
     def shown(self) -> list[RunSummary]:
@@ -169,26 +185,28 @@ class RunsScreen(RunDeeds, FilteredScreen):
                 self._wanted = RunFilter(before)
 
     def _fit(self) -> None:
-        """Columns for what is shown."""
+        """Columns for all runs, so that none moves while a filter is typed, and for older ones where they are shown."""
         today = datetime.now().astimezone().date().isoformat()
-        room = Room(self.app.size.width, today, self._place)
-        if room != self._room or self._widths_of is not self.runs:
-            self._room, self._widths, self._widths_of = room, {}, self.runs
-        self._columns = fitted(self._found, self._room, self._widths)
+        asked = (Room(self.app.size.width, today, self._place, self._waits), self.runs)
+        if asked[0] != self._widths_of[0] or asked[1] is not self._widths_of[1]:
+            self._widths, self._widths_of = {}, asked
+        self._room, self._columns = laid_out([*self.runs[:SAMPLE], *self._found[:SAMPLE]], asked[0], self._widths)
 
     def write(self) -> None:
         """Bring the list up to date; rows are drawn when they are seen."""
         found = self.shown()
         known = self.rows.cursor
         self.rows.take(self._keys(found), self._line, known or self.look.at)
-        gap = self._gap
-        heads = [self._cell(head_of(each.column, self._room), each) for each in self._columns]
+        gap = self._room.gap
+        heads = [each.cell(head_of(each.column, self._room)) for each in self._columns]
         self.query_one("#runs-heads", Lines).show([((f"   {gap.join([*heads, 'verdict'])}", "dim"),)])
         self.write_head()
         self._write_about()
 
     def _keys(self, found: Sequence[RunSummary]) -> list[str]:
         """Of each row its run; a heading begins with a blank."""
+        if self.runs and not found:
+            return [" nothing matches; esc clears it"]
         if not self.gathered:
             return [run.run for run in found]
         field = TEXTS[self.gathered]
@@ -197,26 +215,16 @@ class RunsScreen(RunDeeds, FilteredScreen):
             gathered.setdefault(", ".join(field.of(run)), []).append(run.run)
         return [key for name, runs in gathered.items() for key in (f" {name or f'no {self.gathered}'}   {len(runs)}", *runs)]
 
-    @property
-    def _gap(self) -> str:
-        return "  " if self._room.wide else " "
-
-    @staticmethod
-    def _cell(text: str, fit: ShownColumn) -> str:
-        shown = shortened(text, fit.width)
-        room = " " * (fit.width - width_of(shown))
-        return room + shown if fit.column.right else shown + room
-
     def _line(self, key: str) -> Line:
         """A row."""
         run = self._by_id.get(key)
         if run is None:
             return ((f"{key}", "accent"),)
         mark: Span = ("* " if key in self.marked else "  ", "accent")
-        cells = [self._cell(fit.column.text(run, self._room), fit) + self._gap for fit in self._columns]
-        taken = 3 + sum(fit.width + len(self._gap) for fit in self._columns)
+        cells = [fit.cell(fit.column.text(run, self._room)) + self._room.gap for fit in self._columns]
+        taken = 3 + sum(fit.width + len(self._room.gap) for fit in self._columns)
         words = sanitize(verdict_of(run, self._room))
-        return (mark, ("".join(cells), ""), (begun(words, max(8, self._room.width - taken)), _tone(run)))
+        return (mark, ("".join(cells), ""), (begun(words, max(8, self._room.width - taken)), tone_of(run)))
 
     def write_head(self) -> None:
         """The title, with the filter."""
@@ -227,7 +235,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
         kept = f"   filter `{self.filter_text}`" if self.filter_text else ""
         marked = f"   marked: {len(self.marked)}" if self.marked else ""
         by = f"   by {self.gathered}" if self.gathered else ""
-        words = f"   {self._counted()}   sorted: {_said(self.order)}{by}{marked}{kept}"
+        words = f"   {self._counted()}   sorted: {said_order(self.order)}{by}{marked}{kept}"
         empty = "   nothing has run yet: esc, choose a model and a recipe, then r" if not self.runs else ""
         trouble: Line = ((f"   {self._trouble}", "bad"),) if self._trouble else ()
         self.query_one("#runs-title", Lines).show([((" edgetui  Runs", "title"), (empty or words, "dim"), *trouble)])
@@ -237,24 +245,24 @@ class RunsScreen(RunDeeds, FilteredScreen):
 
     def _write_about(self) -> None:
         """All that the row under the cursor has no room for: its id, tags, note and whole verdict."""
-        run, about = self.summary(), self.query_one("#runs-about", Lines)
+        run, foot = self.summary(), self.query_one("#runs-about", Lines)
         if (idle := self.idle_keys()) != self._idle:
             self._idle = idle
             self.query_one(KeyBar).write()
         self.query_one(RunGlance).look(run)
         width = max(20, self.app.size.width - 2)
         if self.entry is not None or self._trouble:
-            about.show([((f" {row}", "bad" if self._trouble else "dim"),) for row in wrap(self._trouble or HELP, width)])
+            foot.show([((f" {row}", "bad" if self._trouble else "dim"),) for row in wrap(self._trouble or HELP, width)])
             return
         if run is None:
-            about.show([])
+            foot.show([])
             return
         tags = "".join(f"  #{tag}" for tag in run.tags)
         note = f"  {run.note}" if run.note else ""
         board = f"  {run.board}" if run.board else ""
         head: Line = ((f" {run.run}", "value"), (tags, "accent"), (f"{board}{note}".replace("\n", " "), "dim"))
-        words = verdict_words(run.verdict) or (run.error.what if run.error else "")
-        about.show([head, *(((f" {row}", _tone(run)),) for row in wrap(words, width)[: ABOUT_ROWS - 1])])
+        words = about(run, self._room)
+        foot.show([head, *(((f" {row}", tone_of(run)),) for row in wrap(words, width)[: ABOUT_ROWS - 1])])
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Another row."""
@@ -361,39 +369,19 @@ class RunsScreen(RunDeeds, FilteredScreen):
 
     def action_copy(self) -> None:
         """The table as tab-separated text."""
-        full = Room(1000, place=self._place)
-        rows = ["\t".join([*(column.head for column in ORDER), "verdict"])]
-        rows += ["\t".join([*(column.text(run, full) for column in ORDER), verdict_of(run, full)]) for run in self.shown()]
-        self.app.copy_to_clipboard("\n".join(rows))
+        self.app.copy_to_clipboard(as_table(self.shown(), self._room._replace(width=1000, dense=False)))
         self.notify("copied", timeout=2)
 
     def action_back(self) -> None:
-        """To the workbench."""
-        self.go()
+        """To the workbench; where a filter leaves nothing, to all runs."""
+        if self.runs and not self.shown():
+            self.filter_text = ""
+            self.write()
+        else:
+            self.go()
 
     def go(self) -> None:
         """Leave; what was filtered, sorted, marked and pointed at is found again."""
         look = self.look
         look.filter_text, look.sort, look.gathered, look.at = self.filter_text, self.order.text, self.gathered, self.current()
         dismiss_once(self)
-
-
-def _places(runs: Sequence[RunSummary]) -> dict[str, str]:
-    """` 1/3` of those that were started together with others."""
-    groups: dict[str, list[str]] = {}
-    for run in reversed(runs):
-        if run.group:
-            groups.setdefault(run.group, []).append(run.run)
-    return {run: f" {n}/{len(members)}" for members in groups.values() if len(members) > 1 for n, run in enumerate(members, 1)}
-
-
-def _said(order: RunOrder) -> str:
-    """An order in words."""
-    if order.name == "began":
-        return "oldest" if order.turned else "newest"
-    short = next((short for short, name in SHORT.items() if name == order.name), order.name)
-    return f"{short}, the other way" if order.turned else short
-
-
-def _tone(run: RunSummary) -> str:
-    return "bad" if run.state in ("failed", "crashed") else "dim" if run.state == "queued" else ""

@@ -20,6 +20,7 @@ from edgetui.tui.screens.compare_table import broken, movable, parts, shorter, t
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.runs import RunsScreen
 from screens import screen_text, shows, until
+from textual.widgets import Input
 from textual.worker import WorkerFailed
 from told_runs import outcome
 
@@ -372,3 +373,64 @@ def test_a_comparison_has_its_first_column_and_whole_phrases_at_every_width(many
         seen = sum(column in drawn[0] for column in columns[1:])
         assert first or seen >= min(many, (width - 38) // 20)
         assert text.count("no difference shown") == text.count("McNemar p <0.001") == seen
+
+
+async def test_u_takes_back_the_newest_deed_first_an_edit_as_well_as_a_deletion(
+    bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]
+):
+    """After a note was edited `u` said that the trash is empty."""
+    runs = [past_run("done"), past_run("failed")]
+    await engine.note(runs[1], "as it was")
+    await engine.tag(runs, ["field"])
+    async with bare_app.run_test(size=(120, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+
+        async def ask(key: str, text: str) -> None:
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(bare_app.screen, Ask))
+            bare_app.screen.query_one(Input).value = text
+            await pilot.press("enter")
+
+        def remarks() -> list[tuple[str, tuple[str, ...]]]:
+            return [(run.note, run.tags) for run in screen.runs]
+
+        await ask("a", "with rain")
+        await until(pilot, lambda: screen.runs[0].note == "with rain")
+        await ask("t", "-field wet")
+        await until(pilot, lambda: screen.runs[0].tags == ("wet",))
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(bare_app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: len(screen.runs) == 1)
+        for then in (("with rain", ("wet",)), ("with rain", ("field",)), ("as it was", ("field",))):
+            await pilot.press("u")
+            await until(pilot, lambda then=then: remarks() == [then, ("", ("field",))])
+        await pilot.press("u")
+        await shows(pilot, "the trash is empty")
+
+
+async def test_a_filter_that_finds_nothing_says_so_and_esc_clears_it(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        await pilot.press("slash", *"nosuch")
+        await shows(pilot, "nothing matches; esc clears it")
+        await pilot.press("enter")
+        await until(pilot, lambda: "/ filter" in screen_text(bare_app).splitlines()[-1])
+        foot = screen_text(bare_app).splitlines()[-1]
+        assert not [key for key in ("enter", "space", "C compare", "sort", "L layers", "esc back") if key in foot]
+        await pilot.press("escape")
+        await shows(pilot, "2 of 2", "✗")
+        assert bare_app.screen is screen
+        assert "nothing matches" not in screen_text(bare_app)
+
+
+async def test_no_column_moves_while_a_filter_is_typed(bare_app: EdgetuiApp, past_run: Callable[..., str]):
+    """A filter that left failed runs alone took the columns of figures away, and those beside them moved."""
+    past_run("done"), past_run("failed")
+    async with bare_app.run_test(size=(100, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        heads = screen_text(bare_app).splitlines()[1]
+        await pilot.press("slash", *"fail")
+        await until(pilot, lambda: len(screen.shown()) == 1)
+        assert screen_text(bare_app).splitlines()[1] == heads
