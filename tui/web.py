@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _FETCHED = re.compile(r"<link\s+rel=\"stylesheet\"\s+href=\"https://[^\"]*\"\s*/?>")
+_KEYS = """
+<style>html, body { overflow: hidden } .xterm-viewport { scrollbar-width: none }</style>
+<script>
+  const take = () => document.querySelector(".xterm-helper-textarea")?.focus();
+  addEventListener("focus", take);
+  addEventListener("load", () => {
+    const look = new MutationObserver(() => { take(); if (document.body.classList.contains("-first-byte")) look.disconnect(); });
+    look.observe(document.body, { attributes: true, childList: true, subtree: true });
+  });
+</script>
+</head>"""
+"""Keys go to the terminal from the first on, and what scrolls is in it: textual-serve's page waits for a click, and has bars."""
 _REFUSED = "refused: open the whole address that `edgetui --web` printed\n"
 
 
@@ -76,7 +88,7 @@ def application(key: str, port: int) -> web.Application:
     command = shlex.join([sys.executable, "-m", "edgetui"])
     # the frames of a slow link, whatever textual-serve thinks; and a terminal that draws, whatever this one is
     made = Server(f"TEXTUAL_FPS=30 TERM=xterm-256color exec {command}", HOST, port, title="edgetui")
-    page = _FETCHED.sub("", (made.templates_path / "app_index.html").read_text(encoding="utf-8"))
+    page = _FETCHED.sub("", (made.templates_path / "app_index.html").read_text(encoding="utf-8")).replace("</head>", _KEYS)
     app = web.Application(middlewares=[_gate(key, port)])
     aiohttp_jinja2.setup(app, loader=jinja2.DictLoader({"app_index.html": page}))
     app.router.add_get(f"/{key}/", made.handle_index, name="index")

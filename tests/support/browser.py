@@ -63,8 +63,7 @@ class Page:
         return told.get("result", {}).get("value")
 
     async def press(self, letter: str) -> None:
-        """A key that writes a letter, into the terminal."""
-        await self.value("document.querySelector('.xterm-helper-textarea').focus()")
+        """A key that writes a letter, wherever the page has its keys."""
         for kind in ("keyDown", "keyUp"):
             await self.call("Input.dispatchKeyEvent", type=kind, text=letter if kind == "keyDown" else "", key=letter)
 
