@@ -33,12 +33,15 @@ _KEYS = """
   const take = () => document.querySelector(".xterm-helper-textarea")?.focus();
   addEventListener("focus", take);
   addEventListener("load", () => {
-    const look = new MutationObserver(() => { take(); if (document.body.classList.contains("-first-byte")) look.disconnect(); });
+    const look = new MutationObserver(() => {
+      take();
+      if (document.body.classList.contains("-first-byte")) look.disconnect();
+    });
     look.observe(document.body, { attributes: true, childList: true, subtree: true });
   });
 </script>
 </head>"""
-"""Keys go to the terminal from the first on, and what scrolls is in it: textual-serve's page waits for a click, and has bars."""
+"""Keys go to the terminal from the first on, and it alone scrolls: textual-serve's page waits for a click, and has bars."""
 _REFUSED = "refused: open the whole address that `edgetui --web` printed\n"
 
 

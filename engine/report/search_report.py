@@ -35,7 +35,9 @@ _NAMES: dict[Over, str] = {"formats": "mixes", "settings": "settings", "channels
 
 def search_report(found: SearchDocument, width: int, paint: Paint = plain) -> str:
     """The whole search."""
-    head = f"search {found.search}  {STATE_WORDS[found.state]}  {found.checks} checks, {found.builds} measurements"
+    of = f" of {found.most_builds}" if found.most_builds and found.state == "running" else ""
+    within = f", within {words.seconds(found.within_s)}" if found.within_s and found.state == "running" else ""
+    head = f"search {found.search}  {STATE_WORDS[found.state]}  {found.checks} checks, {found.builds}{of} measurements{within}"
     parts = [paint(line, "head") for line in fill(head, width, "", "  ")]
     parts += _labelled("goal", found.goal or "fastest", width)
     parts += [paint(line, "accent") for line in _labelled("answer", found.why, width)]
@@ -214,6 +216,14 @@ def _units(found: SearchDocument, width: int) -> list[str]:
         lines.append(f"  {name}{' ' * (room - width_of(name))}{_GAP}{unit.format:<{form}}{_GAP}{figure}")
     left = len(found.sensitivity) - len(lines)
     return [*lines, f"  and {words.grouped(left)} more"] if left > 0 else lines
+
+
+def now_lines(found: SearchDocument, lines: Sequence[SearchLine], run: str, stage: str, width: int) -> list[str]:
+    """What a search that goes does now: the run that it waits for (empty: none) and its stage, then what was found last."""
+    quantity = AIMS[parse_goal(found.goal).aim].limited_as
+    told = [text for line in lines if (text := line_text(line, quantity))][-2:]
+    doing = f"▶ {run}{f'  {stage}' if stage else ''}" if run else "▶ looks at layers, or thinks"
+    return [*_labelled("now", doing, width), *(row for text in told for row in _labelled("found", text, width))]
 
 
 def line_text(line: SearchLine, quantity: str) -> str:

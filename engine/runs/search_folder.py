@@ -114,6 +114,8 @@ class SearchDir(DrivenDir):
             sensitivity=units_told(lines),
             checks=sum(line.checked is not None for line in lines),
             builds=sum(line.measured is not None for line in lines),
+            most_builds=asked.builds,
+            within_s=asked.seconds,
             runs=runs_of(lines),
             why=_WHY.get(state, "") or str(next((line.failure.refusal for line in reversed(lines) if line.failure), "")),
         )

@@ -237,6 +237,10 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     checks: int = 0
     """Passes over a half of the data."""
     builds: int = 0
+    most_builds: int = 0
+    """Measured candidates at most; 0: it has ended, or is not known."""
+    within_s: float | None = None
+    """Seconds after which nothing new is begun; null: no limit."""
     held_out: CandidateChecked | None = None
     """What the half that chose nothing says of the choice."""
     even: EvenBeside | None = None

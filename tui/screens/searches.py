@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -25,7 +25,7 @@ from .listed import ListedScreen
 if TYPE_CHECKING:
     from ...engine.fleet.followed_asks import FollowedAsks
     from ...engine.front.driven_asks import SearchAsked
-    from ...engine.schema.search import Over, SearchDocument, SearchPoint, SearchRequest
+    from ...engine.schema.search import Over, SearchDocument, SearchLine, SearchPoint, SearchRequest
     from ..draft import Draft
     from .run_on_boards import BoardsWanted
 
@@ -80,6 +80,8 @@ class SearchesScreen(ListedScreen):
         self.model, self.draft, self.changed = model, draft, changed
         self.over: Over = "formats"
         self.found: dict[str, SearchDocument] = {}
+        self._going: dict[str, tuple[Sequence[SearchLine], str, str]] = {}
+        """Of those that go: what was found, the run that is waited for, and its stage."""
 
     def compose(self) -> ComposeResult:
         """Title, searches, picture and words, keys."""
@@ -115,7 +117,9 @@ class SearchesScreen(ListedScreen):
         """The searches that were made."""
         from ...engine.report.study_report import STATE_WORDS
 
-        self.found = {each.search: each for each in await self.desk.engine.searches()}
+        engine = self.desk.engine
+        self.found = {each.search: each for each in await engine.searches()}
+        self._going = {key: await self._now(key) for key, each in self.found.items() if each.state == "running"}
         rows: list[tuple[str, Line]] = []
         for key, each in self.found.items():
             key_room = 40 if self.size.width >= 110 else 28
@@ -134,12 +138,18 @@ class SearchesScreen(ListedScreen):
         self.listed.fill(rows)
         self._show()
 
+    async def _now(self, search: str) -> tuple[Sequence[SearchLine], str, str]:
+        engine = self.desk.engine
+        run = await engine.search_run(search)
+        stage = next((each.stage for each in await engine.list() if each.run == run), "") if run else ""
+        return await engine.search_lines(search), run, stage
+
     def on_rows_moved(self) -> None:
         """Another search."""
         self._show()
 
     def _show(self) -> None:
-        from ...engine.report.search_report import search_report
+        from ...engine.report.search_report import now_lines, search_report
 
         found = self.shown
         self.set_class(found is None, "-none")
@@ -153,7 +163,8 @@ class SearchesScreen(ListedScreen):
             self.details.show([((f" {row}", ""),) for each in told for row in wrap(each, width) or [""]])
             self.query_one("#searches-picture", Lines).show([])
             return
-        self.details.show([((f" {row}", ""),) for row in search_report(found, width).split("\n")])
+        now = now_lines(found, *self._going[found.search], width) if found.search in self._going else []
+        self.details.show([((f" {row}", ""),) for row in (*now, *search_report(found, width).split("\n"))])
         picture = self.query_one("#searches-picture", Lines)
         dots = [_dot(point, found) for point in found.built if point.measured is not None and point.difference is not None]
         if not dots:

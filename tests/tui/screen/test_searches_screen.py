@@ -21,6 +21,7 @@ from edgetui.engine.schema.search import (
     SearchUnit,
 )
 from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.system.locks import take_lock
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.searches import SearchesScreen
@@ -175,6 +176,19 @@ async def test_one_that_was_interrupted_shows_what_is_known(bare_app: EdgetuiApp
         await shows(pilot, "nothing but FP32 serves the goal so far")
         await pilot.press("c")
         await shows(pilot, "this search is not going")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_one_that_goes_says_what_it_does_now_and_how_far_it_is(bare_app: EdgetuiApp, own_state: Path, size):
+    folder = searched(own_state)
+    folder.add(SearchLine(note="what each unit in INT8 does to the outputs"))
+    folder.add(SearchLine(measured=CandidateMeasured(of=("int8", "fp32"), ratios={"latency_ms": ratio(0.61)}, run="")))
+    lock = take_lock(folder.path / "alive.lock")
+    assert lock is not None
+    async with bare_app.run_test(size=size, notifications=True) as pilot:
+        await open_searches(pilot)
+        await shows(pilot, "now     ▶ looks at layers", "found   1 units INT8", "1 of 8")
+    lock.release()
 
 
 async def test_nothing_begins_without_data_or_a_yes(bare_app: EdgetuiApp, own_state: Path):
