@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,7 @@ from .widgets.motion import is_motion
 
 if TYPE_CHECKING:
     from ..engine.api import RunSummary
+    from ..engine.library.setting_origins import Setting
 
 RUNS = 1000
 """Of so many runs, the newest, the palette finds those that have the letters."""
@@ -109,6 +111,8 @@ class BenchCommands(Provider):
 
     runs: Sequence[RunSummary] = ()
     """Those that can be found here."""
+    configured: Sequence[Setting] = ()
+    """Of edgetui.toml."""
 
     def _bindings(self) -> Iterator[PaletteEntry]:
         seen = set()
@@ -159,9 +163,13 @@ class BenchCommands(Provider):
         return self.app
 
     async def startup(self) -> None:
-        """The newest runs; what cannot be read is said where runs are listed."""
+        """The newest runs, and what edgetui.toml says; what cannot be read is said where it is listed."""
+        from ..engine.library.setting_origins import settings
+
         with suppress(EdgetuiError, OSError):
             self.runs = (await self.desk.engine.list())[:RUNS]
+        with suppress(EdgetuiError, OSError):
+            self.configured = (await asyncio.to_thread(settings, "")).settings
 
     def _typed(self) -> Iterator[PaletteEntry]:
         """What can be typed behind a colon and no key does."""
@@ -171,6 +179,13 @@ class BenchCommands(Provider):
                 if command.own:
                     do = partial(colon.begin, f"{name} ") if command.wants else partial(command.do, ())
                     yield PaletteEntry(f":{name} {command.wants}".rstrip(), command.help, do)
+
+    def _config(self) -> Iterator[PaletteEntry]:
+        from .screens.page import show_config
+
+        for each in self.configured:
+            shown = partial(show_config, self.desk, each.key)
+            yield PaletteEntry(f"config {each.key}   {each.in_toml}", "What edgetui.toml says of it, and in which line", shown)
 
     def _obey(self, command: PaletteEntry) -> object:
         """Do it, unless the terminal has become too small meanwhile: nobody sees what it would do."""
@@ -188,7 +203,7 @@ class BenchCommands(Provider):
     async def search(self, query: str) -> Hits:
         """What fits the letters."""
         matcher = self.matcher(query)
-        for command in (*self._bindings(), *self._choices(), *self._typed()):
+        for command in (*self._bindings(), *self._choices(), *self._typed(), *self._config()):
             score, found = matcher.fuzzy_search.match(query, command.words)
             if score > 0:
                 shown = _literal(command.words)
