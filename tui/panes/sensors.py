@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..feed import Feed
 
 MOST_CHARTS = 8
+LOOKED_AT = 100
+"""Places of a window in which the first sample is looked for."""
 LEAST_ZOOM_S = 2.0
 NARROW = 56
 """Below so many columns charts stand in one column."""
@@ -276,10 +278,19 @@ class ChartsPane(Pane, can_focus=True):
         return super().check_action(action, parameters)
 
     def action_cursor(self) -> None:
-        """A cursor in the middle of the picture, or none."""
+        """A cursor in the middle of what is drawn, or none."""
         begin, end = self.zoomed or self._span
-        self.cursor_s = None if self.cursor_s is not None else (begin + end) / 2
+        self.cursor_s = None if self.cursor_s is not None else (self._drawn_from(begin, end) + end) / 2
         self._look()
+
+    def _drawn_from(self, begin_s: float, end_s: float) -> float:
+        """When the first chart begins to show anything between these."""
+        if self.feed is None or not self.chosen:
+            return begin_s
+        history, _, _ = self.feed.view(WINDOWS[self.window][0])
+        there = history.buckets(self.charts[0].series, begin_s, end_s, LOOKED_AT)
+        first = next((n for n, bucket in enumerate(there) if bucket is not None), 0)
+        return begin_s + (end_s - begin_s) * first / LOOKED_AT
 
     def action_step(self, by: int) -> None:
         """Move the cursor by cells."""

@@ -130,6 +130,9 @@ async def test_stages_of_the_run_stand_in_the_charts(
         view.take(StageBegan(t=0.0, stage="build"))
         app.link.view = view
         await shows(pilot, "┊build")
+        past = app.screen.past
+        await pilot.press("2", "c")
+        assert past._span[1] - past.cursor_s < 100, "of five minutes it was in the middle, where nothing is drawn yet"
 
 
 def test_when_stages_began_is_known_by_windows_or_not_at_all():
