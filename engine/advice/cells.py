@@ -8,6 +8,8 @@ from .payback import COSTS_MORE
 from .payback import payback as paid_back
 from .words import DASH, dash
 
+OTHERS_FREED = "others freed as much meanwhile"
+"""Why the system lost no memory to a plan that surely took some."""
 ITSELF = "1"
 """A baseline's ratio to the baseline: no reason to draw a row."""
 
@@ -101,11 +103,13 @@ def zeros(column: Column) -> str:
 
 
 def memory(column: Column) -> str:
-    """`– · 84 · 61 MB`: the plan's own, the process's peak, what the system lost."""
+    """`– · 84 · 61 MB`: the plan's own, the process's peak, what the system lost; where it lost nothing, why."""
     used = column.metrics.memory_mb
     if used.process_peak is None and used.system_drop is None:
         return dash(column.reason("memory_mb"))
-    return f"{words.mb(used.plan)} · {words.mb(used.process_peak)} · {words.mb(used.system_drop)} MB"
+    fell = used.system_drop or None
+    why = f" ({OTHERS_FREED})" if used.system_drop == 0 or column.reason("memory_mb.system_drop") == OTHERS_FREED else ""
+    return f"{words.mb(used.plan)} · {words.mb(used.process_peak)} · {words.mb(fell)} MB{why}"
 
 
 def start(column: Column) -> str:

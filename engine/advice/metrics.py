@@ -29,6 +29,12 @@ def _not_told(result: Result) -> str:
     return "everything is computed on the CPU" if on_cpu else f"{result.backend.name} does not say"
 
 
+def _no_drop(result: Result) -> str:
+    """Of what the system lost to a plan: known where the plan's process was seen."""
+    seen = result.baseline.memory_mb.process_peak is not None or result.candidate.memory_mb.process_peak is not None
+    return cells.OTHERS_FREED if seen else _ONE_PROCESS
+
+
 def _watts(value: float, *, more: int = 0) -> str:
     return f"{words.digits(value, more=more)} W"
 
@@ -221,6 +227,7 @@ METRICS: tuple[Metric, ...] = (
         stage="measure",
         missing=_not_told,
     ),
+    Metric(key="memory_drop", path="memory_mb.system_drop", text=_megabytes, stage="measure", missing=_no_drop),
     Metric(key="start", label="load · first inference", cell=cells.start),
     Metric(
         key="load",

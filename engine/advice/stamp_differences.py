@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..schema.result import Result
 from . import words
 
-PACE = "the original's own latency"
+PACE = "the original's own median latency"
 _OTHER_PACE = 1.15
 """Times that the same original takes as long in another run, where the machine was not the same."""
 

@@ -101,8 +101,9 @@ class _SystemMemory:
 
     @property
     def drop_mb(self) -> float | None:
-        """MB (10^6 bytes); None where the kernel does not say."""
-        return None if self._start is None or self._least is None else self._start - self._least
+        """MB (10^6 bytes); None where the kernel does not say, or it never fell: others freed what this process took."""
+        fell = 0.0 if self._start is None or self._least is None else self._start - self._least
+        return fell if fell > 0 else None
 
 
 def _available_mb() -> float | None:

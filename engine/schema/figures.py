@@ -43,7 +43,8 @@ class MemoryMb(Struct, frozen=True, kw_only=True):
     process_peak: float | None = None
     """Largest resident memory of a process that has this plan alone."""
     system_drop: float | None = None
-    """By how much available system memory fell while that process lived."""
+    """By how much available system memory fell while that process lived; null where it did not fall: what it took others
+    freed. 0 of a version that did not know."""
 
 
 class Power(Struct, frozen=True, kw_only=True):

@@ -14,8 +14,11 @@ from edgetui.engine.advice.goals import parse_goal
 from edgetui.engine.advice.metrics import AIMS, COSTS, METRICS, QUALITIES, changes, final_columns, listed, metric_of
 from edgetui.engine.advice.pareto import point
 from edgetui.engine.advice.verdict import BETTER, WORSE
-from edgetui.engine.schema.figures import IMAGES, Difference, Energy, ForImages, Metrics, Ratio
-from edgetui.engine.schema.result import Result
+from edgetui.engine.runs.missing_values import why_unknown
+from edgetui.engine.schema.figures import IMAGES, Difference, Energy, ForImages, MemoryMb, Metrics, Ratio
+from edgetui.engine.schema.result import Result, StageFigures
+from edgetui.engine.schema.spec import RunSpec
+from edgetui.engine.schema.steps import Recipe
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 BOOK = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("verdict.md", "workloads.md"))
@@ -100,7 +103,8 @@ def test_a_point_has_a_place_on_every_axis(make):
         ("baseline.latency_ms.iqr", "latency"),
         ("candidate.latency_ms.missed_deadlines", "missed"),
         ("candidate.memory_mb.plan", "plan_memory"),
-        ("candidate.memory_mb.system_drop", "memory"),
+        ("candidate.memory_mb.system_drop", "memory_drop"),
+        ("candidate.memory_mb.process_peak", "memory"),
         ("candidate.accuracy.n", "accuracy"),
         ("candidate.accuracy.top1_low", "accuracy"),
         ("candidate.accuracy.map50_low", "map50"),
@@ -140,6 +144,17 @@ def test_joules_with_idle_power_and_for_many_images_say_what_they_are_scaled_fro
     assert cells["with idle power"][1] == "3.01 mJ ± 0.23"
     assert cells["with idle, 18 000 images"] == ("–", "54.2 J ± 4.1 of 10 s")
     assert "with idle, 18 000 images" not in {row.label for row in compare([run]).rows}
+
+
+@pytest.mark.parametrize("drop", [0.0, None])
+def test_memory_that_the_system_did_not_lose_is_a_dash_with_its_reason(make, drop):
+    """0 MB stood there of a plan that took 80, while others freed as much."""
+    run = make()
+    side = msgspec.structs.replace(run.candidate, memory_mb=MemoryMb(process_peak=84.0, system_drop=drop))
+    told = msgspec.structs.replace(run, candidate=side, stages=(*run.stages, StageFigures(name="measure")))
+    told = msgspec.structs.replace(told, reasons=why_unknown(told, RunSpec(model="/m.onnx", recipe=Recipe())))
+    cells = {row.label: row.cells for row in compare([told]).rows}
+    assert cells["memory: plan · peak · drop"][1] == "– · 84 · – MB (others freed as much meanwhile)"
 
 
 def test_a_list_of_runs_has_a_column_of_joules_where_a_sensor_told_some(make):

@@ -40,7 +40,7 @@ OTHERS = {
     "busy processes": {"busy": ("dockerd", "Xorg")},
     "backend": {"version": "10.4.0"},
     "threads": {"threads": 6},
-    "the original's own latency": {"p50": 30.0},
+    "the original's own median latency": {"p50": 30.0},
 }
 NEAR = {"p50": 10.4, "fan_rpm": 1620.0, "emc_mhz": 2133.5, "memory_free_mb": 5000.0, "temps_c": {"cpu-thermal": 55.0}}
 

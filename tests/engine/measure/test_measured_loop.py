@@ -227,7 +227,7 @@ sys.stdout.buffer.write(msgspec.json.encode([found.load_ms, found.first_ms, foun
     assert first_ms > 0
     assert memory.plan is None
     assert 20 < memory.process_peak < 1000
-    assert memory.system_drop >= 0
+    assert memory.system_drop is None or memory.system_drop > 0
 
 
 def test_a_shortened_measurement_says_what_it_is_worth(monkeypatch):
