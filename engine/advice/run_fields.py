@@ -70,7 +70,7 @@ TEXTS: dict[str, TextField] = {
 NUMBERS: dict[str, NumberField] = {
     field.name: field
     for field in (
-        NumberField("took", lambda run: run.seconds, time=True),
+        NumberField("took", lambda run: run.took_s, time=True),
         NumberField("age", _age, time=True),
         *(
             NumberField(change.field, _difference(change.field), most_first=metric.better == "more")

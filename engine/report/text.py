@@ -287,7 +287,7 @@ def runs_report(runs: Sequence[RunSummary], width: int, paint: Paint = plain) ->
         ruined = run.verdict.get("outputs") == RUINED
         state = f"{state}, outputs ruined" if ruined else state
         told = [each.text(run.difference) for each in columns]
-        shown.append((run.run, state, *told, words.seconds(run.seconds), *([" ".join(run.tags)] * tagged)))
+        shown.append((run.run, state, *told, words.seconds(run.took_s), *([" ".join(run.tags)] * tagged)))
         bad = ruined or run.state in ("failed", "crashed")
         keys = [each.of(run.difference)[0].key for each in columns]
         tones.append(

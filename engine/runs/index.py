@@ -30,8 +30,9 @@ from ..schema.spec import RunRequest, RunSpec
 from .folder import RunDir, run_names, run_paths, ticket
 from .remarks import REMARKS, read_remarks
 from .stages import Stage
+from .worked import worked_s
 
-VERSION = 7
+VERSION = 8
 """Raised when figures get another meaning, or tables other columns: the rows are then read from the folders again."""
 _FEW = 200
 """Rows that are asked for by name; where more are lacking, all are read."""
@@ -296,7 +297,8 @@ def _look(folder: RunDir) -> _Known | None:
         workload=spec.workload.typed,
         data=(spec.dataset.name or spec.dataset.path) if spec.dataset else "",
         began=asked.wall,
-        seconds=_worked_s(folder, past),
+        seconds=_elapsed_s(folder, past),
+        worked_s=worked_s(folder, past[-1].t) if past else None,
         stage=current_stage(past),
         waiting_for=waiting_for(past),
         waits_for_end=waits_for_end(past),
@@ -307,7 +309,7 @@ def _look(folder: RunDir) -> _Known | None:
     return _Known(folder, stamp, _with_result(base, result), asked, result)
 
 
-def _worked_s(folder: RunDir, past: list[events.AnyEvent]) -> float | None:
+def _elapsed_s(folder: RunDir, past: list[events.AnyEvent]) -> float | None:
     return round(max(0.0, past[-1].t - folder.waited_s()), 3) if past else None
 
 
@@ -318,7 +320,7 @@ def _unasked(folder: RunDir, error: StorageRefused) -> RunSummary | None:
         return None
     failure = Failure(stage="", what=error.what, fix="put the file back from a copy, or remove the run's folder")
     base = RunSummary(run=folder.name, state="crashed", ticket=ticket(folder.path), error=failure)
-    base = msgspec.structs.replace(base, seconds=_worked_s(folder, past), stage=current_stage(past))
+    base = msgspec.structs.replace(base, seconds=_elapsed_s(folder, past), stage=current_stage(past))
     base = _with_remarks(base, folder)
     if result is None:
         return base

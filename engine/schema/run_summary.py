@@ -43,7 +43,16 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     waits_for_end: bool = False
     """That run has to end well, whoever has the board; else it is waited for the board."""
     seconds: float | None = None
-    """From the first event to the last, without the time in the queue."""
+    """From the first event to the last, without the time in the queue: of a run of a group, while the others worked too."""
+    worked_s: float | None = None
+    """What `took` says: seconds of its stages that were done in this run, none from the cache; what a group does together
+    counts whole. null: an index of before."""
+
+    @property
+    def took_s(self) -> float | None:
+        """`worked_s` where it is known."""
+        return self.seconds if self.worked_s is None else self.worked_s
+
     latency_ratio: Ratio = Ratio()
     size_ratio: float | None = None
     top1_points: Ratio = Ratio()

@@ -140,6 +140,33 @@ def test_what_a_run_took_is_work_and_not_waiting(folder: RunDir, tmp_path: Path)
     assert index.similar_seconds(RunSpec(model="/elsewhere/net.onnx", recipe=Recipe(name="int8"))) == (40.0,)
 
 
+def test_what_a_run_of_a_group_took_is_its_own_stages(folder: RunDir, tmp_path: Path) -> None:
+    """It said the time of all three: 9 minutes of a run whose stages took 256 s."""
+    said = [
+        events.RunBegan(t=0.0),
+        events.StageBegan(t=0.5, stage="inspect"),
+        events.StageEnded(t=0.5, stage="inspect", seconds=4.0, cached=True),
+        events.StageBegan(t=1.0, stage="build"),
+        events.StageEnded(t=31.0, stage="build", seconds=29.5),
+        events.StageBegan(t=300.0, stage="measure"),
+        events.StageBegan(t=350.0, stage="measure"),  # after others that lacked the same
+        events.RunBegan(t=500.0, resumed=True),  # killed; what it had measured is done again
+        events.StageBegan(t=600.0, stage="measure"),
+        events.StageEnded(t=700.0, stage="measure", seconds=60.0),
+        events.StageBegan(t=700.0, stage="evaluate"),
+        events.StageFailed(t=705.0, stage="evaluate", what="it", fix="try"),
+        events.RunEnded(t=720.0, state="failed"),
+    ]
+    said[7:7] = [events.Reading(t=360.0, side="candidate", latency_ms=1.0, mean_ms=1.0)]
+    (folder.path / "events.jsonl").write_bytes(b"".join(events.encode(event) + b"\n" for event in said))
+    (run,) = Index(tmp_path).list()
+    assert (run.seconds, run.worked_s) == (720.0, 29.5 + 10.0 + 60.0 + 5.0)
+    assert run.took_s == run.worked_s
+    going = [*said[:5], events.StageBegan(t=40.0, stage="lower"), events.Progress(t=47.0, stage="lower")]
+    (folder.path / "events.jsonl").write_bytes(b"".join(events.encode(event) + b"\n" for event in going))
+    assert [run.worked_s for run in Index(tmp_path).list()] == [29.5 + 7.0]
+
+
 def test_what_similar_runs_took_is_found_without_their_summaries(folder: RunDir, tmp_path: Path) -> None:
     (folder.path / "events.jsonl").write_bytes(
         events.encode(events.RunBegan(t=0.0)) + b"\n" + events.encode(events.RunEnded(t=7.0, state="done")) + b"\n"
