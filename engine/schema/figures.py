@@ -201,14 +201,16 @@ class Correction(Struct, frozen=True, kw_only=True):
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """Two candidates of a group beside each other: `b` over `a`."""
+    """Two candidates of a group beside each other; every ratio is `b` over `a`."""
 
     a: str
-    """A run."""
+    """The run that ratios are over: the denominator."""
     b: str
+    """The run whose figures are divided."""
     latency_ratio: Ratio | None = None
+    """Time of `b` over that of `a`: 2.17 says that `b` takes 2.17 times as long."""
     energy_ratio: Ratio | None = None
-    """Of net joules."""
+    """Net joules of `b` over those of `a`."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
