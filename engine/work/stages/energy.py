@@ -18,6 +18,7 @@ from ...measure.throttling import UNTOLD, ThrottleWatch
 from ...runs.outcome import Outcome
 from ...schema.figures import IMAGES, Difference, Energy, ForImages, Metrics, Pair, Power
 from ...schema.workloads import Workload
+from ...system.others_busy import OthersBusy
 from ...telemetry.client import open_telemetry
 from ..beside_parts import metered
 from ..team import BASELINE, CANDIDATE, GUARD, Team
@@ -67,7 +68,11 @@ def _measured(team: Team, names: Sequence[str], feeds: Feeds, mixture: Mixture |
             yield [(name, issuer_of(each).issue) for name, each in means.items()]
 
     with open_telemetry(team.job.home, "auto", RATE_HZ) as readings:
-        return measure_energy(readings, loaded, rule_of(spec.preset), spec.seed, team.say, watch)
+        others = OthersBusy()
+        found = measure_energy(readings, loaded, rule_of(spec.preset), spec.seed, team.say, watch)
+    if much := others.much():
+        team.say.warn(f"other programs kept {much} busy while joules were measured: theirs are among them")
+    return found
 
 
 def _outcome(team: Team, found: Found, name: str) -> Outcome:

@@ -29,6 +29,7 @@ from ...schema.failure import KILLED
 from ...schema.figures import Difference, Escalation, Metrics, Ratio
 from ...schema.ready import ready
 from ...schema.stamps import BackendStamp, BoardStamp
+from ...system.others_busy import OthersBusy
 from ...telemetry.board_stamp import stamp, stamp_reasons
 from ...telemetry.client import open_telemetry
 from ..beside_parts import timed
@@ -39,6 +40,8 @@ from ..team import BASELINE, CANDIDATE, GUARD, Team
 if TYPE_CHECKING:
     from ..job import Feeds
 
+MOST_NAMED = 3
+"""Of the programs that kept the processor busy."""
 BEGUN_AHEAD = (BASELINE, "another")
 """Probes that import at once and wait for their turn; each takes some 60 MB."""
 
@@ -51,7 +54,10 @@ def run(team: Team) -> Mapping[str, Outcome]:
         stamped = pool.submit(stamp)
         feeds = team.job.one_sample()
         alone = _alone(team, feeds)
+    others = OthersBusy()
     found = _in_turns(team, list(alone), feeds) if team.fit(list(alone), alone) else _apart(team, list(alone), feeds)
+    if much := others.much():
+        team.say.warn(f"other programs kept {much} busy while it was measured{_named(stamped.result().busy)}")
     told = {}
     for name, latency in found.latencies.items():
         fps = 1000 / latency.mean if latency.mean else None
@@ -59,6 +65,13 @@ def run(team: Team) -> Mapping[str, Outcome]:
             alone[name], latency_ms=latency, fps=fps, device_ms=found.device_ms[name], workload=found.told[name].figures
         )
     return _outcomes(team, found, told, stamped.result(), team.backend.stamp(spec.backend))
+
+
+def _named(busy: Sequence[str]) -> str:
+    """Those that were when it began, the busiest first: `: cc1plus, dockerd and 3 more`; empty: none stood out."""
+    names = tuple(dict.fromkeys(busy))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f": {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
 def _in_turns(team: Team, names: Sequence[str], feeds: Feeds) -> Measured:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from edgetui.engine.system import processes
+from edgetui.engine.system import others_busy, processes
 from edgetui.engine.system.patience import patiently, unanswered
 from edgetui.engine.system.processes import busy
 from edgetui.engine.system.root_files import Files
@@ -19,6 +19,7 @@ from laid_boards import write_files
 from processes import wait_until
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+OWN = SimpleNamespace(ru_utime=1.0, ru_stime=0.5)
 
 
 def stat(name: str, seconds: float) -> str:
@@ -78,3 +79,28 @@ def test_what_our_own_session_does_is_not_among_the_busy(tmp_path: Path) -> None
         while "other-at-work" not in (found := busy(Files(""), 0.2)):
             assert time.monotonic() < end_s, "a process of another session was not seen"
         assert "ours-at-work" not in found
+
+
+@pytest.mark.parametrize(
+    ("cores", "ticks", "told"),
+    [("0-1", 1900, "1.9 of 2 cores"), ("0-1", 40, ""), ("0-7", 900, ""), ("0-7", 1100, "1.1 of 8 cores"), ("0-63", 2000, "")],
+)
+def test_cores_that_others_kept_busy_are_told_where_they_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: str, ticks: int, told: str
+) -> None:
+    """A load of 11 on two cores was in the stamp of a run, and no warning of it."""
+    now_s = 100.0
+    monkeypatch.setattr(others_busy, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(others_busy, "resource", SimpleNamespace(RUSAGE_SELF=0, RUSAGE_CHILDREN=-1, getrusage=lambda _: OWN))
+    line = "cpu {} 0 0 9000 0 0 0 0 0 0\n"
+    write_files(tmp_path, {"/sys/devices/system/cpu/online": f"{cores}\n", "/proc/stat": line.format(5000)})
+    others = others_busy.OthersBusy(Files(str(tmp_path)))
+    now_s += 10.0
+    write_files(tmp_path, {"/proc/stat": line.format(5000 + ticks * TICKS_PER_S // 100)})
+    assert others.much() == told
+
+
+def test_cores_that_nothing_tells_of_are_none(tmp_path: Path) -> None:
+    others = others_busy.OthersBusy(Files(str(tmp_path)))
+    assert others.cores() is None
+    assert others.much() == ""
