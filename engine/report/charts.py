@@ -5,6 +5,7 @@ Empty where there is nothing to draw.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,10 @@ FOOT = 36.0
 BESIDE = 265.0
 """For words right of a chart."""
 LAYERS = 25
+
+
+Spot = tuple[float, float]
+"""Where a dot is drawn."""
 
 
 class RatioBar(NamedTuple):
@@ -111,6 +116,7 @@ def front(found: Comparison) -> str:
     up = Scale(least, min(most, quality.most or most), 320 - FOOT - 8, 24)
     x_axis(canvas, across, 24, 320 - FOOT - 8, f"{cost.axis.name}, {cost.axis.unit}")
     y_axis(canvas, up, 70, WIDTH - RIGHT, quality.axis.unit)
+    spots = [(across(x), up(y)) for *_, x, y in points]
     taken: list[tuple[float, float, float]] = []
     for number, point, x, y in points:
         half = point.latency_half_width_ms if cost is COSTS[0] else None
@@ -119,20 +125,37 @@ def front(found: Comparison) -> str:
         canvas.dot(across(x), up(y), number, 5)
         if point.front:
             canvas.dot(across(x), up(y), number, 8)
-        _label(canvas, point.label + (" (front)" if point.front else ""), across(x), up(y), taken)
+        _label(canvas, point.label + (" (front)" if point.front else ""), (across(x), up(y)), spots, taken)
     return canvas.drawn()
 
 
-def _label(canvas: Canvas, text: str, x: float, y: float, taken: list[tuple[float, float, float]]) -> None:
-    """A text beside a dot where it covers no other."""
-    wide = min(len(text) * LETTER, 200.0)
-    right = x + 12 + wide < WIDTH
-    left = x + 12 if right else x - 12 - wide
-    at = y - 6
-    while any(abs(at - other) < 13 and left < end and begin < left + wide for begin, end, other in taken):
+def _label(canvas: Canvas, text: str, own: Spot, spots: Sequence[Spot], taken: list[tuple[float, float, float]]) -> None:
+    """A text beside its dot, where it covers no other text and no other dot is nearer; where there is no such place, below what
+    is there.
+    """
+    (x, y), wide = own, min(width_of(text) * LETTER, 200.0)
+    sides = [left for left in (x + 12, x - 12 - wide) if left >= 0 and left + wide < WIDTH]
+    places = [(left, y + by) for by in (-6.0, 4.0, 16.0, -16.0) for left in sides]
+    left, at = next((place for place in places if _free(*place, wide, own, spots, taken)), (sides[0], y - 6))
+    while _covers(left, at, wide, taken):
         at += 13
     taken.append((left, left + wide, at))
     canvas.text(left, at, text, room=200.0)
+
+
+def _covers(left: float, at: float, wide: float, taken: Sequence[tuple[float, float, float]]) -> bool:
+    return any(abs(at - other) < 13 and left < end and begin < left + wide for begin, end, other in taken)
+
+
+def _free(
+    left: float, at: float, wide: float, own: Spot, spots: Sequence[Spot], taken: Sequence[tuple[float, float, float]]
+) -> bool:
+    """Whether a text has this place, on its line `at`, for itself."""
+
+    def far(spot: Spot) -> float:
+        return math.hypot(max(0.0, left - spot[0], spot[0] - left - wide), at - 4 - spot[1])
+
+    return not _covers(left, at, wide, taken) and all(far(spot) > far(own) for spot in spots if spot != own)
 
 
 def _around(values: Sequence[float]) -> tuple[float, float]:

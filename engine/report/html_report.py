@@ -70,9 +70,10 @@ def _workloads(told: Evidence, shown: Sequence[Column]) -> Iterator[str]:
 
 
 def _alarms(told: Evidence) -> Iterator[str]:
+    called = dict(zip(told.comparison.runs, told.comparison.columns, strict=True))
     for result in told.results:
         if result.fidelity.ruined:
-            yield f"RUINED ({result.recipe.name or result.run}): {result.fidelity.ruined}"
+            yield f"RUINED ({called.get(result.run, result.run)}): {result.fidelity.ruined}"
         if result.state != "done":
             what = f": {result.error.what}; {result.error.fix}" if result.error else ""
             yield f"{result.run} is {result.state}: {_NOT_DONE}{what}"

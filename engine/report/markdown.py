@@ -22,14 +22,13 @@ _SPECIAL = re.compile(r"[|`]|(?<=\])\(")
 def markdown(told: Evidence) -> str:
     """Runs side by side, the advice, how each was made and measured, and in which state."""
     found, results = told.comparison, told.results
+    called = dict(zip(found.runs, found.columns, strict=True))
     parts = [f"# {_escape(found.title)}", ""]
-    parts += [
-        f"- **RUINED ({_escape(r.recipe.name or r.run)}): {_escape(r.fidelity.ruined)}**" for r in results if r.fidelity.ruined
-    ]
+    ruined = [(called.get(result.run, result.run), result.fidelity.ruined) for result in results if result.fidelity.ruined]
+    parts += [f"- **RUINED ({_escape(name)}): {_escape(what)}**" for name, what in ruined]
     samples = {result.run: said_of_samples(told.recomputed_of(result.run)) for result in results}
     parts += [f"- **{_escape(run)}: {_escape(line)}**" for run, (wrong, _) in samples.items() for line in wrong]
     parts += [f"- warning: {_escape(line)}" for line in found.warnings]
-    called = dict(zip(found.runs, found.columns, strict=True))
     parts += [f"- {_escape(said)}" for result in results if (said := verdict_sentence(result, called.get(result.run, "")))]
     parts += ["", table(found), "", "## Advice", "", *(f"- {_escape(line)}" for line in found.advice)]
     for result in results:

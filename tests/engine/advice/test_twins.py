@@ -58,6 +58,13 @@ def test_sentences_of_a_report_have_the_names_of_its_columns(make):
         assert "int8 #2 against FP32" in text
 
 
+def test_ruined_outputs_are_told_by_the_names_of_columns(make):
+    one, other = twins(make)
+    told = evidence([one, msgspec.structs.replace(other, fidelity=msgspec.structs.replace(other.fidelity, ruined="all zeros"))])
+    assert "RUINED (int8 #2): all zeros" in markdown(told)
+    assert "RUINED (int8 #2): all zeros" in html_report(told)
+
+
 def test_a_run_that_was_measured_alone_has_plain_intervals(make):
     assert of_intervals([make(), together(make("fp16", 0.6), "g", 3)]) == [
         "Intervals of the ratios of fp16 hold together with 95 %: 3 ratios of 3 variants, each at 98.3 % (Bonferroni).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from math import hypot
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from edgetui.engine.report import charts
 from edgetui.engine.report.evidence import Evidence, PlanInside, evidence
 from edgetui.engine.report.html_report import html_report
 from edgetui.engine.report.markdown import markdown
-from edgetui.engine.report.svg import Canvas, Scale
+from edgetui.engine.report.svg import LETTER, Canvas, Scale
 from edgetui.engine.schema.failure import Failure
 from edgetui.engine.schema.figures import Energy, Power, Ratio
 from edgetui.engine.schema.plan import LayerFacts, PlanFacts
@@ -267,3 +268,16 @@ def test_any_text_is_well_formed_in_a_picture(text, room):
     canvas = Canvas(10, 10, text, text)
     canvas.text(1, 2, text, room=room)
     assert len(pictures(canvas.drawn())) == 1
+
+
+def test_names_in_the_chart_of_a_front_stand_beside_their_own_dots(make):
+    """Where several were close, a name was moved down until it stood beside another's dot."""
+    runs = [make(f"recipe-{n}", 0.4, points=-0.02 - 0.0008 * n) for n in range(4)]
+    drawn = charts.front(compare(runs))
+    dots = list(dict.fromkeys((float(x), float(y)) for x, y in re.findall(r'<circle [^>]*?cx="([\d.]+)" cy="([\d.]+)"', drawn)))
+    texts = re.findall(r'<text [^>]*?x="([\d.]+)" y="([\d.]+)"[^>]*>((?:FP32|recipe-\d)[^<]*)<', drawn)
+    assert len(texts) == len(dots) == 5
+    for own, (left, line, name) in zip(dots, texts, strict=True):
+        begin, end = float(left), float(left) + LETTER * len(name)
+        far = {(x, y): hypot(max(0.0, begin - x, x - end), float(line) - 4 - y) for x, y in dots}
+        assert min(far, key=far.__getitem__) == own, name
