@@ -72,15 +72,15 @@ def tab_columns(line: Line) -> dict[str, int]:
 
 
 def tabs_line(view: RunView | None, tab: str) -> Line:
-    """`1 Models [2 Compression] 3 Live  4 Run ▶ measure 67 %  5 Log`."""
+    """`1 Models [2 Compression] 3 Live  4 Run  5 Log   ▶ measure 67 %`: what changes stands behind all that is pressed."""
     line: Line = ()
     for n, name in enumerate(TABS, 1):
-        word = WORDS[name]
-        if name == "run" and view is not None and not view.state:
-            from ..panes.run_rows import share_done
+        word = f"{n} {WORDS[name]}"
+        line = (*line, (f"[{word}]", "accent") if name == tab else (f" {word} ", "dim"))
+    if view is None or view.state:
+        return line
+    from ..panes.run_rows import share_done
 
-            share = share_done(view)
-            going = f"▶ {view.stage}" + (f" {100 * share:.0f} %" if share is not None else "")
-            word += " · queued" if view.queued else f" {going.rstrip()}"
-        line = (*line, (f"[{n} {word}]", "accent") if name == tab else (f" {n} {word} ", "dim"))
-    return line
+    share = share_done(view)
+    going = f"▶ {view.stage}" + (f" {100 * share:.0f} %" if share is not None else "")
+    return (*line, ("  · queued" if view.queued else f"  {going.rstrip()}", "dim"))

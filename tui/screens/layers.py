@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WIDE, WIDEST = 110, 134
 """Columns from which on bars and operators have room, and what a layer reads a column of its own beside the layer's name."""
+LEAST_BAR, MOST_BAR, MOST_OPERATOR, LEAST_LAYER = 8, 18, 34, 20
 NOTE_TONES = {told.REFORMAT: "warn", told.ISLAND: "warn", told.SPARSE: "good"}
 SORTS: tuple[tuple[str, Callable[[tuple[int, LayerFacts]], object]], ...] = (
     ("slowest first", lambda pair: -(pair[1].milliseconds or 0)),
@@ -99,8 +100,8 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
         self.message: tuple[Line, ...] = ()
         """What stands in place of the table."""
         self._in_rows: list[LayerFacts] = []
-        self._room = 10
-        """Width of the last column."""
+        self._widths: dict[str, int] = {}
+        """Of the columns, by their heads."""
 
     @property
     def table(self) -> LayersTable:
@@ -169,15 +170,9 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
         table = self.table
         table.clear(columns=True)
         table.cell_padding = 0
-        wide = self.app.size.width >= WIDE
-        widths = {"ms": 8, "share": 8, "": 18 if wide else 8, "precision" if wide else "prec.": 11 if wide else 7}
-        widths |= {"operator": 24 if wide else 14, "note": 13 if wide else 12} | (
-            {"reads": 22} if self.app.size.width >= WIDEST else {}
-        )
-        for name, width in widths.items():
-            table.add_column(Text(name, justify="right" if name in ("ms", "share") else "left"), width=width, key=name)
-        self._room = max(10, self.app.size.width - sum(widths.values()) - 1)
-        table.add_column("layer", width=self._room, key="layer")
+        self._widths = column_widths(self.facts.layers if self.facts is not None else (), self.app.size.width)
+        for name, width in self._widths.items():
+            table.add_column(Text(name, justify="right" if name in ("ms", "share") else "left"), width=width, key=name or "bar")
         self.write()
 
     def shown(self) -> list[LayerFacts]:
@@ -211,21 +206,18 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
 
     def _cells(self, layer: LayerFacts, total: float, most: float) -> list[Text]:
         part = told.share(layer, total)
-        full = self.app.size.width >= WIDE
-        bar = " " + share_bar(part / most if part is not None and most else 0.0, 16 if full else 6, self.desk.graph)
+        widths = self._widths
+        bar = " " + share_bar(part / most if part is not None and most else 0.0, widths[""] - 2, self.desk.graph)
         note = told.note(layer)
-        cells = [
+        return [
             Text(told.milliseconds(layer.milliseconds), justify="right"),
             Text(percent(part), justify="right"),
             Text(bar, style=tone(self.app, "accent")),
             Text(layer.precision or DASH),
-            _cut(layer.kind or DASH, 23 if full else 13),
-            Text(note, style=tone(self.app, NOTE_TONES.get(note, ""))),
-        ]
-        return [
-            *cells,
-            *([_cut(", ".join(layer.inputs), 21)] if self.app.size.width >= WIDEST else []),
-            _cut(told.label(layer), self._room),
+            _cut(layer.kind or DASH, widths["operator"] - 1),
+            *([Text(note, style=tone(self.app, NOTE_TONES.get(note, "")))] if "note" in widths else []),
+            *([_cut(", ".join(layer.inputs), widths["reads"] - 1)] if "reads" in widths else []),
+            _cut(told.label(layer), widths["layer"]),
         ]
 
     @property
@@ -315,6 +307,26 @@ class LayersScreen(AtDesk, SafeDismiss, FilteredScreen):
     def action_back(self) -> None:
         """Where we came from."""
         dismiss_once(self)
+
+
+def column_widths(layers: Sequence[LayerFacts], width: int) -> dict[str, int]:
+    """Columns that these layers have something for: operators whole where there is room, then names, then longer bars."""
+    wide = width >= WIDE
+    widths = {"ms": 8, "share": 8, "": LEAST_BAR, "precision" if wide else "prec.": 11 if wide else 7}
+    widths["operator"] = 14
+    if any(map(told.note, layers)):
+        widths["note"] = 13 if wide else 12
+    if width >= WIDEST:
+        widths["reads"] = 22
+    spare = max(0, width - 1 - sum(widths.values()) - LEAST_LAYER)
+    operator = 1 + max((width_of(layer.kind) for layer in layers), default=0)
+    names = max((width_of(sanitize(told.label(layer))) for layer in layers), default=0)
+    for name, wanted in (("operator", min(operator, MOST_OPERATOR)), ("layer", names), ("", MOST_BAR)):
+        given = max(0, min(spare, wanted - widths.get(name, LEAST_LAYER)))
+        widths[name] = widths.get(name, LEAST_LAYER) + given
+        spare -= given
+    widths["layer"] = max(LEAST_LAYER, width - 1 - sum(each for name, each in widths.items() if name != "layer"))
+    return widths
 
 
 def _cut(text: str, width: int) -> Text:

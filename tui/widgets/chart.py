@@ -17,6 +17,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
+from ...engine.report.width import shortened
 from .axis import ticks
 from .chart_past import ChartPast, Values
 from .dots import DOTS, Graph
@@ -208,12 +209,12 @@ class Chart(Toned):
     def _title_row(self, width: int) -> str:
         """Title and last values; where room is short they stand closer."""
         if not self.count and self.hint:
-            return f"{self.title}  {self.hint}"[:width].ljust(width)
+            return shortened(f"{self.title}  {self.hint}", width).ljust(width)
         title, value = self.title, self._values()
         if len(title) + 2 + len(value) > width:
             title = title.replace("  ", " ")
         room = max(0, width - len(value) - 1)
-        return f"{title[:room]:<{room}} {value}"
+        return f"{shortened(title, room) if room else '':<{room}} {value}"
 
     def _values(self) -> str:
         apart = "  " if len(self.title) + len(self.value) + len(self.second) + 4 <= self.size.width else " "

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...engine.advice.words import DASH
+from ...engine.report.width import shortened
 from .chart import GUTTER, Chart, Columns, Pair, label, nice_range
 from .dots import DOTS, Graph
 from .uplines import CURSOR, DIM, UpLine
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ...engine.api import Bucket, History
 
 
+LEAST_NAME = 6
+"""Letters of a second series' name where there is no room."""
 Marked = tuple[float, float, int]
 """Begin and end in seconds, and `SOLID` or `DOTTED`."""
 
@@ -151,8 +154,14 @@ class PastChart(Chart):
         assert self.over is not None
         span = self._over_range[1] - self._over_range[0]
         ends = f"{label(self._over_range[0], span)}…{label(self._over_range[1], span)}"
-        value = self.over.value if self.cursor_s is None else self.at_cursor(1)
-        return f"{self.over.title} {value} ({ends})"
+        at = self.cursor_s
+        value, own = (self.over.value, self.value) if at is None else (self.at_cursor(1), self.at_cursor(0))
+        room = self.size.width - len(f"{self._words.replace('  ', ' ')} {own} ")
+        title = self.over.title
+        if len(f"{title} {value} ({ends})") <= room:
+            return f"{title} {value} ({ends})"
+        # both names come before the ends of an axis; where even they have no room, that of the second loses its middle
+        return f"{shortened(title, max(LEAST_NAME, room - len(value) - 1))} {value}"
 
     def _values(self) -> str:
         """At the cursor, where there is one."""

@@ -111,6 +111,24 @@ async def test_two_quantities_share_a_chart_each_with_its_axis(replayed: Edgetui
         assert past.over == {}
 
 
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (140, 40)])
+async def test_two_quantities_of_a_chart_are_both_named(replayed: EdgetuiApp, size: tuple[int, int]):
+    """At 120 columns the first name was gone and the second's range was cut: `6.58 VDD_SOC W 3.14 (3.14…3.`."""
+    async with replayed.run_test(size=size, notifications=True) as pilot:
+        past = await past_of(pilot)
+        await pilot.press("1")
+        replayed.screen.sensors.rows.point(past.chosen[1])
+        await pilot.press("o", "2")
+        chart = past.charts[len(past.chosen) - 1]
+        await until(pilot, lambda: chart.second and chart.size.width)
+        await pilot.resize_terminal(*size)
+        await until(pilot, lambda: chart.over and chart._title_row(chart.size.width).endswith(chart.second))
+        row = chart._title_row(chart.size.width)
+        assert len(row) == chart.size.width
+        assert chart.second.startswith(chart.over.title)
+        assert row.startswith(chart._words.partition(" ")[0])
+
+
 async def test_marks_stand_in_the_charts_with_their_names(replayed: EdgetuiApp):
     async with replayed.run_test(size=(160, 45), notifications=True) as pilot:
         await past_of(pilot)

@@ -27,7 +27,7 @@ from edgetui.tui.panes.setting_row import Around
 from edgetui.tui.panes.settings_rows import settings_rows
 from edgetui.tui.runview import RunView, Told
 from edgetui.tui.screens.dialogs import Confirm
-from edgetui.tui.screens.headlines import fitting, header_line, tabs_line
+from edgetui.tui.screens.headlines import fitting, header_line, tab_columns, tabs_line
 from edgetui.tui.screens.help import HelpScreen, paragraphs
 from edgetui.tui.screens.page import Page
 from edgetui.tui.widgets.lines import Rows, hanging, wrap
@@ -222,7 +222,20 @@ def test_a_run_that_waits_says_for_what_in_strip_and_tabs():
     assert "queued" in shown
     assert "other" in shown
     assert "░" not in shown
-    assert "4 Run · queued" in "".join(text for text, _ in tabs_line(view, "models"))
+    assert "".join(text for text, _ in tabs_line(view, "models")).endswith("5 Log   · queued")
+
+
+def test_tabs_stand_still_while_a_run_goes():
+    """`5 Log` moved with each stage, and when its share of done came: a click hit another tab."""
+    view = RunView("r")
+    columns, said = [tab_columns(tabs_line(None, "models"))], set()
+    for event in went(to="measure"):
+        view.take(event)
+        line = tabs_line(view, "models")
+        columns.append(tab_columns(line))
+        said.add("".join(text for text, _ in line[len(columns[0]) :]).strip())
+    assert columns == [columns[0]] * len(columns)
+    assert any(text.startswith("▶ measure") for text in said)
 
 
 async def test_keys_that_end_the_typing_are_said_while_it_goes_on(bare_app: EdgetuiApp):

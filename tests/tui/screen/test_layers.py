@@ -16,7 +16,7 @@ from edgetui.engine.schema.settings import BackendSettings
 from edgetui.engine.system.reporter import NullReporter
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.compare import CompareScreen
-from edgetui.tui.screens.layers import LayersScreen, PlanRef
+from edgetui.tui.screens.layers import LayersScreen, PlanRef, column_widths
 from screens import screen_text, shows, until
 
 
@@ -136,6 +136,20 @@ async def test_no_colour_and_ascii(config: Config, engine: Engine, built_run: st
         await open_layers(pilot)
         await shows(pilot, "without the profiler", "######")
         assert screen_text(app).isascii()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_columns_take_what_others_leave(width: int):
+    """`QLinearGloba…` stood beside an empty column of notes, and 40 blank columns at 100."""
+    layers = [LayerFacts(name=f"/layer{n}", kind="QLinearGlobalAveragePool", precision="INT8") for n in range(3)]
+    widths = column_widths(layers, width)
+    assert "note" not in widths
+    assert widths["operator"] > len("QLinearGlobalAveragePool")
+    assert widths[""] >= (18 if width >= 100 else 8)
+    assert sum(widths.values()) < width
+    noted = column_widths([*layers, LayerFacts(name="q", kind="QuantizeLinear", reformat=True)], width)
+    assert "note" in noted
+    assert sum(noted.values()) < width
 
 
 async def test_islands_and_reformats_have_words(bare_app: EdgetuiApp, built_run: str):
