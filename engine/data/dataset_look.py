@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataRefused
+from ..library.annotated_images import suffix_of
 from ..schema.dataset_probe import ClassCounted, ImagesSeen, SampleShown
 from ..schema.spec import Dataset
 from ..system.reporter import Reporter
@@ -21,7 +22,7 @@ from ..tasks.exporter import ExportNotes
 from .annotated import AnnotatedFiles, find_annotated
 from .arrays import class_labels, members_of
 from .decoding import head_of, small_picture, unreadable, why_unreadable
-from .folders import ImageFiles, find_files
+from .folders import ImageFiles, find_files, readable_name
 from .labelled_texts import read_texts
 from .masked_images import find_masked
 from .samples import balanced_order
@@ -107,6 +108,10 @@ def _counted(labels: NDArray[np.int64], names: Sequence[str]) -> list[ClassCount
 # images
 
 
+TABLES = (".csv", ".tsv")
+"""Of which people expect that labels are read from them."""
+
+
 def _images(
     files: ImageFiles,
     classes: Sequence[ClassCounted],
@@ -158,6 +163,7 @@ def _images(
             *_color_notes(colors, len(sizes)),
             *_broken_notes(broken, len(spread)),
             *_class_notes(classes),
+            *(() if labelled else _table_notes(files)),
         ),
         names=files.classes,
     )
@@ -192,7 +198,7 @@ def _outside_notes(files: ImageFiles) -> Iterable[str]:
 def _color_notes(colors: Counter[str], looked: int) -> Iterable[str]:
     if len(colors) > 1:
         mixed = ", ".join(f"{many} {name}" for name, many in colors.most_common())
-        yield f"of {looked} images that were looked into {mixed}: each is fed in the colours of the input"
+        yield f"of {looked} images that could be read {mixed}: each is fed in the colours of the input"
     if alpha := sum(many for name, many in colors.items() if name.endswith("alpha")):
         yield f"{alpha} of {looked} have an alpha channel, which is dropped: what it hides is fed too"
 
@@ -201,6 +207,13 @@ def _broken_notes(broken: Sequence[SampleShown], looked: int) -> Iterable[str]:
     if broken:
         first = f"{broken[0].name}: {broken[0].broken}"
         yield f"{len(broken)} of {looked} images that were looked into cannot be read and are passed over ({first})"
+
+
+def _table_notes(files: ImageFiles) -> Iterable[str]:
+    beside = sorted(name for name in files.store.files() if suffix_of(name) in TABLES)
+    if beside:
+        named = readable_name(beside[0]) + (f" and {len(beside) - 1} more" if len(beside) > 1 else "")
+        yield f"{named} lies beside the images and is not read: labels are folders of classes, or `labels` in an .npz"
 
 
 def _class_notes(classes: Sequence[ClassCounted]) -> Iterable[str]:

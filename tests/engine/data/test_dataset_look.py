@@ -43,6 +43,12 @@ def test_grey_images_and_alpha_channels_are_said(zipped):
     assert any("2 of 6 have an alpha channel" in note for note in found.notes)
 
 
+def test_a_table_beside_images_without_labels_is_said_not_to_be_read(zipped):
+    flat = {f"{n}.png": picture("RGB") for n in range(2)}
+    assert any(note.startswith("labels.csv lies beside the images") for note in found_in(zipped(flat | {"labels.csv": b"x"})).notes)
+    assert not any("beside the images" in note for note in found_in(zipped(flat)).notes)
+
+
 def test_sizes_are_of_the_narrowest_and_the_widest(zipped):
     found = found_in(zipped({"a/1.png": picture("RGB", (3, 9)), "b/1.png": picture("RGB", (8, 2))}))
     assert found.images is not None
