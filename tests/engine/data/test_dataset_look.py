@@ -45,7 +45,9 @@ def test_grey_images_and_alpha_channels_are_said(zipped):
 
 def test_a_table_beside_images_without_labels_is_said_not_to_be_read(zipped):
     flat = {f"{n}.png": picture("RGB") for n in range(2)}
-    assert any(note.startswith("labels.csv lies beside the images") for note in found_in(zipped(flat | {"labels.csv": b"x"})).notes)
+    assert any(
+        note.startswith("labels.csv lies beside the images") for note in found_in(zipped(flat | {"labels.csv": b"x"})).notes
+    )
     assert not any("beside the images" in note for note in found_in(zipped(flat)).notes)
 
 
