@@ -23,7 +23,7 @@ from ..schema.workloads import Workload
 from ..system.reporter import Reporter
 from .issuer import Camera, Mixture
 from .latency import Rule, Side, rule_of, summarise, take_block, warm_up
-from .paired import Array, Measured, correction_of, side_of
+from .paired import Array, Measured, correction_of, side_of, within
 from .rounds_again import RoundsAgain, Watched
 from .statistics import as_ratio, relative_width, serial_half_width, t_quantile
 from .throttling import UNTOLD
@@ -143,4 +143,4 @@ def _say_how_well(ratios: Mapping[tuple[str, str], Ratio], rule: Rule, say: Repo
     widths = [relative_width(each.value, each.low, each.high) for each in ratios.values() if each.value is not None]
     known = [width for width in widths if width is not None]
     if known and max(known) > rule.half_width:
-        say.warn(f"the widest ratio is known to ±{100 * max(known):.1f} % of ±{100 * rule.half_width:.0f} % wanted")
+        say.warn(f"the widest ratio is known to {within(max(known), rule.half_width)} of ±{100 * rule.half_width:.0f} % wanted")

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from ..advice.words import told_apart
 from ..backends.base import Session
 from ..errors import BackendRefused, Fix
 from ..schema.figures import Correction, Latency, Ratio
@@ -216,7 +217,7 @@ def _taken(sides: Sequence[Side], rule: Rule, anew: Reloads | None) -> Callable[
 
 def _say_how_well(sides: Sequence[Side], rule: Rule, capped: bool, say: Reporter) -> None:
     """A warning where what decides is not known as the preset wants, and a note where a mean is known less well than it."""
-    known, n = _within(half_width(sides)), min(side.n for side in sides)
+    known, n = within(half_width(sides), rule.half_width), min(side.n for side in sides)
     what = ("the ratio" if len(sides) == 2 else "the widest ratio") if len(sides) > 1 else f"{sides[0].name}'s mean"
     if capped:
         ended = "time was up" if n < MOST_SAMPLES else "measuring ended"
@@ -224,7 +225,7 @@ def _say_how_well(sides: Sequence[Side], rule: Rule, capped: bool, say: Reporter
         worth = independent(sides)
         alike = worth < rule.independent and not sides[0].apart
         few = (
-            f"; its {len(sides[0].blocks)} blocks are worth {worth:.0f} independent ones of {rule.independent:.0f} wanted"
+            f"; its {len(sides[0].blocks)} blocks are worth {int(worth)} independent ones of {rule.independent:.0f} wanted"
             if alike
             else ""
         )
@@ -233,7 +234,9 @@ def _say_how_well(sides: Sequence[Side], rule: Rule, capped: bool, say: Reporter
     for side in sides:
         width = side.relative_half_width()
         if len(sides) > 1 and width is not None and width > rule.half_width:
-            say.note(f"{side.name}: its mean is known to {_within(width)} only; the ratio, which decides, to {known}")
+            say.note(
+                f"{side.name}: its mean is known to {within(width, rule.half_width)} only; the ratio, which decides, to {known}"
+            )
 
 
 def _say_shift(sides: Sequence[Side], say: Reporter) -> None:
@@ -249,7 +252,14 @@ def _say_shift(sides: Sequence[Side], say: Reporter) -> None:
     say.warn(f"the machine changed its pace after {before / 1e9:.0f} s: {told}; ratios are of both together: measure again")
 
 
-def _within(half_width: float | None) -> str:
+def within(half_width: float | None, wanted: float) -> str:
+    """`±12.3 %`, a half width as a share; one that is wider than `wanted` with as many digits as show that it is."""
     if half_width is None:
         return "no interval"
-    return f"±{100 * half_width:.1f} %" if half_width < _SAYS_LITTLE else f"more than ±{100 * _SAYS_LITTLE:.0f} %"
+    if half_width >= _SAYS_LITTLE:
+        return f"more than ±{100 * _SAYS_LITTLE:.0f} %"
+    return told_apart(_percent, half_width, wanted) if half_width > wanted else _percent(half_width)
+
+
+def _percent(half_width: float, *, more: int = 0) -> str:
+    return f"±{100 * half_width:.{1 + more}f} %"

@@ -5,6 +5,7 @@ It knows nothing of TensorRT: it weighs what is free, asks for builds, and hears
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import signal
@@ -135,7 +136,7 @@ def _say_memory(onnx: Path, free_mib: float | None, say: Reporter) -> None:
     say.note(f"memory: {free_mib:.0f} MiB free, about {needed_mib:.0f} MiB needed")
     if free_mib < needed_mib:
         say.warn(
-            f"only {free_mib:.0f} MiB of memory are free and the build needs about {needed_mib:.0f}: "
+            f"only {int(free_mib)} MiB of memory are free and the build needs about {math.ceil(needed_mib)}: "
             "close other programs or add swap (sudo fallocate -l 4G /swapfile; mkswap; swapon)"
         )
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from onnx import ModelProto
 
+from ...advice.words import told_apart
 from ...data.samples import Samples
 from ...data.training import refuse_unlabelled
 from ...errors import ModelRefused, RecipeRefused
@@ -86,7 +87,8 @@ def prune_iteratively(
             now = None if learnt.after is None else learnt.after.accuracy
             say.note(f"round {number} of {step.rounds}: {found.line}; {learnt.told()}")
             if least is not None and now is not None and now < least:
-                say.note(f"accuracy on the samples held out is {now:.3f}, below {least:.3f}: round {number} is not taken")
+                lost = f"{told_apart(_share, now, least)}, below {_share(least)}"
+                say.note(f"accuracy on the samples held out is {lost}: round {number} is not taken")
                 stopped = True
                 break
             best, trained, rounds, warnings = found, learnt, number, part.heard
@@ -102,6 +104,10 @@ def prune_iteratively(
         say.warn(f"already the first round costs more than a `drop` of {step.drop:g}: nothing is removed")
         return "nothing is removed, nothing is trained"
     return f"{rounds} of {step.rounds} rounds, {best.line}; the last: {trained.told()}"
+
+
+def _share(value: float, *, more: int = 0) -> str:
+    return f"{value:.{3 + more}f}"
 
 
 def _accuracy_before(step: TrainPruneIterative, model: ModelProto, samples: Samples, say: Reporter) -> float:

@@ -92,7 +92,7 @@ def test_every_metric_that_can_be_limited_is_limited_on_its_worse_side(key):
         ("top1>0.8", "top1>=0.80"),
         ("top1>=nan", "top1>=0.80"),
         ("latency_ms<=-1", "latency_ms<=33"),
-        ("a=1", "drop"),
+        ("dro=1", "`drop`"),
         ("memroy_mb<=9", "`memory_mb`"),
     ],
 )
