@@ -143,15 +143,14 @@ def _over(one: float | None, other: float | None) -> float | None:
 
 def runs_of(columns: Sequence[Column]) -> tuple[str, ...]:
     """Which run each column is of, where the names of some have numbers; empty: names tell them apart. It is the minute with
-    which its id begins, or the whole id where two are of one minute. Of baselines it is told where theirs have numbers.
+    which its id begins, or the whole id where another is of that minute. Of baselines it is told where theirs have numbers.
     """
     twins = {column.candidate for column in columns if _NUMBERED.search(column.label)}
     if not twins:
         return ()
-    runs = {column.result.run for column in columns}
-    minutes = [_minute(run) for run in runs]
-    short = len(set(minutes)) == len(minutes)
-    told = [_minute(column.result.run) if short else column.result.run for column in columns]
+    minutes = [_minute(run) for run in {column.result.run for column in columns}]
+    whole = {minute for minute in minutes if minutes.count(minute) > 1}
+    told = [run if _minute(run) in whole else _minute(run) for run in (column.result.run for column in columns)]
     return tuple(run if column.candidate or False in twins else "" for run, column in zip(told, columns, strict=True))
 
 

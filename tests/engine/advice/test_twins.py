@@ -45,6 +45,7 @@ def test_columns_of_one_name_have_a_row_that_says_which_run_each_is(make):
 def test_runs_of_one_minute_have_their_whole_ids(make):
     runs = (RUNS[0], f"{RUNS[0]}-2")
     assert compare(twins(make, runs)).rows[0].cells == ("", *runs)
+    assert compare(twins(make, (*runs, RUNS[1]))).rows[0].cells == ("", *runs, "20261121-0917")
 
 
 def test_names_that_differ_need_no_such_row(make):
