@@ -53,11 +53,18 @@ def scatter(dots: Sequence[Dot], width: int, height: int, x_unit: str, y_unit: s
         edge = f"{marks[n]:>{gutter - 1}} ┤" if n in marks else f"{' ' * gutter}│"
         lines.append(((edge, "dim"), *row_cells))
     lines += axis_lines(*xs, columns, gutter + 1, x_unit)
-    legend = "● on the front   ○ beaten, intervals aside" if any(dot.front for dot in dots) else ""  # of no baseline: none
-    left = f"no room for: {', '.join(unnamed)}" if unnamed else ""
-    count = f"{len(unnamed)} without {'a name' if len(unnamed) == 1 else 'names'}"
-    told = [f" {'   '.join(filter(None, parts))}" for parts in ((legend, left), (legend, count))]
-    return [*lines, ((told[0] if width_of(told[0]) <= width else told[1], "dim"),)] if full else lines
+    legend = _legend(any(dot.front for dot in dots), unnamed, width) if full else ""
+    return [*lines, ((legend, "dim"),)] if full else lines
+
+
+def _legend(front: bool, unnamed: Sequence[str], width: int) -> str:
+    """What the marks mean, and which points have no name: as much as fits. Of what shares no baseline there is no front."""
+    meant = [("● on the front", "○ beaten, intervals aside"), ("● front", "○ beaten, intervals aside")] if front else [(), ()]
+    names = f"no room for: {', '.join(unnamed)}" if unnamed else ""
+    count = f"{len(unnamed)} without {'a name' if len(unnamed) == 1 else 'names'}" if unnamed else ""
+    ways = [(*meant[0], names), (*meant[0], count), (*meant[1], count), meant[0], meant[1]]
+    told = (f" {'   '.join(filter(None, parts))}" for parts in ways)
+    return next((text for text in told if width_of(text) <= width), "")
 
 
 def _write(cells: Cells, dots: Sequence[Place], own: Place, dot: Dot) -> bool:

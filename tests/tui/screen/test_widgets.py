@@ -274,7 +274,7 @@ def test_no_name_stands_nearer_to_another_point_than_to_its_own():
 
 def test_names_that_have_no_room_are_listed_below():
     dots = [Dot(1.0 + n, 0.8, f"{'long' * 12}{n}", n == 0) for n in range(3)]
-    assert pictured(dots, 50)[-1].endswith("3 without names")
+    assert pictured(dots, 55)[-1].endswith("3 without names")
     assert "without" not in pictured(dots, 200)[-1]
 
 
@@ -368,3 +368,11 @@ async def test_rows_that_nobody_has_seen_are_not_drawn_when_others_come() -> Non
         rows.take(["b"], known.__getitem__)
         await pilot.pause()
         assert rows.plain() == "another"
+
+
+@pytest.mark.parametrize("width", [40, 45, 58, 61, 110, 200])
+def test_what_is_told_below_a_scatter_fits(width: int):
+    dots = [Dot(1.0 + n / 1000, 0.8, f"recipe-with-a-long-name-{n % 2}" * 2, n == 0) for n in range(4)]
+    told = pictured([*dots, Dot(9.0, 0.9, "FP32", False)], width)[-1]
+    assert len(told) <= width
+    assert "intervals aside" in told
