@@ -318,8 +318,17 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
             self.run_in_background(self._spread, "compare-picture")
         self.call_after_refresh(self.write)
 
+    def _not_deleted(self) -> Sequence[str]:
+        """The runs that are still there; that others are gone is said. All where none is: what reads them says why."""
+        made = self.comparison.made if self.comparison is not None else self.runs
+        there = set(self.desk.engine.run_ids())
+        left = [run for run in made if run in there]
+        if left and (gone := len(made) - len(left)):
+            self.notify(f"{gone} of {len(made)} runs {'is' if gone == 1 else 'are'} deleted: the picture is without", timeout=5)
+        return left or made
+
     async def _spread(self) -> None:
-        self.latencies = await self.desk.link.latencies(self.runs)
+        self.latencies = await self.desk.link.latencies(self._not_deleted())
         self.write()
 
     async def _inspect(self) -> None:
@@ -329,7 +338,7 @@ class CompareScreen(AtDesk, SafeDismiss, Screen[None]):
         found: list[tuple[str, ModelFacts]] = []
         originals: set[str] = set()
         try:
-            for run in self.runs:
+            for run in self._not_deleted():
                 result = await self.desk.engine.result(run)
                 if result.model is not None and result.model.sha256 not in originals:
                     originals.add(result.model.sha256)

@@ -13,6 +13,7 @@ from edgetui.engine.runs.folder import RunDir
 from edgetui.engine.schema import events as ev
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens import runs
+from edgetui.tui.screens.compare import CompareScreen
 from edgetui.tui.screens.layers import LayersScreen
 from edgetui.tui.screens.runs import RunsScreen
 from screens import shows, until
@@ -96,6 +97,19 @@ async def test_a_run_whose_request_is_broken_does_not_hide_the_others(
         for _ in range(2):
             await pilot.press("end", "L", "escape", "C", "escape", "home")
         await shows(pilot, "✗ failed")
+
+
+async def test_pictures_of_a_comparison_go_on_without_a_run_that_is_deleted_meanwhile(
+    bare_app: EdgetuiApp, own_state: Path, past_run: Callable[..., str]
+):
+    kept, gone = past_run("done"), past_run("done")
+    async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+        bare_app.push_screen(CompareScreen([kept, gone]))
+        await until(pilot, lambda: isinstance(bare_app.screen, CompareScreen) and bare_app.screen.comparison)
+        shutil.rmtree(own_state / "runs" / gone)
+        await pilot.press("b")
+        await shows(pilot, "1 of 2 runs is deleted: the picture is without")
 
 
 async def test_a_model_folder_that_changes_and_goes(tmp_path: Path, own_state: Path):
