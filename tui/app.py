@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -38,6 +39,7 @@ from .screens.dialog import EVERYWHERE
 from .screens.small import TooSmall, is_small, least_of
 from .screens.workbench import WorkbenchScreen
 from .small_caches import SmallCaches
+from .terminal import is_served
 from .theme import AsciiFilter, BlankEnds, DrawnFilter, choose_theme, themes
 from .widgets.entry import Entry, opens_line
 from .widgets.keybar import KeyBar, keys_of
@@ -77,7 +79,7 @@ class EdgetuiApp(HoldsFrames, Desk):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-high"), (54, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         *EVERYWHERE,
-        Binding("q", "leave", "quit", id="quit", tooltip="Leave; a run goes on"),
+        Binding("q", "leave", "quit", id="quit", tooltip="Leave; a run goes on, a recording ends"),
     ]
     ENABLE_COMMAND_PALETTE = True
     ALLOW_SELECT = False  # rows drawn line by line have no text to select, and a click on what has just gone ended the app
@@ -226,7 +228,7 @@ class EdgetuiApp(HoldsFrames, Desk):
         )
 
     def action_leave(self) -> None:
-        """Quit; the run goes on."""
+        """Quit; a run goes on, a recording ends."""
         self.exit(0)
 
     def action_redraw(self) -> None:
@@ -311,6 +313,11 @@ def run_app(config: Config, engine: Engine | None = None, monitor: Shown | None 
     """
     app = EdgetuiApp(config, engine, monitor)
     app.run(mouse=config.ui.mouse)
+    if app.link.farewell and not is_served():
+        from .commands.printing import echo
+
+        with suppress(OSError):  # the terminal may be what ended us
+            echo(app.link.farewell)
     if app.defect is not None:
         raise app.defect
     return app.return_code or 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from ..engine.advice.words import size
 from ..engine.config import Config, Models, typed_path
 from ..engine.errors import EdgetuiError, ModelRefused, from_os_error
 from ..engine.system.disk import read_disk
@@ -69,6 +70,8 @@ class Link(Setups):
         self._trouble = ""
         self.feed: LiveFeed | None = None
         """The board's sensors, for the workbench and the monitor; None before `open_telemetry`."""
+        self.farewell = ""
+        """What is said on the terminal once the screen has been left: a recording that ended with it."""
         self.submitting = 0
         """Of runs that are being begun, or taken up again, from here."""
         self.own: set[str] = set()
@@ -245,6 +248,12 @@ class Link(Setups):
         if not self._chosen and self.view is not None and not (self.view.going and not self.view.state):
             self.view = next((view for view in self.members if view.going and not view.state), self.view)
 
+    def ends_with_screen(self) -> str:
+        """What goes on when the screen is left, and what does not, in words; empty: nothing is going."""
+        parts = ["the run goes on"] if any(not view.state for view in self.members) else []
+        parts += ["the recording ends"] if self.feed is not None and self.feed.recorder is not None else []
+        return ", ".join(parts)
+
     def works(self) -> bool:
         """Whether a run that is watched is at work: not one that waits, or has ended."""
         return any(view.going and not view.state for view in self.members)
@@ -344,5 +353,12 @@ class Link(Setups):
         for _ in range(4):  # turns in which asyncio closes the pipes of processes that were killed
             await asyncio.sleep(0)
         if self.feed is not None:
-            self.feed.close()
-            self.feed = None
+            feed, self.feed = self.feed, None
+            recorder = feed.recorder
+            try:
+                feed.close()
+            except EdgetuiError as error:
+                self.farewell = f"error: {error}"
+                return
+            if recorder is not None:
+                self.farewell = f"recorded {recorder.path}, {size(recorder.size_bytes)}"

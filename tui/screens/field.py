@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from ...engine.advice.words import DASH, digits
 from ...engine.errors import EdgetuiError, StorageRefused
-from ...engine.report.width import cut
+from ...engine.report.width import cut, width_of
 from ..desk import AtDesk
 from ..fix_words import on_screen
 from ..panes.happened import hms
@@ -232,7 +232,10 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
                 self._began_s = (feed.recorder, time.monotonic())
             state: Line = (("  ● recording ", "bad"), (f"{hms(time.monotonic() - self._began_s[1])}   {words}", "value"))
         else:
-            state = ((f"  {self._said or 'not recording'}   {words}", "dim"),)
+            said, *more = _two_rows(self._said or "not recording", width)
+            state = ((f"  {said}   {words}", "dim"),)
+            if more:
+                return [state, ((f"  {more[0]}", "dim"),)]
         return [state, self._wrong(feed)]
 
     def _wrong(self, feed: LiveFeed) -> Line:
@@ -254,10 +257,15 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
             if feed.recorder is None:
                 self._record(None)
             else:
-                self._said = f"recorded {feed.stop_recording()}"
+                self._said = self._recorded(str(feed.stop_recording()))
         except EdgetuiError as error:
             self._said = on_screen(error)
         self.draw()
+
+    def _recorded(self, path: str) -> str:
+        """The path where it has room in a row, else the file's name."""
+        words = f"recorded {path}"
+        return words if width_of(words) <= self.size.width - 4 else f"recorded {Path(path).name}"
 
     def _record(self, path: Path | None) -> None:
         assert self.feed is not None
@@ -293,6 +301,13 @@ class FieldScreen(AtDesk, SafeDismiss, Screen[None]):
 
 def _text(value: float | None) -> str:
     return DASH if value is None else digits(value)
+
+
+def _two_rows(text: str, width: int) -> list[str]:
+    """Broken at spaces; where that takes more rows than there are, wherever a row is full."""
+    rows = wrap(text, width)
+    first = cut(text, width)
+    return rows if len(rows) < 3 else [first, text[len(first) :]]
 
 
 def _clock(event: AlertEvent) -> str:

@@ -44,7 +44,10 @@ class TooSmall(SafeDismiss, ModalScreen[None]):
     def on_resize(self) -> None:
         """Say how small."""
         size, (width, height) = self.app.size, least_of(self.app)
-        words = f"too small: {size.width}x{size.height}\nedgetui needs {width}x{height}\n\nq quit (the run goes on)"
+        app: Any = self.app
+        goes_on = app.link.ends_with_screen()
+        leave = f"q quit ({goes_on})" if goes_on else "q quit"
+        words = f"too small: {size.width}x{size.height}\nedgetui needs {width}x{height}\n\n{leave}"
         self.query_one("#small-words", Static).update(words)
 
     def on_screen_suspend(self) -> None:

@@ -98,10 +98,26 @@ async def test_one_key_records_and_one_marks(live, own_state: Path):
         await pilot.press("m", "space")
         await shows(pilot, "2 marks")
         path = app.link.feed.recorder.path
+        await pilot.resize_terminal(39, 12)
+        await shows(pilot, "q quit (the recording ends)")
+        await pilot.resize_terminal(40, 12)
         await pilot.press("r")
-        await shows(pilot, "recorded")
+        await shows(pilot, f"recorded {path.name}")
+        await pilot.resize_terminal(39, 12)
+        await shows(pilot, "q quit")
+        assert "recording" not in screen_text(app)
         kinds = [json.loads(line).get("kind") for line in path.read_text().splitlines()]
         assert kinds.count("mark") == 2
+
+
+async def test_of_a_recording_with_a_long_name_the_whole_name_is_seen(live, tmp_path: Path):
+    app, path = live(), tmp_path / f"flight-over-{'the-north-' * 3}field.jsonl"
+    async with app.run_test(size=(40, 12), notifications=True) as pilot:
+        await until(pilot, lambda: app.link.feed is not None and app.link.feed.newest is not None)
+        app.link.feed.record(path)
+        await pilot.press("r")
+        await shows(pilot, "recorded")
+        assert path.name in "".join(screen_text(app).split())
 
 
 async def test_what_is_wrong_stands_there_in_plain_words_and_covers_nothing(live):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pyte
 import pytest
+from laid_boards import lay_out_board
 
 ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]].*?(\x1b\\|\x07)|[@-Z\\-_])", re.DOTALL)
 COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
@@ -128,6 +129,16 @@ def test_q_ends_it_with_0(terminal):
     screen.wait_for(b"tiny")
     os.write(screen.master, b"q")
     assert screen.ended() == 0
+
+
+def test_a_recording_that_ends_with_the_screen_is_said_on_the_terminal(terminal, own_state: Path, shared: Path, tmp_path: Path):
+    board = lay_out_board(shared / "sysfs" / "orin_nano_super_r36.json", tmp_path)[1]
+    path = tmp_path / "flight.jsonl"
+    screen = terminal("monitor", "--field", "--record", str(path), **board)
+    screen.wait_for("● recording".encode(), limit_s=20)
+    os.write(screen.master, b"q")
+    assert screen.ended() == 0
+    assert f"recorded {path}, ".encode() in screen.output.partition(b"\x1b[?1049l")[2].replace(b"\r\n", b"")
 
 
 def test_a_terminal_that_takes_nothing_for_a_while_is_told_what_is_and_not_all_that_was(terminal):
