@@ -6,6 +6,7 @@ for what is not known.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..engine.advice.words import DASH
@@ -14,6 +15,10 @@ from ..engine.telemetry.quantity import Figure, Quantity
 
 if TYPE_CHECKING:
     from ..engine.api import Sample
+
+
+MANY = 3
+"""So many series are counted, and not named one by one."""
 
 
 class Group(NamedTuple):
@@ -42,6 +47,19 @@ PREFIXED = ("GPU", "CPU")
 def drawable(sample: Sample, watt_decimals: int = 2) -> dict[str, tuple[Quantity, Figure]]:
     """Every series that this board tells, by its name, with its quantity and what it is now."""
     return {figure.key: (q, figure) for q in IN_GROUPS for figure in q.rows(sample, watt_decimals) if figure.key}
+
+
+def absent_words(chosen: Sequence[str], told: Collection[str]) -> str:
+    """What of that was chosen a board does not tell, in words: `VDD_IN not on this board`; empty: all is there."""
+    away = [_plain_name(key) for key in chosen if key not in told]
+    named = ", ".join(away) if len(away) < MANY else f"{len(away)} of what was chosen"
+    return f"{named} not on this board" if away else ""
+
+
+def _plain_name(key: str) -> str:
+    """Of a series that no sample tells."""
+    of, _, part = key.partition(".")
+    return part or (BY_KEY[of].chart if of in BY_KEY else "") or key
 
 
 def chart_name(quantity: Quantity, figure: Figure) -> str:

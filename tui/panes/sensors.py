@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid
+from textual.content import Content
 from textual.message import Message
 
 from ...engine.advice.words import DASH
 from ...engine.telemetry.quantities import IN_GROUPS
-from ..readings import chart_name, drawable, groups
+from ..readings import absent_words, chart_name, drawable, groups
 from ..runview import Bar
 from ..widgets.chart import DOTTED, SOLID
 from ..widgets.lines import Line, Rows, wrap
@@ -150,6 +151,9 @@ class ChartsPane(Pane, can_focus=True):
         self.frozen = False
         self.window = 1
         self.chosen: list[str] = []
+        self.drawn: list[str] = []
+        """Of `chosen` those that this board has told, as many as there are charts for."""
+        self._told: set[str] = set()
         self.own_choice = False
         """Somebody has chosen what is drawn."""
         self._frame_text = ""
@@ -176,15 +180,35 @@ class ChartsPane(Pane, can_focus=True):
         """Draw these series."""
         self.chosen = keys
         self.over = {base: other for base, other in self.over.items() if base in keys}
-        for n, chart in enumerate(self.charts):
-            chart.set_class(n >= len(keys), "-empty")
-            chart.series = keys[n] if n < len(keys) else ""
+        self._lay_out()
         self._assign()
-        self._columns()
         self.call_after_refresh(self.tick)
 
+    def _lay_out(self) -> None:
+        """A chart for each series that is drawn."""
+        self.drawn = [key for key in self.chosen if key in self._told][:MOST_CHARTS]
+        for n, chart in enumerate(self.charts):
+            chart.set_class(n >= len(self.drawn), "-empty")
+            chart.series = self.drawn[n] if n < len(self.drawn) else ""
+        self._columns()
+
+    def _take_in(self, sample: Sample) -> None:
+        """Learn what this board tells: what was chosen on another may not be there, and loads come with the second sample."""
+        told = self._told | drawable(sample).keys()
+        if told == self._told:
+            return
+        self._told = told
+        if self.chosen and not any(key in told for key in self.chosen):
+            self.chosen = [*first_choice(sample), *self.chosen]
+        self._lay_out()
+
+    @property
+    def absent(self) -> str:
+        """What was chosen and is not on this board, in words; empty: all is there."""
+        return absent_words(self.chosen, self._told) if self._told else ""
+
     def _columns(self) -> None:
-        charts = len(self.chosen)
+        charts = len(self.drawn)
         beside = charts > 1 and self.size.width >= NARROW and self.size.height < STACKED * charts
         self.grid.styles.grid_size_columns = 2 if beside else 1
 
@@ -198,8 +222,9 @@ class ChartsPane(Pane, can_focus=True):
         if feed is None or feed.newest is None:
             return
         sample = feed.newest
+        self._take_in(sample)
         about = drawable(sample, feed.watt_decimals)
-        for chart in self.charts[: len(self.chosen)]:
+        for chart in self.charts[: len(self.drawn)]:
             if chart.series not in about:
                 chart.value = ""
                 continue
@@ -234,7 +259,7 @@ class ChartsPane(Pane, can_focus=True):
         if self.cursor_s is not None:  # the picture goes on: who stands at its begin goes with it
             self.cursor_s = min(max(self.cursor_s, begin), end)
         named = [*self.stages, *((event.t_s, event.text) for event in feed.happened() if event.raised is None)]
-        for chart in self.charts[: len(self.chosen)]:
+        for chart in self.charts[: len(self.drawn)]:
             chart.cursor_s, chart.named = self.cursor_s, named
             chart.look(history, begin, end, hold_s=2.5 * feed.period_s, still=still, marked=marked)
             chart.draw()
@@ -244,17 +269,23 @@ class ChartsPane(Pane, can_focus=True):
         """Title and foot; written only when they change, for that repaints the pane."""
         share = self.feed.share_read if self.feed is not None else 1.0
         reading = f"   reading {100 * share:.0f} %" if share < 1 else ""
-        title = "Past" + ("  paused" if self.frozen else "")
+        absent = self.absent
+        title = "Past" + ("  paused" if self.frozen else "") + (f"   {absent}" if absent else "")
         seconds, words = WINDOWS[self.window]
         all_of_it = self.feed is not None and self.feed.still(seconds)
         window = f"closer: {_long(self.zoomed[1] - self.zoomed[0])}" if self.zoomed else "all of it" if all_of_it else words
         at = self._at()
         foot = f"{at}w window {window}{reading}"
         stands = "paused   " if self.frozen else ""
-        self.notes = f"{stands}{at}window {window}{reading}", f"{stands}{at}".rstrip()
+        beside = f"   {absent}" if absent else ""
+        self.notes = (
+            f"{stands}{at}window {window}{reading}{beside}",
+            f"{stands}{at}window {window}{reading}",
+            f"{stands}{at}".rstrip(),
+        )
         if self._frame_text != title + foot:
             self._frame_text = title + foot
-            self.border_title, self.border_subtitle = title, foot
+            self.border_title, self.border_subtitle = Content(title), foot
             self.post_message(self.Framed())
 
     def _at(self) -> str:
@@ -295,7 +326,7 @@ class ChartsPane(Pane, can_focus=True):
     def action_step(self, by: int) -> None:
         """Move the cursor by cells."""
         begin, end = self.zoomed or self._span
-        if self.cursor_s is not None and self.chosen:
+        if self.cursor_s is not None and self.drawn:
             self.cursor_s = min(max(self.cursor_s + by * self.charts[0].cell_s, begin), end)
             self._look()
 

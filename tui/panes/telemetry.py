@@ -14,7 +14,7 @@ from textual.content import Content
 from ...engine.advice.words import digits
 from ...engine.telemetry.quantities import BY_KEY, IN_GROUPS
 from ..kept_look import LIVE_CHARTS, MonitorLook
-from ..readings import chart_name, drawable, series_value
+from ..readings import absent_words, chart_name, drawable, series_value
 from ..widgets.chart import DOTTED, SOLID, Chart
 from ..widgets.lines import Line, Lines
 from .live_figures import figures, whole_figures
@@ -121,6 +121,8 @@ class LivePane(Pane, can_focus=True):
         self._subtitle = ""
         self._sampled = False
         self._look = USUAL
+        self.absent = ""
+        """What was chosen and is not on this board, in words."""
         self._pasts = 0
         """Of `LiveFeed.pasts`, those that the charts have."""
 
@@ -198,6 +200,8 @@ class LivePane(Pane, can_focus=True):
     def _arrange(self, sample: Sample | None) -> None:
         """Give the charts their quantities, when there are more than before, or others were chosen."""
         look = self.desk.drawn
+        if sample is not None:
+            self.absent = absent_words(look.sensors, drawable(sample).keys())
         slots, chosen = choose_slots(sample, look), look != self._look and sample is not None
         if slots == self.slots or (len(slots) < len(self.slots) and not chosen):
             return
@@ -273,6 +277,7 @@ class LivePane(Pane, can_focus=True):
         """Title and foot of the frame; written only when they change, for that repaints the pane."""
         feed = self.desk.link.feed
         title = f"Live  {feed.source_name if feed is not None else ''}".rstrip() + ("  paused" if self.paused else "")
+        title += f"   {self.absent}" if self.absent else ""
         stop = f"{self.key('pause', 'p')} {'go on' if self.paused else 'pause'}"
         foot = f"{stop}   {self.key('window', 'w')} window {WINDOWS_MIN[self.window]} min"
         if self._subtitle != title + foot:
@@ -283,7 +288,8 @@ class LivePane(Pane, can_focus=True):
     def notes(self) -> tuple[str, ...]:
         """What the frame says of the picture, for a layout without frames; each shorter than the one before."""
         window = f"window {WINDOWS_MIN[self.window]} min"
-        return (f"paused   {window}", "paused") if self.paused else (window,) if self.slots else ()
+        beside = (f"{window}   {self.absent}",) if self.absent else ()
+        return (f"paused   {window}", "paused") if self.paused else (*beside, window) if self.slots else ()
 
     def action_draw(self) -> None:
         """The page that asks what is drawn, once the sensors have said what there is."""

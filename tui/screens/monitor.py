@@ -153,7 +153,7 @@ class MonitorScreen(MonitorCharts):
         elif live is not None and self._to_record is not None and live.newest is not None:
             path, self._to_record = self._to_record, None
             self._start_recording(live, path)
-        self.sensors.charted = [*self.past.chosen, *self.past.over.values()]
+        self.sensors.charted = [*self.past.drawn, *self.past.over.values()]
         alerts = feed.active if feed is not None else ()
         self.lines["monitor-alerts"].set_class(bool(alerts), "-shown")
         if alerts:

@@ -37,11 +37,11 @@ class MonitorCharts(AtDesk, SafeDismiss, Screen[None]):
         """Draw the rest."""
 
     def _remember(self) -> None:
-        """What was drawn the last time; figures that this board does not tell stay empty."""
+        """What was drawn the last time; figures that this board does not tell are left out, and kept for the one that does."""
         look = self.desk.drawn
         if look.sensors:
             self.past.own_choice, self.past.over = True, dict(look.over)
-            self.past.choose(list(look.sensors[:MOST_CHARTS]))
+            self.past.choose(list(look.sensors))
         self.past.window = min(max(look.window, 0), len(WINDOWS) - 1)
 
     def action_chart(self) -> None:
@@ -53,7 +53,7 @@ class MonitorCharts(AtDesk, SafeDismiss, Screen[None]):
         elif key not in self.sensors.drawable:
             self.notify("this quantity has no chart over time", timeout=3)
             return
-        elif len(chosen) == MOST_CHARTS:
+        elif len(self.past.drawn) == MOST_CHARTS:
             self.notify(f"{MOST_CHARTS} charts are the most; space on another takes it away", timeout=3)
             return
         else:
@@ -82,7 +82,7 @@ class MonitorCharts(AtDesk, SafeDismiss, Screen[None]):
             look = structs.replace(self.desk.drawn, charts=tuple(charts), with_run=bool(charts))
             self.desk.draw(look)
         self.past.own_choice = bool(charts)
-        chosen = [each for each in charts if each not in RUN_SERIES][:MOST_CHARTS]
+        chosen = [each for each in charts if each not in RUN_SERIES]
         if self.past.own_choice or self.feed is None or self.feed.newest is None:
             self.past.choose(chosen)
         else:
@@ -100,12 +100,12 @@ class MonitorCharts(AtDesk, SafeDismiss, Screen[None]):
             self.notify("this quantity has no chart over time", timeout=3)
             return
         else:
-            others = [each for each in past.chosen if each != key]
+            others = [each for each in past.drawn if each != key]
             if not others:
                 self.notify("there is no other chart to draw it over", timeout=3)
                 return
             past.over[others[-1]] = key
-            past.chosen = others
+            past.chosen = [each for each in past.chosen if each != key]
         self._chosen(list(past.chosen))
 
     def _keep(self) -> None:
