@@ -35,6 +35,8 @@ LOG_LINES = 2000
 READINGS = 1024
 """Of either side; charts show the newest 300. Each of several runs that are followed keeps so many: 0.3 MB."""
 EPOCHS = 64
+MEASURE = "measure"
+"""The stage that has readings; one that is gone through together is begun anew where one of several is cancelled."""
 LEAST_SHARE = 0.05
 """Below that what is left cannot be told of what is done."""
 WINDOWS = 512
@@ -107,6 +109,7 @@ class RunView:
         self.failure: StageFailed | None = None
         self.result: Result | None = None
         self.sides: dict[str, Reading] = {}
+        """The newest figures of each; none where measuring has begun again, whose figures they are not."""
         self.readings: deque[Reading] = deque(maxlen=READINGS)
         self.learning: Learning | None = None
         """How the stage that is going trains; None: it does not, or has not begun to."""
@@ -250,6 +253,7 @@ class RunView:
         self.stages = {name: StageView(name) for name in event.stages}
         self.state, self.failure, self.stage, self.result = "", None, "", None
         self._clock_s, self._from_t = None, event.t
+        self.sides.clear()
         self._say(event.t, "", "info", "taken up again" if event.resumed else "run began")
 
     @_fold.register
@@ -262,6 +266,8 @@ class RunView:
         self._begins.append((event.t, event.stage))
         self.stage, self.progress, self.eta_s, self._stage_t = event.stage, None, event.eta_s, event.t
         self.furthest, self._measures = 0.0, event.measures
+        if event.stage == MEASURE:
+            self.sides.clear()
         self.learning = None
         self.epochs.clear()
         self.stages.setdefault(event.stage, StageView(event.stage)).state = "going"

@@ -111,7 +111,11 @@ class Finished(Sensing):
         """How a run ended, in a line: `resnet20 int8: done, faster; smaller`."""
         result = await self.result(run)
         await asyncio.to_thread(tell_crashed, self.home, [result.run])
-        return ending_words(Path(result.model.path).stem if result.model else run, result.recipe.name, result)
+        model = result.model.path if result.model else run
+        if result.model is None:  # none was read of one that waited
+            with contextlib.suppress(StorageRefused):
+                model = (await self.spec(result.run)).model
+        return ending_words(Path(model).stem, result.recipe.name, result)
 
     def run_ids(self) -> tuple[str, ...]:
         """Ids of runs, in the order of their names from the end: the newest first. One look at one folder."""

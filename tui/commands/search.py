@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...engine.api import Engine
     from ...engine.schema.search import Over, SearchRequest
 
-_BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|builds?)")
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|builds?)")
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 MOST_BUILDS = {"formats": 12, "settings": 20, "channels": 20}
 RECIPES = {"formats": "int8", "settings": "int8", "channels": "channels-25"}
 """Whose settings are taken where none is named."""

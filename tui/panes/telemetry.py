@@ -243,6 +243,9 @@ class LivePane(Pane, can_focus=True):
             for chart, name in zip(self.charts, self.slots, strict=False):
                 if name in RUN_CHARTS:
                     chart.clear()
+        if self._last and not view.sides:  # measuring has begun again
+            self._last = {}
+            self._say_readings()
         fresh = min(view.heard - self._heard, len(view.readings))
         self._heard = view.heard
         for reading in list(view.readings)[-fresh:] if fresh else []:

@@ -160,3 +160,9 @@ def test_a_run_that_had_to_be_killed_to_cancel_it_is_told(settings: Path, tmp_pa
     settings.write_text(f"[notify]\ncommand = 'echo $EDGETUI_STATE >> {heard}'")
     close_cancelled(killed.path.parents[1], killed)
     assert content(heard) == "cancelled\n"
+
+
+def test_one_that_was_cancelled_before_its_model_was_read_is_called_by_the_model(killed: RunDir):
+    killed.write_result(Result(run="one", state="cancelled", recipe=RecipeStamp(name="int8")))
+    engine = Engine(Config(), killed.path.parents[1])
+    assert asyncio.run(engine.ending_words("one")) == "it's a $(id) net int8: cancelled"

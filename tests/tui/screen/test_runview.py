@@ -157,6 +157,21 @@ def test_a_run_taken_up_again_begins_anew_but_keeps_its_log():
     assert "it was killed; give it more memory" in [line.text for line in view.log]
 
 
+@pytest.mark.parametrize(
+    "anew", [ev.RunBegan(stages=STAGES, resumed=True), ev.StageBegan(stage="measure")], ids=["resumed", "begun anew"]
+)
+def test_figures_of_a_measurement_that_was_cut_off_are_not_of_the_next(anew: ev.AnyEvent):
+    view = told(went(to="measure"))
+    assert "so far" in text(run_lines(view, 120))
+    view.take(anew)
+    assert not view.sides
+    assert "so far" not in text(run_lines(view, 120))
+    view.take(ev.StageBegan(stage="measure"))
+    view.take(ev.Reading(side="baseline", latency_ms=7.5, mean_ms=7.5))
+    view.take(ev.StageBegan(stage="evaluate"))
+    assert "7.50 ms" in text(run_lines(view, 120)), "the next stage leaves them"
+
+
 def test_the_verdict_is_said_in_words_that_need_no_colour(model):
     lines = text(verdict_lines(outcome("r", model), 200))
     assert "▲ faster  0.480 [0.470, 0.490] of the time" in lines
