@@ -1,7 +1,8 @@
 """The filter of lists of runs, as it is typed: `recipe:int8 top1>0.8 board:orin ratio<0.5 tag:field`.
 
 All words must hold. `key:text` has the text in it, `key=text` is it, `a|b` either; figures are compared with < <= > >= = and
-`key:low..high`; a minus before a word turns it round; what has no key is looked for everywhere. Read once, asked of every run.
+`key:low..high`; a minus before a word turns it round; what has no key is looked for everywhere. Capitals or not, all the same.
+Read once, asked of every run.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ HELP = "recipe:int8 top1>0.8 board:orin ratio<0.5 tag:field took<5m age<7d -stat
 MOST = 1000
 """Characters of a filter."""
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
-_TERM = re.compile(r"(-?)([a-z_][a-z0-9_]*)(:|<=|>=|!=|<|>|=)(.*)", re.ASCII | re.DOTALL)
+_TERM = re.compile(r"(-?)([a-z_][a-z0-9_-]*)(:|<=|>=|!=|<|>|=)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
+JOINING = {
+    "or": "write recipe:int8|fp16 for either",
+    "||": "write recipe:int8|fp16 for either",
+    "and": "leave it out: all words must hold",
+    "&&": "leave it out: all words must hold",
+    "not": "write -recipe:int8",
+}
+"""What other languages join words with; looked for as text they find nothing. In quotation marks they are text."""
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)(%|[a-z]+)?", re.ASCII)
 
 
@@ -52,12 +61,15 @@ class RunFilter:
 
 def _read(word: str) -> Keeps:
     """What a word asks."""
+    if fix := JOINING.get(word.casefold(), f"write -{word[1:]}" if word[:1] == "!" and len(word) > 1 else ""):
+        raise UsageError(f"`{'!' if word[:1] == '!' else word}` is no word of a filter", fix=fix)
     said = _TERM.fullmatch(word)
     if said is None:
         bare = word.removeprefix("-") if len(word) > 1 else word
         asked = partial(_anywhere, bare.replace('"', "").casefold())
         return _not(asked) if bare != word else asked
     minus, key, sign, value = said.groups()
+    key = key.casefold()
     name, value = SHORT.get(key, key), value.replace('"', "")
     if name in TEXTS and not (sign in ("<", ">", "<=", ">=") and name != "began"):
         keeps = _text(TEXTS[name], sign, value)
@@ -127,7 +139,7 @@ def _number(field: NumberField, word: str, sign: str, text: str) -> Keeps:
 
 def _value(field: NumberField, word: str, text: str) -> tuple[float, float]:
     """A number, and how near one must be to be the same: half of its last digit."""
-    said = _NUMBER.fullmatch(text)
+    said = _NUMBER.fullmatch(text.casefold())
     unit = said[2] if said else ""
     if said is None or not math.isfinite(float(said[1])):
         raise UsageError(f"`{word}` wants a number", fix=f"write {field.name}<{'5m' if field.time else '0.5'}")

@@ -14,12 +14,12 @@ from ...engine.advice.metrics import changes, final_columns
 from ...engine.advice.verdict import BETTER, DIFFERS, EVIDENT, named, tone
 from ...engine.advice.words import DASH, digits, fixed, near_all, percent, ratio, took, took_together, waits
 from ...engine.errors import said
-from ...engine.report.width import width_of
+from ...engine.report.width import shortened, width_of
 from ...engine.schema.events import Learning
 from ...engine.schema.result import Result
 from ..fix_words import as_row
 from ..runview import RunView, StageView, numbered
-from ..widgets.lines import Line, Span, hanging
+from ..widgets.lines import Line, Span, begun, hanging
 
 if TYPE_CHECKING:
     from ...engine.api import Comparison
@@ -254,8 +254,8 @@ def _learning_row(told: Learning, *, best: bool) -> Line:
     return ((" ✓" if best else "  ", "good"), (f"{name:<14}", "dim"), (figures, "" if told.ended else "value"))
 
 
-def ending(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
-    """How the run ended, in words."""
+def ending(view: RunView, width: int, resume_key: str = "ctrl+r", *, short: bool = False) -> list[Line]:
+    """How the run ended, in words; `short`: why it failed is one row, and what to do another."""
     tone = STATE_TONE.get(view.state, "")
     error = view.result.error if view.result and view.result.error else view.failure
     if view.state == "done" and view.result:
@@ -267,8 +267,10 @@ def ending(view: RunView, width: int, resume_key: str = "ctrl+r") -> list[Line]:
     if error is not None:
         mark = "✗" if view.state in ("failed", "crashed") else "·"
         lead: Line = ((f"  {mark} {view.state}", tone), (f" in {error.stage}: " if error.stage else ": ", "dim"))
-        lines += hanging(lead, error.what, width, "value")
-        lines += hanging((("    ", ""),), said(error.refusal.fixes, as_row), width, "dim")
+        what, fix = error.what, said(error.refusal.fixes, as_row)
+        if short:
+            what, fix = shortened(what, width - sum(width_of(text) for text, _ in lead)), begun(fix, width - 4)
+        lines += [*hanging(lead, what, width, "value"), *hanging((("    ", ""),), fix, width, "dim")]
     else:
         lines.append(((f"  {view.state}", tone),))
     if view.state in ("crashed", "cancelled", "failed"):
@@ -379,6 +381,6 @@ def strip_lines(view: RunView, width: int, height: int = 3, of: str = "") -> lis
             *rows[: 1 if table and height < 5 else 2],
             *table[-(height - 2) :],
         ][:height]
-    ended = ending(view, width)
+    ended = ending(view, width, short=height < 5)
     figures = figure_rows(view.result, width) if view.result is not None and height > 4 else []
     return [name, *ended[: max(2, height - 1 - len(figures))], *figures][:height]

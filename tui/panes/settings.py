@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.message import Message
 
 from ...engine.errors import EdgetuiError, UsageError
+from ...engine.report.width import shortened
 from ..ascii_letters import keys_in_words
 from ..fix_words import on_screen
 from ..widgets.lines import Details, Line, Lines, Rows, hanging, wrap
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .setting_row import Around, NamedRows, SettingRow
 
 WHAT = "what will happen"
+USUAL_ROWS = 11
+"""Rows of a forecast with its frame, kept from the first on: rows to edit do not move when it comes."""
 ROOMY = 16
 """Rows from which on help and forecast may take more than they must."""
 
@@ -373,6 +376,11 @@ class SettingsPane(Pane):
         super()._give_room()
         self.show_forecast(*self._forecast)
 
+    def begin_forecast(self, model: str) -> None:
+        """Say that a model is read where nothing is foreseen yet."""
+        if self._forecast[0] is None:
+            self.show_forecast(None, f"{shortened(model, 40)} is being read …")
+
     def show_forecast(self, forecast: Forecast | None, trouble: str | EdgetuiError = "") -> None:
         """Write what will happen."""
         self._forecast = (forecast, trouble)
@@ -381,5 +389,5 @@ class SettingsPane(Pane):
         self.what.border_title = f"{WHAT}, model and data are being looked at" if opening else WHAT
         height = self.size.height  # the rows to edit come first where room is short
         share = max(3, height // (2 if height >= ROOMY else 3)) if not self.what.has_focus else height - 4
-        self.what.styles.height = min(len(self.forecast_lines) + 1, share)
+        self.what.styles.height = min(max(len(self.forecast_lines) + 1, USUAL_ROWS), share)
         self.what.show(self.forecast_lines)

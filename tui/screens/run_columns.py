@@ -11,9 +11,11 @@ from ...engine.advice.run_fields import SHORT
 from ...engine.advice.run_filter import RunOrder
 from ...engine.advice.verdict import verdict_words
 from ...engine.advice.words import DASH, grouped, seconds
+from ...engine.errors import said
 from ...engine.report.sanitize import sanitize
 from ...engine.report.width import shortened, width_of
 from ...engine.schema.run_summary import RunSummary
+from ..fix_words import as_row
 
 ROOMY = 140
 """From so many columns on intervals stand there, states are said in words, and what does not differ is named as well."""
@@ -255,11 +257,13 @@ def verdict_of(run: RunSummary, room: Room) -> str:
     return verdict_words(run.verdict, differing=not room.roomy) or (run.error.what if run.error else DASH)
 
 
-def about(run: RunSummary, room: Room) -> str:
-    """The whole verdict, why there is none, or for whom it waits: the foot of the list has room for it."""
+def about(run: RunSummary, room: Room) -> tuple[str, str]:
+    """The whole verdict, why there is none and what to do, or for whom it waits: the foot of the list has room for it."""
     if run.state == "queued" and run.waiting_for:
-        return verdict_of(run, room._replace(width=ROOMY, dense=False))
-    return verdict_words(run.verdict) or (run.error.what if run.error else "")
+        return verdict_of(run, room._replace(width=ROOMY, dense=False)), ""
+    if run.verdict or run.error is None:
+        return verdict_words(run.verdict), ""
+    return run.error.what, said(run.error.refusal.fixes, as_row)
 
 
 def tone_of(run: RunSummary) -> str:

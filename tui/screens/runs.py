@@ -12,15 +12,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ...engine.advice.run_fields import NAMES, NUMBERS, TEXTS
-from ...engine.advice.run_filter import HELP, RunFilter, RunOrder
+from ...engine.advice.run_filter import HELP, JOINING, RunFilter, RunOrder
 from ...engine.errors import UsageError
 from ...engine.report.sanitize import sanitize
+from ...engine.report.width import width_of
 from ..fix_words import on_screen
 from ..panes.run_glance import RunGlance
 from ..runview import RunsLook
 from ..widgets.keybar import KeyBar
 from ..widgets.lazyrows import LazyRows
-from ..widgets.lines import Line, Lines, Rows, Span, begun, wrap
+from ..widgets.lines import Line, Lines, Rows, Span, begun, in_rows, wrap
 from .filtered import FilteredScreen
 from .run_columns import (
     SAMPLE,
@@ -50,7 +51,7 @@ OnRun = Callable[[str], Coroutine[Any, Any, None]]
 REFRESH_S = 2.0
 GROUPED = ("", "model", "recipe", "board", "tag", "state", "group")
 """What rows can be gathered by."""
-ABOUT_ROWS = 2
+ABOUT_ROWS = 3
 
 
 class RunsScreen(RunDeeds, FilteredScreen):
@@ -175,7 +176,7 @@ class RunsScreen(RunDeeds, FilteredScreen):
     def _read_filter(self) -> None:
         """Of what is being typed the words that are whole: `recipe:int8 top1>` filters by the recipe."""
         before, _, last = self.filter_text.rpartition(" ")
-        text = before if self.entry is not None and last in NAMES else self.filter_text
+        text = before if self.entry is not None and last.casefold() in (*NAMES, *JOINING) else self.filter_text
         self._trouble = ""
         try:
             self._wanted = RunFilter(text)
@@ -258,11 +259,15 @@ class RunsScreen(RunDeeds, FilteredScreen):
             foot.show([])
             return
         tags = "".join(f"  #{tag}" for tag in run.tags)
-        note = f"  {run.note}" if run.note else ""
         board = f"  {run.board}" if run.board else ""
-        head: Line = ((f" {run.run}", "value"), (tags, "accent"), (f"{board}{note}".replace("\n", " "), "dim"))
-        words = about(run, self._room)
-        foot.show([head, *(((f" {row}", tone_of(run)),) for row in wrap(words, width)[: ABOUT_ROWS - 1])])
+        head: Line = ((f" {run.run}", "value"), (tags, "accent"), (board, "dim"))
+        note, (words, then) = run.note.replace("\n", " "), about(run, self._room)
+        beside = width - sum(width_of(text) for text, _ in head)
+        if note and width_of(note) + 2 <= beside:
+            head, note = (*head, (f"  {note}", "dim")), ""
+        told = in_rows(words, then, width, ABOUT_ROWS - 1 - bool(note)) if words else []
+        notes = in_rows(note, "", width, ABOUT_ROWS - 1 - len(told)) if note else []
+        foot.show([head, *(((f" {row}", "dim"),) for row in notes), *(((f" {row}", tone_of(run)),) for row in told)])
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Another row."""

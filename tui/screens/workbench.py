@@ -241,6 +241,8 @@ class WorkbenchScreen(Doors):
     def on_models_pane_picked(self) -> None:
         """Another model: read it when the cursor has stopped."""
         self.settings.model_facts(None)
+        if self.models.model:
+            self.settings.begin_forecast(Path(self.models.model).name)
         self._settle()
 
     def on_settings_pane_edited(self) -> None:

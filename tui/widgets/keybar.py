@@ -13,7 +13,7 @@ from ...engine.report.width import width_of
 from ..ascii_letters import keys_in_words
 from ..leaving import BearsLeaving
 from .entry import Entry, within
-from .lines import Line, Lines
+from .lines import Line, Lines, Span, begun
 
 BLANKS = 3
 """Between keys."""
@@ -143,7 +143,8 @@ class KeyBar(BearsLeaving, Widget):
         if typed is not None and typed.lead:
             beside = sum(width_of(text) for text, _ in typed.beside or ())
             room = self.size.width - 4 - min(beside, max(self.size.width // 3, LEAST_BESIDE))
-            line = (*_led(typed, room), *(typed.beside or (("   ", ""),)))
+            led = _led(typed, room)
+            line = (*led, *_ended(typed.beside or (("   ", ""),), self.size.width - sum(width_of(text) for text, _ in led)))
             kept, last = ([], []) if typed.beside is not None else (kept, last)
         for _, key, words in [*sorted(kept, key=rest.index), *last]:
             line = (*line, (key, "key"), (f" {words}{' ' * BLANKS}", "dim"))
@@ -153,6 +154,19 @@ class KeyBar(BearsLeaving, Widget):
 def _led(typed: Entry, room: int) -> Line:
     """What is typed behind its sign; of what is wider than `room` the part around the caret."""
     return ((" ", ""), (typed.lead, "accent"), *within(typed.spans(), room))
+
+
+def _ended(spans: Line, room: int) -> Line:
+    """What stands beside it; of what has no room the beginning, with a mark."""
+    kept: list[Span] = []
+    for text, style in spans:
+        if width_of(text) > room:
+            bare = text.lstrip()
+            lead = width_of(text) - width_of(bare)
+            return (*kept, (f"{text[:lead]}{begun(bare, room - lead)}" if room - lead > 1 else "", style))
+        kept.append((text, style))
+        room -= width_of(text)
+    return tuple(kept)
 
 
 def _width(hint: tuple[str, str, str]) -> int:

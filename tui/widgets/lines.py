@@ -20,7 +20,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ...engine.report.sanitize import sanitize
-from ...engine.report.width import cut, width_of
+from ...engine.report.width import cut, shortened, width_of
 from .entry import scrolled
 from .finding import Findable
 from .motion import motion
@@ -77,6 +77,14 @@ def side_by_side(parts: Sequence[Span], width: int) -> list[Line]:
 def begun(text: str, room: int) -> str:
     """The beginning of a sentence, whole words of it."""
     return text if width_of(text) <= room else f"{wrap(text, max(2, room - 1))[0]}…"
+
+
+def in_rows(what: str, then: str, width: int, most: int) -> list[str]:
+    """`what; then` in so many rows: where they have no room the middle of `what` goes, for what to do stands at the end."""
+    tail, room = f"; {then}" if then else "", min(width_of(what), most * width)
+    while len(rows := wrap(shortened(what, room) + tail, width)) > most and room > width // 4:
+        room -= 2
+    return rows if len(rows) <= most else [*rows[: most - 1], begun(" ".join(rows[most - 1 :]), width)]
 
 
 def joined(line: Line) -> Line:

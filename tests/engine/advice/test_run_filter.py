@@ -70,6 +70,8 @@ def kept(text: str) -> str:
         (f"date<={RUNS[1].began[:10]}", "ab"),
         ("accuracy", ""),
         ("-", "b"),
+        ("STATE:Failed", "c"),
+        ("-State:FAILED TOOK<5M", "a"),
     ],
 )
 def test_a_word_keeps_the_runs_that_it_says(text: str, found: str):
@@ -85,6 +87,12 @@ def test_a_figure_that_is_not_known_is_neither_above_nor_below():
     ("text", "what", "fix"),
     [
         ("recpie:int8", "no `recpie`", "did you mean `recipe`?"),
+        ("RECPIE:INT8", "no `recpie`", "did you mean `recipe`?"),
+        ("no-such:int8", "no `no-such`", "known: "),
+        ("recipe:int8 or recipe:fp16", "`or` is no word", "recipe:int8|fp16"),
+        ("recipe:int8 AND fp16", "`AND` is no word", "all words must hold"),
+        ("not recipe:int8", "`not` is no word", "write -recipe:int8"),
+        ("!fp16", "`!` is no word", "write -fp16"),
         ("top1>", "wants a number", "top1<0.5"),
         ("top1>much", "wants a number", "top1<0.5"),
         ("took<5parsec", "no unit `parsec`", "known: ms, s, m"),

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from edgetui.engine.advice.compare import Comparison, compare
 from edgetui.engine.advice.rows import TableRow
 from edgetui.engine.advice.verdict import verdict_words
 from edgetui.engine.api import Engine
 from edgetui.engine.runs.folder import RunDir
+from edgetui.engine.schema.failure import Failure
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.choose import Choose
 from edgetui.tui.screens.compare import CompareScreen
@@ -434,3 +436,54 @@ async def test_no_column_moves_while_a_filter_is_typed(bare_app: EdgetuiApp, pas
         await pilot.press("slash", *"fail")
         await until(pilot, lambda: len(screen.shown()) == 1)
         assert screen_text(bare_app).splitlines()[1] == heads
+
+
+NO_SPACE = f"no space left at /data/{'a-long-name/' * 9}plan.onnx"
+FIX = "free some space, then try again"
+
+
+def fail_with(run: RunDir, what: str, fix: str) -> None:
+    result = run.result()
+    assert result is not None
+    run.write_result(msgspec.structs.replace(result, error=Failure(stage="build", what=what, fix=fix)))
+
+
+async def test_why_a_run_failed_and_what_to_do_stand_below_the_list_and_in_the_strip(
+    bare_app: EdgetuiApp, past_run: Callable[..., str], own_state: Path
+):
+    """At 80x24 the path ended without a mark, and what to do stood in the pane of the run alone."""
+    fail_with(RunDir(own_state / "runs" / past_run("failed")), NO_SPACE, FIX)
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "✗ failed in build: no space left at /data/", "…", "plan.onnx", FIX)
+        await open_list(pilot)
+        await until(pilot, lambda: "no space left at /data/" in screen_text(bare_app).splitlines()[-3])
+        foot = " ".join(row.strip() for row in screen_text(bare_app).splitlines()[-3:-1])
+        assert "plan.onnx; " in foot
+        assert foot.endswith(FIX)
+        assert "…" in foot
+
+
+async def test_a_long_note_has_the_rows_that_nothing_else_needs(
+    bare_app: EdgetuiApp, engine: Engine, past_run: Callable[..., str]
+):
+    """It was cut without a mark above an empty row."""
+    note = " ".join(f"word{n}" for n in range(18))
+    await engine.note(past_run("measure"), note)
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        await open_list(pilot)
+        await shows(pilot, "word0 ", "word17")
+        await engine.note("last", f"{note} {note}")
+        await until(pilot, lambda: "…" in "".join(screen_text(bare_app).splitlines()[-4:-1]))
+
+
+@pytest.mark.parametrize("text", ["recipe:both or recipe:int8", "RECPIE:both"])
+async def test_what_a_filter_does_not_know_is_said(bare_app: EdgetuiApp, past_run: Callable[..., str], text: str):
+    """Both were looked for as text, and no run was left."""
+    past_run("done")
+    async with bare_app.run_test(size=(100, 24), notifications=True) as pilot:
+        screen = await open_list(pilot)
+        await pilot.press("slash")
+        screen.entry.insert(text)
+        await pilot.press("enter")
+        await shows(pilot, "recipe:int8|fp16" if "or" in text.split() else "did you mean `recipe`?")
+        assert screen.shown()

@@ -121,7 +121,7 @@ def test_what_waits_says_its_place_in_a_narrow_list_and_for_whom_at_its_foot() -
     waits = RunSummary(run="r", state="queued", waiting_for="20261120-2311-resnet20-int8")
     room = Room(80, waits={"r": 3})
     assert verdict_of(waits, room) == "waits, 3rd"
-    assert about(waits, room) == "waits, 3rd, for 20261120-2311-resnet20-int8"
+    assert about(waits, room)[0] == "waits, 3rd, for 20261120-2311-resnet20-int8"
 
 
 @pytest.mark.parametrize("rows", [4, 9])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from edgetui.engine.report.width import width_of
 from edgetui.tui.widgets.entry import Entry, scrolled, within
-from edgetui.tui.widgets.keybar import key_name, keys_of
+from edgetui.tui.widgets.keybar import _ended, key_name, keys_of
 from textual import events
 
 
@@ -52,6 +52,15 @@ def test_of_what_is_wider_than_its_room_the_part_around_the_caret_is_seen(text: 
         assert text[at + 1 :].startswith(after.removesuffix("…"))
         if room == 24 and at < len(text) - 1:
             assert after, "what is behind the caret is seen"
+
+
+@pytest.mark.parametrize("room", [3, 6, 20, 40, 80])
+def test_of_a_hint_without_room_the_beginning_is_said_with_a_mark(room: int):
+    """`alone: look for one` was `alon` at 80 columns."""
+    spans = (("   [PATH]", "value"), ("   a folder of models, one model, or data; alone: look for one", "dim"))
+    told = "".join(text for text, _ in _ended(spans, room))
+    assert width_of(told) <= room
+    assert told == "".join(text for text, _ in spans) if room == 80 else told.endswith("…") or not told.strip()
 
 
 def test_what_stands_before_a_line_that_is_typed_stays():

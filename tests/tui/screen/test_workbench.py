@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from edgetui.engine.api import Engine
+from edgetui.engine.api import Engine, Forecast
 from edgetui.engine.config import Config, Ui
+from edgetui.engine.errors import EdgetuiError
 from edgetui.engine.schema.steps import STEPS, PruneMagnitude, QuantizeInt8
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Confirm
@@ -365,3 +366,23 @@ async def test_a_run_is_started_from_the_keyboard_and_cancelled_when_the_questio
         await pilot.press("c", "y")
         await shows(pilot, "cancelled", "ctrl+r")
     assert (await engine.list())[0].state == "cancelled"
+
+
+async def test_rows_to_edit_stand_still_when_the_forecast_comes(app: EdgetuiApp):
+    """It said to choose a model while one was read, and took ten rows when it came."""
+    told: list[tuple[str, int]] = []
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        settings = app.workbench.settings
+        show = settings.show_forecast
+
+        def watched(forecast: Forecast | None, trouble: str | EdgetuiError = "") -> None:
+            show(forecast, trouble)
+            told.append((settings.what.plain(), int(settings.what.styles.height.value)))
+
+        settings.show_forecast = watched
+        await until(pilot, lambda: settings._forecast[0] is not None)
+        await until(pilot, lambda: told and "size " in told[-1][0])
+    reading = [text for text, _ in told if "size " not in text]
+    assert any("tiny.onnx is being read" in text for text in reading)
+    assert not any("choose a model" in text for text in reading)
+    assert len({height for _, height in told}) == 1
