@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import simulated
 from edgetui.engine.measure.latency import RULES
+from edgetui.engine.measure.paired import within
 from edgetui.engine.measure.turns import half_width, orders, share_decided
 from simulated import Simulated, by_block, measured, steady
 
@@ -117,3 +118,12 @@ def test_what_a_workload_compares_decides_too():
     few, many = (len(measured(sides, NORMAL, 3)) for sides in (plain, framed))
     assert many > 2 * few
     assert half_width(framed) <= NORMAL.half_width
+
+
+@pytest.mark.parametrize(
+    ("half", "shown"),
+    [(0.123, "±12.3 %"), (0.1004, "±10.04 %"), (0.0999, "±10.0 %"), (None, "no interval"), (3e6, "more than")],
+)
+def test_an_interval_that_is_hardly_too_wide_shows_that_it_is(half, shown):
+    """`±10.0 % of ±10 % wanted` told of one that missed it."""
+    assert within(half, 0.1).startswith(shown)
