@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from ...engine.api import Engine
     from ...engine.schema.search import Over, SearchRequest
 
-_BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|builds?)")
-_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-MOST_BUILDS = {"formats": 12, "settings": 20, "channels": 20}
 RECIPES = {"formats": "int8", "settings": "int8", "channels": "channels-25"}
 """Whose settings are taken where none is named."""
 
@@ -97,7 +93,9 @@ def search(
         if on is not None:
             raise UsageError("no model is named", fix="give one: each board of --on searches for it")
         return asyncio.run(_list(engine, as_json))
-    builds, seconds = _budget(budget, MOST_BUILDS[over])
+    from ...engine.advice.budget import parse_budget
+
+    builds, seconds = parse_budget(budget, over)
     spec = make_spec(engine, model, recipe=recipe or RECIPES[over], shapes=shapes, no_guard=True, **flags)  # type: ignore[arg-type]
     if on is not None:
         from ...engine.front.driven_asks import SearchAsked
@@ -108,18 +106,6 @@ def search(
         return asyncio.run(search_on_boards(engine, elsewhere, on, again=again, as_json=as_json))
     asked = asyncio.run(engine.plan_search(spec, goal, builds, seconds, over))
     return asyncio.run(_search(engine, asked, detach=detach, dry_run=dry_run, again=again, as_json=as_json))
-
-
-def _budget(text: str | None, usual: int) -> tuple[int, float | None]:
-    """Measured mixes, and seconds."""
-    if text is None:
-        return usual, None
-    told = _BUDGET.fullmatch(text.strip())
-    if told is None:
-        raise UsageError(f"`{text}` is no budget", fix="write `8 builds`, `90min` or `2h`")
-    if told[2].startswith("build"):
-        return int(float(told[1])), None
-    return usual, float(told[1]) * _SECONDS[told[2]]
 
 
 async def _list(engine: Engine, as_json: bool) -> int:

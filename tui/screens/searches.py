@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from ...engine.advice.budget import USUAL_BUILDS, WITHIN, parse_budget
 from ...engine.advice.goals import parse_goal
 from ...engine.advice.metrics import AIMS
 from ...engine.errors import UsageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns from which picture and words stand side by side."""
-_BUILDS: dict[Over, int] = {"formats": 12, "settings": 20, "channels": 20}
 
 
 class SearchesScreen(ListedScreen):
@@ -39,7 +39,7 @@ class SearchesScreen(ListedScreen):
 
     KIND = "searches"
     CSS_PATH = "searches.tcss"
-    EXAMPLE = "r, then least-energy top1>=0.80, begins a search; t takes the best so far as the recipe."
+    EXAMPLE = "r, then least-energy top1>=0.80 within 2h, begins a search; t takes the best so far as the recipe."
     HELP = (
         "Which layers to put into INT8 for a goal (`formats`), how much of channels and ranks goes and which calibrator\n"
         "(`settings`), or a share of its own for each group of channels (`channels`); o turns over them.\n"
@@ -178,7 +178,7 @@ class SearchesScreen(ListedScreen):
 
     def action_over(self) -> None:
         """Formats, settings, channels, and again."""
-        kinds = list(_BUILDS)
+        kinds = list(USUAL_BUILDS)
         self.over = kinds[(kinds.index(self.over) + 1) % len(kinds)]
         self._title()
 
@@ -196,21 +196,37 @@ class SearchesScreen(ListedScreen):
         if not self.model or self.draft is None:
             self.notify("choose a model in the workbench first", timeout=3)
             return
-        question = "Goal: fastest, smallest, least-memory or least-energy, with limits (drop<=0.01 top1>=0.80)"
+        question = (
+            "Goal: fastest, smallest, least-memory or least-energy, with limits (drop<=0.01 top1>=0.80); "
+            "and what it may cost, where that is not the usual (within 90min, within 8 builds)"
+        )
 
         def answer(goal: str | None) -> None:
             if goal:
                 self.do(partial(then, goal))
 
-        self.app.push_screen(Ask(question, "fastest drop<=0.01", parse_goal, example="least-energy top1>=0.80"), answer)
+        self.app.push_screen(
+            Ask(question, "fastest drop<=0.01", self._asked, example="least-energy top1>=0.80 within 2h"), answer
+        )
 
-    async def _form(self, goal: str) -> None:
+    def _asked(self, text: str) -> tuple[str, int, float | None]:
+        """Goal, measured candidates at most, and seconds, of a line that was typed.
+
+        Raises:
+            UsageError: it is no goal, or no budget.
+        """
+        goal, within, budget = text.partition(WITHIN)
+        parse_goal(goal)
+        return goal.strip(), *parse_budget(budget if within else None, self.over)
+
+    async def _form(self, text: str) -> None:
         from ...engine.front.driven_asks import SearchAsked
         from .run_on_boards import open_form
 
         assert self.draft is not None
         spec = await self.desk.link.search_spec(self.draft.setup, self.model, self.over)
-        asked = SearchAsked(spec=spec, goal=goal, over=self.over, builds=_BUILDS[self.over])
+        goal, builds, seconds = self._asked(text)
+        asked = SearchAsked(spec=spec, goal=goal, over=self.over, builds=builds, seconds=seconds)
         what = [f"search over {self.over} of {Path(self.model).name}", goal]
         await open_form(self.desk, what, partial(self._ask_boards, asked))
 
@@ -226,7 +242,7 @@ class SearchesScreen(ListedScreen):
         self.desk.board_asks.run(fleet, asks, f"search {Path(self.model).stem} {asked.goal}", table)
         engine.ask_no_more()
 
-    async def _plan(self, goal: str) -> None:
+    async def _plan(self, text: str) -> None:
         from msgspec import structs
 
         from ...engine.report.study_report import time_words
@@ -234,7 +250,8 @@ class SearchesScreen(ListedScreen):
         assert self.draft is not None
         engine = self.desk.engine
         spec = await self.desk.link.search_spec(self.draft.setup, self.model, self.over)
-        asked = await engine.plan_search(spec, goal, _BUILDS[self.over], over=self.over)
+        goal, builds, seconds = self._asked(text)
+        asked = await engine.plan_search(spec, goal, builds, seconds, self.over)
         asked = structs.replace(asked, warnings=await engine.check(asked.spec, backend=True, goal=goal))
         cost = f"{time_words(await engine.search_time(asked))}, and what finds out about each layer before"
         cost = "\n".join((cost, *(f"! {text}" for text in asked.warnings)))

@@ -203,3 +203,15 @@ async def test_nothing_begins_without_data_or_a_yes(bare_app: EdgetuiApp, own_st
             await shows(pilot, "no samples to check accuracy on")
         assert not isinstance(bare_app.screen, Confirm)
         assert not list((own_state / "searches").glob("*"))
+
+
+async def test_a_budget_is_typed_behind_the_goal(bare_app: EdgetuiApp):
+    async with bare_app.run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await open_searches(pilot)
+        assert screen._asked("least-energy top1>=0.80 within 2h") == ("least-energy top1>=0.80", 12, 7200.0)
+        assert screen._asked("fastest within 8 builds") == ("fastest", 8, None)
+        assert screen._asked("smallest drop<=0.01") == ("smallest drop<=0.01", 12, None)
+        bare_app.push_screen(Ask("Goal", "fastest within much", screen._asked, example="fastest"))
+        await until(pilot, lambda: isinstance(bare_app.screen, Ask))
+        await pilot.press("enter")
+        await shows(pilot, "`much` is no budget; write `8 builds`, `90min` or `2h`")
