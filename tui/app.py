@@ -5,12 +5,14 @@ A run goes on without it: all that is shown is read from run folders, so quittin
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec import structs
 from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -169,11 +171,26 @@ class EdgetuiApp(HoldsFrames, Desk):
             self.pace.always.append(BegunElsewhere(self, self.workbench.follow).tick)
         self.call_after_refresh(self._after_first_paint)
 
-    @staticmethod
-    def _after_first_paint() -> None:
+    def _after_first_paint(self) -> None:
         from ..engine.system.heap import share_one_heap
 
         share_one_heap()
+        if self.config.ui.keys:
+            self.run_in_background(self._refuse_wrong_keys, "own-keys")
+
+    async def _refuse_wrong_keys(self) -> None:
+        """Of the user's own keys those that cannot be are said; the rest stays in force."""
+        from .own_keys import wrong_keys
+
+        keys = self.config.ui.keys
+        wrong = await asyncio.to_thread(wrong_keys, keys)
+        if not wrong:
+            return
+        left = {name: text for name, text in keys.items() if name not in {each.name for each in wrong}}
+        self.link.config = structs.replace(self.config, ui=structs.replace(self.config.ui, keys=left))
+        self.set_keymap({name: keys_of(text) for name, text in left.items()})
+        for each in wrong:
+            self.notify(str(each), severity="warning", timeout=10)
 
     def _take_in(self) -> None:
         """What the sensors say, whatever is on screen: a recording goes on, an alert is said."""

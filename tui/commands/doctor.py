@@ -10,6 +10,7 @@ import click
 from .printing import echo, echo_error, echo_json, json_option, open_engine, paint, width
 
 if TYPE_CHECKING:
+    from ...engine.config import Config
     from ...engine.doctor.check import Check
 
 SIGNS = {"good": ("✓", ""), "note": ("·", "dim"), "bad": ("✗", "worse")}
@@ -22,7 +23,20 @@ def doctor(as_json: bool) -> int:
     from ...engine.doctor.check import examine
 
     engine = open_engine()
-    return print_checks(examine(engine.config, engine.home), as_json)
+    return print_checks([*examine(engine.config, engine.home), *_keys(engine.config)], as_json)
+
+
+def _keys(config: Config) -> list[Check]:
+    """What is wrong with the user's own keys."""
+    if not config.ui.keys:
+        return []
+    from ...engine.doctor.check import Check
+    from ..own_keys import wrong_keys
+
+    return [
+        Check(name="keys", state="note", text=f"[ui.keys] {each.name}: {each.what}", mend=each.fix)
+        for each in wrong_keys(config.ui.keys)
+    ]
 
 
 def print_checks(checks: Sequence[Check], as_json: bool) -> int:
