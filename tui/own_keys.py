@@ -6,7 +6,7 @@ Reads all screens for that, which takes a while: asked only where there are such
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -133,8 +133,8 @@ def _usual() -> dict[str, set[str]]:
     return usual
 
 
-def _all_classes(of: type) -> Iterable[type]:
-    for each in of.__subclasses__():
+def _all_classes(of: type[object]) -> Iterator[type[object]]:
+    for each in list[type[object]](of.__subclasses__()):
         yield each
         yield from _all_classes(each)
 
