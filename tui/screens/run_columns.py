@@ -23,6 +23,8 @@ WIDE, WORDY = 100, 120
 """From so many on names are whole, and the time stands beside the date; then heads are whole too."""
 LEAST_VERDICT, USUAL_VERDICT, MOST_VERDICT, SAMPLE = 16, 28, 56, 300
 """What differs stands first in a verdict: figures come before the end of a long one."""
+GOES_ON = len("60 min")
+"""Columns for the time of a run that goes: it grows while it is looked at."""
 MOST_NAME = 24
 """So much of names comes before the end of a verdict; a longer one waits for what that leaves."""
 STATE_MARKS = {"done": "✓", "running": "▶", "queued": "·", "failed": "✗", "crashed": "!", "cancelled": "–"}
@@ -138,7 +140,7 @@ STATE = RunColumn("state", _state, most=18, narrow=10, field="state", least=11)
 MODEL = RunColumn("model", lambda run, _: run.model.removesuffix(".onnx"), narrow=14, field="model")
 RECIPE = RunColumn("recipe", lambda run, room: (run.recipe or DASH) + room.place.get(run.run, ""), narrow=12, field="recipe")
 BEGAN = RunColumn("began", _began, field="began")
-TOOK = RunColumn("took", lambda run, _: seconds(run.took_s), right=True, field="took")
+TOOK = RunColumn("took", lambda run, _: seconds(run.took_s), right=True, field="took", least=GOES_ON)
 TAGS = RunColumn("tags", lambda run, _: " ".join(f"#{tag}" for tag in run.tags), most=24, field="tag")
 BOARD = RunColumn("board", lambda run, _: run.board, most=24, field="board")
 BACKEND = RunColumn("backend", lambda run, _: run.backend, field="backend")
@@ -234,9 +236,10 @@ def _fit(runs: Sequence[RunSummary], room: Room, seen: Widths) -> tuple[list[Sho
 
 def _widths(run: RunSummary, room: Room) -> tuple[int, ...]:
     """Of each column and the verdict, how wide a run's cell is; 0 where nothing is known."""
-    cells = [sanitize(column.text(run, room)) for column in ORDER]
+    going = {TOOK: GOES_ON} if run.state in ("running", "queued") else {}
+    cells = [(sanitize(column.text(run, room)), going.get(column, 0)) for column in ORDER]
     return (
-        *(0 if cell.strip() in ("", DASH) else width_of(cell) for cell in cells),
+        *(max(least, 0 if cell.strip() in ("", DASH) else width_of(cell)) for cell, least in cells),
         width_of(sanitize(verdict_of(run, room))),
     )
 
