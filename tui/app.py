@@ -189,6 +189,8 @@ class EdgetuiApp(HoldsFrames, Desk):
         left = {name: text for name, text in keys.items() if name not in {each.name for each in wrong}}
         self.link.config = structs.replace(self.config, ui=structs.replace(self.config.ui, keys=left))
         self.set_keymap({name: keys_of(text) for name, text in left.items()})
+        if self.monitor is None:
+            self.workbench.settings.name_keys()
         for each in wrong:
             self.notify(str(each), severity="warning", timeout=10)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..engine.api import Sample
 
 
+SETTLED = 3
+"""Samples until all is told that a board tells: loads come with the second."""
 MANY = 3
 """So many series are counted, and not named one by one."""
 
@@ -60,6 +62,11 @@ def _plain_name(key: str) -> str:
     """Of a series that no sample tells."""
     of, _, part = key.partition(".")
     return part or (BY_KEY[of].chart if of in BY_KEY else "") or key
+
+
+def told_series(sample: Sample) -> set[str]:
+    """Names of the series that have a value in a sample."""
+    return {key for key, (_, figure) in drawable(sample).items() if figure.value}
 
 
 def chart_name(quantity: Quantity, figure: Figure) -> str:

@@ -14,7 +14,7 @@ from textual.message import Message
 
 from ...engine.advice.words import DASH
 from ...engine.telemetry.quantities import IN_GROUPS
-from ..readings import absent_words, chart_name, drawable, groups
+from ..readings import SETTLED, absent_words, chart_name, drawable, groups, told_series
 from ..runview import Bar
 from ..widgets.chart import DOTTED, SOLID
 from ..widgets.lines import Line, Rows, wrap
@@ -153,7 +153,8 @@ class ChartsPane(Pane, can_focus=True):
         self.chosen: list[str] = []
         self.drawn: list[str] = []
         """Of `chosen` those that this board has told, as many as there are charts for."""
-        self._told: set[str] = set()
+        self.told: set[str] = set()
+        """Series that have had a value."""
         self.own_choice = False
         """Somebody has chosen what is drawn."""
         self._frame_text = ""
@@ -186,7 +187,7 @@ class ChartsPane(Pane, can_focus=True):
 
     def _lay_out(self) -> None:
         """A chart for each series that is drawn."""
-        self.drawn = [key for key in self.chosen if key in self._told][:MOST_CHARTS]
+        self.drawn = [key for key in self.chosen if key in self.told][:MOST_CHARTS]
         for n, chart in enumerate(self.charts):
             chart.set_class(n >= len(self.drawn), "-empty")
             chart.series = self.drawn[n] if n < len(self.drawn) else ""
@@ -194,10 +195,10 @@ class ChartsPane(Pane, can_focus=True):
 
     def _take_in(self, sample: Sample) -> None:
         """Learn what this board tells: what was chosen on another may not be there, and loads come with the second sample."""
-        told = self._told | drawable(sample).keys()
-        if told == self._told:
+        told = self.told | told_series(sample)
+        if told == self.told:
             return
-        self._told = told
+        self.told = told
         if self.chosen and not any(key in told for key in self.chosen):
             self.chosen = [*first_choice(sample), *self.chosen]
         self._lay_out()
@@ -205,7 +206,8 @@ class ChartsPane(Pane, can_focus=True):
     @property
     def absent(self) -> str:
         """What was chosen and is not on this board, in words; empty: all is there."""
-        return absent_words(self.chosen, self._told) if self._told else ""
+        settled = self.feed is not None and self.feed.heard >= SETTLED
+        return absent_words(self.chosen, self.told) if settled else ""
 
     def _columns(self) -> None:
         charts = len(self.drawn)

@@ -97,9 +97,13 @@ class SettingsPane(Pane):
     def on_mount(self) -> None:
         """Keys stand in the frame."""
         super().on_mount()
+        self.name_keys()
+        self.what.border_title = WHAT
+
+    def name_keys(self) -> None:
+        """As they are now."""
         keys = (("run", "r"), ("save", "s"), ("undo", "u"))
         self.border_subtitle = Content("   ".join(f"{self.key(name, key)} {name}" for name, key in keys))
-        self.what.border_title = WHAT
 
     def on_resize(self) -> None:
         """Fit the new width."""

@@ -14,7 +14,7 @@ from textual.content import Content
 from ...engine.advice.words import digits
 from ...engine.telemetry.quantities import BY_KEY, IN_GROUPS
 from ..kept_look import LIVE_CHARTS, MonitorLook
-from ..readings import absent_words, chart_name, drawable, series_value
+from ..readings import SETTLED, absent_words, chart_name, drawable, series_value, told_series
 from ..widgets.chart import DOTTED, SOLID, Chart
 from ..widgets.lines import Line, Lines
 from .live_figures import figures, whole_figures
@@ -44,7 +44,7 @@ def choose_slots(sample: Sample | None, look: MonitorLook = USUAL) -> list[str]:
     then what this board can say, by interest.
     """
     if look.charts and sample:
-        here = drawable(sample)
+        here = told_series(sample)
         can = [each for each in look.sensors if each in here]
         if look.with_run:
             return [each for each in look.charts if each in can or each in RUN_CHARTS][:LIVE_CHARTS]
@@ -121,6 +121,9 @@ class LivePane(Pane, can_focus=True):
         self._subtitle = ""
         self._sampled = False
         self._look = USUAL
+        self._told: set[str] = set()
+        self._settled = False
+        """What the board tells is known."""
         self.absent = ""
         """What was chosen and is not on this board, in words."""
         self._pasts = 0
@@ -164,7 +167,7 @@ class LivePane(Pane, can_focus=True):
 
     def _moves(self) -> bool:
         feed = self.desk.link.feed
-        return not self.paused and feed is not None and feed.moves
+        return not self.paused and feed is not None and (feed.moves or not self._settled)
 
     def _take(self, samples: list[Sample]) -> None:
         self._arrange(samples[-1])
@@ -200,8 +203,11 @@ class LivePane(Pane, can_focus=True):
     def _arrange(self, sample: Sample | None) -> None:
         """Give the charts their quantities, when there are more than before, or others were chosen."""
         look = self.desk.drawn
-        if sample is not None:
-            self.absent = absent_words(look.sensors, drawable(sample).keys())
+        feed = self.desk.link.feed
+        self._settled = feed is not None and feed.heard >= SETTLED
+        if sample is not None and self._settled:
+            self._told |= told_series(sample)
+            self.absent = absent_words(look.sensors, self._told)
         slots, chosen = choose_slots(sample, look), look != self._look and sample is not None
         if slots == self.slots or (len(slots) < len(self.slots) and not chosen):
             return

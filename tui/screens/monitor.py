@@ -18,7 +18,7 @@ from ..feed import LiveFeed, ReplayFeed
 from ..panes.happened import HappenedPane, hms
 from ..panes.pane import Pane
 from ..panes.sensors import WINDOWS, ChartsPane, SensorsPane
-from ..readings import left
+from ..readings import SETTLED, left
 from ..widgets.keybar import KeyBar
 from ..widgets.lines import Line, Lines
 from ..widgets.motion import LEFT, RIGHT
@@ -163,7 +163,8 @@ class MonitorScreen(MonitorCharts):
         self._show_tabs()
 
     def _moves(self) -> bool:
-        return self.feed is not None and self.feed.moves and not self._paused
+        feed = self.feed
+        return feed is not None and (feed.moves or feed.heard <= SETTLED) and not self._paused
 
     def _head(self, feed: Feed | None) -> Line:
         about = self._about()

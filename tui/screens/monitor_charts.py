@@ -53,6 +53,9 @@ class MonitorCharts(AtDesk, SafeDismiss, Screen[None]):
         elif key not in self.sensors.drawable:
             self.notify("this quantity has no chart over time", timeout=3)
             return
+        elif key not in self.past.told:
+            self.notify("this board tells nothing of it", timeout=3)
+            return
         elif len(self.past.drawn) == MOST_CHARTS:
             self.notify(f"{MOST_CHARTS} charts are the most; space on another takes it away", timeout=3)
             return

@@ -67,15 +67,15 @@ async def test_what_is_chosen_on_the_workbench_is_drawn_there_and_in_the_monitor
 @pytest.mark.usefixtures("board")
 async def test_what_was_chosen_on_another_board_is_left_out_and_named(app: EdgetuiApp, engine: Engine):
     away = ("rails_mw.OTHER_RAIL", "temps_c.other-zone", "gpu_load_pct.of_another")
-    keep_look(engine.home, MonitorLook(charts=(away[0], "cpu_mean_pct")))
+    keep_look(engine.home, MonitorLook(charts=(away[0], "total_mw")))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "OTHER_RAIL not on this board")
         await pilot.press("m")
-        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and app.screen.past.drawn == ["cpu_mean_pct"])
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and app.screen.past.drawn == ["total_mw"])
         await shows(pilot, "OTHER_RAIL not on this board")
         past = app.screen.past
-        assert [chart.series for chart in past.charts if not chart.has_class("-empty")] == ["cpu_mean_pct"]
+        assert [chart.series for chart in past.charts if not chart.has_class("-empty")] == ["total_mw"]
         past.choose(list(away))
         await until(pilot, lambda: past.chosen == list(away))
         await shows(pilot, "3 of what was chosen not on this board")
-        assert kept_look(engine.home).charts == (away[0], "cpu_mean_pct"), "it is there again on the other board"
+        assert kept_look(engine.home).charts == (away[0], "total_mw"), "it is there again on the other board"
