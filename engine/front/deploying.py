@@ -108,8 +108,10 @@ def _paths(result: Result, artifacts: Sequence[str]) -> list[Path]:
             raise StorageRefused(f"run {result.run} has no artifact `{word}`", fix=has)
     words = artifacts or [word for word in CANDIDATE if word in made]
     if not words:
+        going = result.state in ("running", "queued")
         raise StorageRefused(
-            f"run {result.run} has made nothing to deploy", fix=f"`edgetui show {result.run}` says how far it came"
+            f"run {result.run} has made nothing to deploy{f' yet: it is {result.state}' if going else ''}",
+            fix="wait for its stage build" if going else f"`edgetui show {result.run}` says how far it came",
         )
     from ..report.run_export import with_beside
 

@@ -89,3 +89,12 @@ async def test_what_speaks_against_it_is_for_the_goal_of_the_comparison(bare_app
         await shows(pilot, "goal: smallest latency_ms<=0.5")
         await pilot.press("E")
         await shows(pilot, "not what is advised (goal: smallest")
+
+
+async def test_of_a_run_that_goes_it_is_said_that_it_has_made_nothing_yet(bare_app: EdgetuiApp, past_run, own_state: Path):
+    run = past_run("measure")
+    with RunDir(own_state / "runs" / run).hold():
+        async with bare_app.run_test(size=(120, 40), notifications=True) as pilot:
+            await until(pilot, lambda: bare_app.workbench.settings.draft is not None)
+            await pilot.press("colon", *"deploy", "space", *"last", "enter")
+            await shows(pilot, "has made nothing to deploy yet: it is running; wait for its stage build")
