@@ -133,7 +133,8 @@ async def killed_after(engine: Engine, search: str, found: Sequence[int]) -> Non
         assert await engine.begin_search(folder.asked()) == search
 
 
-@pytest.mark.parametrize("beside", [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.rare)])
+@pytest.mark.rare
+@pytest.mark.parametrize("beside", [False, True])
 async def test_a_search_for_shares_killed_in_each_phase_gives_a_choice_the_same_as_undisturbed(engine: Engine, beside: bool):
     """While groups are asked, before and after the first check; the rare one also half way, and while what was found stands
     beside one share for all.

@@ -27,7 +27,7 @@ def demo(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(not TORCH, reason="needs torch")
-@pytest.mark.parametrize("mode", [pytest.param("eager", marks=pytest.mark.rare), "compiled"])
+@pytest.mark.parametrize("mode", ["eager", pytest.param("compiled", marks=pytest.mark.rare)])
 def test_int8_beside_the_original(mode, own_state):
     said = demo("--recipe", "int8", "--mode", mode, "--json")
     assert said.returncode == 0, said.stderr
