@@ -136,7 +136,7 @@ async def killed_after(engine: Engine, search: str, found: Sequence[int]) -> Non
 @pytest.mark.rare
 @pytest.mark.parametrize("beside", [False, True])
 async def test_a_search_for_shares_killed_in_each_phase_gives_a_choice_the_same_as_undisturbed(engine: Engine, beside: bool):
-    """While groups are asked, before and after the first check; the rare one also half way, and while what was found stands
+    """While groups are asked, before and after the first check; one of them also half way, and while what was found stands
     beside one share for all.
     """
     pytest.importorskip("optuna", reason="needs optuna")
