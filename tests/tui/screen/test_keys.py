@@ -53,7 +53,7 @@ async def test_other_digits_begin_a_value(bare_app: EdgetuiApp, key: str):
 
 
 async def test_where_a_tab_has_another_key_its_digit_begins_a_value(engine: Engine):
-    app = EdgetuiApp(Config(ui=Ui(keys={"pane.models": "f1"})), engine)
+    app = EdgetuiApp(Config(ui=Ui(keys={"pane.models": "f6"})), engine)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await on_amount(pilot)
         await pilot.press("1")
