@@ -206,7 +206,8 @@ class LivePane(Pane, can_focus=True):
         feed = self.desk.link.feed
         self._settled = feed is not None and feed.heard >= SETTLED
         if sample is not None and self._settled:
-            self._told |= told_series(sample)
+            if not self._told.issuperset(look.sensors):  # looked for at each tick until all were told once
+                self._told |= told_series(sample)
             self.absent = absent_words(look.sensors, self._told)
         slots, chosen = choose_slots(sample, look), look != self._look and sample is not None
         if slots == self.slots or (len(slots) < len(self.slots) and not chosen):
