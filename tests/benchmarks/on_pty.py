@@ -143,16 +143,17 @@ def watch(
     warm_s: float = 0.0,
     count_s: float = 0.0,
     keys: bytes = b"",
+    settle_s: float = 1.0,
     env: dict[str, str] | None = None,
     limit_s: float = 30.0,
 ) -> Seen:
-    """Run a program until it has painted `words`, wait `warm_s`, press `keys`, count for `count_s`, kill it."""
+    """Run a program until it has painted `words`, wait `warm_s`, press `keys` and wait `settle_s`, count for `count_s`, kill it."""
     with Session(argv, columns=columns, rows=rows, env=env) as session:
         seen = Seen(session.until(*words, limit_s=limit_s))
         session.drain(warm_s)
         if keys:
             os.write(session.fd, keys)
-            session.drain(1.0)
+            session.drain(settle_s)
         if count_s:
             seen.cpu_pct, seen.bytes_s = session.count(count_s)
             seen.rss_mb = session.rss_mb

@@ -20,6 +20,8 @@ from screen_rows import EDGETUI, PEERS, Row, middle, places
 HZ, POINTS, CHARTS = 4, 300, 4
 LIVE_PCT, LIVE_KB_S, IDLE_PCT = 2.0, 8.0, 0.3
 WARM_S = 8.0
+MINUTE, FULL_S = b"ww", 65.0
+"""Keys to charts of a minute, and how long until these are full."""
 
 
 def show(kind: str) -> None:
@@ -95,11 +97,12 @@ def _charts(kind: str, seconds: float) -> Seen | str:
         return watch(argv, words=(b"BENCH-READY",), warm_s=3.0, count_s=seconds, env=places(Path(folder)))
 
 
-def _workbench(seconds: float, *, moving: bool, keys: bytes = b"") -> Seen:
+def _workbench(seconds: float, *, moving: bool, keys: bytes = b"", settle_s: float = 1.0) -> Seen:
     """The real screen, its sampler on a board that is laid out."""
     with tempfile.TemporaryDirectory() as folder:
         root, env = Path(folder) / "board", places(Path(folder))
         asked = {"words": (b"digits", b"VDD_IN"), "warm_s": WARM_S, "count_s": seconds, "keys": keys}
+        asked["settle_s"] = settle_s
         if moving:
             with moving_board(root) as board:
                 return watch(EDGETUI, env=env | board, **asked)
@@ -145,8 +148,10 @@ def _most(who: str) -> tuple[float | None, float | None]:
 
 
 def idle(seconds: float, rounds: int) -> list[Row]:
-    """Sensors that stand still, and a picture that was stopped while they move."""
-    still = [_workbench(seconds, moving=False) for _ in range(rounds)]
+    """Sensors that stand still in charts that are full, for a line that grows is a change (of a minute, so that it is soon); and
+    a picture that was stopped while they move.
+    """
+    still = [_workbench(seconds, moving=False, keys=MINUTE, settle_s=FULL_S) for _ in range(rounds)]
     stopped = [_workbench(seconds, moving=True, keys=b"p") for _ in range(rounds)]
     rows = _rows("idle", "edgetui, nothing changes", list(still), IDLE_PCT, 0.0)
     rows += _rows("idle", "edgetui, picture stopped", list(stopped), IDLE_PCT, 0.0)

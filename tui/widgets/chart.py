@@ -329,6 +329,10 @@ class Chart(Toned):
             before = here
             if number >= start:
                 masks[number - start] = ((1 << (low - high + 1)) - 1) << high
+        if before is not None and 0 <= self._newest + 1 - start < len(masks):
+            # the newest stands to the end of its cell: a flat line stands still
+            high, low = before
+            masks[self._newest + 1 - start] = ((1 << (low - high + 1)) - 1) << high
         if across == 1:
             return [(mask, 0) for mask in masks]
         return list(zip(masks[0::2], masks[1::2], strict=True))

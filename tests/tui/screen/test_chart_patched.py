@@ -28,3 +28,17 @@ def test_the_last_cell_alone_is_drawn_again(graph, series: int):
         if anew._latest_picture() != shown:
             assert anew.range != patched.range, n  # its axis narrows when the next cell begins
     assert whole < 700
+
+
+@pytest.mark.parametrize("graph", ["braille", "block", "ascii"])
+def test_a_flat_line_that_fills_the_chart_stands_still(graph):
+    """Its last cell was half full and full in turns: the screen wrote to the link once a second for nothing."""
+    chart = Chart("x", graph=graph, points=300, low=0.0, high=10.0)
+    chart._shape = (50, 8)
+    chart._rebuild()
+    pictures = set()
+    for n in range(900):
+        chart.push(4.0)
+        if n > 600:
+            pictures.add(tuple(chart._latest_picture()))
+    assert len(pictures) == 1
