@@ -147,7 +147,7 @@ def watch(
     env: dict[str, str] | None = None,
     limit_s: float = 30.0,
 ) -> Seen:
-    """Run a program until it has painted `words`, wait `warm_s`, press `keys` and wait `settle_s`, count for `count_s`, kill it."""
+    """Run a program until it has painted `words`, wait `warm_s`, press `keys`, wait `settle_s`, count `count_s`, kill it."""
     with Session(argv, columns=columns, rows=rows, env=env) as session:
         seen = Seen(session.until(*words, limit_s=limit_s))
         session.drain(warm_s)

@@ -148,8 +148,8 @@ def _most(who: str) -> tuple[float | None, float | None]:
 
 
 def idle(seconds: float, rounds: int) -> list[Row]:
-    """Sensors that stand still in charts that are full, for a line that grows is a change (of a minute, so that it is soon); and
-    a picture that was stopped while they move.
+    """Sensors that stand still in charts that are full, for a line that grows is a change (of a minute: soon full); and a
+    picture that was stopped while they move.
     """
     still = [_workbench(seconds, moving=False, keys=MINUTE, settle_s=FULL_S) for _ in range(rounds)]
     stopped = [_workbench(seconds, moving=True, keys=b"p") for _ in range(rounds)]

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from ...engine.report.width import shortened
@@ -172,6 +172,11 @@ class Chart(Toned):
                 buckets.append(last)
             else:
                 buckets.append((value, value) if last is None else (min(last[0], value), max(last[1], value)))
+
+    @property
+    def size(self) -> Size:
+        """Of its picture: it has neither border nor padding, and Textual would look for it on the whole screen."""
+        return self.outer_size
 
     def draw(self) -> None:
         """Bring the picture up to date; what has changed is repainted."""

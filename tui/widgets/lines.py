@@ -105,7 +105,7 @@ class Lines(Toned):
     @property
     def _fixed(self) -> int:
         """Heads that stay: none where they would leave no room for what they are above."""
-        return self.heads if self.heads + 1 < self.size.height else 0
+        return self.heads if self.heads and self.heads + 1 < self.size.height else 0
 
     def _line(self, y: int) -> int:
         """Which line stands in a row of the screen."""
@@ -114,12 +114,9 @@ class Lines(Toned):
     def show(self, lines: Sequence[Line]) -> None:
         """Take new rows; repaint those that differ."""
         old, self.lines = self.lines, list(lines)
-        dirty = [
-            y
-            for y in range(self.size.height)
-            if self._at(old, self._line(y)) != self._at(self.lines, self._line(y)) or y in self._edges(len(old))
-        ]
-        self._repaint(dirty)
+        edges = self._edges(len(old))
+        places = [self._line(y) for y in range(self.size.height)]
+        self._repaint([y for y, n in enumerate(places) if self._at(old, n) != self._at(self.lines, n) or y in edges])
 
     def _edges(self, before: int) -> tuple[int, ...]:
         """Screen rows whose scroll marks may have changed with the number of rows."""
@@ -128,7 +125,8 @@ class Lines(Toned):
 
     def _repaint(self, rows: Sequence[int]) -> None:
         if rows:
-            self.refresh(*[Region(0, y, self.size.width, 1) for y in rows])
+            width = self.size.width
+            self.refresh(*[Region(0, y, width, 1) for y in rows])
 
     @staticmethod
     def _at(lines: Sequence[Line], index: int) -> Line:
@@ -160,9 +158,9 @@ class Lines(Toned):
 
     def _scroll_mark(self, y: int) -> str:
         """An arrow at the right edge where rows are out of sight."""
-        if y == self._fixed and self.top > 0:
+        if self.top > 0 and y == self._fixed:
             return "↑"
-        if y == self.size.height - 1 and self.top + self.size.height < len(self.lines):
+        if y + 1 < len(self.lines) and y == (height := self.size.height) - 1 and self.top + height < len(self.lines):
             return "↓"
         return ""
 
