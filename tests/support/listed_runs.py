@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from edgetui.tui.screens.runs import RunsScreen
-from screens import until
+from screens import opened
 
 
 async def open_list(pilot) -> RunsScreen:
-    app = pilot.app
-    await until(pilot, lambda: app.workbench.settings.draft is not None)
-    await pilot.press("R")
-    await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.runs)
-    return app.screen
+    return await opened(pilot, "R", RunsScreen, lambda screen: screen.runs)

@@ -8,13 +8,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from edgetui.engine.report.width import cut
 from textual.app import App
 from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.screen import Screen
 
+Shown = TypeVar("Shown", bound=Screen)
 SNAPSHOTS = Path(__file__).resolve().parents[1] / "tui" / "screens"
 CHANGING = re.compile(r"\d+ GB free   \d\d:\d\d")
 FOLDER = re.compile(r"/tmp/edgetui-\w{8}")
@@ -63,6 +66,15 @@ async def shows(pilot: Pilot, *words: str) -> None:
         return all(word in text for word in words)
 
     await until(pilot, shown)
+
+
+async def opened(pilot, key: str, kind: type[Shown], filled: Callable[[Shown], object] = lambda _: True) -> Shown:
+    """The screen that a key of the workbench opens, once it is `filled`."""
+    app = pilot.app
+    await until(pilot, lambda: app.workbench.settings.draft is not None)
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(app.screen, kind) and filled(app.screen))
+    return app.screen
 
 
 def _alone(app: App, text: str) -> str:

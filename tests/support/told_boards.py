@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgetui.engine.schema.fleet import BoardAsked, BoardGlance, BoardHello, BoardNow, BoardStanding, FleetStatus
 from edgetui.tui.screens.fleet import FleetScreen
-from screens import until
+from screens import opened
 
 BOARDS = FleetStatus(
     up=True,
@@ -41,7 +41,4 @@ BOARDS = FleetStatus(
 
 async def open_fleet(pilot) -> FleetScreen:
     """From the workbench."""
-    await until(pilot, lambda: pilot.app.workbench.settings.draft is not None)
-    await pilot.press("F")
-    await until(pilot, lambda: isinstance(pilot.app.screen, FleetScreen))
-    return pilot.app.screen
+    return await opened(pilot, "F", FleetScreen)

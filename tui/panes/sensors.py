@@ -195,6 +195,8 @@ class ChartsPane(Pane, can_focus=True):
 
     def _take_in(self, sample: Sample) -> None:
         """Learn what this board tells: what was chosen on another may not be there, and loads come with the second sample."""
+        if self.told.issuperset(self.chosen):  # all figures of a sample are formed for it
+            return
         told = self.told | told_series(sample)
         if told == self.told:
             return
@@ -318,7 +320,7 @@ class ChartsPane(Pane, can_focus=True):
 
     def _drawn_from(self, begin_s: float, end_s: float) -> float:
         """When the first chart begins to show anything between these."""
-        if self.feed is None or not self.chosen:
+        if self.feed is None or not self.drawn:
             return begin_s
         history, _, _ = self.feed.view(WINDOWS[self.window][0])
         there = history.buckets(self.charts[0].series, begin_s, end_s, LOOKED_AT)

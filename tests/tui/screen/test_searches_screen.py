@@ -25,16 +25,12 @@ from edgetui.engine.system.locks import take_lock
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.searches import SearchesScreen
-from screens import same_as_snapshot, screen_text, shows, until
+from screens import opened, same_as_snapshot, screen_text, shows, until
 from told_searches import answered, of_that_day, ratio, searched
 
 
 async def open_searches(pilot) -> SearchesScreen:
-    app = pilot.app
-    await until(pilot, lambda: app.workbench.settings.draft is not None)
-    await pilot.press("f")
-    await until(pilot, lambda: isinstance(app.screen, SearchesScreen))
-    return app.screen
+    return await opened(pilot, "f", SearchesScreen)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])

@@ -8,15 +8,11 @@ import pytest
 from edgetui.tui.app import EdgetuiApp
 from edgetui.tui.screens.dialogs import Confirm
 from edgetui.tui.screens.studies import StudiesScreen
-from screens import same_as_snapshot, screen_text, shows, until
+from screens import opened, same_as_snapshot, screen_text, shows, until
 
 
 async def open_studies(pilot) -> StudiesScreen:
-    app = pilot.app
-    await until(pilot, lambda: app.workbench.settings.draft is not None)
-    await pilot.press("P")
-    await until(pilot, lambda: isinstance(app.screen, StudiesScreen) and app.screen.entries)
-    return app.screen
+    return await opened(pilot, "P", StudiesScreen, lambda screen: screen.entries)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])

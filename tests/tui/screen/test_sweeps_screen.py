@@ -14,17 +14,13 @@ from edgetui.tui.screens.dialogs import Ask, Confirm
 from edgetui.tui.screens.sweep_picture import columns
 from edgetui.tui.screens.sweep_setup import ROWS, SweepSetup
 from edgetui.tui.screens.sweeps import SweepsScreen
-from screens import same_as_snapshot, screen_text, shows, until
+from screens import opened, same_as_snapshot, screen_text, shows, until
 from textual.widgets import Input, Static
 from told_sweeps import swept
 
 
 async def open_sweeps(pilot) -> SweepsScreen:
-    app = pilot.app
-    await until(pilot, lambda: app.workbench.settings.draft is not None)
-    await pilot.press("W")
-    await until(pilot, lambda: isinstance(app.screen, SweepsScreen))
-    return app.screen
+    return await opened(pilot, "W", SweepsScreen)
 
 
 async def typed(pilot, text: str) -> None:
